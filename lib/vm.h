@@ -1,0 +1,108 @@
+/* vm.h - one VM definition (vms/<name>.json): its fields, parsing and validation.
+ *
+ * The field table in vm.c is the only list of fields: the parser, vms/vm.schema.json and
+ * docs in vms/REFERENCE.md are all made from it. Does no I/O and keeps no state.
+ */
+#ifndef LIB_VM_H
+#define LIB_VM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "addr.h"
+#include "err.h"
+
+#define VM_FILE_MAX_BYTES (64 * 1024)
+#define VM_NESTING_MAX 32
+#define VM_DISKS_MAX 8
+
+enum vm_arch { VM_ARCH_AMD64, VM_ARCH_ARM64 };
+enum vm_firmware { VM_FIRMWARE_UEFI, VM_FIRMWARE_BIOS };
+
+/* What a PXE boot of this machine does. */
+enum vm_mode {
+	VM_MODE_INSTALL, /* install once, then boot from disk until a reinstall is asked for */
+	VM_MODE_LOCAL,   /* always boot from disk */
+	VM_MODE_SHELL,   /* always a shell in the installer's initrd ("initrd.mode=shell") */
+};
+
+enum vm_after { VM_AFTER_REBOOT, VM_AFTER_POWEROFF, VM_AFTER_SHELL };
+
+/* Immutable after vm_parse(). Strings are NUL-terminated UTF-8 without control characters; NULL
+ * where the definition says nothing and there is no default. */
+struct vm {
+	char *name;     /* [a-z0-9]([a-z0-9-]{0,61}[a-z0-9])? */
+	char *hostname; /* defaults to name */
+	char *distro;   /* image directory name, e.g. "debian-13"; [a-z0-9][a-z0-9._-]* */
+	char *role;
+	char *uuid;     /* lower case RFC 9562 text */
+	char *serial;   /* SMBIOS serial number */
+	char *kernel;   /* file name in the image directory, no slash */
+	char *initrd;   /* file name in the image directory, no slash */
+	char *kernel_args;
+	char *doc;      /* the merged definition as compact JSON (defaults applied): cloud-init's
+	                   fields, storage, disks[].match are read from here when asked for */
+	struct mac mac;
+	struct in_addr ip;   /* network byte order; 0 when none */
+	uint8_t ip_prefix;   /* 0 when not given */
+	uint8_t ip6_prefix;  /* 0 when not given */
+	bool has_ip6;
+	bool pxeboot; /* pvmlab's; false with kernel and initrd: boot those from the image; false
+	                 without: boot from disk. Absent means true. */
+	struct in6_addr ip6;
+	enum vm_arch arch;
+	enum vm_firmware firmware;
+	enum vm_mode mode;
+	enum vm_after after_install;
+	unsigned cpus;
+	unsigned disk_count;
+	uint64_t memory_bytes;
+	uint64_t disk_bytes[VM_DISKS_MAX];
+};
+
+/* Where in a file a problem lies. line and column count from 1; 0 means the whole file. */
+struct vm_where {
+	int line;
+	int column;
+};
+
+/* Parses and validates one definition.
+ *   text, len  the file's bytes
+ *   defaults   vms/_defaults.json's object or NULL; a field of the file replaces the whole default
+ *   out        on success a new VM, freed by vm_free()
+ *   where      where the first problem lies
+ *   warnings   NULL, or called once per unknown key with its position
+ * Returns 0, or -EINVAL with one sentence (what, where, what to do). */
+must_check int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where,
+    void (*warn)(void *ctx, struct vm_where where, const char *text), void *ctx, struct err *e);
+
+/* Parses vms/_defaults.json: same fields except name, mac, ip, ipv6, uuid, serial, which belong to
+ * one machine. *out is a new reference. */
+must_check int vm_defaults_parse(
+    const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e);
+
+void vm_free(struct vm *vm);
+
+/* True for text that may be a VM's name. */
+bool vm_name_valid(const char *name);
+
+const char *vm_arch_name(enum vm_arch arch);        /* "amd64", "arm64": image directories */
+const char *vm_arch_kernel_name(enum vm_arch arch); /* "x86_64", "aarch64": pvmlab's spelling */
+/* Accepts all four spellings. Returns 0 or -EINVAL. */
+must_check int vm_arch_parse(const char *text, enum vm_arch *out);
+const char *vm_firmware_name(enum vm_firmware firmware);
+const char *vm_mode_name(enum vm_mode mode);
+const char *vm_after_name(enum vm_after after);
+
+/* Size text as in "memory" and disks[].size: digits and an optional K, M, G, T (binary, "GiB" and
+ * "GB" mean the same). Returns 0 or -EINVAL. */
+must_check int vm_size_parse(const char *text, uint64_t *bytes);
+
+/* Writes the JSON Schema (2020-12) and the Markdown reference made from the field table. */
+json_t *vm_schema(void);
+must_check int vm_reference_write(FILE *f, struct err *e);
+
+#endif
