@@ -5,11 +5,16 @@
 #   VARIANT  release | test | fuzz        test: ASan and UBSan, -Werror
 #   STATIC   where the static libraries of docker/builder/static-libs.sh are
 #
-# Output: build/<arch>/<variant>/
+# Output: build/<arch>/<variant>/, or build/host/<arch>/<variant>/ outside the builder
+
+.SECONDEXPANSION:
 
 ARCH    ?= $(shell dpkg --print-architecture)
 VARIANT ?= release
-OUT     := build/$(ARCH)/$(VARIANT)
+# Outside the builder (no static libraries) objects go to a place of their own, so that two
+# toolchains never mix.
+BUILD   ?= $(if $(wildcard /opt/static),build,build/host)
+OUT     := $(BUILD)/$(ARCH)/$(VARIANT)
 STATIC  ?= /opt/static/$(ARCH)
 
 BUILD_ARCH := $(shell dpkg --print-architecture)
@@ -17,8 +22,7 @@ TRIPLET_amd64 := x86_64-linux-gnu
 TRIPLET_arm64 := aarch64-linux-gnu
 TRIPLET := $(TRIPLET_$(ARCH))
 
-ifneq ($(TRIPLET),)
-else
+ifeq ($(TRIPLET),)
 $(error ARCH=$(ARCH) is not supported: use amd64 or arm64)
 endif
 
@@ -70,19 +74,75 @@ FUZZERS :=
 
 # ---- rules ------------------------------------------------------------------------------------
 
-PROGRAMS_DYNAMIC := boot_handler vm_watcher
-PROGRAMS_STATIC  := os-installer vmlab
-
-obj = $(patsubst %.c,$(OUT)/%.o,$(1))
-
+# What each component links besides lib.
 LIBS_lib          = $(call pkg_libs,jansson)
 LIBS_vm_watcher   = $(LIBS_lib)
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread
+LIBS_os_installer = $(call static_libs,fdisk blkid libcurl libarchive jansson) -lpthread
+LIBS_vmlab        = $(call static_libs,libcurl libarchive jansson) -lpthread
 
-.PHONY: programs static check
-programs: $(addprefix $(OUT)/,boot_handler/boot_handler vm_watcher/vm_watcher)
-static: $(addprefix $(OUT)/,os_installer/os-installer vmlab/vmlab)
+# Programs that ship static take their libraries from $(STATIC) first. A sanitizer build cannot be
+# fully static: there the same archives are linked into a dynamic program.
+static_libs = $(shell $(PKG_CONFIG_STATIC) --static --libs $(1))
+PKG_CONFIG_STATIC = $(if $(SYSROOT),\
+	PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_LIBDIR=$(STATIC)/lib/pkgconfig:$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig pkg-config,\
+	PKG_CONFIG_PATH=$(STATIC)/lib/pkgconfig pkg-config)
+CPPFLAGS_os_installer = -isystem $(STATIC)/include
+CPPFLAGS_vmlab        = -isystem $(STATIC)/include
+LDFLAGS_static_release = -static
+
+COMPONENT_SRC_lib          = $(LIB_SRC)
+COMPONENT_SRC_vm_watcher   = $(VM_WATCHER_SRC)
+COMPONENT_SRC_boot_handler = $(BOOT_HANDLER_SRC)
+COMPONENT_SRC_os_installer = $(OS_INSTALLER_SRC)
+COMPONENT_SRC_vmlab        = $(VMLAB_SRC)
+
+obj = $(patsubst %.c,$(OUT)/%.o,$(1))
+component = $(firstword $(subst /, ,$(1)))
+objs_of = $(call obj,$(sort $(COMPONENT_SRC_$(1)) $(LIB_SRC)))
+
+.PHONY: programs static check fuzzers
+programs: $(OUT)/boot_handler/boot_handler $(OUT)/vm_watcher/vm_watcher
+static: $(OUT)/os_installer/os-installer $(OUT)/vmlab/vmlab
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(CFLAGS_$(firstword $(subst /, ,$*))) -c -o $@ $<
+	$(CC) $(CFLAGS_ALL) $(CPPFLAGS_$(call component,$*)) -c -o $@ $<
+
+define program # output path, component, extra link flags
+$(OUT)/$(1): $(OUT)/$(2)/main.o $(call objs_of,$(2))
+	$$(CC) $(3) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(2))
+	$$(if $$(filter release,$$(VARIANT)),$$(STRIP) -g $$@)
+endef
+$(eval $(call program,boot_handler/boot_handler,boot_handler))
+$(eval $(call program,vm_watcher/vm_watcher,vm_watcher))
+$(eval $(call program,os_installer/os-installer,os_installer,$$(LDFLAGS_static_$$(VARIANT))))
+$(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
+
+# Unit tests: `check` runs them all and goes on after a failure; check-<component> one component's.
+define unit_test # dir/test_name
+$(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1)))
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1))) $$(call pkg_libs,cmocka)
+endef
+$(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
+
+run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
+	UBSAN_OPTIONS=print_stacktrace=1 CMOCKA_MESSAGE_OUTPUT=STDOUT $(OUT)/$$t || rc=1; done; exit $$rc
+
+check: $(addprefix $(OUT)/,$(TESTS))
+	$(call run_tests,$(TESTS))
+.PHONY: $(addprefix check-,lib vm_watcher boot_handler os_installer vmlab)
+$(addprefix check-,lib vm_watcher boot_handler os_installer vmlab): check-%: \
+    $$(addprefix $(OUT)/,$$(filter $$*/%,$(TESTS)))
+	$(call run_tests,$(filter $*/%,$(TESTS)))
+
+# Fuzz targets: with VARIANT=fuzz libFuzzer drives them; else lib/fuzz_main.c replays a corpus.
+define fuzz_target # dir/fuzz_name
+$(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1))) \
+    $(if $(filter fuzz,$(VARIANT)),,$(OUT)/lib/fuzz_main.o)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1)))
+endef
+$(foreach t,$(FUZZERS),$(eval $(call fuzz_target,$(t))))
+fuzzers: $(addprefix $(OUT)/,$(FUZZERS))
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
