@@ -1,0 +1,75 @@
+# Makefile - the way in. `make help` lists the targets.
+#
+# Nothing is compiled on this machine itself: build.mk runs in a builder container whose file
+# system docker/bootstrap.sh makes from Debian's archive. docker/images.mk holds those rules.
+
+ARCH ?= $(shell dpkg --print-architecture)
+PREFIX ?= /usr/local
+IMAGE ?= debian-13
+
+.DEFAULT_GOAL := help
+include docker/images.mk
+
+##   all        pxeboot_stack_amd64.tar and pxeboot_stack_arm64.tar, ready for `docker load`
+##   demo       from nothing to a VM you can log in to: builds what is missing, provisions web1
+.PHONY: demo
+demo:
+	@docker/host-setup.sh demo
+	@$(MAKE) --no-print-directory load install
+	@test -e images/$(IMAGE)/$(ARCH)/manifest.json || $(PREFIX)/bin/vmlab image build $(IMAGE) --arch $(ARCH)
+	@$(PREFIX)/bin/vmlab up web1
+
+##   load       build both images of this architecture and load them into the container engine
+##   install    put the vmlab command into PREFIX/bin (default /usr/local)
+.PHONY: install
+install: vmlab
+	@install -D -m 0755 build/$(ARCH)/release/vmlab/vmlab $(DESTDIR)$(PREFIX)/bin/vmlab
+
+##   test       every test: unit, stack, real consumers, end to end in VMs, fuzzing
+.PHONY: test
+test:
+	@docker/host-setup.sh test
+	@python3 tests/run.py
+
+##   check      unit tests under ASan and UBSan
+##   e2e        only the end-to-end tests; e2e-all runs the long matrix too
+##   bench      speed and size, measured against limits and peers
+##   fuzz       each fuzz target for FUZZ_SECONDS (60)
+.PHONY: e2e e2e-all bench fuzz
+e2e:
+	@docker/host-setup.sh test
+	@python3 tests/run.py e2e
+e2e-all:
+	@docker/host-setup.sh test
+	@python3 tests/run.py --all e2e
+bench:
+	@docker/host-setup.sh test
+	@python3 tests/bench.py
+fuzz:
+	@docker/host-setup.sh test
+	@python3 tests/run.py fuzz
+
+##   lint       shellcheck, cppcheck and the compilers' warnings as errors
+##   format     clang-format over our C
+.PHONY: lint format
+SHELL_SCRIPTS = $(shell git ls-files '*.sh') initrd/init .ci/run
+C_FILES = $(shell git ls-files '*.c' '*.h')
+lint:
+	shellcheck $(SHELL_SCRIPTS)
+	cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 -Ilib $(C_FILES)
+format:
+	clang-format -i $(C_FILES)
+
+##   compile_commands.json   for editors
+compile_commands.json: build.mk
+	bear -- $(MAKE) -f build.mk -B programs
+
+##   clean      remove build/ (images/ and loaded container images stay)
+.PHONY: clean
+clean:
+	rm -rf build
+
+.PHONY: help
+help:
+	@echo "usage: make TARGET [ARCH=amd64|arm64] [BOOTSTRAP=container] [BUILDER=host]"
+	@sed -n 's/^##//p' $(MAKEFILE_LIST)
