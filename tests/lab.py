@@ -44,7 +44,7 @@ class Lab:
     def start_net(self):
         docker("run", "-d", "--name", self.net, "--label", f"vmlab.lab={self.name}",
             "--sysctl", "net.ipv4.ip_forward=1", "--sysctl", "net.ipv6.conf.all.disable_ipv6=0",
-            "--sysctl", "net.ipv6.conf.all.forwarding=1",
+            "--sysctl", "net.ipv6.conf.default.disable_ipv6=0", "--sysctl", "net.ipv6.conf.all.forwarding=1",
             "--entrypoint", "/bin/sleep", "--no-healthcheck", STACK_IMAGE, "infinity")
 
     def stack_args(self, name, env=()):

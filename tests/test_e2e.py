@@ -1,0 +1,464 @@
+#!/usr/bin/python3
+"""test_e2e.py - VMs from power-on to ready through `vmlab`, over real PXE, with the network first in
+their boot order for ever.
+
+Needs the images pxeboot_stack:latest and vmlab_vm:latest, images/debian-13/amd64, and the vmlab
+program (build/amd64/release/vmlab/vmlab, $VMLAB or on the PATH). One VM serves many tests; under
+emulation each installation takes about two and a half minutes on two cores.
+"""
+import json
+import os
+import re
+import struct
+import sys
+import time
+
+import vmlab_cli
+from harness import LOGS, Suite, check, check_equal, docker, eventually, fail, have_image, run, skip, tail
+from vmlab_cli import IMAGES, VM_IMAGE, VmLab
+
+suite = Suite("e2e", __doc__)
+lab = VmLab(suite)
+facts = {}
+
+WEB = "52:54:00:e2:e0:01"
+STRANGER = "52:54:00:e2:e0:02"
+TINY = "52:54:00:e2:e0:03"
+INSTALL_S = int(os.environ.get("VMLAB_TEST_INSTALL_SECONDS", "420"))
+BOOT_S = 240
+
+HAVE = "what is needed is there"
+READY = "`vmlab up` brings a 512 MiB VM from power-on to ready"
+
+
+@suite.test(HAVE)
+def _():
+    missing = []
+    for image in ("pxeboot_stack:latest", VM_IMAGE):
+        if not have_image(image):
+            missing.append(f"container image {image} (`make load`)")
+    if not os.path.exists(os.path.join(IMAGES, "debian-13", "amd64", "manifest.json")):
+        missing.append("images/debian-13/amd64 (`vmlab image build debian-13`)")
+    if run([vmlab_cli.BINARY, "--version"], check_rc=False).returncode != 0:
+        missing.append("the program vmlab (`make vmlab`)")
+    check(not missing, "missing: " + ", ".join(missing))
+    lab.link_image("debian-13")
+
+
+def save_console(name, label):
+    os.makedirs(LOGS, exist_ok=True)
+    with open(os.path.join(LOGS, f"e2e-{label}.console"), "w") as f:
+        f.write(lab.console(name))
+
+
+# ---- one VM's life -------------------------------------------------------------------------------
+
+@suite.test("`vmlab validate` accepts the definition and refuses a broken one", needs=[HAVE])
+def _():
+    lab.define("web", mac=WEB, ip="192.168.100.10", arch="amd64", distro="debian-13", cpus=2, memory="512M",
+        disks=[{"size": "4G"}], hostname="web-host")
+    lab.vmlab("validate")
+    with open(os.path.join(lab.vms, "broken.json"), "w") as f:
+        f.write('{"name": "broken",\n "mac": "nonsense"}\n')
+    done = lab.vmlab("validate", check_rc=False)
+    os.unlink(os.path.join(lab.vms, "broken.json"))
+    check(done.returncode != 0, "validate says nothing about a broken MAC")
+    check(re.search(r"broken\.json:2", done.stdout + done.stderr), f"no file and line: {done.stdout} {done.stderr}")
+
+
+@suite.test(READY, needs=[HAVE])
+def _():
+    began = time.monotonic()
+    done = lab.vmlab("up", "web", timeout=INSTALL_S)
+    facts["install_s"] = time.monotonic() - began
+    save_console("web", "web")
+    vm = lab.vm("web")
+    check_equal(vm["state"], "ready", f"state after `vmlab up`: {tail(done.stdout)}")
+    check_equal(vm["attempt"], 1, "attempt")
+    check("ssh" in done.stdout, f"does not say how to log in: {tail(done.stdout)}")
+    print(f"       ready {facts['install_s']:.0f} s after `vmlab up`", flush=True)
+
+
+@suite.test("each stage is in the event list, in order", needs=[READY])
+def _():
+    events = [(e["kind"], e["phase"] if e["kind"] == "phase" else e["text"])
+        for e in lab.api("/api/v1/events?vm=web&limit=1000")["events"]]
+    at = -1
+    for wanted in (("ipxe", "install"), ("phase", "partition"), ("phase", "rootfs"), ("phase", "bootloader"),
+            ("state", "installed"), ("ipxe", "local"), ("state", "ready")):
+        try:
+            at = events.index(wanted, at + 1)
+        except ValueError:
+            fail(f"no event {wanted} after number {at}: {events}")
+
+
+@suite.test("the serial console is the container's log", needs=[READY])
+def _():
+    text = lab.console("web")
+    check("iPXE" in text, "no iPXE in the log")
+    check("web-host login:" in text or "Debian" in text, "no login prompt in the log")
+
+
+@suite.test("in the guest: host name, user, sudo, authorized key", needs=[READY])
+def _():
+    check_equal(lab.ssh("web", "hostname"), "web-host", "hostname")
+    check_equal(lab.ssh("web", "id -un"), "lab", "user")
+    check_equal(lab.ssh("web", "sudo -n id -u"), "0", "uid under sudo")
+    keys = lab.ssh("web", "cat ~/.ssh/authorized_keys")
+    with open(os.path.join(lab.dir, "home", "authorized_keys")) as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                check(line.split()[1] in keys, f"the operator's key is not authorized: {line}")
+    check("192.168.100.10/" in lab.ssh("web", "ip -4 -o addr"), "the address is not the declared one")
+
+
+@suite.test("in the guest: GPT, a 512 MiB ESP, the rest is root, fstab by UUID", needs=[READY])
+def _():
+    table = json.loads(lab.ssh("web", "sudo sfdisk -J /dev/vda"))["partitiontable"]
+    check_equal(table["label"], "gpt", "partition table")
+    parts = table["partitions"]
+    sector = table.get("sectorsize", 512)
+    check_equal(len(parts), 2, "partitions")
+    check_equal(parts[0]["type"].upper(), "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "type of the first")
+    check_equal(parts[0]["size"] * sector, 512 << 20, "size of the ESP")
+    check(parts[1]["size"] * sector > (4 << 30) - (512 << 20) - (4 << 20), f"root is not the rest: {parts[1]}")
+    devices = json.loads(lab.ssh("web", "lsblk -J -o NAME,UUID,MOUNTPOINT,FSTYPE"))["blockdevices"]
+    children = {c["mountpoint"]: c for d in devices if d["name"] == "vda" for c in d["children"]}
+    check("/" in children and "/boot/efi" in children, f"mounts: {children}")
+    fstab = [l.split() for l in lab.ssh("web", "cat /etc/fstab").splitlines() if l and not l.startswith("#")]
+    mounts = {f[1]: f[0] for f in fstab}
+    for where in ("/", "/boot/efi"):
+        check_equal(mounts.get(where), f"UUID={children[where]['uuid']}", f"fstab's {where}")
+
+
+@suite.test("in the guest: cloud-init is done, the seed is 0600", needs=[READY])
+def _():
+    status = lab.ssh("web", "cloud-init status --wait --format json", timeout=120)
+    check_equal(json.loads(status)["status"], "done", f"cloud-init: {status}; status")
+    check(not json.loads(status).get("errors"), f"cloud-init's errors: {status}")
+    modes = lab.ssh("web", "sudo find /var/lib/cloud/seed/nocloud -type f -printf '%m %f\\n'").splitlines()
+    check(modes, "there is no NoCloud seed")
+    check(all(line.startswith("600 ") for line in modes), f"modes: {modes}")
+    check({"meta-data", "user-data"} <= {line.split()[1] for line in modes}, f"files: {modes}")
+
+
+@suite.test("in the guest: no password anywhere, root locked, sshd takes keys only", needs=[READY])
+def _():
+    for line in lab.ssh("web", "sudo cat /etc/shadow").splitlines():
+        user, secret = line.split(":")[:2]
+        check(not secret.startswith("$") and secret != "", f"{user} has a password: {secret[:4]}…")
+        if user in ("root", "lab"):
+            check(secret.startswith("!") or secret.startswith("*"), f"{user} is not locked: {secret!r}")
+    settings = lab.ssh("web", "sudo sshd -T").lower()
+    check("passwordauthentication no" in settings, "sshd takes passwords")
+
+
+@suite.test("in the guest: the network is still first in the firmware's boot order", needs=[READY])
+def _():
+    text = lab.ssh("web", "sudo efibootmgr")
+    order = re.search(r"BootOrder: ([0-9A-F,]+)", text)
+    check(order, f"no boot order:\n{text}")
+    names = {m.group(1): m.group(2) for m in re.finditer(r"Boot([0-9A-F]{4})\*? ([^\t\n]*)", text)}
+    listed = [names.get(number, "?") for number in order.group(1).split(",")]
+    pxe = next((i for i, n in enumerate(listed) if re.search(r"PXE|IPv4|Net", n, re.I)), None)
+    ours = next((i for i, n in enumerate(listed) if re.search(r"debian|vmlab", n, re.I)), None)
+    check(pxe is not None, f"no network entry:\n{text}")
+    check(ours is not None, f"the installer left no entry of its own:\n{text}")
+    check(pxe < ours, f"the disk comes before the network: {listed}")
+    current = re.search(r"BootCurrent: ([0-9A-F]+)", text)
+    print(f"       boot order: {', '.join(listed[:5])}; started from {names.get(current.group(1)) if current else '?'}",
+        flush=True)
+
+
+@suite.test("in the guest: boots by GRUB's removable path too, initramfs matches the kernel", needs=[READY])
+def _():
+    efi = lab.ssh("web", "sudo find /boot/efi -type f").lower()
+    check("/boot/efi/efi/boot/bootx64.efi" in efi, f"no removable path:\n{efi}")
+    kernel = lab.ssh("web", "uname -r")
+    lab.ssh("web", f"test -e /boot/vmlinuz-{kernel} -a -e /boot/initrd.img-{kernel}")
+    check("root=UUID=" in lab.ssh("web", "cat /proc/cmdline"), "root is not by UUID")
+
+
+@suite.test("in the guest: names of the lab resolve, the world is reached through the lab", needs=[READY])
+def _():
+    check("192.168.100.10" in lab.ssh("web", "getent ahostsv4 web.pvmlab.local"), "web.pvmlab.local")
+    check("192.168.100.1" in lab.ssh("web", "ip -4 route show default"), "no default route")
+
+
+@suite.test("in the guest: no unit failed", needs=[READY])
+def _():
+    failed = lab.ssh("web", "systemctl list-units --failed --no-legend --plain")
+    check_equal(failed, "", "failed units")
+
+
+@suite.test("`vmlab ls`, `logs` and `wait` tell the same", needs=[READY])
+def _():
+    listed = json.loads(lab.vmlab("ls", "--json").stdout)
+    vms = listed["vms"] if isinstance(listed, dict) else listed
+    check([v for v in vms if v["name"] == "web" and v["state"] == "ready"], f"ls --json: {listed}")
+    check("ready" in lab.vmlab("ls").stdout, "ls does not show the state")
+    lab.vmlab("wait", "web", "--for", "ready", timeout=10)
+    log = lab.vmlab("logs", "web").stdout
+    check("rootfs" in log, f"the install log is not kept: {tail(log, 400)}")
+    check("log" in lab.vm("web") and lab.vm("web")["log"], "the API has no install log")
+
+
+@suite.test("up again changes nothing", needs=[READY])
+def _():
+    before = docker("inspect", "-f", "{{.Id}}", lab.container("web")).stdout
+    lab.vmlab("up", "web", timeout=60)
+    check_equal(docker("inspect", "-f", "{{.Id}}", lab.container("web")).stdout, before, "container")
+    check_equal(lab.vm("web")["attempt"], 1, "attempt")
+
+
+REBOOT = "a reboot: over the network to its own disk, same machine, same files"
+
+
+@suite.test(REBOOT, needs=[READY])
+def _():
+    lab.ssh("web", "sudo touch /var/lib/kept; sync")
+    before = lab.ssh("web", "cat /proc/sys/kernel/random/boot_id")
+    last = lab.api("/api/v1/events?vm=web")["last"]
+    began = time.monotonic()
+    lab.ssh("web", "sudo systemctl reboot", check_rc=False)
+    def back():
+        done = lab.vmlab("ssh", "web", "--", "cat /proc/sys/kernel/random/boot_id", check_rc=False, timeout=30)
+        return done.returncode == 0 and done.stdout.strip() != before
+    eventually(back, BOOT_S, "the guest answers with another boot id", every=3)
+    print(f"       back after {time.monotonic() - began:.0f} s", flush=True)
+    texts = [(e["kind"], e["text"]) for e in lab.api(f"/api/v1/events?vm=web&after={last}")["events"]]
+    check(("ipxe", "local") in texts, f"it did not come by the network: {texts}")
+    check(("ipxe", "install") not in texts, f"it was installed again: {texts}")
+    lab.ssh("web", "test -e /var/lib/kept")
+    check_equal(lab.vm("web")["state"], "ready", "state")
+
+
+REINSTALL = "`vmlab reinstall`: attempt 2, a new system, ready"
+
+
+@suite.test(REINSTALL, needs=[READY])
+def _():
+    began = time.monotonic()
+    lab.vmlab("reinstall", "web", timeout=INSTALL_S)
+    vm = lab.vm("web")
+    if vm["state"] != "ready" or vm["attempt"] < 2:
+        eventually(lambda: lab.vm("web")["attempt"] == 2, BOOT_S, "attempt 2 begins", every=1)
+        lab.wait_state("web", "ready", INSTALL_S)
+    print(f"       ready after {time.monotonic() - began:.0f} s", flush=True)
+    save_console("web", "web-reinstalled")
+    check_equal(lab.vm("web")["attempt"], 2, "attempt")
+    check_equal(lab.ssh("web", "hostname"), "web-host", "hostname")
+    check_equal(lab.ssh("web", "test -e /var/lib/kept && echo old || echo new"), "new", "system")
+
+
+@suite.test("`vmlab down` ends it by an orderly shutdown", needs=[READY])
+def _():
+    lab.vmlab("down", "web", timeout=120)
+    states = docker("ps", "-a", "--filter", f"name={lab.container('web')}", "--format", "{{.State}}").stdout.split()
+    check(states in ([], ["exited"]), f"container state: {states}")
+    if states:
+        check(re.search(r"Power down|reboot: Power|Reached target.*(poweroff|Power-Off)", lab.console("web")),
+            f"no shutdown on the console: {tail(lab.console('web'), 600)}")
+
+
+# ---- what must not install -------------------------------------------------------------------------
+
+WAITS = "an unknown machine waits at PXE and shows its MAC"
+
+
+@suite.test(WAITS, needs=[READY])
+def _():
+    if docker("ps", "--filter", f"name={lab.container('web')}", "-q").stdout.strip():
+        docker("stop", "-t", "5", lab.container("web"), check_rc=False)
+    lab.start_vm("stray", STRANGER)
+    lab.wait_console("stray", STRANGER, 120)
+
+
+NO_IMAGE = "its file appears, but no image: it says which one, and waits"
+
+
+@suite.test(NO_IMAGE, needs=[WAITS])
+def _():
+    lab.define("stray", mac=STRANGER, arch="amd64", distro="nosuch-9", disks=[{"size": "4G"}])
+    lab.wait_console("stray", r"nosuch-9", 60)
+    check(lab.vm("stray")["state"] in ("declared", "booting"), f"state {lab.vm('stray')['state']}")
+
+
+WRONG_HASH = "a rootfs with the wrong hash: starts by itself, ends failed with the reason"
+
+
+@suite.test(WRONG_HASH, needs=[NO_IMAGE])
+def _():
+    def spoil(manifest):
+        digest = manifest["rootfs"]["sha256"]
+        manifest["rootfs"]["sha256"] = ("0" if digest[0] != "0" else "1") + digest[1:]
+        chunks = manifest["rootfs"].get("chunks")
+        if chunks:
+            chunks[-1] = ("0" if chunks[-1][0] != "0" else "1") + chunks[-1][1:]
+    lab.link_image("spoiled-1", change=spoil)
+    lab.define("stray", mac=STRANGER, arch="amd64", distro="spoiled-1", disks=[{"size": "4G"}])
+    eventually(lambda: lab.vm("stray")["state"] in ("installing", "failed"), 120, "the install starts by itself",
+        every=1)
+    vm = eventually(lambda: (v := lab.vm("stray"))["state"] == "failed" and v, INSTALL_S, "state failed", every=1)
+    save_console("stray", "wrong-hash")
+    check_equal(vm["error"]["phase"], "rootfs", f"{vm['error']}; phase")
+    check(re.search(r"sha-?256|digest|hash", vm["error"]["reason"], re.I), str(vm["error"]))
+    check(vm["log"], "no installer log is kept")
+    lab.wait_console("stray", r"(?i)sha-?256|digest|hash", 10)
+
+
+FAILED_WAITS = "after that the machine comes back over PXE, says why, and waits"
+
+
+@suite.test(FAILED_WAITS, needs=[WRONG_HASH])
+def _():
+    since = str(int(time.time()))
+    docker("restart", "-t", "3", lab.container("stray"), timeout=60)
+    lab.wait_console("stray", r"(?i)fail.*", 120, since)
+    lab.wait_console("stray", r"(?i)sha-?256|digest|hash", 20, since)
+    time.sleep(15)
+    check_equal(lab.vm("stray")["state"], "failed", "state")
+    check("Linux version" not in lab.console("stray", since), "it booted something")
+
+
+@suite.test("the disk of the failed install cannot be booted", needs=[FAILED_WAITS])
+def _():
+    docker("stop", "-t", "3", lab.container("stray"), timeout=60)
+    raw = os.path.join(suite.tempdir(), "stray.raw")
+    lab.raw_disk("stray", raw)
+    esp = esp_of(raw)
+    if esp:
+        with open(raw, "rb") as f:
+            f.seek(esp[0])
+            for _ in range(0, esp[1], 1 << 20):
+                check(b"BOOTX64 EFI" not in f.read(1 << 20), "the ESP holds EFI/BOOT/BOOTX64.EFI")
+    os.unlink(raw)
+    lab.remove_vm("stray")
+
+
+def esp_of(path):
+    """(offset, size) of the EFI system partition of a raw disk, or None."""
+    with open(path, "rb") as f:
+        f.seek(512)
+        header = f.read(92)
+        if header[:8] != b"EFI PART":
+            return None
+        first, count, size = struct.unpack("<QII", header[72:88])
+        f.seek(first * 512)
+        for _ in range(count):
+            entry = f.read(size)
+            if entry[:16] == bytes.fromhex("28732ac11ff8d211ba4b00a0c93ec93b"):
+                start, end = struct.unpack("<QQ", entry[32:48])
+                return start * 512, (end - start + 1) * 512
+    return None
+
+
+@suite.test("a disk too small is refused before the first write", needs=[READY])
+def _():
+    lab.define("tiny", mac=TINY, arch="amd64", distro="debian-13", disks=[{"size": "600M"}])
+    time.sleep(1)
+    lab.start_vm("tiny", TINY, disk_bytes=600 << 20)
+    vm = eventually(lambda: (v := lab.vm("tiny"))["state"] in ("failed", "installed") and v, INSTALL_S,
+        "state failed", every=1)
+    save_console("tiny", "tiny")
+    check_equal(vm["state"], "failed", "state")
+    check_equal(vm["error"]["phase"], "plan", f"{vm['error']}; phase")
+    check(re.search(r"small|needs|at least", vm["error"]["reason"] + (vm["error"]["hint"] or ""), re.I), str(vm["error"]))
+    docker("stop", "-t", "3", lab.container("tiny"), timeout=60)
+    raw = os.path.join(suite.tempdir(), "tiny.raw")
+    lab.raw_disk("tiny", raw)
+    with open(raw, "rb") as f:
+        while piece := f.read(1 << 20):
+            check(not piece.strip(b"\0"), "something was written")
+    os.unlink(raw)
+    lab.remove_vm("tiny")
+    os.unlink(os.path.join(lab.vms, "tiny.json"))
+
+
+# ---- the long matrix -------------------------------------------------------------------------------
+
+def installs_to_ready(name, mac, fields=None, env=(), **vm):
+    lab.define(name, mac=mac, arch="amd64", distro="debian-13", **dict({"disks": [{"size": "4G"}]}, **(fields or {})))
+    time.sleep(1)
+    lab.start_vm(name, mac, env=env, **vm)
+    try:
+        lab.wait_state(name, "ready", INSTALL_S)
+    finally:
+        save_console(name, name)
+
+
+for bus in ("scsi", "nvme", "sata"):
+    @suite.test(f"a {bus} disk is found and installed", needs=[READY], heavy=True)
+    def _(bus=bus):
+        installs_to_ready(f"on-{bus}", f"52:54:00:e2:e1:{('scsi', 'nvme', 'sata').index(bus):02x}",
+            {"disks": [{"size": "4G", "bus": bus}]}, env=[f"VM_DISK_BUS={bus}"])
+        lab.remove_vm(f"on-{bus}")
+
+
+@suite.test("a BIOS machine installs and boots its disk", needs=[READY], heavy=True)
+def _():
+    installs_to_ready("bios", "52:54:00:e2:e1:10", {"firmware": "bios"}, env=["VM_FIRMWARE=bios"])
+    lab.remove_vm("bios")
+
+
+@suite.test("a network card with iPXE in its ROM takes the same way", needs=[READY], heavy=True)
+def _():
+    installs_to_ready("rom", "52:54:00:e2:e1:11", env=["VM_NIC_ROM=ipxe"])
+    lab.remove_vm("rom")
+
+
+@suite.test(".noreboot: installed, and the installer stays", needs=[READY], heavy=True)
+def _():
+    with open(os.path.join(lab.vms, "stays.noreboot"), "w"):
+        pass
+    lab.define("stays", mac="52:54:00:e2:e1:12", arch="amd64", distro="debian-13", disks=[{"size": "4G"}])
+    time.sleep(1)
+    lab.start_vm("stays", "52:54:00:e2:e1:12")
+    lab.wait_state("stays", "installed", INSTALL_S)
+    time.sleep(20)
+    events = [(e["kind"], e["text"]) for e in lab.api("/api/v1/events?vm=stays")["events"]]
+    check(("ipxe", "local") not in events, f"it rebooted: {events}")
+    lab.remove_vm("stays")
+
+
+@suite.test("mode shell: a shell in the installer's initrd", needs=[READY], heavy=True)
+def _():
+    lab.define("rescue", mac="52:54:00:e2:e1:13", arch="amd64", distro="debian-13", mode="shell")
+    time.sleep(1)
+    lab.start_vm("rescue", "52:54:00:e2:e1:13")
+    lab.wait_console("rescue", r"(?m)^(/|~) ?#|/ #|# $", 150)
+    check("partition" not in (lab.vm("rescue")["phase"] or ""), "it installs")
+    lab.remove_vm("rescue")
+
+
+@suite.test("power cut in the middle of the install: it is installed again", needs=[READY], heavy=True)
+def _():
+    lab.define("cut", mac="52:54:00:e2:e1:14", arch="amd64", distro="debian-13", disks=[{"size": "4G"}])
+    time.sleep(1)
+    lab.start_vm("cut", "52:54:00:e2:e1:14")
+    eventually(lambda: (v := lab.vm("cut"))["phase"] == "rootfs" and v["bytes"] > 10 << 20, INSTALL_S,
+        "the root file system is being written", every=0.3)
+    docker("kill", lab.container("cut"))
+    docker("start", lab.container("cut"))
+    lab.wait_state("cut", "ready", INSTALL_S)
+    lab.remove_vm("cut")
+
+
+@suite.test("the lab's daemons live and its health check is content", needs=[READY])
+def _():
+    status = docker("inspect", "-f", "{{.State.Health.Status}} {{.RestartCount}}", f"{lab.name}-stack").stdout
+    check_equal(status.strip(), "healthy 0", "stack")
+
+
+@suite.test("`vmlab rm` leaves no container, volume or network", needs=[READY])
+def _():
+    lab.vmlab("rm", "web", timeout=60, check_rc=False)
+    lab.vmlab("down", timeout=120)
+    volumes = [v for v in docker("volume", "ls", "--format", "{{.Name}}").stdout.split() if v.startswith(lab.name)]
+    check(f"{lab.name}-disk-web" not in volumes, f"volumes: {volumes}")
+    running = docker("ps", "--filter", f"label=vmlab.lab={lab.name}", "--format", "{{.Names}}").stdout.split()
+    check_equal(running, [], "running containers")
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main())
