@@ -1,0 +1,162 @@
+#!/bin/sh
+# bootstrap.sh [--refresh] NAME ARCH - makes a base root file system from Debian's archive and
+# leaves it as build/base/NAME-ARCH.tar, which the Dockerfiles ADD onto scratch. No container
+# registry is involved; the mirror is the one apt or mmdebstrap knows by itself.
+#
+#   NAME  builder  compilers for both architectures and the static libraries (build machine's ARCH)
+#         stack    what the provisioning daemons need to run
+#         vm       QEMU and firmware, which run guests of both architectures
+#   ARCH  amd64 | arm64; a foreign one runs its maintainer scripts through binfmt (docker/binfmt.sh)
+#
+# A tarball is made again when what it is made from changes, when a new week begins (Debian's
+# security updates) or with --refresh. BOOTSTRAP=container does the work in a container of the image
+# BOOTSTRAP_IMAGE (default debian:trixie), for hosts without mmdebstrap.
+set -eu
+
+suite=trixie
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+base=${BASE_DIR:-$top/build/base}
+
+die()
+{
+	echo "bootstrap.sh: $*" >&2
+	exit 1
+}
+
+refresh=
+if [ "${1-}" = --refresh ]; then
+	refresh=1
+	shift
+fi
+[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|stack|vm amd64|arm64"
+name=$1
+arch=$2
+case $arch in
+amd64) other=arm64 other_triplet=aarch64-linux-gnu ;;
+arm64) other=amd64 other_triplet=x86-64-linux-gnu ;;
+*) die "architecture '$arch' is not supported: use amd64 or arm64" ;;
+esac
+
+# ---- what goes into each ------------------------------------------------------------------------
+
+# -dev packages of one architecture: what our programs compile against.
+libraries="libc6-dev libcmocka-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libarchive-dev \
+zlib1g-dev libzstd-dev liblzma-dev"
+
+variant=essential
+case $name in
+builder)
+	packages="ca-certificates make gcc dpkg-dev pkgconf gcc-$other_triplet bzip2 xz-utils zstd \
+cpio python3-minimal $libraries"
+	variant=minbase
+	;;
+stack)
+	packages="dnsmasq-base nginx-light supervisor libmicrohttpd12t64 libjansson4 libsqlite3-0 \
+nftables iproute2 netcat-openbsd ipxe"
+	;;
+vm)
+	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
+	;;
+*) die "there is no base '$name': use builder, stack or vm" ;;
+esac
+hook=$here/$name/base-hook.sh
+
+# ---- is it up to date? --------------------------------------------------------------------------
+
+tarball=$base/$name-$arch.tar
+week=${BOOTSTRAP_WEEK:-$(date -u +%G-W%V)}
+inputs="$0 $hook"
+[ "$name" != builder ] || inputs="$inputs $here/builder/static-libs.sh"
+# shellcheck disable=SC2086 # a list of files
+key=$({ echo "$name $arch $week"; cat $inputs; } | sha256sum | cut -d' ' -f1)
+if [ -z "$refresh" ] && [ -s "$tarball" ] && [ "$(cat "$tarball.key" 2>/dev/null)" = "$key" ]; then
+	exit 0
+fi
+mkdir -p "$base"
+
+# ---- in a container -----------------------------------------------------------------------------
+
+if [ "${BOOTSTRAP:-host}" = container ]; then
+	image=${BOOTSTRAP_IMAGE:-debian:trixie}
+	echo "bootstrap.sh: making $name-$arch.tar inside a container of $image" >&2
+	# mmdebstrap mounts /proc and /dev in the new root: hence SYS_ADMIN, for this one step.
+	# The host's network, so that whatever reaches the mirror from here does so from there.
+	# shellcheck disable=SC2016 # the script is expanded inside
+	"$here/client.sh" run --rm --network host --cap-add SYS_ADMIN \
+		--security-opt apparmor=unconfined --security-opt seccomp=unconfined \
+		-v "$top:/src:ro" -v "$base:/base" -w /src \
+		-e BASE_DIR=/base -e "BOOTSTRAP_WEEK=$week" -e "OWNER=$(id -u):$(id -g)" \
+		-e http_proxy -e https_proxy "$image" sh -euc '
+			export DEBIAN_FRONTEND=noninteractive
+			command -v mmdebstrap >/dev/null && command -v arch-test >/dev/null || {
+				apt-get -qq update
+				apt-get -qq -y install --no-install-recommends mmdebstrap arch-test \
+					zstd >/dev/null
+			}
+			docker/bootstrap.sh "$@"
+			chown -R "$OWNER" /base' sh ${refresh:+--refresh} "$name" "$arch" ||
+		die "the container of $image could not make $name-$arch.tar: see above, or name another" \
+			"Debian image with BOOTSTRAP_IMAGE"
+	exit 0
+fi
+
+# ---- here ---------------------------------------------------------------------------------------
+
+command -v mmdebstrap >/dev/null ||
+	die "mmdebstrap is not installed: run 'docker/host-setup.sh build' as root, or use" \
+		"BOOTSTRAP=container"
+[ "$arch" = "$(dpkg --print-architecture)" ] || "$here/binfmt.sh" "$arch"
+
+work=$(mktemp -d "$base/.work.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+
+SOURCE_DATE_EPOCH=$(date -u -d "$(date -u +%F) -$(($(date -u +%u) - 1)) days" +%s)
+export SOURCE_DATE_EPOCH
+
+# make_tar OUT VARIANT ARCH PACKAGES [MMDEBSTRAP-OPTION...]
+make_tar()
+{
+	out=$1 of_variant=$2 of_arch=$3
+	include=$(echo "$4" | tr -s ' ' ,)
+	shift 4
+	mmdebstrap --quiet --variant="$of_variant" --architectures="$of_arch" --include="$include" \
+		--aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+		--aptopt='Acquire::Retries "3"' "$@" "$suite" "$out" 2>"$work/log" || {
+		tail -n 40 "$work/log" >&2
+		die "mmdebstrap could not make $name-$arch.tar: see above; is a Debian mirror reachable?"
+	}
+}
+
+# No manuals, translations or caches; the licences stay.
+slim()
+{
+	for dir in doc man info locale lintian bug bash-completion zsh fish linda gtk-doc; do
+		printf -- '--dpkgopt=path-exclude=/usr/share/%s/*\n' $dir
+	done
+	printf -- '--dpkgopt=path-include=/usr/share/doc/*/copyright\n'
+}
+
+started=$(date +%s)
+echo "bootstrap.sh: making $name-$arch.tar from Debian $suite" >&2
+# shellcheck disable=SC2046 # one word an option
+case $name in
+builder)
+	make_tar "$work/sysroot.tar" extract "$other" "base-files $libraries"
+	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) \
+		--customize-hook="mkdir -p \"\$1/sysroot/$other\"" \
+		--customize-hook="tar -C \"\$1/sysroot/$other\" -xf '$work/sysroot.tar'" \
+		--customize-hook="copy-in '$here/builder/static-libs.sh' /tmp" \
+		--customize-hook="'$hook' \"\$1\" $arch $other"
+	;;
+*)
+	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) \
+		--customize-hook="'$hook' \"\$1\" $arch"
+	;;
+esac
+chmod 0644 "$work/out.tar"
+mv "$work/out.tar" "$tarball"
+echo "$key" >"$tarball.key"
+echo "bootstrap.sh: $name-$arch.tar: $(($(stat -c %s "$tarball") / 1048576)) MiB in" \
+	"$(($(date +%s) - started)) s" >&2

@@ -1,0 +1,120 @@
+# images.mk - container images, and everything compiled for them. Included by Makefile.
+#
+# base tarballs (bootstrap.sh) -> builder image -> programs, static programs, initrds of both
+# architectures (build.mk, initrd/build.sh, inside the builder) -> staged contexts -> images -> tars
+#
+#   ARCH=amd64|arm64     for single-architecture targets; the default is this machine's
+#   BUILDER=host         compile on this machine instead of in the builder container
+#   BOOTSTRAP=container  make the base tarballs in a container of BOOTSTRAP_IMAGE
+#   REFRESH=1            make the base tarballs again, even if this week's exist
+
+ARCHES     := amd64 arm64
+HOST_ARCH  := $(shell dpkg --print-architecture 2>/dev/null || \
+	uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/')
+ARCH       ?= $(HOST_ARCH)
+export BOOTSTRAP BOOTSTRAP_IMAGE
+
+VERSION    := $(shell cat VERSION)
+REVISION   := $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
+# Dates inside the images are the last commit's, not the build's.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+export SOURCE_DATE_EPOCH
+CREATED    := $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)
+
+CLIENT     := docker/client.sh
+BASE       := build/base
+BUILDER_KEY = $(shell cut -c1-12 $(BASE)/builder-$(HOST_ARCH).tar.key)
+BUILDER_IMAGE = vmlab_builder:$(BUILDER_KEY)
+
+# ---- the way in -------------------------------------------------------------------------------
+
+##   stack      pxeboot_stack_$(ARCH).tar       vm-image   vmlab_vm_$(ARCH).tar
+##   programs   boot_handler and vm_watcher     vmlab      the vmlab command, static
+##   initrds    both installer initrds          builder    the container image with the compilers
+.PHONY: all stack vm-image load builder programs vmlab initrds check
+all: $(addprefix stack-,$(ARCHES))
+stack: stack-$(ARCH)
+vm-image: vm-image-$(ARCH)
+programs: programs-$(ARCH)
+vmlab: vmlab-$(ARCH)
+initrds: $(addprefix initrd-,$(ARCHES))
+
+load: stack-$(HOST_ARCH) vm-image-$(HOST_ARCH)
+	@docker/load.sh pxeboot_stack_$(HOST_ARCH).tar vmlab_vm_$(HOST_ARCH).tar
+
+check: builder-ready
+	$(call compile,VARIANT=test check)
+
+# ---- compiling ---------------------------------------------------------------------------------
+
+# in_builder COMMAND - as the calling user, so that what it makes belongs to them.
+ifeq ($(BUILDER),host)
+in_builder = $(1)
+.PHONY: builder-ready
+builder-ready:
+builder:
+	@echo "BUILDER=host: compiling on this machine, no builder image needed"
+else
+in_builder = $(CLIENT) run --rm --network none --user $$(id -u):$$(id -g) -e HOME=/tmp \
+	-e SOURCE_DATE_EPOCH -v "$(CURDIR)":/src -w /src $(BUILDER_IMAGE) $(1)
+.PHONY: builder-ready
+builder: builder-ready
+	@echo $(BUILDER_IMAGE)
+builder-ready: base-builder-$(HOST_ARCH)
+	@$(CLIENT) image inspect $(BUILDER_IMAGE) >/dev/null 2>&1 || { \
+		rm -rf build/context/builder && mkdir -p build/context/builder && \
+		cp docker/builder/Dockerfile build/context/builder/ && \
+		ln -f $(BASE)/builder-$(HOST_ARCH).tar build/context/builder/base.tar && \
+		$(CLIENT) build -q -t $(BUILDER_IMAGE) build/context/builder && \
+		rm -rf build/context/builder; }
+endif
+compile = @$(call in_builder,make --no-print-directory -f build.mk -j$$(nproc) $(1))
+
+define compile_rules # arch
+.PHONY: programs-$(1) static-$(1) vmlab-$(1) initrd-$(1)
+programs-$(1): builder-ready
+	$$(call compile,ARCH=$(1) programs)
+static-$(1): builder-ready
+	$$(call compile,ARCH=$(1) build/$(1)/release/os_installer/os-installer)
+vmlab-$(1): builder-ready
+	$$(call compile,ARCH=$(1) build/$(1)/release/vmlab/vmlab)
+initrd-$(1): static-$(1)
+	@initrd/build.sh --arch $(1) --out build/initrd/$(1)/initrd.zst \
+		--installer build/$(1)/release/os_installer/os-installer
+endef
+$(foreach a,$(ARCHES),$(eval $(call compile_rules,$(a))))
+
+# ---- base tarballs -----------------------------------------------------------------------------
+
+# bootstrap.sh itself knows whether there is anything to do.
+.PHONY: $(foreach n,builder stack vm,$(addprefix base-$(n)-,$(ARCHES)))
+$(addprefix base-builder-,$(ARCHES)): base-builder-%:
+	@docker/bootstrap.sh $(if $(REFRESH),--refresh) builder $*
+$(addprefix base-stack-,$(ARCHES)): base-stack-%:
+	@docker/bootstrap.sh $(if $(REFRESH),--refresh) stack $*
+$(addprefix base-vm-,$(ARCHES)): base-vm-%:
+	@docker/bootstrap.sh $(if $(REFRESH),--refresh) vm $*
+
+# ---- images ------------------------------------------------------------------------------------
+
+# pack NAME, ARCH, TAR: builds the staged context and saves the image, tagged NAME:latest.
+pack = @VERSION='$(VERSION)' REVISION='$(REVISION)' CREATED='$(CREATED)' \
+	docker/pack.sh $(1) $(2) build/context/$(1)-$(2) $(3)
+
+define image_rules # arch
+.PHONY: stack-$(1) vm-image-$(1)
+stack-$(1): base-stack-$(1) programs-$(1) initrds
+	@docker/stage.sh build/context/pxeboot_stack-$(1) \
+		docker/stack/Dockerfile:Dockerfile $(BASE)/stack-$(1).tar:base-$(1).tar \
+		LICENSE:LICENSE docker/stack:stack \
+		build/$(1)/release/boot_handler/boot_handler:$(1)/boot_handler \
+		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
+		$(foreach i,$(ARCHES),build/initrd/$(i)/initrd.zst:initrds/$(i)/initrd.zst)
+	$(call pack,pxeboot_stack,$(1),pxeboot_stack_$(1).tar)
+vm-image-$(1): base-vm-$(1)
+	@docker/stage.sh build/context/vmlab_vm-$(1) \
+		docker/vm/Dockerfile:Dockerfile $(BASE)/vm-$(1).tar:base-$(1).tar \
+		LICENSE:LICENSE docker/vm:vm
+	$(call pack,vmlab_vm,$(1),vmlab_vm_$(1).tar)
+endef
+$(foreach a,$(ARCHES),$(eval $(call image_rules,$(a))))

@@ -1,0 +1,221 @@
+#!/bin/sh
+# entrypoint.sh - prepares the network the stack serves, then becomes supervisord.
+#
+# Bridge mode (default): makes LAB_BRIDGE with LAB_CIDR in this network namespace, which may be a
+# pause container's and may still hold the bridge of an earlier start with machines on it: what is
+# there already is left alone. Host-interface mode (INTERFACE and PROVISIONER_IP): serves an
+# interface that exists and changes nothing about the network. Either way the stack refuses to
+# start with one sentence when the interface, an address or a port is not to be had.
+#
+# Settings: see settings.py. With arguments, runs those instead (docker run IMAGE vm_watcher --help).
+set -eu
+
+run=/run/vmlab
+lib=/usr/lib/vmlab
+
+say()
+{
+	echo "entrypoint: $*"
+}
+
+die()
+{
+	echo "entrypoint: cannot start: $*" >&2
+	exit 1
+}
+
+# as USER COMMAND...
+as()
+{
+	user=$1
+	shift
+	setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+}
+
+if [ $# -gt 0 ]; then
+	exec "$@"
+fi
+
+# ---- settings -----------------------------------------------------------------------------------
+
+# In host-interface mode the network is the one the address is in.
+if [ -n "${INTERFACE-}" ] && [ -n "${PROVISIONER_IP-}" ]; then
+	case $INTERFACE in
+	*[!A-Za-z0-9_.-]* | -*) die "INTERFACE='$INTERFACE' is no interface name" ;;
+	esac
+	[ -e "/sys/class/net/$INTERFACE" ] ||
+		die "INTERFACE=$INTERFACE does not exist here (there are: $(ip -o link |
+			awk '{sub(/[:@].*/, "", $2); printf "%s ", $2}')): name one of these, and run" \
+			"with --network host"
+	LAB_CIDR=$(ip -o -4 addr show dev "$INTERFACE" | awk '{print $4}' |
+		awk -F/ -v ip="$PROVISIONER_IP" '$1 == ip')
+	[ -n "$LAB_CIDR" ] ||
+		die "PROVISIONER_IP=$PROVISIONER_IP is not an address of $INTERFACE (it has:" \
+			"$(ip -o -4 addr show dev "$INTERFACE" | awk '{printf "%s ", $4}')): give one it" \
+			"has, or add it with 'ip addr add'"
+	export LAB_CIDR
+fi
+
+assignments=$("$lib/settings.py" check 2>&1) || die "$assignments"
+eval "$assignments" # quoted values of known characters, from parsed input
+
+# ---- the bridge ---------------------------------------------------------------------------------
+
+bridge_up()
+{
+	if [ ! -e "/sys/class/net/$LAB_IF" ]; then
+		ip link add "$LAB_IF" address "$LAB_MAC" type bridge forward_delay 0 mcast_snooping 0 \
+			2>"$run/err" ||
+			die "the bridge $LAB_IF cannot be made ($(cat "$run/err")): run the container" \
+				"with --cap-add NET_ADMIN"
+		say "made bridge $LAB_IF"
+	elif [ ! -d "/sys/class/net/$LAB_IF/bridge" ]; then
+		die "LAB_BRIDGE=$LAB_IF exists and is no bridge: give another name, or set INTERFACE and" \
+			"PROVISIONER_IP to serve it as it is"
+	fi
+
+	have=$(ip -o -4 addr show dev "$LAB_IF" scope global | awk '{print $4}')
+	if [ -z "$have" ]; then
+		# shellcheck disable=SC2153 # LAB_IP is one of the assignments
+		clash=$(ip -o -4 route show match "$LAB_IP" | awk '$1 != "default" {print; exit}')
+		[ -z "$clash" ] ||
+			die "LAB_CIDR=$LAB_CIDR overlaps a network this container is in already ($clash):" \
+				"give another LAB_CIDR, such as 192.168.200.1/24"
+		ip addr add "$LAB_CIDR" dev "$LAB_IF" 2>"$run/err" ||
+			die "$LAB_IF cannot get the address $LAB_CIDR ($(cat "$run/err")): run the" \
+				"container with --cap-add NET_ADMIN"
+	elif [ "$have" != "$LAB_CIDR" ]; then
+		die "the bridge $LAB_IF already has $have where LAB_CIDR=$LAB_CIDR was asked for: start" \
+			"with LAB_CIDR=$have, or end the lab that holds the bridge first"
+	fi
+
+	if [ "$LAB_MTU" = 0 ]; then
+		uplink=$(ip -o -4 route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
+		[ -z "$uplink" ] || LAB_MTU=$(cat "/sys/class/net/$uplink/mtu")
+		[ "$LAB_MTU" -ge 1280 ] && [ "$LAB_MTU" -le 9216 ] || LAB_MTU=1500
+		export LAB_MTU
+	fi
+	[ "$(cat "/sys/class/net/$LAB_IF/mtu")" = "$LAB_MTU" ] ||
+		ip link set "$LAB_IF" mtu "$LAB_MTU" 2>/dev/null ||
+		say "warning: $LAB_IF does not take an MTU of $LAB_MTU"
+	ip link set "$LAB_IF" up
+}
+
+# The bridge has no carrier until the first machine comes: nodad, or the address stays tentative.
+bridge_up6()
+{
+	if ip -o -6 addr show dev "$LAB_IF" scope global | grep -q " $LAB_IP6/64 "; then
+		return 0
+	fi
+	[ ! -w /proc/sys/net/ipv6/conf/all/disable_ipv6 ] ||
+		echo 0 >"/proc/sys/net/ipv6/conf/$LAB_IF/disable_ipv6" || true
+	ip addr add "$LAB_IP6/64" dev "$LAB_IF" nodad 2>/dev/null
+}
+
+lab_forwarding()
+{
+	nft -f "$run/nftables.conf" 2>"$run/err" ||
+		die "the packet filter that keeps guests from the operator's port $OPERATOR_PORT cannot" \
+			"be set ($(head -n 1 "$run/err")): run the container with --cap-add NET_ADMIN on a" \
+			"kernel with nf_tables"
+	if [ "$(cat /proc/sys/net/ipv4/ip_forward)" != 1 ] &&
+		! { echo 1 >/proc/sys/net/ipv4/ip_forward; } 2>/dev/null; then
+		say "warning: machines have no way out of the lab: run the container with" \
+			"--sysctl net.ipv4.ip_forward=1"
+	fi
+}
+
+# ---- ports --------------------------------------------------------------------------------------
+
+# port_free t|u PORT ADDRESS WHAT - dies when someone else holds it where we would listen.
+port_free()
+{
+	taken=$(ss -Hln"$1" "sport = :$2" | awk -v want="$3" -v ifname="$LAB_IF" '
+		{
+			at = $4; sub(/:[0-9]+$/, "", at); scope = at
+			if (sub(/%.*/, "", at)) sub(/.*%/, "", scope); else scope = ""
+			gsub(/[][]/, "", at)
+			if (scope != "" && scope != ifname) next
+			if (at == want || at == "0.0.0.0" || at == "*" || at == "::" || want == "0.0.0.0")
+				{ print $4; exit }
+		}')
+	[ -z "$taken" ] ||
+		die "port $2 ($4) is taken: someone listens at $taken; end that service, or keep it off" \
+			"$LAB_IF"
+}
+
+ports_check()
+{
+	port_free u 67 0.0.0.0 DHCP
+	port_free u 69 "$LAB_IP" TFTP
+	port_free u 53 "$LAB_IP" DNS
+	port_free t 53 "$LAB_IP" DNS
+	port_free t 80 "$LAB_IP" HTTP
+	port_free t "$OPERATOR_PORT" "$OPERATOR_HOST" "the operator's API, OPERATOR_LISTEN"
+}
+
+# ---- files --------------------------------------------------------------------------------------
+
+folders()
+{
+	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /state/dnsmasq
+	chown boot_handler:www-data /run/boot_handler
+	chmod 2750 /run/boot_handler
+	chown dnsmasq: /run/vm_watcher /run/dnsmasq /state/dnsmasq
+	chown www-data:www-data /run/nginx
+	chown boot_handler: /state 2>/dev/null || true
+	# Left by a container that was killed; a stale pid may belong to another process by now.
+	rm -f /run/dnsmasq/dnsmasq.pid /run/boot_handler/*.sock /run/nginx/nginx.pid \
+		/run/supervisor.sock
+	as boot_handler test -w /state -a -x /state ||
+		die "/state cannot be written by the user boot_handler: mount a volume there, or make" \
+			"the folder writable for uid $(id -u boot_handler)"
+	for user in boot_handler dnsmasq; do
+		as "$user" test -r /vms -a -x /vms ||
+			die "/vms cannot be read by the user $user: make the folder with the VM" \
+				"definitions readable for all (chmod a+rx)"
+	done
+	as www-data test -r /srv/images -a -x /srv/images ||
+		die "/srv/images cannot be read by the user www-data: make the folder with the images" \
+			"readable for all (chmod a+rx)"
+}
+
+# ---- start --------------------------------------------------------------------------------------
+
+mkdir -p "$run"
+rm -f "$run/health.json"
+set --
+if [ "$MODE" = bridge ]; then
+	bridge_up
+	if [ -n "$LAB_IP6" ]; then
+		if bridge_up6; then
+			set -- ipv6
+			ip -6 route show default | grep -q . || set -- "$@" noroute6
+		else
+			say "IPv6 is disabled in this network namespace: serving IPv4 only"
+		fi
+	fi
+elif [ -n "$LAB_IP6" ]; then
+	ip -o -6 addr show dev "$LAB_IF" | grep -q " $LAB_IP6/64 " ||
+		die "LAB_CIDR6=$LAB_IP6/64 is not an address of $LAB_IF: give one it has, or unset it"
+	set -- ipv6 noroute6
+fi
+ports_check
+folders
+if [ -e /etc/vmlab/authorized_keys ]; then
+	install -m 0644 /etc/vmlab/authorized_keys "$run/authorized_keys" ||
+		die "/etc/vmlab/authorized_keys cannot be read: mount a readable file of public SSH keys"
+	set -- "$@" keys
+fi
+"$lib/settings.py" render "$run" "$@"
+[ "$MODE" = host ] || lab_forwarding
+
+# Have the declared machines known before the first packet is answered.
+as dnsmasq vm_watcher --once --vms /vms --dhcp-hosts /run/vm_watcher/dhcp-hosts \
+	--dns-hosts /run/vm_watcher/dns-hosts --pid-file /run/dnsmasq/dnsmasq.pid \
+	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ||
+	say "warning: the VM definitions could not be read before the start; vm_watcher goes on trying"
+
+say "serving $LAB_CIDR on $LAB_IF ($MODE mode${LAB_IP6:+, IPv6 $LAB_IP6}), operator's API at" \
+	"$OPERATOR_HOST:$OPERATOR_PORT"
+exec supervisord -c "$run/supervisord.conf"

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""healthcheck.py - asks each daemon the question a machine would ask, and says what does not answer.
+
+    dnsmasq       a DNS query for the stack's own name, a TFTP read of boot.ipxe, DHCP's port bound
+    nginx         GET of an unknown path
+    boot_handler  through nginx, as guests reach it, and /readyz on the operator's listener
+    vm_watcher    alive, and has written its files
+
+Exit status 0 (all answer) or 1, with one line a problem on standard output.
+"""
+
+import http.client
+import json
+import os
+import socket
+import struct
+import sys
+
+TIMEOUT_S = 3
+SETTINGS = "/run/vmlab/health.json"
+
+
+def udp_ask(address, port, packet, check):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(TIMEOUT_S)
+        s.sendto(packet, (address, port))
+        if not check(s.recv(2048)):
+            raise OSError("its answer makes no sense")
+
+
+def dns(conf):
+    name = "provisioner." + conf["domain"]
+    question = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0\0\1\0\1"
+    query = struct.pack(">HHHHHH", 0x564d, 0x0100, 1, 0, 0, 0) + question
+    address = socket.inet_aton(conf["address"])
+    udp_ask(conf["address"], 53, query, lambda a: a[:2] == query[:2] and address in a)
+
+
+def tftp(conf):
+    # Block 1 of the file, from a port of the server's choosing (RFC 1350).
+    udp_ask(conf["address"], 69, b"\0\1boot.ipxe\0octet\0", lambda a: a.startswith(b"\0\3\0\1#!ipxe"))
+
+
+def dhcp(_conf):
+    with open("/proc/net/udp", encoding="ascii") as f:
+        if not any(line.split()[1].endswith(":0043") for line in f if ":" in line):
+            raise OSError("nothing is bound to UDP port 67")
+
+
+def get(address, port, path, status):
+    c = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
+    try:
+        c.request("GET", path)
+        answer = c.getresponse()
+        text = answer.read(500).decode("utf-8", "replace").strip()
+    finally:
+        c.close()
+    if answer.status != status:
+        raise OSError(f"status {answer.status} where {status} was expected: {text}")
+
+
+def nginx(conf):
+    get(conf["address"], 80, "/", 404)
+
+
+def boot_handler_guest(conf):
+    get(conf["address"], 80, "/config/x", 400)
+
+
+def boot_handler_operator(conf):
+    get(conf["operator"], conf["operator_port"], "/readyz", 200)
+
+
+def vm_watcher(_conf):
+    for path in "/run/vm_watcher/dhcp-hosts", "/run/vm_watcher/dns-hosts":
+        if not os.path.exists(path):
+            raise OSError(f"{path} is missing")
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                _, rest = f.read().split("(", 1)
+        except OSError:
+            continue
+        name, rest = rest.rsplit(")", 1)
+        if name == "vm_watcher" and rest.split()[0] != "Z":
+            return
+    raise OSError("it is not running")
+
+
+CHECKS = (
+    ("dnsmasq (DNS)", dns),
+    ("dnsmasq (TFTP)", tftp),
+    ("dnsmasq (DHCP)", dhcp),
+    ("nginx", nginx),
+    ("boot_handler for guests", boot_handler_guest),
+    ("boot_handler for the operator", boot_handler_operator),
+    ("vm_watcher", vm_watcher),
+)
+
+
+def main():
+    try:
+        with open(SETTINGS, encoding="ascii") as f:
+            conf = json.load(f)
+    except (OSError, ValueError):
+        print("the stack is still starting")
+        return 1
+    failed = 0
+    for name, check in CHECKS:
+        try:
+            check(conf)
+        except (OSError, http.client.HTTPException) as e:
+            print(f"{name} does not answer: {e or type(e).__name__}")
+            failed = 1
+    if not failed:
+        print("all daemons answer")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

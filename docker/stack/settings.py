@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""settings.py - the stack's environment variables, validated, and the daemons' configuration.
+
+    settings.py check             prints shell assignments for entrypoint.sh, or one sentence
+                                  (what is wrong, where, what to do) and exits with 1
+    settings.py render DIR [FLAG...]
+                                  writes dnsmasq.conf, nginx.conf, supervisord.conf, nftables.conf
+                                  and health.json into DIR. Flags: ipv6 (the lab has it), noroute6
+                                  (but no way out), keys (the operator gave public keys)
+
+Reads the environment and the templates beside this file, and nothing else. No VM data passes
+through here: the configuration is made of the operator's settings only, each of them parsed first.
+"""
+
+import ipaddress
+import json
+import os
+import re
+import sys
+
+TEMPLATES = os.path.dirname(os.path.abspath(__file__))
+KEYS = "/run/vmlab/authorized_keys"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = re.compile(LABEL + r"(\." + LABEL + r")*")
+MTU_MIN, MTU_MAX = 1280, 9216
+
+
+class Refused(Exception):
+    pass
+
+
+def cidr(env, name, default, version):
+    text = env.get(name, "") or default
+    try:
+        net = ipaddress.ip_interface(text)
+    except ValueError:
+        net = None
+    if net is None or net.version != version or "/" not in text:
+        raise Refused(f"{name}={text!r} is no IPv{version} address with prefix: "
+                      f"give it as in {default or '192.168.100.1/24'}")
+    if version == 4 and not 8 <= net.network.prefixlen <= 29:
+        raise Refused(f"{name}={text}: a lab network has a prefix between /8 and /29")
+    if version == 6 and net.network.prefixlen != 64:
+        raise Refused(f"{name}={text}: router advertisements need a /64")
+    if net.ip == net.network.network_address or (
+            version == 4 and net.ip == net.network.broadcast_address):
+        raise Refused(f"{name}={text} is the network's own address: give the address the stack "
+                      f"is to have in it, such as {net.network.network_address + 1}"
+                      f"/{net.network.prefixlen}")
+    return net
+
+
+def dhcp_range(env, lab):
+    """Returns (first, last), or None when only declared machines get an address."""
+    text = env.get("DHCP_RANGE", "")
+    net = lab.network
+    if text == "static":
+        return None
+    if not text:
+        half = net.num_addresses // 2
+        first, last = net.network_address + half, net.broadcast_address - 1
+        if lab.ip == first:
+            first += 1
+        if lab.ip == last:
+            last -= 1
+        return first, last
+    try:
+        first, last = (ipaddress.IPv4Address(part.strip()) for part in re.split("[,-]", text))
+    except ValueError:
+        raise Refused(f"DHCP_RANGE={text!r} is no address range: give it as in "
+                      f"{net.network_address + 100},{net.network_address + 200}, or 'static' to "
+                      "serve only declared machines") from None
+    if first > last:
+        raise Refused(f"DHCP_RANGE={text}: the first address is above the last")
+    for ip in first, last:
+        if ip not in net or ip in (net.network_address, net.broadcast_address):
+            raise Refused(f"DHCP_RANGE={text}: {ip} is not an address for machines in {net}")
+    return first, last
+
+
+def listen(env, name, default):
+    text = env.get(name, "") or default
+    m = re.fullmatch(r"([0-9.]+):([0-9]{1,5})", text)
+    try:
+        host, port = ipaddress.IPv4Address(m[1]), int(m[2])
+    except (TypeError, ValueError):
+        host, port = None, 0
+    if host is None or not 0 < port < 65536:
+        raise Refused(f"{name}={text!r} is no address and port: give it as in {default}")
+    return host, port
+
+
+def settings(env):
+    """Parses everything; returns a dict of plain strings, safe to write into any template."""
+    host_mode = bool(env.get("INTERFACE"))
+    interface = env.get("INTERFACE") or env.get("LAB_BRIDGE") or "lab0"
+    if not NAME.fullmatch(interface):
+        which = "INTERFACE" if host_mode else "LAB_BRIDGE"
+        raise Refused(f"{which}={interface!r} is no interface name: at most 15 letters, digits, "
+                      "'.', '_' and '-'")
+    if host_mode and not env.get("PROVISIONER_IP"):
+        raise Refused("INTERFACE is set but PROVISIONER_IP is not: give the address of "
+                      f"{interface} that machines are to reach the stack at")
+    if env.get("PROVISIONER_IP") and not host_mode:
+        raise Refused("PROVISIONER_IP is set but INTERFACE is not: give the interface that carries "
+                      "it, or unset both to have a bridge made")
+    lab = cidr(env, "LAB_CIDR", "192.168.100.1/24", 4)
+
+    default6 = "" if host_mode else "fd56:6d6c:6162::1/64"
+    text6 = env.get("LAB_CIDR6", default6)
+    lab6 = cidr(env, "LAB_CIDR6", default6, 6) if text6 not in ("", "off") else None
+
+    domain = (env.get("LAB_DOMAIN", "") or "pvmlab.local").lower().rstrip(".")
+    if not DOMAIN.fullmatch(domain) or len(domain) > 180:
+        raise Refused(f"LAB_DOMAIN={env.get('LAB_DOMAIN')!r} is no domain name: give one such as "
+                      "pvmlab.local")
+    mtu = env.get("LAB_MTU", "") or "0"
+    if not re.fullmatch("[0-9]{1,5}", mtu) or (mtu != "0"
+                                               and not MTU_MIN <= int(mtu) <= MTU_MAX):
+        raise Refused(f"LAB_MTU={mtu!r} is no MTU: give a number from {MTU_MIN} to {MTU_MAX}")
+    operator = listen(env, "OPERATOR_LISTEN",
+                      "127.0.0.1:8080" if host_mode else "0.0.0.0:8080")
+    if operator[1] in (53, 67, 69, 80) or (host_mode and operator[0] == lab.ip):
+        raise Refused(f"OPERATOR_LISTEN={operator[0]}:{operator[1]} is where guests are served: "
+                      "give another port, at an address that guests cannot reach")
+
+    span = dhcp_range(env, lab)
+    base = lab6.network.network_address if lab6 else None
+    return {
+        "MODE": "host" if host_mode else "bridge",
+        "LAB_IF": interface,
+        "LAB_IP": str(lab.ip),
+        "LAB_PREFIX": str(lab.network.prefixlen),
+        "LAB_NET": str(lab.network),
+        "LAB_CIDR": str(lab),
+        "LAB_MAC": "02:56:" + ":".join(f"{b:02x}" for b in lab.ip.packed),
+        "LAB_NETMASK": str(lab.netmask),
+        "RANGE": f"{span[0]},{span[1]}" if span else f"{lab.network.network_address},static",
+        "LAB_IP6": str(lab6.ip) if lab6 else "",
+        "LAB_NET6": str(lab6.network) if lab6 else "",
+        "RANGE6": f"{base + 0x10000},{base + 0x1ffff}" if lab6 else "",
+        "LAB_DOMAIN": domain,
+        "LAB_MTU": mtu,
+        "OPERATOR_HOST": str(operator[0]),
+        "OPERATOR_PORT": str(operator[1]),
+    }
+
+
+def expand(template, values, flags):
+    """Replaces @NAME@; a line '?flag text' stays (as text) only when the flag is set, '?!flag
+    text' only when it is not."""
+    out = []
+    for line in template.splitlines():
+        m = re.match(r"\?(!?)(\w+) (.*)", line)
+        if m:
+            if (m[2] in flags) == bool(m[1]):
+                continue
+            line = m[3]
+        out.append(re.sub(r"@([A-Z0-9_]+)@", lambda v: values[v[1]], line))
+    return "\n".join(out) + "\n"
+
+
+def render(directory, values, flags):
+    for name in "dnsmasq.conf", "nginx.conf", "supervisord.conf", "nftables.conf":
+        with open(os.path.join(TEMPLATES, name), encoding="ascii") as f:
+            text = expand(f.read(), values, flags)
+        with open(os.path.join(directory, name), "w", encoding="ascii") as f:
+            f.write(text)
+    operator = values["OPERATOR_HOST"]
+    health = {
+        "address": values["LAB_IP"],
+        "domain": values["LAB_DOMAIN"],
+        "operator": "127.0.0.1" if operator == "0.0.0.0" else operator,
+        "operator_port": int(values["OPERATOR_PORT"]),
+    }
+    with open(os.path.join(directory, "health.json"), "w", encoding="ascii") as f:
+        json.dump(health, f)
+
+
+def main(argv):
+    try:
+        values = settings(os.environ)
+    except Refused as e:
+        print(e, file=sys.stderr)
+        return 1
+    if argv[1:] == ["check"]:
+        for name, value in values.items():
+            print(f"{name}='{value}'")
+        return 0
+    if len(argv) >= 3 and argv[1] == "render":
+        flags = set(argv[3:]) | {values["MODE"]}
+        if values["LAB_MTU"] not in ("0", "1500"):
+            flags.add("mtu")
+        values["AUTHORIZED_KEYS"] = "--authorized-keys " + KEYS if "keys" in flags else ""
+        render(argv[2], values, flags)
+        return 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,27 @@
+#!/bin/sh
+# stage.sh DIR SOURCE:NAME... - fills DIR, a build context, with exactly these files and folders.
+# Base tarballs are linked, all else is copied with the date SOURCE_DATE_EPOCH.
+set -eu
+
+dir=$1
+shift
+rm -rf "$dir"
+for pair; do
+	source=${pair%%:*}
+	target=$dir/${pair#*:}
+	[ -e "$source" ] || {
+		echo "stage.sh: $source is missing: it should have been made before" >&2
+		exit 1
+	}
+	mkdir -p "$(dirname "$target")"
+	case $source in
+	build/base/*) ln -f "$source" "$target" ;;
+	*)
+		cp -R "$source" "$target"
+		find "$target" -type f -perm -u+x -exec chmod 0755 {} +
+		find "$target" -type f ! -perm -u+x -exec chmod 0644 {} +
+		find "$target" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-0}" {} +
+		;;
+	esac
+done
+find "$dir" -type d -exec chmod 0755 {} +
