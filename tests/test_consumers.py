@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+"""test_consumers.py - what we emit, parsed by who reads it: dnsmasq and cloud-init.
+
+iPXE's turn is in test_e2e.py (a real machine runs every script) and grub.cfg's too. cloud-init is
+the one of the guest image (images/debian-13/amd64), run in a container made from it.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+
+import dns
+import http_client
+from harness import DOCKER, PREFIX, Suite, check, check_equal, docker, eventually, fail, have_command, have_image, run, skip
+from lab import SERVER, STACK_IMAGE, Lab
+from vmlab_cli import IMAGES
+
+suite = Suite("consumers", __doc__)
+lab = Lab(suite, "consumers")
+GUEST = PREFIX + "guest"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3qNw6yT0aBQ0Qdl4f2mTm7aK1r5wD3sXj8oZ9pV7bT"
+DOCUMENTS = ("meta-data", "user-data", "vendor-data", "network-config")
+
+UP = "the stack starts with a rich set of definitions"
+GUEST_UP = "cloud-init of the guest image can be run"
+
+# What a definition may say to cloud-init, awkward text included: name -> fields.
+RICH = {
+    "plain": {},
+    "users": {"users": [{"name": "ann", "ssh_keys": [KEY], "sudo": True}, {"name": "bob", "groups": ["adm"]}]},
+    "files": {"write_files": [
+        {"path": "/etc/motd", "content": "tab\there, quote \" and ' and: colon # hash\n- dash\n{{ jinja }} ${x} \\n\n"},
+        {"path": "/etc/x", "content": "äöü ☃ 0x1 yes no null ~", "permissions": "0600"}]},
+    "commands": {"packages": ["vim", "jq"], "runcmd": [["echo", "a b"], "echo $HOME; echo \"x\" > /tmp/y"]},
+    "ownobject": {"user_data": {"timezone": "Europe/Berlin", "users": [{"name": "own", "ssh_authorized_keys": [KEY]}]}},
+    "owntext": {"user_data": "#cloud-config\ntimezone: UTC\nruncmd:\n  - [true]\n"},
+    "static": {"network_config": {"version": 2, "ethernets": {"lan": {"match": {"name": "e*"}, "dhcp4": True}}}},
+    "hosted": {"hostname": "other-name", "ssh_key": KEY, "packages": ["nginx"]},
+}
+
+
+def mac_of(name):
+    return f"52:54:00:c0:00:{list(RICH).index(name) + 1:02x}"
+
+
+@suite.test(UP)
+def _():
+    if not have_image(STACK_IMAGE):
+        fail(f"there is no image {STACK_IMAGE}: `make load` builds it")
+    lab.make_image()
+    with open(lab.keys, "w") as f:
+        f.write(KEY + " operator\n")
+    for i, (name, fields) in enumerate(RICH.items()):
+        lab.define(name, mac=mac_of(name), ip=f"192.168.100.{10 + i}", ipv6=f"fd56:6d6c:6162::{10 + i:x}", **fields)
+    lab.start()
+
+
+@suite.test("every one of them is accepted", needs=[UP])
+def _():
+    bad = [p for p in lab.problems() if not p["warning"]]
+    check(not bad, f"refused: {json.dumps(bad, indent=1)}")
+    names = [vm["name"] for vm in lab.api("/api/v1/vms")["vms"]]
+    check_equal(sorted(names), sorted(RICH), "VMs")
+
+
+def fetch(name, document):
+    answer = lab.get(f"/cloud-init/{name}/{document}", from_lab=True)
+    check_equal(answer.status, 200, f"{name}/{document}: status")
+    return answer.text
+
+
+# ---- dnsmasq -------------------------------------------------------------------------------------
+
+@suite.test("dnsmasq --test accepts the configuration and the hosts files", needs=[UP])
+def _():
+    command = lab.exec("sh", "-c", "tr '\\0' ' ' </proc/$(cat /run/dnsmasq/dnsmasq.pid)/cmdline").stdout.split()
+    options = [word for word in command[1:] if word.startswith(("--conf", "-C"))]
+    done = lab.exec("dnsmasq", "--test", *options, check_rc=False)
+    check(done.returncode == 0 and "OK" in done.stdout + done.stderr, f"{options}: {done.stdout} {done.stderr}")
+
+
+@suite.test("dnsmasq read as many reservations as there are machines, without a complaint", needs=[UP])
+def _():
+    log = docker("logs", lab.stack, check_rc=False)
+    text = log.stdout + log.stderr
+    for word in ("bad ", "duplicate", "inconsistent", "cannot read", "failed to load"):
+        check(not re.search(rf"dnsmasq.*{word}", text), f"dnsmasq complains: "
+            + str([l for l in text.splitlines() if word in l][:3]))
+    hosts = lab.exec("cat", "/run/vm_watcher/dhcp-hosts").stdout
+    lines = [l for l in hosts.splitlines() if l and not l.startswith("#")]
+    macs = re.findall(r"52:54:00:c0:00:\w\w", hosts)
+    check_equal(sorted(set(macs)), sorted(mac_of(n) for n in RICH), f"MACs in:\n{hosts}")
+    for line in lines:
+        check(re.fullmatch(r"[0-9a-z:.,\[\]-]+", line, re.I), f"an odd line: {line!r}")
+    mode = lab.exec("stat", "-c", "%a", "/run/vm_watcher/dhcp-hosts", "/run/vm_watcher/dns-hosts").stdout.split()
+    check_equal(mode, ["644", "644"], "modes of the hosts files")
+
+
+@suite.test("dnsmasq answers what the files say", needs=[UP])
+def _():
+    with lab.inside():
+        for i, name in enumerate(RICH):
+            check_equal(dns.ask(SERVER, f"{name}.pvmlab.local"), (0, [f"192.168.100.{10 + i}"]), name)
+
+
+# ---- cloud-init ------------------------------------------------------------------------------------
+
+@suite.test(GUEST_UP)
+def _():
+    rootfs = os.path.join(IMAGES, "debian-13", "amd64", "rootfs.tar.zst")
+    if not os.path.exists(rootfs):
+        skip("images/debian-13/amd64 is missing: `vmlab image build debian-13` makes it")
+    if not have_command("zstd"):
+        skip("`zstd` is not installed on this machine")
+    suite.cleanup(lambda: docker("image", "rm", "-f", GUEST, check_rc=False))
+    unpack = subprocess.Popen(["zstd", "-dcq", rootfs], stdout=subprocess.PIPE)
+    done = subprocess.run([DOCKER, "import", "-", GUEST], stdin=unpack.stdout, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, timeout=300)
+    unpack.stdout.close()
+    check(unpack.wait() == 0 and done.returncode == 0, f"docker import: {done.stderr}")
+    print("       " + docker("run", "--rm", "--network", "none", GUEST, "cloud-init", "--version").stdout.strip(),
+        flush=True)
+
+
+def in_guest(script, directory):
+    return docker("run", "--rm", "--network", "none", "-v", f"{directory}:/seed:ro", GUEST, "/bin/sh", "-c", script,
+        timeout=180, check_rc=False)
+
+
+def seeds():
+    directory = os.path.join(suite.tempdir(), "seeds")
+    if not os.path.isdir(directory):
+        for name in RICH:
+            os.makedirs(os.path.join(directory, name))
+            for document in DOCUMENTS:
+                with open(os.path.join(directory, name, document), "w") as f:
+                    f.write(fetch(name, document))
+    return directory
+
+
+@suite.test("cloud-init schema finds user-data and vendor-data valid", needs=[UP, GUEST_UP])
+def _():
+    done = in_guest("rc=0; for f in /seed/*/user-data /seed/*/vendor-data; do "
+        "out=$(cloud-init schema -c $f 2>&1) && case \"$out\" in *eprecat*) false;; esac || "
+        "{ rc=1; echo \"$f: $out\"; }; done; exit $rc", seeds())
+    check(done.returncode == 0, done.stdout[-3000:])
+
+
+@suite.test("cloud-init schema finds network-config valid", needs=[UP, GUEST_UP])
+def _():
+    done = in_guest("rc=0; for f in /seed/*/network-config; do "
+        "out=$(cloud-init schema -t network-config -c $f 2>&1) || { rc=1; echo \"$f: $out\"; }; done; exit $rc", seeds())
+    check(done.returncode == 0, done.stdout[-3000:])
+
+
+@suite.test("cloud-init reads from the seed exactly what the definition said", needs=[UP, GUEST_UP])
+def _():
+    program = r'''
+import json, sys
+from cloudinit import util, safeyaml
+out = {}
+for name in sys.argv[1:]:
+    user = util.load_yaml(open("/seed/%s/user-data" % name).read())
+    meta = util.load_yaml(open("/seed/%s/meta-data" % name).read())
+    vendor = util.load_yaml(open("/seed/%s/vendor-data" % name).read())
+    net = util.load_yaml(open("/seed/%s/network-config" % name).read())
+    out[name] = {"user": user, "meta": meta, "vendor": vendor, "net": net}
+print(json.dumps(out))
+'''
+    with open(os.path.join(seeds(), "read.py"), "w") as f:
+        f.write(program)
+    done = in_guest("python3 /seed/read.py " + " ".join(RICH), seeds())
+    check(done.returncode == 0, done.stdout + done.stderr)
+    got = json.loads(done.stdout)
+    for name, fields in RICH.items():
+        check_equal(got[name]["meta"]["local-hostname"], fields.get("hostname", name), f"{name}: local-hostname")
+        check_equal(got[name]["vendor"]["phone_home"]["url"],
+            f"http://{SERVER}/report/{mac_of(name)}?phase=ready", f"{name}: phone_home")
+        check(got[name]["net"], f"{name}: no network-config")
+    for wanted, written in zip(RICH["files"]["write_files"], got["files"]["user"]["write_files"]):
+        check_equal(written["content"], wanted["content"], f"files: {wanted['path']}")
+    check_equal(got["commands"]["user"]["runcmd"], RICH["commands"]["runcmd"], "commands: runcmd")
+    check_equal(got["commands"]["user"]["packages"], RICH["commands"]["packages"], "commands: packages")
+    check_equal({u["name"] for u in got["users"]["user"]["users"] if isinstance(u, dict)}, {"ann", "bob"}, "users")
+    check_equal(got["ownobject"]["user"]["timezone"], "Europe/Berlin", "ownobject: timezone")
+    check_equal(got["owntext"]["user"]["timezone"], "UTC", "owntext: timezone")
+    check_equal(got["static"]["net"]["ethernets"]["lan"]["match"], {"name": "e*"}, "static: network-config")
+
+
+@suite.test("cloud-init's network renderer accepts each network-config", needs=[UP, GUEST_UP])
+def _():
+    done = in_guest("rc=0; for d in /seed/*/; do out=$(cloud-init devel net-convert -p $d/network-config -k yaml "
+        "-d /tmp/out -D debian -O networkd 2>&1) || { rc=1; echo \"$d: $out\"; }; done; exit $rc", seeds())
+    check(done.returncode == 0, done.stdout[-3000:])
+
+
+@suite.test("the schema that editors use accepts what the parser accepts", needs=[UP])
+def _():
+    path = os.path.join(os.path.dirname(IMAGES), "vms", "vm.schema.json")
+    if not os.path.exists(path):
+        fail("vms/vm.schema.json is missing")
+    with open(path) as f:
+        schema = json.load(f)
+    check_equal(schema.get("$schema"), "https://json-schema.org/draft/2020-12/schema", "$schema")
+    known = set(schema["properties"])
+    for name, fields in RICH.items():
+        unknown = set(fields) - known
+        check(not unknown, f"{name}: the schema does not know {unknown}")
+    check({"name", "mac"} <= set(schema["required"]), f"required: {schema['required']}")
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main())

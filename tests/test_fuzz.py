@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""test_fuzz.py - each fuzz target for FUZZ_SECONDS (60) under libFuzzer, ASan and UBSan.
+
+The targets are those of FUZZERS in build.mk, built where clang is: in the builder container
+(`make fuzzers`), or on this machine. Seeds: <component>/corpus/<target without fuzz_>/. What
+crashed is kept in build/test-logs/.
+"""
+import os
+import re
+import subprocess
+import sys
+
+from harness import LOGS, ROOT, Suite, check, fail, have_command, run, skip, tail
+
+suite = Suite("fuzz", __doc__)
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+OUT = os.path.join(ROOT, "build", "amd64", "fuzz")
+BUILT = "the fuzz targets are built"
+
+
+def targets():
+    with open(os.path.join(ROOT, "build.mk")) as f:
+        text = f.read().replace("\\\n", " ")
+    found = re.search(r"^FUZZERS\s*:?=(.*)$", text, re.M)
+    return found.group(1).split() if found else []
+
+
+@suite.test(BUILT)
+def _():
+    if not targets():
+        fail("build.mk names no FUZZERS")
+    if os.path.exists(os.path.join(ROOT, "Makefile")) and run(["make", "-n", "fuzzers"], cwd=ROOT,
+            check_rc=False).returncode == 0:
+        run(["make", "--no-print-directory", "fuzzers"], cwd=ROOT, timeout=600)
+    elif have_command("clang"):
+        run(["make", "--no-print-directory", "-f", "build.mk", "VARIANT=fuzz", "fuzzers"], cwd=ROOT, timeout=600)
+    else:
+        skip("there is no clang, neither in a builder (`make fuzzers`) nor on this machine")
+    for target in targets():
+        check(os.access(os.path.join(OUT, target), os.X_OK), f"{target} was not built")
+
+
+def seeds(target):
+    component, name = os.path.split(target)
+    short = name.replace("fuzz_", "", 1)
+    places = [os.path.join(ROOT, component, "corpus", short), os.path.join(ROOT, component, "corpus", name),
+        os.path.join(ROOT, component, name + ".corpus"), os.path.join(ROOT, component, "testdata", name),
+        os.path.join(ROOT, component, "testdata", short)]
+    return [p for p in places if os.path.isdir(p)]
+
+
+def runner(target):
+    """libFuzzer on this machine; in the builder when the program's libraries are only there."""
+    program = os.path.join(OUT, target)
+    if subprocess.run([program, "-help=1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+        return [program], None
+    builder = os.environ.get("VMLAB_BUILDER") or builder_image()
+    check(builder, f"{target} does not start on this machine, and there is no builder image")
+    return [os.environ.get("DOCKER", "docker"), "run", "--rm", "--network", "none", "-v", f"{ROOT}:{ROOT}", "-w", ROOT,
+        builder, program], builder
+
+
+def builder_image():
+    listed = run([os.environ.get("DOCKER", "docker"), "images", "--format", "{{.Repository}}:{{.Tag}}"],
+        check_rc=False).stdout.split()
+    names = [n for n in listed if re.match(r"vmlab[_-]builder:", n)]
+    return names[0] if names else None
+
+
+def fuzz(target):
+    found = os.path.join(LOGS, "fuzz-" + target.replace("/", "-"))
+    work = os.path.join(ROOT, "build", "fuzz-corpus", target)
+    os.makedirs(found, exist_ok=True)
+    os.makedirs(work, exist_ok=True)
+    argv, _ = runner(target)
+    argv += [f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=70000",
+        "-print_final_stats=1", f"-artifact_prefix={found}/", work] + seeds(target)
+    done = run(argv, timeout=SECONDS + 120, check_rc=False, cwd=ROOT)
+    executions = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+    if done.returncode != 0:
+        with open(os.path.join(found, "output"), "w") as f:
+            f.write(done.stdout + done.stderr)
+        fail(f"exit status {done.returncode}; see {os.path.relpath(found, ROOT)}/\n{tail(done.stderr, 2500)}")
+    check(executions and int(executions.group(1)) > 100, f"hardly anything ran: {tail(done.stderr)}")
+    print(f"       {int(executions.group(1)):,} inputs, {len(seeds(target))} seed directories", flush=True)
+
+
+for target in targets():
+    suite.test(f"{target}: {SECONDS} s without a finding", needs=[BUILT])(lambda target=target: fuzz(target))
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main())
