@@ -1,0 +1,486 @@
+#include "vm.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vm_field.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define DEFAULT_CPUS 2
+#define DEFAULT_MEMORY_BYTES GIB
+#define DEFAULT_DISK_BYTES (10 * GIB)
+#define DEFAULT_DISTRO "debian-13"
+
+/* ---- the fields -------------------------------------------------------------------------------*/
+
+#define TEXT "{\"type\":\"string\"}"
+#define FILE_NAME "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,127}$\"}"
+#define SIZE "{\"type\":\"string\",\"pattern\":\"^[0-9]+([KMGTkmgt](i?[Bb])?)?$\"}"
+#define SSH_KEY_ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+
+const struct vm_field vm_fields[] = {
+    {"name", vm_read_name, VM_FIELD_REQUIRED | VM_FIELD_OWN,
+        "{\"type\":\"string\",\"pattern\":\"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$\"}",
+        "The machine's name in the lab: 1 to 63 lower-case letters, digits and hyphens.", NULL,
+        "\"web1\""},
+    {"mac", vm_read_mac, VM_FIELD_REQUIRED | VM_FIELD_OWN,
+        "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$\"}",
+        "MAC address of the interface it boots from.", NULL, "\"52:54:00:00:00:11\""},
+    {"ip", vm_read_ip, VM_FIELD_OWN,
+        "{\"type\":\"string\",\"pattern\":\"^[0-9.]+(/[0-9]+)?$\"}",
+        "IPv4 address it always gets, inside the lab's network; a prefix length may follow.",
+        "an address from the DHCP range", "\"192.168.100.11\""},
+    {"ipv6", vm_read_ipv6, VM_FIELD_OWN,
+        "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f:.]+(/[0-9]+)?$\"}",
+        "IPv6 address it always gets; a prefix length may follow.", "an address of its own making",
+        "\"fd56:6d6c:6162::11\""},
+    {"subnet", vm_read_subnet, 0, "{\"type\":\"string\",\"pattern\":\"^[0-9.]+/[0-9]+$\"}",
+        "Network of `ip`; checked against it.", NULL, "\"192.168.100.0/24\""},
+    {"subnetv6", vm_read_subnetv6, 0, "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f:.]+/[0-9]+$\"}",
+        "Network of `ipv6`; checked against it.", NULL, "\"fd56:6d6c:6162::/64\""},
+    {"arch", vm_read_arch, 0, "{\"enum\":[\"amd64\",\"x86_64\",\"arm64\",\"aarch64\"]}",
+        "Processor architecture; `x86_64` means `amd64` and `aarch64` means `arm64`.", "`amd64`",
+        "\"amd64\""},
+    {"distro", vm_read_distro, 0, "{\"type\":\"string\",\"pattern\":\"^[a-z0-9][a-z0-9._-]{0,63}$\"}",
+        "Image to install: the name of a directory in `images/`.", "`" DEFAULT_DISTRO "`",
+        "\"debian-13\""},
+    {"hostname", vm_read_hostname, VM_FIELD_OWN,
+        "{\"type\":\"string\",\"maxLength\":253,\"pattern\":\"^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$\"}",
+        "Host name inside the machine; may be fully qualified.", "`name`", "\"web1.example.org\""},
+    {"role", vm_read_role, 0, "{\"type\":\"string\",\"maxLength\":64}",
+        "What the machine is for, in your own words.", NULL, "\"target\""},
+    {"cpus", vm_read_cpus, 0, "{\"type\":\"integer\",\"minimum\":1,\"maximum\":512}",
+        "Number of virtual CPUs.", "2", "2"},
+    {"memory", vm_read_memory, 0, "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":64}," SIZE "]}",
+        "Memory: a number of MiB, or a size such as `\"1G\"`.", "1 GiB", "\"1G\""},
+    {"disks", vm_read_disks, 0,
+        "{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"object\",\"properties\":{\"size\":" SIZE
+        ",\"match\":{\"type\":\"object\",\"properties\":{\"serial\":" TEXT ",\"model\":" TEXT
+        ",\"wwn\":" TEXT ",\"path\":" TEXT ",\"transport\":" TEXT ",\"min_size\":" SIZE
+        ",\"max_size\":" SIZE "}}}}}",
+        "Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB "
+        "without it); `match` picks a physical one by `serial`, `model`, `wwn`, `path`, `transport`, "
+        "`min_size`, `max_size`.",
+        "one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
+    {"firmware", vm_read_firmware, 0, "{\"enum\":[\"uefi\",\"bios\"]}",
+        "Firmware of the machine; `bios` only with `amd64`.", "`uefi`", "\"uefi\""},
+    {"uuid", vm_read_uuid, VM_FIELD_OWN,
+        "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$\"}",
+        "SMBIOS system UUID; a machine that boots with an unknown MAC is found by it.", NULL,
+        "\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
+    {"serial", vm_read_serial, VM_FIELD_OWN,
+        "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._/+:-]([A-Za-z0-9 ._/+:-]{0,62}[A-Za-z0-9._/+:-])?$\"}",
+        "SMBIOS system serial number; a machine that boots with an unknown MAC is found by it.",
+        NULL, "\"CZ3021ABCD\""},
+    {"mode", vm_read_mode, 0, "{\"enum\":[\"install\",\"local\",\"shell\"]}",
+        "What a network boot does: `install` installs once and boots from disk from then on, `local` "
+        "always boots from disk, `shell` always starts a shell in the installer.",
+        "`install`", "\"install\""},
+    {"after_install", vm_read_after_install, 0, "{\"enum\":[\"reboot\",\"poweroff\",\"shell\"]}",
+        "What follows a successful installation. The file `<name>.noreboot` in this folder keeps the "
+        "machine in the installer as well.",
+        "`reboot`", "\"reboot\""},
+    {"kernel_args", vm_read_kernel_args, 0, "{\"type\":\"string\",\"maxLength\":1024}",
+        "More kernel arguments, for the installer and the installed system: plain ASCII without any "
+        "of `\" ' \\ $ ; & | < > { } #` or a backquote.",
+        NULL, "\"mitigations=off\""},
+    {"ssh_keys", vm_read_ssh_keys, 0, SSH_KEY_ITEMS,
+        "Public SSH keys of the default user, each one line as in `authorized_keys`.", NULL,
+        "[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\"]"},
+    {"ssh_key", vm_read_ssh_key, 0, TEXT, "One more public SSH key of the default user.", NULL,
+        "\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\""},
+    {"users", vm_read_users, 0,
+        "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"required\":[\"name\"],"
+        "\"properties\":{\"name\":" TEXT ",\"ssh_authorized_keys\":" SSH_KEY_ITEMS
+        ",\"lock_passwd\":{\"type\":\"boolean\"}}}]}}",
+        "Users to create, each with the keys of cloud-init's `users` list. Passwords stay locked "
+        "unless you say otherwise.",
+        "the user `lab`, who may use sudo and logs in with a key",
+        "[{\"name\": \"ann\", \"groups\": [\"sudo\"], \"shell\": \"/bin/bash\"}]"},
+    {"packages", vm_read_packages, 0, "{\"type\":\"array\"}",
+        "Packages that cloud-init installs at the first boot.", NULL, "[\"nginx\"]"},
+    {"write_files", vm_read_write_files, 0,
+        "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":"
+        "{\"type\":\"string\",\"pattern\":\"^/\"},\"content\":" TEXT ",\"encoding\":" TEXT
+        ",\"owner\":" TEXT ",\"permissions\":{\"type\":\"string\",\"pattern\":\"^(0o)?[0-7]{3,5}$\"},"
+        "\"append\":{\"type\":\"boolean\"},\"defer\":{\"type\":\"boolean\"}}}}",
+        "Files that cloud-init writes at the first boot: `path`, `content`, `owner`, `permissions`, "
+        "`encoding`, `append`, `defer`.",
+        NULL, "[{\"path\": \"/etc/motd\", \"content\": \"hello\\n\", \"permissions\": \"0644\"}]"},
+    {"runcmd", vm_read_runcmd, 0,
+        "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":" TEXT
+        "}]}}",
+        "Commands that cloud-init runs at the first boot: texts for the shell, or lists of words.",
+        NULL, "[[\"systemctl\", \"enable\", \"--now\", \"nginx\"]]"},
+    {"user_data", vm_read_user_data, 0, "{\"type\":[\"string\",\"object\"]}",
+        "cloud-init user-data in place of what is made from the fields above: an object of "
+        "cloud-config, or a text that begins with its `#` line.",
+        NULL, "{\"timezone\": \"Europe/Berlin\"}"},
+    {"network_config", vm_read_network_config, 0, "{\"type\":\"object\"}",
+        "cloud-init network-config, format 1 or 2.", "DHCP on the interface it boots from",
+        "{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": true}}}"},
+    {"storage", vm_read_storage, 0, "{\"type\":\"object\"}",
+        "Disk layout in place of the standard one.",
+        "GPT: EFI system partition of 512 MiB, the rest for `/`", "{}"},
+    {"pxeboot", vm_read_pxeboot, 0, "{\"type\":\"boolean\"}",
+        "`false` with `kernel` and `initrd`: boot these from the image directory; `false` without "
+        "them: boot from disk.",
+        "`true`", "true"},
+    {"kernel", vm_read_kernel, 0, FILE_NAME, "Kernel: a file name in the image directory.", NULL,
+        "\"vmlinuz\""},
+    {"initrd", vm_read_initrd, 0, FILE_NAME, "Initrd: a file name in the image directory.", NULL,
+        "\"initrd.img\""},
+    {"ssh_port", vm_read_ssh_port, VM_FIELD_CARRIED,
+        "{\"type\":\"integer\",\"minimum\":0,\"maximum\":65535}",
+        "pvmlab's forwarded SSH port; without effect here.", NULL, "2222"},
+    {"docker_images_path", vm_read_carried_text, VM_FIELD_CARRIED, TEXT,
+        "pvmlab's; without effect here.", NULL, "\"/srv/docker_images\""},
+    {"vms_path", vm_read_carried_text, VM_FIELD_CARRIED, TEXT, "pvmlab's; without effect here.",
+        NULL, "\"/srv/vms\""},
+    {"pxe_boot_stack_tar", vm_read_carried_text, VM_FIELD_CARRIED, TEXT,
+        "pvmlab's; without effect here.", NULL, "\"pxeboot_stack.tar\""},
+};
+const size_t vm_field_count = sizeof(vm_fields) / sizeof(vm_fields[0]);
+
+static const struct vm_field *find_field(const char *name)
+{
+	for (size_t i = 0; i < vm_field_count; i++)
+		if (strcmp(vm_fields[i].name, name) == 0)
+			return &vm_fields[i];
+	return NULL;
+}
+
+/* ---- words ------------------------------------------------------------------------------------*/
+
+const char *vm_arch_name(enum vm_arch arch)
+{
+	return arch == VM_ARCH_ARM64 ? "arm64" : "amd64";
+}
+
+const char *vm_arch_kernel_name(enum vm_arch arch)
+{
+	return arch == VM_ARCH_ARM64 ? "aarch64" : "x86_64";
+}
+
+int vm_arch_parse(const char *text, enum vm_arch *out)
+{
+	for (int i = VM_ARCH_AMD64; i <= VM_ARCH_ARM64; i++) {
+		enum vm_arch arch = (enum vm_arch)i;
+		if (strcmp(text, vm_arch_name(arch)) == 0 || strcmp(text, vm_arch_kernel_name(arch)) == 0) {
+			*out = arch;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *vm_firmware_name(enum vm_firmware firmware)
+{
+	return firmware == VM_FIRMWARE_BIOS ? "bios" : "uefi";
+}
+
+const char *vm_mode_name(enum vm_mode mode)
+{
+	static const char *const names[] = {"install", "local", "shell"};
+
+	return names[mode];
+}
+
+const char *vm_after_name(enum vm_after after)
+{
+	static const char *const names[] = {"reboot", "poweroff", "shell"};
+
+	return names[after];
+}
+
+int vm_size_parse(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	size_t digits = strspn(text, VM_DIGIT);
+	const char *unit = text + digits;
+	unsigned shift = 0;
+	uint64_t n = 0;
+
+	if (digits == 0 || digits > 19)
+		return -EINVAL;
+	for (size_t i = 0; i < digits; i++)
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	if (*unit) {
+		const char *p = strchr(units, *unit >= 'a' ? *unit - ('a' - 'A') : *unit);
+		if (!p)
+			return -EINVAL;
+		shift = 10 * ((unsigned)(p - units) + 1);
+		unit++;
+		if (*unit == 'i' && (unit[1] == 'B' || unit[1] == 'b'))
+			unit++;
+		if (*unit == 'B' || *unit == 'b')
+			unit++;
+	}
+	if (*unit || n > UINT64_MAX >> shift)
+		return -EINVAL;
+	*bytes = n << shift;
+	return 0;
+}
+
+/* ---- one VM, one allocation -------------------------------------------------------------------*/
+
+static const size_t string_offsets[] = {offsetof(struct vm, name), offsetof(struct vm, hostname),
+    offsetof(struct vm, distro), offsetof(struct vm, role), offsetof(struct vm, uuid),
+    offsetof(struct vm, serial), offsetof(struct vm, kernel), offsetof(struct vm, initrd),
+    offsetof(struct vm, kernel_args), offsetof(struct vm, doc)};
+#define STRING_COUNT (sizeof(string_offsets) / sizeof(string_offsets[0]))
+
+static char **string_at(struct vm *vm, size_t i)
+{
+	return (char **)((char *)vm + string_offsets[i]);
+}
+
+/* A copy whose strings lie behind the struct: a hundred thousand of them have to fit. */
+static struct vm *vm_pack(struct vm *draft)
+{
+	size_t size = sizeof(*draft);
+
+	for (size_t i = 0; i < STRING_COUNT; i++)
+		if (*string_at(draft, i))
+			size += strlen(*string_at(draft, i)) + 1;
+	struct vm *vm = malloc(size);
+	if (!vm)
+		return NULL;
+	*vm = *draft;
+	char *p = (char *)(vm + 1);
+	for (size_t i = 0; i < STRING_COUNT; i++) {
+		char **s = string_at(vm, i);
+		if (*s) {
+			size_t n = strlen(*s) + 1;
+			*s = memcpy(p, *s, n);
+			p += n;
+		}
+	}
+	return vm;
+}
+
+void vm_free(struct vm *vm)
+{
+	free(vm);
+}
+
+/* ---- reading a definition ---------------------------------------------------------------------*/
+
+static void cleanup_json(json_t **j)
+{
+	json_decref(*j);
+}
+#define _cleanup_json_ _cleanup_(cleanup_json)
+
+static json_t *read_text(const char *text, size_t len, struct vm_where *where, struct err *e)
+{
+	size_t bad;
+
+	*where = (struct vm_where){0, 0};
+	if (len > VM_FILE_MAX_BYTES) {
+		err_set(e, EINVAL, "the file has %zu bytes: a definition may have at most %d", len,
+		    VM_FILE_MAX_BYTES);
+		return NULL;
+	}
+	json_t *root = json_text_parse(text, len, VM_NESTING_MAX, &bad, e);
+	if (!root)
+		json_text_position(text, bad, &where->line, &where->column);
+	return root;
+}
+
+static void warn_unknown_fields(struct vm_reader *r, json_t *root)
+{
+	const char *known[sizeof(vm_fields) / sizeof(vm_fields[0])];
+	const char *key;
+	json_t *value;
+	void *next;
+
+	for (size_t i = 0; i < vm_field_count; i++)
+		known[i] = vm_fields[i].name;
+	json_object_foreach_safe(root, next, key, value) {
+		if (find_field(key))
+			continue;
+		if (strcmp(key, "$schema") != 0)
+			vm_warn_unknown(r, key, known, vm_field_count);
+		json_object_del(root, key);
+	}
+}
+
+static void drop_empty_fields(json_t *root)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(root, next, key, value)
+		if (vm_value_empty(value))
+			json_object_del(root, key);
+}
+
+static int read_fields(struct vm_reader *r, json_t *root, const json_t *defaults)
+{
+	for (size_t i = 0; i < vm_field_count; i++) {
+		const struct vm_field *f = &vm_fields[i];
+		json_t *value = json_object_get(root, f->name);
+		r->from_defaults = false;
+		if (!value && defaults && !(f->flags & VM_FIELD_OWN)) {
+			value = json_object_get(defaults, f->name);
+			r->from_defaults = true;
+			if (value && json_object_set(root, f->name, value) < 0)
+				return err_set(r->e, EINVAL, "out of memory");
+		}
+		if (!value)
+			continue;
+		vm_path_key(r, f->name);
+		int rc = f->read(r, value);
+		vm_path_leave(r);
+		if (rc < 0)
+			return rc;
+	}
+	r->from_defaults = false;
+	return 0;
+}
+
+static int refuse_field(struct vm_reader *r, const char *field, const char *sentence)
+{
+	vm_path_key(r, field);
+	int rc = vm_refuse(r, "%s", sentence);
+	vm_path_leave(r);
+	return rc;
+}
+
+static int check_required(struct vm_reader *r, const json_t *root)
+{
+	for (size_t i = 0; i < vm_field_count; i++)
+		if ((vm_fields[i].flags & VM_FIELD_REQUIRED) && !json_object_get(root, vm_fields[i].name))
+			return err_set(r->e, EINVAL, "\"%s\" is missing: add it, such as \"%s\": %s",
+			    vm_fields[i].name, vm_fields[i].name, vm_fields[i].example);
+	return 0;
+}
+
+/* The first or last address of a network belongs to no machine (RFC 919; RFC 3021 for /31). */
+static bool is_network_edge(struct in_addr ip, uint8_t prefix)
+{
+	uint32_t hosts = prefix ? UINT32_MAX >> prefix : 0;
+	uint32_t part = ntohl(ip.s_addr) & hosts;
+
+	return prefix > 0 && prefix < 31 && (part == 0 || part == hosts);
+}
+
+static bool in_network6(const struct cidr6 *net, const struct in6_addr *ip)
+{
+	for (unsigned bit = 0; bit < net->prefix; bit += 8) {
+		unsigned left = net->prefix - bit;
+		uint8_t mask = left >= 8 ? 0xff : (uint8_t)(0xff << (8 - left));
+		if ((net->addr.s6_addr[bit / 8] ^ ip->s6_addr[bit / 8]) & mask)
+			return false;
+	}
+	return true;
+}
+
+/* What no single field can tell. */
+static int check_together(struct vm_reader *r)
+{
+	struct vm *vm = &r->draft;
+
+	if (vm->ip.s_addr && r->subnet.prefix) {
+		if (!cidr4_contains(&r->subnet, vm->ip))
+			return refuse_field(r, "ip", "lies outside \"subnet\": correct one of them");
+		if (vm->ip_prefix && vm->ip_prefix != r->subnet.prefix)
+			return refuse_field(r, "ip", "has another prefix length than \"subnet\": drop one");
+		vm->ip_prefix = r->subnet.prefix;
+	}
+	if (vm->ip.s_addr && is_network_edge(vm->ip, vm->ip_prefix))
+		return refuse_field(r, "ip", "is the network's own or its broadcast address: take another");
+	if (vm->has_ip6 && r->subnet6.prefix) {
+		if (!in_network6(&r->subnet6, &vm->ip6))
+			return refuse_field(r, "ipv6", "lies outside \"subnetv6\": correct one of them");
+		if (vm->ip6_prefix && vm->ip6_prefix != r->subnet6.prefix)
+			return refuse_field(
+			    r, "ipv6", "has another prefix length than \"subnetv6\": drop one");
+		vm->ip6_prefix = r->subnet6.prefix;
+	}
+	if (vm->arch == VM_ARCH_ARM64 && vm->firmware == VM_FIRMWARE_BIOS)
+		return refuse_field(r, "firmware", "\"bios\" exists only with \"arch\": \"amd64\"");
+	return 0;
+}
+
+static void set_builtin_defaults(struct vm *vm)
+{
+	vm->distro = (char *)DEFAULT_DISTRO;
+	vm->pxeboot = true;
+	vm->cpus = DEFAULT_CPUS;
+	vm->memory_bytes = DEFAULT_MEMORY_BYTES;
+	vm->disk_count = 1;
+	for (size_t i = 0; i < VM_DISKS_MAX; i++)
+		vm->disk_bytes[i] = DEFAULT_DISK_BYTES;
+}
+
+static int pack_definition(struct vm_reader *r, json_t *root, struct vm **out)
+{
+	struct vm *vm = &r->draft;
+
+	for (size_t i = vm->disk_count; i < VM_DISKS_MAX; i++)
+		vm->disk_bytes[i] = 0;
+	if (!vm->hostname)
+		vm->hostname = vm->name;
+	_cleanup_free_ char *doc = json_dumps(root, JSON_COMPACT);
+	vm->doc = doc;
+	*out = doc ? vm_pack(vm) : NULL;
+	return *out ? 0 : err_set(r->e, EINVAL, "out of memory");
+}
+
+int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where, void (*warn)(void *ctx, struct vm_where where, const char *text),
+    void *ctx, struct err *e)
+{
+	struct err ignored;
+	struct vm_reader r = {.text = text,
+	    .len = len,
+	    .where = where,
+	    .warn = warn,
+	    .ctx = ctx,
+	    .e = e ? e : &ignored};
+
+	_cleanup_json_ json_t *root = read_text(text, len, where, r.e);
+	if (!root)
+		return -EINVAL;
+	set_builtin_defaults(&r.draft);
+	warn_unknown_fields(&r, root);
+	drop_empty_fields(root);
+	if (check_required(&r, root) < 0 || read_fields(&r, root, defaults) < 0 ||
+	    check_together(&r) < 0)
+		return -EINVAL;
+	return pack_definition(&r, root, out);
+}
+
+int vm_defaults_parse(
+    const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e)
+{
+	struct err ignored;
+	struct vm_reader r = {.text = text, .len = len, .where = where, .e = e ? e : &ignored};
+
+	_cleanup_json_ json_t *root = read_text(text, len, where, r.e);
+	if (!root)
+		return -EINVAL;
+	set_builtin_defaults(&r.draft);
+	drop_empty_fields(root);
+	json_object_del(root, "$schema");
+
+	const char *key;
+	json_t *ignored_value;
+	json_object_foreach(root, key, ignored_value) {
+		const struct vm_field *f = find_field(key);
+		if (!f)
+			return refuse_field(&r, key, "is not a known field: correct or remove it");
+		if (f->flags & VM_FIELD_OWN)
+			return refuse_field(
+			    &r, key, "belongs to one machine: move it into that machine's own file");
+	}
+	if (read_fields(&r, root, NULL) < 0 || check_together(&r) < 0)
+		return -EINVAL;
+	*out = steal_ptr(root);
+	return 0;
+}

@@ -1,0 +1,431 @@
+/* vm_lists.c - readers of a definition's structured values: disks, keys, cloud-init's lists.
+ *
+ * They check what would otherwise fail late, inside a half-installed machine; what they accept is
+ * kept as it is in vm.doc. Field names and meanings of users, packages, write_files and runcmd are
+ * cloud-init's (module reference: users-groups, package-update-upgrade-install, write-files,
+ * runcmd).
+ */
+#include "vm_field.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DISK_MIN_BYTES (UINT64_C(64) << 20)
+#define DISK_MAX_BYTES (UINT64_C(64) << 40)
+#define LIST_MAX 1024
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- walking ----------------------------------------------------------------------------------*/
+
+/* Reads the member `key` when it is there. */
+static int member(struct vm_reader *r, json_t *object, const char *key,
+    int (*read)(struct vm_reader *, json_t *))
+{
+	json_t *value = json_object_get(object, key);
+
+	if (vm_value_empty(value))
+		return 0;
+	vm_path_key(r, key);
+	int rc = read(r, value);
+	vm_path_leave(r);
+	return rc;
+}
+
+static int each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader *, json_t *))
+{
+	json_t *value;
+	size_t i;
+
+	if (!json_is_array(list))
+		return vm_refuse(r, "must be a list: put it in [] brackets");
+	if (json_array_size(list) > LIST_MAX)
+		return vm_refuse(r, "has more than %d entries", LIST_MAX);
+	json_array_foreach(list, i, value) {
+		vm_path_index(r, i);
+		int rc = read(r, value);
+		vm_path_leave(r);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int want_object(
+    struct vm_reader *r, json_t *value, const char *example, const char *const *known, size_t count)
+{
+	const char *key;
+	json_t *ignored;
+
+	if (!json_is_object(value))
+		return vm_refuse(r, "must be an object such as %s", example);
+	json_object_foreach(value, key, ignored) {
+		size_t i = 0;
+		while (i < count && strcmp(key, known[i]) != 0)
+			i++;
+		if (i == count)
+			vm_warn_unknown(r, key, known, count);
+	}
+	return 0;
+}
+
+static int read_line(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	return vm_want_string(r, value, &s);
+}
+
+static int read_text(struct vm_reader *r, json_t *value)
+{
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be a text in quotes");
+	return 0;
+}
+
+static int read_flag(struct vm_reader *r, json_t *value)
+{
+	if (!json_is_boolean(value))
+		return vm_refuse(r, "must be true or false, without quotes");
+	return 0;
+}
+
+/* ---- disks ------------------------------------------------------------------------------------*/
+
+static int read_disk_size(struct vm_reader *r, json_t *value)
+{
+	uint64_t bytes = 0;
+
+	if (vm_want_size(r, value, &bytes) < 0)
+		return -EINVAL;
+	if (bytes < DISK_MIN_BYTES || bytes > DISK_MAX_BYTES)
+		return vm_refuse(
+		    r, "is out of range: write \"64M\" up to \"64T\", with the unit, such as \"10G\"");
+	r->draft.disk_bytes[r->draft.disk_count] = bytes;
+	return 0;
+}
+
+static int read_match_size(struct vm_reader *r, json_t *value)
+{
+	uint64_t bytes = 0;
+
+	return vm_want_size(r, value, &bytes);
+}
+
+static int read_disk_match(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {
+	    "serial", "model", "wwn", "path", "transport", "min_size", "max_size"};
+
+	if (want_object(r, value, "{\"serial\": \"S4EVNF0M\"}", known, COUNT(known)) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (member(r, value, known[i],
+		        strstr(known[i], "_size") ? read_match_size : read_line) < 0)
+			return -EINVAL;
+	return 0;
+}
+
+static int read_disk(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {"size", "match"};
+
+	if (r->draft.disk_count == VM_DISKS_MAX)
+		return vm_refuse(r, "is one disk too many: at most %d are possible", VM_DISKS_MAX);
+	if (want_object(r, value, "{\"size\": \"10G\"}", known, COUNT(known)) < 0 ||
+	    member(r, value, "size", read_disk_size) < 0 ||
+	    member(r, value, "match", read_disk_match) < 0)
+		return -EINVAL;
+	r->draft.disk_count++;
+	return 0;
+}
+
+int vm_read_disks(struct vm_reader *r, json_t *value)
+{
+	r->draft.disk_count = 0;
+	return each(r, value, read_disk);
+}
+
+/* ---- SSH keys ---------------------------------------------------------------------------------*/
+
+static const char *const key_types[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com"};
+
+static int base64_value(char c)
+{
+	static const char digits[] = VM_UPPER VM_LOWER VM_DIGIT "+/";
+	const char *p = c ? strchr(digits, c) : NULL;
+
+	return p ? (int)(p - digits) : -1;
+}
+
+/* Decodes the first `want` bytes. */
+static bool base64_head(const char *text, size_t len, unsigned char *out, size_t want)
+{
+	unsigned bits = 0, held = 0;
+	size_t got = 0;
+
+	for (size_t i = 0; i < len && got < want; i++) {
+		int v = base64_value(text[i]);
+		if (v < 0)
+			return false;
+		bits = bits << 6 | (unsigned)v;
+		held += 6;
+		if (held >= 8) {
+			held -= 8;
+			out[got++] = (unsigned char)(bits >> held);
+		}
+	}
+	return got == want;
+}
+
+/* The key itself begins with its type's length (32 bits) and name: RFC 4253, section 6.6. */
+static bool key_blob_is(const char *blob, const char *type)
+{
+	size_t len = strspn(blob, VM_ALNUM "+/"), type_len = strlen(type);
+	size_t padding = strspn(blob + len, "=");
+	unsigned char head[4 + 64];
+
+	if (len < 64 || padding > 2 || (len + padding) % 4 != 0)
+		return false;
+	if (blob[len + padding] != '\0' && !strchr(" \t", blob[len + padding]))
+		return false;
+	return base64_head(blob, len, head, 4 + type_len) && head[0] == 0 && head[1] == 0 &&
+	    head[2] == 0 && head[3] == type_len && memcmp(head + 4, type, type_len) == 0;
+}
+
+/* One word, where quotes hold blanks together as in authorized_keys' options. */
+static const char *next_word(const char *s)
+{
+	bool quoted = false;
+
+	for (; *s && (quoted || !strchr(" \t", *s)); s++) {
+		if (*s == '\\' && s[1] == '"')
+			s++;
+		else if (*s == '"')
+			quoted = !quoted;
+	}
+	return s + strspn(s, " \t");
+}
+
+static bool key_line_valid(const char *line)
+{
+	for (int words = 0; words < 2; words++) {
+		for (size_t i = 0; i < COUNT(key_types); i++) {
+			size_t n = strlen(key_types[i]);
+			if (strncmp(line, key_types[i], n) == 0 && strspn(line + n, " \t") > 0)
+				return key_blob_is(next_word(line), key_types[i]);
+		}
+		line = next_word(line); /* sshd(8): options may stand in front */
+	}
+	return false;
+}
+
+/* Programs that read an id_*.pub into a definition often keep the line break at its end. */
+static void trim_end(json_t *value)
+{
+	const char *s = json_string_value(value);
+	size_t len = s ? strlen(s) : 0, kept = len;
+
+	while (kept > 0 && strchr(" \t\r\n", s[kept - 1]))
+		kept--;
+	if (kept > 0 && kept < len)
+		(void)json_string_setn_nocheck(value, s, kept);
+}
+
+int vm_read_ssh_key(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_value_empty(value))
+		return 0;
+	if (json_is_string(value) && strstr(json_string_value(value), "PRIVATE KEY"))
+		return vm_refuse(
+		    r, "is a private key: write the line of the .pub file, and make a new key pair");
+	trim_end(value);
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!key_line_valid(s))
+		return vm_refuse(r,
+		    "is not a public SSH key: write the one line of an id_*.pub file, such as \"ssh-ed25519 "
+		    "AAAA... name\"");
+	return 0;
+}
+
+int vm_read_ssh_keys(struct vm_reader *r, json_t *value)
+{
+	return each(r, value, vm_read_ssh_key);
+}
+
+/* ---- cloud-init's lists -----------------------------------------------------------------------*/
+
+static int read_user_name(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_LOWER VM_DIGIT "_-", 1, 32) || !strchr(VM_LOWER "_", s[0]))
+		return vm_refuse(r,
+		    "\"%.40s\" is not a user name: write 1 to 32 lower-case letters, digits, '_' and '-', "
+		    "beginning with a letter",
+		    s);
+	return 0;
+}
+
+static int read_lines_or_line(struct vm_reader *r, json_t *value)
+{
+	return json_is_array(value) ? each(r, value, read_line) : read_line(r, value);
+}
+
+static int read_user(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {"name", "gecos", "groups", "primary_group", "homedir",
+	    "shell", "sudo", "doas", "uid", "system", "lock_passwd", "passwd", "hashed_passwd",
+	    "plain_text_passwd", "ssh_authorized_keys", "ssh_import_id", "ssh_redirect_user",
+	    "no_create_home", "no_user_group", "no_log_init", "create_groups", "expiredate", "inactive",
+	    "selinux_user"};
+	static const char *const lines[] = {"gecos", "primary_group", "homedir", "shell", "passwd",
+	    "hashed_passwd", "plain_text_passwd", "expiredate"};
+
+	if (json_is_string(value))
+		return strcmp(json_string_value(value), "default") == 0 ? 0 : read_user_name(r, value);
+	if (want_object(r, value, "{\"name\": \"ann\"}", known, COUNT(known)) < 0)
+		return -EINVAL;
+	if (vm_value_empty(json_object_get(value, "name")))
+		return vm_refuse(r, "has no \"name\": add it");
+	for (size_t i = 0; i < COUNT(lines); i++)
+		if (member(r, value, lines[i], read_line) < 0)
+			return -EINVAL;
+	if (member(r, value, "name", read_user_name) < 0 ||
+	    member(r, value, "groups", read_lines_or_line) < 0 ||
+	    member(r, value, "lock_passwd", read_flag) < 0)
+		return -EINVAL;
+	return member(r, value, "ssh_authorized_keys", vm_read_ssh_keys);
+}
+
+int vm_read_users(struct vm_reader *r, json_t *value)
+{
+	return each(r, value, read_user);
+}
+
+static int read_package(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (json_is_array(value) && json_array_size(value) == 2)
+		return each(r, value, read_package); /* name and version */
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_ALNUM "._+:=~/-", 1, 200) || strspn(s, VM_ALNUM) == 0)
+		return vm_refuse(r, "\"%.70s\" is not a package name", s);
+	return 0;
+}
+
+int vm_read_packages(struct vm_reader *r, json_t *value)
+{
+	return each(r, value, read_package);
+}
+
+static int read_permissions(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be octal digits in quotes, such as \"0644\"");
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s[0] == '0' && s[1] == 'o' ? s + 2 : s, "01234567", 3, 5))
+		return vm_refuse(r, "\"%.20s\" is not a file mode: write octal digits such as \"0644\"", s);
+	return 0;
+}
+
+static int read_file_path(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (s[0] != '/' || s[strlen(s) - 1] == '/')
+		return vm_refuse(r, "must be the absolute path of a file, such as \"/etc/motd\"");
+	return 0;
+}
+
+static int read_write_file(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {
+	    "path", "content", "encoding", "owner", "permissions", "append", "defer", "source"};
+
+	if (want_object(r, value, "{\"path\": \"/etc/motd\", \"content\": \"hello\\n\"}", known,
+	        COUNT(known)) < 0)
+		return -EINVAL;
+	if (vm_value_empty(json_object_get(value, "path")))
+		return vm_refuse(r, "has no \"path\": add it");
+	if (member(r, value, "path", read_file_path) < 0 ||
+	    member(r, value, "content", read_text) < 0 ||
+	    member(r, value, "encoding", read_line) < 0 ||
+	    member(r, value, "owner", read_line) < 0 ||
+	    member(r, value, "permissions", read_permissions) < 0 ||
+	    member(r, value, "append", read_flag) < 0)
+		return -EINVAL;
+	return member(r, value, "defer", read_flag);
+}
+
+int vm_read_write_files(struct vm_reader *r, json_t *value)
+{
+	return each(r, value, read_write_file);
+}
+
+static int read_command(struct vm_reader *r, json_t *value)
+{
+	if (json_is_array(value))
+		return each(r, value, read_text);
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be a command: a text for the shell, or a list of words");
+	return 0;
+}
+
+int vm_read_runcmd(struct vm_reader *r, json_t *value)
+{
+	return each(r, value, read_command);
+}
+
+/* ---- documents --------------------------------------------------------------------------------*/
+
+int vm_read_user_data(struct vm_reader *r, json_t *value)
+{
+	static const char *const starts[] = {"#", "Content-Type:", "MIME-Version:", "From "};
+
+	if (json_is_object(value))
+		return 0;
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be a cloud-config object, or a text beginning with a line such as "
+		                    "\"#cloud-config\" or \"#!/bin/sh\"");
+	for (size_t i = 0; i < COUNT(starts); i++)
+		if (strncmp(json_string_value(value), starts[i], strlen(starts[i])) == 0)
+			return 0;
+	return vm_refuse(r,
+	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or "
+	    "\"#!/bin/sh\"");
+}
+
+int vm_read_network_config(struct vm_reader *r, json_t *value)
+{
+	if (!json_is_object(value))
+		return vm_refuse(r, "must be a network-config object such as {\"version\": 2, \"ethernets\": "
+		                    "{...}}");
+	json_t *inner = json_object_get(value, "network");
+	json_int_t version =
+	    json_integer_value(json_object_get(json_is_object(inner) ? inner : value, "version"));
+	if (version != 1 && version != 2)
+		return vm_refuse(r, "has no \"version\": add 1 or 2, the format of cloud-init's network-config");
+	return 0;
+}
+
+int vm_read_storage(struct vm_reader *r, json_t *value)
+{
+	if (!json_is_object(value))
+		return vm_refuse(r, "must be an object");
+	return 0;
+}

@@ -1,0 +1,554 @@
+/* vm_read.c - readers of a definition's single values. */
+#include "vm_field.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define MEMORY_MIN_BYTES (64 * MIB)
+#define MEMORY_MAX_BYTES (16 * MIB * MIB) /* 16 TiB */
+#define CPUS_MAX 512
+
+/* ---- where we are, and refusing ---------------------------------------------------------------*/
+
+void vm_path_key(struct vm_reader *r, const char *key)
+{
+	if (r->path.depth < JSON_PATH_STEPS_MAX)
+		r->path.step[r->path.depth++].key = key;
+}
+
+void vm_path_index(struct vm_reader *r, size_t index)
+{
+	if (r->path.depth < JSON_PATH_STEPS_MAX) {
+		r->path.step[r->path.depth].key = NULL;
+		r->path.step[r->path.depth++].index = index;
+	}
+}
+
+void vm_path_leave(struct vm_reader *r)
+{
+	r->path.depth--;
+}
+
+static struct vm_where locate(const struct vm_reader *r, bool key)
+{
+	struct vm_where where = {0, 0};
+	size_t offset;
+
+	if (!r->from_defaults && json_text_find(r->text, r->len, &r->path, key, &offset))
+		json_text_position(r->text, offset, &where.line, &where.column);
+	return where;
+}
+
+int vm_refuse_err(struct vm_reader *r)
+{
+	char path[120];
+
+	*r->where = locate(r, false);
+	err_wrap(r->e, "\"%s\"%s", json_path_format(&r->path, path, sizeof(path)),
+	    r->from_defaults ? " (from _defaults.json)" : "");
+	return -EINVAL;
+}
+
+int vm_refuse(struct vm_reader *r, const char *fmt, ...)
+{
+	char sentence[800];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	err_set(r->e, EINVAL, "%s", sentence);
+	return vm_refuse_err(r);
+}
+
+/* Letters to insert, remove or change to come from a to b; only small numbers matter. */
+static unsigned edit_distance(const char *a, const char *b)
+{
+	unsigned row[40];
+	size_t la = strlen(a), lb = strlen(b);
+
+	if (la >= 40 || lb >= 40)
+		return 40;
+	for (unsigned j = 0; j <= lb; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= la; i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= lb; j++) {
+			unsigned changed =
+			    diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
+			unsigned other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			diagonal = row[j];
+			row[j] = changed < other ? changed : other;
+		}
+	}
+	return row[lb];
+}
+
+void vm_warn_unknown(struct vm_reader *r, const char *key, const char *const *known, size_t count)
+{
+	char sentence[400], path[120];
+	const char *nearest = NULL;
+	unsigned best = 3;
+
+	if (!r->warn)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		unsigned d = edit_distance(key, known[i]);
+		if (d < best && d < strlen(known[i])) {
+			best = d;
+			nearest = known[i];
+		}
+	}
+	vm_path_key(r, key);
+	json_path_format(&r->path, path, sizeof(path));
+	snprintf(sentence, sizeof(sentence), "\"%s\" is not a known field and is ignored%s%s%s", path,
+	    nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+	r->warn(r->ctx, locate(r, true), sentence);
+	vm_path_leave(r);
+}
+
+/* ---- kinds of values --------------------------------------------------------------------------*/
+
+bool vm_value_empty(const json_t *value)
+{
+	return !value || json_is_null(value) || (json_is_string(value) && !json_string_length(value));
+}
+
+static const char *type_name(const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "a list";
+	case JSON_STRING:
+		return "a text";
+	case JSON_INTEGER:
+	case JSON_REAL:
+		return "a number";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "true or false";
+	default:
+		return "null";
+	}
+}
+
+/* A text on one line: no control characters, in ASCII (C0, DEL) or as U+0080 to U+009F. */
+int vm_want_string(struct vm_reader *r, const json_t *value, const char **out)
+{
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be a text in quotes, not %s", type_name(value));
+	const char *s = json_string_value(value);
+	for (const unsigned char *p = (const unsigned char *)s; *p; p++)
+		if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
+			return vm_refuse(r,
+			    "must not hold a line break or another control character (code %u)",
+			    *p == 0xc2 ? p[1] : *p);
+	*out = s;
+	return 0;
+}
+
+bool vm_text_is(const char *text, const char *allowed_bytes, size_t min, size_t max)
+{
+	size_t len = strlen(text);
+
+	return len >= min && len <= max && strspn(text, allowed_bytes) == len;
+}
+
+static int want_integer(
+    struct vm_reader *r, const json_t *value, json_int_t min, json_int_t max, json_int_t *out)
+{
+	if (!json_is_integer(value))
+		return vm_refuse(r, "must be a whole number from %lld to %lld%s", (long long)min,
+		    (long long)max, json_is_string(value) ? ", without quotes" : "");
+	*out = json_integer_value(value);
+	if (*out < min || *out > max)
+		return vm_refuse(r, "%lld is out of range: write a whole number from %lld to %lld",
+		    (long long)*out, (long long)min, (long long)max);
+	return 0;
+}
+
+int vm_want_size(struct vm_reader *r, const json_t *value, uint64_t *bytes)
+{
+	const char *s;
+
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be a size with its unit, such as \"10G\"");
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (vm_size_parse(s, bytes) < 0)
+		return vm_refuse(r, "\"%.40s\" is not a size: write digits and K, M, G or T, such as \"10G\"",
+		    s);
+	return 0;
+}
+
+/* One of `count` words; *out is its index. */
+static int want_choice(struct vm_reader *r, const json_t *value, const char *(*word)(unsigned),
+    unsigned count, unsigned *out)
+{
+	char list[120] = "";
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	for (*out = 0; *out < count; ++*out)
+		if (strcmp(s, word(*out)) == 0)
+			return 0;
+	for (unsigned i = 0; i < count; i++) {
+		size_t used = strlen(list);
+		snprintf(list + used, sizeof(list) - used, "%s\"%s\"", i ? ", " : "", word(i));
+	}
+	return vm_refuse(r, "\"%.40s\" is not known: write one of %s", s, list);
+}
+
+/* A file in the image directory: no path, nothing hidden. */
+static int want_file_name(struct vm_reader *r, const json_t *value, char **out)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_ALNUM "._+-", 1, 128) || s[0] == '.' || s[0] == '-')
+		return vm_refuse(r,
+		    "must be the name of a file in the image's directory: letters, digits, '.', '_', '+' "
+		    "and '-', no slash");
+	*out = (char *)s;
+	return 0;
+}
+
+/* ---- who the machine is -----------------------------------------------------------------------*/
+
+bool vm_name_valid(const char *name)
+{
+	return vm_text_is(name, VM_LOWER VM_DIGIT "-", 1, 63) && name[0] != '-' &&
+	    name[strlen(name) - 1] != '-';
+}
+
+int vm_read_name(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_name_valid(s))
+		return vm_refuse(r,
+		    "\"%.70s\" is not a name: write 1 to 63 lower-case letters, digits and hyphens, with no "
+		    "hyphen at either end",
+		    s);
+	r->draft.name = (char *)s;
+	return 0;
+}
+
+static bool hostname_valid(const char *s)
+{
+	if (!vm_text_is(s, VM_ALNUM "-.", 1, 253))
+		return false;
+	while (*s) {
+		size_t label = strcspn(s, ".");
+		if (label < 1 || label > 63 || s[0] == '-' || s[label - 1] == '-')
+			return false;
+		s += label;
+		if (*s == '.' && *++s == '\0')
+			return false;
+	}
+	return true;
+}
+
+int vm_read_hostname(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!hostname_valid(s))
+		return vm_refuse(r,
+		    "\"%.70s\" is not a host name: write letters, digits and hyphens, labels separated by "
+		    "single dots",
+		    s);
+	r->draft.hostname = (char *)s;
+	return 0;
+}
+
+int vm_read_role(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (strlen(s) > 64)
+		return vm_refuse(r, "is longer than 64 bytes: shorten it");
+	r->draft.role = (char *)s;
+	return 0;
+}
+
+int vm_read_uuid(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+	bool zero = true;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	bool ok = strlen(s) == VM_UUID_TEXT_SIZE - 1;
+	for (size_t i = 0; ok && i < VM_UUID_TEXT_SIZE - 1; i++) {
+		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+		ok = hyphen ? s[i] == '-' : isxdigit((unsigned char)s[i]) != 0;
+		zero = zero && (hyphen || s[i] == '0');
+		r->uuid[i] = (char)tolower((unsigned char)s[i]);
+	}
+	if (!ok || zero)
+		return vm_refuse(r,
+		    "\"%.40s\" is not a UUID: write one such as 6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b", s);
+	r->draft.uuid = r->uuid;
+	return 0;
+}
+
+int vm_read_serial(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_ALNUM " ._/+:-", 1, 64) || s[0] == ' ' || s[strlen(s) - 1] == ' ')
+		return vm_refuse(r,
+		    "must be the SMBIOS serial number: 1 to 64 letters, digits, spaces or ._/+:- with no "
+		    "space at either end");
+	r->draft.serial = (char *)s;
+	return 0;
+}
+
+/* ---- addresses --------------------------------------------------------------------------------*/
+
+int vm_read_mac(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (mac_parse(s, strlen(s), &r->draft.mac, r->e) < 0)
+		return vm_refuse_err(r);
+	return 0;
+}
+
+int vm_read_ip(struct vm_reader *r, json_t *value)
+{
+	struct cidr4 c;
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (cidr4_parse(s, false, &c, r->e) < 0)
+		return vm_refuse_err(r);
+	uint32_t host = ntohl(c.addr.s_addr);
+	if (host >> 24 == 0 || host >> 24 == 127 || host >> 28 >= 14)
+		return vm_refuse(r, "\"%s\" is an address no machine can have", s);
+	r->draft.ip = c.addr;
+	r->draft.ip_prefix = c.prefix;
+	return 0;
+}
+
+int vm_read_subnet(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (cidr4_parse(s, true, &r->subnet, r->e) < 0)
+		return vm_refuse_err(r);
+	return 0;
+}
+
+int vm_read_ipv6(struct vm_reader *r, json_t *value)
+{
+	struct cidr6 c;
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (cidr6_parse(s, false, &c, r->e) < 0)
+		return vm_refuse_err(r);
+	if (IN6_IS_ADDR_UNSPECIFIED(&c.addr) || IN6_IS_ADDR_LOOPBACK(&c.addr) ||
+	    IN6_IS_ADDR_MULTICAST(&c.addr) || IN6_IS_ADDR_LINKLOCAL(&c.addr) ||
+	    IN6_IS_ADDR_V4MAPPED(&c.addr))
+		return vm_refuse(r, "\"%s\" is not an address that can be given to a machine", s);
+	r->draft.ip6 = c.addr;
+	r->draft.ip6_prefix = c.prefix;
+	r->draft.has_ip6 = true;
+	return 0;
+}
+
+int vm_read_subnetv6(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (cidr6_parse(s, true, &r->subnet6, r->e) < 0)
+		return vm_refuse_err(r);
+	return 0;
+}
+
+/* ---- the machine ------------------------------------------------------------------------------*/
+
+int vm_read_arch(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (vm_arch_parse(s, &r->draft.arch) < 0)
+		return vm_refuse(r, "\"%.40s\" is not known: write \"amd64\" or \"arm64\"", s);
+	return 0;
+}
+
+int vm_read_cpus(struct vm_reader *r, json_t *value)
+{
+	json_int_t n = 0;
+
+	if (want_integer(r, value, 1, CPUS_MAX, &n) < 0)
+		return -EINVAL;
+	r->draft.cpus = (unsigned)n;
+	return 0;
+}
+
+int vm_read_memory(struct vm_reader *r, json_t *value)
+{
+	uint64_t bytes;
+
+	if (json_is_integer(value)) {
+		json_int_t mib = json_integer_value(value);
+		bytes = mib < 0 || (uint64_t)mib > MEMORY_MAX_BYTES / MIB ? 0 : (uint64_t)mib * MIB;
+	} else if (!json_is_string(value)) {
+		return vm_refuse(r, "must be a whole number of MiB, or a size such as \"1G\"");
+	} else if (vm_want_size(r, value, &bytes) < 0) {
+		return -EINVAL;
+	}
+	if (bytes < MEMORY_MIN_BYTES || bytes > MEMORY_MAX_BYTES)
+		return vm_refuse(r,
+		    "is out of range: write 64 (a number means MiB) or \"64M\" up to \"16T\"");
+	r->draft.memory_bytes = bytes;
+	return 0;
+}
+
+static const char *firmware_word(unsigned i)
+{
+	return vm_firmware_name((enum vm_firmware)i);
+}
+
+int vm_read_firmware(struct vm_reader *r, json_t *value)
+{
+	unsigned i;
+
+	if (want_choice(r, value, firmware_word, 2, &i) < 0)
+		return -EINVAL;
+	r->draft.firmware = (enum vm_firmware)i;
+	return 0;
+}
+
+/* ---- what it boots ----------------------------------------------------------------------------*/
+
+int vm_read_distro(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_LOWER VM_DIGIT "._-", 1, 64) || strchr("._-", s[0]))
+		return vm_refuse(r,
+		    "\"%.70s\" is not an image name: write lower-case letters, digits, '.', '_' and '-', such "
+		    "as \"debian-13\"",
+		    s);
+	r->draft.distro = (char *)s;
+	return 0;
+}
+
+static const char *mode_word(unsigned i)
+{
+	return vm_mode_name((enum vm_mode)i);
+}
+
+int vm_read_mode(struct vm_reader *r, json_t *value)
+{
+	unsigned i;
+
+	if (want_choice(r, value, mode_word, 3, &i) < 0)
+		return -EINVAL;
+	r->draft.mode = (enum vm_mode)i;
+	return 0;
+}
+
+static const char *after_word(unsigned i)
+{
+	return vm_after_name((enum vm_after)i);
+}
+
+int vm_read_after_install(struct vm_reader *r, json_t *value)
+{
+	unsigned i;
+
+	if (want_choice(r, value, after_word, 3, &i) < 0)
+		return -EINVAL;
+	r->draft.after_install = (enum vm_after)i;
+	return 0;
+}
+
+int vm_read_pxeboot(struct vm_reader *r, json_t *value)
+{
+	if (!json_is_boolean(value))
+		return vm_refuse(r, "must be true or false, without quotes");
+	r->draft.pxeboot = json_is_true(value);
+	return 0;
+}
+
+int vm_read_kernel(struct vm_reader *r, json_t *value)
+{
+	return want_file_name(r, value, &r->draft.kernel);
+}
+
+int vm_read_initrd(struct vm_reader *r, json_t *value)
+{
+	return want_file_name(r, value, &r->draft.initrd);
+}
+
+/* The text goes into an iPXE script, onto the kernel's command line and into grub.cfg: what any of
+ * them would expand, quote or end a command with is refused. */
+int vm_read_kernel_args(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (strlen(s) > 1024)
+		return vm_refuse(r, "is longer than 1024 bytes: shorten it");
+	for (const char *p = s; *p; p++) {
+		if ((unsigned char)*p >= 0x7f)
+			return vm_refuse(r, "must be plain ASCII: boot loaders know nothing else");
+		if (strchr("\"'\\$;&|<>{}#`", *p))
+			return vm_refuse(r,
+			    "must not hold the character %c, which a boot loader takes as its own: remove it",
+			    *p);
+	}
+	r->draft.kernel_args = (char *)s;
+	return 0;
+}
+
+/* ---- carried along for pvmlab -----------------------------------------------------------------*/
+
+int vm_read_ssh_port(struct vm_reader *r, json_t *value)
+{
+	json_int_t n = 0;
+
+	return want_integer(r, value, 0, 65535, &n);
+}
+
+int vm_read_carried_text(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	return vm_want_string(r, value, &s);
+}

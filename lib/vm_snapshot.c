@@ -1,0 +1,303 @@
+#include "vm_snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash_table.h"
+
+/* Positions in nodes[] by a key's hash; 0 is free, else position + 1. */
+struct index {
+	uint32_t *slots;
+	size_t mask;
+};
+
+struct vm_snapshot {
+	atomic_uint refs;
+	unsigned long generation;
+	struct vm_node **nodes;
+	size_t node_count;
+	struct vm_problem_node **problems;
+	size_t problem_count;
+	struct index by_mac, by_uuid, by_serial;
+	unsigned char *noreboot; /* one byte a node; NULL: none */
+};
+
+/* ---- nodes and problems -----------------------------------------------------------------------*/
+
+struct vm_node *vm_node_new(struct vm *vm, const char *file)
+{
+	size_t len = strlen(file) + 1;
+	struct vm_node *n = malloc(sizeof(*n) + len);
+
+	if (!n) {
+		vm_free(vm);
+		return NULL;
+	}
+	atomic_init(&n->refs, 1);
+	n->listed = false;
+	n->vm = vm;
+	memcpy(n->file, file, len);
+	return n;
+}
+
+struct vm_node *vm_node_ref(struct vm_node *n)
+{
+	atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+	return n;
+}
+
+/* True when that was the last reference. */
+static bool drop(atomic_uint *refs)
+{
+	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
+void vm_node_unref(struct vm_node *n)
+{
+	if (!n || !drop(&n->refs))
+		return;
+	vm_free(n->vm);
+	free(n);
+}
+
+struct vm_problem_node *vm_problem_new(
+    const char *file, struct vm_where where, const char *text, bool serving_last_good, bool warning)
+{
+	size_t file_size = strlen(file) + 1, text_size = strlen(text) + 1;
+	struct vm_problem_node *p = malloc(sizeof(*p) + file_size + text_size);
+
+	if (!p)
+		return NULL;
+	char *strings = (char *)(p + 1);
+	atomic_init(&p->refs, 1);
+	p->next = NULL;
+	p->problem = (struct vm_problem){.file = memcpy(strings, file, file_size),
+	    .where = where,
+	    .text = memcpy(strings + file_size, text, text_size),
+	    .serving_last_good = serving_last_good,
+	    .warning = warning};
+	return p;
+}
+
+void vm_problem_unref(struct vm_problem_node *p)
+{
+	if (p && drop(&p->refs))
+		free(p);
+}
+
+/* ---- making a snapshot ------------------------------------------------------------------------*/
+
+static bool index_new(struct index *x, size_t count)
+{
+	size_t capacity = 16;
+
+	while (capacity < count * 2)
+		capacity *= 2;
+	x->mask = capacity - 1;
+	x->slots = calloc(capacity, sizeof(*x->slots));
+	return x->slots;
+}
+
+static void index_add(struct index *x, uint64_t hash, size_t position)
+{
+	size_t i = hash & x->mask;
+
+	while (x->slots[i])
+		i = (i + 1) & x->mask;
+	x->slots[i] = (uint32_t)position + 1;
+}
+
+static bool make_indexes(struct vm_snapshot *s)
+{
+	size_t uuids = 0, serials = 0;
+
+	for (size_t i = 0; i < s->node_count; i++) {
+		uuids += s->nodes[i]->vm->uuid != NULL;
+		serials += s->nodes[i]->vm->serial != NULL;
+	}
+	if (!index_new(&s->by_mac, s->node_count) || !index_new(&s->by_uuid, uuids) ||
+	    !index_new(&s->by_serial, serials))
+		return false;
+	for (size_t i = 0; i < s->node_count; i++) {
+		const struct vm *vm = s->nodes[i]->vm;
+		index_add(&s->by_mac, hash_bytes(vm->mac.octet, 6, 0), i);
+		if (vm->uuid)
+			index_add(&s->by_uuid, hash_bytes(vm->uuid, strlen(vm->uuid), 0), i);
+		if (vm->serial)
+			index_add(&s->by_serial, hash_bytes(vm->serial, strlen(vm->serial), 0), i);
+	}
+	return true;
+}
+
+/* Position of the first node whose name is not below `name`. */
+static size_t lower_bound(const struct vm_snapshot *s, const char *name)
+{
+	size_t low = 0, high = s->node_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(s->nodes[middle]->vm->name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Position of the node with this name, or node_count. */
+static size_t position_of(const struct vm_snapshot *s, const char *name)
+{
+	size_t i = lower_bound(s, name);
+
+	return i < s->node_count && strcmp(s->nodes[i]->vm->name, name) == 0 ? i : s->node_count;
+}
+
+static bool mark_noreboot(struct vm_snapshot *s, char *const *names, size_t count)
+{
+	if (count == 0)
+		return true;
+	s->noreboot = calloc(s->node_count + 1, 1);
+	if (!s->noreboot)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		s->noreboot[position_of(s, names[i])] = 1;
+	return true;
+}
+
+struct vm_snapshot *vm_snapshot_new(const struct vm_snapshot_content *c)
+{
+	struct vm_snapshot *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	atomic_init(&s->refs, 1);
+	s->generation = c->generation;
+	s->nodes = c->nodes;
+	s->node_count = c->node_count;
+	if (!make_indexes(s) || !mark_noreboot(s, c->noreboot, c->noreboot_count)) {
+		s->node_count = 0;
+		s->nodes = NULL;
+		vm_snapshot_unref(s);
+		return NULL;
+	}
+	s->problems = c->problems;
+	s->problem_count = c->problem_count;
+	return s;
+}
+
+struct vm_snapshot *vm_snapshot_ref(struct vm_snapshot *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void vm_snapshot_unref(const struct vm_snapshot *snap)
+{
+	/* Counting is not a change that anyone can observe. */
+	struct vm_snapshot *s = (struct vm_snapshot *)snap;
+
+	if (!s || !drop(&s->refs))
+		return;
+	for (size_t i = 0; i < s->node_count; i++)
+		vm_node_unref(s->nodes[i]);
+	for (size_t i = 0; i < s->problem_count; i++)
+		vm_problem_unref(s->problems[i]);
+	free(s->nodes);
+	free(s->problems);
+	free(s->by_mac.slots);
+	free(s->by_uuid.slots);
+	free(s->by_serial.slots);
+	free(s->noreboot);
+	free(s);
+}
+
+/* ---- looking up -------------------------------------------------------------------------------*/
+
+const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *s, const struct mac *mac)
+{
+	const struct index *x = &s->by_mac;
+
+	for (size_t i = hash_bytes(mac->octet, 6, 0) & x->mask; x->slots[i]; i = (i + 1) & x->mask) {
+		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
+		if (mac_equal(&vm->mac, mac))
+			return vm;
+	}
+	return NULL;
+}
+
+const struct vm *vm_snapshot_by_name(const struct vm_snapshot *s, const char *name)
+{
+	size_t i = position_of(s, name);
+
+	return i < s->node_count ? s->nodes[i]->vm : NULL;
+}
+
+const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uuid)
+{
+	const struct index *x = &s->by_uuid;
+	char lower[37];
+	size_t len = strlen(uuid);
+
+	if (len != sizeof(lower) - 1)
+		return NULL;
+	for (size_t i = 0; i <= len; i++)
+		lower[i] = (char)(uuid[i] >= 'A' && uuid[i] <= 'F' ? uuid[i] + ('a' - 'A') : uuid[i]);
+	for (size_t i = hash_bytes(lower, len, 0) & x->mask; x->slots[i]; i = (i + 1) & x->mask) {
+		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
+		if (strcmp(vm->uuid, lower) == 0)
+			return vm;
+	}
+	return NULL;
+}
+
+const struct vm *vm_snapshot_by_serial(const struct vm_snapshot *s, const char *serial)
+{
+	const struct index *x = &s->by_serial;
+
+	for (size_t i = hash_bytes(serial, strlen(serial), 0) & x->mask; x->slots[i];
+	     i = (i + 1) & x->mask) {
+		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
+		if (strcmp(vm->serial, serial) == 0)
+			return vm;
+	}
+	return NULL;
+}
+
+size_t vm_snapshot_count(const struct vm_snapshot *s)
+{
+	return s->node_count;
+}
+
+const struct vm *vm_snapshot_at(const struct vm_snapshot *s, size_t i)
+{
+	return s->nodes[i]->vm;
+}
+
+bool vm_snapshot_noreboot(const struct vm_snapshot *s, const struct vm *vm)
+{
+	size_t i = position_of(s, vm->name);
+
+	return s->noreboot && i < s->node_count && s->noreboot[i];
+}
+
+const char *vm_snapshot_file(const struct vm_snapshot *s, const struct vm *vm)
+{
+	size_t i = position_of(s, vm->name);
+
+	return i < s->node_count ? s->nodes[i]->file : NULL;
+}
+
+size_t vm_snapshot_problem_count(const struct vm_snapshot *s)
+{
+	return s->problem_count;
+}
+
+const struct vm_problem *vm_snapshot_problem_at(const struct vm_snapshot *s, size_t i)
+{
+	return &s->problems[i]->problem;
+}
+
+unsigned long vm_snapshot_generation(const struct vm_snapshot *s)
+{
+	return s->generation;
+}
