@@ -158,15 +158,14 @@ ports_check()
 
 folders()
 {
+	# Also what a killed container left: a stale pid may belong to another process by now.
+	rm -rf /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx
 	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /state/dnsmasq
+	chmod 2750 /run/boot_handler # sockets made there belong to nginx's group
 	chown boot_handler:www-data /run/boot_handler
-	chmod 2750 /run/boot_handler
 	chown dnsmasq: /run/vm_watcher /run/dnsmasq /state/dnsmasq
-	chown www-data:www-data /run/nginx
+	chown www-data: /run/nginx
 	chown boot_handler: /state 2>/dev/null || true
-	# Left by a container that was killed; a stale pid may belong to another process by now.
-	rm -f /run/dnsmasq/dnsmasq.pid /run/boot_handler/*.sock /run/nginx/nginx.pid \
-		/run/supervisor.sock
 	as boot_handler test -w /state -a -x /state ||
 		die "/state cannot be written by the user boot_handler: mount a volume there, or make" \
 			"the folder writable for uid $(id -u boot_handler)"
