@@ -162,17 +162,21 @@ class Suite:
             for title, needs, heavy, function in tests:
                 self._run_one(title, needs, heavy and not run_all, function)
         finally:
-            for signum in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(signum, signal.SIG_IGN)
-            while self._cleanups:
-                function, fargs = self._cleanups.pop()
-                try:
-                    function(*fargs)
-                except Exception as e:
-                    print(f"       cleaning up: {e}", flush=True)
-            if self._tempdir is not None:
-                self._tempdir.cleanup()
+            self.end()
         return 1 if "failed" in self.results.values() else 0
+
+    def end(self):
+        """Cleans up, whatever comes in between."""
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, signal.SIG_IGN)
+        while self._cleanups:
+            function, args = self._cleanups.pop()
+            try:
+                function(*args)
+            except Exception as e:
+                print(f"       cleaning up: {e}", flush=True)
+        if self._tempdir is not None:
+            self._tempdir.cleanup()
 
     def _select(self, patterns):
         if not patterns:

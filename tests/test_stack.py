@@ -920,6 +920,7 @@ def _():
 
 def refused(name, wanted, env=(), drop_caps=False):
     """Starts a second stack in the (now free) namespace; it must end by itself, saying why."""
+    docker("rm", "-f", lab.stack, check_rc=False)
     container = f"{lab.name}-refused-{name}"
     args = lab.stack_args(container, env)
     if drop_caps:
