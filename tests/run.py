@@ -53,6 +53,7 @@ def shell(script):
 
 # name, command, reader, time limit in seconds, what it is
 SUITES = [
+    ("build", lambda: python("test_build.py"), "suite", 3000, "images, the command and a guest image, from a clone"),
     ("unit", lambda: make_target("check"), "cmocka", 900, "every module's unit tests, with ASan and UBSan"),
     ("installer", lambda: shell("installer_loop.sh"), "script", 600, "os-installer on a loop device"),
     ("initrd", lambda: shell("initrd_boot.sh"), "script", 600, "the initrd started in a VM"),

@@ -1,6 +1,7 @@
 """vmlab_cli.py - the user's command and a lab of its own under it, for tests that start real VMs."""
 import json
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -10,8 +11,9 @@ import http_client
 from harness import DOCKER, PREFIX, ROOT, check, docker, eventually, fail, run, tail
 
 VM_IMAGE = os.environ.get("VM_IMAGE", "vmlab_vm:latest")
+ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64")
 BINARY = next((p for p in (os.environ.get("VMLAB", ""),
-    os.path.join(ROOT, "build", "amd64", "release", "vmlab", "vmlab")) if p and os.path.exists(p)), "vmlab")
+    os.path.join(ROOT, "build", ARCH, "release", "vmlab", "vmlab")) if p and os.path.exists(p)), "vmlab")
 IMAGES = os.environ.get("VMLAB_TEST_IMAGES", os.path.join(ROOT, "images"))
 
 
