@@ -10,11 +10,13 @@ import re
 import subprocess
 import sys
 
+import vmlab_cli
 from harness import LOGS, ROOT, Suite, check, fail, have_command, run, skip, tail
 
 suite = Suite("fuzz", __doc__)
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
-OUT = os.path.join(ROOT, "build", "amd64", "fuzz")
+# The builder's output and this machine's own.
+OUTS = [os.path.join(ROOT, "build", *where, vmlab_cli.ARCH, "fuzz") for where in ((), ("host",))]
 BUILT = "the fuzz targets are built"
 
 
@@ -37,7 +39,13 @@ def _():
     else:
         skip("there is no clang, neither in a builder (`make fuzzers`) nor on this machine")
     for target in targets():
-        check(os.access(os.path.join(OUT, target), os.X_OK), f"{target} was not built")
+        check(program(target), f"{target} was not built")
+
+
+def program(target):
+    """The newest build of a target, or None."""
+    built = [p for p in (os.path.join(out, target) for out in OUTS) if os.access(p, os.X_OK)]
+    return max(built, key=os.path.getmtime) if built else None
 
 
 def seeds(target):
@@ -51,13 +59,13 @@ def seeds(target):
 
 def runner(target):
     """libFuzzer on this machine; in the builder when the program's libraries are only there."""
-    program = os.path.join(OUT, target)
-    if subprocess.run([program, "-help=1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-        return [program], None
+    path = program(target)
+    if subprocess.run([path, "-help=1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+        return [path], None
     builder = os.environ.get("VMLAB_BUILDER") or builder_image()
     check(builder, f"{target} does not start on this machine, and there is no builder image")
     return [os.environ.get("DOCKER", "docker"), "run", "--rm", "--network", "none", "-v", f"{ROOT}:{ROOT}", "-w", ROOT,
-        builder, program], builder
+        builder, path], builder
 
 
 def builder_image():
