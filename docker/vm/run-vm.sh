@@ -1,7 +1,8 @@
 #!/bin/bash
 # run-vm.sh - runs one virtual machine on the lab's bridge, with its serial console on standard
 # input and output. Ends when the guest powers off (status 0); a reboot goes on. SIGTERM presses the
-# power button and, should the guest not be gone after VM_STOP_TIMEOUT, pulls the plug.
+# power button and, should the guest not be gone after VM_STOP_TIMEOUT, pulls the plug; a machine in
+# its firmware, in iPXE or in the installer hears no button and loses power after 5 seconds.
 #
 #   VM_NAME           required; names the tap interface and the QEMU process
 #   VM_MAC            required; 52:54:00:aa:bb:cc
@@ -200,36 +201,69 @@ pid=$!
 # shellcheck disable=SC2317 # called by the trap
 hmp()
 {
-	echo "$1" | socat -t 1 - "UNIX-CONNECT:$monitor" >/dev/null 2>&1
+	echo "$1" | socat -t 0.3 - "UNIX-CONNECT:$monitor" 2>/dev/null || true
 }
 
+# True when the guest has asked to be told of the power button: on x86 PWRBTN_EN in the ACPI PM1
+# enable register, on arm64 the interrupt of the button's GPIO line. Firmware, iPXE, loaders and the
+# installer never ask.
+# shellcheck disable=SC2317 # called by the trap
+button_heard()
+{
+	local value
+	case $VM_ARCH in
+	amd64)
+		value=$(hmp 'i /hx 0x602' | sed -n 's/.*portw.* = \(0x[0-9a-f]*\).*/\1/p')
+		((${value:-0} & 0x100))
+		;;
+	arm64)
+		value=$(hmp 'xp /1wx 0x09030410' | sed -n 's/.*09030410: \(0x[0-9a-f]*\).*/\1/p')
+		((${value:-0} & 0x8))
+		;;
+	esac
+}
+
+# Presses the button and waits for the guest to end. A guest that does not listen gets DEAF_TIMEOUT
+# seconds, as it may be about to; one that does, VM_STOP_TIMEOUT. Then the plug is pulled.
+DEAF_TIMEOUT=5
 # shellcheck disable=SC2317 # called by the trap
 stop()
 {
 	trap '' TERM INT
-	say "$VM_NAME: pressing the power button"
-	hmp system_powerdown || true
-	local tick=0
+	stopping=1
+	local since=$SECONDS heard=0 pressed=-10
 	while kill -0 "$pid" 2>/dev/null; do
-		# Firmware and loaders do not hear the first one.
-		((tick == 0 || tick % 50)) || hmp system_powerdown || true
-		if ((tick++ >= VM_STOP_TIMEOUT * 10)); then
+		if ((SECONDS - since >= VM_STOP_TIMEOUT)); then
 			say "$VM_NAME is still running after $VM_STOP_TIMEOUT s: pulling the plug"
-			hmp quit || kill "$pid" 2>/dev/null || true
+			break
+		elif ((SECONDS - pressed < 10)); then
+			sleep 0.1
+		elif button_heard; then
+			((heard)) || say "$VM_NAME: pressing the power button"
+			hmp system_powerdown >/dev/null
+			heard=1 pressed=$SECONDS
+		elif ((!heard && SECONDS - since >= DEAF_TIMEOUT)); then
+			say "$VM_NAME runs no system that hears the power button: pulling the plug"
 			break
 		fi
-		sleep 0.1
 	done
+	hmp quit >/dev/null
+	for ((since = SECONDS; SECONDS - since < 5; )); do
+		kill -0 "$pid" 2>/dev/null || return 0
+		sleep 0.05
+	done
+	kill "$pid" 2>/dev/null || true
 }
+stopping=0
 trap stop TERM INT
 
 status=0
 wait "$pid" || status=$?
-# A trapped signal ends the first wait early.
-while kill -0 "$pid" 2>/dev/null; do
+# The signal ends the first wait; the second one has QEMU's own status.
+if ((stopping)); then
 	status=0
 	wait "$pid" || status=$?
-done
+fi
 ip link del "$tap" 2>/dev/null || true
 ((status)) || say "$VM_NAME powered off"
 exit "$status"
