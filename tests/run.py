@@ -96,7 +96,6 @@ class Run:
             process = subprocess.Popen(self.command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 start_new_session=True)
-            Run.current = process
             timer = threading.Timer(self.limit, self._end, [process])
             timer.start()
             try:
@@ -104,12 +103,13 @@ class Run:
                     out.write(line)
                     self._read(line.rstrip("\n"))
                 rc = process.wait()
+            except KeyboardInterrupt:
+                end_group(process, 30)
+                self._collect(results)
+                raise
             finally:
                 timer.cancel()
-                Run.current = None
         self._finish(rc, results, time.monotonic() - began)
-
-    current = None
 
     def _end(self, process):
         """Time is up: asked to clean up first, then killed with all it started."""
@@ -285,8 +285,6 @@ def main():
     except KeyboardInterrupt:
         counts.add("run", "interrupted", "failed", 0, "interrupted")
         print("\ninterrupted; cleaning up", flush=True)
-        if Run.current is not None:
-            end_group(Run.current, 20)
     finally:
         sweep(lambda ident: ident == str(os.getpid()))
     return summary(counts, time.monotonic() - began)
