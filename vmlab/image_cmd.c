@@ -1,0 +1,27 @@
+/* image_cmd.c - hands `vmlab image …` over to image.h, with the lab's settings in the environment. */
+#include <stdlib.h>
+
+#include "vmlab/command.h"
+#include "vmlab/image.h"
+
+static int run(struct lab *lab, int argc, char **argv)
+{
+	struct container_list none = CONTAINER_LIST_INIT;
+	struct err e = ERR_INIT;
+
+	/* An image can be made before there is a vms/: then images/ is the one here. */
+	if (lab_adopt(lab, &none, &e) < 0)
+		return command_fail(&e);
+	if (lab->images_dir && setenv("VMLAB_IMAGES", lab->images_dir, 1) < 0)
+		return STATUS_FAILED;
+	return image_main(argc, argv);
+}
+
+const struct command image_command = {
+    .name = "image",
+    .args = "build|import|ls|rm ...",
+    .summary = "build, import, list and remove what machines install",
+    .help = "",
+    .run = run,
+    .own_options = true,
+};
