@@ -62,7 +62,9 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 
 # ---- sources, one list a component ------------------------------------------------------------
 
-LIB_SRC          := lib/err.c lib/log.c lib/addr.c lib/atomic_file.c lib/vm.c lib/vm_store.c
+LIB_SRC          := lib/err.c lib/log.c lib/addr.c lib/atomic_file.c lib/hash_table.c \
+	lib/json_text.c lib/vm.c lib/vm_read.c lib/vm_lists.c lib/vm_schema.c \
+	lib/vm_snapshot.c lib/vm_claims.c lib/vm_folder.c lib/vm_store.c
 VM_WATCHER_SRC   := vm_watcher/hosts.c
 BOOT_HANDLER_SRC :=
 OS_INSTALLER_SRC :=

@@ -78,6 +78,13 @@ void *hash_table_find(const struct hash_table *t, uint64_t hash,
 	return NULL;
 }
 
+void hash_table_wipe(struct hash_table *t)
+{
+	if (t->count)
+		memset(t->slots, 0, t->capacity * sizeof(*t->slots));
+	t->count = 0;
+}
+
 void hash_table_clear(struct hash_table *t)
 {
 	free(t->slots);

@@ -36,6 +36,9 @@ void hash_table_remove(struct hash_table *t, uint64_t hash, const void *item);
 void *hash_table_find(const struct hash_table *t, uint64_t hash,
     bool (*same)(const void *item, const void *key), const void *key);
 
+/* Empties the table and keeps its room. The items are the caller's. */
+void hash_table_wipe(struct hash_table *t);
+
 /* Empties the table and gives its memory back. The items are the caller's. */
 void hash_table_clear(struct hash_table *t);
 

@@ -155,7 +155,8 @@ static int syntax_error(
 	*bad = token_start(text, end < len ? end : len);
 	switch (json_error_code(j)) {
 	case json_error_premature_end_of_input:
-		*bad = len;
+		for (*bad = len; *bad > 0 && strchr(" \t\r\n", text[*bad - 1]);)
+			--*bad;
 		return err_set(e, EINVAL, "the JSON ends too early: a bracket or quote is not closed");
 	case json_error_duplicate_key:
 		return err_set(e, EINVAL, "the key %.*s is given twice: keep one",

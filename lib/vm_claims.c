@@ -1,0 +1,361 @@
+#include "vm_claims.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "atomic_file.h"
+#include "cleanup.h"
+#include "json_text.h"
+
+/* ---- what a definition claims -----------------------------------------------------------------*/
+
+enum claim { CLAIM_NAME, CLAIM_MAC, CLAIM_IP, CLAIM_IPV6, CLAIM_UUID, CLAIM_SERIAL, CLAIM_COUNT };
+
+static const char *const claim_fields[] = {"name", "mac", "ip", "ipv6", "uuid", "serial"};
+
+struct key {
+	enum claim claim;
+	const void *data;
+	size_t len;
+};
+
+/* False when the definition does not claim such a thing. */
+static bool key_of(const struct vm *vm, enum claim claim, struct key *key)
+{
+	const void *data[] = {vm->name, &vm->mac, vm->ip.s_addr ? &vm->ip : NULL,
+	    vm->has_ip6 ? &vm->ip6 : NULL, vm->uuid, vm->serial};
+	const size_t fixed[] = {0, sizeof(vm->mac), sizeof(vm->ip), sizeof(vm->ip6), 0, 0};
+
+	key->claim = claim;
+	key->data = data[claim];
+	if (!key->data)
+		return false;
+	key->len = fixed[claim] ? fixed[claim] : strlen(key->data);
+	return true;
+}
+
+static uint64_t key_hash(const struct key *key)
+{
+	return hash_bytes(key->data, key->len, (uint64_t)key->claim + 1);
+}
+
+static bool claims_key(const struct vm_node *node, const struct key *key)
+{
+	struct key own;
+
+	return node && key_of(node->vm, key->claim, &own) && own.len == key->len &&
+	    memcmp(own.data, key->data, own.len) == 0;
+}
+
+static bool serving_claims(const void *item, const void *key)
+{
+	return claims_key(((const struct vm_file *)item)->serving, key);
+}
+
+static bool pending_claims(const void *item, const void *key)
+{
+	return claims_key(((const struct vm_file *)item)->pending, key);
+}
+
+/* Enters all claims of a definition; the caller has made room. */
+static void enter(struct hash_table *t, const struct vm *vm, struct vm_file *file)
+{
+	struct key key;
+
+	for (int c = 0; c < CLAIM_COUNT; c++)
+		if (key_of(vm, (enum claim)c, &key) && hash_table_add(t, key_hash(&key), file) < 0)
+			return; /* cannot be */
+}
+
+void vm_claims_add(struct vm_folder *f, struct vm_file *file)
+{
+	enter(&f->claims, file->serving->vm, file);
+}
+
+void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
+{
+	struct key key;
+
+	for (int c = 0; c < CLAIM_COUNT; c++)
+		if (key_of(file->serving->vm, (enum claim)c, &key))
+			hash_table_remove(&f->claims, key_hash(&key), file);
+}
+
+/* ---- saying why not ---------------------------------------------------------------------------*/
+
+/* Where the field stands in the file. The text is read again: collisions are rare, and keeping
+ * positions of a hundred thousand files is not. */
+static struct vm_where locate(const struct vm_folder *f, const struct vm_file *file, enum claim claim)
+{
+	struct json_path path = {.depth = 1};
+	struct vm_where where = {0, 0};
+	_cleanup_free_ char *name = NULL, *text = NULL;
+	size_t len, offset;
+
+	path.step[0].key = claim_fields[claim];
+	if (asprintf(&name, "%s/%s", f->path, file->name) < 0) {
+		name = NULL;
+		return where;
+	}
+	if (file_read(name, VM_FILE_MAX_BYTES, &text, &len, NULL) == 0 &&
+	    json_text_find(text, len, &path, false, &offset))
+		json_text_position(text, offset, &where.line, &where.column);
+	return where;
+}
+
+static void key_text(const struct key *key, char *buf, size_t size)
+{
+	switch (key->claim) {
+	case CLAIM_MAC:
+		mac_format(key->data, buf);
+		break;
+	case CLAIM_IP:
+		inet_ntop(AF_INET, key->data, buf, (socklen_t)size);
+		break;
+	case CLAIM_IPV6:
+		inet_ntop(AF_INET6, key->data, buf, (socklen_t)size);
+		break;
+	default:
+		snprintf(buf, size, "%s", (const char *)key->data);
+	}
+}
+
+/* Why a definition is not accepted. */
+enum reason {
+	REASON_NONE,
+	REASON_HELD,     /* `other` holds the claim */
+	REASON_RIVAL,    /* `other` came earlier and may be accepted; decided in the next round */
+	REASON_DISPUTED, /* `other` and this file, or another one, collide from the start on */
+};
+
+struct verdict {
+	enum reason reason;
+	enum claim claim;
+	struct vm_file *other;
+};
+
+static void report(struct vm_folder *f, struct vm_file *file, const struct verdict *v)
+{
+	char value[80], text[900];
+	const char *field = claim_fields[v->claim];
+	struct key key;
+
+	key_of(file->pending->vm, v->claim, &key);
+	key_text(&key, value, sizeof(value));
+	if (v->reason == REASON_DISPUTED)
+		snprintf(text, sizeof(text),
+		    "\"%s\" %s is claimed by both %s and %s: neither is used until one of them changes",
+		    field, value, file->name, v->other->name);
+	else
+		snprintf(text, sizeof(text),
+		    "\"%s\" %s belongs to %s already: give %s another, or remove one of the two", field,
+		    value, v->other->name, file->name);
+	if (file->problem && strcmp(file->problem->problem.text, text) == 0)
+		return;
+	vm_folder_set_problem(f, file,
+	    vm_problem_new(
+	        file->name, locate(f, file, v->claim), text, file->serving != NULL, false));
+}
+
+/* ---- deciding ---------------------------------------------------------------------------------*/
+
+/* Definitions in question, and who of them claims what. */
+struct round {
+	struct vm_folder *folder;
+	struct vm_file **files;
+	struct verdict *verdicts; /* one a file */
+	size_t count;
+	size_t claim_count;
+	struct hash_table wanted;
+};
+
+static int by_arrival(const void *a, const void *b)
+{
+	const struct vm_file *x = *(struct vm_file *const *)a, *y = *(struct vm_file *const *)b;
+
+	if (x->at_start != y->at_start)
+		return x->at_start ? -1 : 1;
+	if (x->ctime_ns != y->ctime_ns)
+		return x->ctime_ns < y->ctime_ns ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Gathers what is pending, and makes room for all its claims: from there on nothing can fail. */
+static bool round_begin(struct round *r)
+{
+	struct vm_folder *f = r->folder;
+	struct key key;
+
+	for (size_t i = 0; i < f->files.capacity; i++) {
+		struct vm_file *file = f->files.slots[i].item;
+		if (!file || !file->pending)
+			continue;
+		r->count++;
+		for (int c = 0; c < CLAIM_COUNT; c++)
+			r->claim_count += key_of(file->pending->vm, (enum claim)c, &key);
+	}
+	if (r->count == 0)
+		return false;
+	r->files = malloc(r->count * sizeof(*r->files));
+	r->verdicts = calloc(r->count, sizeof(*r->verdicts));
+	if (!r->files || !r->verdicts || hash_table_reserve(&r->wanted, r->claim_count) < 0 ||
+	    hash_table_reserve(&f->claims, f->claims.count + r->claim_count) < 0)
+		return false;
+	r->count = 0;
+	for (size_t i = 0; i < f->files.capacity; i++) {
+		struct vm_file *file = f->files.slots[i].item;
+		if (file && file->pending)
+			r->files[r->count++] = file;
+	}
+	qsort(r->files, r->count, sizeof(*r->files), by_arrival);
+	for (size_t i = 0; i < r->count; i++) {
+		r->files[i]->in_set = true;
+		r->files[i]->tied = false;
+		r->files[i]->round = (uint32_t)i;
+	}
+	return true;
+}
+
+static void refuse(struct round *r, struct vm_file *file, enum reason reason, enum claim claim,
+    struct vm_file *other)
+{
+	file->in_set = false;
+	r->verdicts[file->round] = (struct verdict){reason, claim, other};
+}
+
+static struct vm_file *rival_of(const struct round *r, const struct key *key)
+{
+	return hash_table_find(&r->wanted, key_hash(key), pending_claims, key);
+}
+
+static void tie(struct round *r, struct vm_file *file, enum claim claim, struct vm_file *other)
+{
+	if (!file->tied)
+		refuse(r, file, REASON_DISPUTED, claim, other);
+	file->tied = true;
+}
+
+/* Files that collide from the start on. */
+static void find_ties(struct round *r)
+{
+	struct key key;
+
+	for (size_t i = 0; i < r->count && r->files[i]->at_start; i++) {
+		struct vm_file *file = r->files[i];
+		for (int c = 0; c < CLAIM_COUNT; c++) {
+			if (!key_of(file->pending->vm, (enum claim)c, &key))
+				continue;
+			struct vm_file *other = rival_of(r, &key);
+			if (other) {
+				tie(r, file, key.claim, other);
+				tie(r, other, key.claim, file);
+			}
+		}
+		enter(&r->wanted, file->pending->vm, file);
+	}
+}
+
+/* True, and out of the set, when `file` cannot be accepted together with the others in it. */
+static bool collides(struct round *r, struct vm_file *file)
+{
+	struct key key;
+
+	for (int c = 0; c < CLAIM_COUNT; c++) {
+		if (!key_of(file->pending->vm, (enum claim)c, &key))
+			continue;
+		struct vm_file *holder =
+		    hash_table_find(&r->folder->claims, key_hash(&key), serving_claims, &key);
+		if (holder == file)
+			continue;
+		/* A holder in the set gives up what its new definition does not claim any more. */
+		if (holder && (!holder->in_set || claims_key(holder->pending, &key))) {
+			refuse(r, file, REASON_HELD, key.claim, holder);
+			return true;
+		}
+		struct vm_file *rival = rival_of(r, &key);
+		if (rival) {
+			refuse(r, file, rival->tied ? REASON_DISPUTED : REASON_RIVAL, key.claim, rival);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes out of the set what collides, until the rest can be accepted as a whole. What is tied is
+ * wanted all the time: no newcomer gets what is in dispute. */
+static void shrink(struct round *r)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		hash_table_wipe(&r->wanted);
+		for (size_t i = 0; i < r->count; i++)
+			if (r->files[i]->tied)
+				enter(&r->wanted, r->files[i]->pending->vm, r->files[i]);
+		for (size_t i = 0; i < r->count; i++) {
+			struct vm_file *file = r->files[i];
+			if (!file->in_set)
+				continue;
+			if (collides(r, file))
+				again = true;
+			else
+				enter(&r->wanted, file->pending->vm, file);
+		}
+	}
+}
+
+/* All at once: two files may trade their claims. */
+static void accept_set(struct round *r)
+{
+	struct vm_folder *f = r->folder;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->files[i]->in_set)
+			vm_folder_serve(f, r->files[i], NULL);
+	for (size_t i = 0; i < r->count; i++) {
+		struct vm_file *file = r->files[i];
+		if (!file->in_set)
+			continue;
+		struct vm_node *node = file->pending;
+		file->in_set = false;
+		file->pending = NULL;
+		r->verdicts[i].reason = REASON_NONE;
+		vm_folder_set_problem(f, file, NULL);
+		vm_folder_serve(f, file, node);
+	}
+}
+
+/* What lost against a rival gets another try: the rival may have been refused as well. Each round
+ * decides at least the earliest of them. */
+static bool next_round(struct round *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct vm_file *file = r->files[i];
+		file->in_set = file->pending && r->verdicts[i].reason == REASON_RIVAL;
+		any = any || file->in_set;
+	}
+	return any;
+}
+
+void vm_claims_settle(struct vm_folder *f)
+{
+	struct round r = {.folder = f};
+
+	if (round_begin(&r)) {
+		find_ties(&r);
+		do {
+			shrink(&r);
+			accept_set(&r);
+		} while (next_round(&r));
+		for (size_t i = 0; i < r.count; i++)
+			if (r.files[i]->pending)
+				report(f, r.files[i], &r.verdicts[i]);
+	}
+	free(r.files);
+	free(r.verdicts);
+	hash_table_clear(&r.wanted);
+}

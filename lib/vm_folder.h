@@ -1,0 +1,73 @@
+/* vm_folder.h - inside of vm_store.h: the files of the folder and what each of them says.
+ *
+ * Reads what changed and parses it; vm_claims.c then decides which definitions are in force.
+ * Belongs to the store's thread.
+ */
+#ifndef LIB_VM_FOLDER_H
+#define LIB_VM_FOLDER_H
+
+#include <sys/types.h>
+
+#include "hash_table.h"
+#include "vm_snapshot.h"
+
+struct vm_file {
+	uint64_t stamp;   /* of what stat() tells; another stamp: read it again */
+	uint64_t content; /* hash of the bytes last parsed; 0: none */
+	int64_t ctime_ns; /* of that content; orders newcomers */
+	struct vm_node *serving;          /* in force */
+	struct vm_node *pending;          /* newest valid definition, not in force (yet) */
+	struct vm_problem_node *problem;  /* why the newest content is not in force */
+	struct vm_problem_node *warnings; /* a list */
+	unsigned seen;                    /* the last scan that saw it */
+	bool young;    /* changed so shortly before it was read that the stamp proves nothing */
+	bool at_start; /* its content was there when the store opened */
+	/* vm_claims.c's, while it decides: */
+	bool in_set;    /* may still be accepted */
+	bool tied;      /* collides with another one of the start */
+	uint32_t round; /* position in the round */
+	char name[];
+};
+
+struct vm_folder {
+	char *path;
+	const struct cidr4 *lab; /* NULL: any address is good */
+	struct cidr4 lab_storage;
+	struct hash_table files;  /* struct vm_file by name */
+	struct hash_table claims; /* struct vm_file by each claim of its serving definition */
+	json_t *defaults;         /* NULL: none */
+	struct vm_file *defaults_file; /* NULL: there is none */
+	bool blocked; /* _defaults.json was bad from the start: no definition can be trusted */
+	bool read_all_again;
+	bool first_scan;
+	unsigned scan;
+	dev_t dev; /* of the folder last read */
+	ino_t ino;
+	char **noreboot; /* names, ordered */
+	size_t noreboot_count;
+
+	/* What the next snapshot is made from. */
+	struct vm_node **added; /* in force since the last snapshot, each with listed set */
+	size_t added_count, added_room;
+	size_t files_with_problems;
+	bool changed;
+};
+
+must_check int vm_folder_open(
+    struct vm_folder *f, const char *path, const struct cidr4 *lab, struct err *e);
+void vm_folder_close(struct vm_folder *f);
+
+/* Looks at every file. 1: this is another folder than the one read last (it was replaced, or
+ * something was mounted on it); 0; or -errno: it cannot be read, and everything stays in force. */
+must_check int vm_folder_scan(struct vm_folder *f, struct err *e);
+
+/* Looks at one name of the folder. False when only a scan can tell what this change means. */
+bool vm_folder_look_at(struct vm_folder *f, const char *name);
+
+/* Sets or clears (NULL) a file's problem; the folder counts as changed when that is news. */
+void vm_folder_set_problem(struct vm_folder *f, struct vm_file *file, struct vm_problem_node *p);
+
+/* Puts a definition in force (NULL: none); takes the reference over. */
+void vm_folder_serve(struct vm_folder *f, struct vm_file *file, struct vm_node *node);
+
+#endif
