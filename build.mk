@@ -65,13 +65,20 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 LIB_SRC          := lib/err.c lib/log.c lib/addr.c lib/atomic_file.c lib/hash_table.c \
 	lib/json_text.c lib/vm.c lib/vm_read.c lib/vm_lists.c lib/vm_schema.c \
 	lib/vm_snapshot.c lib/vm_claims.c lib/vm_folder.c lib/vm_store.c
-VM_WATCHER_SRC   := vm_watcher/hosts.c
-BOOT_HANDLER_SRC :=
+VM_WATCHER_SRC   := vm_watcher/hosts.c vm_watcher/dnsmasq.c
+BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudinit.c \
+	boot_handler/config.c boot_handler/db.c boot_handler/guest.c boot_handler/image.c \
+	boot_handler/keys.c boot_handler/lease.c boot_handler/listen.c boot_handler/live.c \
+	boot_handler/machine.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
+	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
 OS_INSTALLER_SRC :=
-VMLAB_SRC        :=
+VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
+	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
+	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c image_cmd.c)
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := lib/test_vm lib/test_vm_store lib/test_addr vm_watcher/test_hosts
+TESTS += $(addprefix vmlab/,test_vmlab)
 FUZZERS :=
 
 # ---- rules ------------------------------------------------------------------------------------

@@ -1,0 +1,14 @@
+/* dnsmasq.h - tells the running dnsmasq to read its hosts files again. */
+#ifndef VM_WATCHER_DNSMASQ_H
+#define VM_WATCHER_DNSMASQ_H
+
+#include "err.h"
+
+#define DNSMASQ_NOT_RUNNING 1
+
+/* Sends SIGHUP to the process in `pid_file` when that is a dnsmasq: a stale pid file must not hit
+ * somebody else. Returns 0, DNSMASQ_NOT_RUNNING (no pid file yet, or its process is gone or another
+ * program), or -errno. */
+must_check int dnsmasq_reload(const char *pid_file, struct err *e);
+
+#endif

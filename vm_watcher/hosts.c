@@ -1,0 +1,93 @@
+#include "hosts.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char header[] = "# Made by vm_watcher from the VM definitions; changes here are lost.\n";
+
+void hosts_dhcp_line(FILE *f, const struct vm *vm)
+{
+	char mac[MAC_TEXT_SIZE], ip[INET6_ADDRSTRLEN];
+
+	fputs(mac_format(&vm->mac, mac), f);
+	if (vm->ip.s_addr)
+		fprintf(f, ",%s", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)));
+	if (vm->has_ip6)
+		fprintf(f, ",[%s]", inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip)));
+	fprintf(f, ",%s\n", vm->name);
+}
+
+void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	if (vm->ip.s_addr)
+		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)), vm->name, domain,
+		    vm->name);
+	if (vm->has_ip6)
+		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip)), vm->name, domain,
+		    vm->name);
+}
+
+/* Closes a memory stream; false when something did not fit into memory. */
+static bool stream_close(FILE *f)
+{
+	bool failed = ferror(f);
+
+	return fclose(f) == 0 && !failed;
+}
+
+int hosts_render(
+    const struct vm_snapshot *snap, const char *domain, struct hosts_text *out, struct err *e)
+{
+	*out = (struct hosts_text){NULL, NULL, 0, 0};
+	FILE *dhcp = open_memstream(&out->dhcp, &out->dhcp_len);
+	FILE *dns = open_memstream(&out->dns, &out->dns_len);
+	bool good = dhcp && dns;
+
+	if (good) {
+		fputs(header, dhcp);
+		fputs(header, dns);
+	}
+	for (size_t i = 0; good && i < vm_snapshot_count(snap); i++) {
+		const struct vm *vm = vm_snapshot_at(snap, i);
+		hosts_dhcp_line(dhcp, vm);
+		hosts_dns_lines(dns, vm, domain);
+	}
+	if (dhcp)
+		good = stream_close(dhcp) && good;
+	if (dns)
+		good = stream_close(dns) && good;
+	if (good)
+		return 0;
+	hosts_text_free(out);
+	return err_set(e, ENOMEM, "out of memory for the hosts files");
+}
+
+void hosts_text_free(struct hosts_text *t)
+{
+	free(t->dhcp);
+	free(t->dns);
+	*t = (struct hosts_text){NULL, NULL, 0, 0};
+}
+
+bool hosts_domain_valid(const char *domain)
+{
+	size_t len = strlen(domain);
+
+	if (len < 1 || len > 180)
+		return false;
+	for (const char *label = domain;; label++) {
+		size_t n = strspn(
+		    label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+		if (n < 1 || n > 63 || label[0] == '-' || label[n - 1] == '-')
+			return false;
+		label += n;
+		if (*label == '\0')
+			return true;
+		if (*label != '.')
+			return false;
+	}
+}

@@ -1,0 +1,32 @@
+/* hosts.h - definitions as dnsmasq reads them: DHCP reservations and DNS names.
+ *
+ * Pure: text out of definitions that lib/vm.c has validated, so that nothing in a file can add a
+ * line or an option. Formats: dnsmasq(8), --dhcp-hostsfile and --addn-hosts; hosts(5).
+ */
+#ifndef VM_WATCHER_HOSTS_H
+#define VM_WATCHER_HOSTS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "vm_store.h"
+
+/* One machine's line "mac[,ip][,[ipv6]],name". */
+void hosts_dhcp_line(FILE *f, const struct vm *vm);
+
+/* One machine's lines "ip name.domain name"; none when it has no address of its own. */
+void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain);
+
+/* Both files as text, ordered by name. The caller frees both strings. */
+struct hosts_text {
+	char *dhcp, *dns;
+	size_t dhcp_len, dns_len;
+};
+must_check int hosts_render(const struct vm_snapshot *snap, const char *domain,
+    struct hosts_text *out, struct err *e);
+void hosts_text_free(struct hosts_text *t);
+
+/* True for text that may follow a machine's name: labels of letters, digits and hyphens. */
+bool hosts_domain_valid(const char *domain);
+
+#endif

@@ -1,0 +1,312 @@
+/* main.c - vm_watcher: keeps dnsmasq's hosts files as the folder of VM definitions says. */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "atomic_file.h"
+#include "cleanup.h"
+#include "dnsmasq.h"
+#include "hosts.h"
+#include "log.h"
+#include "vm_store.h"
+
+#define RELOAD_RETRY_MS 250
+
+struct options {
+	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain;
+	struct cidr4 lab;
+	bool has_lab, check, once;
+};
+
+struct watcher {
+	const struct options *options;
+	struct vm_store *store;
+	const struct vm_snapshot *logged; /* whose problems have been told */
+	bool reload_due;
+	char last_error[1000]; /* the folder's; told once */
+};
+
+static atomic_bool stopping;
+
+/* ---- arguments --------------------------------------------------------------------------------*/
+
+static const char usage[] =
+    "Usage: vm_watcher --vms DIR --dhcp-hosts FILE --dns-hosts FILE --pid-file FILE [options]\n"
+    "\n"
+    "Watches the folder of VM definitions and keeps dnsmasq's hosts files up to date.\n"
+    "\n"
+    "  --vms DIR          the folder with <name>.json files\n"
+    "  --dhcp-hosts FILE  written for dnsmasq's dhcp-hostsfile=\n"
+    "  --dns-hosts FILE   written for dnsmasq's addn-hosts=\n"
+    "  --pid-file FILE    dnsmasq's; it gets SIGHUP when a file has changed\n"
+    "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
+    "  --lab CIDR         network every \"ip\" must lie in, such as 192.168.100.1/24\n"
+    "  --check            only say what is wrong with the definitions; exit status 1 if anything is\n"
+    "  --once             write the files once and exit\n"
+    "  --verbose          log more\n"
+    "  --help, --version\n";
+
+static int usage_error(const char *sentence, const char *value)
+{
+	fprintf(stderr, "vm_watcher: %s%s; see vm_watcher --help\n", sentence, value);
+	return 2;
+}
+
+static int set_lab(struct options *o, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	if (cidr4_parse(text, true, &o->lab, &e) < 0)
+		return usage_error("--lab: ", e.msg);
+	o->has_lab = true;
+	return 0;
+}
+
+static int check_options(const struct options *o)
+{
+	if (!o->vms)
+		return usage_error("--vms is missing", "");
+	if (!hosts_domain_valid(o->domain))
+		return usage_error("--domain is no DNS domain: ", o->domain);
+	if (!o->check && (!o->dhcp_hosts || !o->dns_hosts))
+		return usage_error("--dhcp-hosts and --dns-hosts are needed", "");
+	if (!o->check && !o->once && !o->pid_file)
+		return usage_error("--pid-file is missing", "");
+	return 0;
+}
+
+/* 0: go on; else the exit status plus 1. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, LAB, CHECK, ONCE, VERBOSE, HELP, VERSION };
+	static const struct option known[] = {{"vms", 1, NULL, VMS}, {"dhcp-hosts", 1, NULL, DHCP},
+	    {"dns-hosts", 1, NULL, DNS}, {"pid-file", 1, NULL, PID}, {"domain", 1, NULL, DOMAIN},
+	    {"lab", 1, NULL, LAB}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
+	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
+	    {NULL, 0, NULL, 0}};
+	int c, rc = 0;
+
+	while (rc == 0 && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (c) {
+		case VMS: o->vms = optarg; break;
+		case DHCP: o->dhcp_hosts = optarg; break;
+		case DNS: o->dns_hosts = optarg; break;
+		case PID: o->pid_file = optarg; break;
+		case DOMAIN: o->domain = optarg; break;
+		case LAB: rc = set_lab(o, optarg); break;
+		case CHECK: o->check = true; break;
+		case ONCE: o->once = true; break;
+		case VERBOSE: log_init("vm_watcher", LOG_LEVEL_DEBUG); break;
+		case HELP: fputs(usage, stdout); return 1;
+		case VERSION: puts("vm_watcher " VMLAB_VERSION); return 1;
+		default: return 3;
+		}
+	}
+	if (rc == 0 && optind < argc)
+		rc = usage_error("unexpected argument ", argv[optind]);
+	if (rc == 0)
+		rc = check_options(o);
+	return rc ? rc + 1 : 0;
+}
+
+/* ---- telling what is wrong --------------------------------------------------------------------*/
+
+static void log_problem(const struct vm_problem *p)
+{
+	if (p->warning)
+		log_warn("%s:%d:%d: %s", p->file, p->where.line, p->where.column, p->text);
+	else
+		log_error("%s:%d:%d: %s%s", p->file, p->where.line, p->where.column, p->text,
+		    p->serving_last_good ? "; its last good definition stays in force" : "");
+}
+
+static bool told_before(const struct vm_snapshot *before, const struct vm_problem *p)
+{
+	size_t n = before ? vm_snapshot_problem_count(before) : 0, low = 0, high = n;
+
+	while (low < high) { /* they are ordered by file */
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(vm_snapshot_problem_at(before, middle)->file, p->file) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < n && strcmp(vm_snapshot_problem_at(before, low)->file, p->file) == 0; low++)
+		if (strcmp(vm_snapshot_problem_at(before, low)->text, p->text) == 0)
+			return true;
+	return false;
+}
+
+/* Each problem is logged when it appears, not again while it lasts. Takes the snapshot over. */
+static void log_news(struct watcher *w, const struct vm_snapshot *snap)
+{
+	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
+		if (!told_before(w->logged, p))
+			log_problem(p);
+	}
+	vm_snapshot_unref(w->logged);
+	w->logged = snap;
+}
+
+static int check(const struct vm_snapshot *snap)
+{
+	bool bad = false;
+
+	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
+		printf("%s:%d:%d: %s%s\n", p->file, p->where.line, p->where.column,
+		    p->warning ? "warning: " : "", p->text);
+		bad = bad || !p->warning;
+	}
+	printf("%zu usable definitions, %zu problems\n", vm_snapshot_count(snap),
+	    vm_snapshot_problem_count(snap));
+	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------*/
+
+/* 0: replaced, ATOMIC_FILE_UNCHANGED, or -errno after logging it. */
+static int write_file(const char *path, const char *text, size_t len)
+{
+	struct err e = ERR_INIT;
+	int rc = atomic_file_replace(path, text, len, 0644, &e);
+
+	if (rc < 0)
+		log_error("%s", e.msg);
+	return rc;
+}
+
+static int write_hosts(struct watcher *w, const struct vm_snapshot *snap)
+{
+	const struct options *o = w->options;
+	struct err e = ERR_INIT;
+	struct hosts_text text;
+
+	if (hosts_render(snap, o->domain, &text, &e) < 0) {
+		log_error("%s", e.msg);
+		return -e.code;
+	}
+	int dhcp = write_file(o->dhcp_hosts, text.dhcp, text.dhcp_len);
+	int dns = write_file(o->dns_hosts, text.dns, text.dns_len);
+	hosts_text_free(&text);
+	if (dhcp == 0 || dns == 0) {
+		w->reload_due = true;
+		log_info("hosts files written vms=%zu problems=%zu", vm_snapshot_count(snap),
+		    vm_snapshot_problem_count(snap));
+	}
+	return dhcp < 0 ? dhcp : dns < 0 ? dns : 0;
+}
+
+/* Until dnsmasq is up it is tried again: it may read its files a moment before they change. */
+static void reload_if_due(struct watcher *w)
+{
+	struct err e = ERR_INIT;
+
+	if (!w->reload_due || !w->options->pid_file)
+		return;
+	int rc = dnsmasq_reload(w->options->pid_file, &e);
+	if (rc == DNSMASQ_NOT_RUNNING)
+		return;
+	w->reload_due = false;
+	if (rc < 0)
+		log_error("%s", e.msg);
+	else
+		log_debug("dnsmasq reloads");
+}
+
+/* ---- running ----------------------------------------------------------------------------------*/
+
+static void *await_signal(void *store)
+{
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigwait(&set, &sig) == 0) {
+		atomic_store(&stopping, true);
+		vm_store_wake(store);
+	}
+	return NULL;
+}
+
+static void log_folder_error(struct watcher *w, const struct err *e)
+{
+	if (strcmp(w->last_error, e->msg) != 0)
+		log_error("%s", e->msg);
+	snprintf(w->last_error, sizeof(w->last_error), "%s", e->msg);
+}
+
+static void run(struct watcher *w)
+{
+	bool write_due = false;
+
+	while (!atomic_load(&stopping)) {
+		struct err e = ERR_INIT;
+		reload_if_due(w);
+		int rc = vm_store_wait(
+		    w->store, w->reload_due || write_due ? RELOAD_RETRY_MS : 10000, &e);
+		if (rc < 0)
+			log_folder_error(w, &e);
+		else if (rc > 0 || !w->reload_due)
+			w->last_error[0] = '\0'; /* it waited through a rescan that went well */
+		if (rc > 0 || write_due) {
+			const struct vm_snapshot *snap = vm_store_snapshot(w->store);
+			write_due = write_hosts(w, snap) < 0;
+			log_news(w, snap);
+		}
+	}
+	log_info("stopped");
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.domain = "pvmlab.local"};
+	struct err e = ERR_INIT;
+
+	log_init("vm_watcher", LOG_LEVEL_INFO);
+	int status = parse_options(argc, argv, &o);
+	if (status)
+		return status - 1;
+
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread: await_signal() takes them */
+
+	struct vm_store_options so = {.dir = o.vms, .lab = o.has_lab ? &o.lab : NULL};
+	struct watcher w = {.options = &o};
+	if (vm_store_open(&so, &w.store, &e) < 0) {
+		log_error("%s", e.msg);
+		return EXIT_FAILURE;
+	}
+	const struct vm_snapshot *snap = vm_store_snapshot(w.store);
+	if (o.check) {
+		status = check(snap);
+		vm_snapshot_unref(snap);
+	} else {
+		status = write_hosts(&w, snap) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		log_news(&w, snap);
+		reload_if_due(&w);
+		pthread_t thread;
+		if (status == EXIT_SUCCESS && !o.once) {
+			if (pthread_create(&thread, NULL, await_signal, w.store) != 0) {
+				log_error("no thread can be started");
+				return EXIT_FAILURE;
+			}
+			run(&w);
+			pthread_join(thread, NULL);
+		}
+	}
+	vm_snapshot_unref(w.logged);
+	vm_store_close(w.store);
+	return status;
+}
