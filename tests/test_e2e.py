@@ -198,7 +198,7 @@ def _():
     check([v for v in vms if v["name"] == "web" and v["state"] == "ready"], f"ls --json: {listed}")
     check("ready" in lab.vmlab("ls").stdout, "ls does not show the state")
     lab.vmlab("wait", "web", "--for", "ready", timeout=10)
-    log = lab.vmlab("logs", "web").stdout
+    log = lab.vmlab("logs", "--installer", "web").stdout
     check("rootfs" in log, f"the install log is not kept: {tail(log, 400)}")
     check("log" in lab.vm("web") and lab.vm("web")["log"], "the API has no install log")
 
@@ -222,7 +222,7 @@ def _():
     began = time.monotonic()
     lab.ssh("web", "sudo systemctl reboot", check_rc=False)
     def back():
-        done = lab.vmlab("ssh", "web", "--", "cat /proc/sys/kernel/random/boot_id", check_rc=False, timeout=30)
+        done = lab.vmlab("ssh", "web", "cat /proc/sys/kernel/random/boot_id", check_rc=False, timeout=30)
         return done.returncode == 0 and done.stdout.strip() != before
     eventually(back, BOOT_S, "the guest answers with another boot id", every=3)
     print(f"       back after {time.monotonic() - began:.0f} s", flush=True)
@@ -239,7 +239,7 @@ REINSTALL = "`vmlab reinstall`: attempt 2, a new system, ready"
 @suite.test(REINSTALL, needs=[READY])
 def _():
     began = time.monotonic()
-    lab.vmlab("reinstall", "web", timeout=INSTALL_S)
+    lab.vmlab("reinstall", "-y", "--wait", "web", timeout=INSTALL_S)
     vm = lab.vm("web")
     if vm["state"] != "ready" or vm["attempt"] < 2:
         eventually(lambda: lab.vm("web")["attempt"] == 2, BOOT_S, "attempt 2 begins", every=1)
@@ -452,7 +452,7 @@ def _():
 
 @suite.test("`vmlab rm` leaves no container, volume or network", needs=[READY])
 def _():
-    lab.vmlab("rm", "web", timeout=60, check_rc=False)
+    lab.vmlab("rm", "-y", "web", timeout=60)
     lab.vmlab("down", timeout=120)
     volumes = [v for v in docker("volume", "ls", "--format", "{{.Name}}").stdout.split() if v.startswith(lab.name)]
     check(f"{lab.name}-disk-web" not in volumes, f"volumes: {volumes}")

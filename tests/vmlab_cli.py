@@ -44,7 +44,7 @@ class VmLab:
 
     def ssh(self, name, command, timeout=60, check_rc=True):
         """Runs a shell command in the guest; returns its standard output."""
-        done = self.vmlab("ssh", name, "--", command, timeout=timeout, check_rc=check_rc)
+        done = self.vmlab("ssh", name, command, timeout=timeout, check_rc=check_rc)
         return done.stdout.strip()
 
     def define(self, name, **fields):
