@@ -45,7 +45,9 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(e->msg))
-		snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", below);
+	/* What does not fit is cut. */
+	if (n >= 0 && (size_t)n < sizeof(e->msg) &&
+	    snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", below) < 0)
+		e->msg[n] = '\0';
 	return -e->code;
 }
