@@ -74,7 +74,9 @@ BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudi
 OS_INSTALLER_SRC :=
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
-	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c image_cmd.c)
+	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c image_cmd.c \
+	image.c image_build.c image_cpio.c image_file.c image_import.c image_list.c \
+	image_manifest.c image_modules.c image_progress.c image_scan.c image_source.c image_version.c)
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := lib/test_vm lib/test_vm_store lib/test_addr vm_watcher/test_hosts

@@ -1,0 +1,35 @@
+/* cloudinit.h - the four NoCloud documents of a machine. Pure.
+ *
+ * Specification: cloud-init's "NoCloud" datasource, "Cloud config" modules and "Networking config
+ * version 2" pages. Every document is JSON, which is YAML, so no value can break out of its place;
+ * user-data and vendor-data start with the line "#cloud-config".
+ */
+#ifndef BOOT_HANDLER_CLOUDINIT_H
+#define BOOT_HANDLER_CLOUDINIT_H
+
+#include <jansson.h>
+
+#include "boot_handler/route.h"
+#include "lib/err.h"
+#include "lib/vm.h"
+
+/* The user made when a definition names none. */
+#define CLOUDINIT_USER "lab"
+
+struct cloudinit {
+	const struct vm *vm;
+	const json_t *keys;  /* array of the operator's public keys */
+	const char *base;    /* boot_urls.base */
+	const char *domain;  /* "pvmlab.local" */
+	unsigned attempt;    /* number of the install; 0 counts as 1 */
+};
+
+/* *out is malloc'ed text. Fails only for want of memory, or when vm->doc is no JSON. */
+must_check int cloudinit_document(
+    const struct cloudinit *c, enum route_document which, char **out, struct err *e);
+
+/* Name of the user a person logs in as: the first of the definition's users, or CLOUDINIT_USER.
+ * NULL when user_data says it all. *out is malloc'ed. */
+must_check int cloudinit_login(const struct vm *vm, char **out, struct err *e);
+
+#endif

@@ -1,0 +1,22 @@
+/* config.h - the installer's configuration, GET /config/<mac>. Pure.
+ *
+ * pvmlab's keys (cloud_init_url distro arch rootfs_url kmods_url kernel_url reboot_on_success) have
+ * pvmlab's meanings, so its installer works with this document, too.
+ */
+#ifndef BOOT_HANDLER_CONFIG_H
+#define BOOT_HANDLER_CONFIG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "boot_handler/boot.h"
+#include "boot_handler/image.h"
+#include "lib/err.h"
+#include "lib/vm.h"
+
+/* `noreboot`: vms/<name>.noreboot is there. *out is a new reference. Fails only for want of
+ * memory. */
+must_check int config_build(const struct vm *vm, bool noreboot, const struct image *image,
+    const struct boot_urls *urls, json_t **out, struct err *e);
+
+#endif

@@ -1,0 +1,261 @@
+#include "boot_handler/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/cloudinit.h"
+#include "boot_handler/config.h"
+#include "boot_handler/report.h"
+#include "boot_handler/services.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+static void answer_err(struct server_answer *a, int r, const struct err *e)
+{
+	server_answer_error(a, ROUTE_SIDE_GUEST, server_status(r), e->msg);
+}
+
+static void cleanup_snapshot(const struct vm_snapshot **snapshot)
+{
+	if (*snapshot)
+		vm_snapshot_unref(*snapshot);
+}
+
+#define _cleanup_snapshot_ _cleanup_(cleanup_snapshot)
+
+/* ---- /ipxe ------------------------------------------------------------------------------- */
+
+static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct route *route)
+{
+	const struct vm *vm = NULL;
+
+	if (route->has_mac)
+		vm = vm_snapshot_by_mac(snapshot, &route->mac);
+	if (!vm && route->uuid[0])
+		vm = vm_snapshot_by_uuid(snapshot, route->uuid);
+	if (!vm && route->serial[0])
+		vm = vm_snapshot_by_serial(snapshot, route->serial);
+	return vm;
+}
+
+/* Strangers ask every 10 s, and a flood of them must not become a flood of lines. */
+static void log_stranger(const struct route *route)
+{
+	static _Atomic int64_t last_ms;
+	int64_t now = now_ms();
+	int64_t last = atomic_load_explicit(&last_ms, memory_order_relaxed);
+	char mac[MAC_TEXT_SIZE] = "-";
+
+	if (now - last < 1000 || !atomic_compare_exchange_strong(&last_ms, &last, now))
+		return;
+	if (route->has_mac)
+		mac_format(&route->mac, mac);
+	log_info("unknown machine waits mac=%s uuid=%s serial=%s", mac, route->uuid, route->serial);
+}
+
+static void answer_ipxe(
+    struct services *services, const struct route *route, struct server_answer *a)
+{
+	static _Thread_local char buf[BOOT_SCRIPT_MAX];
+	struct boot_script script = {
+	    .urls = &services->urls, .mac = route->has_mac ? &route->mac : NULL};
+	struct boot_memory memory = {.state = MACHINE_DECLARED};
+	struct machine_row row;
+	struct live_pin pin;
+	bool has_image = false;
+	char missing[400];
+
+	live_enter(services->live, &pin);
+	script.vm = find_vm(pin.snapshot, route);
+	if (script.vm) {
+		memory = state_boot_memory(services->state, &script.vm->mac);
+		has_image = images_has(services->images, script.vm->distro, script.vm->arch);
+	}
+	script.decision = boot_decide(script.vm, memory, has_image, route->arch);
+	if (script.vm)
+		script.attempt = state_booted(
+		    services->state, &script.vm->mac, script.vm->name, script.decision);
+	else
+		log_stranger(route);
+	if (script.decision == BOOT_FAILED) {
+		state_row(services->state, &script.vm->mac, &row);
+		script.error_phase = row.error_phase;
+		script.error_reason = row.error_reason;
+	} else if (script.decision == BOOT_NO_IMAGE) {
+		images_missing(services->images, script.vm->distro, script.vm->arch, missing,
+		    sizeof(missing));
+		script.missing = missing;
+	}
+	a->len = boot_script_write(&script, buf);
+	live_leave(services->live, &pin);
+	a->type = "text/plain";
+	a->kind = SERVER_BODY_COPY;
+	a->body = buf;
+}
+
+/* ---- /config and /cloud-init ------------------------------------------------------------- */
+
+static const struct vm *vm_by_mac(
+    const struct vm_snapshot *snapshot, const struct route *route, struct err *e)
+{
+	const struct vm *vm = vm_snapshot_by_mac(snapshot, &route->mac);
+	char mac[MAC_TEXT_SIZE];
+
+	if (!vm)
+		err_set(e, ENOENT, "no definition in vms/ has the MAC address %s",
+		    mac_format(&route->mac, mac));
+	return vm;
+}
+
+static int build_config(
+    struct services *services, const struct route *route, json_t **out, struct err *e)
+{
+	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct vm *vm = vm_by_mac(snapshot, route, e);
+	struct image *image = NULL;
+
+	if (!vm)
+		return -ENOENT;
+	state_seen(services->state, &vm->mac, vm->name);
+	int r = images_get(services->images, vm->distro, vm->arch, &image, e);
+	if (r == -ENOENT)
+		return -EBUSY; /* the machine is known: 409, it may ask again */
+	if (r == 0)
+		r = config_build(
+		    vm, vm_snapshot_noreboot(snapshot, vm), image, &services->urls, out, e);
+	image_free(image);
+	return r;
+}
+
+static void answer_config(
+    struct services *services, const struct route *route, struct server_answer *a)
+{
+	struct err e = ERR_INIT;
+	json_t *config = NULL;
+
+	int r = build_config(services, route, &config, &e);
+	if (r < 0) {
+		answer_err(a, r, &e);
+		return;
+	}
+	server_answer_text(a, "application/json", json_dumps(config, JSON_INDENT(1)));
+	json_decref(config);
+}
+
+static int build_document(
+    struct services *services, const struct route *route, char **out, struct err *e)
+{
+	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct vm *vm = vm_snapshot_by_name(snapshot, route->name);
+
+	if (!vm)
+		return err_set(
+		    e, ENOENT, "no definition in vms/ has the name %s", route->name);
+	json_t *keys = keys_get(services->keys);
+	struct cloudinit c = {
+	    .vm = vm,
+	    .keys = keys,
+	    .base = services->urls.base,
+	    .domain = services->domain,
+	    .attempt = state_boot_memory(services->state, &vm->mac).attempt,
+	};
+	int r = cloudinit_document(&c, route->document, out, e);
+	json_decref(keys);
+	return r;
+}
+
+static void answer_document(
+    struct services *services, const struct route *route, struct server_answer *a)
+{
+	struct err e = ERR_INIT;
+	char *text = NULL;
+
+	int r = build_document(services, route, &text, &e);
+	if (r < 0)
+		answer_err(a, r, &e);
+	else
+		server_answer_text(a, TEXT_TYPE, text);
+}
+
+/* ---- /report ----------------------------------------------------------------------------- */
+
+static int take_ready(struct services *services, const struct vm *vm,
+    const struct server_request *request, struct err *e)
+{
+	struct report_ready ready;
+
+	int r = report_ready_parse(request->body, request->body_len, &ready, e);
+	if (r < 0)
+		return r;
+	r = state_became_ready(services->state, &vm->mac, vm->name, &ready);
+	if (r == STATE_IGNORED)
+		return err_set(e, EBUSY,
+		    "%s cannot be ready: it has not been installed, or a reinstall is due",
+		    vm->name);
+	return r;
+}
+
+static int take_report(struct services *services, const struct vm *vm,
+    const struct server_request *request, struct err *e)
+{
+	struct report report;
+
+	int r = report_parse(request->body, request->body_len, &report, e);
+	if (r == 0)
+		r = state_reported(services->state, &vm->mac, vm->name, &report);
+	report_clear(&report);
+	return r;
+}
+
+static int take(
+    struct services *services, const struct server_request *request, struct err *e)
+{
+	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct vm *vm = vm_by_mac(snapshot, request->route, e);
+
+	if (!vm)
+		return -ENOENT;
+	return request->route->ready ? take_ready(services, vm, request, e)
+				     : take_report(services, vm, request, e);
+}
+
+/* Success means: what matters of it is on disk. */
+static void answer_report(
+    struct services *services, const struct server_request *request, struct server_answer *a)
+{
+	struct err e = ERR_INIT;
+
+	int r = take(services, request, &e);
+	if (r == STATE_IMPORTANT)
+		r = state_save(services->state, &e);
+	if (r < 0)
+		answer_err(a, r, &e);
+	else
+		a->status = 204;
+}
+
+void guest_handle(void *ctx, const struct server_request *request, struct server_answer *a)
+{
+	struct services *services = ctx;
+
+	switch (request->route->kind) {
+	case ROUTE_IPXE:
+		answer_ipxe(services, request->route, a);
+		break;
+	case ROUTE_CONFIG:
+		answer_config(services, request->route, a);
+		break;
+	case ROUTE_CLOUD_INIT:
+		answer_document(services, request->route, a);
+		break;
+	case ROUTE_REPORT:
+		answer_report(services, request, a);
+		break;
+	default: /* ROUTE_HEALTHZ; the operator's routes are not parsed on this side */
+		server_answer_text(a, TEXT_TYPE, strdup("ok\n"));
+		break;
+	}
+}

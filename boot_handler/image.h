@@ -1,0 +1,60 @@
+/* image.h - the images in images/<distro>/<arch>/: their manifests, read once and watched.
+ *
+ * An image counts only when everything its manifest names is there with the right size. That is
+ * looked up at most once a second for each image; contents are the installer's to verify.
+ */
+#ifndef BOOT_HANDLER_IMAGE_H
+#define BOOT_HANDLER_IMAGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/vm.h"
+
+/* The names under which iPXE is told to fetch them. */
+#define IMAGE_KERNEL_FILE "vmlinuz"
+#define IMAGE_MODULES_FILE "modules.cpio.zst"
+#define IMAGE_MANIFEST_MAX_BYTES (4 * 1024 * 1024)
+
+/* What of a manifest the installer's configuration needs. */
+struct image {
+	char *kernel_version;
+	char *rootfs_file;
+	int64_t kernel_bytes;
+	int64_t modules_bytes;
+	json_t *rootfs; /* the manifest's object as it is */
+};
+
+/* Parses a manifest. `distro` and `arch` must be its own. -EINVAL with one sentence, `line` and
+ * `column` (from 1; 0: not in the text) telling where. Pure. */
+must_check int image_parse(const char *text, size_t len, const char *distro, enum vm_arch arch,
+    struct image **out, int *line, int *column, struct err *e);
+void image_free(struct image *image); /* NULL is allowed */
+
+struct images;
+
+must_check int images_new(const char *dir, struct images **out, struct err *e);
+void images_free(struct images *im);
+
+/* True when the image is complete. Nearly always one atomic read; any thread. */
+bool images_has(struct images *im, const char *distro, enum vm_arch arch);
+/* Copies one sentence on what is missing; empty when nothing is. Any thread. */
+void images_missing(
+    struct images *im, const char *distro, enum vm_arch arch, char *out, size_t size);
+/* A copy of the image's data, freed by image_free(). -ENOENT with the sentence above. */
+must_check int images_get(struct images *im, const char *distro, enum vm_arch arch,
+    struct image **out, struct err *e);
+
+/* 0 when the folder itself can be read. */
+must_check int images_readable(struct images *im, struct err *e);
+
+/* Reads every manifest of the folder; problem() gets each that is wrong. Returns their number or
+ * -errno when the folder cannot be read. */
+must_check int images_check(struct images *im,
+    void (*problem)(void *ctx, const char *file, int line, int column, const char *text),
+    void *ctx, struct err *e);
+
+#endif

@@ -1,0 +1,96 @@
+/* machine.h - what is remembered about one machine, and the words for it. No behaviour. */
+#ifndef BOOT_HANDLER_MACHINE_H
+#define BOOT_HANDLER_MACHINE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+#include "lib/err.h"
+
+enum machine_state {
+	MACHINE_DECLARED,
+	MACHINE_BOOTING,
+	MACHINE_INSTALLING,
+	MACHINE_INSTALLED,
+	MACHINE_READY,
+	MACHINE_FAILED,
+};
+
+/* The installer's phases, in their order. */
+enum machine_phase {
+	PHASE_NONE,
+	PHASE_NETWORK,
+	PHASE_CONFIG,
+	PHASE_PLAN,
+	PHASE_PARTITION,
+	PHASE_FORMAT,
+	PHASE_ROOTFS,
+	PHASE_CONFIGURE,
+	PHASE_BOOTLOADER,
+	PHASE_REPORT,
+	PHASE_REBOOT,
+};
+
+enum event_kind { EVENT_DHCP, EVENT_IPXE, EVENT_PHASE, EVENT_STATE, EVENT_LEASE, EVENT_ACTION };
+
+#define MACHINE_NAME_SIZE 64
+#define MACHINE_TEXT_SIZE 512 /* reason and hint of a failure */
+#define MACHINE_KEY_SIZE 1536 /* one SSH public key: an 8192-bit RSA key fits */
+#define MACHINE_KEYS_MAX 3
+
+/* A copy of everything known about a machine; times in milliseconds since the epoch, 0: never. */
+struct machine_row {
+	struct mac mac;
+	char name[MACHINE_NAME_SIZE]; /* the definition's name when it was last seen */
+	enum machine_state state;
+	bool local;     /* the operator said: boot from disk */
+	bool reinstall; /* the operator said: install at the next PXE boot */
+	unsigned attempt;
+	enum machine_phase phase;
+	uint64_t bytes;
+	uint64_t total_bytes;
+	uint64_t rate_bytes_per_s;
+	int64_t eta_s; /* -1: not known */
+	int64_t changed_at_ms;
+	int64_t last_seen_ms;
+	struct in_addr leased_ip; /* 0: none */
+	enum machine_phase error_phase;
+	char error_reason[MACHINE_TEXT_SIZE]; /* empty: no error */
+	char error_hint[MACHINE_TEXT_SIZE];
+	char host_key[MACHINE_KEYS_MAX][MACHINE_KEY_SIZE];
+};
+
+struct event {
+	uint64_t id;
+	int64_t at_ms;
+	struct mac mac;
+	char vm[MACHINE_NAME_SIZE];
+	enum event_kind kind;
+	enum machine_phase phase;
+	char text[64];
+	uint64_t bytes;
+	uint64_t total_bytes;
+};
+
+const char *machine_state_name(enum machine_state state);
+const char *machine_phase_name(enum machine_phase phase); /* NULL for PHASE_NONE */
+const char *event_kind_name(enum event_kind kind);
+/* Return 0, or -EINVAL for an unknown word. */
+must_check int machine_state_parse(const char *text, enum machine_state *out);
+must_check int machine_phase_parse(const char *text, enum machine_phase *out);
+must_check int event_kind_parse(const char *text, enum event_kind *out);
+
+/* A MAC as a number: its six octets, first one most significant. */
+uint64_t mac_number(const struct mac *mac);
+struct mac mac_from_number(uint64_t number);
+
+/* Milliseconds since the epoch, at the resolution of the kernel's tick (1-4 ms): cheap. */
+int64_t now_ms(void);
+
+/* RFC 3339 in UTC with milliseconds; buf takes TIME_TEXT_SIZE bytes. Returns buf. */
+#define TIME_TEXT_SIZE 32
+const char *time_format(int64_t at_ms, char *buf);
+
+#endif

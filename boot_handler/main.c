@@ -1,0 +1,206 @@
+/* main.c - arguments and wiring. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot_handler/check.h"
+#include "boot_handler/guest.h"
+#include "boot_handler/lease.h"
+#include "boot_handler/operator.h"
+#include "boot_handler/options.h"
+#include "boot_handler/server.h"
+#include "boot_handler/services.h"
+#include "lib/log.h"
+
+#define RETRY_S 1
+
+static volatile sig_atomic_t stopping;
+static struct vm_store *woken_by_signal;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stopping = 1;
+	vm_store_wake(woken_by_signal);
+}
+
+static void catch_signals(struct vm_store *store)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	woken_by_signal = store;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+static void on_lease(void *ctx, const struct lease *lease)
+{
+	struct services *services = ctx;
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct vm *vm = vm_snapshot_by_mac(snapshot, &lease->mac);
+	struct in_addr ip = {0};
+
+	if (!lease->gone)
+		ip = lease->ip;
+	if (vm)
+		state_leased(services->state, &lease->mac, vm->name, ip);
+	vm_snapshot_unref(snapshot);
+}
+
+/* The problems of vms/ go to the log once for each snapshot that has other ones. */
+static void log_problems(struct vm_store *store)
+{
+	const struct vm_snapshot *snapshot = vm_store_snapshot(store);
+	size_t count = vm_snapshot_problem_count(snapshot);
+
+	log_info("definitions read vms=%zu problems=%zu generation=%lu",
+	    vm_snapshot_count(snapshot), count, vm_snapshot_generation(snapshot));
+	for (size_t i = 0; i < count && i < 20; i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snapshot, i);
+
+		log_warn("%s:%d:%d: %s%s", p->file, p->where.line, p->where.column, p->text,
+		    p->serving_last_good ? " (its last good definition stays in force)" : "");
+	}
+	vm_snapshot_unref(snapshot);
+}
+
+static void watch(struct services *services)
+{
+	struct err e = ERR_INIT;
+
+	while (!stopping) {
+		int r = vm_store_wait(services->store, -1, &e);
+
+		if (r == 1) {
+			live_publish(services->live);
+			log_problems(services->store);
+		}
+		if (r < 0 && !atomic_exchange(&services->store_unreadable, true))
+			log_error("%s; the last definitions stay in force", e.msg);
+		if (r >= 0)
+			atomic_store(&services->store_unreadable, false);
+		else if (!stopping)
+			sleep(RETRY_S);
+	}
+}
+
+static int start_services(
+    const struct options *options, struct services *services, struct err *e)
+{
+	struct vm_store_options store_options = {
+	    .dir = options->vms, .lab = options->has_lab ? &options->lab : NULL};
+
+	services->urls.base = options->base_url;
+	services->urls.initrds = options->initrds_url_path;
+	services->domain = options->domain;
+	int r = vm_store_open(&store_options, &services->store, e);
+	if (r == 0)
+		r = live_new(services->store, &services->live, e);
+	if (r == 0)
+		r = images_new(options->images, &services->images, e);
+	if (r == 0)
+		r = keys_new(options->authorized_keys, &services->keys, e);
+	if (r == 0)
+		r = state_open(options->state, &services->state, e);
+	return r;
+}
+
+static void stop_services(struct services *services)
+{
+	state_close(services->state);
+	keys_free(services->keys);
+	images_free(services->images);
+	live_free(services->live);
+	if (services->store)
+		vm_store_close(services->store);
+}
+
+struct listeners {
+	struct server *guest;
+	struct server *operator;
+	struct lease_receiver *leases;
+};
+
+static int start_listeners(const struct options *options, struct services *services,
+    struct listeners *listeners, struct err *e)
+{
+	struct server_options guest = {
+	    .listen = options->listen,
+	    .side = ROUTE_SIDE_GUEST,
+	    .threads = options->threads,
+	    .handle = guest_handle,
+	    .ctx = services,
+	};
+	struct server_options operator = {
+	    .listen = options->operator_listen,
+	    .side = ROUTE_SIDE_OPERATOR,
+	    .threads = 2,
+	    .handle = operator_handle,
+	    .ctx = services,
+	};
+
+	int r = server_start(&guest, &listeners->guest, e);
+	if (r == 0)
+		r = server_start(&operator, &listeners->operator, e);
+	if (r == 0 && options->lease_socket)
+		r = lease_receiver_start(
+		    options->lease_socket, on_lease, services, &listeners->leases, e);
+	return r;
+}
+
+static int serve(const struct options *options)
+{
+	struct services services = {0};
+	struct listeners listeners = {0};
+	struct err e = ERR_INIT;
+
+	int r = start_services(options, &services, &e);
+	if (r == 0) {
+		catch_signals(services.store);
+		r = start_listeners(options, &services, &listeners, &e);
+	}
+	if (r == 0) {
+		log_info("serving guests=%s operator=%s base_url=%s", options->listen,
+		    options->operator_listen, options->base_url);
+		log_problems(services.store);
+		watch(&services);
+		log_info("stopping");
+	} else {
+		log_error("%s", e.msg);
+	}
+	server_stop(listeners.guest);
+	server_stop(listeners.operator);
+	lease_receiver_stop(listeners.leases);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	stop_services(&services);
+	return r < 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct err e = ERR_INIT;
+
+	log_init("boot_handler", LOG_LEVEL_INFO);
+	if (argc > 1 && strcmp(argv[1], "lease-event") == 0)
+		return lease_event_main(argc - 2, argv + 2);
+
+	int wish = options_parse(argc, argv, &options, &e);
+	if (wish < 0) {
+		log_error("%s", e.msg);
+		return 2;
+	}
+	if (wish == OPTIONS_HELP || wish == OPTIONS_VERSION) {
+		fputs(wish == OPTIONS_HELP ? options_help : "boot_handler " VMLAB_VERSION "\n",
+		    stdout);
+		return fflush(stdout) != 0;
+	}
+	if (options.verbose)
+		log_init("boot_handler", LOG_LEVEL_DEBUG);
+	return options.check ? check_main(&options) : serve(&options);
+}

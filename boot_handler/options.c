@@ -1,0 +1,234 @@
+#include "boot_handler/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot_handler/boot.h"
+#include "boot_handler/lease.h"
+#include "boot_handler/listen.h"
+
+#define THREADS_MAX 32
+
+const char options_help[] =
+    "boot_handler tells each machine of the lab what to boot, how to install itself and how to\n"
+    "configure itself, and remembers what became of it.\n"
+    "\n"
+    "Usage:\n"
+    "  boot_handler --base-url http://192.168.100.1 [options]      serve\n"
+    "  boot_handler --check [--vms DIR] [--images DIR] [...]       say what is wrong, and end\n"
+    "  boot_handler lease-event add|old|del MAC IP [HOSTNAME]      dnsmasq's dhcp-script\n"
+    "\n"
+    "What it reads and writes:\n"
+    "  --vms DIR              definitions, one JSON file each            [/vms]\n"
+    "  --images DIR           images as <distro>/<arch>/manifest.json    [/srv/images]\n"
+    "  --state FILE           what happened to each machine (SQLite)     [/state/vmlab.db]\n"
+    "  --authorized-keys FILE public SSH keys for every machine's user; read again when changed\n"
+    "\n"
+    "Where it listens:\n"
+    "  --listen WHERE         for machines                [unix:/run/boot_handler/guest.sock]\n"
+    "  --operator-listen WHERE for you: /healthz, /readyz, /api/v1/vms   [0.0.0.0:8080]\n"
+    "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
+    "                         WHERE is unix:/path, 127.0.0.1:8080 or [::1]:8080\n"
+    "  --threads N            threads answering machines                 [one per CPU]\n"
+    "\n"
+    "What it tells machines:\n"
+    "  --base-url URL         how a machine reaches the web server in front of this program;\n"
+    "                         every address in a script or document starts with it (required)\n"
+    "  --initrds-url-path P   where below it the initrds are             [/initrds]\n"
+    "  --domain D             the lab's DNS domain                       [pvmlab.local]\n"
+    "  --lab CIDR             the lab's network: a definition's ip must lie in it\n"
+    "\n"
+    "  --check   parse definitions, manifests and keys; print file:line:column: sentence for each\n"
+    "            problem; exit status 1 when there is one\n"
+    "  --verbose log more     --version     --help\n"
+    "\n"
+    "Try it without a lab:\n"
+    "  boot_handler --vms vms --images images --state /tmp/state.db \\\n"
+    "      --base-url http://127.0.0.1:8001 --listen 127.0.0.1:8001 \\\n"
+    "      --operator-listen 127.0.0.1:8002\n"
+    "  curl 'http://127.0.0.1:8001/ipxe?mac=52:54:00:00:00:11'\n"
+    "  curl http://127.0.0.1:8002/api/v1/vms\n";
+
+enum {
+	OPT_VMS = 256,
+	OPT_IMAGES,
+	OPT_STATE,
+	OPT_BASE_URL,
+	OPT_LISTEN,
+	OPT_OPERATOR_LISTEN,
+	OPT_LEASE_SOCKET,
+	OPT_AUTHORIZED_KEYS,
+	OPT_DOMAIN,
+	OPT_LAB,
+	OPT_INITRDS,
+	OPT_THREADS,
+	OPT_CHECK,
+	OPT_VERBOSE,
+	OPT_VERSION,
+	OPT_HELP,
+};
+
+static const struct option long_options[] = {
+    {"vms", required_argument, NULL, OPT_VMS},
+    {"images", required_argument, NULL, OPT_IMAGES},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"base-url", required_argument, NULL, OPT_BASE_URL},
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"operator-listen", required_argument, NULL, OPT_OPERATOR_LISTEN},
+    {"lease-socket", required_argument, NULL, OPT_LEASE_SOCKET},
+    {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
+    {"domain", required_argument, NULL, OPT_DOMAIN},
+    {"lab", required_argument, NULL, OPT_LAB},
+    {"initrds-url-path", required_argument, NULL, OPT_INITRDS},
+    {"threads", required_argument, NULL, OPT_THREADS},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"verbose", no_argument, NULL, OPT_VERBOSE},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int parse_threads(const char *text, unsigned *out, struct err *e)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end || n < 1 || n > THREADS_MAX)
+		return err_set(
+		    e, EINVAL, "--threads has to be a number from 1 to %d", THREADS_MAX);
+	*out = (unsigned)n;
+	return 0;
+}
+
+static int take(struct options *o, int option, const char *value, struct err *e)
+{
+	switch (option) {
+	case OPT_VMS:
+		o->vms = value;
+		return OPTIONS_RUN;
+	case OPT_IMAGES:
+		o->images = value;
+		return OPTIONS_RUN;
+	case OPT_STATE:
+		o->state = value;
+		return OPTIONS_RUN;
+	case OPT_BASE_URL:
+		o->base_url = value;
+		return OPTIONS_RUN;
+	case OPT_LISTEN:
+		o->listen = value;
+		return OPTIONS_RUN;
+	case OPT_OPERATOR_LISTEN:
+		o->operator_listen = value;
+		return OPTIONS_RUN;
+	case OPT_LEASE_SOCKET:
+		o->lease_socket = value;
+		return OPTIONS_RUN;
+	case OPT_AUTHORIZED_KEYS:
+		o->authorized_keys = value;
+		return OPTIONS_RUN;
+	case OPT_DOMAIN:
+		o->domain = value;
+		return OPTIONS_RUN;
+	case OPT_INITRDS:
+		o->initrds_url_path = value;
+		return OPTIONS_RUN;
+	case OPT_LAB:
+		o->has_lab = true;
+		if (cidr4_parse(value, true, &o->lab, e) < 0)
+			return err_wrap(e, "--lab");
+		return OPTIONS_RUN;
+	case OPT_THREADS:
+		return parse_threads(value, &o->threads, e);
+	case OPT_CHECK:
+		o->check = true;
+		return OPTIONS_RUN;
+	case OPT_VERBOSE:
+		o->verbose = true;
+		return OPTIONS_RUN;
+	case OPT_VERSION:
+		return OPTIONS_VERSION;
+	case OPT_HELP:
+		return OPTIONS_HELP;
+	default:
+		return err_set(
+		    e, EINVAL, "the command line is not understood: see boot_handler --help");
+	}
+}
+
+static bool domain_valid(const char *domain)
+{
+	return strlen(domain) <= 200 && domain[0] != '.' && domain[0] != '-' &&
+	       domain[strspn(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-")] == '\0';
+}
+
+static int validate(struct options *o, struct err *e)
+{
+	if (o->base_url && !boot_url_valid(o->base_url))
+		return err_set(e, EINVAL,
+		    "--base-url has to look like http://192.168.100.1, without a slash at its end");
+	if (!o->base_url && !o->check)
+		return err_set(e, EINVAL,
+		    "--base-url is missing: give the URL under which machines reach this service, "
+		    "such as http://192.168.100.1");
+	if (!boot_path_valid(o->initrds_url_path))
+		return err_set(e, EINVAL,
+		    "--initrds-url-path has to look like /initrds, without a slash at its end");
+	if (!domain_valid(o->domain))
+		return err_set(e, EINVAL,
+		    "--domain has to be a domain name in lower case, such as pvmlab.local");
+	return 0;
+}
+
+static void derive_lease_socket(struct options *o)
+{
+	const char *path = listen_unix_path(o->listen);
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (o->lease_socket || !path)
+		return;
+	int n = snprintf(o->lease_path, sizeof(o->lease_path), "%.*slease.sock",
+	    slash ? (int)(slash + 1 - path) : 0, path);
+	if (n > 0 && n < (int)sizeof(o->lease_path))
+		o->lease_socket = o->lease_path;
+}
+
+int options_parse(int argc, char **argv, struct options *out, struct err *e)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int option;
+
+	*out = (struct options){
+	    .vms = "/vms",
+	    .images = "/srv/images",
+	    .state = "/state/vmlab.db",
+	    .listen = "unix:/run/boot_handler/guest.sock",
+	    .operator_listen = "0.0.0.0:8080",
+	    .domain = "pvmlab.local",
+	    .initrds_url_path = "/initrds",
+	    .threads = cpus < 2 ? 2 : cpus > 8 ? 8 : (unsigned)cpus,
+	};
+	optind = 0;
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == '?')
+			return err_set(e, EINVAL,
+			    "the option %s is not known or lacks its value: see boot_handler --help",
+			    argv[optind - 1]);
+		int r = take(out, option, optarg, e);
+		if (r != OPTIONS_RUN)
+			return r;
+	}
+	if (optind < argc)
+		return err_set(e, EINVAL,
+		    "the word \"%s\" is not understood: see boot_handler --help", argv[optind]);
+	int r = validate(out, e);
+	if (r < 0)
+		return r;
+	derive_lease_socket(out);
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,37 @@
+/* options.h - the command line. */
+#ifndef BOOT_HANDLER_OPTIONS_H
+#define BOOT_HANDLER_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "lib/addr.h"
+#include "lib/err.h"
+
+/* Strings are borrowed from argv or static. */
+struct options {
+	const char *vms;
+	const char *images;
+	const char *state;
+	const char *base_url;
+	const char *listen;
+	const char *operator_listen;
+	const char *lease_socket; /* NULL: none */
+	const char *authorized_keys; /* NULL: none */
+	const char *domain;
+	const char *initrds_url_path;
+	struct cidr4 lab;
+	bool has_lab;
+	bool check;
+	bool verbose;
+	unsigned threads;
+	char lease_path[108]; /* what lease_socket points to when it follows from listen */
+};
+
+enum options_wish { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
+
+/* Parses and validates. Returns an options_wish, or -EINVAL with one sentence. */
+must_check int options_parse(int argc, char **argv, struct options *out, struct err *e);
+
+extern const char options_help[];
+
+#endif

@@ -1,0 +1,183 @@
+#include "boot_handler/report.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/keys.h"
+#include "boot_handler/route.h"
+#include "lib/cleanup.h"
+#include "lib/json_text.h"
+
+#define REPORT_DEPTH_MAX 8
+
+static void cleanup_json(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* Copies at most size - 1 bytes, not cutting a UTF-8 character in two. */
+static void copy_clean(const char *text, char *out, size_t size)
+{
+	size_t len = strlen(text);
+
+	if (len >= size) {
+		len = size - 1;
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	for (size_t i = 0; i < len; i++)
+		out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+	out[len] = '\0';
+}
+
+/* The end of the log, from the start of a line; control characters become '?'. */
+static char *copy_log(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > REPORT_LOG_MAX_BYTES) {
+		text += len - REPORT_LOG_MAX_BYTES;
+		const char *line = strchr(text, '\n');
+		if (line)
+			text = line + 1;
+		while (((unsigned char)*text & 0xc0) == 0x80)
+			text++;
+	}
+	char *copy = strdup(text);
+	for (char *c = copy; c && *c; c++)
+		if (((unsigned char)*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f)
+			*c = '?';
+	return copy;
+}
+
+static int get_count(const json_t *body, const char *key, uint64_t *out, struct err *e)
+{
+	const json_t *value = json_object_get(body, key);
+
+	if (!value || json_is_null(value))
+		return 0;
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return err_set(e, EINVAL, "\"%s\" has to be a whole number, 0 or more", key);
+	*out = (uint64_t)json_integer_value(value);
+	return 0;
+}
+
+static int get_text(
+    const json_t *body, const char *key, bool required, const char **out, struct err *e)
+{
+	const json_t *value = json_object_get(body, key);
+
+	*out = "";
+	if (!value || json_is_null(value))
+		return required ? err_set(e, EINVAL, "\"%s\" is missing in the report", key) : 0;
+	if (!json_is_string(value))
+		return err_set(e, EINVAL, "\"%s\" has to be a string", key);
+	*out = json_string_value(value);
+	return 0;
+}
+
+static int get_words(const json_t *body, struct report *out, struct err *e)
+{
+	static const char *const statuses[] = {
+	    [REPORT_RUNNING] = "running",
+	    [REPORT_DONE] = "done",
+	    [REPORT_FAILED] = "failed",
+	};
+	const char *text;
+
+	if (get_text(body, "phase", true, &text, e) < 0)
+		return -EINVAL;
+	if (machine_phase_parse(text, &out->phase) < 0)
+		return err_set(e, EINVAL, "\"phase\" names no phase of the installer");
+	if (get_text(body, "status", true, &text, e) < 0)
+		return -EINVAL;
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(text, statuses[i]) == 0) {
+			out->status = (enum report_status)i;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "\"status\" has to be running, done or failed");
+}
+
+int report_parse(const char *body, size_t len, struct report *out, struct err *e)
+{
+	_cleanup_(cleanup_json) json_t *json = NULL;
+	uint64_t eta = UINT64_MAX;
+	const char *text;
+	size_t bad;
+
+	memset(out, 0, sizeof(*out));
+	json = json_text_parse(body, len, REPORT_DEPTH_MAX, &bad, e);
+	if (!json) {
+		int line;
+		int column;
+		json_text_position(body, bad, &line, &column);
+		return err_wrap(e, "the report is malformed at line %d, column %d", line, column);
+	}
+	if (get_words(json, out, e) < 0 || get_count(json, "bytes", &out->bytes, e) < 0 ||
+	    get_count(json, "total_bytes", &out->total_bytes, e) < 0 ||
+	    get_count(json, "rate_bytes_per_s", &out->rate_bytes_per_s, e) < 0 ||
+	    get_count(json, "eta_s", &eta, e) < 0)
+		return -EINVAL;
+	out->eta_s = eta == UINT64_MAX ? -1 : (int64_t)eta;
+	if (get_text(json, "message", false, &text, e) < 0)
+		return -EINVAL;
+	copy_clean(text, out->message, sizeof(out->message));
+	if (get_text(json, "hint", false, &text, e) < 0)
+		return -EINVAL;
+	copy_clean(text, out->hint, sizeof(out->hint));
+	if (get_text(json, "log", false, &text, e) < 0)
+		return -EINVAL;
+	if (text[0] && !(out->log = copy_log(text)))
+		return err_set(e, ENOMEM, "out of memory");
+	return 0;
+}
+
+void report_clear(struct report *r)
+{
+	free(r->log);
+	r->log = NULL;
+}
+
+static const char *const key_fields[MACHINE_KEYS_MAX] = {
+    "pub_key_ed25519",
+    "pub_key_ecdsa",
+    "pub_key_rsa",
+};
+
+static void take_field(const char *name, char *value, struct report_ready *out)
+{
+	value[strcspn(value, "\r\n")] = '\0';
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		if (strcmp(name, key_fields[i]) == 0 &&
+		    key_without_comment(value, out->host_key[i], sizeof(out->host_key[i])) < 0)
+			out->host_key[i][0] = '\0';
+}
+
+int report_ready_parse(const char *body, size_t len, struct report_ready *out, struct err *e)
+{
+	char name[64];
+	char value[MACHINE_KEY_SIZE + 512];
+
+	memset(out, 0, sizeof(*out));
+	while (len > 0) {
+		const char *end = memchr(body, '&', len);
+		size_t field = end ? (size_t)(end - body) : len;
+		const char *equals = memchr(body, '=', field);
+
+		if (!equals)
+			return err_set(e, EINVAL,
+			    "the call-back's body is no form: send key=value pairs joined by &");
+		size_t name_len = (size_t)(equals - body);
+		if (route_decode(body, name_len, true, name, sizeof(name)) >= 0 &&
+		    route_decode(equals + 1, field - name_len - 1, true, value, sizeof(value)) >= 0)
+			take_field(name, value, out);
+		body += end ? field + 1 : field;
+		len -= end ? field + 1 : field;
+	}
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* services.h - what a handler of requests may reach: set up by main.c before the first request,
+ * then only read. The parts protect themselves; see their headers. */
+#ifndef BOOT_HANDLER_SERVICES_H
+#define BOOT_HANDLER_SERVICES_H
+
+#include <stdatomic.h>
+
+#include "boot_handler/boot.h"
+#include "boot_handler/image.h"
+#include "boot_handler/keys.h"
+#include "boot_handler/live.h"
+#include "boot_handler/state.h"
+#include "lib/vm_store.h"
+
+struct services {
+	struct vm_store *store;
+	struct live *live;
+	struct images *images;
+	struct state *state;
+	struct keys *keys;
+	struct boot_urls urls;
+	const char *domain;
+	atomic_bool store_unreadable; /* the last look at vms/ failed */
+};
+
+#endif

@@ -1,0 +1,658 @@
+#include "boot_handler/state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/db.h"
+#include "boot_handler/writer.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#define BUCKETS (1u << 17) /* 1 MiB of pointers: chains stay short at 100,000 machines */
+#define STRIPES 64
+#define EVENT_EVERY_MS 5000
+#define LEASE_EVENT_EVERY_MS 2000
+
+/* Kept for ever once made. `hot` is written under the stripe's lock and read without. */
+struct machine {
+	struct machine *next;       /* of the bucket; fixed */
+	struct machine *next_dirty; /* owned by whoever set `dirty` */
+	uint64_t mac;
+	_Atomic uint64_t hot;
+	_Atomic int64_t last_seen_ms;
+	_Atomic uint64_t asked; /* when the last ipxe event was << 8 | its decision + 1 */
+	atomic_bool dirty;
+
+	char name[MACHINE_NAME_SIZE]; /* this and the rest: under the stripe's lock */
+	enum machine_phase phase;
+	enum machine_phase error_phase;
+	struct in_addr leased_ip;
+	uint64_t bytes;
+	uint64_t total_bytes;
+	uint64_t rate_bytes_per_s;
+	int64_t eta_s;
+	int64_t changed_at_ms;
+	int64_t leased_at_ms;
+	char *error_reason;
+	char *error_hint;
+	char *host_key[MACHINE_KEYS_MAX];
+};
+
+struct state {
+	_Atomic(struct machine *) bucket[BUCKETS];
+	pthread_mutex_t stripe[STRIPES];
+	_Atomic(struct machine *) dirty; /* a stack: pushed by all, taken whole by the writer */
+	struct machine *taken;           /* writer's thread only */
+	struct writer *writer;
+	struct db *reader;
+	pthread_mutex_t reader_lock;
+};
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+static uint64_t hot_pack(struct boot_memory m)
+{
+	return (uint64_t)m.state | (uint64_t)m.local << 4 | (uint64_t)m.reinstall << 5 |
+	       (uint64_t)m.attempt << 8;
+}
+
+static struct boot_memory hot_unpack(uint64_t hot)
+{
+	return (struct boot_memory){
+	    .state = (enum machine_state)(hot & 15),
+	    .local = hot & 16,
+	    .reinstall = hot & 32,
+	    .attempt = (unsigned)(hot >> 8),
+	};
+}
+
+static struct boot_memory memory_of(const struct machine *m)
+{
+	return hot_unpack(atomic_load_explicit(&m->hot, memory_order_acquire));
+}
+
+static void set_memory(struct machine *m, struct boot_memory memory)
+{
+	atomic_store_explicit(&m->hot, hot_pack(memory), memory_order_release);
+}
+
+static uint64_t spread(uint64_t mac)
+{
+	return (mac * 0x9e3779b97f4a7c15u) >> 20;
+}
+
+static struct machine *find(struct state *s, uint64_t mac)
+{
+	struct machine *m =
+	    atomic_load_explicit(&s->bucket[spread(mac) % BUCKETS], memory_order_acquire);
+
+	while (m && m->mac != mac)
+		m = m->next;
+	return m;
+}
+
+static pthread_mutex_t *stripe_of(struct state *s, const struct machine *m)
+{
+	return &s->stripe[spread(m->mac) / BUCKETS % STRIPES];
+}
+
+/* NULL only when memory is short. */
+static struct machine *find_or_add(struct state *s, const struct mac *mac)
+{
+	uint64_t number = mac_number(mac);
+	_Atomic(struct machine *) *bucket = &s->bucket[spread(number) % BUCKETS];
+	struct machine *m = find(s, number);
+
+	if (m)
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return NULL;
+	m->mac = number;
+	m->eta_s = -1;
+	struct machine *head = atomic_load_explicit(bucket, memory_order_acquire);
+	do {
+		for (struct machine *other = head; other; other = other->next) {
+			if (other->mac == number) {
+				free(m);
+				return other;
+			}
+		}
+		m->next = head;
+	} while (!atomic_compare_exchange_weak_explicit(
+	    bucket, &head, m, memory_order_release, memory_order_acquire));
+	return m;
+}
+
+static void mark_dirty(struct state *s, struct machine *m)
+{
+	if (atomic_load_explicit(&m->dirty, memory_order_relaxed) ||
+	    atomic_exchange_explicit(&m->dirty, true, memory_order_acq_rel))
+		return;
+	m->next_dirty = atomic_load_explicit(&s->dirty, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(
+	    &s->dirty, &m->next_dirty, m, memory_order_release, memory_order_relaxed))
+		;
+}
+
+static void touch(struct state *s, struct machine *m, int64_t now)
+{
+	if (atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed) == now)
+		return;
+	atomic_store_explicit(&m->last_seen_ms, now, memory_order_relaxed);
+	mark_dirty(s, m);
+}
+
+static struct machine *lock_machine(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = find_or_add(s, mac);
+
+	if (!m) {
+		log_error("out of memory: the state of a machine is not recorded vm=%s", name);
+		return NULL;
+	}
+	pthread_mutex_lock(stripe_of(s, m));
+	snprintf(m->name, sizeof(m->name), "%s", name);
+	return m;
+}
+
+static void unlock_machine(struct state *s, struct machine *m)
+{
+	pthread_mutex_unlock(stripe_of(s, m));
+}
+
+/* ---- rows -------------------------------------------------------------------------------- */
+
+static void copy_text(const char *from, char *out, size_t size)
+{
+	snprintf(out, size, "%s", from ? from : "");
+}
+
+static void replace_text(char **text, const char *with)
+{
+	free(*text);
+	*text = with && with[0] ? strdup(with) : NULL;
+}
+
+static void copy_row(struct state *s, struct machine *m, struct machine_row *row)
+{
+	struct boot_memory memory;
+
+	memset(row, 0, sizeof(*row));
+	pthread_mutex_lock(stripe_of(s, m));
+	memory = memory_of(m);
+	row->mac = mac_from_number(m->mac);
+	copy_text(m->name, row->name, sizeof(row->name));
+	row->state = memory.state;
+	row->local = memory.local;
+	row->reinstall = memory.reinstall;
+	row->attempt = memory.attempt;
+	row->phase = m->phase;
+	row->bytes = m->bytes;
+	row->total_bytes = m->total_bytes;
+	row->rate_bytes_per_s = m->rate_bytes_per_s;
+	row->eta_s = m->eta_s;
+	row->changed_at_ms = m->changed_at_ms;
+	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
+	row->leased_ip = m->leased_ip;
+	row->error_phase = m->error_phase;
+	copy_text(m->error_reason, row->error_reason, sizeof(row->error_reason));
+	copy_text(m->error_hint, row->error_hint, sizeof(row->error_hint));
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		copy_text(m->host_key[i], row->host_key[i], sizeof(row->host_key[i]));
+	pthread_mutex_unlock(stripe_of(s, m));
+}
+
+static void load_row(void *ctx, const struct machine_row *row)
+{
+	struct state *s = ctx;
+	struct machine *m = lock_machine(s, &row->mac, row->name);
+
+	if (!m)
+		return;
+	set_memory(m, (struct boot_memory){.state = row->state,
+			  .local = row->local,
+			  .reinstall = row->reinstall,
+			  .attempt = row->attempt});
+	m->phase = row->phase;
+	m->bytes = row->bytes;
+	m->total_bytes = row->total_bytes;
+	m->changed_at_ms = row->changed_at_ms;
+	atomic_store(&m->last_seen_ms, row->last_seen_ms);
+	m->leased_ip = row->leased_ip;
+	m->error_phase = row->error_phase;
+	replace_text(&m->error_reason, row->error_reason);
+	replace_text(&m->error_hint, row->error_hint);
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		replace_text(&m->host_key[i], row->host_key[i]);
+	unlock_machine(s, m);
+}
+
+static bool next_row(void *ctx, struct machine_row *row)
+{
+	struct state *s = ctx;
+
+	if (!s->taken)
+		s->taken = atomic_exchange_explicit(&s->dirty, NULL, memory_order_acquire);
+	struct machine *m = s->taken;
+	if (!m)
+		return false;
+	s->taken = m->next_dirty;
+	/* Cleared before copying: a change from now on marks it again. */
+	atomic_exchange_explicit(&m->dirty, false, memory_order_acq_rel);
+	copy_row(s, m, row);
+	return true;
+}
+
+static void row_failed(void *ctx, const struct mac *mac)
+{
+	struct state *s = ctx;
+	struct machine *m = find(s, mac_number(mac));
+
+	if (m)
+		mark_dirty(s, m);
+}
+
+bool state_row(struct state *s, const struct mac *mac, struct machine_row *row)
+{
+	struct machine *m = find(s, mac_number(mac));
+
+	if (m) {
+		copy_row(s, m, row);
+		return true;
+	}
+	memset(row, 0, sizeof(*row));
+	row->mac = *mac;
+	row->eta_s = -1;
+	return false;
+}
+
+/* ---- changes; the machine is locked ------------------------------------------------------ */
+
+static void record(struct state *s, const struct machine *m, enum event_kind kind,
+    const char *text, int64_t now)
+{
+	struct event event = {
+	    .at_ms = now,
+	    .mac = mac_from_number(m->mac),
+	    .kind = kind,
+	    .phase = m->phase,
+	    .bytes = m->bytes,
+	    .total_bytes = m->total_bytes,
+	};
+
+	snprintf(event.vm, sizeof(event.vm), "%s", m->name);
+	snprintf(event.text, sizeof(event.text), "%s", text);
+	writer_event(s->writer, &event);
+}
+
+static void change_state(
+    struct state *s, struct machine *m, struct boot_memory memory, int64_t now)
+{
+	bool differs = memory.state != memory_of(m).state;
+
+	set_memory(m, memory);
+	m->changed_at_ms = now;
+	mark_dirty(s, m);
+	if (differs) {
+		record(s, m, EVENT_STATE, machine_state_name(memory.state), now);
+		log_info("state changed vm=%s state=%s attempt=%u", m->name,
+		    machine_state_name(memory.state), memory.attempt);
+	}
+}
+
+static void forget_progress(struct machine *m)
+{
+	m->phase = PHASE_NONE;
+	m->bytes = 0;
+	m->total_bytes = 0;
+	m->rate_bytes_per_s = 0;
+	m->eta_s = -1;
+	m->error_phase = PHASE_NONE;
+	replace_text(&m->error_reason, NULL);
+	replace_text(&m->error_hint, NULL);
+}
+
+/* ---- boots ------------------------------------------------------------------------------- */
+
+struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
+{
+	const struct machine *m = find(s, mac_number(mac));
+
+	return m ? memory_of(m) : (struct boot_memory){.state = MACHINE_DECLARED};
+}
+
+static bool starts_attempt(struct boot_memory memory, enum boot_decision decision)
+{
+	return decision == BOOT_INSTALL &&
+	       (memory.reinstall || memory.state != MACHINE_BOOTING || memory.attempt == 0);
+}
+
+/* Waiting machines ask every few seconds: that is news only once. */
+static bool is_news(uint64_t asked, enum boot_decision decision, int64_t now)
+{
+	if ((asked & 255) != (uint64_t)decision + 1)
+		return true;
+	if (decision != BOOT_INSTALL && decision != BOOT_LOCAL && decision != BOOT_SHELL &&
+	    decision != BOOT_KERNEL)
+		return false;
+	return now - (int64_t)(asked >> 8) >= EVENT_EVERY_MS;
+}
+
+unsigned state_booted(
+    struct state *s, const struct mac *mac, const char *name, enum boot_decision decision)
+{
+	struct machine *m = find(s, mac_number(mac));
+	int64_t now = now_ms();
+
+	if (m) {
+		struct boot_memory memory = memory_of(m);
+
+		touch(s, m, now);
+		if (!starts_attempt(memory, decision) &&
+		    !is_news(atomic_load_explicit(&m->asked, memory_order_relaxed), decision, now))
+			return memory.attempt;
+	}
+	m = lock_machine(s, mac, name);
+	if (!m)
+		return 1;
+	struct boot_memory memory = memory_of(m);
+	bool starts = starts_attempt(memory, decision);
+	if (starts || is_news(atomic_load(&m->asked), decision, now)) {
+		atomic_store(&m->asked, (uint64_t)now << 8 | ((uint64_t)decision + 1));
+		if (starts)
+			forget_progress(m);
+		record(s, m, EVENT_IPXE, boot_decision_name(decision), now);
+	}
+	if (starts) {
+		memory.state = MACHINE_BOOTING;
+		memory.reinstall = false;
+		memory.local = false;
+		memory.attempt++;
+		change_state(s, m, memory, now);
+		writer_kick(s->writer);
+	}
+	touch(s, m, now);
+	unlock_machine(s, m);
+	return memory.attempt;
+}
+
+void state_seen(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = lock_machine(s, mac, name);
+
+	if (!m)
+		return;
+	touch(s, m, now_ms());
+	unlock_machine(s, m);
+}
+
+/* ---- reports ----------------------------------------------------------------------------- */
+
+/* A finished install is never unfinished by a late report; a failed one only by its success. */
+static bool takes_report(struct boot_memory memory, const struct report *r)
+{
+	if (memory.reinstall)
+		return false;
+	switch (memory.state) {
+	case MACHINE_DECLARED: /* the state file was lost while it installed */
+	case MACHINE_BOOTING:
+	case MACHINE_INSTALLING:
+		return true;
+	case MACHINE_FAILED:
+		return r->phase == PHASE_REPORT && r->status == REPORT_DONE;
+	case MACHINE_INSTALLED:
+	case MACHINE_READY:
+		break;
+	}
+	return false;
+}
+
+static void take_progress(struct state *s, struct machine *m, const struct report *r, int64_t now)
+{
+	bool begins = m->phase != r->phase;
+
+	m->phase = r->phase;
+	m->bytes = r->bytes;
+	m->total_bytes = r->total_bytes;
+	m->rate_bytes_per_s = r->rate_bytes_per_s;
+	m->eta_s = r->eta_s;
+	mark_dirty(s, m);
+	if (begins)
+		record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);
+}
+
+static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)
+{
+	struct boot_memory memory = memory_of(m);
+	struct mac mac = mac_from_number(m->mac);
+
+	if (!takes_report(memory, r))
+		return STATE_IGNORED;
+	if (memory.attempt == 0)
+		memory.attempt = 1;
+	enum machine_state before = memory.state;
+	memory.state = MACHINE_INSTALLING;
+	if (r->status == REPORT_FAILED)
+		memory.state = MACHINE_FAILED;
+	else if (r->phase == PHASE_REPORT && r->status == REPORT_DONE)
+		memory.state = MACHINE_INSTALLED;
+
+	take_progress(s, m, r, now);
+	if (r->log)
+		writer_log(s->writer, &mac, steal_ptr(r->log));
+	if (memory.state == MACHINE_FAILED) {
+		m->error_phase = r->phase;
+		replace_text(&m->error_reason,
+		    r->message[0] ? r->message : "the installer gave no reason");
+		replace_text(&m->error_hint, r->hint);
+		log_warn("install failed vm=%s phase=%s reason=%s", m->name,
+		    machine_phase_name(r->phase), r->message);
+	} else if (memory.state == MACHINE_INSTALLED) {
+		forget_progress(m);
+	}
+	if (memory.state != before)
+		change_state(s, m, memory, now);
+	return memory.state == MACHINE_INSTALLING ? 0 : STATE_IMPORTANT;
+}
+
+int state_reported(struct state *s, const struct mac *mac, const char *name, struct report *r)
+{
+	struct machine *m = lock_machine(s, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return STATE_IGNORED;
+	touch(s, m, now);
+	int outcome = take_report(s, m, r, now);
+	unlock_machine(s, m);
+	return outcome;
+}
+
+int state_became_ready(struct state *s, const struct mac *mac, const char *name,
+    const struct report_ready *ready)
+{
+	struct machine *m = lock_machine(s, mac, name);
+	int64_t now = now_ms();
+	int outcome = STATE_IGNORED;
+
+	if (!m)
+		return STATE_IGNORED;
+	touch(s, m, now);
+	struct boot_memory memory = memory_of(m);
+	if (memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY) {
+		for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+			replace_text(&m->host_key[i], ready->host_key[i]);
+		if (memory.state == MACHINE_INSTALLED) {
+			memory.state = MACHINE_READY;
+			change_state(s, m, memory, now);
+		}
+		mark_dirty(s, m);
+		outcome = STATE_IMPORTANT;
+	}
+	unlock_machine(s, m);
+	return outcome;
+}
+
+/* ---- orders and leases ------------------------------------------------------------------- */
+
+void state_reinstall(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = lock_machine(s, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	struct boot_memory memory = memory_of(m);
+	memory.state = MACHINE_DECLARED;
+	memory.reinstall = true;
+	memory.local = false;
+	forget_progress(m);
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		replace_text(&m->host_key[i], NULL);
+	record(s, m, EVENT_ACTION, "reinstall", now);
+	change_state(s, m, memory, now);
+	unlock_machine(s, m);
+	writer_kick(s->writer);
+}
+
+void state_local(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = lock_machine(s, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	struct boot_memory memory = memory_of(m);
+	memory.reinstall = false;
+	memory.local = true;
+	record(s, m, EVENT_ACTION, "local", now);
+	change_state(s, m, memory, now);
+	unlock_machine(s, m);
+	writer_kick(s->writer);
+}
+
+void state_leased(
+    struct state *s, const struct mac *mac, const char *name, struct in_addr ip)
+{
+	struct machine *m = lock_machine(s, mac, name);
+	int64_t now = now_ms();
+	char text[32] = "released";
+
+	if (!m)
+		return;
+	bool same = m->leased_ip.s_addr == ip.s_addr;
+	if (!same || (ip.s_addr && now - m->leased_at_ms >= LEASE_EVENT_EVERY_MS)) {
+		const uint8_t *b = (const uint8_t *)&ip.s_addr;
+
+		if (ip.s_addr)
+			snprintf(text, sizeof(text), "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+		m->leased_ip = ip;
+		m->leased_at_ms = now;
+		record(s, m, ip.s_addr ? EVENT_DHCP : EVENT_LEASE, text, now);
+		mark_dirty(s, m);
+	}
+	if (ip.s_addr)
+		touch(s, m, now);
+	unlock_machine(s, m);
+}
+
+/* ---- life and the file ------------------------------------------------------------------- */
+
+void state_close(struct state *s)
+{
+	if (!s)
+		return;
+	writer_stop(s->writer);
+	db_close(s->reader);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct machine *m = atomic_load(&s->bucket[i]);
+
+		while (m) {
+			struct machine *next = m->next;
+
+			free(m->error_reason);
+			free(m->error_hint);
+			for (int k = 0; k < MACHINE_KEYS_MAX; k++)
+				free(m->host_key[k]);
+			free(m);
+			m = next;
+		}
+	}
+	for (int i = 0; i < STRIPES; i++)
+		pthread_mutex_destroy(&s->stripe[i]);
+	pthread_mutex_destroy(&s->reader_lock);
+	free(s);
+}
+
+static void cleanup_state(struct state **s)
+{
+	state_close(*s);
+}
+
+int state_open(const char *path, struct state **out, struct err *e)
+{
+	_cleanup_(cleanup_state) struct state *s = calloc(1, sizeof(*s));
+	struct db *db = NULL;
+	uint64_t last_event = 0;
+
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	for (int i = 0; i < STRIPES; i++)
+		pthread_mutex_init(&s->stripe[i], NULL);
+	pthread_mutex_init(&s->reader_lock, NULL);
+	int r = db_open(path, &db, e);
+	if (r < 0)
+		return r;
+	r = db_load(db, load_row, s, e);
+	if (r == 0)
+		r = db_last_event(db, &last_event, e);
+	if (r == 0)
+		r = db_open_reader(path, &s->reader, e);
+	if (r < 0) {
+		db_close(db);
+		return r;
+	}
+	struct writer_source source = {s, next_row, row_failed};
+	r = writer_start(db, last_event, &source, &s->writer, e);
+	if (r < 0)
+		return r;
+	*out = steal_ptr(s);
+	return 0;
+}
+
+int state_save(struct state *s, struct err *e)
+{
+	return writer_flush(s->writer, false, e);
+}
+
+int state_probe(struct state *s, struct err *e)
+{
+	return writer_flush(s->writer, true, e);
+}
+
+int state_events(struct state *s, uint64_t after, const char *vm, unsigned limit,
+    void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_read_events(s->reader, after, vm, limit, event, ctx, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}
+
+int state_log(struct state *s, const struct mac *mac, char **out, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_read_log(s->reader, mac, out, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}
+
+uint64_t state_last_event(struct state *s)
+{
+	return writer_last_event(s->writer);
+}

@@ -1,0 +1,71 @@
+/* state.h - what happened to every machine: the table in memory that answers requests, and its
+ * way to and from the state file.
+ *
+ *	declared -> booting -> installing -> installed -> ready
+ *	            any of the first three -> failed
+ *
+ * Memory is authoritative: a request reads one atomic word, never the file. Changes of state take
+ * one short lock of that machine and are written behind by writer.h's thread; state_save() waits
+ * for that, for what must not be forgotten (installed, failed, ready, the operator's orders).
+ * All functions are safe in every thread. Times come from the wall clock.
+ */
+#ifndef BOOT_HANDLER_STATE_H
+#define BOOT_HANDLER_STATE_H
+
+#include "boot_handler/boot.h"
+#include "boot_handler/machine.h"
+#include "boot_handler/report.h"
+#include "lib/err.h"
+
+struct state;
+
+/* Opens (or makes) the state file at `path` and loads it. */
+must_check int state_open(const char *path, struct state **out, struct err *e);
+/* Writes what is left and closes. NULL is allowed. No other call may be running. */
+void state_close(struct state *s);
+
+/* What a boot decision needs to know of a machine; all zero for one never seen. Lock-free. */
+struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
+
+/* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
+ * unless one has started and not even the installer has come up since. Lock-free when nothing
+ * changes, and then an event is recorded at most every 5 s. Returns the attempt's number. */
+unsigned state_booted(struct state *s, const struct mac *mac, const char *name,
+    enum boot_decision decision);
+
+/* The machine has been heard from. */
+void state_seen(struct state *s, const struct mac *mac, const char *name);
+
+#define STATE_IGNORED 1   /* it comes too late (or a reinstall is due): nothing changed */
+#define STATE_IMPORTANT 2 /* changed, and state_save() should be called before answering */
+
+/* The installer's report. Takes over r->log. Returns 0, STATE_IGNORED or STATE_IMPORTANT. */
+must_check int state_reported(
+    struct state *s, const struct mac *mac, const char *name, struct report *r);
+
+/* cloud-init has finished. STATE_IGNORED when this machine is not installed. */
+must_check int state_became_ready(struct state *s, const struct mac *mac, const char *name,
+    const struct report_ready *ready);
+
+/* The operator's orders; the last one counts. */
+void state_reinstall(struct state *s, const struct mac *mac, const char *name);
+void state_local(struct state *s, const struct mac *mac, const char *name);
+
+/* dnsmasq gave (ip) or took (0) an address. */
+void state_leased(struct state *s, const struct mac *mac, const char *name, struct in_addr ip);
+
+/* Copies all that is known; false, and a blank "declared" row, for a machine never seen. */
+bool state_row(struct state *s, const struct mac *mac, struct machine_row *row);
+
+/* Waits until everything changed so far is on disk; see writer_flush(). */
+must_check int state_save(struct state *s, struct err *e);
+/* Tells whether the file can be written, by writing. */
+must_check int state_probe(struct state *s, struct err *e);
+
+/* Events and logs, from the file; see db.h. */
+must_check int state_events(struct state *s, uint64_t after, const char *vm, unsigned limit,
+    void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
+must_check int state_log(struct state *s, const struct mac *mac, char **out, struct err *e);
+uint64_t state_last_event(struct state *s);
+
+#endif
