@@ -1,0 +1,38 @@
+/* api.h - the stack's operator API on 127.0.0.1, over HTTP. One handle, one thread. */
+#ifndef VMLAB_API_H
+#define VMLAB_API_H
+
+#include <jansson.h>
+
+#include "err.h"
+
+struct api;
+
+must_check int api_new(int port, struct api **out, struct err *e);
+void api_free(struct api *api);
+
+static inline void cleanup_api(struct api **api)
+{
+	api_free(*api);
+}
+#define _cleanup_api_ __attribute__((cleanup(cleanup_api)))
+
+static inline void cleanup_json(json_t **value)
+{
+	json_decref(*value);
+}
+#define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
+
+/* GET a path such as "/api/v1/vms". *out is a new reference. -ECONNREFUSED when nobody answers,
+ * -ENOENT for 404, -EREMOTEIO for any other refusal (the message is the API's own sentence),
+ * -EPROTO when the answer is not JSON or larger than 16 MiB. */
+must_check int api_get(struct api *api, const char *path, json_t **out, struct err *e);
+
+/* POST without a body; errors as api_get(). `out` may be NULL. */
+must_check int api_post(struct api *api, const char *path, json_t **out, struct err *e);
+
+/* 0 when GET /readyz says 200. -EAGAIN when it answers that it is not ready (the message is its
+ * reasons), else as api_get(). */
+must_check int api_ready(struct api *api, struct err *e);
+
+#endif

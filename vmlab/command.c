@@ -1,0 +1,144 @@
+#include "vmlab/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+int command_fail(const struct err *e)
+{
+	fflush(stdout);
+	fprintf(stderr, "vmlab: %s\n", e->msg);
+	return STATUS_FAILED;
+}
+
+int command_usage(const struct command *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "vmlab %s: ", c->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nusage: vmlab %s %s\n`vmlab %s --help` explains it.\n", c->name, c->args,
+	    c->name);
+	return STATUS_USAGE;
+}
+
+void command_help(const struct command *c)
+{
+	printf("usage: vmlab %s%s%s\n\n%s", c->name, *c->args ? " " : "", c->args, c->help);
+}
+
+int command_duration(const char *text, int64_t *ms)
+{
+	char *end;
+	errno = 0;
+	long n = strtol(text, &end, 10);
+	int64_t unit = 1000;
+
+	if (end == text || errno || n < 0 || n > 1000000)
+		return -EINVAL;
+	if (*end == 'm')
+		unit = 60 * 1000;
+	else if (*end == 'h')
+		unit = 3600 * 1000;
+	if (*end && (!strchr("smh", *end) || end[1]))
+		return -EINVAL;
+	*ms = n * unit;
+	return 0;
+}
+
+bool command_confirm(bool yes, const char *fmt, ...)
+{
+	char answer[16];
+	va_list ap;
+
+	if (yes)
+		return true;
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	if (!isatty(STDIN_FILENO)) {
+		fputs("\nvmlab: not done: say -y to confirm without a terminal\n", stderr);
+		return false;
+	}
+	fputs(" [y/N] ", stderr);
+	if (!fgets(answer, sizeof(answer), stdin) || (*answer != 'y' && *answer != 'Y')) {
+		fputs("vmlab: not done\n", stderr);
+		return false;
+	}
+	return true;
+}
+
+int session_open(struct session *s, struct lab *lab, struct err *e)
+{
+	s->lab = lab;
+	int r = engine_find(&s->engine, e);
+	if (r == 0)
+		r = engine_containers(&s->engine, lab->name, &s->containers, e);
+	if (r == 0)
+		r = lab_adopt(lab, &s->containers, e);
+	return r < 0 ? r : api_new(lab->port, &s->api, e);
+}
+
+int session_refresh(struct session *s, struct err *e)
+{
+	return engine_containers(&s->engine, s->lab->name, &s->containers, e);
+}
+
+void session_clear(struct session *s)
+{
+	api_free(s->api);
+	container_list_clear(&s->containers);
+	engine_clear(&s->engine);
+	s->api = NULL;
+}
+
+static void list_names(const struct vm_snapshot *snap, FILE *f)
+{
+	size_t count = snap ? vm_snapshot_count(snap) : 0;
+
+	for (size_t i = 0; i < count && i < 8; i++)
+		fprintf(f, "%s%s", i ? ", " : " (defined: ", vm_snapshot_at(snap, i)->name);
+	if (count > 8)
+		fprintf(f, " and %zu more", count - 8);
+	fputs(count ? ")" : "", f);
+}
+
+int session_check_name(struct session *s, const char *name, struct err *e)
+{
+	struct vm_store *store = NULL;
+	struct err ignored = ERR_INIT;
+	_cleanup_free_ char *names = NULL;
+	size_t len;
+
+	if (!vm_name_valid(name))
+		return err_set(e, EINVAL,
+		    "\"%s\" is no VM name: lower case letters, digits and '-', at most 63 "
+		    "characters",
+		    name);
+	if (container_list_vm(&s->containers, name))
+		return 0;
+	const struct vm_snapshot *snap = NULL;
+	if (lab_open_store(s->lab, &store, &ignored) == 0)
+		snap = vm_store_snapshot(store);
+	bool known = snap && vm_snapshot_by_name(snap, name);
+	FILE *f = open_memstream(&names, &len);
+	if (f) {
+		list_names(snap, f);
+		fclose(f);
+	}
+	if (snap)
+		vm_snapshot_unref(snap);
+	if (store)
+		vm_store_close(store);
+	if (known)
+		return 0;
+	return err_set(e, ENOENT,
+	    "lab \"%s\" has no VM \"%s\"%s: `vmlab ls` lists them, `vmlab new %s` makes one",
+	    s->lab->name, name, names ? names : "", name);
+}

@@ -1,0 +1,71 @@
+/* command.h - what a subcommand is, and what all of them share. main.c holds the one table. */
+#ifndef VMLAB_COMMAND_H
+#define VMLAB_COMMAND_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "vmlab/api.h"
+#include "vmlab/engine.h"
+#include "vmlab/lab.h"
+
+/* Exit status of every command. */
+enum {
+	STATUS_OK = 0,
+	STATUS_FAILED = 1, /* it was tried and did not work; the reason is on stderr */
+	STATUS_USAGE = 2,  /* the command line makes no sense */
+	STATUS_INTERRUPTED = 130,
+};
+
+struct command {
+	const char *name;
+	const char *args;    /* "[NAME...]" */
+	const char *summary; /* one line for the overview */
+	const char *help;    /* options and examples; ends with a newline */
+	/* argv[0] is the command's name. Returns the exit status. */
+	int (*run)(struct lab *lab, int argc, char **argv);
+	bool own_options; /* words after the name are handed on untouched (ssh, image) */
+};
+
+extern const struct command doctor_command, new_command, validate_command, image_command,
+    up_command, down_command, ls_command, logs_command, console_command, ssh_command,
+    wait_command, reinstall_command, rm_command, schema_command, reference_command;
+
+/* Prints "vmlab: <message>" to stderr; returns STATUS_FAILED. */
+int command_fail(const struct err *e);
+
+/* Prints "vmlab <name>: <sentence>" and where to find help; returns STATUS_USAGE. */
+int command_usage(const struct command *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Prints the help page of one command. */
+void command_help(const struct command *c);
+
+/* Parses "90", "90s", "5m" or "2h" into milliseconds. Returns 0 or -EINVAL. */
+must_check int command_duration(const char *text, int64_t *ms);
+
+/* Asks a yes/no question on the terminal. Returns true for yes; without a terminal prints that -y
+ * is needed and returns false. `yes` (the -y option) answers by itself. */
+bool command_confirm(bool yes, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Engine, the lab's containers, and the settings they carry: what nearly every command starts
+ * with. Clear with session_clear(). */
+struct session {
+	struct lab *lab;
+	struct engine engine;
+	struct container_list containers;
+	struct api *api;
+};
+
+#define SESSION_INIT {NULL, ENGINE_INIT, CONTAINER_LIST_INIT, NULL}
+#define _cleanup_session_ __attribute__((cleanup(session_clear)))
+
+must_check int session_open(struct session *s, struct lab *lab, struct err *e);
+/* Looks at the containers again. */
+must_check int session_refresh(struct session *s, struct err *e);
+void session_clear(struct session *s);
+
+/* Refuses a name that is neither defined nor has a container, with the names there are. */
+must_check int session_check_name(struct session *s, const char *name, struct err *e);
+
+#endif

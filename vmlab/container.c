@@ -1,0 +1,213 @@
+#include "vmlab/container.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+
+#define MIB (1024 * 1024)
+
+char *container_name(const struct lab *lab, const char *role, const char *vm)
+{
+	char *name;
+	int n = vm ? asprintf(&name, "%s-%s-%s", lab->name, role, vm)
+		   : asprintf(&name, "%s-%s", lab->name, role);
+
+	return n < 0 ? NULL : name;
+}
+
+char *container_disk_volume(const struct lab *lab, const char *vm)
+{
+	return container_name(lab, "disk", vm);
+}
+
+char *container_net_spec(const struct lab *lab)
+{
+	char *spec;
+
+	return asprintf(&spec, "port=%d", lab->port) < 0 ? NULL : spec;
+}
+
+char *container_stack_spec(const struct lab *lab)
+{
+	char *spec;
+
+	return asprintf(&spec, "vms=%s;images=%s;cidr=%s;domain=%s", lab->vms_dir, lab->images_dir,
+		   lab->cidr_text, lab->domain) < 0
+	    ? NULL
+	    : spec;
+}
+
+static void print_disks(FILE *f, const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		fprintf(f, "%s%" PRIu64, i ? " " : "", vm->disk_bytes[i]);
+}
+
+char *container_vm_spec(const struct vm *vm)
+{
+	char *spec = NULL, mac[MAC_TEXT_SIZE];
+	size_t len;
+	FILE *f = open_memstream(&spec, &len);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "mac=%s;arch=%s;cpus=%u;memory=%" PRIu64 " MiB;disks=",
+	    mac_format(&vm->mac, mac), vm_arch_name(vm->arch), vm->cpus, vm->memory_bytes / MIB);
+	print_disks(f, vm);
+	fprintf(f, ";firmware=%s;uuid=%s;serial=%s", vm_firmware_name(vm->firmware),
+	    vm->uuid ? vm->uuid : "", vm->serial ? vm->serial : "");
+	if (fclose(f) != 0) {
+		free(spec);
+		return NULL;
+	}
+	return spec;
+}
+
+/* The value of `key` in a spec of ';'-joined pairs; NULL when absent. */
+static const char *spec_find(const char *spec, const char *key, size_t key_len, size_t *len)
+{
+	for (const char *p = spec; *p;) {
+		size_t pair = strcspn(p, ";");
+		if (pair > key_len && p[key_len] == '=' && memcmp(p, key, key_len) == 0) {
+			*len = pair - key_len - 1;
+			return p + key_len + 1;
+		}
+		p += pair + (p[pair] == ';');
+	}
+	*len = 0;
+	return NULL;
+}
+
+char *container_spec_diff(const char *old_spec, const char *new_spec)
+{
+	char *diff = NULL;
+	size_t size;
+	FILE *f = open_memstream(&diff, &size);
+	bool first = true;
+
+	if (!f)
+		return NULL;
+	for (const char *p = new_spec; *p;) {
+		size_t pair = strcspn(p, ";"), key_len = strcspn(p, "=;"), old_len;
+		const char *old = spec_find(old_spec, p, key_len, &old_len);
+		size_t new_len = pair > key_len ? pair - key_len - 1 : 0;
+		if (!old || old_len != new_len || memcmp(old, p + key_len + 1, new_len) != 0) {
+			fprintf(f, "%s%.*s", first ? "" : ", ", (int)key_len, p);
+			first = false;
+		}
+		p += pair + (p[pair] == ';');
+	}
+	if (fclose(f) != 0) {
+		free(diff);
+		return NULL;
+	}
+	return diff;
+}
+
+/* What all three have in common, up to the options of their own. */
+static void common_args(
+    const struct lab *lab, const char *role, const char *vm, char *spec, struct argv *a)
+{
+	_cleanup_free_ char *name = container_name(lab, role, vm);
+
+	if (!name || !spec) {
+		a->failed = true;
+		free(spec);
+		return;
+	}
+	argv_adds(a, "run", "--detach", "--name", name, NULL);
+	argv_addf(a, "--label=vmlab.lab=%s", lab->name);
+	argv_addf(a, "--label=vmlab.role=%s", role);
+	argv_addf(a, "--label=vmlab.spec=%s", spec);
+	if (vm)
+		argv_addf(a, "--label=vmlab.vm=%s", vm);
+	argv_addf(a, "--label=vmlab.vms=%s", lab->vms_dir);
+	argv_addf(a, "--label=vmlab.images=%s", lab->images_dir);
+	argv_addf(a, "--label=vmlab.port=%d", lab->port);
+	argv_addf(a, "--label=vmlab.cidr=%s", lab->cidr_text);
+	argv_addf(a, "--label=vmlab.domain=%s", lab->domain);
+	free(spec);
+}
+
+/* Bounded, and readable by `docker logs` whatever the engine's default is. */
+static void log_args(struct argv *a)
+{
+	argv_adds(a, "--log-driver=json-file", "--log-opt=max-size=16m", "--log-opt=max-file=2",
+	    NULL);
+}
+
+void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
+{
+	common_args(lab, "net", NULL, container_net_spec(lab), a);
+	argv_addf(a, "--hostname=%s", lab->name);
+	argv_addf(a, "--publish=127.0.0.1:%d:8080", lab->port);
+	argv_add(a, "--sysctl=net.ipv4.ip_forward=1");
+	if (ipv6)
+		argv_adds(a, "--sysctl=net.ipv6.conf.all.disable_ipv6=0",
+		    "--sysctl=net.ipv6.conf.default.disable_ipv6=0",
+		    "--sysctl=net.ipv6.conf.all.forwarding=1", NULL);
+	/* Nothing to end in an orderly way: sleep as process 1 ignores SIGTERM. */
+	argv_adds(a, "--no-healthcheck", "--stop-signal=SIGKILL", "--entrypoint=/bin/sleep",
+	    LAB_STACK_IMAGE, "infinity", NULL);
+}
+
+void container_stack_args(const struct lab *lab, struct argv *a)
+{
+	common_args(lab, "stack", NULL, container_stack_spec(lab), a);
+	log_args(a);
+	argv_addf(a, "--network=container:%s-net", lab->name);
+	argv_adds(a, "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", NULL);
+	argv_addf(a, "--env=LAB_CIDR=%s", lab->cidr_text);
+	argv_addf(a, "--env=LAB_DOMAIN=%s", lab->domain);
+	/* --mount takes CSV: quoted, a comma in a path is only a comma. */
+	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/vms,readonly", lab->vms_dir);
+	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/srv/images,readonly", lab->images_dir);
+	argv_addf(a, "--mount=type=volume,src=%s-state,dst=/state", lab->name);
+	argv_addf(a,
+	    "--mount=type=bind,\"src=%s/authorized_keys\",dst=/etc/vmlab/authorized_keys,readonly",
+	    lab->home);
+	argv_add(a, LAB_STACK_IMAGE);
+}
+
+void container_vm_args(const struct lab *lab, const struct vm *vm,
+    const struct container_vm_options *options, struct argv *a)
+{
+	char mac[MAC_TEXT_SIZE], *disks = NULL;
+	size_t len;
+
+	common_args(lab, "vm", vm->name, container_vm_spec(vm), a);
+	log_args(a);
+	/* A terminal and an open stdin: that is what `vmlab console` attaches to. */
+	argv_adds(a, "--interactive", "--tty", NULL);
+	argv_addf(a, "--network=container:%s-net", lab->name);
+	argv_adds(a, "--cap-add=NET_ADMIN", "--device=/dev/net/tun", NULL);
+	if (options->kvm)
+		argv_add(a, "--device=/dev/kvm");
+	argv_add(a, "--stop-timeout=90");
+	argv_addf(
+	    a, "--mount=type=volume,src=%s-disk-%s,dst=/disks", lab->name, vm->name);
+	argv_addf(a, "--env=VM_NAME=%s", vm->name);
+	argv_addf(a, "--env=VM_MAC=%s", mac_format(&vm->mac, mac));
+	argv_addf(a, "--env=VM_ARCH=%s", vm_arch_name(vm->arch));
+	argv_addf(a, "--env=VM_CPUS=%u", vm->cpus);
+	argv_addf(a, "--env=VM_MEMORY_MIB=%" PRIu64, vm->memory_bytes / MIB);
+	FILE *f = open_memstream(&disks, &len);
+	if (f)
+		print_disks(f, vm);
+	if (!f || fclose(f) != 0)
+		a->failed = true;
+	argv_addf(a, "--env=VM_DISKS_BYTES=%s", disks ? disks : "");
+	free(disks);
+	argv_addf(a, "--env=VM_DISK_BUS=%s", options->disk_bus);
+	argv_addf(a, "--env=VM_FIRMWARE=%s", vm_firmware_name(vm->firmware));
+	if (vm->uuid)
+		argv_addf(a, "--env=VM_UUID=%s", vm->uuid);
+	if (vm->serial)
+		argv_addf(a, "--env=VM_SERIAL=%s", vm->serial);
+	argv_addf(a, "--env=VM_ACCEL=%s", options->accel);
+	argv_addf(a, "--env=VM_NIC_ROM=%s", options->nic_rom);
+	argv_adds(a, "--env=VM_BRIDGE=lab0", LAB_VM_IMAGE, NULL);
+}

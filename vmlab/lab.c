@@ -1,0 +1,247 @@
+#include "vmlab/lab.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+
+bool lab_name_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len <= 40 && vm_name_valid(name);
+}
+
+/* The option, else the environment variable unless empty, else NULL. */
+static const char *given(const char *option, const char *variable)
+{
+	const char *value = option ? option : getenv(variable);
+
+	return value && *value ? value : NULL;
+}
+
+/* An absolute path without requiring that it exists. NULL only without memory. */
+static char *absolute(const char *path)
+{
+	char *real = realpath(path, NULL), *joined;
+
+	if (real)
+		return real;
+	if (*path == '/')
+		return strdup(path);
+	_cleanup_free_ char *cwd = getcwd(NULL, 0);
+	if (!cwd || asprintf(&joined, "%s/%s", cwd, path) < 0)
+		return NULL;
+	return joined;
+}
+
+static int replace(char **slot, char *value, struct err *e)
+{
+	if (!value)
+		return err_set(e, ENOMEM, "out of memory");
+	free(*slot);
+	*slot = value;
+	return 0;
+}
+
+static int port_parse(const char *text, int *port, struct err *e)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*end || end == text || n < 1 || n > 65535)
+		return err_set(e, EINVAL, "port \"%s\" is not a number from 1 to 65535", text);
+	*port = (int)n;
+	return 0;
+}
+
+static int init_home(struct lab *lab, struct err *e)
+{
+	const char *home = given(NULL, "VMLAB_HOME"), *user = getenv("HOME");
+	char *path;
+
+	if (home)
+		return replace(&lab->home, absolute(home), e);
+	if (!user || *user != '/')
+		return err_set(e, EINVAL, "HOME is not set: set it, or VMLAB_HOME to a folder for "
+					  "the lab's SSH key");
+	if (asprintf(&path, "%s/.local/share/vmlab", user) < 0)
+		path = NULL;
+	return replace(&lab->home, path, e);
+}
+
+static int init_network(struct lab *lab, struct err *e)
+{
+	const char *cidr = given(NULL, "VMLAB_CIDR"), *domain = given(NULL, "VMLAB_DOMAIN");
+	int r;
+
+	lab->cidr_given = cidr != NULL;
+	lab->domain_given = domain != NULL;
+	r = replace(&lab->cidr_text, strdup(cidr ? cidr : LAB_DEFAULT_CIDR), e);
+	if (r == 0)
+		r = replace(&lab->domain, strdup(domain ? domain : LAB_DEFAULT_DOMAIN), e);
+	if (r < 0)
+		return r;
+	r = cidr4_parse(lab->cidr_text, true, &lab->cidr, e);
+	if (r < 0)
+		return err_wrap(e, "VMLAB_CIDR");
+	if (strspn(lab->domain, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(lab->domain))
+		return err_set(e, EINVAL,
+		    "VMLAB_DOMAIN: \"%s\" is not a domain name: use lower case letters, digits, "
+		    "'-' and '.'",
+		    lab->domain);
+	return 0;
+}
+
+int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
+{
+	const char *name = given(options->name, "VMLAB_LAB");
+	const char *vms = given(options->vms_dir, "VMLAB_VMS");
+	const char *images = given(options->images_dir, "VMLAB_IMAGES");
+	const char *port = given(options->port, "VMLAB_PORT");
+	int r;
+
+	lab_clear(lab);
+	if (name && !lab_name_valid(name))
+		return err_set(e, EINVAL,
+		    "lab name \"%s\" cannot be used: lower case letters, digits and '-', at most "
+		    "40 characters",
+		    name);
+	lab->port = LAB_DEFAULT_PORT;
+	lab->vms_given = vms != NULL;
+	lab->images_given = images != NULL;
+	lab->port_given = port != NULL;
+	r = replace(&lab->name, strdup(name ? name : "vmlab"), e);
+	if (r == 0 && vms)
+		r = replace(&lab->vms_dir, absolute(vms), e);
+	if (r == 0 && images)
+		r = replace(&lab->images_dir, absolute(images), e);
+	if (r == 0 && port)
+		r = port_parse(port, &lab->port, e);
+	if (r == 0)
+		r = init_home(lab, e);
+	return r < 0 ? r : init_network(lab, e);
+}
+
+void lab_clear(struct lab *lab)
+{
+	free(lab->name);
+	free(lab->vms_dir);
+	free(lab->images_dir);
+	free(lab->home);
+	free(lab->cidr_text);
+	free(lab->domain);
+	*lab = (struct lab)LAB_INIT;
+}
+
+/* The value of a label of the lab's stack, or of its net container. */
+static const char *lab_label(const struct container_list *containers, const char *label)
+{
+	static const char *const roles[] = {"stack", "net"};
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+		const struct container *c = container_list_role(containers, roles[i]);
+		const char *value = c ? container_label(c, label) : NULL;
+		if (value && *value)
+			return value;
+	}
+	return NULL;
+}
+
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int adopt_labels(struct lab *lab, const struct container_list *containers, struct err *e)
+{
+	const char *value;
+	int r = 0;
+
+	if (!lab->vms_given && (value = lab_label(containers, "vmlab.vms")))
+		r = replace(&lab->vms_dir, strdup(value), e);
+	if (r == 0 && !lab->images_given && (value = lab_label(containers, "vmlab.images")))
+		r = replace(&lab->images_dir, strdup(value), e);
+	if (r == 0 && !lab->port_given && (value = lab_label(containers, "vmlab.port")))
+		r = port_parse(value, &lab->port, e);
+	if (r == 0 && !lab->domain_given && (value = lab_label(containers, "vmlab.domain")))
+		r = replace(&lab->domain, strdup(value), e);
+	if (r == 0 && !lab->cidr_given && (value = lab_label(containers, "vmlab.cidr"))) {
+		r = cidr4_parse(value, true, &lab->cidr, e);
+		if (r == 0)
+			r = replace(&lab->cidr_text, strdup(value), e);
+	}
+	return r;
+}
+
+int lab_adopt(struct lab *lab, const struct container_list *containers, struct err *e)
+{
+	int r = adopt_labels(lab, containers, e);
+
+	if (r == 0 && !lab->vms_dir && is_folder("vms"))
+		r = replace(&lab->vms_dir, absolute("vms"), e);
+	if (r == 0 && !lab->images_dir && lab->vms_dir) {
+		char *path;
+		const char *slash = strrchr(lab->vms_dir, '/');
+		int parent = slash ? (int)(slash - lab->vms_dir) : 0;
+		if (asprintf(&path, "%.*s/images", parent, lab->vms_dir) < 0)
+			path = NULL;
+		r = replace(&lab->images_dir, path, e);
+	}
+	return r;
+}
+
+int lab_need_vms(const struct lab *lab, struct err *e)
+{
+	if (!lab->vms_dir)
+		return err_set(e, ENOENT,
+		    "there is no folder vms/ here: go to the folder that holds it, name it with "
+		    "-C DIR or --vms DIR, or start one with `mkdir vms && vmlab new web1`");
+	if (!is_folder(lab->vms_dir))
+		return err_set(e, ENOENT,
+		    "the folder of VM definitions %s does not exist: create it, or name another "
+		    "with --vms DIR",
+		    lab->vms_dir);
+	return 0;
+}
+
+int lab_check_same(
+    const struct lab *lab, const struct container_list *containers, struct err *e)
+{
+	const char *vms = lab_label(containers, "vmlab.vms");
+
+	/* Without --vms the labels win, so only an explicit other folder or ./vms can differ. */
+	_cleanup_free_ char *here = is_folder("vms") ? realpath("vms", NULL) : NULL;
+	const char *mine = lab->vms_given ? lab->vms_dir : here;
+	if (!vms || !mine || strcmp(vms, mine) == 0)
+		return 0;
+	return err_set(e, EBUSY,
+	    "lab \"%s\" already runs with the definitions in %s, not %s: use another lab "
+	    "(--lab NAME --port PORT), or stop this one first with `vmlab down`",
+	    lab->name, vms, mine);
+}
+
+int lab_open_store(const struct lab *lab, struct vm_store **store, struct err *e)
+{
+	struct vm_store_options options = {
+	    .dir = lab->vms_dir, .lab = &lab->cidr, .no_inotify = true};
+	int r = lab_need_vms(lab, e);
+
+	return r < 0 ? r : vm_store_open(&options, store, e);
+}
+
+bool lab_has_image(const struct lab *lab, const struct vm *vm)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!lab->images_dir || !vm->distro ||
+	    asprintf(&path, "%s/%s/%s/manifest.json", lab->images_dir, vm->distro,
+		vm_arch_name(vm->arch)) < 0)
+		return false;
+	return access(path, F_OK) == 0;
+}

@@ -1,0 +1,67 @@
+/* lab.h - which lab a command works on: its name, folders, port and network.
+ *
+ * Where each setting comes from, first match: option, environment variable (VMLAB_LAB, VMLAB_VMS,
+ * VMLAB_IMAGES, VMLAB_PORT, VMLAB_CIDR, VMLAB_DOMAIN, VMLAB_HOME), the labels of the lab's
+ * containers when it runs (lab_adopt(): so commands work from any folder), the default.
+ */
+#ifndef VMLAB_LAB_H
+#define VMLAB_LAB_H
+
+#include <stdbool.h>
+
+#include "addr.h"
+#include "err.h"
+#include "vm_store.h"
+#include "vmlab/engine.h"
+
+#define LAB_DEFAULT_PORT 7480
+#define LAB_DEFAULT_CIDR "192.168.100.1/24"
+#define LAB_DEFAULT_DOMAIN "pvmlab.local"
+
+#define LAB_STACK_IMAGE "pxeboot_stack:latest"
+#define LAB_VM_IMAGE "vmlab_vm:latest"
+
+struct lab {
+	char *name;
+	char *vms_dir;    /* absolute; NULL: not known yet */
+	char *images_dir; /* absolute; NULL: not known yet */
+	char *home;       /* absolute: lab key, known hosts */
+	char *cidr_text;
+	char *domain;
+	struct cidr4 cidr;
+	int port;
+	bool vms_given, images_given, port_given, cidr_given, domain_given;
+};
+
+#define LAB_INIT {0}
+
+/* What the command line said; NULL or 0 where it said nothing. Borrowed. */
+struct lab_options {
+	const char *name, *vms_dir, *images_dir, *port;
+};
+
+must_check int lab_init(struct lab *lab, const struct lab_options *options, struct err *e);
+void lab_clear(struct lab *lab);
+
+/* Fills what was not given from the labels of the lab's containers, then from the defaults ./vms
+ * and the folder `images` beside it. vms_dir stays NULL when there is no such folder. */
+must_check int lab_adopt(struct lab *lab, const struct container_list *containers, struct err *e);
+
+/* One clear sentence when vms_dir is unknown or no folder. */
+must_check int lab_need_vms(const struct lab *lab, struct err *e);
+
+/* Refuses when the lab runs with other folders than this command was given: two places must not
+ * pull one lab back and forth. */
+must_check int lab_check_same(
+    const struct lab *lab, const struct container_list *containers, struct err *e);
+
+/* Reads vms/ once. */
+must_check int lab_open_store(const struct lab *lab, struct vm_store **store, struct err *e);
+
+/* Names may become container, volume and file names. */
+bool lab_name_valid(const char *name);
+
+/* True when images/<distro>/<arch>/manifest.json is there. */
+bool lab_has_image(const struct lab *lab, const struct vm *vm);
+
+#endif

@@ -1,0 +1,199 @@
+/* ls.c - `vmlab ls`: what is defined, what runs and how far it is; also while the stack is down. */
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vmlab/command.h"
+#include "vmlab/human.h"
+#include "vmlab/problems.h"
+#include "vmlab/table.h"
+
+/* Everything known, from whoever answers. */
+struct listing {
+	struct session session;
+	struct vm_store *store; /* NULL: no folder */
+	const struct vm_snapshot *snap;
+	json_t *api; /* {"vms":…,"problems":…}, or NULL while the stack is down */
+	char down[200];
+};
+
+static void listing_clear(struct listing *l)
+{
+	json_decref(l->api);
+	if (l->snap)
+		vm_snapshot_unref(l->snap);
+	if (l->store)
+		vm_store_close(l->store);
+	session_clear(&l->session);
+}
+
+static json_t *from_definition(const struct vm *vm)
+{
+	char mac[MAC_TEXT_SIZE], ip[INET_ADDRSTRLEN];
+	bool fixed = vm->ip.s_addr && inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip));
+
+	return json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s?, s:n}", "name", vm->name, "mac",
+	    mac_format(&vm->mac, mac), "ip", fixed ? ip : NULL, "arch", vm_arch_name(vm->arch),
+	    "distro", vm->distro, "hostname", vm->hostname, "state");
+}
+
+/* Adds or completes one VM in `vms`, an object keyed by name. */
+static void merge(json_t *vms, const char *name, json_t *fresh)
+{
+	json_t *old = json_object_get(vms, name);
+
+	if (old)
+		json_object_update_missing_new(old, fresh);
+	else
+		json_object_set_new(vms, name, fresh);
+}
+
+/* One object a VM, sorted by name: the API's fields and "container". New reference. */
+static json_t *merge_all(struct listing *l)
+{
+	_cleanup_json_ json_t *vms = json_object();
+	const json_t *list = json_object_get(l->api, "vms");
+	const char *name;
+	json_t *vm, *out = json_array();
+	size_t i;
+
+	json_array_foreach(list, i, vm)
+		merge(vms, json_string_value(json_object_get(vm, "name")), json_incref(vm));
+	for (i = 0; l->snap && i < vm_snapshot_count(l->snap); i++) {
+		const struct vm *defined = vm_snapshot_at(l->snap, i);
+		merge(vms, defined->name, from_definition(defined));
+	}
+	for (i = 0; i < l->session.containers.count; i++) {
+		const struct container *c = &l->session.containers.items[i];
+		if (!c->vm || strcmp(c->role, "vm") != 0)
+			continue;
+		merge(vms, c->vm, json_pack("{s:s, s:n}", "name", c->vm, "state"));
+		json_object_set_new(json_object_get(vms, c->vm), "container",
+		    json_string(c->status));
+	}
+	json_object_foreach(vms, name, vm) {
+		if (!json_object_get(vm, "container"))
+			json_object_set_new(vm, "container", json_null());
+	}
+	/* Keys come out sorted only through the dumper: sort by hand. */
+	size_t count = json_object_size(vms);
+	_cleanup_free_ const char **names = calloc(count + 1, sizeof(*names));
+	i = 0;
+	json_object_foreach(vms, name, vm) {
+		if (names)
+			names[i++] = name;
+	}
+	table_sort(names, names ? count : 0);
+	for (i = 0; names && i < count; i++)
+		json_array_append(out, json_object_get(vms, names[i]));
+	return out;
+}
+
+static json_t *merge_problems(struct listing *l)
+{
+	json_t *problems = json_object_get(l->api, "problems");
+
+	if (problems)
+		return json_incref(problems);
+	problems = json_array();
+	for (size_t i = 0; l->snap && i < vm_snapshot_problem_count(l->snap); i++)
+		json_array_append_new(problems, problem_json(vm_snapshot_problem_at(l->snap, i)));
+	return problems;
+}
+
+static int look(struct listing *l, struct lab *lab, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	int r = session_open(&l->session, lab, e);
+	if (r < 0)
+		return r;
+	if (container_list_role(&l->session.containers, "stack") &&
+	    api_get(l->session.api, "/api/v1/vms", &l->api, &why) < 0)
+		snprintf(l->down, sizeof(l->down), "the stack does not answer: `vmlab logs` may tell "
+						   "why, `vmlab up` starts it");
+	else if (!l->api)
+		snprintf(l->down, sizeof(l->down), "lab \"%s\" is down: `vmlab up` starts it",
+		    lab->name);
+	if (lab->vms_dir && lab_open_store(lab, &l->store, &why) == 0)
+		l->snap = vm_store_snapshot(l->store);
+	else if (!l->api && l->session.containers.count == 0)
+		return lab_need_vms(lab, e);
+	return 0;
+}
+
+static void print_problems(struct listing *l, const json_t *problems)
+{
+	const json_t *p;
+	size_t i;
+
+	if (json_array_size(problems) > 0)
+		fputs("\nProblems of definitions:\n", stdout);
+	json_array_foreach(problems, i, p) {
+		const char *file = json_string_value(json_object_get(p, "file"));
+		const char *text = json_string_value(json_object_get(p, "text"));
+		struct vm_where where = {
+		    .line = (int)json_integer_value(json_object_get(p, "line")),
+		    .column = (int)json_integer_value(json_object_get(p, "column")),
+		};
+		problem_print(stdout, l->session.lab->vms_dir, file ? file : "?", where,
+		    json_is_true(json_object_get(p, "warning")), text ? text : "");
+		if (json_is_true(json_object_get(p, "serving_last_good")))
+			fputs("  its last good definition stays in force\n", stdout);
+	}
+}
+
+static int run(struct lab *lab, int argc, char **argv)
+{
+	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+	struct listing l = {.session = SESSION_INIT};
+	struct err e = ERR_INIT;
+	bool json = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		json |= o == 'j';
+		if (o == '?')
+			return command_usage(&ls_command, "wrong option");
+	}
+	if (optind < argc)
+		return command_usage(&ls_command, "it takes no name");
+	int r = look(&l, lab, &e);
+	if (r == 0) {
+		_cleanup_json_ json_t *vms = merge_all(&l), *problems = merge_problems(&l);
+		if (json) {
+			_cleanup_json_ json_t *doc = json_pack("{s:s, s:b, s:s?, s:O, s:O}", "lab",
+			    lab->name, "up", l.api != NULL, "vms_dir", lab->vms_dir, "vms", vms,
+			    "problems", problems);
+			json_dumpf(doc, stdout, JSON_INDENT(2));
+			putchar('\n');
+		} else {
+			table_print(stdout, vms, human_wallclock_ms());
+			if (*l.down)
+				fprintf(stderr, "%s\n", l.down);
+			print_problems(&l, problems);
+		}
+	}
+	listing_clear(&l);
+	return r < 0 ? command_fail(&e) : STATUS_OK;
+}
+
+const struct command ls_command = {
+    .name = "ls",
+    .args = "[--json]",
+    .summary = "every VM: state, progress, address",
+    .help =
+	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
+	"machine is (declared, booting, installing with phase and percent, installed, ready, failed),\n"
+	"or stopped; AGE is since when. Below: what is wrong with definitions.\n"
+	"\n"
+	"  --json    {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API knows of each VM,\n"
+	"            and \"container\": the container's status, or null\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab ls\n"
+	"  vmlab ls --json | jq -r '.vms[] | select(.state == \"ready\") | .ip'\n",
+    .run = run,
+};

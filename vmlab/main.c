@@ -1,0 +1,211 @@
+/* main.c - the table of subcommands, the global options, the overview. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "vmlab/command.h"
+
+static const struct command *const commands[] = {
+    &doctor_command,
+    &new_command,
+    &validate_command,
+    &image_command,
+    &up_command,
+    &ls_command,
+    &wait_command,
+    &ssh_command,
+    &console_command,
+    &logs_command,
+    &reinstall_command,
+    &down_command,
+    &rm_command,
+    &schema_command,
+    &reference_command,
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+static void overview(FILE *f)
+{
+	fputs("usage: vmlab [GLOBAL OPTION...] COMMAND [ARGUMENT...]\n"
+	      "\n"
+	      "From small JSON files in vms/ to installed virtual machines, over real PXE.\n"
+	      "\n",
+	    f);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n"
+	      "A first VM:\n"
+	      "  vmlab doctor                  what this machine lacks\n"
+	      "  vmlab image build debian-13   something to install\n"
+	      "  vmlab new web1                writes vms/web1.json\n"
+	      "  vmlab up web1                 installs it, showing each stage\n"
+	      "  vmlab ssh web1                logs in\n"
+	      "\n"
+	      "Global options, also after the command, and their environment variables:\n"
+	      "  -C DIR         work in that folder\n"
+	      "  --vms DIR      VM definitions (VMLAB_VMS; default ./vms)\n"
+	      "  --images DIR   images (VMLAB_IMAGES; default images/ beside vms/)\n"
+	      "  --lab NAME     which lab; several can run at once (VMLAB_LAB; default vmlab)\n"
+	      "  --port PORT    the lab's API on 127.0.0.1 (VMLAB_PORT; default 7480)\n"
+	      "  --version, --help\n"
+	      "Environment only: VMLAB_HOME (SSH key; default ~/.local/share/vmlab), VMLAB_CIDR\n"
+	      "(default 192.168.100.1/24), VMLAB_DOMAIN (pvmlab.local), VMLAB_ENGINE (client to use).\n"
+	      "\n"
+	      "Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 Ctrl-C.\n"
+	      "`vmlab COMMAND --help` shows a command's options with examples.\n",
+	    f);
+}
+
+static const struct option options[] = {
+    {"vms", required_argument, NULL, 'v'},
+    {"images", required_argument, NULL, 'i'},
+    {"lab", required_argument, NULL, 'l'},
+    {"port", required_argument, NULL, 'p'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+static const char **option_slot(struct lab_options *lo, int o)
+{
+	switch (o) {
+	case 'v':
+		return &lo->vms_dir;
+	case 'i':
+		return &lo->images_dir;
+	case 'l':
+		return &lo->name;
+	default:
+		return &lo->port;
+	}
+}
+
+static int usage_error(const char *what, const char *word)
+{
+	fprintf(stderr, "vmlab: %s%s%s; `vmlab --help` lists what there is\n", what,
+	    word ? " " : "", word ? word : "");
+	return STATUS_USAGE;
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+/* Global options before the command. Returns -1 to go on, else the exit status. */
+static int parse_before(int argc, char **argv, struct lab_options *lo)
+{
+	int o;
+
+	while ((o = getopt_long(argc, argv, "+C:hV", options, NULL)) != -1) {
+		if (o == 'h') {
+			overview(stdout);
+			return STATUS_OK;
+		}
+		if (o == 'V') {
+			puts("vmlab " VMLAB_VERSION);
+			return STATUS_OK;
+		}
+		if (o == '?')
+			return usage_error("wrong option", NULL);
+		if (o != 'C') {
+			*option_slot(lo, o) = optarg;
+		} else if (chdir(optarg) < 0) {
+			perror(optarg);
+			return STATUS_FAILED;
+		}
+	}
+	return -1;
+}
+
+/* Takes global options out of a command's own words, up to "--". Returns the new argc, or -1 for
+ * --help (already printed), or -2 for an option without its value. */
+static int strip_after(int argc, char **argv, struct lab_options *lo, const struct command *c)
+{
+	int kept = 1, i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const struct option *o = options;
+		size_t len = 0;
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			command_help(c);
+			return -1;
+		}
+		for (; o->name; o++) {
+			len = strlen(o->name);
+			if (o->has_arg && strncmp(argv[i], "--", 2) == 0 &&
+			    strncmp(argv[i] + 2, o->name, len) == 0 &&
+			    (argv[i][2 + len] == '=' || !argv[i][2 + len]))
+				break;
+		}
+		if (!o->name) {
+			argv[kept++] = argv[i];
+			continue;
+		}
+		if (argv[i][2 + len] == '=')
+			*option_slot(lo, o->val) = argv[i] + 3 + len;
+		else if (i + 1 < argc)
+			*option_slot(lo, o->val) = argv[++i];
+		else
+			return -2;
+	}
+	while (i < argc)
+		argv[kept++] = argv[i++];
+	argv[kept] = NULL;
+	return kept;
+}
+
+int main(int argc, char **argv)
+{
+	struct lab_options lo = {0};
+	struct lab lab = LAB_INIT;
+	struct err e = ERR_INIT;
+
+	log_init("vmlab", LOG_LEVEL_WARN);
+	int status = parse_before(argc, argv, &lo);
+	if (status >= 0)
+		return status;
+	if (optind == argc) {
+		overview(stderr);
+		return STATUS_USAGE;
+	}
+	argc -= optind;
+	argv += optind;
+	if (strcmp(argv[0], "help") == 0 && argc > 1 && find(argv[1])) {
+		command_help(find(argv[1]));
+		return STATUS_OK;
+	}
+	if (strcmp(argv[0], "help") == 0) {
+		overview(stdout);
+		return STATUS_OK;
+	}
+	const struct command *c = find(argv[0]);
+	if (!c)
+		return usage_error("unknown command", argv[0]);
+	if (!c->own_options) {
+		argc = strip_after(argc, argv, &lo, c);
+		if (argc == -1)
+			return STATUS_OK;
+		if (argc == -2)
+			return command_usage(c, "an option lacks its value");
+	}
+	if (lab_init(&lab, &lo, &e) < 0) {
+		lab_clear(&lab);
+		command_fail(&e);
+		return STATUS_USAGE;
+	}
+	optind = 0; /* glibc: start over, with a new argv */
+	status = c->run(&lab, argc, argv);
+	lab_clear(&lab);
+	if (fflush(stdout) != 0 && status == STATUS_OK) {
+		perror("vmlab: cannot write to standard output");
+		status = STATUS_FAILED;
+	}
+	return status;
+}

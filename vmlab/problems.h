@@ -1,0 +1,25 @@
+/* problems.h - what is wrong with definitions, as file:line:column: sentence. */
+#ifndef VMLAB_PROBLEMS_H
+#define VMLAB_PROBLEMS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "vm_store.h"
+#include "vmlab/lab.h"
+
+/* One line; parts that are 0 are left out. `folder` may be NULL. */
+void problem_print(FILE *f, const char *folder, const char *file, struct vm_where where,
+    bool warning, const char *text);
+
+/* All of a snapshot; returns how many are errors. */
+size_t problems_print(FILE *f, const struct lab *lab, const struct vm_snapshot *snap);
+
+/* Those of one VM's file, <name>.json; returns how many are errors. */
+size_t problems_print_vm(
+    FILE *f, const struct lab *lab, const struct vm_snapshot *snap, const char *name);
+
+/* {"file","line","column","text","warning"}; new reference. */
+json_t *problem_json(const struct vm_problem *p);
+
+#endif

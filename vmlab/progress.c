@@ -1,0 +1,173 @@
+#include "vmlab/progress.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vmlab/human.h"
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
+static int64_t number_of(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? (int64_t)json_number_value(v) : 0;
+}
+
+/* What each text of each kind of event says to a person. NULL text: any; "%": the text itself. */
+static const struct {
+	const char *kind, *text, *before, *after;
+} sentences[] = {
+    {"dhcp", NULL, "DHCP: ", ""},
+    {"lease", NULL, "DHCP: ", ""},
+    {"ipxe", "install", "iPXE: loads the installer", NULL},
+    {"ipxe", "shell", "iPXE: loads the installer's shell", NULL},
+    {"ipxe", "local", "iPXE: boots from disk", NULL},
+    {"ipxe", "wait", "iPXE: nothing to do yet, asks again every 10 s", NULL},
+    {"ipxe", "no-image", "iPXE: its image is missing, asks again every 10 s", NULL},
+    {"ipxe", "failed", "iPXE: the install failed, waits for a reinstall", NULL},
+    {"ipxe", NULL, "iPXE: ", ""},
+    {"state", "installed", "installed", NULL},
+    {"state", "ready", "ready", NULL},
+    {"state", "failed", "failed", NULL},
+    {"action", NULL, "asked for: ", ""},
+};
+
+bool progress_event(FILE *f, const json_t *event)
+{
+	const char *kind = text_of(event, "kind"), *text = text_of(event, "text");
+
+	if (strcmp(kind, "phase") == 0) {
+		const char *phase = text_of(event, "phase");
+		fputs("installer: ", f);
+		human_print_clean(f, *phase ? phase : text);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
+		if (strcmp(kind, sentences[i].kind) != 0 ||
+		    (sentences[i].text && strcmp(text, sentences[i].text) != 0))
+			continue;
+		fputs(sentences[i].before, f);
+		if (sentences[i].after)
+			human_print_clean(f, text);
+		return true;
+	}
+	return false;
+}
+
+int progress_percent(const json_t *vm)
+{
+	int64_t bytes = number_of(vm, "bytes"), total = number_of(vm, "total_bytes");
+
+	if (total <= 0 || bytes < 0)
+		return -1;
+	return bytes >= total ? 100 : (int)((double)bytes * 100 / (double)total);
+}
+
+static bool installing(const json_t *vm)
+{
+	return strcmp(text_of(vm, "state"), "installing") == 0 && *text_of(vm, "phase");
+}
+
+void progress_state(FILE *f, const json_t *vm)
+{
+	const char *state = text_of(vm, "state");
+	int percent = progress_percent(vm);
+
+	human_print_clean(f, state);
+	if (installing(vm)) {
+		fputs(": ", f);
+		human_print_clean(f, text_of(vm, "phase"));
+		if (percent >= 0)
+			fprintf(f, " %d %%", percent);
+	} else if (strcmp(state, "failed") == 0) {
+		const char *phase = text_of(json_object_get(vm, "error"), "phase");
+		if (*phase) {
+			fputs(": ", f);
+			human_print_clean(f, phase);
+		}
+	}
+}
+
+void progress_detail(FILE *f, const json_t *vm)
+{
+	char done[HUMAN_TEXT_SIZE], total[HUMAN_TEXT_SIZE];
+	int percent = progress_percent(vm);
+	int64_t rate = number_of(vm, "rate_bytes_per_s"), eta_s = number_of(vm, "eta_s");
+
+	if (!installing(vm) || percent < 0) {
+		progress_state(f, vm);
+		return;
+	}
+	human_print_clean(f, text_of(vm, "phase"));
+	fprintf(f, " %d %%, %s of %s", percent,
+	    human_bytes((uint64_t)number_of(vm, "bytes"), done),
+	    human_bytes((uint64_t)number_of(vm, "total_bytes"), total));
+	if (rate > 0)
+		fprintf(f, ", %s/s", human_bytes((uint64_t)rate, done));
+	if (eta_s > 0 && percent < 100)
+		fprintf(f, ", %s left", human_age(eta_s * 1000, done));
+}
+
+/* Writes text up to `columns` columns; UTF-8 sequences count as one and stay whole. */
+static void print_cut(FILE *f, const char *text, unsigned columns)
+{
+	for (const char *p = text; *p; p++) {
+		if (((unsigned char)*p & 0xc0) != 0x80 && columns-- == 0)
+			return;
+		fputc(*p, f);
+	}
+}
+
+void progress_status_line(FILE *f, json_t *const vms[], size_t count, unsigned columns)
+{
+	_cleanup_free_ char *line = NULL;
+	size_t len;
+	FILE *m = open_memstream(&line, &len);
+
+	if (!m)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		fprintf(m, "%s", i ? "  |  " : "");
+		human_print_clean(m, text_of(vms[i], "name"));
+		fputs("  ", m);
+		if (count == 1)
+			progress_detail(m, vms[i]);
+		else
+			progress_state(m, vms[i]);
+	}
+	if (fclose(m) == 0)
+		print_cut(f, line, columns);
+}
+
+static void print_field(FILE *f, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	fprintf(f, "  %-8s", label);
+	human_print_clean(f, text);
+	fputc('\n', f);
+}
+
+void progress_failure(FILE *f, const json_t *vm, size_t log_lines)
+{
+	const json_t *error = json_object_get(vm, "error");
+	const char *log = text_of(vm, "log");
+
+	human_print_clean(f, text_of(vm, "name"));
+	fputs(" failed to install\n", f);
+	print_field(f, "phase", text_of(error, "phase"));
+	print_field(f, "reason", text_of(error, "reason"));
+	print_field(f, "hint", text_of(error, "hint"));
+	if (*log && log_lines > 0) {
+		fputs("  the installer's last lines:\n", f);
+		human_print_lines(f, log, "    ", log_lines);
+	}
+}

@@ -1,0 +1,34 @@
+/* progress.h - the API's JSON as lines a person follows. Pure: JSON in, text out. Everything that
+ * came from a guest is cleaned of what could drive a terminal.
+ */
+#ifndef VMLAB_PROGRESS_H
+#define VMLAB_PROGRESS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* What an event means, without newline: "DHCP: 192.168.100.11", "installer: partition". Returns
+ * false, and writes nothing, for events not worth a line. */
+bool progress_event(FILE *f, const json_t *event);
+
+/* The state of one VM in a few words: "installing: rootfs 45 %", "ready", "failed: partition". */
+void progress_state(FILE *f, const json_t *vm);
+
+/* As progress_state(), with bytes, rate and the time left where there are any:
+ * "rootfs 45 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left". */
+void progress_detail(FILE *f, const json_t *vm);
+
+/* Where the progress of several VMs shares one terminal line of `columns`: each VM's name and
+ * state, cut at the edge. `vms` are as many objects as `count`. */
+void progress_status_line(FILE *f, json_t *const vms[], size_t count, unsigned columns);
+
+/* Why an install failed: phase, reason, hint and the installer's last log lines, from
+ * GET /api/v1/vms/<name>. */
+void progress_failure(FILE *f, const json_t *vm, size_t log_lines);
+
+/* 0-100, or -1 when the size is not known. */
+int progress_percent(const json_t *vm);
+
+#endif

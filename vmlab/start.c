@@ -1,0 +1,321 @@
+#include "vmlab/start.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vmlab/host.h"
+#include "vmlab/human.h"
+#include "vmlab/interrupt.h"
+
+#define RUN_TIMEOUT_MS 120000
+#define HEALTH_POLL_MS 300
+#define LOG_LINES 20
+
+static bool same_network(const struct container *c, const char *net_id)
+{
+	static const char prefix[] = "container:";
+
+	if (!net_id)
+		return true;
+	return strncmp(c->network, prefix, sizeof(prefix) - 1) == 0 &&
+	    strcmp(c->network + sizeof(prefix) - 1, net_id) == 0;
+}
+
+enum start_action start_decide(const struct container *c, const struct start_wish *wish)
+{
+	if (!c)
+		return START_CREATE;
+
+	bool spec = strcmp(c->spec, wish->spec) == 0;
+	bool image = strcmp(c->image, wish->image_id) == 0;
+	bool network = same_network(c, wish->net_id);
+	if (!c->running)
+		return spec && image && network ? START_START : START_RECREATE;
+	if (!network)
+		return START_RECREATE;
+	if (wish->replace_running)
+		return spec && image ? START_KEEP : START_RECREATE;
+	return spec ? START_KEEP : START_KEEP_CHANGED;
+}
+
+static int find_image(struct start *st, const char *reference, const char *tar, char **id,
+    struct err *e)
+{
+	int r = engine_image_id(&st->s->engine, reference, id, e);
+
+	if (r != ENGINE_ABSENT)
+		return r;
+	return err_set(e, ENOENT,
+	    "the container image %s is not loaded: `docker load -i %s_%s.tar`, or build it with "
+	    "`make load`",
+	    reference, tar, vm_arch_name(host_arch()));
+}
+
+int start_images(struct start *st, struct err *e)
+{
+	int r = find_image(st, LAB_STACK_IMAGE, "pxeboot_stack", &st->stack_image_id, e);
+
+	return r < 0 ? r : find_image(st, LAB_VM_IMAGE, "vmlab_vm", &st->vm_image_id, e);
+}
+
+void start_clear(struct start *st)
+{
+	free(st->stack_image_id);
+	free(st->vm_image_id);
+	st->stack_image_id = st->vm_image_id = NULL;
+}
+
+static int remove_container(struct start *st, const char *name, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	/* With its anonymous volumes; named ones, the disks, stay. */
+	argv_adds(&a, "rm", "--force", "--volumes", name, NULL);
+	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
+}
+
+static int stop_container(struct start *st, const char *name, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	argv_adds(&a, "stop", name, NULL);
+	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
+}
+
+/* Does what was decided: `run` holds the arguments of a new container. */
+static int carry_out(struct start *st, enum start_action action, const struct container *c,
+    const struct argv *run, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	int r = 0;
+
+	switch (action) {
+	case START_KEEP:
+	case START_KEEP_CHANGED:
+		return 0;
+	case START_START:
+		argv_adds(&a, "start", c->name, NULL);
+		return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
+	case START_RECREATE:
+		if (c->running)
+			r = stop_container(st, c->name, e);
+		if (r == 0)
+			r = remove_container(st, c->name, e);
+		if (r < 0)
+			return r;
+		break;
+	case START_CREATE:
+		break;
+	}
+	r = engine_run(&st->s->engine, run, RUN_TIMEOUT_MS, NULL, e);
+	if (r < 0 && (strstr(e->msg, "already allocated") || strstr(e->msg, "address already in use")))
+		return err_set(e, EADDRINUSE,
+		    "port %d on 127.0.0.1 is taken by another program: choose another with --port "
+		    "or VMLAB_PORT",
+		    st->s->lab->port);
+	return r;
+}
+
+/* The network namespace is new: whoever still runs in the old one has lost the lab. */
+static int stop_stranded(struct start *st, struct err *e)
+{
+	for (size_t i = 0; i < st->s->containers.count; i++) {
+		const struct container *c = &st->s->containers.items[i];
+		if (!c->running || strcmp(c->role, "net") == 0)
+			continue;
+		fprintf(st->out, "lab: restarts %s in the new network\n", c->name);
+		int r = stop_container(st, c->name, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int start_network(struct start *st, struct err *e)
+{
+	struct lab *lab = st->s->lab;
+	const struct container *net = container_list_role(&st->s->containers, "net");
+	_cleanup_argv_ struct argv run = ARGV_INIT;
+	_cleanup_free_ char *spec = container_net_spec(lab);
+
+	if (!spec)
+		return err_set(e, ENOMEM, "out of memory");
+	/* Its image does nothing but sleep: an old one is as good. */
+	struct start_wish wish = {.spec = spec, .image_id = net ? net->image : ""};
+	enum start_action action = start_decide(net, &wish);
+	if (action == START_KEEP)
+		return 0;
+	if (action == START_KEEP_CHANGED)
+		return err_set(e, EBUSY,
+		    "lab \"%s\" runs with other settings (%s): `vmlab down` first", lab->name,
+		    net->spec);
+	container_net_args(lab, host_has_ipv6(), &run);
+	int r = carry_out(st, action, net, &run, e);
+	if (r < 0)
+		return r;
+	r = session_refresh(st->s, e);
+	if (r < 0)
+		return r;
+	fprintf(st->out, "lab: network up, API at http://127.0.0.1:%d\n", lab->port);
+	return stop_stranded(st, e) < 0 ? -e->code : session_refresh(st->s, e);
+}
+
+static const char *net_id(const struct start *st)
+{
+	const struct container *net = container_list_role(&st->s->containers, "net");
+
+	return net ? net->id : "";
+}
+
+int start_stack(struct start *st, struct err *e)
+{
+	const struct container *stack = container_list_role(&st->s->containers, "stack");
+	_cleanup_argv_ struct argv run = ARGV_INIT;
+	_cleanup_free_ char *spec = container_stack_spec(st->s->lab);
+
+	if (!spec)
+		return err_set(e, ENOMEM, "out of memory");
+	struct start_wish wish = {.spec = spec,
+	    .image_id = st->stack_image_id,
+	    .net_id = net_id(st),
+	    .replace_running = true};
+	enum start_action action = start_decide(stack, &wish);
+	if (action == START_RECREATE && stack->running)
+		fprintf(st->out, "lab: replaces the stack (newer image or other settings)\n");
+	container_stack_args(st->s->lab, &run);
+	int r = carry_out(st, action, stack, &run, e);
+	return r < 0 ? r : session_refresh(st->s, e);
+}
+
+/* Runs the health check of the image now instead of waiting for the engine's next turn. 0, or
+ * -EAGAIN with its complaint. */
+static int run_health_check(struct start *st, const struct container *stack, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
+	const json_t *config = json_object_get(stack->info, "Config"), *word;
+	const json_t *test = json_object_get(json_object_get(config, "Healthcheck"), "Test");
+	const char *kind = json_string_value(json_array_get(test, 0));
+	size_t i;
+
+	if (!kind || (strcmp(kind, "CMD") != 0 && strcmp(kind, "CMD-SHELL") != 0))
+		return 0;
+	argv_adds(&a, "exec", stack->name, NULL);
+	if (strcmp(kind, "CMD-SHELL") == 0)
+		argv_adds(&a, "/bin/sh", "-c", NULL);
+	json_array_foreach(test, i, word)
+		if (i > 0 && json_is_string(word))
+			argv_add(&a, json_string_value(word));
+	int n = engine_capture(&st->s->engine, &a, 30000, &r, e);
+	if (n < 0)
+		return n;
+	if (r.status == 0)
+		return 0;
+	char *text = *r.out ? r.out : r.err;
+	text[strcspn(text, "\n")] = '\0';
+	return err_set(e, EAGAIN, "%s", text);
+}
+
+static int stack_died(struct start *st, const struct container *stack, struct err *e)
+{
+	_cleanup_free_ char *log = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (stack && engine_log_tail(&st->s->engine, stack->name, LOG_LINES, &log, &ignored) == 0) {
+		fputs("the stack's last lines:\n", stderr);
+		human_print_lines(stderr, log, "    ", LOG_LINES);
+	}
+	return err_set(e, EIO, "the stack's container has ended%s%s",
+	    stack ? " with its own reason above; all of its log: `vmlab logs`" : "",
+	    stack ? "" : ": it was removed");
+}
+
+int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
+{
+	int64_t begin = human_now_ms();
+	char said[sizeof(e->msg)] = "", took[HUMAN_TEXT_SIZE];
+	bool waited = false;
+
+	for (;;) {
+		int r = session_refresh(st->s, e);
+		if (r < 0)
+			return r;
+		const struct container *stack = container_list_role(&st->s->containers, "stack");
+		if (!stack || !stack->running)
+			return stack_died(st, stack, e);
+		r = api_ready(st->s->api, e);
+		if (r == 0)
+			r = run_health_check(st, stack, e);
+		int64_t spent = human_now_ms() - begin;
+		if (r == 0) {
+			if (waited)
+				fprintf(st->out, "lab: stack healthy after %s\n",
+				    human_duration(spent, took));
+			return 0;
+		}
+		waited = true;
+		if (interrupt_pending())
+			return err_set(e, EINTR, "interrupted while the stack starts");
+		if (spent > timeout_ms)
+			return err_wrap(e,
+			    "the stack is not healthy after %s (`vmlab logs` shows its log)",
+			    human_duration(spent, took));
+		if (spent > 5000 && strcmp(said, e->msg) != 0) {
+			snprintf(said, sizeof(said), "%s", e->msg);
+			fprintf(st->out, "lab: waits for the stack: %s\n", said);
+		}
+		interrupt_sleep_ms(HEALTH_POLL_MS);
+	}
+}
+
+static void describe(FILE *f, const struct vm *vm, bool kvm, const char *why_not)
+{
+	char text[HUMAN_TEXT_SIZE];
+
+	fprintf(f, "%s: %s, %u CPU%s, %s memory", vm->name, vm_arch_name(vm->arch), vm->cpus,
+	    vm->cpus == 1 ? "" : "s", human_bytes(vm->memory_bytes, text));
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		fprintf(f, ", %s disk", human_bytes(vm->disk_bytes[i], text));
+	if (kvm)
+		fputs(", KVM\n", f);
+	else
+		fprintf(f, ", emulated (%s)\n", why_not ? why_not : "as asked for");
+}
+
+static void say_changed(FILE *f, const struct vm *vm, const struct container *c, const char *spec)
+{
+	_cleanup_free_ char *diff = container_spec_diff(c->spec, spec);
+
+	fprintf(f,
+	    "%s: runs with its old %s; `vmlab down %s && vmlab up %s` gives it what its "
+	    "definition says now\n",
+	    vm->name, diff ? diff : "settings", vm->name, vm->name);
+}
+
+int start_vm(struct start *st, const struct vm *vm, enum start_action *action, struct err *e)
+{
+	const struct container *c = container_list_vm(&st->s->containers, vm->name);
+	struct container_vm_options options = st->vm_options;
+	_cleanup_argv_ struct argv run = ARGV_INIT;
+	_cleanup_free_ char *spec = container_vm_spec(vm);
+	const char *why_not = NULL;
+
+	if (!spec)
+		return err_set(e, ENOMEM, "out of memory");
+	struct start_wish wish = {
+	    .spec = spec, .image_id = st->vm_image_id, .net_id = net_id(st)};
+	*action = start_decide(c, &wish);
+	if (strcmp(options.accel, "tcg") != 0)
+		options.kvm = host_kvm_usable(vm->arch, &why_not) || strcmp(options.accel, "kvm") == 0;
+	container_vm_args(st->s->lab, vm, &options, &run);
+	if (*action == START_KEEP_CHANGED)
+		say_changed(st->out, vm, c, spec);
+	else if (*action == START_START)
+		fprintf(st->out, "%s: started again\n", vm->name);
+	else if (*action != START_KEEP)
+		describe(st->out, vm, options.kvm, why_not);
+	int r = carry_out(st, *action, c, &run, e);
+	return r < 0 ? err_wrap(e, "%s", vm->name) : 0;
+}

@@ -1,0 +1,386 @@
+/* stop.c - `vmlab down`, `vmlab rm`, `vmlab reinstall`: the ways back. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vmlab/command.h"
+#include "vmlab/container.h"
+#include "vmlab/follow.h"
+#include "vmlab/human.h"
+#include "vmlab/keys.h"
+
+/* Longer than the VM image's own grace, after which it ends QEMU by itself. */
+#define STOP_TIMEOUT_MS 180000
+
+static int stop_named(struct session *s, const struct argv *containers, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	if (containers->count == 0)
+		return 0;
+	/* One call: the client stops all of them at the same time. */
+	argv_add(&a, "stop");
+	argv_extend(&a, containers->count, containers->items);
+	return engine_run(&s->engine, &a, STOP_TIMEOUT_MS, NULL, e);
+}
+
+static int remove_named(
+    struct session *s, const char *kind, const struct argv *names, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	if (names->count == 0)
+		return 0;
+	argv_adds(&a, kind, "rm", "--force", NULL);
+	if (strcmp(kind, "container") == 0)
+		argv_add(&a, "--volumes");
+	argv_extend(&a, names->count, names->items);
+	return engine_run(&s->engine, &a, STOP_TIMEOUT_MS, NULL, e);
+}
+
+static void collect(struct session *s, const char *role, bool running_only, struct argv *names)
+{
+	for (size_t i = 0; i < s->containers.count; i++) {
+		const struct container *c = &s->containers.items[i];
+		if (strcmp(c->role, role) == 0 && (c->running || !running_only))
+			argv_add(names, c->name);
+	}
+}
+
+/* Volumes "<lab>-disk-*" and "<lab>-state": all of the lab's, with or without a container. */
+static int collect_volumes(struct session *s, struct argv *names, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	_cleanup_free_ char *out = NULL, *state = NULL, *disk = NULL;
+
+	argv_adds(&a, "volume", "ls", "--quiet", NULL);
+	if (asprintf(&state, "%s-state", s->lab->name) < 0 ||
+	    asprintf(&disk, "%s-disk-", s->lab->name) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = engine_run(&s->engine, &a, 60000, &out, e);
+	char *rest = out, *line;
+	while (r == 0 && (line = strsep(&rest, "\n")))
+		if (strcmp(line, state) == 0 || strncmp(line, disk, strlen(disk)) == 0)
+			argv_add(names, line);
+	return r;
+}
+
+/* ---- down ------------------------------------------------------------------------------------ */
+
+static int down_all(struct session *s, bool volumes, struct err *e)
+{
+	_cleanup_argv_ struct argv running = ARGV_INIT, all = ARGV_INIT, list = ARGV_INIT;
+	char took[HUMAN_TEXT_SIZE];
+	int64_t begin = human_now_ms();
+	int r;
+
+	collect(s, "vm", true, &running);
+	if (running.count > 0)
+		printf("stops %zu VM%s...\n", running.count, running.count == 1 ? "" : "s");
+	r = stop_named(s, &running, e);
+	collect(s, "vm", false, &all);
+	size_t vms = all.count;
+	collect(s, "stack", false, &all);
+	if (r == 0) {
+		_cleanup_argv_ struct argv stack = ARGV_INIT;
+		collect(s, "stack", true, &stack);
+		r = stop_named(s, &stack, e);
+	}
+	collect(s, "net", false, &all);
+	if (r == 0)
+		r = remove_named(s, "container", &all, e);
+	if (r == 0 && volumes)
+		r = collect_volumes(s, &list, e);
+	if (r == 0)
+		r = remove_named(s, "volume", &list, e);
+	if (r < 0)
+		return r;
+	if (all.count == 0 && list.count == 0)
+		printf("lab \"%s\" is not up\n", s->lab->name);
+	else
+		printf("lab \"%s\" is down after %s: %zu VM%s, %s\n", s->lab->name,
+		    human_duration(human_now_ms() - begin, took), vms, vms == 1 ? "" : "s",
+		    volumes ? "disks and state removed" : "disks and state kept");
+	return 0;
+}
+
+static int remove_disk(struct session *s, const char *name, struct err *e)
+{
+	_cleanup_argv_ struct argv volumes = ARGV_INIT;
+	_cleanup_free_ char *volume = container_disk_volume(s->lab, name);
+	char path[128];
+	struct err ignored = ERR_INIT;
+
+	if (!volume)
+		return err_set(e, ENOMEM, "out of memory");
+	argv_add(&volumes, volume);
+	int r = remove_named(s, "volume", &volumes, e);
+	if (r < 0)
+		return r;
+	/* Its next boot must not be sent to a disk that is gone; `up` sees to it if this fails. */
+	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", name);
+	r = api_post(s->api, path, NULL, &ignored);
+	keys_forget_host(s->lab, name);
+	return 0;
+}
+
+static int down_some(struct session *s, int count, char **names, bool volumes, struct err *e)
+{
+	_cleanup_argv_ struct argv containers = ARGV_INIT;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < count; i++) {
+		const struct container *c = container_list_vm(&s->containers, names[i]);
+		r = session_check_name(s, names[i], e);
+		if (r == 0 && c && c->running)
+			argv_add(&containers, c->name);
+		else if (r == 0)
+			printf("%s is not running\n", names[i]);
+	}
+	if (r == 0)
+		r = stop_named(s, &containers, e);
+	for (int i = 0; r == 0 && i < count; i++) {
+		const struct container *c = container_list_vm(&s->containers, names[i]);
+		_cleanup_argv_ struct argv one = ARGV_INIT;
+		if (c)
+			printf("%s is down%s\n", names[i],
+			    volumes ? ", its disk removed" : ", its disk kept");
+		if (c && volumes) {
+			argv_add(&one, c->name);
+			r = remove_named(s, "container", &one, e);
+		}
+		if (r == 0 && volumes)
+			r = remove_disk(s, names[i], e);
+	}
+	return r;
+}
+
+static const struct option down_options[] = {
+    {"volumes", no_argument, NULL, 'v'},
+    {"yes", no_argument, NULL, 'y'},
+    {0},
+};
+
+static int down_run(struct lab *lab, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	struct err e = ERR_INIT;
+	bool volumes = false, yes = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "y", down_options, NULL)) != -1) {
+		volumes |= o == 'v';
+		yes |= o == 'y';
+		if (o == '?')
+			return command_usage(&down_command, "wrong option");
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	int count = argc - optind;
+	int r = session_open(&s, lab, &e);
+	if (r == 0 && volumes &&
+	    !command_confirm(yes, "Remove the disks of %s for good?",
+		count > 0 ? "these VMs" : "all VMs of the lab, and its state,"))
+		return STATUS_FAILED;
+	if (r == 0)
+		r = count > 0 ? down_some(&s, count, argv + optind, volumes, &e)
+			      : down_all(&s, volumes, &e);
+	return r < 0 ? command_fail(&e) : STATUS_OK;
+}
+
+const struct command down_command = {
+    .name = "down",
+    .args = "[NAME...] [--volumes [-y]]",
+    .summary = "shut VMs down, or the whole lab",
+    .help =
+	"Asks the VMs to shut down (ACPI), all at the same time. With names only those VMs, and their\n"
+	"containers stay, with their logs; without, the stack and the network go too. Disks and what\n"
+	"the lab remembers stay: `vmlab up` boots the same systems again.\n"
+	"\n"
+	"  --volumes    remove the disks as well, and without names the lab's state\n"
+	"  -y, --yes    do not ask\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab down web1\n"
+	"  vmlab down\n"
+	"  vmlab down --volumes -y      nothing of the lab is left but your files\n",
+    .run = down_run,
+};
+
+/* ---- rm -------------------------------------------------------------------------------------- */
+
+static int rm_one(struct session *s, const char *name, struct err *e)
+{
+	const struct container *c = container_list_vm(&s->containers, name);
+	_cleanup_argv_ struct argv one = ARGV_INIT;
+	int r = 0;
+
+	if (c) {
+		argv_add(&one, c->name);
+		r = remove_named(s, "container", &one, e);
+	}
+	if (r == 0)
+		r = remove_disk(s, name, e);
+	if (r == 0)
+		printf("%s: container and disk are gone; its definition stays\n", name);
+	return r;
+}
+
+static const struct option rm_options[] = {{"yes", no_argument, NULL, 'y'}, {0}};
+
+static int rm_run(struct lab *lab, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	struct err e = ERR_INIT;
+	bool yes = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "y", rm_options, NULL)) != -1) {
+		yes |= o == 'y';
+		if (o == '?')
+			return command_usage(&rm_command, "wrong option");
+	}
+	if (optind == argc)
+		return command_usage(&rm_command, "which VM?");
+	int r = session_open(&s, lab, &e);
+	for (int i = optind; r == 0 && i < argc; i++)
+		r = session_check_name(&s, argv[i], &e);
+	for (int i = optind; r == 0 && i < argc; i++) {
+		if (!command_confirm(yes, "Remove %s with its disk for good?", argv[i]))
+			return STATUS_FAILED;
+		r = rm_one(&s, argv[i], &e);
+	}
+	return r < 0 ? command_fail(&e) : STATUS_OK;
+}
+
+const struct command rm_command = {
+    .name = "rm",
+    .args = "[-y] NAME...",
+    .summary = "remove a VM's container and disk",
+    .help =
+	"Ends the VM at once and removes its disk. Its definition in vms/ is yours and stays: the next\n"
+	"`vmlab up` installs it anew. To be rid of it altogether, delete that file as well.\n"
+	"\n"
+	"  -y, --yes    do not ask\n"
+	"\n"
+	"Example:\n"
+	"  vmlab rm web1 && rm vms/web1.json\n",
+    .run = rm_run,
+};
+
+/* ---- reinstall ------------------------------------------------------------------------------- */
+
+struct reinstall {
+	struct session session;
+	bool yes, later, wait;
+	int64_t timeout_ms;
+};
+
+static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
+{
+	struct session *s = &ri->session;
+	const struct container *c = container_list_vm(&s->containers, name);
+	_cleanup_argv_ struct argv restart = ARGV_INIT;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", name);
+	int r = api_post(s->api, path, NULL, e);
+	if (r < 0)
+		return r;
+	keys_forget_host(s->lab, name);
+	if (ri->later || !c || !c->running) {
+		printf("%s will be installed anew when it next boots%s%s\n", name,
+		    c && c->running ? "" : ": vmlab up ", c && c->running ? "" : name);
+		return 0;
+	}
+	printf("%s: shuts down and starts again to be installed anew...\n", name);
+	argv_adds(&restart, "restart", c->name, NULL);
+	return engine_run(&s->engine, &restart, STOP_TIMEOUT_MS, NULL, e);
+}
+
+static int reinstall_wait(struct reinstall *ri, int count, char **names, int64_t begin_ms)
+{
+	_cleanup_free_ struct follow_vm *vms = calloc((size_t)count + 1, sizeof(*vms));
+
+	if (!vms)
+		return STATUS_FAILED;
+	for (int i = 0; i < count; i++)
+		vms[i] = (struct follow_vm){.name = names[i],
+		    .goal = FOLLOW_READY,
+		    .begin_ms = begin_ms,
+		    .print_from_ms = begin_ms};
+	int status =
+	    follow_run(&ri->session, vms, (size_t)count, ri->timeout_ms, stdout);
+	for (int i = 0; i < count; i++)
+		follow_vm_clear(&vms[i]);
+	return status;
+}
+
+static const struct option reinstall_options[] = {
+    {"yes", no_argument, NULL, 'y'},
+    {"now", no_argument, NULL, 'n'},
+    {"later", no_argument, NULL, 'l'},
+    {"wait", no_argument, NULL, 'w'},
+    {"timeout", required_argument, NULL, 't'},
+    {0},
+};
+
+static int reinstall_run(struct lab *lab, int argc, char **argv)
+{
+	struct reinstall ri = {.session = SESSION_INIT, .timeout_ms = 30 * 60 * 1000};
+	struct err e = ERR_INIT;
+	int o, status = STATUS_OK;
+
+	while ((o = getopt_long(argc, argv, "y", reinstall_options, NULL)) != -1) {
+		ri.yes |= o == 'y';
+		ri.wait |= o == 'w';
+		ri.later = o == 'l' || (ri.later && o != 'n');
+		if (o == 't' && command_duration(optarg, &ri.timeout_ms) < 0)
+			return command_usage(
+			    &reinstall_command, "\"%s\" is no duration like 90, 10m", optarg);
+		if (o == '?')
+			return command_usage(&reinstall_command, "wrong option");
+	}
+	if (optind == argc)
+		return command_usage(&reinstall_command, "which VM?");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	int count = argc - optind;
+	int r = session_open(&ri.session, lab, &e);
+	for (int i = 0; r == 0 && i < count; i++)
+		r = session_check_name(&ri.session, argv[optind + i], &e);
+	int64_t begin_ms = human_wallclock_ms();
+	for (int i = 0; r == 0 && i < count; i++) {
+		if (!command_confirm(
+			ri.yes, "Install %s anew? All on its disk is lost.", argv[optind + i])) {
+			status = STATUS_FAILED;
+			break;
+		}
+		r = reinstall_one(&ri, argv[optind + i], &e);
+	}
+	if (r < 0)
+		status = command_fail(&e);
+	else if (status == STATUS_OK && ri.wait && !ri.later)
+		status = reinstall_wait(&ri, count, argv + optind, begin_ms);
+	session_clear(&ri.session);
+	return status;
+}
+
+const struct command reinstall_command = {
+    .name = "reinstall",
+    .args = "[-y] [--later] [--wait [--timeout TIME]] NAME...",
+    .summary = "install a VM anew, over what is on its disk",
+    .help =
+	"Tells the lab to install the machine at its next network boot, then shuts it down (ACPI) and\n"
+	"starts it again so that this is now. Also the way on after a failed install.\n"
+	"\n"
+	"  -y, --yes      do not ask\n"
+	"  --now          restart it now (that is the default)\n"
+	"  --later        do not restart it: it is installed whenever it next boots\n"
+	"  --wait         follow it until it is ready\n"
+	"  --timeout TIME how long to follow (default 30m)\n"
+	"\n"
+	"Example:\n"
+	"  vmlab reinstall -y --wait web1\n",
+    .run = reinstall_run,
+};

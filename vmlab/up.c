@@ -1,0 +1,390 @@
+/* up.c - `vmlab up`: from definitions to machines one can log in to. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "vmlab/command.h"
+#include "vmlab/follow.h"
+#include "vmlab/goal.h"
+#include "vmlab/human.h"
+#include "vmlab/keys.h"
+#include "vmlab/problems.h"
+#include "vmlab/start.h"
+
+#define STACK_TIMEOUT_MS 90000
+
+struct up {
+	struct session session;
+	struct start start;
+	struct vm_store *store;
+	const struct vm_snapshot *snap;
+	const struct vm **vms; /* the chosen ones, borrowed from snap */
+	size_t count;
+	struct follow_vm *follow;
+	size_t follow_count;
+	FILE *out;
+	int64_t timeout_ms;
+	bool no_wait, json;
+	bool incomplete; /* something chosen could not be brought up */
+};
+
+static void up_clear(struct up *up)
+{
+	for (size_t i = 0; i < up->follow_count; i++)
+		follow_vm_clear(&up->follow[i]);
+	free(up->follow);
+	free(up->vms);
+	if (up->snap)
+		vm_snapshot_unref(up->snap);
+	if (up->store)
+		vm_store_close(up->store);
+	start_clear(&up->start);
+	session_clear(&up->session);
+}
+
+/* Fills up->vms from names, or with all. Definitions that are refused are shown. */
+static int choose(struct up *up, int count, char **names, struct err *e)
+{
+	size_t all = vm_snapshot_count(up->snap);
+
+	up->vms = calloc((size_t)count + all + 1, sizeof(*up->vms));
+	if (!up->vms)
+		return err_set(e, ENOMEM, "out of memory");
+	for (int i = 0; i < count; i++) {
+		const struct vm *vm = vm_snapshot_by_name(up->snap, names[i]);
+		if (!vm) {
+			if (problems_print_vm(stderr, up->session.lab, up->snap, names[i]))
+				return err_set(e, EINVAL, "the definition of %s is refused, see above",
+				    names[i]);
+			return session_check_name(&up->session, names[i], e) < 0
+			    ? -e->code
+			    : err_set(e, ENOENT,
+				  "%s has a container but no definition in %s any more: `vmlab rm "
+				  "%s` removes it",
+				  names[i], up->session.lab->vms_dir, names[i]);
+		}
+		bool twice = false;
+		for (size_t k = 0; k < up->count; k++)
+			twice |= up->vms[k] == vm;
+		if (!twice)
+			up->vms[up->count++] = vm;
+	}
+	if (count > 0)
+		return 0;
+	for (size_t i = 0; i < all; i++)
+		up->vms[up->count++] = vm_snapshot_at(up->snap, i);
+	if (problems_print(stderr, up->session.lab, up->snap) > 0)
+		up->incomplete = true;
+	if (up->count == 0 && !up->incomplete)
+		fprintf(up->out,
+		    "%s defines no VM yet: `vmlab new web1` makes one, also while the lab runs\n",
+		    up->session.lab->vms_dir);
+	return 0;
+}
+
+static int prepare(struct up *up, int count, char **names, struct err *e)
+{
+	struct lab *lab = up->session.lab;
+	bool created;
+
+	int r = lab_check_same(lab, &up->session.containers, e);
+	if (r == 0)
+		r = lab_open_store(lab, &up->store, e);
+	if (r < 0)
+		return r;
+	up->snap = vm_store_snapshot(up->store);
+	r = choose(up, count, names, e);
+	if (r == 0)
+		r = start_images(&up->start, e);
+	if (r < 0)
+		return r;
+	/* The engine would create a missing folder too, but as root and without a word. */
+	if (mkdir(lab->images_dir, 0755) < 0 && errno != EEXIST)
+		return err_errno(e, "cannot create the folder for images %s", lab->images_dir);
+	r = keys_ensure(lab, &created, e);
+	if (r == 0 && created)
+		fprintf(up->out, "lab: made the SSH key %s/id_ed25519\n", lab->home);
+	return r;
+}
+
+/* What the API knows of a VM; NULL when nothing. */
+static json_t *ask_state(struct up *up, const char *name)
+{
+	struct err ignored = ERR_INIT;
+	json_t *state = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/api/v1/vms/%s", name);
+	return api_get(up->session.api, path, &state, &ignored) < 0 ? NULL : state;
+}
+
+/* A machine whose disk is gone must not be sent to boot from it. */
+static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, struct err *e)
+{
+	const char *word = json_string_value(json_object_get(*state, "state"));
+	_cleanup_free_ char *volume = container_disk_volume(up->session.lab, vm->name);
+	char path[128];
+
+	if (!volume)
+		return err_set(e, ENOMEM, "out of memory");
+	if (!word || strcmp(word, "declared") == 0)
+		return 0;
+	int r = engine_volume_find(&up->session.engine, volume, e);
+	if (r != ENGINE_ABSENT)
+		return r;
+	fprintf(up->out, "%s: its disk is new, so it is installed again\n", vm->name);
+	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", vm->name);
+	json_decref(steal_ptr(*state));
+	return api_post(up->session.api, path, state, e);
+}
+
+static int bring_up(struct up *up, const struct vm *vm, struct err *e)
+{
+	_cleanup_json_ json_t *state = ask_state(up, vm->name);
+	enum start_action action;
+
+	int r = forget_lost_disk(up, vm, &state, e);
+	if (r < 0)
+		return r;
+	int64_t before = human_wallclock_ms();
+	r = start_vm(&up->start, vm, &action, e);
+	if (r < 0)
+		return r;
+	bool running = action == START_KEEP || action == START_KEEP_CHANGED;
+	const struct container *c = container_list_vm(&up->session.containers, vm->name);
+	struct goal_facts facts = {
+	    .state = json_string_value(json_object_get(state, "state")),
+	    .noreboot = vm_snapshot_noreboot(up->snap, vm),
+	    .has_image = lab_has_image(up->session.lab, vm),
+	    .was_running = running,
+	};
+	struct follow_vm follow = {.name = vm->name,
+	    .has_container = true,
+	    .begin_ms = running ? goal_container_start_ms(c, before) : before,
+	    .print_from_ms = before};
+	switch (goal_decide(vm, &facts, &follow.goal)) {
+	case GOAL_FOLLOW:
+		up->follow[up->follow_count++] = follow;
+		break;
+	case GOAL_NO_IMAGE:
+		fprintf(stderr,
+		    "vmlab: %s: there is no image %s for %s: `vmlab image build %s --arch %s` makes "
+		    "it; the machine waits and goes on by itself\n",
+		    vm->name, vm->distro, vm_arch_name(vm->arch), vm->distro,
+		    vm_arch_name(vm->arch));
+		up->incomplete = true;
+		break;
+	case GOAL_UNKNOWN:
+		fprintf(up->out, "%s: started; `vmlab console %s` shows it\n", vm->name, vm->name);
+		break;
+	}
+	return 0;
+}
+
+static int bring_up_all(struct up *up, struct err *e)
+{
+	int r = start_network(&up->start, e);
+
+	if (r == 0)
+		r = start_stack(&up->start, e);
+	if (r == 0)
+		r = start_wait_healthy(&up->start, STACK_TIMEOUT_MS, e);
+	if (r < 0)
+		return r;
+	up->follow = calloc(up->count + 1, sizeof(*up->follow));
+	if (!up->follow)
+		return err_set(e, ENOMEM, "out of memory");
+	for (size_t i = 0; i < up->count; i++) {
+		r = bring_up(up, up->vms[i], e);
+		if (r < 0) {
+			/* The others are not held up by one. */
+			command_fail(e);
+			up->incomplete = true;
+		}
+	}
+	return session_refresh(&up->session, e);
+}
+
+static void print_login(struct up *up, const struct follow_vm *vm)
+{
+	if (vm->goal == FOLLOW_READY || vm->goal == FOLLOW_ANSWERS)
+		fprintf(up->out, "%s is up. Log in with: vmlab ssh %s\n", vm->name, vm->name);
+	else if (vm->goal == FOLLOW_SHELL)
+		fprintf(up->out, "%s waits in the installer's shell: vmlab console %s\n", vm->name,
+		    vm->name);
+	else
+		fprintf(up->out, "%s is installed. Its screen: vmlab console %s\n", vm->name,
+		    vm->name);
+}
+
+static void print_summary(struct up *up)
+{
+	_cleanup_free_ const char **names = calloc(up->follow_count + 1, sizeof(*names));
+	_cleanup_free_ const struct stages **list = calloc(up->follow_count + 1, sizeof(*list));
+	size_t moved = 0;
+
+	if (!names || !list)
+		return;
+	for (size_t i = 0; i < up->follow_count; i++) {
+		const struct follow_vm *vm = &up->follow[i];
+		if (vm->outcome != FOLLOW_ARRIVED || vm->begin_ms != vm->print_from_ms)
+			continue;
+		names[moved] = vm->name;
+		list[moved++] = &vm->stages;
+	}
+	if (moved > 0) {
+		fputc('\n', up->out);
+		stages_print_table(up->out, moved, names, list);
+		fputc('\n', up->out);
+	}
+	for (size_t i = 0; i < up->follow_count; i++)
+		if (up->follow[i].outcome == FOLLOW_ARRIVED)
+			print_login(up, &up->follow[i]);
+}
+
+static void print_json(struct up *up)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < up->follow_count; i++) {
+		const struct follow_vm *vm = &up->follow[i];
+		json_t *o = stages_json(&vm->stages);
+		json_object_set_new(o, "name", json_string(vm->name));
+		json_object_set_new(o, "arrived", json_boolean(vm->outcome == FOLLOW_ARRIVED));
+		json_object_set(o, "state", json_object_get(vm->state, "state"));
+		json_object_set(o, "error", json_object_get(vm->state, "error"));
+		json_array_append_new(list, o);
+	}
+	_cleanup_json_ json_t *doc =
+	    json_pack("{s:s, s:o}", "lab", up->session.lab->name, "vms", list);
+	json_dumpf(doc, stdout, JSON_INDENT(2));
+	putchar('\n');
+}
+
+static int follow(struct up *up)
+{
+	int status = STATUS_OK;
+
+	if (up->no_wait) {
+		if (up->count > 0)
+			fputs("Follow with `vmlab wait`, look with `vmlab ls`.\n", up->out);
+	} else if (up->follow_count > 0) {
+		status = follow_run(
+		    &up->session, up->follow, up->follow_count, up->timeout_ms, up->out);
+		print_summary(up);
+	}
+	if (status == STATUS_INTERRUPTED)
+		fputs("\nThe lab goes on without being watched: `vmlab ls` shows it, `vmlab wait` "
+		      "watches again, `vmlab down` stops it.\n",
+		    stderr);
+	if (up->json)
+		print_json(up);
+	return status == STATUS_OK && up->incomplete ? STATUS_FAILED : status;
+}
+
+static const struct option options[] = {
+    {"no-wait", no_argument, NULL, 'n'},
+    {"timeout", required_argument, NULL, 't'},
+    {"accel", required_argument, NULL, 'a'},
+    {"nic-rom", required_argument, NULL, 'r'},
+    {"disk-bus", required_argument, NULL, 'b'},
+    {"json", no_argument, NULL, 'j'},
+    {0},
+};
+
+/* `words` separated by blanks. */
+static bool one_of(const char *text, const char *words)
+{
+	size_t len = strlen(text);
+
+	for (const char *p = words; *p; p += strspn(p, " ")) {
+		size_t word = strcspn(p, " ");
+		if (word == len && memcmp(p, text, len) == 0)
+			return true;
+		p += word;
+	}
+	return false;
+}
+
+/* STATUS_OK, or STATUS_USAGE after saying why. */
+static int parse(struct up *up, int argc, char **argv)
+{
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'n')
+			up->no_wait = true;
+		else if (o == 'j')
+			up->json = true;
+		else if (o == 't' && command_duration(optarg, &up->timeout_ms) < 0)
+			return command_usage(&up_command, "\"%s\" is no duration like 90, 10m", optarg);
+		else if (o == 'a' && !one_of(optarg, "auto tcg kvm"))
+			return command_usage(&up_command, "--accel is auto, tcg or kvm");
+		else if (o == 'r' && !one_of(optarg, "firmware ipxe"))
+			return command_usage(&up_command, "--nic-rom is firmware or ipxe");
+		else if (o == 'b' && !one_of(optarg, "virtio scsi sata nvme"))
+			return command_usage(
+			    &up_command, "--disk-bus is virtio, scsi, sata or nvme");
+		else if (o == 'a')
+			up->start.vm_options.accel = optarg;
+		else if (o == 'r')
+			up->start.vm_options.nic_rom = optarg;
+		else if (o == 'b')
+			up->start.vm_options.disk_bus = optarg;
+		else if (o != 't')
+			return command_usage(&up_command, "wrong option");
+	}
+	return STATUS_OK;
+}
+
+static int run(struct lab *lab, int argc, char **argv)
+{
+	struct up up = {.timeout_ms = 30 * 60 * 1000};
+	struct err e = ERR_INIT;
+
+	up.start.vm_options = (struct container_vm_options){
+	    .accel = "auto", .nic_rom = "firmware", .disk_bus = "virtio"};
+	int status = parse(&up, argc, argv);
+	if (status != STATUS_OK)
+		return status;
+	up.out = up.json ? stderr : stdout;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	up.start.s = &up.session;
+	up.start.out = up.out;
+	int r = session_open(&up.session, lab, &e);
+	if (r == 0)
+		r = prepare(&up, argc - optind, argv + optind, &e);
+	if (r == 0)
+		r = bring_up_all(&up, &e);
+	status = r < 0 ? command_fail(&e) : follow(&up);
+	up_clear(&up);
+	return status;
+}
+
+const struct command up_command = {
+    .name = "up",
+    .args = "[NAME...] [--no-wait] [--timeout TIME] [--json]",
+    .summary = "start the lab and its VMs, and follow them until they are ready",
+    .help =
+	"Starts what is not running yet: the lab's network, the stack (DHCP, TFTP, HTTP), then the\n"
+	"named VMs, or all that vms/ defines. VMs that run are left alone. Then each stage is shown\n"
+	"as it happens, and at the end how long each took. Ctrl-C stops the watching, not the lab.\n"
+	"\n"
+	"  --no-wait       start, do not follow\n"
+	"  --timeout TIME  give up following after e.g. 600, 10m, 1h (default 30m)\n"
+	"  --json          the result and the stages' times as JSON on stdout, the rest on stderr\n"
+	"  --accel A       auto (default: KVM where it works), tcg (always emulate), kvm (insist)\n"
+	"  --nic-rom R     what boots from the network: firmware (default) or ipxe (QEMU's own ROM)\n"
+	"  --disk-bus B    virtio (default), scsi, sata or nvme, for VMs that are created now\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab up                  everything in vms/\n"
+	"  vmlab up web1 db1         two of them\n"
+	"  vmlab up --no-wait && vmlab wait --for installed\n"
+	"\n"
+	"Exit status: 0 all are up, 1 something is not (what and why is shown), 130 after Ctrl-C.\n",
+    .run = run,
+};

@@ -1,0 +1,241 @@
+/* watch.c - `vmlab logs`, `vmlab console`, `vmlab wait`: looking at what runs. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vmlab/command.h"
+#include "vmlab/follow.h"
+#include "vmlab/goal.h"
+#include "vmlab/human.h"
+
+/* ---- logs ------------------------------------------------------------------------------------ */
+
+static const struct option logs_options[] = {
+    {"follow", no_argument, NULL, 'f'},
+    {"tail", required_argument, NULL, 'n'},
+    {"installer", no_argument, NULL, 'i'},
+    {0},
+};
+
+static int installer_log(struct session *s, const char *name, struct err *e)
+{
+	_cleanup_json_ json_t *vm = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/api/v1/vms/%s", name);
+	int r = api_get(s->api, path, &vm, e);
+	if (r < 0)
+		return r;
+	const char *log = json_string_value(json_object_get(vm, "log"));
+	if (!log || !*log)
+		fprintf(stderr, "%s's installer has reported no log yet\n", name);
+	human_print_lines(stdout, log, "", 0);
+	return 0;
+}
+
+static int engine_log(
+    struct session *s, const char *name, bool follow, const char *tail, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	const struct container *c = name ? container_list_vm(&s->containers, name)
+					 : container_list_role(&s->containers, "stack");
+
+	if (!c)
+		return err_set(e, ENOENT, "%s is not there to have a log: `vmlab up%s%s` starts it",
+		    name ? name : "the stack", name ? " " : "", name ? name : "");
+	argv_add(&a, "logs");
+	if (follow)
+		argv_add(&a, "--follow");
+	if (tail)
+		argv_addf(&a, "--tail=%s", tail);
+	argv_add(&a, c->name);
+	return engine_exec(&s->engine, &a, e);
+}
+
+static int logs_run(struct lab *lab, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	struct err e = ERR_INIT;
+	bool follow = false, installer = false;
+	const char *tail = NULL;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "fn:", logs_options, NULL)) != -1) {
+		follow |= o == 'f';
+		installer |= o == 'i';
+		if (o == 'n')
+			tail = optarg;
+		if (o == '?')
+			return command_usage(&logs_command, "wrong option");
+	}
+	if (argc - optind > 1 || (installer && argc == optind))
+		return command_usage(&logs_command, "one NAME, please");
+	const char *name = optind < argc ? argv[optind] : NULL;
+	int r = session_open(&s, lab, &e);
+	if (r == 0 && name)
+		r = session_check_name(&s, name, &e);
+	if (r == 0)
+		r = installer ? installer_log(&s, name, &e) : engine_log(&s, name, follow, tail, &e);
+	return r < 0 ? command_fail(&e) : STATUS_OK;
+}
+
+const struct command logs_command = {
+    .name = "logs",
+    .args = "[-f] [-n LINES] [--installer] [NAME]",
+    .summary = "the stack's log, a VM's serial console, or its installer's log",
+    .help =
+	"Without a name the stack's log: DHCP, TFTP, HTTP, what each machine was told. With a name\n"
+	"what that VM has printed on its serial console since it was started.\n"
+	"\n"
+	"  -f, --follow     go on as more comes\n"
+	"  -n, --tail N     only the last N lines\n"
+	"  --installer      the last lines the VM's installer reported\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab logs -f\n"
+	"  vmlab logs -n 50 web1\n"
+	"  vmlab logs --installer web1\n",
+    .run = logs_run,
+};
+
+/* ---- console --------------------------------------------------------------------------------- */
+
+static int console_run(struct lab *lab, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	struct err e = ERR_INIT;
+
+	if (argc != 2 || argv[1][0] == '-')
+		return command_usage(&console_command, "one NAME, please");
+	if (!isatty(STDIN_FILENO))
+		return command_usage(&console_command,
+		    "this is for a terminal; `vmlab logs -f %s` shows the console without one",
+		    argv[1]);
+	int r = session_open(&s, lab, &e);
+	if (r == 0)
+		r = session_check_name(&s, argv[1], &e);
+	const struct container *c = container_list_vm(&s.containers, argv[1]);
+	if (r == 0 && (!c || !c->running))
+		r = err_set(&e, 1, "%s is not running: `vmlab up %s` starts it, `vmlab logs %s` shows "
+				   "what its console said",
+		    argv[1], argv[1], argv[1]);
+	if (r < 0)
+		return command_fail(&e);
+	fprintf(stderr, "Console of %s. Ctrl-] leaves it; Enter brings a prompt.\n", argv[1]);
+	argv_adds(&a, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name, NULL);
+	if (engine_exec(&s.engine, &a, &e) < 0)
+		return command_fail(&e);
+	return STATUS_OK;
+}
+
+const struct command console_command = {
+    .name = "console",
+    .args = "NAME",
+    .summary = "a VM's serial console, with keyboard",
+    .help =
+	"Attaches this terminal to the VM's serial console: firmware, iPXE, installer, login prompt.\n"
+	"Ctrl-] leaves it, the VM goes on.\n"
+	"\n"
+	"Example:\n"
+	"  vmlab console web1\n",
+    .run = console_run,
+};
+
+/* ---- wait ------------------------------------------------------------------------------------ */
+
+static const struct option wait_options[] = {
+    {"for", required_argument, NULL, 'f'},
+    {"timeout", required_argument, NULL, 't'},
+    {"quiet", no_argument, NULL, 'q'},
+    {0},
+};
+
+/* All VMs of the lab that have a container. */
+static void name_all(struct session *s, struct argv *names)
+{
+	for (size_t i = 0; i < s->containers.count; i++) {
+		const struct container *c = &s->containers.items[i];
+		if (c->vm && strcmp(c->role, "vm") == 0)
+			argv_add(names, c->vm);
+	}
+}
+
+static int wait_for(struct session *s, const struct argv *names, enum follow_goal goal,
+    int64_t timeout_ms, bool quiet)
+{
+	_cleanup_free_ struct follow_vm *vms = calloc(names->count + 1, sizeof(*vms));
+	_cleanup_fclose_ FILE *null = quiet ? fopen("/dev/null", "we") : NULL;
+	int64_t now = human_wallclock_ms();
+
+	if (!vms || (quiet && !null))
+		return STATUS_FAILED;
+	for (size_t i = 0; i < names->count; i++) {
+		const struct container *c = container_list_vm(&s->containers, names->items[i]);
+		vms[i] = (struct follow_vm){.name = names->items[i],
+		    .goal = goal,
+		    .has_container = c && c->running,
+		    .begin_ms = goal_container_start_ms(c, now),
+		    .print_from_ms = now};
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	int status = follow_run(s, vms, names->count, timeout_ms, quiet ? null : stdout);
+	for (size_t i = 0; i < names->count; i++)
+		follow_vm_clear(&vms[i]);
+	return status;
+}
+
+static int wait_run(struct lab *lab, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	_cleanup_argv_ struct argv names = ARGV_INIT;
+	enum follow_goal goal = FOLLOW_READY;
+	int64_t timeout_ms = 30 * 60 * 1000;
+	struct err e = ERR_INIT;
+	bool quiet = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "q", wait_options, NULL)) != -1) {
+		quiet |= o == 'q';
+		if (o == 'f' && strcmp(optarg, "installed") == 0)
+			goal = FOLLOW_INSTALLED;
+		else if (o == 'f' && strcmp(optarg, "ready") != 0)
+			return command_usage(&wait_command, "--for is installed or ready");
+		if (o == 't' && command_duration(optarg, &timeout_ms) < 0)
+			return command_usage(
+			    &wait_command, "\"%s\" is no duration like 90, 10m", optarg);
+		if (o == '?')
+			return command_usage(&wait_command, "wrong option");
+	}
+	int r = session_open(&s, lab, &e);
+	for (int i = optind; r == 0 && i < argc; i++) {
+		r = session_check_name(&s, argv[i], &e);
+		argv_add(&names, argv[i]);
+	}
+	if (r == 0 && optind == argc)
+		name_all(&s, &names);
+	if (r == 0 && names.count == 0)
+		r = err_set(&e, 1, "no VM is running that could be waited for: `vmlab up`");
+	if (r < 0)
+		return command_fail(&e);
+	return wait_for(&s, &names, goal, timeout_ms, quiet);
+}
+
+const struct command wait_command = {
+    .name = "wait",
+    .args = "[--for installed|ready] [--timeout TIME] [-q] [NAME...]",
+    .summary = "wait until VMs are installed or ready",
+    .help =
+	"Waits for the named VMs, or all that run, showing how they get on. Ends at once for those\n"
+	"that are there already, and with status 1 as soon as all others are there but one failed.\n"
+	"\n"
+	"  --for installed   the installer has reported success\n"
+	"  --for ready       the installed system's first boot has reported (default)\n"
+	"  --timeout TIME    e.g. 600, 10m, 1h (default 30m)\n"
+	"  -q, --quiet       show nothing but errors\n"
+	"\n"
+	"Example:\n"
+	"  vmlab up --no-wait && vmlab wait --for ready --timeout 10m web1 && vmlab ssh web1 id\n",
+    .run = wait_run,
+};
