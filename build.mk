@@ -71,7 +71,9 @@ BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudi
 	boot_handler/keys.c boot_handler/lease.c boot_handler/listen.c boot_handler/live.c \
 	boot_handler/machine.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
 	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
-OS_INSTALLER_SRC :=
+OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c digest.c disk.c \
+	fetch.c grub_cfg.c handover.c http.c install.c journal.c manifest.c mounts.c nvram.c plan.c \
+	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c)
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
 	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c image_cmd.c \
@@ -89,7 +91,10 @@ FUZZERS :=
 LIBS_lib          = $(call pkg_libs,jansson)
 LIBS_vm_watcher   = $(LIBS_lib)
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread
-LIBS_os_installer = $(call static_libs,fdisk blkid libcurl libarchive jansson) -lpthread
+# Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
+# nl_langinfo: see unpack.c.
+LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luuid -lcurl -larchive \
+	-lacl -lzstd -llzma -lz -lnettle -ljansson -lpthread
 LIBS_vmlab        = $(call static_libs,libcurl libarchive jansson) -lpthread
 
 # Programs that ship static take their libraries from $(STATIC) first. A sanitizer build cannot be

@@ -1,0 +1,322 @@
+#include "bootloader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "grub_cfg.h"
+#include "log.h"
+#include "nvram.h"
+#include "tree.h"
+
+#define ESP "/boot/efi"
+#define STAGING_ID "installer"
+#define OS_RELEASE_MAX_BYTES (64U << 10)
+#define TEXT_SIZE 300
+
+/* What differs between architectures. */
+static const struct platform {
+	const char *grub_target, *file, *removable, *console;
+} platforms[] = {
+    [VM_ARCH_AMD64] = {"x86_64-efi", "grubx64.efi", "BOOTX64.EFI", "ttyS0"},
+    [VM_ARCH_ARM64] = {"arm64-efi", "grubaa64.efi", "BOOTAA64.EFI", "ttyAMA0"},
+};
+
+/* ---- kernel and initramfs ---------------------------------------------------------------------- */
+
+static int newest_kernel(void *ctx, const char *name)
+{
+	char *best = ctx;
+
+	if (strncmp(name, "vmlinuz-", 8) == 0 && strlen(name + 8) < 128 &&
+	    (!best[0] || strverscmp(name + 8, best) > 0))
+		strcpy(best, name + 8);
+	return 0;
+}
+
+static int kernel_find(int tree, const struct config *c, char version[129], struct err *e)
+{
+	char path[TEXT_SIZE];
+
+	version[0] = '\0';
+	if (c->kernel_version) {
+		snprintf(path, sizeof(path), "/boot/vmlinuz-%s", c->kernel_version);
+		if (tree_exists(tree, path)) {
+			snprintf(version, 129, "%s", c->kernel_version);
+			return 0;
+		}
+	}
+	tree_list(tree, "/boot", newest_kernel, version);
+	if (!version[0])
+		return err_set(e, ENOENT, "the image has no kernel (/boot/vmlinuz-*): build it with one");
+	if (c->kernel_version)
+		log_warn("the image has no kernel %s, using %s", c->kernel_version, version);
+	return 0;
+}
+
+/* How distributions name the initramfs, and what makes one. %s is the kernel's version. */
+static const char *const initramfs_names[] = {
+    "/boot/initrd.img-%s", "/boot/initramfs-%s.img", "/boot/initrd-%s"};
+
+static const struct initramfs_tool {
+	const char *program;
+	const char *argv[8]; /* "%s" is replaced */
+} initramfs_tools[] = {
+    {"/usr/sbin/update-initramfs", {"update-initramfs", "-c", "-k", "%s"}},
+    {"/usr/bin/dracut", {"dracut", "--force", "--no-hostonly", "/boot/initramfs-%s.img", "%s"}},
+    {"/usr/bin/mkinitcpio", {"mkinitcpio", "-k", "%s", "-g", "/boot/initramfs-%s.img"}},
+};
+
+/* `format` holds at most one "%s". */
+static void expand(const char *format, const char *version, char *out, size_t size)
+{
+	const char *mark = strstr(format, "%s");
+
+	if (mark)
+		snprintf(out, size, "%.*s%s%s", (int)(mark - format), format, version, mark + 2);
+	else
+		snprintf(out, size, "%s", format);
+}
+
+static bool initramfs_find(int tree, const char *version, char path[TEXT_SIZE])
+{
+	for (size_t i = 0; i < sizeof(initramfs_names) / sizeof(*initramfs_names); i++) {
+		expand(initramfs_names[i], version, path, TEXT_SIZE);
+		if (tree_exists(tree, path))
+			return true;
+	}
+	path[0] = '\0';
+	return false;
+}
+
+static int initramfs_make(int tree, const char *directory, const char *version, struct err *e)
+{
+	char words[8][TEXT_SIZE];
+	const char *argv[9] = {NULL};
+
+	for (size_t i = 0; i < sizeof(initramfs_tools) / sizeof(*initramfs_tools); i++) {
+		const struct initramfs_tool *tool = &initramfs_tools[i];
+		if (!tree_exists(tree, tool->program))
+			continue;
+		log_info("making an initramfs kernel=%s tool=%s", version, tool->argv[0]);
+		for (size_t n = 0; tool->argv[n]; n++) {
+			expand(tool->argv[n], version, words[n], TEXT_SIZE);
+			argv[n] = words[n];
+		}
+		return command_run(
+		    &(struct command){.argv = argv, .root = directory, .timeout_s = 900}, e);
+	}
+	return err_set(e, ENOENT, "the image has neither an initramfs for kernel %s nor a program to "
+	    "make one (update-initramfs, dracut, mkinitcpio)", version);
+}
+
+static int initramfs_ensure(
+    int tree, const char *directory, const char *version, char path[TEXT_SIZE], struct err *e)
+{
+	if (initramfs_find(tree, version, path))
+		return 0;
+	int r = initramfs_make(tree, directory, version, e);
+	if (r < 0)
+		return r;
+	if (!initramfs_find(tree, version, path))
+		return err_set(e, ENOENT, "making an initramfs for kernel %s left none in /boot", version);
+	return 0;
+}
+
+/* ---- GRUB -------------------------------------------------------------------------------------- */
+
+/* Reads one value of os-release(5). */
+static void os_release_get(const char *text, const char *key, char *out, size_t size)
+{
+	size_t key_len = strlen(key);
+
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		if (strncmp(p, key, key_len) != 0 || p[key_len] != '=')
+			continue;
+		const char *v = p + key_len + 1;
+		size_t len = strcspn(v, "\n");
+		if (len >= 2 && (*v == '"' || *v == '\'') && v[len - 1] == *v) {
+			v++;
+			len -= 2;
+		}
+		snprintf(out, size, "%.*s", (int)len, v);
+	}
+}
+
+static bool id_valid(const char *id)
+{
+	return id[0] >= 'a' && id[0] <= 'z' &&
+	    strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(id) &&
+	    strcmp(id, STAGING_ID) != 0;
+}
+
+/* Returns whether the family is Debian's. */
+static bool distribution_read(int tree, struct bootloader *b)
+{
+	_cleanup_free_ char *text = NULL;
+	char like[100] = "";
+	size_t len;
+
+	strcpy(b->id, "linux");
+	strcpy(b->title, "Linux");
+	if (tree_read(tree, "/etc/os-release", OS_RELEASE_MAX_BYTES, &text, &len, NULL) < 0)
+		return false;
+	os_release_get(text, "ID", b->id, sizeof(b->id));
+	os_release_get(text, "PRETTY_NAME", b->title, sizeof(b->title));
+	os_release_get(text, "ID_LIKE", like, sizeof(like));
+	if (!id_valid(b->id))
+		strcpy(b->id, "linux");
+	return strcmp(b->id, "debian") == 0 || strstr(like, "debian");
+}
+
+/* The directory on the EFI partition that GRUB looks for its configuration in is compiled into a
+ * ready-made image; it is the distribution's ID. */
+static bool ready_image(int tree, const struct platform *p, char path[TEXT_SIZE])
+{
+	snprintf(path, TEXT_SIZE, "/usr/lib/grub/%s/monolithic/%s", p->grub_target, p->file);
+	return tree_exists(tree, path);
+}
+
+static int grub_install(
+    int tree, const char *directory, const struct platform *p, bool debian, struct err *e)
+{
+	static const char *const programs[] = {"/usr/sbin/grub-install", "/usr/sbin/grub2-install"};
+	char target[40];
+	const char *argv[10] = {NULL, target, "--efi-directory=" ESP, "--boot-directory=/boot",
+	    "--bootloader-id=" STAGING_ID, "--no-nvram",
+	    /* Debian's own switch: a plain image instead of a signed one, whose path is fixed. */
+	    debian ? "--no-uefi-secure-boot" : NULL};
+	char core[TEXT_SIZE];
+
+	snprintf(target, sizeof(target), "--target=%s", p->grub_target);
+	snprintf(core, sizeof(core), "/usr/lib/grub/%s/modinfo.sh", p->grub_target);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs) && !argv[0]; i++)
+		if (tree_exists(tree, programs[i]))
+			argv[0] = programs[i];
+	if (!argv[0] || !tree_exists(tree, core))
+		return err_set(e, ENOENT, "the image has no GRUB for %s: build it with %s", p->grub_target,
+		    strcmp(p->grub_target, "arm64-efi") == 0 ? "grub-efi-arm64" : "grub-efi-amd64");
+	return command_run(&(struct command){.argv = argv, .root = directory, .timeout_s = 300}, e);
+}
+
+/* Brings GRUB's image to its two places on the EFI partition, as *.new. */
+static int image_stage(int tree, const char *directory, const struct platform *p, bool debian,
+    const struct bootloader *b, struct err *e)
+{
+	char from[TEXT_SIZE], to[TEXT_SIZE];
+	int r;
+
+	bool ready = ready_image(tree, p, from);
+	if (!ready) {
+		if ((r = grub_install(tree, directory, p, debian, e)) < 0)
+			return r;
+		snprintf(from, sizeof(from), ESP "/EFI/" STAGING_ID "/%s", p->file);
+	}
+	log_debug("GRUB image from %s", from);
+	snprintf(to, sizeof(to), ESP "/EFI/BOOT/%s.new", p->removable);
+	if ((r = tree_copy(tree, from, to, 0755, e)) < 0)
+		return r;
+	snprintf(to, sizeof(to), ESP "/EFI/%s/%s.new", b->id, p->file);
+	return ready ? tree_copy(tree, from, to, 0755, e) : tree_rename(tree, from, to, e);
+}
+
+static int text_write(int tree, const char *path, char *text, struct err *e)
+{
+	int r = tree_write(tree, path, text, strlen(text), 0644, e);
+
+	free(text);
+	return r;
+}
+
+static int configuration_write(int tree, const struct config *c, const struct plan *p,
+    const struct bootloader *b, const char *initramfs, struct err *e)
+{
+	const struct platform *platform = &platforms[c->arch];
+	const char *uuid = plan_partition(p, PLAN_ROOT)->fs_uuid;
+	char kernel[TEXT_SIZE], path[TEXT_SIZE];
+	char *text;
+	int r;
+
+	snprintf(kernel, sizeof(kernel), "/boot/vmlinuz-%s", b->kernel_version);
+	struct grub_cfg cfg = {
+	    .title = b->title,
+	    .root_uuid = uuid,
+	    .kernel = kernel,
+	    .initramfs = initramfs,
+	    .console = platform->console,
+	    .kernel_args = c->kernel_args,
+	};
+	if ((r = tree_mkdirs(tree, "/boot/grub", 0755, e)) < 0 ||
+	    (r = grub_cfg_render(&cfg, &text, e)) < 0 ||
+	    (r = text_write(tree, "/boot/grub/grub.cfg", text, e)) < 0)
+		return r;
+	/* One for each name GRUB may be started by. */
+	const char *const ids[] = {b->id, "BOOT"};
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), ESP "/EFI/%s/grub.cfg", ids[i]);
+		if ((r = grub_cfg_render_stub(uuid, &text, e)) < 0 ||
+		    (r = text_write(tree, path, text, e)) < 0)
+			return r;
+	}
+	if (!tree_exists(tree, "/etc/default/grub"))
+		return 0;
+	if ((r = tree_mkdirs(tree, "/etc/default/grub.d", 0755, e)) < 0 ||
+	    (r = grub_cfg_render_defaults(platform->console, c->kernel_args, &text, e)) < 0)
+		return r;
+	return text_write(tree, "/etc/default/grub.d/90-installer.cfg", text, e);
+}
+
+int bootloader_stage(int tree, const char *directory, const struct config *c, const struct plan *p,
+    struct bootloader *out, struct err *e)
+{
+	const struct platform *platform = &platforms[c->arch];
+	char initramfs[TEXT_SIZE], path[TEXT_SIZE];
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	out->file = platform->file;
+	out->removable = platform->removable;
+	bool debian = distribution_read(tree, out);
+	if ((r = kernel_find(tree, c, out->kernel_version, e)) < 0 ||
+	    (r = initramfs_ensure(tree, directory, out->kernel_version, initramfs, e)) < 0)
+		return r;
+	snprintf(path, sizeof(path), ESP "/EFI/%s", out->id);
+	if ((r = tree_mkdirs(tree, path, 0755, e)) < 0 ||
+	    (r = tree_mkdirs(tree, ESP "/EFI/BOOT", 0755, e)) < 0)
+		return r;
+	if ((r = image_stage(tree, directory, platform, debian, out, e)) < 0)
+		return r;
+	return configuration_write(tree, c, p, out, initramfs, e);
+}
+
+int bootloader_activate(int tree, const struct bootloader *b, struct err *e)
+{
+	char from[TEXT_SIZE + 8], to[TEXT_SIZE];
+
+	snprintf(to, sizeof(to), ESP "/EFI/%s/%s", b->id, b->file);
+	snprintf(from, sizeof(from), "%s.new", to);
+	int r = tree_rename(tree, from, to, e);
+	if (r < 0)
+		return r;
+	snprintf(to, sizeof(to), ESP "/EFI/BOOT/%s", b->removable);
+	snprintf(from, sizeof(from), "%s.new", to);
+	return tree_rename(tree, from, to, e);
+}
+
+void bootloader_register(const struct bootloader *b, const struct plan *p)
+{
+	const struct plan_partition *esp = plan_partition(p, PLAN_ESP);
+	struct err e = ERR_INIT;
+	char file[TEXT_SIZE];
+
+	snprintf(file, sizeof(file), "\\EFI\\%s\\%s", b->id, b->file);
+	int r = nvram_entry_add(b->id, esp, (unsigned)(esp - p->part) + 1, file, &e);
+	if (r == NVRAM_ABSENT)
+		log_info("no EFI variables here: the disk boots by its removable name");
+	else if (r < 0)
+		log_warn("no boot entry made, the disk boots by its removable name: %s", e.msg);
+	else
+		log_debug("boot entry made title=%s file=%s", b->id, file);
+}

@@ -1,0 +1,361 @@
+#include "install.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bootloader.h"
+#include "cleanup.h"
+#include "config.h"
+#include "disk.h"
+#include "http.h"
+#include "journal.h"
+#include "log.h"
+#include "mounts.h"
+#include "plan.h"
+#include "progress.h"
+#include "rootfs.h"
+#include "seed.h"
+#include "target.h"
+#include "tree.h"
+
+#define HTTP_TIMEOUT_S 10
+#define NETWORK_PATIENCE_S 600
+#define REPORT_PATIENCE_S 900
+#define DISK_WAIT_MS 30000
+
+/* What the phases hand on to each other. Each phase function reads what earlier ones made. */
+struct install {
+	const struct install_options *o;
+	struct report *report;
+	struct http_response answer; /* network: /config's text */
+	struct config *config;       /* config */
+	struct seed seed;
+	bool has_seed;
+	struct plan plan;            /* plan */
+	struct mounts mounts;        /* rootfs */
+	int tree;
+	struct bootloader bootloader;
+	struct progress progress;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* ---- network, config --------------------------------------------------------------------------- */
+
+/* Asks until the server gives an answer: the link, its DHCP or the server itself may be late. */
+static int get_patiently(const char *url, size_t max_bytes, struct http_response *out, struct err *e)
+{
+	int64_t deadline = now_ms() + NETWORK_PATIENCE_S * 1000LL;
+
+	for (unsigned n = 1;; n++) {
+		int r = http_get(url, max_bytes, HTTP_TIMEOUT_S, out, e);
+		if (r == 0 && (out->status == 200 || (out->status < 500 && n >= 5)))
+			return 0;
+		if (r == 0)
+			r = err_set(e, EPROTO, "%s: the server answered %ld", url, out->status);
+		http_response_clear(out);
+		if (now_ms() > deadline || r == -EFBIG)
+			return r;
+		if (n == 2)
+			log_info("waiting for the server: %s", e->msg);
+		usleep(n < 5 ? 300000 : 2000000);
+	}
+}
+
+static int phase_network(struct install *in, struct err *e)
+{
+	return get_patiently(in->o->config_url, CONFIG_MAX_BYTES, &in->answer, e);
+}
+
+static void warn_key(const char *text)
+{
+	log_warn("configuration: %s", text);
+}
+
+static int machine_check(const struct config *c, struct err *e)
+{
+	struct utsname u;
+	enum vm_arch arch;
+
+	if (uname(&u) < 0 || vm_arch_parse(u.machine, &arch) < 0)
+		return err_set(e, ENOTSUP, "this machine is no x86_64 or aarch64");
+	if (arch != c->arch)
+		return err_set(e, EINVAL, "the configuration is for %s, this machine is %s",
+		    vm_arch_kernel_name(c->arch), u.machine);
+	return 0;
+}
+
+static int manifest_fetch(struct config *c, struct err *e)
+{
+	struct http_response answer;
+	_cleanup_free_ char *url = config_manifest_url(c);
+
+	if (!url)
+		return err_set(e, ENOMEM, "out of memory");
+	log_info("the configuration does not say what the rootfs holds, asking %s", url);
+	int r = get_patiently(url, MANIFEST_MAX_BYTES, &answer, e);
+	if (r < 0)
+		return r;
+	if (answer.status != 200)
+		r = err_set(e, ENOENT, "neither the configuration nor %s says length and SHA-256 of "
+		    "the rootfs, and unverified files are not installed", url);
+	else if ((r = config_add_manifest(c, answer.body, answer.len, e)) < 0)
+		err_wrap(e, "%s", url);
+	http_response_clear(&answer);
+	return r;
+}
+
+static int phase_config(struct install *in, struct err *e)
+{
+	struct config_where where;
+	int r;
+
+	if (in->answer.status != 200)
+		return err_set(e, EPROTO, "%s: the server answered %ld: %.300s", in->o->config_url,
+		    in->answer.status, in->answer.body);
+	r = config_parse(in->answer.body, in->answer.len, &in->config, &where, warn_key, e);
+	if (r < 0)
+		return where.line ? err_wrap(e, "%s line %d column %d", in->o->config_url, where.line,
+					where.column)
+				  : err_wrap(e, "%s", in->o->config_url);
+	http_response_clear(&in->answer);
+	if (in->config->report_url)
+		report_set_url(in->report, in->config->report_url);
+	if ((r = machine_check(in->config, e)) < 0 ||
+	    (!in->config->has_manifest && (r = manifest_fetch(in->config, e)) < 0))
+		return r;
+	if (!in->config->cloud_init_url)
+		return 0;
+	/* Before anything is erased: without them the system would be of no use. */
+	in->has_seed = true;
+	return seed_fetch(in->config->cloud_init_url, &in->seed, e);
+}
+
+/* ---- plan, partition, format ------------------------------------------------------------------- */
+
+static int phase_plan(struct install *in, struct err *e)
+{
+	struct disk *disks = calloc(DISKS_MAX, sizeof(*disks));
+	char size[32];
+
+	if (!disks)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = disk_list(in->o->disk, DISK_WAIT_MS, disks, DISKS_MAX, e);
+	if (r >= 0)
+		r = plan_make(in->config, disks, (size_t)r, &in->plan, e);
+	if (r == 0)
+		r = plan_assign_uuids(&in->plan, disk_random, e);
+	free(disks);
+	if (r == 0)
+		log_info("installing %s onto %s size=%s",
+		    in->config->distro ? in->config->distro : "the image", in->plan.disk.path,
+		    plan_size_text(in->plan.disk.size_bytes, size, sizeof(size)));
+	return r;
+}
+
+static int phase_partition(struct install *in, struct err *e)
+{
+	return disk_partition(&in->plan, e);
+}
+
+static int phase_format(struct install *in, struct err *e)
+{
+	return disk_format(&in->plan, e);
+}
+
+/* ---- rootfs ------------------------------------------------------------------------------------ */
+
+static void rootfs_tick(void *ctx, const struct rootfs_progress *p)
+{
+	struct install *in = ctx;
+	char line[200];
+	static int64_t last_ms;
+	int64_t now = now_ms();
+
+	progress_add(&in->progress, p->received_bytes, now);
+	if (now - last_ms < 900)
+		return;
+	last_ms = now;
+	struct report_bytes b = {
+	    .bytes = p->received_bytes,
+	    .total_bytes = in->progress.total_bytes,
+	    .rate_bytes_per_s = progress_rate(&in->progress),
+	    .eta_s = progress_eta_s(&in->progress),
+	};
+	report_progress(in->report, "rootfs", &b);
+	journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
+}
+
+/* A fresh file system that does not boot before the end needs no ordering and no early commits. */
+#define ROOT_OPTIONS "noinit_itable,data=writeback,commit=300"
+
+static int phase_rootfs(struct install *in, struct err *e)
+{
+	const struct plan_partition *root = plan_partition(&in->plan, PLAN_ROOT);
+	const struct manifest *m = &in->config->manifest;
+	struct rootfs_progress p;
+	char line[200];
+	int64_t start = now_ms();
+
+	int r = mounts_add_device(
+	    &in->mounts, root->path, in->o->directory, "ext4", ROOT_OPTIONS, e);
+	if (r < 0)
+		return r;
+	progress_init(&in->progress, m->size_bytes, start);
+	r = rootfs_install(in->config->rootfs_url, m, in->o->directory, rootfs_tick, in, &p, e);
+	if (r == 0) {
+		progress_add(&in->progress, m->size_bytes, now_ms());
+		journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
+	}
+	journal_progress(NULL);
+	if (r < 0)
+		return r;
+	log_info("rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld",
+	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
+	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start));
+	in->tree = tree_open(in->o->directory, e);
+	return in->tree < 0 ? in->tree : 0;
+}
+
+/* ---- configure, bootloader --------------------------------------------------------------------- */
+
+static int phase_configure(struct install *in, struct err *e)
+{
+	return target_configure(in->tree, in->o->directory, in->config, &in->plan,
+	    in->has_seed ? &in->seed : NULL, e);
+}
+
+static int sync_tree(int tree, const char *path, struct err *e)
+{
+	char real[8];
+	_cleanup_close_ int dir = tree_directory(tree, path, e);
+
+	if (dir < 0)
+		return dir;
+	/* syncfs() wants a descriptor that is more than a name. */
+	snprintf(real, sizeof(real), ".");
+	_cleanup_close_ int fd = openat(dir, real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || syncfs(fd) < 0)
+		return err_errno(e, "cannot write out the file system at %s", path);
+	return 0;
+}
+
+/* The order is what keeps a half-done disk from booting: all of the system is on the disk before
+ * the boot files get the names firmware looks for. */
+static int phase_bootloader(struct install *in, struct err *e)
+{
+	const struct plan_partition *esp = plan_partition(&in->plan, PLAN_ESP);
+	int r;
+
+	if ((r = tree_mkdirs(in->tree, "/boot/efi", 0700, e)) < 0 ||
+	    (r = mounts_add_inside(&in->mounts, in->tree, in->o->directory, "/boot/efi", esp->path,
+		 "vfat", NULL, e)) < 0)
+		return r;
+	unsigned without_chroot = in->mounts.count;
+	if ((r = mounts_add_chroot(&in->mounts, in->tree, in->o->directory, e)) < 0 ||
+	    (r = bootloader_stage(in->tree, in->o->directory, in->config, &in->plan,
+		 &in->bootloader, e)) < 0 ||
+	    (r = mounts_undo(&in->mounts, without_chroot, e)) < 0 ||
+	    (r = sync_tree(in->tree, "/", e)) < 0 || (r = sync_tree(in->tree, "/boot/efi", e)) < 0 ||
+	    (r = bootloader_activate(in->tree, &in->bootloader, e)) < 0 ||
+	    (r = sync_tree(in->tree, "/boot/efi", e)) < 0)
+		return r;
+	close(steal_fd(&in->tree));
+	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
+		return r;
+	if (!in->o->no_nvram)
+		bootloader_register(&in->bootloader, &in->plan);
+	return 0;
+}
+
+static int phase_report(struct install *in, struct err *e)
+{
+	return report_success(in->report, REPORT_PATIENCE_S, e);
+}
+
+/* ---- order ------------------------------------------------------------------------------------- */
+
+static const struct phase {
+	const char *name;
+	int (*run)(struct install *in, struct err *e);
+	const char *hint;
+} phases[] = {
+    {"network", phase_network, "check that the machine's network card is connected to the lab and "
+			       "that the server runs"},
+    {"config", phase_config, "correct the machine's definition or its image on the server, then "
+			     "start the install again"},
+    {"plan", phase_plan, "give the machine a larger or another disk, or use a smaller image"},
+    {"partition", phase_partition, "the disk may be faulty or in use; nothing on it boots now"},
+    {"format", phase_format, "the disk may be faulty; nothing on it boots now"},
+    {"rootfs", phase_rootfs, "if the archive does not match its manifest, build or import the image "
+			     "again; the disk does not boot"},
+    {"configure", phase_configure, "the image may lack parts of a root file system; the disk does "
+				   "not boot"},
+    {"bootloader", phase_bootloader, "the image needs a kernel and GRUB for EFI; the disk does not "
+				     "boot"},
+    {"report", phase_report, "the system is installed, but the server does not know; a reboot would "
+			     "install it again"},
+};
+
+static void install_clear(struct install *in)
+{
+	http_response_clear(&in->answer);
+	seed_clear(&in->seed);
+	config_free(in->config);
+	if (in->tree >= 0)
+		close(in->tree);
+	for (unsigned i = 0; i < in->mounts.count; i++)
+		free(in->mounts.where[i]);
+}
+
+static int phases_run(struct install *in, struct install_failure *failure)
+{
+	for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
+		const struct phase *p = &phases[i];
+		int64_t start = now_ms();
+		report_phase(in->report, p->name, false);
+		int r = p->run(in, &failure->err);
+		if (r < 0) {
+			failure->phase = p->name;
+			failure->hint = p->hint;
+			return r;
+		}
+		log_info("phase done phase=%s ms=%lld", p->name, (long long)(now_ms() - start));
+		if (p->run != phase_report)
+			report_phase(in->report, p->name, true);
+		if (in->o->until && strcmp(in->o->until, p->name) == 0)
+			break;
+	}
+	return 0;
+}
+
+int install_run(const struct install_options *o, struct report *r, enum vm_after *after,
+    struct install_failure *failure)
+{
+	struct install in = {.o = o, .report = r, .tree = -1};
+
+	memset(failure, 0, sizeof(*failure));
+	int rc = phases_run(&in, failure);
+	if (rc == 0 && in.config)
+		*after = in.config->after_install;
+	if (rc == 0 && in.mounts.count > 0) {
+		if (in.tree >= 0)
+			close(steal_fd(&in.tree));
+		rc = mounts_undo(&in.mounts, 0, &failure->err);
+		failure->phase = "configure";
+		failure->hint = "";
+	}
+	install_clear(&in);
+	return rc;
+}

@@ -1,0 +1,32 @@
+/* install.h - the phases of an install, in order, each reported. */
+#ifndef OS_INSTALLER_INSTALL_H
+#define OS_INSTALLER_INSTALL_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "report.h"
+#include "vm.h"
+
+struct install_options {
+	const char *config_url;
+	const char *disk;       /* NULL: chosen by the plan */
+	const char *directory;  /* where the new root is mounted meanwhile */
+	const char *until;      /* NULL, or the name of the last phase to do */
+	bool no_nvram;          /* leave the firmware's boot menu alone */
+};
+
+/* What install_run() was doing when it failed, and what a person may do about it. */
+struct install_failure {
+	const char *phase;
+	const char *hint;
+	struct err err;
+};
+
+/* Runs all phases up to and including "report". On success everything is unmounted (unless `until`
+ * ended it early) and *after says what to do next. On failure `failure` is filled, the disk does not
+ * boot, and mounts may be left for a person to look at. */
+must_check int install_run(const struct install_options *o, struct report *r, enum vm_after *after,
+    struct install_failure *failure);
+
+#endif

@@ -1,0 +1,267 @@
+/* os-installer - writes an operating system onto a disk of this machine, as its configuration on the
+ * server says.
+ *
+ * Exit codes: 0 done and the configuration wants no reboot (or a check found nothing wrong);
+ * 1 failed; 2 wrong usage. After a success that wants a reboot or a poweroff it does not return.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "atomic_file.h"
+#include "cleanup.h"
+#include "cmdline.h"
+#include "config.h"
+#include "http.h"
+#include "install.h"
+#include "journal.h"
+#include "log.h"
+#include "plan.h"
+
+#define URL_SIZE 2048
+
+static const char usage_text[] =
+    "usage: os-installer [options]                 install, configured by config_url= of the kernel's\n"
+    "                                              command line\n"
+    "       os-installer --check FILE              say what is wrong with a configuration\n"
+    "       os-installer --plan FILE --disk-size BYTES\n"
+    "                                              show the layout it would make on such a disk\n"
+    "options:\n"
+    "  --config-url URL   use this configuration\n"
+    "  --disk PATH        install onto this disk and no other\n"
+    "  --directory DIR    mount the new system here meanwhile (/target)\n"
+    "  --until PHASE      stop after this phase\n"
+    "  --no-nvram         leave the firmware's boot menu alone\n"
+    "  --no-reboot        exit instead of rebooting or powering off\n"
+    "  --verbose          show debug lines\n"
+    "  --version, --help\n";
+
+struct arguments {
+	struct install_options install;
+	const char *check;
+	const char *plan;
+	uint64_t disk_bytes;
+	bool no_reboot;
+	bool verbose;
+};
+
+/* Returns 0, or an exit code plus 1. */
+static int arguments_parse(int argc, char **argv, struct arguments *a)
+{
+	enum { CONFIG_URL = 1, CHECK, PLAN, DISK_SIZE, DISK, DIRECTORY, UNTIL, NO_NVRAM, NO_REBOOT };
+	static const struct option options[] = {
+	    {"config-url", required_argument, NULL, CONFIG_URL},
+	    {"check", required_argument, NULL, CHECK},
+	    {"plan", required_argument, NULL, PLAN},
+	    {"disk-size", required_argument, NULL, DISK_SIZE},
+	    {"disk", required_argument, NULL, DISK},
+	    {"directory", required_argument, NULL, DIRECTORY},
+	    {"until", required_argument, NULL, UNTIL},
+	    {"no-nvram", no_argument, NULL, NO_NVRAM},
+	    {"no-reboot", no_argument, NULL, NO_REBOOT},
+	    {"verbose", no_argument, NULL, 'v'},
+	    {"version", no_argument, NULL, 'V'},
+	    {"help", no_argument, NULL, 'h'},
+	    {0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
+		switch (c) {
+		case CONFIG_URL: a->install.config_url = optarg; break;
+		case CHECK: a->check = optarg; break;
+		case PLAN: a->plan = optarg; break;
+		case DISK: a->install.disk = optarg; break;
+		case DIRECTORY: a->install.directory = optarg; break;
+		case UNTIL: a->install.until = optarg; break;
+		case NO_NVRAM: a->install.no_nvram = true; break;
+		case NO_REBOOT: a->no_reboot = true; break;
+		case 'v': a->verbose = true; break;
+		case DISK_SIZE:
+			if (vm_size_parse(optarg, &a->disk_bytes) == 0)
+				break;
+			fprintf(stderr, "os-installer: --disk-size %s is no size such as 20G\n", optarg);
+			return 3;
+		case 'V': puts("os-installer " VMLAB_VERSION); return 1;
+		case 'h': fputs(usage_text, stdout); return 1;
+		default: fputs(usage_text, stderr); return 3;
+		}
+	}
+	if (optind < argc || (a->plan && !a->disk_bytes)) {
+		fputs(usage_text, stderr);
+		return 3;
+	}
+	return 0;
+}
+
+/* ---- check and plan ---------------------------------------------------------------------------- */
+
+static const char *warn_file;
+
+static void warn_print(const char *text)
+{
+	fprintf(stderr, "%s: warning: %s\n", warn_file, text);
+}
+
+static int config_load(const char *path, struct config **out)
+{
+	_cleanup_free_ char *text = NULL;
+	struct config_where where = {0, 0};
+	struct err e = ERR_INIT;
+	size_t len;
+
+	if (file_read(path, CONFIG_MAX_BYTES, &text, &len, &e) < 0) {
+		fprintf(stderr, "os-installer: %s\n", e.msg);
+		return -1;
+	}
+	warn_file = path;
+	if (config_parse(text, len, out, &where, warn_print, &e) == 0)
+		return 0;
+	if (where.line)
+		fprintf(stderr, "%s:%d:%d: %s\n", path, where.line, where.column, e.msg);
+	else
+		fprintf(stderr, "%s: %s\n", path, e.msg);
+	return -1;
+}
+
+static int check_run(const char *path)
+{
+	struct config *c = NULL;
+
+	if (config_load(path, &c) < 0)
+		return 1;
+	printf("%s: good%s\n", path,
+	    c->has_manifest ? "" : "; manifest.json beside rootfs_url has to describe the rootfs");
+	config_free(c);
+	return 0;
+}
+
+static int plan_run(const char *path, uint64_t disk_bytes)
+{
+	struct disk d = {
+	    .name = "disk", .path = "/dev/disk", .size_bytes = disk_bytes, .sector_bytes = 512};
+	struct config *c = NULL;
+	struct err e = ERR_INIT;
+	struct plan p;
+
+	if (config_load(path, &c) < 0)
+		return 1;
+	int r = plan_make(c, &d, 1, &p, &e);
+	if (r == 0)
+		plan_print(stdout, &p);
+	else
+		fprintf(stderr, "os-installer: %s\n", e.msg);
+	config_free(c);
+	return r == 0 ? 0 : 1;
+}
+
+/* ---- install ----------------------------------------------------------------------------------- */
+
+static bool config_url_find(char *out)
+{
+	char text[8192];
+	_cleanup_close_ int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	return cmdline_get(text, "config_url", out, URL_SIZE);
+}
+
+/* <base>/config/<mac> -> <base>/report/<mac>: known before the configuration is. */
+static bool report_url_guess(const char *config_url, char *out)
+{
+	const char *part = strstr(config_url, "/config/");
+
+	if (!part)
+		return false;
+	snprintf(out, URL_SIZE, "%.*s/report/%s", (int)(part - config_url), config_url, part + 8);
+	return true;
+}
+
+static void failure_tell(struct report *report, const struct install_failure *f)
+{
+	struct err e = ERR_INIT;
+
+	log_error("install failed in phase %s: %s", f->phase, f->err.msg);
+	log_error("hint: %s", f->hint);
+	if (report_failure(report, f->phase, f->err.msg, f->hint, &e) < 0)
+		log_warn("the server could not be told: %s", e.msg);
+}
+
+static void machine_end(enum vm_after after)
+{
+	sync();
+	if (after == VM_AFTER_REBOOT)
+		reboot(LINUX_REBOOT_CMD_RESTART);
+	else
+		reboot(LINUX_REBOOT_CMD_POWER_OFF);
+	log_error("cannot end the machine: %s", strerror(errno));
+}
+
+static int install_main(struct arguments *a)
+{
+	char config_url[URL_SIZE], report_url[URL_SIZE];
+	enum vm_after after = VM_AFTER_SHELL;
+	struct install_failure failure;
+	struct report *report = NULL;
+
+	if (!a->install.config_url) {
+		if (!config_url_find(config_url)) {
+			log_error("the kernel's command line has no config_url=: boot by the server's iPXE "
+			    "script or give --config-url");
+			return 2;
+		}
+		a->install.config_url = config_url;
+	}
+	bool guessed = report_url_guess(a->install.config_url, report_url);
+	if (report_start(guessed ? report_url : NULL, &report, &failure.err) < 0) {
+		log_error("%s", failure.err.msg);
+		return 1;
+	}
+	int r = install_run(&a->install, report, &after, &failure);
+	if (r < 0) {
+		failure_tell(report, &failure);
+		report_stop(report);
+		return 1;
+	}
+	bool ends = after != VM_AFTER_SHELL && !a->no_reboot && !a->install.until;
+	log_info("install finished, next: %s", ends ? vm_after_name(after) : "shell");
+	if (ends) {
+		report_phase(report, "reboot", false);
+		usleep(200000); /* a courtesy; nobody depends on it */
+		machine_end(after);
+	}
+	report_stop(report);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = {.install.directory = "/target"};
+	int r = arguments_parse(argc, argv, &a);
+
+	if (r)
+		return r - 1;
+	signal(SIGPIPE, SIG_IGN);
+	if (a.check)
+		return check_run(a.check);
+	if (a.plan)
+		return plan_run(a.plan, a.disk_bytes);
+	if (geteuid() != 0) {
+		fputs("os-installer: has to run as root\n", stderr);
+		return 1;
+	}
+	umask(022);
+	journal_start(a.verbose);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	return install_main(&a);
+}

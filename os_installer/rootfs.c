@@ -1,0 +1,149 @@
+#include "rootfs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "handover.h"
+#include "log.h"
+#include "unpack.h"
+
+/* What the child shares with its parent besides the chunks. */
+struct shared {
+	struct unpack_counters counters;
+	struct err err;
+};
+
+struct install {
+	struct handover *handover;
+	struct shared *shared;
+	struct rootfs_progress *progress;
+	void (*tick)(void *ctx, const struct rootfs_progress *p);
+	void *tick_ctx;
+};
+
+/* ---- child ------------------------------------------------------------------------------------- */
+
+static int source_next(void *ctx, const uint8_t **data, uint32_t *len, struct err *e)
+{
+	return handover_next(ctx, data, len, e);
+}
+
+static int child_unpack(struct install *in, const char *target, struct err *e)
+{
+	struct unpack_source source = {.ctx = in->handover, .next = source_next};
+
+	handover_consumer(in->handover);
+	umask(0);
+	if (chroot(target) < 0 || chdir("/") < 0)
+		return err_errno(e, "cannot chroot into %s", target);
+	return unpack_stream(&source, &in->shared->counters, e);
+}
+
+/* ---- parent ------------------------------------------------------------------------------------ */
+
+static int sink_take(void *ctx, uint8_t **buffer, struct err *e)
+{
+	return handover_take(((struct install *)ctx)->handover, buffer, e);
+}
+
+static int sink_give(void *ctx, uint32_t len, struct err *e)
+{
+	return handover_give(((struct install *)ctx)->handover, len, e);
+}
+
+static void progress_update(struct install *in)
+{
+	in->progress->unpacked_bytes = atomic_load(&in->shared->counters.bytes);
+	in->progress->entries = atomic_load(&in->shared->counters.entries);
+	in->progress->dropped = atomic_load(&in->shared->counters.dropped);
+	if (in->tick)
+		in->tick(in->tick_ctx, in->progress);
+}
+
+static int sink_tick(void *ctx, uint64_t received, struct err *e)
+{
+	struct install *in = ctx;
+
+	(void)e;
+	in->progress->received_bytes = received;
+	progress_update(in);
+	return 0;
+}
+
+static int child_wait(struct install *in, pid_t pid, struct err *e)
+{
+	int status = 0;
+
+	/* The last chunks may take the child a while: keep counting. */
+	for (unsigned n = 1;; n++) {
+		pid_t got = waitpid(pid, &status, WNOHANG);
+		if (got == pid)
+			break;
+		if (got < 0 && errno != EINTR)
+			return err_errno(e, "cannot wait for the unpacking process");
+		usleep(10000);
+		if (n % 100 == 0)
+			progress_update(in);
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFEXITED(status) && in->shared->err.code > 0) {
+		*e = in->shared->err;
+		return -e->code;
+	}
+	return err_set(e, EIO, "the unpacking process died (status 0x%x)%s", (unsigned)status,
+	    WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? ": out of memory?" : "");
+}
+
+static int transfer(struct install *in, const char *url, const struct manifest *m, pid_t pid,
+    struct err *e)
+{
+	struct fetch_sink sink = {
+	    .ctx = in, .take = sink_take, .give = sink_give, .tick = sink_tick};
+	struct err child_err = ERR_INIT;
+
+	handover_producer(in->handover);
+	int r = fetch_chunks(url, m, &sink, NULL, &in->progress->fetch, e);
+	if (r == 0)
+		r = handover_finish(in->handover, e);
+	if (r < 0 && r != -EPIPE)
+		kill(pid, SIGKILL);
+	int child = child_wait(in, pid, &child_err);
+	progress_update(in);
+	/* When the child gave up, its reason is the one to tell. */
+	if (child < 0 && (r == 0 || r == -EPIPE)) {
+		*e = child_err;
+		return child;
+	}
+	return r;
+}
+
+int rootfs_install(const char *url, const struct manifest *m, const char *target,
+    void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
+    struct rootfs_progress *progress, struct err *e)
+{
+	struct install in = {.progress = progress, .tick = tick, .tick_ctx = ctx};
+
+	memset(progress, 0, sizeof(*progress));
+	in.shared = mmap(NULL, sizeof(*in.shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (in.shared == MAP_FAILED)
+		return err_errno(e, "out of memory");
+	int r = handover_new(m->chunk_bytes, &in.handover, e);
+	if (r == 0) {
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(child_unpack(&in, target, &in.shared->err) == 0 ? 0 : 1);
+		r = pid < 0 ? err_errno(e, "cannot start the unpacking process")
+			    : transfer(&in, url, m, pid, e);
+	}
+	handover_free(in.handover);
+	munmap(in.shared, sizeof(*in.shared));
+	return r;
+}

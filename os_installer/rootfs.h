@@ -1,0 +1,32 @@
+/* rootfs.h - streams a tar archive over HTTP onto a mounted file system: verified download in this
+ * process, decompression and unpacking in a child that is chrooted into the target, so nothing in
+ * the archive can reach outside of it.
+ *
+ * Kept: numeric owners, modes, times, extended attributes, ACLs, file capabilities, hard links,
+ * sparse files, FIFOs. Dropped: device nodes and sockets. Nothing is staged in memory or on disk
+ * beyond three chunks.
+ */
+#ifndef OS_INSTALLER_ROOTFS_H
+#define OS_INSTALLER_ROOTFS_H
+
+#include <stdint.h>
+
+#include "err.h"
+#include "fetch.h"
+#include "manifest.h"
+
+struct rootfs_progress {
+	uint64_t received_bytes; /* of the compressed file */
+	uint64_t unpacked_bytes;
+	uint64_t entries;
+	uint64_t dropped; /* device nodes and sockets */
+	struct fetch_stats fetch;
+};
+
+/* Unpacks `url` into the directory `target`. `tick` (may be NULL) is called about once a second.
+ * Returns 0 when every byte was verified and everything unpacked and closed; nothing is synced. */
+must_check int rootfs_install(const char *url, const struct manifest *m, const char *target,
+    void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
+    struct rootfs_progress *progress, struct err *e);
+
+#endif

@@ -1,0 +1,165 @@
+#include "target.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "log.h"
+#include "tree.h"
+
+#define HOSTS_MAX_BYTES (256U << 10)
+
+/* ---- texts ------------------------------------------------------------------------------------- */
+
+char *target_fstab(const struct plan *p)
+{
+	static const struct {
+		const char *type, *options;
+		int pass;
+	} fs[] = {
+	    [PLAN_FS_FAT32] = {"vfat", "umask=0077", 2},
+	    [PLAN_FS_EXT4] = {"ext4", "errors=remount-ro", 1},
+	};
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fputs("# <file system> <mount point> <type> <options> <dump> <pass>\n", f);
+	/* The root first, as mount -a goes through it in order. */
+	for (int pass = 1; pass <= 2; pass++)
+		for (unsigned i = 0; i < p->count; i++) {
+			const struct plan_partition *part = &p->part[i];
+			if (fs[part->fs].pass == pass)
+				fprintf(f, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount,
+				    fs[part->fs].type, fs[part->fs].options, pass);
+		}
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static bool is_own_line(const char *line)
+{
+	return strncmp(line, "127.0.1.1", 9) == 0 && (line[9] == ' ' || line[9] == '\t');
+}
+
+char *target_hosts(const char *old, const char *hostname)
+{
+	static const char fresh[] = "127.0.0.1 localhost\n"
+				    "::1 localhost ip6-localhost ip6-loopback\n"
+				    "ff02::1 ip6-allnodes\n"
+				    "ff02::2 ip6-allrouters\n";
+	const char *dot = strchr(hostname, '.');
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	for (const char *p = old && *old ? old : fresh; *p;) {
+		size_t n = strcspn(p, "\n");
+		if (!is_own_line(p))
+			fprintf(f, "%.*s\n", (int)n, p);
+		p += n + (p[n] == '\n');
+	}
+	if (dot)
+		fprintf(f, "127.0.1.1 %s %.*s\n", hostname, (int)(dot - hostname), hostname);
+	else
+		fprintf(f, "127.0.1.1 %s\n", hostname);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------- */
+
+static int text_write(int tree, const char *path, char *text, struct err *e)
+{
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = tree_write(tree, path, text, strlen(text), 0644, e);
+	free(text);
+	return r;
+}
+
+static int names_write(int tree, const char *hostname, struct err *e)
+{
+	_cleanup_free_ char *old = NULL;
+	char *line = NULL;
+	size_t len;
+
+	if (!hostname)
+		return 0;
+	if (asprintf(&line, "%s\n", hostname) < 0)
+		line = NULL;
+	int r = text_write(tree, "/etc/hostname", line, e);
+	if (r < 0)
+		return r;
+	if (tree_read(tree, "/etc/hosts", HOSTS_MAX_BYTES, &old, &len, NULL) < 0)
+		old = NULL;
+	return text_write(tree, "/etc/hosts", target_hosts(old, hostname), e);
+}
+
+struct removal {
+	int tree;
+	struct err *e;
+};
+
+static int host_key_remove(void *ctx, const char *name)
+{
+	struct removal *r = ctx;
+	char path[300];
+
+	if (fnmatch("ssh_host_*_key", name, 0) != 0 && fnmatch("ssh_host_*_key.pub", name, 0) != 0)
+		return 0;
+	snprintf(path, sizeof(path), "/etc/ssh/%s", name);
+	return tree_remove(r->tree, path, r->e);
+}
+
+/* What must differ from machine to machine and would be the image's otherwise. */
+static int identity_remove(int tree, const char *directory, struct err *e)
+{
+	static const char *const files[] = {"/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed",
+	    "/var/lib/systemd/credential.secret"};
+	struct removal removal = {.tree = tree, .e = e};
+	int r;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if ((r = tree_remove(tree, files[i], e)) < 0)
+			return r;
+	/* Empty means: make one at first boot (machine-id(5)). */
+	if ((r = tree_write(tree, "/etc/machine-id", "", 0, 0444, e)) < 0 ||
+	    (r = tree_list(tree, "/etc/ssh", host_key_remove, &removal)) < 0)
+		return r;
+	/* cloud-init makes new host keys; without it somebody has to. */
+	if (tree_exists(tree, "/etc/cloud") || !tree_exists(tree, "/usr/bin/ssh-keygen"))
+		return 0;
+	static const char *const argv[] = {"ssh-keygen", "-A", NULL};
+	struct err ignored = ERR_INIT;
+	if (command_run(&(struct command){.argv = argv, .root = directory}, &ignored) < 0)
+		log_warn("no SSH host keys could be made: %s", ignored.msg);
+	return 0;
+}
+
+int target_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
+    const struct seed *seed, struct err *e)
+{
+	int r;
+
+	if (!tree_exists(tree, "/etc") || !tree_exists(tree, "/usr"))
+		return err_set(e, EINVAL, "the image has no /etc or /usr: it is no root file system");
+	if ((r = text_write(tree, "/etc/fstab", target_fstab(p), e)) < 0 ||
+	    (r = names_write(tree, c->hostname, e)) < 0 ||
+	    (r = identity_remove(tree, directory, e)) < 0)
+		return r;
+	return seed ? seed_write(tree, seed, e) : 0;
+}

@@ -1,0 +1,31 @@
+/* unpack.h - writes the entries of a tar stream below the current root directory. The child process
+ * of rootfs.c runs this after its chroot; see rootfs.h for what is kept and dropped.
+ */
+#ifndef OS_INSTALLER_UNPACK_H
+#define OS_INSTALLER_UNPACK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* Written by the unpacking side, read by another process. */
+struct unpack_counters {
+	_Atomic uint64_t bytes;
+	_Atomic uint64_t entries;
+	_Atomic uint64_t dropped;
+};
+
+/* The compressed stream. `next` returns 1 with bytes that stay valid until it is called again, 0 at
+ * the end, -errno. */
+struct unpack_source {
+	void *ctx;
+	int (*next)(void *ctx, const uint8_t **data, uint32_t *len, struct err *e);
+};
+
+/* Unpacks into the current directory, which must be the root directory of a chroot. Reads the
+ * source to its very end. */
+must_check int unpack_stream(
+    const struct unpack_source *source, struct unpack_counters *counters, struct err *e);
+
+#endif
