@@ -13,18 +13,19 @@
 
 #include "cleanup.h"
 
-static int read_up_to(int fd, char *buf, size_t want, size_t *got)
+/* Reads until `used` is `want`, or the file ends: for a regular file that is where it ended
+ * before, at `expected`, if a read stops right there. */
+static int read_more(int fd, char *buf, size_t want, size_t expected, size_t *used)
 {
-	*got = 0;
-	while (*got < want) {
-		ssize_t n = read(fd, buf + *got, want - *got);
+	while (*used < want) {
+		ssize_t n = read(fd, buf + *used, want - *used);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (n == 0)
+		*used += (size_t)n;
+		if (n == 0 || (*used < want && *used == expected))
 			break;
-		*got += (size_t)n;
 	}
 	return 0;
 }
@@ -68,28 +69,25 @@ int file_read(const char *path, size_t max_bytes, char **out, size_t *len, struc
 		return err_set(e, EFBIG, "%s has %jd bytes; at most %zu are read", path,
 		    (intmax_t)st.st_size, max_bytes);
 
-	/* /proc and growing files: trust what is read, not st_size. */
-	size_t room = st.st_size > 0 ? (size_t)st.st_size : 4096;
+	/* st_size is a hint: files of /proc say 0, others grow while they are read. */
+	size_t expected = st.st_size > 0 ? (size_t)st.st_size : 0;
+	size_t room = expected ? expected : 4096, used = 0;
 	_cleanup_free_ char *buf = NULL;
-	size_t used = 0;
 	for (;;) {
-		if (room > max_bytes)
-			room = max_bytes;
+		/* One byte more than there is room for shows whether the file ends here. */
+		room = room < max_bytes ? room : max_bytes;
 		char *grown = realloc(buf, room + 2);
 		if (!grown)
 			return err_set(e, ENOMEM, "%s cannot be read: out of memory", path);
 		buf = grown;
-		size_t got;
-		/* One byte more than there is room for shows whether the file ends here. */
-		int rc = read_up_to(fd, buf + used, room + 1 - used, &got);
+		int rc = read_more(fd, buf, room + 1, expected, &used);
 		if (rc < 0) {
 			errno = -rc;
 			return err_errno(e, "%s cannot be read", path);
 		}
-		used += got;
 		if (used <= room)
 			break;
-		if (room >= max_bytes)
+		if (room == max_bytes)
 			return err_set(
 			    e, EFBIG, "%s has more than the %zu bytes that are read", path, max_bytes);
 		room *= 2;
@@ -113,7 +111,8 @@ static bool holds_already(const char *path, const void *data, size_t len, mode_t
 		return false;
 	while (len > 0) {
 		size_t n = len < sizeof(buf) ? len : sizeof(buf);
-		if (read_up_to(fd, buf, n, &got) < 0 || got != n || memcmp(buf, want, n) != 0)
+		got = 0;
+		if (read_more(fd, buf, n, n, &got) < 0 || got != n || memcmp(buf, want, n) != 0)
 			return false;
 		want += n;
 		len -= n;
