@@ -83,7 +83,9 @@ VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := lib/test_vm lib/test_vm_store lib/test_addr vm_watcher/test_hosts
 TESTS += $(addprefix vmlab/,test_vmlab)
+TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state)
 FUZZERS :=
+FUZZERS += boot_handler/fuzz_route
 
 # ---- rules ------------------------------------------------------------------------------------
 
@@ -95,7 +97,8 @@ LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread
 # nl_langinfo: see unpack.c.
 LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luuid -lcurl -larchive \
 	-lacl -lzstd -llzma -lz -lnettle -ljansson -lpthread
-LIBS_vmlab        = $(call static_libs,libcurl libarchive jansson) -lpthread
+LIBS_vmlab        = -L$(STATIC)/lib -lcurl -larchive -lacl -lzstd -llzma -lbz2 -lz -lnettle -ljansson \
+	-lpthread
 
 # Programs that ship static take their libraries from $(STATIC) first. A sanitizer build cannot be
 # fully static: there the same archives are linked into a dynamic program.

@@ -1,0 +1,374 @@
+/* State transitions, and what of them survives a restart, kill -9 and a damaged file. */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "boot_handler/state.h"
+#include "lib/log.h"
+
+static const struct mac mac = {{0x52, 0x54, 0, 0, 0, 0x11}};
+
+struct fixture {
+	char dir[64];
+	char file[128];
+	struct state *s;
+};
+
+static struct state *open_state(const struct fixture *f)
+{
+	struct err e = ERR_INIT;
+	struct state *s = NULL;
+
+	if (state_open(f->file, &s, &e) < 0)
+		fail_msg("%s", e.msg);
+	return s;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	strcpy(f->dir, "/tmp/test_state.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->file, sizeof(f->file), "%s/state.db", f->dir);
+	f->s = open_state(f);
+	*state = f;
+	return 0;
+}
+
+static int count_files(const char *dir, const char *part, bool unlink_all)
+{
+	DIR *d = opendir(dir);
+	int n = 0;
+
+	for (const struct dirent *one; (one = readdir(d)) != NULL;) {
+		if (one->d_name[0] == '.')
+			continue;
+		n += strstr(one->d_name, part) != NULL;
+		if (unlink_all)
+			unlinkat(dirfd(d), one->d_name, 0);
+	}
+	closedir(d);
+	return n;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	state_close(f->s);
+	count_files(f->dir, "", true);
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static void reopen(struct fixture *f)
+{
+	state_close(f->s);
+	f->s = NULL;
+	f->s = open_state(f);
+}
+
+static int report(struct state *s, enum machine_phase phase, enum report_status status)
+{
+	struct report r = {.phase = phase, .status = status, .bytes = 7, .total_bytes = 9,
+	    .eta_s = -1, .message = "the disk is gone", .hint = "plug it in"};
+
+	return state_reported(s, &mac, "web1", &r);
+}
+
+static struct machine_row row_of(struct state *s)
+{
+	struct machine_row row;
+
+	state_row(s, &mac, &row);
+	return row;
+}
+
+static void install(struct state *s)
+{
+	state_booted(s, &mac, "web1", BOOT_INSTALL);
+	assert_int_equal(report(s, PHASE_NETWORK, REPORT_RUNNING), 0);
+	assert_int_equal(report(s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
+}
+
+static void way_of_an_install(void **state)
+{
+	struct fixture *f = *state;
+	struct report_ready ready = {.host_key = {"ssh-ed25519 AAAA"}};
+
+	assert_int_equal(row_of(f->s).state, MACHINE_DECLARED);
+	assert_int_equal(state_became_ready(f->s, &mac, "web1", &ready), STATE_IGNORED);
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 1);
+	assert_int_equal(row_of(f->s).state, MACHINE_BOOTING);
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 1);
+	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_RUNNING), 0);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLING);
+	assert_int_equal(row_of(f->s).phase, PHASE_ROOTFS);
+	assert_int_equal(row_of(f->s).bytes, 7);
+	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_DONE), 0);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLING);
+	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+	/* Too late: */
+	assert_int_equal(report(f->s, PHASE_REBOOT, REPORT_RUNNING), STATE_IGNORED);
+	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_FAILED), STATE_IGNORED);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+	assert_int_equal(state_became_ready(f->s, &mac, "web1", &ready), STATE_IMPORTANT);
+	assert_int_equal(row_of(f->s).state, MACHINE_READY);
+	assert_string_equal(row_of(f->s).host_key[0], "ssh-ed25519 AAAA");
+	assert_int_equal(row_of(f->s).attempt, 1);
+}
+
+static void interrupted_and_failed(void **state)
+{
+	struct fixture *f = *state;
+
+	state_booted(f->s, &mac, "web1", BOOT_INSTALL);
+	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_RUNNING), 0);
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 2);
+	assert_int_equal(row_of(f->s).state, MACHINE_BOOTING);
+	assert_int_equal(row_of(f->s).bytes, 0);
+	assert_int_equal(report(f->s, PHASE_FORMAT, REPORT_FAILED), STATE_IMPORTANT);
+	assert_int_equal(row_of(f->s).state, MACHINE_FAILED);
+	assert_int_equal(row_of(f->s).error_phase, PHASE_FORMAT);
+	assert_string_equal(row_of(f->s).error_reason, "the disk is gone");
+	assert_string_equal(row_of(f->s).error_hint, "plug it in");
+	assert_int_equal(report(f->s, PHASE_FORMAT, REPORT_RUNNING), STATE_IGNORED);
+	state_booted(f->s, &mac, "web1", BOOT_FAILED);
+	assert_int_equal(row_of(f->s).state, MACHINE_FAILED);
+	state_reinstall(f->s, &mac, "web1");
+	assert_int_equal(row_of(f->s).state, MACHINE_DECLARED);
+	assert_string_equal(row_of(f->s).error_reason, "");
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 3);
+}
+
+static void orders(void **state)
+{
+	struct fixture *f = *state;
+
+	install(f->s);
+	state_reinstall(f->s, &mac, "web1");
+	assert_true(state_boot_memory(f->s, &mac).reinstall);
+	/* The installer that still runs must not swallow the order. */
+	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IGNORED);
+	assert_true(state_boot_memory(f->s, &mac).reinstall);
+	reopen(f);
+	assert_true(state_boot_memory(f->s, &mac).reinstall);
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 2);
+	assert_false(state_boot_memory(f->s, &mac).reinstall);
+	state_local(f->s, &mac, "web1");
+	assert_true(state_boot_memory(f->s, &mac).local);
+	state_reinstall(f->s, &mac, "web1");
+	assert_false(state_boot_memory(f->s, &mac).local);
+	state_local(f->s, &mac, "web1");
+	assert_false(state_boot_memory(f->s, &mac).reinstall);
+}
+
+static void addresses(void **state)
+{
+	struct in_addr ip = {htonl(0xc0a86463)};
+	struct fixture *f = *state;
+
+	state_leased(f->s, &mac, "web1", ip);
+	assert_int_equal(row_of(f->s).leased_ip.s_addr, ip.s_addr);
+	reopen(f);
+	assert_int_equal(row_of(f->s).leased_ip.s_addr, ip.s_addr);
+	state_leased(f->s, &mac, "web1", (struct in_addr){0});
+	assert_int_equal(row_of(f->s).leased_ip.s_addr, 0);
+}
+
+struct seen {
+	int count;
+	uint64_t last;
+	char text[2000];
+};
+
+static void see(void *ctx, const struct event *event)
+{
+	struct seen *seen = ctx;
+
+	assert_true(event->id > seen->last);
+	seen->last = event->id;
+	seen->count++;
+	strcat(seen->text, event_kind_name(event->kind));
+	strcat(seen->text, ":");
+	strcat(seen->text, event->text);
+	strcat(seen->text, " ");
+}
+
+static void events(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen = {0};
+	struct err e = ERR_INIT;
+
+	install(f->s);
+	for (int i = 0; i < 100; i++)
+		state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	assert_int_equal(state_save(f->s, &e), 0);
+	assert_int_equal(state_events(f->s, 0, "", 100, see, &seen, &e), 0);
+	assert_string_equal(seen.text, "ipxe:install state:booting phase:network "
+				       "state:installing phase:report state:installed ipxe:local ");
+	reopen(f);
+	struct seen again = {.last = seen.last};
+	state_reinstall(f->s, &mac, "web1");
+	assert_int_equal(state_save(f->s, &e), 0);
+	assert_int_equal(state_events(f->s, seen.last, "web1", 100, see, &again, &e), 0);
+	assert_string_equal(again.text, "action:reinstall state:declared ");
+	struct seen other = {0};
+	assert_int_equal(state_events(f->s, 0, "web2", 100, see, &other, &e), 0);
+	assert_int_equal(other.count, 0);
+}
+
+static void logs(void **state)
+{
+	struct fixture *f = *state;
+	struct report r = {.phase = PHASE_PLAN, .status = REPORT_FAILED, .log = strdup("a\nb")};
+	struct err e = ERR_INIT;
+	char *text = NULL;
+
+	assert_int_equal(state_reported(f->s, &mac, "web1", &r), STATE_IMPORTANT);
+	assert_null(r.log);
+	assert_int_equal(state_save(f->s, &e), 0);
+	assert_int_equal(state_log(f->s, &mac, &text, &e), 0);
+	assert_string_equal(text, "a\nb");
+	free(text);
+}
+
+static void survives_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	install(f->s);
+	reopen(f);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+	assert_int_equal(row_of(f->s).attempt, 1);
+	assert_string_equal(row_of(f->s).name, "web1");
+	assert_true(row_of(f->s).last_seen_ms > 0);
+}
+
+static void survives_kill(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+
+	state_close(f->s);
+	f->s = NULL;
+	pid_t child = fork();
+	if (child == 0) {
+		struct err e = ERR_INIT;
+		struct state *s = open_state(f);
+		install(s);
+		if (state_save(s, &e) < 0)
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	f->s = open_state(f);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+}
+
+static void damaged_file(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	install(f->s);
+	state_close(f->s);
+	f->s = NULL;
+	FILE *file = fopen(f->file, "w");
+	fputs("this is no database, but it is long enough to look like one to a careless reader...",
+	    file);
+	fclose(file);
+	f->s = open_state(f);
+	assert_int_equal(row_of(f->s).state, MACHINE_DECLARED);
+	assert_int_equal(count_files(f->dir, "corrupt", false), 1);
+	install(f->s);
+	assert_int_equal(state_save(f->s, &e), 0);
+}
+
+/* Garbage in the middle of a file whose header is good. */
+static void damaged_pages(void **state)
+{
+	struct fixture *f = *state;
+	char junk[4096];
+
+	for (unsigned i = 0; i < 300; i++) {
+		struct mac other = {{0x52, 0x54, 1, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+		state_booted(f->s, &other, "some", BOOT_INSTALL);
+	}
+	state_close(f->s);
+	f->s = NULL;
+	memset(junk, 0xa5, sizeof(junk));
+	int fd = open(f->file, O_WRONLY);
+	for (off_t page = 1; page < 12; page++)
+		assert_int_equal(pwrite(fd, junk, sizeof(junk), page * 4096), sizeof(junk));
+	close(fd);
+	f->s = open_state(f);
+	assert_int_equal(row_of(f->s).state, MACHINE_DECLARED);
+	assert_int_equal(count_files(f->dir, "corrupt", false), 1);
+}
+
+static void unusable_place(void **state)
+{
+	struct err e = ERR_INIT;
+	struct state *s = NULL;
+
+	(void)state;
+	assert_true(state_open("/nonexistent/dir/state.db", &s, &e) < 0);
+	assert_non_null(strstr(e.msg, "/nonexistent/dir/state.db"));
+}
+
+static void probe(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(state_probe(f->s, &e), 0);
+}
+
+static void silent(enum log_level level, const char *line)
+{
+	(void)level;
+	(void)line;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(way_of_an_install),
+	    TEST(interrupted_and_failed),
+	    TEST(orders),
+	    TEST(addresses),
+	    TEST(events),
+	    TEST(logs),
+	    TEST(survives_restart),
+	    TEST(survives_kill),
+	    TEST(damaged_file),
+	    TEST(damaged_pages),
+	    cmocka_unit_test(unusable_place),
+	    TEST(probe),
+	};
+
+	log_set_sink(silent);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
