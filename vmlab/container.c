@@ -151,7 +151,7 @@ void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
 		    "--sysctl=net.ipv6.conf.all.forwarding=1", NULL);
 	/* Nothing to end in an orderly way: sleep as process 1 ignores SIGTERM. */
 	argv_adds(a, "--no-healthcheck", "--stop-signal=SIGKILL", "--entrypoint=/bin/sleep",
-	    LAB_STACK_IMAGE, "infinity", NULL);
+	    lab->stack_image, "infinity", NULL);
 }
 
 void container_stack_args(const struct lab *lab, struct argv *a)
@@ -169,7 +169,7 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 	argv_addf(a,
 	    "--mount=type=bind,\"src=%s/authorized_keys\",dst=/etc/vmlab/authorized_keys,readonly",
 	    lab->home);
-	argv_add(a, LAB_STACK_IMAGE);
+	argv_add(a, lab->stack_image);
 }
 
 void container_vm_args(const struct lab *lab, const struct vm *vm,
@@ -209,5 +209,5 @@ void container_vm_args(const struct lab *lab, const struct vm *vm,
 		argv_addf(a, "--env=VM_SERIAL=%s", vm->serial);
 	argv_addf(a, "--env=VM_ACCEL=%s", options->accel);
 	argv_addf(a, "--env=VM_NIC_ROM=%s", options->nic_rom);
-	argv_adds(a, "--env=VM_BRIDGE=lab0", LAB_VM_IMAGE, NULL);
+	argv_adds(a, "--env=VM_BRIDGE=lab0", lab->vm_image, NULL);
 }

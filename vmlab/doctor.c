@@ -46,11 +46,11 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *d, enum ve
 		printf("%-23s -> %s\n", "", advice);
 }
 
-static void check_images(struct doctor *d, const struct engine *en)
+static void check_images(struct doctor *d, const struct lab *lab, const struct engine *en)
 {
-	static const struct {
+	const struct {
 		const char *reference, *tar;
-	} images[] = {{LAB_STACK_IMAGE, "pxeboot_stack"}, {LAB_VM_IMAGE, "vmlab_vm"}};
+	} images[] = {{lab->stack_image, "pxeboot_stack"}, {lab->vm_image, "vmlab_vm"}};
 
 	for (size_t i = 0; i < sizeof(images) / sizeof(*images); i++) {
 		_cleanup_free_ char *id = NULL;
@@ -67,7 +67,8 @@ static void check_images(struct doctor *d, const struct engine *en)
 	}
 }
 
-static void check_engine(struct doctor *d, const struct session *s, bool found, const struct err *e)
+static void check_engine(struct doctor *d, const struct lab *lab, const struct session *s,
+    bool found, const struct err *e)
 {
 	if (!found) {
 		tell(d, MISSING, "engine", "apt-get install docker.io, and see that dockerd runs", "%s",
@@ -75,7 +76,7 @@ static void check_engine(struct doctor *d, const struct session *s, bool found, 
 		return;
 	}
 	tell(d, OK, "engine", NULL, "%s, version %s", s->engine.client, s->engine.version);
-	check_images(d, &s->engine);
+	check_images(d, lab, &s->engine);
 }
 
 static void check_devices(struct doctor *d)
@@ -184,7 +185,7 @@ static int run(struct lab *lab, int argc, char **argv)
 		if (lab_adopt(lab, &none, &ignored) < 0)
 			return command_fail(&ignored);
 	}
-	check_engine(&d, &s, engine, &e);
+	check_engine(&d, lab, &s, engine, &e);
 	check_devices(&d);
 	check_programs(&d);
 	check_binfmt(&d);

@@ -54,17 +54,23 @@ static unsigned columns(FILE *out)
 
 static void draw_status(struct follow *f)
 {
-	_cleanup_free_ json_t **shown = calloc(f->count + 1, sizeof(*shown));
+	_cleanup_free_ struct progress_item *items = calloc(f->count + 1, sizeof(*items));
 	size_t n = 0;
 
-	if (!f->tty || !shown)
+	if (!f->tty || !items)
 		return;
+	for (size_t i = 0; i < f->count; i++) {
+		struct follow_vm *vm = &f->vms[i];
+		if (vm->outcome != FOLLOW_GOING || !vm->state)
+			continue;
+		items[n].vm = vm->state;
+		items[n].stage =
+		    stages_current(&vm->stages, human_wallclock_ms(), &items[n].stage_ms);
+		n++;
+	}
 	clear_status(f);
-	for (size_t i = 0; i < f->count; i++)
-		if (f->vms[i].outcome == FOLLOW_GOING && f->vms[i].state)
-			shown[n++] = f->vms[i].state;
 	if (n > 0) {
-		progress_status_line(f->out, shown, n, columns(f->out));
+		progress_status_line(f->out, items, n, columns(f->out));
 		f->status_shown = true;
 	}
 	fflush(f->out);
@@ -103,7 +109,12 @@ static void plain_progress(struct follow *f, struct follow_vm *vm)
 	size_t len;
 	int64_t now = human_now_ms();
 
+	const char *phase = json_string_value(json_object_get(vm->state, "phase"));
+
 	if (f->tty || progress_percent(vm->state) < 0 || now - vm->plain_at_ms < PLAIN_PROGRESS_MS)
+		return;
+	/* Not before the line that says that the phase has begun. */
+	if (!phase || strcmp(phase, vm->phase) != 0)
 		return;
 	FILE *m = open_memstream(&text, &len);
 	if (!m)
@@ -250,6 +261,11 @@ static void take_event(struct follow *f, const json_t *event)
 		vm->booted_local = strcmp(text, "local") == 0;
 		vm->shell_started |= strcmp(text, "shell") == 0;
 	}
+	if (strcmp(kind, "phase") == 0) {
+		const char *phase = json_string_value(json_object_get(event, "phase"));
+		snprintf(vm->phase, sizeof(vm->phase), "%s", phase ? phase : "");
+		vm->plain_at_ms = human_now_ms();
+	}
 	/* It was to boot what it had, but installs anew: then it will report. */
 	if (vm->goal == FOLLOW_ANSWERS && strcmp(kind, "phase") == 0)
 		vm->goal = FOLLOW_READY;
@@ -388,8 +404,9 @@ static void give_up(struct follow *f, int64_t timeout_ms)
 int follow_run(
     struct session *s, struct follow_vm *vms, size_t count, int64_t timeout_ms, FILE *out)
 {
+	const char *term = getenv("TERM");
 	struct follow f = {.s = s, .vms = vms, .count = count, .out = out,
-	    .tty = isatty(fileno(out)), .containers_at_ms = human_now_ms()};
+	    .tty = isatty(fileno(out)) && term && strcmp(term, "dumb") != 0, .containers_at_ms = human_now_ms()};
 	int64_t deadline = human_now_ms() + timeout_ms;
 
 	for (size_t i = 0; i < count; i++) {

@@ -34,6 +34,7 @@ struct follow_vm {
 	struct stages stages;
 	bool booted_local, shell_started;
 	int64_t plain_at_ms, probed_at_ms;
+	char phase[24]; /* of the last phase event */
 	char last_line[160];
 	json_t *state;
 };

@@ -15,7 +15,8 @@ const char *human_bytes(uint64_t bytes, char *buf)
 		value /= 1024;
 		unit++;
 	}
-	int digits = unit > 0 && value < 9.95 ? 1 : 0;
+	bool whole = value - (double)(uint64_t)value < 0.05;
+	int digits = unit > 0 && value < 9.95 && !whole ? 1 : 0;
 	snprintf(buf, HUMAN_TEXT_SIZE, "%.*f %s", digits, value, units[unit]);
 	return buf;
 }

@@ -73,6 +73,14 @@ static int init_home(struct lab *lab, struct err *e)
 	return replace(&lab->home, path, e);
 }
 
+static int init_images(struct lab *lab, struct err *e)
+{
+	const char *stack = given(NULL, "VMLAB_STACK_IMAGE"), *vm = given(NULL, "VMLAB_VM_IMAGE");
+
+	int r = replace(&lab->stack_image, strdup(stack ? stack : LAB_STACK_IMAGE), e);
+	return r < 0 ? r : replace(&lab->vm_image, strdup(vm ? vm : LAB_VM_IMAGE), e);
+}
+
 static int init_network(struct lab *lab, struct err *e)
 {
 	const char *cidr = given(NULL, "VMLAB_CIDR"), *domain = given(NULL, "VMLAB_DOMAIN");
@@ -123,6 +131,8 @@ int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
 		r = port_parse(port, &lab->port, e);
 	if (r == 0)
 		r = init_home(lab, e);
+	if (r == 0)
+		r = init_images(lab, e);
 	return r < 0 ? r : init_network(lab, e);
 }
 
@@ -134,6 +144,8 @@ void lab_clear(struct lab *lab)
 	free(lab->home);
 	free(lab->cidr_text);
 	free(lab->domain);
+	free(lab->stack_image);
+	free(lab->vm_image);
 	*lab = (struct lab)LAB_INIT;
 }
 

@@ -1,7 +1,8 @@
 /* lab.h - which lab a command works on: its name, folders, port and network.
  *
  * Where each setting comes from, first match: option, environment variable (VMLAB_LAB, VMLAB_VMS,
- * VMLAB_IMAGES, VMLAB_PORT, VMLAB_CIDR, VMLAB_DOMAIN, VMLAB_HOME), the labels of the lab's
+ * VMLAB_IMAGES, VMLAB_PORT, VMLAB_CIDR, VMLAB_DOMAIN, VMLAB_HOME, and VMLAB_STACK_IMAGE and
+ * VMLAB_VM_IMAGE for a version of one's own), the labels of the lab's
  * containers when it runs (lab_adopt(): so commands work from any folder), the default.
  */
 #ifndef VMLAB_LAB_H
@@ -28,6 +29,8 @@ struct lab {
 	char *home;       /* absolute: lab key, known hosts */
 	char *cidr_text;
 	char *domain;
+	char *stack_image; /* container images */
+	char *vm_image;
 	struct cidr4 cidr;
 	int port;
 	bool vms_given, images_given, port_given, cidr_given, domain_given;

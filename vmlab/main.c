@@ -178,10 +178,12 @@ int main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (strcmp(argv[0], "help") == 0 && argc > 1 && find(argv[1])) {
-		command_help(find(argv[1]));
-		return STATUS_OK;
-	}
-	if (strcmp(argv[0], "help") == 0) {
+		/* "help up" is "up --help". */
+		static char help[] = "--help";
+		argv++;
+		argv[1] = help;
+		argc = 2;
+	} else if (strcmp(argv[0], "help") == 0) {
 		overview(stdout);
 		return STATUS_OK;
 	}

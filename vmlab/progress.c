@@ -126,22 +126,28 @@ static void print_cut(FILE *f, const char *text, unsigned columns)
 	}
 }
 
-void progress_status_line(FILE *f, json_t *const vms[], size_t count, unsigned columns)
+void progress_status_line(
+    FILE *f, const struct progress_item *items, size_t count, unsigned columns)
 {
 	_cleanup_free_ char *line = NULL;
+	char text[HUMAN_TEXT_SIZE];
 	size_t len;
 	FILE *m = open_memstream(&line, &len);
 
 	if (!m)
 		return;
 	for (size_t i = 0; i < count; i++) {
+		const struct progress_item *item = &items[i];
+		int percent = installing(item->vm) ? progress_percent(item->vm) : -1;
 		fprintf(m, "%s", i ? "  |  " : "");
-		human_print_clean(m, text_of(vms[i], "name"));
+		human_print_clean(m, text_of(item->vm, "name"));
 		fputs("  ", m);
-		if (count == 1)
-			progress_detail(m, vms[i]);
+		if (percent >= 0 && count == 1)
+			progress_detail(m, item->vm);
+		else if (percent >= 0)
+			fprintf(m, "%s %d %%", item->stage, percent);
 		else
-			progress_state(m, vms[i]);
+			fprintf(m, "%s %s", item->stage, human_age(item->stage_ms, text));
 	}
 	if (fclose(m) == 0)
 		print_cut(f, line, columns);

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* What an event means, without newline: "DHCP: 192.168.100.11", "installer: partition". Returns
@@ -20,9 +21,18 @@ void progress_state(FILE *f, const json_t *vm);
  * "rootfs 45 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left". */
 void progress_detail(FILE *f, const json_t *vm);
 
-/* Where the progress of several VMs shares one terminal line of `columns`: each VM's name and
- * state, cut at the edge. `vms` are as many objects as `count`. */
-void progress_status_line(FILE *f, json_t *const vms[], size_t count, unsigned columns);
+/* One VM on the status line: what the API says of it, and the stage it is in, for how long. */
+struct progress_item {
+	const json_t *vm;
+	const char *stage;
+	int64_t stage_ms;
+};
+
+/* The progress of several VMs on one terminal line of `columns`, cut at its edge:
+ * "web1  rootfs 45 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left", "web1  cloud-init 12 s",
+ * "web1  rootfs 45 %  |  db1  firmware 3 s". */
+void progress_status_line(
+    FILE *f, const struct progress_item *items, size_t count, unsigned columns);
 
 /* Why an install failed: phase, reason, hint and the installer's last log lines, from
  * GET /api/v1/vms/<name>. */

@@ -76,6 +76,16 @@ void stages_end(struct stages *s, int64_t at_ms)
 		s->end_ms = at_ms;
 }
 
+const char *stages_current(const struct stages *s, int64_t now_ms, int64_t *spent_ms)
+{
+	if (s->count == 0) {
+		*spent_ms = 0;
+		return "";
+	}
+	*spent_ms = now_ms - s->items[s->count - 1].start_ms;
+	return current(s);
+}
+
 static int64_t spent(const struct stages *s, size_t i)
 {
 	int64_t end = i + 1 < s->count ? s->items[i + 1].start_ms : s->end_ms;

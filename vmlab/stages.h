@@ -33,6 +33,9 @@ void stages_event(struct stages *s, const json_t *event);
 /* The end was seen some other way than by an event, e.g. SSH answers. */
 void stages_end(struct stages *s, int64_t at_ms);
 
+/* The stage it is in, for how long. */
+const char *stages_current(const struct stages *s, int64_t now_ms, int64_t *spent_ms);
+
 /* Milliseconds spent in all stages of that name; -1 when there was none. */
 int64_t stages_spent_ms(const struct stages *s, const char *name);
 int64_t stages_total_ms(const struct stages *s);

@@ -55,9 +55,9 @@ static int find_image(struct start *st, const char *reference, const char *tar, 
 
 int start_images(struct start *st, struct err *e)
 {
-	int r = find_image(st, LAB_STACK_IMAGE, "pxeboot_stack", &st->stack_image_id, e);
+	int r = find_image(st, st->s->lab->stack_image, "pxeboot_stack", &st->stack_image_id, e);
 
-	return r < 0 ? r : find_image(st, LAB_VM_IMAGE, "vmlab_vm", &st->vm_image_id, e);
+	return r < 0 ? r : find_image(st, st->s->lab->vm_image, "vmlab_vm", &st->vm_image_id, e);
 }
 
 void start_clear(struct start *st)
