@@ -28,13 +28,13 @@ GUEST_UP = "cloud-init of the guest image can be run"
 # What a definition may say to cloud-init, awkward text included: name -> fields.
 RICH = {
     "plain": {},
-    "users": {"users": [{"name": "ann", "ssh_keys": [KEY], "sudo": True}, {"name": "bob", "groups": ["adm"]}]},
+    "users": {"users": [{"name": "ann", "ssh_authorized_keys": [KEY], "sudo": "ALL=(ALL) NOPASSWD:ALL"}, {"name": "bob", "groups": ["adm"]}]},
     "files": {"write_files": [
         {"path": "/etc/motd", "content": "tab\there, quote \" and ' and: colon # hash\n- dash\n{{ jinja }} ${x} \\n\n"},
         {"path": "/etc/x", "content": "äöü ☃ 0x1 yes no null ~", "permissions": "0600"}]},
     "commands": {"packages": ["vim", "jq"], "runcmd": [["echo", "a b"], "echo $HOME; echo \"x\" > /tmp/y"]},
     "ownobject": {"user_data": {"timezone": "Europe/Berlin", "users": [{"name": "own", "ssh_authorized_keys": [KEY]}]}},
-    "owntext": {"user_data": "#cloud-config\ntimezone: UTC\nruncmd:\n  - [true]\n"},
+    "owntext": {"user_data": "#cloud-config\ntimezone: UTC\nruncmd:\n  - [uname, -a]\n"},
     "static": {"network_config": {"version": 2, "ethernets": {"lan": {"match": {"name": "e*"}, "dhcp4": True}}}},
     "hosted": {"hostname": "other-name", "ssh_key": KEY, "packages": ["nginx"]},
 }
