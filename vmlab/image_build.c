@@ -37,18 +37,31 @@ static const char base_packages[] =
     "cloud-init,cloud-guest-utils,openssh-server,sudo,ca-certificates,iproute2,iputils-ping,"
     "e2fsprogs,dosfstools,efibootmgr";
 
-/* Each file below is what every machine must make for itself, or what only the build needed. The
- * last hook takes mmdebstrap's own settings out again: packages installed later keep their manual
- * pages and their recommended packages. */
+/* Hooks of mmdebstrap; "$1" is the new root. */
 static const char *const hooks[] = {
     "chroot \"$1\" systemctl enable systemd-networkd.service systemd-resolved.service",
-    "printf 'datasource_list: [NoCloud, None]\\n' >\"$1\"/etc/cloud/cloud.cfg.d/90_vmlab.cfg",
     "ln -sf ../run/systemd/resolve/stub-resolv.conf \"$1\"/etc/resolv.conf",
+
+    /* cloud-init looks nowhere but in the seed that the installer writes. Without a locale of its
+     * own it would generate one on each first boot; host keys are told to the lab, not the screen. */
+    "printf '%s\\n' 'datasource_list: [NoCloud, None]' 'locale: false'"
+    " 'ssh: {emit_keys_to_console: false}' >\"$1\"/etc/cloud/cloud.cfg.d/90_vmlab.cfg",
+    "echo LANG=C.UTF-8 >\"$1\"/etc/default/locale",
+
+    /* What each machine makes for itself. */
     "rm -f \"$1\"/etc/ssh/ssh_host_* \"$1\"/etc/hostname \"$1\"/etc/.resolv.conf.*"
     " \"$1\"/var/lib/dbus/machine-id \"$1\"/var/lib/systemd/random-seed"
     " \"$1\"/vmlinuz.old \"$1\"/initrd.img.old",
     ": >\"$1\"/etc/machine-id",
+
+    /* Only of use with LVM; costs seconds of each boot. */
+    "chroot \"$1\" systemctl disable e2scrub_reap.service",
+
+    /* mmdebstrap's own settings: packages installed later bring their manual pages again. */
     "rm -f \"$1\"/etc/dpkg/dpkg.cfg.d/99mmdebstrap \"$1\"/etc/apt/apt.conf.d/99mmdebstrap",
+
+    /* systemd.unit(5), ConditionNeedsUpdate=: the packages have just made these caches. */
+    "touch \"$1\"/etc/.updated \"$1\"/var/.updated",
 };
 
 static const char *const dpkg_options[] = {
@@ -57,6 +70,7 @@ static const char *const dpkg_options[] = {
     "path-exclude=/usr/share/locale/*",
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/lib/binfmt.d/python*", /* to run .pyc files by name: a mount for nothing */
     "force-unsafe-io",
 };
 

@@ -347,10 +347,14 @@ static void warn_drivers(
 	static const char *const expected[] = {
 	    "ext4", "vfat", "sd_mod", "virtio_blk", "virtio_net", "efivarfs"};
 
+	char missing[128] = "";
+
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
 		if (!image_modules_provides(m, index, expected[i]))
-			log_warn("kernel %s has no %s, neither as a module nor built in", version,
-			    expected[i]);
+			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
+			    " %s", expected[i]);
+	if (*missing)
+		log_warn("kernel %s lacks drivers that an installer may need:%s", version, missing);
 }
 
 static int write_modules(const struct image_scan *scan, const char *version, int dirfd,

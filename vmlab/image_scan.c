@@ -380,7 +380,9 @@ static int unpack_member(const char *path, const char *packed, size_t packed_len
 
 	if (!a)
 		return err_set(e, ENOMEM, "out of memory");
-	archive_read_support_filter_all(a);
+	archive_read_support_filter_zstd(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_gzip(a);
 	archive_read_support_format_raw(a);
 	if (archive_read_open_memory(a, packed, packed_len) || archive_read_next_header(a, &entry))
 		return err_set(e, EBADMSG, "cannot decompress %s: %s", path,

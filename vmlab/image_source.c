@@ -128,7 +128,9 @@ static int decoder_open(struct image_source *s, struct err *e)
 	s->decoder = archive_read_new();
 	if (!s->decoder)
 		return err_set(e, ENOMEM, "out of memory");
-	archive_read_support_filter_all(s->decoder);
+	archive_read_support_filter_zstd(s->decoder);
+	archive_read_support_filter_xz(s->decoder);
+	archive_read_support_filter_bzip2(s->decoder);
 	archive_read_support_format_raw(s->decoder);
 	rc = archive_read_open(s->decoder, s, NULL, decoder_read, NULL);
 	if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN)
