@@ -66,14 +66,32 @@ hook=$here/$name/base-hook.sh
 
 tarball=$base/$name-$arch.tar
 week=${BOOTSTRAP_WEEK:-$(date -u +%G-W%V)}
-inputs="$0 $hook"
-[ "$name" != builder ] || inputs="$inputs $here/builder/static-libs.sh"
+inputs=$hook
+[ "$name" != builder ] || inputs="$hook $here/builder/static-libs.sh"
 # shellcheck disable=SC2086 # a list of files
-key=$({ echo "$name $arch $week"; cat $inputs; } | sha256sum | cut -d' ' -f1)
-if [ -z "$refresh" ] && [ -s "$tarball" ] && [ "$(cat "$tarball.key" 2>/dev/null)" = "$key" ]; then
+key=$({
+	echo "$suite $name $arch $week $variant $packages"
+	sed -n '/^# ---- here -/,$p' "$0"
+	cat $inputs
+} | sha256sum | cut -d' ' -f1)
+up_to_date()
+{
+	[ -s "$tarball" ] && [ "$(cat "$tarball.key" 2>/dev/null)" = "$key" ]
+}
+if [ -z "$refresh" ] && up_to_date; then
 	exit 0
 fi
 mkdir -p "$base"
+
+# One run makes it; another that waited here finds it made.
+if [ -z "${BOOTSTRAP_LOCKED-}" ]; then
+	exec 9>"$base/.$name-$arch.lock"
+	flock -n 9 || {
+		echo "bootstrap.sh: waiting for another run that makes $name-$arch.tar" >&2
+		flock 9
+		! up_to_date || exit 0
+	}
+fi
 
 # ---- in a container -----------------------------------------------------------------------------
 
@@ -86,7 +104,7 @@ if [ "${BOOTSTRAP:-host}" = container ]; then
 	"$here/client.sh" run --rm --network host --cap-add SYS_ADMIN \
 		--security-opt apparmor=unconfined --security-opt seccomp=unconfined \
 		-v "$top:/src:ro" -v "$base:/base" -w /src \
-		-e BASE_DIR=/base -e "BOOTSTRAP_WEEK=$week" -e "OWNER=$(id -u):$(id -g)" \
+		-e BASE_DIR=/base -e BOOTSTRAP_LOCKED=1 -e "BOOTSTRAP_WEEK=$week" -e "OWNER=$(id -u):$(id -g)" \
 		-e http_proxy -e https_proxy "$image" sh -euc '
 			export DEBIAN_FRONTEND=noninteractive
 			command -v mmdebstrap >/dev/null && command -v arch-test >/dev/null || {
@@ -112,6 +130,7 @@ work=$(mktemp -d "$base/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
+# Monday's date on what the hooks make, so that a week's tarballs are alike.
 SOURCE_DATE_EPOCH=$(date -u -d "$(date -u +%F) -$(($(date -u +%u) - 1)) days" +%s)
 export SOURCE_DATE_EPOCH
 
