@@ -27,7 +27,6 @@ static const char schema[] =
     " id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, mac TEXT NOT NULL, vm TEXT NOT NULL,"
     " kind TEXT NOT NULL, text TEXT NOT NULL, phase TEXT, bytes INTEGER NOT NULL,"
     " total_bytes INTEGER NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS event_vm ON event (vm, id);"
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);"
     "PRAGMA user_version = " NUMBER_TEXT(DB_VERSION) ";";
 
@@ -147,7 +146,7 @@ static int open_file(const char *path, struct db **out, struct err *e)
 	r = check_content(db, e);
 	if (r < 0)
 		return r;
-	r = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", "set up", e);
+	r = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;", "set up", e);
 	if (r < 0)
 		return r;
 	r = exec(db, schema, "set up", e);

@@ -14,7 +14,8 @@
 
 #define BUCKETS (1u << 17) /* 1 MiB of pointers: chains stay short at 100,000 machines */
 #define STRIPES 64
-#define EVENT_EVERY_MS 5000
+#define BOOT_EVENT_EVERY_MS 5000
+#define LOADING_EVENT_EVERY_MS 60000 /* iPXE that cannot load our kernel asks every 10 s */
 #define LEASE_EVENT_EVERY_MS 2000
 
 /* Kept for ever once made. `hot` is written under the stripe's lock and read without. */
@@ -340,7 +341,8 @@ static bool is_news(uint64_t asked, enum boot_decision decision, int64_t now)
 	if (decision != BOOT_INSTALL && decision != BOOT_LOCAL && decision != BOOT_SHELL &&
 	    decision != BOOT_KERNEL)
 		return false;
-	return now - (int64_t)(asked >> 8) >= EVENT_EVERY_MS;
+	return now - (int64_t)(asked >> 8) >=
+	       (decision == BOOT_INSTALL ? LOADING_EVENT_EVERY_MS : BOOT_EVENT_EVERY_MS);
 }
 
 unsigned state_booted(

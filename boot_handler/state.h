@@ -29,7 +29,8 @@ struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
 
 /* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
  * unless one has started and not even the installer has come up since. Lock-free when nothing
- * changes, and then an event is recorded at most every 5 s. Returns the attempt's number. */
+ * changes, and then an event is recorded at most every 5 s (every minute while it cannot even load
+ * the installer). Returns the attempt's number. */
 unsigned state_booted(struct state *s, const struct mac *mac, const char *name,
     enum boot_decision decision);
 

@@ -10,7 +10,7 @@
 #include "lib/log.h"
 
 #define COALESCE_MS 15
-#define LAZY_MS 10000
+#define LAZY_MS 60000
 #define RETRY_MS 1000
 #define FLUSH_WAIT_MS 3000
 #define PRUNE_EVERY 1000

@@ -2,7 +2,7 @@
  *
  * Others hand it events and logs, and tell it that machines changed; it fetches the changed rows
  * itself (so ten changes of one machine cost one write) and commits everything in one transaction.
- * Urgent changes are committed within about 30 ms, the rest (last_seen) every 10 s. When writing
+ * Urgent changes are committed within about 30 ms, the rest (last_seen) every minute. When writing
  * fails, what was to be written is kept and tried again each second.
  * All functions are safe in every thread.
  */
