@@ -32,6 +32,7 @@ struct follow {
 	int64_t cursor;             /* id of the last event seen */
 	int64_t containers_at_ms;   /* when the containers were last looked at */
 	int64_t silent_since_ms;    /* 0: the API answers */
+	bool looked;                /* not the first look any more */
 };
 
 /* ---- showing --------------------------------------------------------------------------------- */
@@ -132,7 +133,12 @@ static void arrived(struct follow *f, struct follow_vm *vm, const char *text)
 {
 	vm->outcome = FOLLOW_ARRIVED;
 	stages_end(&vm->stages, human_wallclock_ms());
-	say(f, vm, text);
+	if (f->looked) {
+		say(f, vm, text);
+		return;
+	}
+	clear_status(f);
+	fprintf(f->out, "%-*s  %s already\n", f->name_width, vm->name, text);
 }
 
 static void failed(struct follow *f, struct follow_vm *vm)
@@ -424,6 +430,7 @@ int follow_run(
 			f.silent_since_ms = 0;
 		else if (!interrupt_pending() && lost_api(&f, &e))
 			return STATUS_FAILED;
+		f.looked |= r == 0;
 		take_containers(&f);
 		if (interrupt_pending()) {
 			clear_status(&f);

@@ -42,6 +42,8 @@ int ssh_words_parse(int argc, char **argv, struct ssh_words *w, struct err *e)
 		return err_set(e, EINVAL, "which VM?");
 	w->name = i;
 	w->command_begin = i + 1;
+	if (i + 1 < argc && strcmp(argv[i + 1], "--") == 0)
+		w->command_begin++;
 	return 0;
 }
 

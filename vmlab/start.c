@@ -246,7 +246,7 @@ int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
 		if (!stack || !stack->running)
 			return stack_died(st, stack, e);
 		r = api_ready(st->s->api, e);
-		if (r == 0)
+		if (r == 0 && (!stack->health || strcmp(stack->health, "healthy") != 0))
 			r = run_health_check(st, stack, e);
 		int64_t spent = human_now_ms() - begin;
 		if (r == 0) {
@@ -262,6 +262,8 @@ int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
 			return err_wrap(e,
 			    "the stack is not healthy after %s (`vmlab logs` shows its log)",
 			    human_duration(spent, took));
+		if (r == -ECONNREFUSED)
+			err_set(e, ECONNREFUSED, "its API does not answer yet");
 		if (spent > 5000 && strcmp(said, e->msg) != 0) {
 			snprintf(said, sizeof(said), "%s", e->msg);
 			fprintf(st->out, "lab: waits for the stack: %s\n", said);

@@ -675,6 +675,7 @@ static void test_ssh_words(void **state)
 	} cases[] = {
 	    {{"ssh", "web1"}, 1, 1, 2, false, false},
 	    {{"ssh", "web1", "ls", "-l"}, 1, 1, 2, false, false},
+	    {{"ssh", "web1", "--", "ls", "--", "x"}, 1, 1, 3, false, false},
 	    {{"ssh", "-L", "1:h:2", "web1"}, 3, 3, 4, false, false},
 	    {{"ssh", "-l", "root", "web1"}, 3, 3, 4, false, true},
 	    {{"ssh", "-lroot", "-tt", "web1"}, 3, 3, 4, false, true},
