@@ -15,7 +15,7 @@ import time
 
 import vmlab_cli
 from harness import LOGS, Suite, check, check_equal, docker, eventually, fail, have_image, run, skip, tail
-from vmlab_cli import IMAGES, VM_IMAGE, VmLab
+from vmlab_cli import IMAGES, STACK_IMAGE, VM_IMAGE, VmLab
 
 suite = Suite("e2e", __doc__)
 lab = VmLab(suite)
@@ -34,7 +34,7 @@ READY = "`vmlab up` brings a 512 MiB VM from power-on to ready"
 @suite.test(HAVE)
 def _():
     missing = []
-    for image in ("pxeboot_stack:latest", VM_IMAGE):
+    for image in (STACK_IMAGE, VM_IMAGE):
         if not have_image(image):
             missing.append(f"container image {image} (`make load`)")
     if not os.path.exists(os.path.join(IMAGES, "debian-13", "amd64", "manifest.json")):

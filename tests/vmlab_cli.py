@@ -10,6 +10,7 @@ import time
 import http_client
 from harness import DOCKER, PREFIX, ROOT, check, docker, eventually, fail, run, tail
 
+STACK_IMAGE = os.environ.get("STACK_IMAGE", "pxeboot_stack:latest")
 VM_IMAGE = os.environ.get("VM_IMAGE", "vmlab_vm:latest")
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64")
 BINARY = next((p for p in (os.environ.get("VMLAB", ""),
@@ -35,7 +36,8 @@ class VmLab:
         for path in (self.vms, self.images, os.path.join(self.dir, "home")):
             os.makedirs(path)
         self.env = dict(os.environ, VMLAB_LAB=self.name, VMLAB_VMS=self.vms, VMLAB_IMAGES=self.images,
-            VMLAB_PORT=str(self.port), VMLAB_HOME=os.path.join(self.dir, "home"), NO_COLOR="1", TERM="dumb")
+            VMLAB_PORT=str(self.port), VMLAB_HOME=os.path.join(self.dir, "home"), NO_COLOR="1", TERM="dumb",
+            VMLAB_STACK_IMAGE=STACK_IMAGE, VMLAB_VM_IMAGE=VM_IMAGE)
         suite.cleanup(self.remove)
         suite.log_on_failure(self.log)
 
