@@ -411,23 +411,26 @@ static int event_from(sqlite3_stmt *s, struct event *event)
 	return 0;
 }
 
-int db_read_events(struct db *db, uint64_t after, const char *vm, unsigned limit,
+/* Bound: 1 after, 2 vm, 3 limit. Ids grow, so that "after" is a range of the table's own key. */
+static const char first_events[] =
+    "SELECT * FROM event WHERE id > ?1 AND (?2 = '' OR vm = ?2) ORDER BY id LIMIT ?3";
+static const char newest_events[] =
+    "SELECT * FROM (SELECT * FROM event WHERE id > ?1 AND (?2 = '' OR vm = ?2)"
+    " ORDER BY id DESC LIMIT ?3) ORDER BY id";
+
+int db_read_events(struct db *db, const struct db_event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)
 {
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
+	const char *sql = query->newest ? newest_events : first_events;
 	struct event one;
 	int code;
 
-	if (sqlite3_prepare_v2(db->handle,
-		vm[0] ? "SELECT * FROM event WHERE id > ? AND vm = ? ORDER BY id LIMIT ?"
-		      : "SELECT * FROM event WHERE id > ? ORDER BY id LIMIT ?",
-		-1, &s, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK)
 		return db_err(db, e, "read");
-	int i = 1;
-	sqlite3_bind_int64(s, i++, (sqlite3_int64)after);
-	if (vm[0])
-		bind_required(s, i++, vm);
-	sqlite3_bind_int64(s, i, limit);
+	sqlite3_bind_int64(s, 1, query->newest ? 0 : (sqlite3_int64)query->after);
+	bind_required(s, 2, query->vm);
+	sqlite3_bind_int64(s, 3, query->limit);
 	while ((code = sqlite3_step(s)) == SQLITE_ROW)
 		if (event_from(s, &one) == 0)
 			event(ctx, &one);

@@ -43,8 +43,14 @@ must_check int db_prune(struct db *db, uint64_t newest_id, struct err *e);
 must_check int db_commit(struct db *db, struct err *e);
 void db_rollback(struct db *db);
 
-/* Events with id > after, oldest first, at most limit; of one VM unless vm is "". */
-must_check int db_read_events(struct db *db, uint64_t after, const char *vm, unsigned limit,
+/* Which events to read; they always come in the order of their ids. */
+struct db_event_query {
+	bool newest;    /* the last `limit` ones; else the first `limit` with id > after */
+	uint64_t after;
+	unsigned limit;
+	const char *vm; /* of this VM only, unless it is "" */
+};
+must_check int db_read_events(struct db *db, const struct db_event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
 /* *out is the caller's to free; NULL when there is no log. */
 must_check int db_read_log(struct db *db, const struct mac *mac, char **out, struct err *e);

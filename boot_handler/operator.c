@@ -328,8 +328,14 @@ static void answer_events(
 	struct event_list list = {json_array(), route->after};
 	struct err e = ERR_INIT;
 
-	int r = state_events(services->state, route->after, route->name, route->limit, add_event,
-	    &list, &e);
+	struct db_event_query query = {
+	    .newest = !route->has_after,
+	    .after = route->after,
+	    .limit = route->limit,
+	    .vm = route->name,
+	};
+
+	int r = state_events(services->state, &query, add_event, &list, &e);
 	if (r < 0) {
 		json_decref(list.events);
 		answer_err(a, r, &e);

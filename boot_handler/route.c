@@ -300,8 +300,12 @@ static int parse_events(struct piece query, struct route *out, struct err *e)
 
 	out->kind = ROUTE_EVENTS;
 	while (next_parameter(&query, &key, &value)) {
-		if (piece_is(key, "after") && parse_number(value, INT64_MAX, &out->after) < 0)
-			return err_set(e, EINVAL, "after is malformed: give the id of an event");
+		if (piece_is(key, "after")) {
+			out->has_after = true;
+			if (parse_number(value, INT64_MAX, &out->after) < 0)
+				return err_set(
+				    e, EINVAL, "after is malformed: give the id of an event");
+		}
 		if (piece_is(key, "limit") &&
 		    (parse_number(value, ROUTE_EVENTS_LIMIT_MAX, &limit) < 0 || limit == 0))
 			return err_set(e, EINVAL, "limit is malformed: give a number from 1 to %d",

@@ -60,6 +60,7 @@ struct route {
 	char uuid[37];   /* lower case; empty when absent */
 	char serial[65]; /* printable ASCII; empty when absent or not printable */
 	char name[64];   /* valid VM name; empty when absent */
+	bool has_after;  /* ROUTE_EVENTS: `after` was given; else the newest ones are wanted */
 	uint64_t after;  /* ROUTE_EVENTS: ids greater than this */
 	unsigned limit;  /* ROUTE_EVENTS: at most so many */
 };

@@ -637,11 +637,11 @@ int state_probe(struct state *s, struct err *e)
 	return writer_flush(s->writer, true, e);
 }
 
-int state_events(struct state *s, uint64_t after, const char *vm, unsigned limit,
+int state_events(struct state *s, const struct db_event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)
 {
 	pthread_mutex_lock(&s->reader_lock);
-	int r = db_read_events(s->reader, after, vm, limit, event, ctx, e);
+	int r = db_read_events(s->reader, query, event, ctx, e);
 	pthread_mutex_unlock(&s->reader_lock);
 	return r;
 }
@@ -652,9 +652,4 @@ int state_log(struct state *s, const struct mac *mac, char **out, struct err *e)
 	int r = db_read_log(s->reader, mac, out, e);
 	pthread_mutex_unlock(&s->reader_lock);
 	return r;
-}
-
-uint64_t state_last_event(struct state *s)
-{
-	return writer_last_event(s->writer);
 }

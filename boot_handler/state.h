@@ -13,6 +13,7 @@
 #define BOOT_HANDLER_STATE_H
 
 #include "boot_handler/boot.h"
+#include "boot_handler/db.h"
 #include "boot_handler/machine.h"
 #include "boot_handler/report.h"
 #include "lib/err.h"
@@ -64,9 +65,8 @@ must_check int state_save(struct state *s, struct err *e);
 must_check int state_probe(struct state *s, struct err *e);
 
 /* Events and logs, from the file; see db.h. */
-must_check int state_events(struct state *s, uint64_t after, const char *vm, unsigned limit,
+must_check int state_events(struct state *s, const struct db_event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
 must_check int state_log(struct state *s, const struct mac *mac, char **out, struct err *e);
-uint64_t state_last_event(struct state *s);
 
 #endif

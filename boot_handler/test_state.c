@@ -212,6 +212,15 @@ static void see(void *ctx, const struct event *event)
 	strcat(seen->text, " ");
 }
 
+static int read_events(struct state *s, uint64_t after, const char *vm,
+    void (*event)(void *ctx, const struct event *event), struct seen *seen)
+{
+	struct db_event_query query = {.after = after, .limit = 100, .vm = vm};
+	struct err e = ERR_INIT;
+
+	return state_events(s, &query, event, seen, &e);
+}
+
 static void events(void **state)
 {
 	struct fixture *f = *state;
@@ -222,18 +231,22 @@ static void events(void **state)
 	for (int i = 0; i < 100; i++)
 		state_booted(f->s, &mac, "web1", BOOT_LOCAL);
 	assert_int_equal(state_save(f->s, &e), 0);
-	assert_int_equal(state_events(f->s, 0, "", 100, see, &seen, &e), 0);
+	assert_int_equal(read_events(f->s, 0, "", see, &seen), 0);
 	assert_string_equal(seen.text, "ipxe:install state:booting phase:network "
 				       "state:installing phase:report state:installed ipxe:local ");
 	reopen(f);
 	struct seen again = {.last = seen.last};
 	state_reinstall(f->s, &mac, "web1");
 	assert_int_equal(state_save(f->s, &e), 0);
-	assert_int_equal(state_events(f->s, seen.last, "web1", 100, see, &again, &e), 0);
+	assert_int_equal(read_events(f->s, seen.last, "web1", see, &again), 0);
 	assert_string_equal(again.text, "action:reinstall state:declared ");
 	struct seen other = {0};
-	assert_int_equal(state_events(f->s, 0, "web2", 100, see, &other, &e), 0);
+	assert_int_equal(read_events(f->s, 0, "web2", see, &other), 0);
 	assert_int_equal(other.count, 0);
+	struct db_event_query newest = {.newest = true, .limit = 2, .vm = "web1"};
+	struct seen end = {0};
+	assert_int_equal(state_events(f->s, &newest, see, &end, &e), 0);
+	assert_string_equal(end.text, "action:reinstall state:declared ");
 }
 
 static void logs(void **state)

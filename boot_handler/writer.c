@@ -390,11 +390,3 @@ int writer_flush(struct writer *w, bool probe, struct err *e)
 	pthread_mutex_unlock(&w->lock);
 	return r;
 }
-
-uint64_t writer_last_event(struct writer *w)
-{
-	pthread_mutex_lock(&w->lock);
-	uint64_t id = w->last_event;
-	pthread_mutex_unlock(&w->lock);
-	return id;
-}

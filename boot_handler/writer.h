@@ -44,7 +44,4 @@ void writer_kick(struct writer *w);
  * `probe` writes even when nothing changed. -ETIMEDOUT or the error of the failed commit. */
 must_check int writer_flush(struct writer *w, bool probe, struct err *e);
 
-/* Id of the newest event handed in. */
-uint64_t writer_last_event(struct writer *w);
-
 #endif
