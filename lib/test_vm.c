@@ -458,7 +458,8 @@ static void defaults_are_checked(void **state)
 	} table[] = {
 	    {"{\"mac\":\"52:54:00:00:00:11\"}", 1, 8, "belongs to one machine"},
 	    {"{\n\"uuid\":\"x\"}", 2, 8, "belongs to one machine"},
-	    {"{\"cpu\":2}", 1, 8, "not a known field"},
+	    {"{\"cpu\":2}", 1, 2, "did you mean \"cpus\"?"},
+	    {"{\"disks\":[{\"sise\":1}]}", 1, 12, "\"disks[0].sise\" is not a known field"},
 	    {"{\"cpus\":0}", 1, 9, "out of range"},
 	    {"{\"cpus\":1", 1, 10, "too early"},
 	    {"{\"firmware\":\"bios\",\"arch\":\"arm64\"}", 1, 13, "only with"},

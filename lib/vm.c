@@ -62,7 +62,7 @@ const struct vm_field vm_fields[] = {
         ",\"max_size\":" SIZE "}}}}}",
         "Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB "
         "without it); `match` picks a physical one by `serial`, `model`, `wwn`, `path`, `transport`, "
-        "`min_size`, `max_size`.",
+        "`min_size`, `max_size` (checked; the installer refuses it so far).",
         "one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
     {"firmware", vm_read_firmware, 0, "{\"enum\":[\"uefi\",\"bios\"]}",
         "Firmware of the machine; `bios` only with `amd64`.", "`uefi`", "\"uefi\""},
@@ -122,7 +122,7 @@ const struct vm_field vm_fields[] = {
         "cloud-init network-config, format 1 or 2.", "DHCP on the interface it boots from",
         "{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": true}}}"},
     {"storage", vm_read_storage, 0, "{\"type\":\"object\"}",
-        "Disk layout in place of the standard one.",
+        "Disk layout in place of the standard one (the installer refuses it so far).",
         "GPT: EFI system partition of 512 MiB, the rest for `/`", "{}"},
     {"pxeboot", vm_read_pxeboot, 0, "{\"type\":\"boolean\"}",
         "`false` with `kernel` and `initrd`: boot these from the image directory; `false` without "
@@ -290,7 +290,8 @@ static json_t *read_text(const char *text, size_t len, struct vm_where *where, s
 	return root;
 }
 
-static void warn_unknown_fields(struct vm_reader *r, json_t *root)
+/* Drops unknown members; with r->strict, refuses the first one. */
+static int drop_unknown_fields(struct vm_reader *r, json_t *root)
 {
 	const char *known[sizeof(vm_fields) / sizeof(vm_fields[0])];
 	const char *key;
@@ -302,10 +303,12 @@ static void warn_unknown_fields(struct vm_reader *r, json_t *root)
 	json_object_foreach_safe(root, next, key, value) {
 		if (find_field(key))
 			continue;
-		if (strcmp(key, "$schema") != 0)
-			vm_warn_unknown(r, key, known, vm_field_count);
+		if (strcmp(key, "$schema") != 0 &&
+		    vm_unknown_key(r, key, known, vm_field_count) < 0)
+			return -EINVAL;
 		json_object_del(root, key);
 	}
+	return 0;
 }
 
 static void drop_empty_fields(json_t *root)
@@ -448,7 +451,8 @@ int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **o
 	if (!root)
 		return -EINVAL;
 	set_builtin_defaults(&r.draft);
-	warn_unknown_fields(&r, root);
+	if (drop_unknown_fields(&r, root) < 0)
+		return -EINVAL;
 	drop_empty_fields(root);
 	if (check_required(&r, root) < 0 || read_fields(&r, root, defaults) < 0 ||
 	    check_together(&r) < 0)
@@ -460,25 +464,20 @@ int vm_defaults_parse(
     const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e)
 {
 	struct err ignored;
-	struct vm_reader r = {.text = text, .len = len, .where = where, .e = e ? e : &ignored};
+	struct vm_reader r = {
+	    .text = text, .len = len, .where = where, .e = e ? e : &ignored, .strict = true};
 
 	_cleanup_json_ json_t *root = read_text(text, len, where, r.e);
 	if (!root)
 		return -EINVAL;
 	set_builtin_defaults(&r.draft);
+	if (drop_unknown_fields(&r, root) < 0)
+		return -EINVAL;
 	drop_empty_fields(root);
-	json_object_del(root, "$schema");
-
-	const char *key;
-	json_t *ignored_value;
-	json_object_foreach(root, key, ignored_value) {
-		const struct vm_field *f = find_field(key);
-		if (!f)
-			return refuse_field(&r, key, "is not a known field: correct or remove it");
-		if (f->flags & VM_FIELD_OWN)
-			return refuse_field(
-			    &r, key, "belongs to one machine: move it into that machine's own file");
-	}
+	for (size_t i = 0; i < vm_field_count; i++)
+		if ((vm_fields[i].flags & VM_FIELD_OWN) && json_object_get(root, vm_fields[i].name))
+			return refuse_field(&r, vm_fields[i].name,
+			    "belongs to one machine: move it into that machine's own file");
 	if (read_fields(&r, root, NULL) < 0 || check_together(&r) < 0)
 		return -EINVAL;
 	*out = steal_ptr(root);

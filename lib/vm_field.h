@@ -18,6 +18,7 @@ struct vm_reader {
 	struct cidr4 subnet; /* prefix 0: none */
 	struct cidr6 subnet6;
 	bool from_defaults;  /* the value at hand comes from _defaults.json */
+	bool strict;         /* an unknown key is refused: _defaults.json has no other use for it */
 
 	const char *text; /* the file, for positions */
 	size_t len;
@@ -53,8 +54,11 @@ int vm_refuse(struct vm_reader *r, const char *fmt, ...) __attribute__((format(p
 /* As vm_refuse, with the sentence that is in r->e already. */
 int vm_refuse_err(struct vm_reader *r);
 
-/* Warns about the member `key` of the object at r->path. */
-void vm_warn_unknown(struct vm_reader *r, const char *key, const char *const *known, size_t count);
+/* Warns about the unknown member `key` of the object at r->path, or refuses it (-EINVAL). */
+int vm_unknown_key(struct vm_reader *r, const char *key, const char *const *known, size_t count);
+
+/* Warns about the value at r->path. */
+void vm_warn(struct vm_reader *r, const char *sentence);
 
 /* Enter a member or an element of the value at hand, and leave it again. */
 void vm_path_key(struct vm_reader *r, const char *key);

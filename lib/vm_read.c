@@ -89,14 +89,14 @@ static unsigned edit_distance(const char *a, const char *b)
 	return row[lb];
 }
 
-void vm_warn_unknown(struct vm_reader *r, const char *key, const char *const *known, size_t count)
+int vm_unknown_key(struct vm_reader *r, const char *key, const char *const *known, size_t count)
 {
 	char sentence[400], path[120];
 	const char *nearest = NULL;
 	unsigned best = 3;
 
-	if (!r->warn)
-		return;
+	if (r->from_defaults)
+		return 0; /* told when _defaults.json was read */
 	for (size_t i = 0; i < count; i++) {
 		unsigned d = edit_distance(key, known[i]);
 		if (d < best && d < strlen(known[i])) {
@@ -105,11 +105,29 @@ void vm_warn_unknown(struct vm_reader *r, const char *key, const char *const *kn
 		}
 	}
 	vm_path_key(r, key);
+	struct vm_where where = locate(r, true);
 	json_path_format(&r->path, path, sizeof(path));
-	snprintf(sentence, sizeof(sentence), "\"%s\" is not a known field and is ignored%s%s%s", path,
-	    nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-	r->warn(r->ctx, locate(r, true), sentence);
 	vm_path_leave(r);
+	snprintf(sentence, sizeof(sentence), "\"%s\" is not a known field%s%s%s%s", path,
+	    r->strict ? "" : " and is ignored", nearest ? ": did you mean \"" : "",
+	    nearest ? nearest : "", nearest ? "\"?" : "");
+	if (r->strict) {
+		*r->where = where;
+		return err_set(r->e, EINVAL, "%s", sentence);
+	}
+	if (r->warn)
+		r->warn(r->ctx, where, sentence);
+	return 0;
+}
+
+void vm_warn(struct vm_reader *r, const char *sentence)
+{
+	char text[400], path[120];
+
+	if (!r->warn || r->from_defaults)
+		return;
+	snprintf(text, sizeof(text), "\"%s\" %s", json_path_format(&r->path, path, sizeof(path)), sentence);
+	r->warn(r->ctx, locate(r, false), text);
 }
 
 /* ---- kinds of values --------------------------------------------------------------------------*/
