@@ -202,7 +202,13 @@ fi
 ports_check
 folders
 if [ -e /etc/vmlab/authorized_keys ]; then
-	install -m 0644 /etc/vmlab/authorized_keys "$run/authorized_keys" ||
+	# boot_handler reads it again when it changes; a file only root may read is copied once.
+	rm -f "$run/authorized_keys"
+	if as boot_handler test -r /etc/vmlab/authorized_keys; then
+		ln -s /etc/vmlab/authorized_keys "$run/authorized_keys"
+	else
+		install -m 0644 /etc/vmlab/authorized_keys "$run/authorized_keys"
+	fi ||
 		die "/etc/vmlab/authorized_keys cannot be read: mount a readable file of public SSH keys"
 	set -- "$@" keys
 fi
