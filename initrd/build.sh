@@ -114,7 +114,7 @@ sum_is() # file, sum
 }
 
 # shellcheck disable=SC2046 # splitting the table's line is the point
-set -- $(sed -n "s/^$arch[[:space:]]//p" "$here/alpine-minirootfs.table")
+set -- $(sed -n "s/^${arch}[[:space:]]//p" "$here/alpine-minirootfs.table")
 release=$1 alpine_file=$2 alpine_sum=$3
 alpine=
 case $base in

@@ -22,7 +22,7 @@
 /* Level 10 takes a minimal Debian through at about 60 MB/s a core; higher ones gain a few percent
  * of size for several times the time. The kernel unpacks the modules in a machine that waits. */
 #define ROOTFS_ZSTD_LEVEL 10
-#define MODULES_ZSTD_LEVEL 15
+#define MODULES_ZSTD_LEVEL 12
 #define THREADS_MAX 8
 
 /* ---- the directory the image is made in --------------------------------------------------------*/
