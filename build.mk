@@ -83,7 +83,8 @@ VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := lib/test_vm lib/test_vm_store lib/test_addr vm_watcher/test_hosts
 TESTS += $(addprefix vmlab/,test_vmlab test_image)
-TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state)
+TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state \
+	test_server)
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts
 FUZZERS += boot_handler/fuzz_route
 

@@ -49,7 +49,7 @@ void server_answer_error(
 void server_answer_text(struct server_answer *a, const char *type, char *text);
 
 struct server_options {
-	const char *listen; /* "unix:/path", "1.2.3.4:80", "[::1]:80" or ":80" */
+	const char *listen; /* "unix:/path", "1.2.3.4:80", "[::1]:80" or ":80"; borrowed till the end */
 	enum route_side side;
 	unsigned threads; /* at least 1 */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);

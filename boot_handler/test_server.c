@@ -1,0 +1,401 @@
+/* The handlers behind real listeners, asked over sockets; with snapshots changing meanwhile. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "boot_handler/guest.h"
+#include "boot_handler/operator.h"
+#include "boot_handler/server.h"
+#include "boot_handler/services.h"
+#include "lib/log.h"
+
+#define MAC "52:54:00:00:00:11"
+#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define PART(name, file) \
+	"\"" name "\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}"
+#define ANSWER_MAX 20000
+
+static char dir[] = "/tmp/test_server.XXXXXX";
+static struct services services;
+static struct server *guest;
+static struct server *operators;
+
+static void write_file(const char *name, const char *text)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void make_folder(const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void make_image(void)
+{
+	make_folder("images");
+	make_folder("images/debian-13");
+	make_folder("images/debian-13/amd64");
+	write_file("images/debian-13/amd64/r.tar", "12345");
+	write_file("images/debian-13/amd64/vmlinuz", "12345");
+	write_file("images/debian-13/amd64/modules.cpio.zst", "12345");
+	write_file("images/debian-13/amd64/manifest.json",
+	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\","
+	    PART("rootfs", "r.tar") "," PART("kernel", "vmlinuz") ","
+	    PART("modules", "modules.cpio.zst") "}");
+}
+
+static const char *path_of(const char *name)
+{
+	static char paths[8][300];
+	static int next;
+	char *path = paths[next++ % 8];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+	return path;
+}
+
+static struct server *start(const char *name, enum route_side side,
+    void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a))
+{
+	struct server *s = NULL;
+	struct err e = ERR_INIT;
+	static char where[2][310]; /* the server goes on using it */
+	char *mine = where[side == ROUTE_SIDE_OPERATOR];
+
+	snprintf(mine, sizeof(where[0]), "unix:%s/%s", dir, name);
+	struct server_options options = {mine, side, 2, handle, &services};
+	if (server_start(&options, &s, &e) < 0)
+		fail_msg("%s", e.msg);
+	return s;
+}
+
+static int setup(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	make_folder("vms");
+	write_file("vms/web1.json", "{\"name\":\"web1\",\"mac\":\"" MAC "\"}");
+	write_file("vms/arm.json",
+	    "{\"name\":\"arm\",\"mac\":\"52:54:00:00:00:22\",\"arch\":\"arm64\"}");
+	write_file("vms/disk.json",
+	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\"}");
+	write_file("vms/broken.json", "{\"name\":");
+	make_image();
+	struct vm_store_options options = {.dir = path_of("vms")};
+	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
+	services.domain = "pvmlab.local";
+	if (vm_store_open(&options, &services.store, &e) < 0 ||
+	    live_new(services.store, &services.live, &e) < 0 ||
+	    images_new(path_of("images"), &services.images, &e) < 0 ||
+	    keys_new(path_of("keys"), &services.keys, &e) < 0 ||
+	    state_open(path_of("state.db"), &services.state, &e) < 0)
+		fail_msg("%s", e.msg);
+	guest = start("g", ROUTE_SIDE_GUEST, guest_handle);
+	operators = start("o", ROUTE_SIDE_OPERATOR, operator_handle);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[300];
+
+	(void)state;
+	server_stop(guest);
+	server_stop(operators);
+	state_close(services.state);
+	keys_free(services.keys);
+	images_free(services.images);
+	live_free(services.live);
+	vm_store_close(services.store);
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	return system(command);
+}
+
+/* ---- a small client ---------------------------------------------------------------------- */
+
+static int dial(const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 10};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", dir, name);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Sends bytes, reads till the end of the connection; returns the status, 0 when there is none. */
+static int exchange(const char *name, const char *bytes, size_t len, char *answer)
+{
+	int fd = dial(name);
+	size_t n = 0;
+	ssize_t r;
+	int status = 0;
+
+	for (size_t sent = 0; sent < len; sent += (size_t)r) {
+		r = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL);
+		if (r <= 0)
+			break;
+	}
+	shutdown(fd, SHUT_WR);
+	while (n < ANSWER_MAX - 1 && (r = recv(fd, answer + n, ANSWER_MAX - 1 - n, 0)) > 0)
+		n += (size_t)r;
+	answer[n] = '\0';
+	close(fd);
+	return sscanf(answer, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+}
+
+static char answer[ANSWER_MAX];
+
+static int ask(const char *name, const char *method, const char *path, const char *body)
+{
+	char *text = NULL;
+	int n = asprintf(&text,
+	    "%s %s HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Length: %zu\r\n"
+	    "\r\n%s",
+	    method, path, strlen(body), body);
+	int status = exchange(name, text, (size_t)n, answer);
+
+	free(text);
+	return status;
+}
+
+static bool says(const char *part)
+{
+	return strstr(answer, part) != NULL;
+}
+
+/* ---- tests ------------------------------------------------------------------------------- */
+
+static void guest_statuses(void **state)
+{
+	static const struct {
+		const char *method;
+		const char *path;
+		int status;
+	} table[] = {
+	    {"GET", "/ipxe?mac=" MAC, 200},
+	    {"HEAD", "/ipxe?mac=" MAC, 200},
+	    {"GET", "/ipxe?mac=52:54:00:00:00:77", 200},
+	    {"GET", "/ipxe?mac=52:54:00:00:00:22", 200},
+	    {"GET", "/ipxe?mac=x%0d%0aX-Evil:1", 400},
+	    {"GET", "/ipxe", 400},
+	    {"POST", "/ipxe?mac=" MAC, 405},
+	    {"GET", "/config/" MAC, 200},
+	    {"GET", "/config/52:54:00:00:00:22", 409},
+	    {"GET", "/config/52:54:00:00:00:77", 404},
+	    {"GET", "/config/nonsense", 400},
+	    {"PUT", "/config/" MAC, 405},
+	    {"GET", "/cloud-init/web1/meta-data", 200},
+	    {"GET", "/cloud-init/web1/user-data", 200},
+	    {"GET", "/cloud-init/web1/vendor-data", 200},
+	    {"GET", "/cloud-init/web1/network-config", 200},
+	    {"GET", "/cloud-init/nobody/meta-data", 404},
+	    {"GET", "/report/" MAC, 405},
+	    {"POST", "/report/52:54:00:00:00:77", 404},
+	    {"POST", "/report/" MAC, 400},
+	    {"POST", "/report/" MAC "?phase=ready", 409},
+	    {"GET", "/api/v1/vms", 404},
+	    {"POST", "/api/v1/vms/web1/reinstall", 404},
+	    {"GET", "/", 404},
+	    {"GET", "/healthz", 200},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		int status = ask("g", table[i].method, table[i].path, "");
+		if (status != table[i].status)
+			fail_msg("%s %s: %d, not %d: %s", table[i].method, table[i].path, status,
+			    table[i].status, answer);
+		assert_false(says("evil.example"));
+		assert_false(says("\r\nX-Evil"));
+	}
+}
+
+static void whole_install(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(ask("g", "POST", "/report/" MAC,
+			     "{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":5}"), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"state\":\"installing\""));
+	assert_int_equal(ask("g", "POST", "/report/" MAC, "{\"phase\":\"rootfs\",\"status\":"
+			     "\"failed\",\"message\":\"no space\",\"log\":\"l1\\nl2\"}"), 204);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("no space") && !says("initrd.mode"));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"reason\":\"no space\"") && says("l1\\nl2"));
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(
+	    ask("g", "POST", "/report/" MAC, "{\"phase\":\"report\",\"status\":\"done\"}"), 204);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("exit 1") && !says("initrd.mode"));
+	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", "hostname=web1"), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/events?after=0", ""), 200);
+	assert_true(says("\"text\":\"ready\"") && says("\"kind\":\"ipxe\""));
+}
+
+static void operator_statuses(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("o", "GET", "/healthz", ""), 200);
+	assert_int_equal(ask("o", "GET", "/readyz", ""), 200);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms", ""), 200);
+	assert_true(says("\"name\":\"arm\"") && says("\"file\":\"broken.json\""));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/nobody", ""), 404);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/nobody/local", ""), 404);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/explode", ""), 404);
+	assert_true(says("reinstall and local"));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1/local", ""), 405);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/disk/reinstall", ""), 409);
+	assert_int_equal(ask("o", "GET", "/ipxe?mac=" MAC, ""), 404);
+}
+
+static void foreign_page(void **state)
+{
+	const char *text = "POST /api/v1/vms/web1/reinstall HTTP/1.1\r\nHost: 127.0.0.1:7480\r\n"
+			   "Origin: http://evil.example\r\nConnection: close\r\n\r\n";
+
+	(void)state;
+	assert_int_equal(exchange("o", text, strlen(text), answer), 403);
+}
+
+static void bodies_have_a_limit(void **state)
+{
+	size_t size = 200000;
+	char *text = malloc(size + 300);
+
+	(void)state;
+	int head = sprintf(text,
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n");
+	assert_int_equal(exchange("g", text, (size_t)head, answer), 413);
+	head = sprintf(text, "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+			     "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", size);
+	memset(text + head, ' ', size);
+	memcpy(text + head + size, "\r\n0\r\n\r\n", 7);
+	assert_int_equal(exchange("g", text, (size_t)head + size + 7, answer), 413);
+	free(text);
+}
+
+/* Whatever comes, the server lives. */
+static void broken_http(void **state)
+{
+	static const char *const texts[] = {
+	    "\r\n\r\n",
+	    "GARBAGE\r\n\r\n",
+	    "GET\r\n\r\n",
+	    "GET /ipxe?mac=" MAC " HTTP/9.9\r\n\r\n",
+	    "GET /ipxe?mac=" MAC " HTTP/1.1\r\nHost",
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nshort",
+	    "GET /ipxe?mac=\x01\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+	};
+	char *huge = malloc(100000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		exchange("g", texts[i], strlen(texts[i]), answer);
+	memset(huge, 'a', 100000);
+	memcpy(huge, "GET /", 5);
+	exchange("g", huge, 100000, answer);
+	free(huge);
+	assert_int_equal(ask("g", "GET", "/healthz", ""), 200);
+}
+
+static atomic_bool done;
+static atomic_int asked;
+
+static void *keep_asking(void *ctx)
+{
+	char text[ANSWER_MAX];
+	const char *request =
+	    "GET /ipxe?mac=" MAC " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+	while (!atomic_load(&done)) {
+		if (exchange("g", request, strlen(request), text) != 200)
+			atomic_store((atomic_bool *)ctx, true);
+		atomic_fetch_add(&asked, 1);
+	}
+	return NULL;
+}
+
+static void definitions_change_meanwhile(void **state)
+{
+	pthread_t threads[3];
+	atomic_bool failed = false;
+	struct err e = ERR_INIT;
+	char text[200];
+	int published = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, keep_asking, &failed);
+	for (int i = 0; i < 30 || (atomic_load(&asked) < 300 && i < 300); i++) {
+		snprintf(text, sizeof(text), "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"cpus\":%d}",
+		    i % 8 + 1);
+		write_file("vms/web1.json", text);
+		if (vm_store_wait(services.store, 500, &e) == 1) {
+			live_publish(services.live);
+			published++;
+		}
+	}
+	atomic_store(&done, true);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_false(failed);
+	assert_true(published > 5);
+}
+
+static void silent(enum log_level level, const char *line)
+{
+	(void)level;
+	(void)line;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(guest_statuses),
+	    cmocka_unit_test(whole_install),
+	    cmocka_unit_test(operator_statuses),
+	    cmocka_unit_test(foreign_page),
+	    cmocka_unit_test(bodies_have_a_limit),
+	    cmocka_unit_test(broken_http),
+	    cmocka_unit_test(definitions_change_meanwhile),
+	};
+
+	log_set_sink(silent);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
