@@ -204,8 +204,13 @@ static int take_report(struct services *services, const struct vm *vm,
 	struct report report;
 
 	int r = report_parse(request->body, request->body_len, &report, e);
-	if (r == 0)
+	if (r == 0) {
 		r = state_reported(services->state, &vm->mac, vm->name, &report);
+		/* The outcome may come a second time because it could not be saved the first. */
+		if (report.status == REPORT_FAILED ||
+		    (report.phase == PHASE_REPORT && report.status == REPORT_DONE))
+			r = STATE_IMPORTANT;
+	}
 	report_clear(&report);
 	return r;
 }
