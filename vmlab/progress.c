@@ -106,10 +106,11 @@ void progress_detail(FILE *f, const json_t *vm)
 		progress_state(f, vm);
 		return;
 	}
+	int64_t all = number_of(vm, "total_bytes"), bytes = number_of(vm, "bytes");
 	human_print_clean(f, text_of(vm, "phase"));
 	fprintf(f, " %d %%, %s of %s", percent,
-	    human_bytes((uint64_t)number_of(vm, "bytes"), done),
-	    human_bytes((uint64_t)number_of(vm, "total_bytes"), total));
+	    human_bytes((uint64_t)(bytes < all ? bytes : all), done),
+	    human_bytes((uint64_t)all, total));
 	if (rate > 0)
 		fprintf(f, ", %s/s", human_bytes((uint64_t)rate, done));
 	if (eta_s > 0 && percent < 100)
