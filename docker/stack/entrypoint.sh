@@ -15,12 +15,12 @@ lib=/usr/lib/vmlab
 
 say()
 {
-	echo "entrypoint: $*"
+	printf 'entrypoint: %s\n' "$*"
 }
 
 die()
 {
-	echo "entrypoint: cannot start: $*" >&2
+	printf 'entrypoint: cannot start: %s\n' "$*" >&2
 	exit 1
 }
 
@@ -63,6 +63,14 @@ eval "$assignments" # quoted values of known characters, from parsed input
 
 bridge_up()
 {
+	have=$(ip -o -4 addr show dev "$LAB_IF" scope global 2>/dev/null | awk '{print $4}')
+	if [ -z "$have" ]; then
+		# shellcheck disable=SC2153 # LAB_IP is one of the assignments
+		clash=$(ip -o -4 route show match "$LAB_IP" | awk '$1 != "default" {print $1, $2, $3; exit}')
+		[ -z "$clash" ] ||
+			die "LAB_CIDR=$LAB_CIDR overlaps a network this container is in already ($clash):" \
+				"give another LAB_CIDR, such as 192.168.200.1/24"
+	fi
 	if [ ! -e "/sys/class/net/$LAB_IF" ]; then
 		ip link add "$LAB_IF" address "$LAB_MAC" type bridge forward_delay 0 mcast_snooping 0 \
 			2>"$run/err" ||
@@ -74,13 +82,7 @@ bridge_up()
 			"PROVISIONER_IP to serve it as it is"
 	fi
 
-	have=$(ip -o -4 addr show dev "$LAB_IF" scope global | awk '{print $4}')
 	if [ -z "$have" ]; then
-		# shellcheck disable=SC2153 # LAB_IP is one of the assignments
-		clash=$(ip -o -4 route show match "$LAB_IP" | awk '$1 != "default" {print; exit}')
-		[ -z "$clash" ] ||
-			die "LAB_CIDR=$LAB_CIDR overlaps a network this container is in already ($clash):" \
-				"give another LAB_CIDR, such as 192.168.200.1/24"
 		ip addr add "$LAB_CIDR" dev "$LAB_IF" 2>"$run/err" ||
 			die "$LAB_IF cannot get the address $LAB_CIDR ($(cat "$run/err")): run the" \
 				"container with --cap-add NET_ADMIN"
