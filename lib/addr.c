@@ -54,13 +54,15 @@ int mac_parse(const char *text, size_t len, struct mac *out, struct err *e)
 
 	if (!mac_scan(text, len, &m))
 		return err_set(e, EINVAL,
-		    "\"%s\" is not a MAC address: write six pairs of hex digits such as 52:54:00:00:00:11",
+		    "\"%s\" is not a MAC address: write six pairs of hex digits such as "
+		    "52:54:00:00:00:11",
 		    shown(text, len, buf));
 	if (mac_equal(&m, &zero))
 		return err_set(e, EINVAL, "the all-zero MAC address belongs to no machine");
 	if (m.octet[0] & 1)
 		return err_set(e, EINVAL,
-		    "\"%s\" is a multicast MAC address, which belongs to no machine: make its second "
+		    "\"%s\" is a multicast MAC address, which belongs to no machine: make its "
+		    "second "
 		    "digit even",
 		    shown(text, len, buf));
 	*out = m;
@@ -147,7 +149,8 @@ int cidr6_parse(const char *text, bool prefix_required, struct cidr6 *out, struc
 		return err_set(e, EINVAL, "\"%s\" is not an IPv6 address: write one such as %s",
 		    shown(text, strlen(text), buf), prefix_required ? "fd00::1/64" : "fd00::11");
 	if (prefix_required && !has_prefix)
-		return err_set(e, EINVAL, "\"%s\" has no prefix length: write one such as fd00::1/64",
+		return err_set(e, EINVAL,
+		    "\"%s\" has no prefix length: write one such as fd00::1/64",
 		    shown(text, strlen(text), buf));
 	*out = c;
 	return 0;

@@ -88,8 +88,8 @@ int file_read(const char *path, size_t max_bytes, char **out, size_t *len, struc
 		if (used <= room)
 			break;
 		if (room == max_bytes)
-			return err_set(
-			    e, EFBIG, "%s has more than the %zu bytes that are read", path, max_bytes);
+			return err_set(e, EFBIG, "%s has more than the %zu bytes that are read",
+			    path, max_bytes);
 		room *= 2;
 	}
 	buf[used] = '\0';
@@ -159,7 +159,8 @@ int atomic_file_replace(const char *path, const void *data, size_t len, mode_t m
 		return ATOMIC_FILE_UNCHANGED;
 
 	/* A leading dot: whoever watches the folder for names does not see it. */
-	int n = snprintf(temporary, sizeof(temporary), "%.*s.%s.XXXXXX", (int)(base - path), path, base);
+	int n = snprintf(
+	    temporary, sizeof(temporary), "%.*s.%s.XXXXXX", (int)(base - path), path, base);
 	if (n < 0 || (size_t)n >= sizeof(temporary))
 		return err_set(e, ENAMETOOLONG, "%s cannot be written: its path is too long", path);
 	int fd = mkostemp(temporary, O_CLOEXEC);

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		struct stat st;
 		int n = stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode) ? replay_dir(argv[i])
-		                                                       : replay_file(argv[i]);
+								       : replay_file(argv[i]);
 		if (n < 0)
 			return EXIT_FAILURE;
 		total += n;

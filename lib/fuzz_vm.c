@@ -23,8 +23,8 @@ static bool one_line(const char *s)
 
 static void check_vm(const struct vm *vm)
 {
-	const char *const texts[] = {vm->name, vm->hostname, vm->distro, vm->role, vm->uuid, vm->serial,
-	    vm->kernel, vm->initrd, vm->kernel_args};
+	const char *const texts[] = {vm->name, vm->hostname, vm->distro, vm->role, vm->uuid,
+	    vm->serial, vm->kernel, vm->initrd, vm->kernel_args};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		PROMISE(one_line(texts[i]));
@@ -39,10 +39,11 @@ static void check_vm(const struct vm *vm)
 	struct vm_where where;
 	struct vm *again = NULL;
 	PROMISE(vm_parse(vm->doc, strlen(vm->doc), NULL, &again, &where, NULL, NULL, NULL) == 0 ||
-	    strlen(vm->doc) > VM_FILE_MAX_BYTES);
+		strlen(vm->doc) > VM_FILE_MAX_BYTES);
 	if (again)
 		PROMISE(strcmp(again->name, vm->name) == 0 && mac_equal(&again->mac, &vm->mac) &&
-		    again->memory_bytes == vm->memory_bytes && strcmp(again->doc, vm->doc) == 0);
+			again->memory_bytes == vm->memory_bytes &&
+			strcmp(again->doc, vm->doc) == 0);
 	vm_free(again);
 }
 

@@ -34,7 +34,7 @@ const char *json_path_format(const struct json_path *path, char *buf, size_t siz
 	for (unsigned i = 0; i < path->depth && used < size; i++) {
 		const char *key = path->step[i].key;
 		int n = key ? snprintf(buf + used, size - used, "%s%s", i ? "." : "", key)
-		            : snprintf(buf + used, size - used, "[%zu]", path->step[i].index);
+			    : snprintf(buf + used, size - used, "[%zu]", path->step[i].index);
 		if (n < 0)
 			break;
 		used += (size_t)n;
@@ -61,9 +61,9 @@ static size_t utf8_length(const char *text, size_t len, size_t i)
 	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
 		unsigned char low = p[0] == 0xf0 ? 0x90 : 0x80, high = p[0] == 0xf4 ? 0x8f : 0xbf;
 		return left >= 4 && p[1] >= low && p[1] <= high && (p[2] & 0xc0) == 0x80 &&
-		            (p[3] & 0xc0) == 0x80
-		        ? 4
-		        : 0;
+			       (p[3] & 0xc0) == 0x80
+			   ? 4
+			   : 0;
 	}
 	return 0;
 }
@@ -73,14 +73,16 @@ static int refuse_control(unsigned char c, bool in_string, struct err *e)
 	if (c == '\0')
 		return err_set(e, EINVAL, "a NUL byte stands in the text: remove it");
 	if (in_string && (c == '\n' || c == '\r'))
-		return err_set(
-		    e, EINVAL, "a line ends inside a string: close the quotes, or write \\n for a line break");
+		return err_set(e, EINVAL,
+		    "a line ends inside a string: close the quotes, or write \\n for a line break");
 	if (in_string)
-		return err_set(e, EINVAL, "a raw control character stands in a string: write \\u%04x", c);
+		return err_set(
+		    e, EINVAL, "a raw control character stands in a string: write \\u%04x", c);
 	return err_set(e, EINVAL, "a control character (code %u) stands in the text: remove it", c);
 }
 
-static int check_text(const char *text, size_t len, unsigned nesting_max, size_t *bad, struct err *e)
+static int check_text(
+    const char *text, size_t len, unsigned nesting_max, size_t *bad, struct err *e)
 {
 	bool in_string = false;
 	unsigned depth = 0;
@@ -106,7 +108,8 @@ static int check_text(const char *text, size_t len, unsigned nesting_max, size_t
 		} else if (c == '{' || c == '[') {
 			if (++depth > nesting_max)
 				return err_set(e, EINVAL,
-				    "brackets are nested deeper than %u levels: flatten the definition",
+				    "brackets are nested deeper than %u levels: flatten the "
+				    "definition",
 				    nesting_max);
 		} else if ((c == '}' || c == ']') && depth > 0) {
 			depth--;
@@ -120,7 +123,7 @@ static int check_text(const char *text, size_t len, unsigned nesting_max, size_t
 static bool is_word(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    c == '+' || c == '-' || c == '.';
+	       c == '+' || c == '-' || c == '.';
 }
 
 /* jansson stops behind the token it dislikes: step back to where that begins. */
@@ -157,7 +160,8 @@ static int syntax_error(
 	case json_error_premature_end_of_input:
 		for (*bad = len; *bad > 0 && strchr(" \t\r\n", text[*bad - 1]);)
 			--*bad;
-		return err_set(e, EINVAL, "the JSON ends too early: a bracket or quote is not closed");
+		return err_set(
+		    e, EINVAL, "the JSON ends too early: a bracket or quote is not closed");
 	case json_error_duplicate_key:
 		return err_set(e, EINVAL, "the key %.*s is given twice: keep one",
 		    (int)(end - *bad < 80 ? end - *bad : 80), text + *bad);
@@ -165,8 +169,8 @@ static int syntax_error(
 	case json_error_null_byte_in_key:
 		return err_set(e, EINVAL, "\\u0000 stands in a string: remove it");
 	case json_error_end_of_input_expected:
-		return err_set(
-		    e, EINVAL, "text follows after the closing bracket of the definition: remove it");
+		return err_set(e, EINVAL,
+		    "text follows after the closing bracket of the definition: remove it");
 	case json_error_numeric_overflow:
 		return err_set(e, EINVAL, "the number is too large");
 	default:
@@ -185,7 +189,8 @@ json_t *json_text_parse(
 	for (size_t i = bom; i < len && blank; i++)
 		blank = text[i] && strchr(" \t\r\n", text[i]);
 	if (blank) {
-		err_set(e, EINVAL, "the file is empty: write a JSON object such as {\"name\": \"web1\"}");
+		err_set(e, EINVAL,
+		    "the file is empty: write a JSON object such as {\"name\": \"web1\"}");
 		return NULL;
 	}
 	if (check_text(text, len, nesting_max, bad, e) < 0)

@@ -35,10 +35,11 @@ static void mac_is_parsed(void **state)
 
 static void bad_mac_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "52:54:00:aa:bb", "52:54:00:aa:bb:c", "52:54:00:aa:bb:ccc",
-	    "52:54-00:aa:bb:cc", "52.54.00.aa.bb.cc", "525400aabbcc", "52:54:00:aa:bb:cg",
-	    "52:54:00:aa:bb:c\n", " 2:54:00:aa:bb:cc", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff",
-	    "01:00:5e:00:00:01", "33:33:00:00:00:01", "52:54:00:aa:bb:cc\"", "+2:54:00:aa:bb:cc"};
+	static const char *const bad[] = {"", "52:54:00:aa:bb", "52:54:00:aa:bb:c",
+	    "52:54:00:aa:bb:ccc", "52:54-00:aa:bb:cc", "52.54.00.aa.bb.cc", "525400aabbcc",
+	    "52:54:00:aa:bb:cg", "52:54:00:aa:bb:c\n", " 2:54:00:aa:bb:cc", "00:00:00:00:00:00",
+	    "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01", "52:54:00:aa:bb:cc\"",
+	    "+2:54:00:aa:bb:cc"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -53,9 +54,9 @@ static void bad_mac_is_refused(void **state)
 
 static void ipv4_is_parsed(void **state)
 {
-	static const char *const bad[] = {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.04", "1.2.3.4/",
-	    "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/024", "1.2.3.4/24x", "1.2.3.4 ", " 1.2.3.4", "0x1.2.3.4",
-	    "1.2.3.4\n", "::1", "1.2.3.4/24/24"};
+	static const char *const bad[] = {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.04",
+	    "1.2.3.4/", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/024", "1.2.3.4/24x", "1.2.3.4 ",
+	    " 1.2.3.4", "0x1.2.3.4", "1.2.3.4\n", "::1", "1.2.3.4/24/24"};
 	struct cidr4 c;
 
 	(void)state;
@@ -91,8 +92,8 @@ static void network_contains(void **state)
 
 static void ipv6_is_parsed(void **state)
 {
-	static const char *const bad[] = {"", "fd00", "fd00::g", "fd00::1/129", "fd00::1%eth0", "[fd00::1]",
-	    "fd00::1\n", "1.2.3.4", "fd00::1::2",
+	static const char *const bad[] = {"", "fd00", "fd00::g", "fd00::1/129", "fd00::1%eth0",
+	    "[fd00::1]", "fd00::1\n", "1.2.3.4", "fd00::1::2",
 	    "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"};
 	struct cidr6 c;
 
@@ -145,7 +146,8 @@ static void file_is_replaced(void **state)
 	assert_int_equal(atomic_file_replace(at("file"), "one", 3, 0644, NULL), 0);
 	assert_int_equal(stat(at("file"), &first), 0);
 	assert_int_equal(first.st_mode & 07777, 0644);
-	assert_int_equal(atomic_file_replace(at("file"), "one", 3, 0644, NULL), ATOMIC_FILE_UNCHANGED);
+	assert_int_equal(
+	    atomic_file_replace(at("file"), "one", 3, 0644, NULL), ATOMIC_FILE_UNCHANGED);
 	assert_int_equal(stat(at("file"), &second), 0);
 	assert_int_equal(first.st_ino, second.st_ino);
 	assert_int_equal(atomic_file_replace(at("file"), "two", 3, 0644, NULL), 0);

@@ -14,8 +14,7 @@
 #include "atomic_file.h"
 #include "vm.h"
 
-#define KEY                                                                                        \
-	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann"
+#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann"
 #define MAC "\"mac\":\"52:54:00:00:00:11\""
 #define HEAD "{\"name\":\"a\"," MAC ",\n " /* the next field begins at 2:2 */
 
@@ -62,21 +61,22 @@ static void smallest_gets_defaults(void **state)
 
 static void every_field_is_read(void **state)
 {
-	struct vm *vm = parse("{\"name\":\"db-1\",\"mac\":\"52-54-00-AA-BB-CC\",\"ip\":\"192.168.100.12/24\","
-	                      "\"ipv6\":\"fd00::12/64\",\"subnet\":\"192.168.100.0/24\",\"subnetv6\":\"fd00::/64\","
-	                      "\"arch\":\"aarch64\",\"distro\":\"ubuntu-24.04\",\"hostname\":\"db.example.org\","
-	                      "\"role\":\"target\",\"cpus\":4,\"memory\":1536,\"disks\":[{\"size\":\"8GiB\"},"
-	                      "{\"match\":{\"serial\":\"x\"}},{\"size\":\"512m\"}],\"firmware\":\"uefi\","
-	                      "\"uuid\":\"6F1C2A34-5B6D-4E7F-8A9B-0C1D2E3F4A5B\",\"serial\":\"CZ 3021/A\","
-	                      "\"mode\":\"shell\",\"after_install\":\"poweroff\",\"kernel_args\":\"quiet a.b=1,2\","
-	                      "\"ssh_keys\":[\"" KEY "\"],\"ssh_key\":\"" KEY "\\n\",\"pxeboot\":false,"
-	                      "\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\",\"ssh_port\":2222,"
-	                      "\"docker_images_path\":\"/a\",\"vms_path\":\"/b\",\"pxe_boot_stack_tar\":\"c\","
-	                      "\"packages\":[\"nginx\",[\"curl\",\"8.0-1\"]],\"runcmd\":[\"a\\nb\",[\"ls\",\"-l\"]],"
-	                      "\"write_files\":[{\"path\":\"/etc/x\",\"content\":\"\\n\",\"permissions\":\"0600\"}],"
-	                      "\"users\":[\"default\",{\"name\":\"ann\",\"ssh_authorized_keys\":[\"" KEY "\"]}],"
-	                      "\"user_data\":\"#cloud-config\\nx: 1\\n\",\"network_config\":{\"version\":2},"
-	                      "\"storage\":{}}",
+	struct vm *vm = parse(
+	    "{\"name\":\"db-1\",\"mac\":\"52-54-00-AA-BB-CC\",\"ip\":\"192.168.100.12/24\","
+	    "\"ipv6\":\"fd00::12/64\",\"subnet\":\"192.168.100.0/24\",\"subnetv6\":\"fd00::/64\","
+	    "\"arch\":\"aarch64\",\"distro\":\"ubuntu-24.04\",\"hostname\":\"db.example.org\","
+	    "\"role\":\"target\",\"cpus\":4,\"memory\":1536,\"disks\":[{\"size\":\"8GiB\"},"
+	    "{\"match\":{\"serial\":\"x\"}},{\"size\":\"512m\"}],\"firmware\":\"uefi\","
+	    "\"uuid\":\"6F1C2A34-5B6D-4E7F-8A9B-0C1D2E3F4A5B\",\"serial\":\"CZ 3021/A\","
+	    "\"mode\":\"shell\",\"after_install\":\"poweroff\",\"kernel_args\":\"quiet a.b=1,2\","
+	    "\"ssh_keys\":[\"" KEY "\"],\"ssh_key\":\"" KEY "\\n\",\"pxeboot\":false,"
+	    "\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\",\"ssh_port\":2222,"
+	    "\"docker_images_path\":\"/a\",\"vms_path\":\"/b\",\"pxe_boot_stack_tar\":\"c\","
+	    "\"packages\":[\"nginx\",[\"curl\",\"8.0-1\"]],\"runcmd\":[\"a\\nb\",[\"ls\",\"-l\"]],"
+	    "\"write_files\":[{\"path\":\"/etc/x\",\"content\":\"\\n\",\"permissions\":\"0600\"}],"
+	    "\"users\":[\"default\",{\"name\":\"ann\",\"ssh_authorized_keys\":[\"" KEY "\"]}],"
+	    "\"user_data\":\"#cloud-config\\nx: 1\\n\",\"network_config\":{\"version\":2},"
+	    "\"storage\":{}}",
 	    NULL);
 	char mac[MAC_TEXT_SIZE];
 
@@ -115,9 +115,10 @@ static void every_field_is_read(void **state)
 
 static void empty_means_absent(void **state)
 {
-	struct vm *vm = parse("{\"name\":\"a\"," MAC ",\"ip\":\"\",\"arch\":null,\"memory\":\"\",\"cpus\":null,"
-	                      "\"disks\":null,\"pxeboot\":null,\"users\":\"\",\"uuid\":\"\"}",
-	    NULL);
+	struct vm *vm =
+	    parse("{\"name\":\"a\"," MAC ",\"ip\":\"\",\"arch\":null,\"memory\":\"\",\"cpus\":null,"
+		  "\"disks\":null,\"pxeboot\":null,\"users\":\"\",\"uuid\":\"\"}",
+		NULL);
 
 	(void)state;
 	assert_int_equal(vm->ip.s_addr, 0);
@@ -138,15 +139,17 @@ static void byte_order_mark_is_skipped(void **state)
 
 static void file_replaces_default(void **state)
 {
-	static const char text[] = "{\"cpus\":8,\"memory\":\"4G\",\"disks\":[{\"size\":\"20G\"},{\"size\":\"1G\"}],"
-	                           "\"packages\":[\"vim\"],\"arch\":\"arm64\"}";
+	static const char text[] =
+	    "{\"cpus\":8,\"memory\":\"4G\",\"disks\":[{\"size\":\"20G\"},{\"size\":\"1G\"}],"
+	    "\"packages\":[\"vim\"],\"arch\":\"arm64\"}";
 	struct vm_where where;
 	json_t *defaults;
 
 	(void)state;
 	assert_int_equal(vm_defaults_parse(text, strlen(text), &defaults, &where, NULL), 0);
-	struct vm *vm =
-	    parse("{\"name\":\"a\"," MAC ",\"cpus\":1,\"memory\":\"\",\"disks\":[{\"size\":\"2G\"}]}", defaults);
+	struct vm *vm = parse("{\"name\":\"a\"," MAC
+			      ",\"cpus\":1,\"memory\":\"\",\"disks\":[{\"size\":\"2G\"}]}",
+	    defaults);
 	assert_int_equal(vm->cpus, 1);
 	assert_true(vm->memory_bytes == 4 * GIB);
 	assert_int_equal(vm->disk_count, 1);
@@ -162,11 +165,12 @@ static void sizes_are_parsed(void **state)
 	static const struct {
 		const char *text;
 		uint64_t bytes;
-	} good[] = {{"0", 0}, {"512", 512}, {"1K", 1024}, {"1k", 1024}, {"1KB", 1024}, {"1KiB", 1024},
-	    {"10G", 10 * GIB}, {"1T", 1024 * GIB}, {"16777215T", UINT64_C(16777215) << 40},
+	} good[] = {{"0", 0}, {"512", 512}, {"1K", 1024}, {"1k", 1024}, {"1KB", 1024},
+	    {"1KiB", 1024}, {"10G", 10 * GIB}, {"1T", 1024 * GIB},
+	    {"16777215T", UINT64_C(16777215) << 40},
 	    {"9999999999999999999", UINT64_C(9999999999999999999)}};
-	static const char *const bad[] = {"", "G", "1.5G", "-1", "+1", " 1G", "1G ", "1 G", "1X", "1GG",
-	    "1GiBB", "1iB", "1B", "16777216T", "99999999999999999999", "1G\n"};
+	static const char *const bad[] = {"", "G", "1.5G", "-1", "+1", " 1G", "1G ", "1 G", "1X",
+	    "1GG", "1GiBB", "1iB", "1B", "16777216T", "99999999999999999999", "1G\n"};
 	uint64_t bytes;
 
 	(void)state;
@@ -229,8 +233,8 @@ static const struct {
     {"{\"name\":\"a\\\"b\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"a\\nb\"," MAC "}", 1, 9, "control character"},
     {"{\"name\":\"\\u00e4\"," MAC "}", 1, 9, "is not a name"},
-    {"{\"name\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"," MAC "}", 1, 9,
-        "is not a name"},
+    {"{\"name\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"," MAC "}", 1,
+	9, "is not a name"},
     {"{\"na\\u006de\":\"X\"," MAC "}", 1, 14, "is not a name"},
     /* mac */
     {"{\"name\":\"a\",\n  \"mac\" : \"52:54:00:00:00\"}", 2, 11, "not a MAC address"},
@@ -267,7 +271,8 @@ static const struct {
     {HEAD "\"memory\":\"99999T\"}", 2, 11, "out of range"},
     {HEAD "\"disks\":{}}", 2, 10, "must be a list"},
     {HEAD "\"disks\":[1]}", 2, 11, "\"disks[0]\": must be an object"},
-    {HEAD "\"disks\":[{\"size\":\"1G\"},\n{\"size\":10}]}", 3, 9, "\"disks[1].size\": must be a size"},
+    {HEAD "\"disks\":[{\"size\":\"1G\"},\n{\"size\":10}]}", 3, 9,
+	"\"disks[1].size\": must be a size"},
     {HEAD "\"disks\":[{\"size\":\"10\"}]}", 2, 19, "with the unit"},
     {HEAD "\"disks\":[{\"match\":{\"serial\":[]}}]}", 2, 30, "\"disks[0].match.serial\""},
     {HEAD "\"disks\":[{},{},{},{},{},{},{},{},{}]}", 2, 35, "at most 8"},
@@ -301,15 +306,17 @@ static const struct {
     /* keys and cloud-init */
     {HEAD "\"ssh_key\":\"hello\"}", 2, 12, "not a public SSH key"},
     {HEAD "\"ssh_key\":\"ssh-rsa AAAA\"}", 2, 12, "not a public SSH key"},
-    {HEAD "\"ssh_key\":\"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x\"}",
-        2, 12, "not a public SSH key"},
+    {HEAD "\"ssh_key\":\"ssh-rsa "
+	  "AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x\"}",
+	2, 12, "not a public SSH key"},
     {HEAD "\"ssh_key\":\"" KEY "\\n" KEY "\"}", 2, 12, "line break"},
     {HEAD "\"ssh_key\":\"-----BEGIN OPENSSH PRIVATE KEY-----\\nabc\"}", 2, 12, "private key"},
     {HEAD "\"ssh_keys\":[\"" KEY "\",\n\"x\"]}", 3, 1, "\"ssh_keys[1]\""},
     {HEAD "\"ssh_keys\":\"" KEY "\"}", 2, 13, "must be a list"},
     {HEAD "\"users\":[{\"gecos\":\"x\"}]}", 2, 11, "no \"name\""},
     {HEAD "\"users\":[{\"name\":\"a b\"}]}", 2, 19, "not a user name"},
-    {HEAD "\"users\":[{\"name\":\"a\",\"ssh_authorized_keys\":[\"x\"]}]}", 2, 46, "not a public SSH key"},
+    {HEAD "\"users\":[{\"name\":\"a\",\"ssh_authorized_keys\":[\"x\"]}]}", 2, 46,
+	"not a public SSH key"},
     {HEAD "\"packages\":[\"-o\"]}", 2, 14, "not a package name"},
     {HEAD "\"packages\":[\"a;b\"]}", 2, 14, "not a package name"},
     {HEAD "\"write_files\":[{\"path\":\"etc\"}]}", 2, 25, "absolute path"},
@@ -336,13 +343,15 @@ static void bad_is_refused_with_its_place(void **state)
 		struct vm_where where = {-1, -1};
 		struct err e = ERR_INIT;
 		struct vm *vm = NULL;
-		int rc = vm_parse(bad[i].text, strlen(bad[i].text), NULL, &vm, &where, NULL, NULL, &e);
+		int rc =
+		    vm_parse(bad[i].text, strlen(bad[i].text), NULL, &vm, &where, NULL, NULL, &e);
 		vm_free(vm);
 		if (rc == -EINVAL && where.line == bad[i].line && where.column == bad[i].column &&
 		    strstr(e.msg, bad[i].sentence) && !strchr(e.msg, '\n'))
 			continue;
 		print_error("%s\n  expected %d:%d: ...%s...\n  got rc=%d %d:%d: %s\n", bad[i].text,
-		    bad[i].line, bad[i].column, bad[i].sentence, rc, where.line, where.column, e.msg);
+		    bad[i].line, bad[i].column, bad[i].sentence, rc, where.line, where.column,
+		    e.msg);
 		wrong++;
 	}
 	assert_int_equal(wrong, 0);
@@ -383,7 +392,8 @@ static void size_and_depth_are_limited(void **state)
 		snprintf(text, 100, "{\"name\":\"a\"," MAC ",\"storage\":{\"x\":");
 		size_t head = strlen(text);
 		memset(text + head, '[', (size_t)depth - 1);
-		int rc = vm_parse(text, head + (size_t)depth - 1, NULL, &vm, &where, NULL, NULL, &e);
+		int rc =
+		    vm_parse(text, head + (size_t)depth - 1, NULL, &vm, &where, NULL, NULL, &e);
 		assert_int_equal(rc, -EINVAL);
 		if (depth > 31) {
 			assert_non_null(strstr(e.msg, "deeper than 32"));
@@ -421,7 +431,8 @@ static void unknown_keys_are_warnings(void **state)
 	    {HEAD "\"Cpus\":1}", 2, 2, "did you mean \"cpus\"?"},
 	    {HEAD "\"nonsense\":{\"a\":1}}", 2, 2, "\"nonsense\" is not a known field"},
 	    {HEAD "\"disks\":[{\"size\":\"1G\",\n\"sise\":1}]}", 3, 1, "\"disks[0].sise\""},
-	    {HEAD "\"users\":[{\"name\":\"ann\",\"nmae\":\"x\"}]}", 2, 25, "did you mean \"name\"?"},
+	    {HEAD "\"users\":[{\"name\":\"ann\",\"nmae\":\"x\"}]}", 2, 25,
+		"did you mean \"name\"?"},
 	};
 
 	(void)state;
@@ -430,7 +441,7 @@ static void unknown_keys_are_warnings(void **state)
 		struct vm_where where;
 		struct vm *vm = NULL;
 		assert_int_equal(vm_parse(table[i].text, strlen(table[i].text), NULL, &vm, &where,
-		                     note_warning, &w, NULL),
+				     note_warning, &w, NULL),
 		    0);
 		assert_int_equal(w.count, 1);
 		assert_int_equal(w.line, table[i].line);
@@ -471,7 +482,8 @@ static void defaults_are_checked(void **state)
 		struct err e = ERR_INIT;
 		json_t *out;
 		assert_int_equal(
-		    vm_defaults_parse(table[i].text, strlen(table[i].text), &out, &where, &e), -EINVAL);
+		    vm_defaults_parse(table[i].text, strlen(table[i].text), &out, &where, &e),
+		    -EINVAL);
 		assert_int_equal(where.line, table[i].line);
 		assert_int_equal(where.column, table[i].column);
 		assert_non_null(strstr(e.msg, table[i].sentence));
@@ -567,11 +579,13 @@ static void examples_are_valid(void **state)
 	const char *name;
 
 	(void)state;
-	json_object_foreach(json_object_get(schema, "properties"), name, field) {
+	json_object_foreach(json_object_get(schema, "properties"), name, field)
+	{
 		if (strcmp(name, "$schema") == 0)
 			continue;
 		json_t *vm_json = json_pack("{s:s,s:s}", "name", "a", "mac", "52:54:00:00:00:11");
-		json_object_set(vm_json, name, json_array_get(json_object_get(field, "examples"), 0));
+		json_object_set(
+		    vm_json, name, json_array_get(json_object_get(field, "examples"), 0));
 		char *text = json_dumps(vm_json, 0);
 		vm_free(parse(text, NULL));
 		free(text);

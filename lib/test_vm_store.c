@@ -74,12 +74,13 @@ static void put(const struct lab *lab, const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void put_vm(const struct lab *lab, const char *file, const char *name, int mac, const char *more)
+static void put_vm(
+    const struct lab *lab, const char *file, const char *name, int mac, const char *more)
 {
 	char text[400];
 
-	snprintf(text, sizeof(text), "{\"name\":\"%s\",\n \"mac\":\"52:54:00:00:00:%02x\"%s}", name, mac,
-	    more);
+	snprintf(text, sizeof(text), "{\"name\":\"%s\",\n \"mac\":\"52:54:00:00:00:%02x\"%s}", name,
+	    mac, more);
 	put(lab, file, text);
 }
 
@@ -145,7 +146,8 @@ static const struct vm_problem *problem_of(const struct lab *lab, const char *fi
 	return NULL;
 }
 
-static void expect_problem(const struct lab *lab, const char *file, const char *part, bool last_good)
+static void expect_problem(
+    const struct lab *lab, const char *file, const char *part, bool last_good)
 {
 	const struct vm_problem *p = problem_of(lab, file);
 

@@ -22,125 +22,139 @@
 
 const struct vm_field vm_fields[] = {
     {"name", vm_read_name, VM_FIELD_REQUIRED | VM_FIELD_OWN,
-        "{\"type\":\"string\",\"pattern\":\"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$\"}",
-        "The machine's name in the lab: 1 to 63 lower-case letters, digits and hyphens.", NULL,
-        "\"web1\""},
+	"{\"type\":\"string\",\"pattern\":\"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$\"}",
+	"The machine's name in the lab: 1 to 63 lower-case letters, digits and hyphens.", NULL,
+	"\"web1\""},
     {"mac", vm_read_mac, VM_FIELD_REQUIRED | VM_FIELD_OWN,
-        "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$\"}",
-        "MAC address of the interface it boots from.", NULL, "\"52:54:00:00:00:11\""},
-    {"ip", vm_read_ip, VM_FIELD_OWN,
-        "{\"type\":\"string\",\"pattern\":\"^[0-9.]+(/[0-9]+)?$\"}",
-        "IPv4 address it always gets, inside the lab's network; a prefix length may follow.",
-        "an address from the DHCP range", "\"192.168.100.11\""},
+	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$\"}",
+	"MAC address of the interface it boots from.", NULL, "\"52:54:00:00:00:11\""},
+    {"ip", vm_read_ip, VM_FIELD_OWN, "{\"type\":\"string\",\"pattern\":\"^[0-9.]+(/[0-9]+)?$\"}",
+	"IPv4 address it always gets, inside the lab's network; a prefix length may follow.",
+	"an address from the DHCP range", "\"192.168.100.11\""},
     {"ipv6", vm_read_ipv6, VM_FIELD_OWN,
-        "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f:.]+(/[0-9]+)?$\"}",
-        "IPv6 address it always gets; a prefix length may follow.", "an address of its own making",
-        "\"fd56:6d6c:6162::11\""},
+	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f:.]+(/[0-9]+)?$\"}",
+	"IPv6 address it always gets; a prefix length may follow.", "an address of its own making",
+	"\"fd56:6d6c:6162::11\""},
     {"subnet", vm_read_subnet, 0, "{\"type\":\"string\",\"pattern\":\"^[0-9.]+/[0-9]+$\"}",
-        "Network of `ip`; checked against it.", NULL, "\"192.168.100.0/24\""},
-    {"subnetv6", vm_read_subnetv6, 0, "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f:.]+/[0-9]+$\"}",
-        "Network of `ipv6`; checked against it.", NULL, "\"fd56:6d6c:6162::/64\""},
+	"Network of `ip`; checked against it.", NULL, "\"192.168.100.0/24\""},
+    {"subnetv6", vm_read_subnetv6, 0,
+	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f:.]+/[0-9]+$\"}",
+	"Network of `ipv6`; checked against it.", NULL, "\"fd56:6d6c:6162::/64\""},
     {"arch", vm_read_arch, 0, "{\"enum\":[\"amd64\",\"x86_64\",\"arm64\",\"aarch64\"]}",
-        "Processor architecture; `x86_64` means `amd64` and `aarch64` means `arm64`.", "`amd64`",
-        "\"amd64\""},
-    {"distro", vm_read_distro, 0, "{\"type\":\"string\",\"pattern\":\"^[a-z0-9][a-z0-9._-]{0,63}$\"}",
-        "Image to install: the name of a directory in `images/`.", "`" DEFAULT_DISTRO "`",
-        "\"debian-13\""},
+	"Processor architecture; `x86_64` means `amd64` and `aarch64` means `arm64`.", "`amd64`",
+	"\"amd64\""},
+    {"distro", vm_read_distro, 0,
+	"{\"type\":\"string\",\"pattern\":\"^[a-z0-9][a-z0-9._-]{0,63}$\"}",
+	"Image to install: the name of a directory in `images/`.", "`" DEFAULT_DISTRO "`",
+	"\"debian-13\""},
     {"hostname", vm_read_hostname, VM_FIELD_OWN,
-        "{\"type\":\"string\",\"maxLength\":253,\"pattern\":\"^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$\"}",
-        "Host name inside the machine; may be fully qualified.", "`name`", "\"web1.example.org\""},
+	"{\"type\":\"string\",\"maxLength\":253,\"pattern\":\"^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$"
+	"\"}",
+	"Host name inside the machine; may be fully qualified.", "`name`", "\"web1.example.org\""},
     {"role", vm_read_role, 0, "{\"type\":\"string\",\"maxLength\":64}",
-        "What the machine is for, in your own words.", NULL, "\"target\""},
+	"What the machine is for, in your own words.", NULL, "\"target\""},
     {"cpus", vm_read_cpus, 0, "{\"type\":\"integer\",\"minimum\":1,\"maximum\":512}",
-        "Number of virtual CPUs.", "2", "2"},
+	"Number of virtual CPUs.", "2", "2"},
     {"memory", vm_read_memory, 0, "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":64}," SIZE "]}",
-        "Memory: a number of MiB, or a size such as `\"1G\"`.", "1 GiB", "\"1G\""},
+	"Memory: a number of MiB, or a size such as `\"1G\"`.", "1 GiB", "\"1G\""},
     {"disks", vm_read_disks, 0,
-        "{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"object\",\"properties\":{\"size\":" SIZE
-        ",\"match\":{\"type\":\"object\",\"properties\":{\"serial\":" TEXT ",\"model\":" TEXT
-        ",\"wwn\":" TEXT ",\"path\":" TEXT ",\"transport\":" TEXT ",\"min_size\":" SIZE
-        ",\"max_size\":" SIZE "}}}}}",
-        "Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB "
-        "without it); `match` picks a physical one by `serial`, `model`, `wwn`, `path`, `transport`, "
-        "`min_size`, `max_size` (checked; the installer refuses it so far).",
-        "one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
+	"{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"object\",\"properties\":{"
+	"\"size\":" SIZE ",\"match\":{\"type\":\"object\",\"properties\":{\"serial\":" TEXT
+	",\"model\":" TEXT ",\"wwn\":" TEXT ",\"path\":" TEXT ",\"transport\":" TEXT
+	",\"min_size\":" SIZE ",\"max_size\":" SIZE "}}}}}",
+	"Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB "
+	"without it); `match` picks a physical one by `serial`, `model`, `wwn`, `path`, "
+	"`transport`, "
+	"`min_size`, `max_size` (checked; the installer refuses it so far).",
+	"one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
     {"firmware", vm_read_firmware, 0, "{\"enum\":[\"uefi\",\"bios\"]}",
-        "Firmware of the machine; `bios` only with `amd64`.", "`uefi`", "\"uefi\""},
+	"Firmware of the machine; `bios` only with `amd64`.", "`uefi`", "\"uefi\""},
     {"uuid", vm_read_uuid, VM_FIELD_OWN,
-        "{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$\"}",
-        "SMBIOS system UUID; a machine that boots with an unknown MAC is found by it.", NULL,
-        "\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
+	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+	"\"}",
+	"SMBIOS system UUID; a machine that boots with an unknown MAC is found by it.", NULL,
+	"\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
     {"serial", vm_read_serial, VM_FIELD_OWN,
-        "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._/+:-]([A-Za-z0-9 ._/+:-]{0,62}[A-Za-z0-9._/+:-])?$\"}",
-        "SMBIOS system serial number; a machine that boots with an unknown MAC is found by it.",
-        NULL, "\"CZ3021ABCD\""},
+	"{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._/+:-]([A-Za-z0-9 "
+	"._/+:-]{0,62}[A-Za-z0-9._/+:-])?$\"}",
+	"SMBIOS system serial number; a machine that boots with an unknown MAC is found by it.",
+	NULL, "\"CZ3021ABCD\""},
     {"mode", vm_read_mode, 0, "{\"enum\":[\"install\",\"local\",\"shell\"]}",
-        "What a network boot does: `install` installs once and boots from disk from then on, `local` "
-        "always boots from disk, `shell` always starts a shell in the installer.",
-        "`install`", "\"install\""},
+	"What a network boot does: `install` installs once and boots from disk from then on, "
+	"`local` "
+	"always boots from disk, `shell` always starts a shell in the installer.",
+	"`install`", "\"install\""},
     {"after_install", vm_read_after_install, 0, "{\"enum\":[\"reboot\",\"poweroff\",\"shell\"]}",
-        "What follows a successful installation. The file `<name>.noreboot` in this folder keeps the "
-        "machine in the installer as well.",
-        "`reboot`", "\"reboot\""},
+	"What follows a successful installation. The file `<name>.noreboot` in this folder keeps "
+	"the "
+	"machine in the installer as well.",
+	"`reboot`", "\"reboot\""},
     {"kernel_args", vm_read_kernel_args, 0, "{\"type\":\"string\",\"maxLength\":1024}",
-        "More kernel arguments, for the installer and the installed system: plain ASCII without any "
-        "of `\" ' \\ $ ; & | < > { } #` or a backquote.",
-        NULL, "\"mitigations=off\""},
+	"More kernel arguments, for the installer and the installed system: plain ASCII without "
+	"any "
+	"of `\" ' \\ $ ; & | < > { } #` or a backquote.",
+	NULL, "\"mitigations=off\""},
     {"ssh_keys", vm_read_ssh_keys, 0, SSH_KEY_ITEMS,
-        "Public SSH keys of the default user, each one line as in `authorized_keys`.", NULL,
-        "[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\"]"},
+	"Public SSH keys of the default user, each one line as in `authorized_keys`.", NULL,
+	"[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x "
+	"ann\"]"},
     {"ssh_key", vm_read_ssh_key, 0, TEXT, "One more public SSH key of the default user.", NULL,
-        "\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\""},
+	"\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\""},
     {"users", vm_read_users, 0,
-        "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"required\":[\"name\"],"
-        "\"properties\":{\"name\":" TEXT ",\"ssh_authorized_keys\":" SSH_KEY_ITEMS
-        ",\"lock_passwd\":{\"type\":\"boolean\"}}}]}}",
-        "Users to create, each with the keys of cloud-init's `users` list. Passwords stay locked "
-        "unless you say otherwise.",
-        "the user `lab`, who may use sudo and logs in with a key",
-        "[{\"name\": \"ann\", \"groups\": [\"sudo\"], \"shell\": \"/bin/bash\"}]"},
+	"{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
+	"\"required\":[\"name\"],"
+	"\"properties\":{\"name\":" TEXT ",\"ssh_authorized_keys\":" SSH_KEY_ITEMS
+	",\"lock_passwd\":{\"type\":\"boolean\"}}}]}}",
+	"Users to create, each with the keys of cloud-init's `users` list. Passwords stay locked "
+	"unless you say otherwise.",
+	"the user `lab`, who may use sudo and logs in with a key",
+	"[{\"name\": \"ann\", \"groups\": [\"sudo\"], \"shell\": \"/bin/bash\"}]"},
     {"packages", vm_read_packages, 0, "{\"type\":\"array\"}",
-        "Packages that cloud-init installs at the first boot.", NULL, "[\"nginx\"]"},
+	"Packages that cloud-init installs at the first boot.", NULL, "[\"nginx\"]"},
     {"write_files", vm_read_write_files, 0,
-        "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":"
-        "{\"type\":\"string\",\"pattern\":\"^/\"},\"content\":" TEXT ",\"encoding\":" TEXT
-        ",\"owner\":" TEXT ",\"permissions\":{\"type\":\"string\",\"pattern\":\"^(0o)?[0-7]{3,5}$\"},"
-        "\"append\":{\"type\":\"boolean\"},\"defer\":{\"type\":\"boolean\"}}}}",
-        "Files that cloud-init writes at the first boot: `path`, `content`, `owner`, `permissions`, "
-        "`encoding`, `append`, `defer`.",
-        NULL, "[{\"path\": \"/etc/motd\", \"content\": \"hello\\n\", \"permissions\": \"0644\"}]"},
+	"{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":"
+	"{\"path\":"
+	"{\"type\":\"string\",\"pattern\":\"^/\"},\"content\":" TEXT ",\"encoding\":" TEXT
+	",\"owner\":" TEXT
+	",\"permissions\":{\"type\":\"string\",\"pattern\":\"^(0o)?[0-7]{3,5}$\"},"
+	"\"append\":{\"type\":\"boolean\"},\"defer\":{\"type\":\"boolean\"}}}}",
+	"Files that cloud-init writes at the first boot: `path`, `content`, `owner`, "
+	"`permissions`, "
+	"`encoding`, `append`, `defer`.",
+	NULL, "[{\"path\": \"/etc/motd\", \"content\": \"hello\\n\", \"permissions\": \"0644\"}]"},
     {"runcmd", vm_read_runcmd, 0,
-        "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":" TEXT
-        "}]}}",
-        "Commands that cloud-init runs at the first boot: texts for the shell, or lists of words.",
-        NULL, "[[\"systemctl\", \"enable\", \"--now\", \"nginx\"]]"},
+	"{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\","
+	"\"items\":" TEXT "}]}}",
+	"Commands that cloud-init runs at the first boot: texts for the shell, or lists of words.",
+	NULL, "[[\"systemctl\", \"enable\", \"--now\", \"nginx\"]]"},
     {"user_data", vm_read_user_data, 0, "{\"type\":[\"string\",\"object\"]}",
-        "cloud-init user-data in place of what is made from the fields above: an object of "
-        "cloud-config, or a text that begins with its `#` line.",
-        NULL, "{\"timezone\": \"Europe/Berlin\"}"},
+	"cloud-init user-data in place of what is made from the fields above: an object of "
+	"cloud-config, or a text that begins with its `#` line.",
+	NULL, "{\"timezone\": \"Europe/Berlin\"}"},
     {"network_config", vm_read_network_config, 0, "{\"type\":\"object\"}",
-        "cloud-init network-config, format 1 or 2.", "DHCP on the interface it boots from",
-        "{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": true}}}"},
+	"cloud-init network-config, format 1 or 2.", "DHCP on the interface it boots from",
+	"{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": "
+	"true}}}"},
     {"storage", vm_read_storage, 0, "{\"type\":\"object\"}",
-        "Disk layout in place of the standard one (the installer refuses it so far).",
-        "GPT: EFI system partition of 512 MiB, the rest for `/`", "{}"},
+	"Disk layout in place of the standard one (the installer refuses it so far).",
+	"GPT: EFI system partition of 512 MiB, the rest for `/`", "{}"},
     {"pxeboot", vm_read_pxeboot, 0, "{\"type\":\"boolean\"}",
-        "`false` with `kernel` and `initrd`: boot these from the image directory; `false` without "
-        "them: boot from disk.",
-        "`true`", "true"},
+	"`false` with `kernel` and `initrd`: boot these from the image directory; `false` without "
+	"them: boot from disk.",
+	"`true`", "true"},
     {"kernel", vm_read_kernel, 0, FILE_NAME, "Kernel: a file name in the image directory.", NULL,
-        "\"vmlinuz\""},
+	"\"vmlinuz\""},
     {"initrd", vm_read_initrd, 0, FILE_NAME, "Initrd: a file name in the image directory.", NULL,
-        "\"initrd.img\""},
+	"\"initrd.img\""},
     {"ssh_port", vm_read_ssh_port, VM_FIELD_CARRIED,
-        "{\"type\":\"integer\",\"minimum\":0,\"maximum\":65535}",
-        "pvmlab's forwarded SSH port; without effect here.", NULL, "2222"},
+	"{\"type\":\"integer\",\"minimum\":0,\"maximum\":65535}",
+	"pvmlab's forwarded SSH port; without effect here.", NULL, "2222"},
     {"docker_images_path", vm_read_carried_text, VM_FIELD_CARRIED, TEXT,
-        "pvmlab's; without effect here.", NULL, "\"/srv/docker_images\""},
+	"pvmlab's; without effect here.", NULL, "\"/srv/docker_images\""},
     {"vms_path", vm_read_carried_text, VM_FIELD_CARRIED, TEXT, "pvmlab's; without effect here.",
-        NULL, "\"/srv/vms\""},
+	NULL, "\"/srv/vms\""},
     {"pxe_boot_stack_tar", vm_read_carried_text, VM_FIELD_CARRIED, TEXT,
-        "pvmlab's; without effect here.", NULL, "\"pxeboot_stack.tar\""},
+	"pvmlab's; without effect here.", NULL, "\"pxeboot_stack.tar\""},
 };
 const size_t vm_field_count = sizeof(vm_fields) / sizeof(vm_fields[0]);
 
@@ -168,7 +182,8 @@ int vm_arch_parse(const char *text, enum vm_arch *out)
 {
 	for (int i = VM_ARCH_AMD64; i <= VM_ARCH_ARM64; i++) {
 		enum vm_arch arch = (enum vm_arch)i;
-		if (strcmp(text, vm_arch_name(arch)) == 0 || strcmp(text, vm_arch_kernel_name(arch)) == 0) {
+		if (strcmp(text, vm_arch_name(arch)) == 0 ||
+		    strcmp(text, vm_arch_kernel_name(arch)) == 0) {
 			*out = arch;
 			return 0;
 		}
@@ -300,7 +315,8 @@ static int drop_unknown_fields(struct vm_reader *r, json_t *root)
 
 	for (size_t i = 0; i < vm_field_count; i++)
 		known[i] = vm_fields[i].name;
-	json_object_foreach_safe(root, next, key, value) {
+	json_object_foreach_safe(root, next, key, value)
+	{
 		if (find_field(key))
 			continue;
 		if (strcmp(key, "$schema") != 0 &&
@@ -317,9 +333,8 @@ static void drop_empty_fields(json_t *root)
 	json_t *value;
 	void *next;
 
-	json_object_foreach_safe(root, next, key, value)
-		if (vm_value_empty(value))
-			json_object_del(root, key);
+	json_object_foreach_safe(root, next, key, value) if (vm_value_empty(value))
+	    json_object_del(root, key);
 }
 
 static int read_fields(struct vm_reader *r, json_t *root, const json_t *defaults)
@@ -357,9 +372,11 @@ static int refuse_field(struct vm_reader *r, const char *field, const char *sent
 static int check_required(struct vm_reader *r, const json_t *root)
 {
 	for (size_t i = 0; i < vm_field_count; i++)
-		if ((vm_fields[i].flags & VM_FIELD_REQUIRED) && !json_object_get(root, vm_fields[i].name))
-			return err_set(r->e, EINVAL, "\"%s\" is missing: add it, such as \"%s\": %s",
-			    vm_fields[i].name, vm_fields[i].name, vm_fields[i].example);
+		if ((vm_fields[i].flags & VM_FIELD_REQUIRED) &&
+		    !json_object_get(root, vm_fields[i].name))
+			return err_set(r->e, EINVAL,
+			    "\"%s\" is missing: add it, such as \"%s\": %s", vm_fields[i].name,
+			    vm_fields[i].name, vm_fields[i].example);
 	return 0;
 }
 
@@ -390,16 +407,20 @@ static int check_together(struct vm_reader *r)
 
 	if (vm->ip.s_addr && r->subnet.prefix) {
 		if (!cidr4_contains(&r->subnet, vm->ip))
-			return refuse_field(r, "ip", "lies outside \"subnet\": correct one of them");
+			return refuse_field(
+			    r, "ip", "lies outside \"subnet\": correct one of them");
 		if (vm->ip_prefix && vm->ip_prefix != r->subnet.prefix)
-			return refuse_field(r, "ip", "has another prefix length than \"subnet\": drop one");
+			return refuse_field(
+			    r, "ip", "has another prefix length than \"subnet\": drop one");
 		vm->ip_prefix = r->subnet.prefix;
 	}
 	if (vm->ip.s_addr && is_network_edge(vm->ip, vm->ip_prefix))
-		return refuse_field(r, "ip", "is the network's own or its broadcast address: take another");
+		return refuse_field(
+		    r, "ip", "is the network's own or its broadcast address: take another");
 	if (vm->has_ip6 && r->subnet6.prefix) {
 		if (!in_network6(&r->subnet6, &vm->ip6))
-			return refuse_field(r, "ipv6", "lies outside \"subnetv6\": correct one of them");
+			return refuse_field(
+			    r, "ipv6", "lies outside \"subnetv6\": correct one of them");
 		if (vm->ip6_prefix && vm->ip6_prefix != r->subnet6.prefix)
 			return refuse_field(
 			    r, "ipv6", "has another prefix length than \"subnetv6\": drop one");

@@ -45,7 +45,7 @@ static bool claims_key(const struct vm_node *node, const struct key *key)
 	struct key own;
 
 	return node && key_of(node->vm, key->claim, &own) && own.len == key->len &&
-	    memcmp(own.data, key->data, own.len) == 0;
+	       memcmp(own.data, key->data, own.len) == 0;
 }
 
 static bool serving_claims(const void *item, const void *key)
@@ -86,7 +86,8 @@ void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
 
 /* Where the field stands in the file. The text is read again: collisions are rare, and keeping
  * positions of a hundred thousand files is not. */
-static struct vm_where locate(const struct vm_folder *f, const struct vm_file *file, enum claim claim)
+static struct vm_where locate(
+    const struct vm_folder *f, const struct vm_file *file, enum claim claim)
 {
 	struct json_path path = {.depth = 1};
 	struct vm_where where = {0, 0};
@@ -145,17 +146,18 @@ static void report(struct vm_folder *f, struct vm_file *file, const struct verdi
 	key_text(&key, value, sizeof(value));
 	if (v->reason == REASON_DISPUTED)
 		snprintf(text, sizeof(text),
-		    "\"%s\" %s is claimed by both %s and %s: neither is used until one of them changes",
+		    "\"%s\" %s is claimed by both %s and %s: neither is used until one of them "
+		    "changes",
 		    field, value, file->name, v->other->name);
 	else
 		snprintf(text, sizeof(text),
-		    "\"%s\" %s belongs to %s already: give %s another, or remove one of the two", field,
-		    value, v->other->name, file->name);
+		    "\"%s\" %s belongs to %s already: give %s another, or remove one of the two",
+		    field, value, v->other->name, file->name);
 	if (file->problem && strcmp(file->problem->problem.text, text) == 0)
 		return;
 	vm_folder_set_problem(f, file,
 	    vm_problem_new(
-	        file->name, locate(f, file, v->claim), text, file->serving != NULL, false));
+		file->name, locate(f, file, v->claim), text, file->serving != NULL, false));
 }
 
 /* ---- deciding ---------------------------------------------------------------------------------*/
@@ -275,7 +277,8 @@ static bool collides(struct round *r, struct vm_file *file)
 		}
 		struct vm_file *rival = rival_of(r, &key);
 		if (rival) {
-			refuse(r, file, rival->tied ? REASON_DISPUTED : REASON_RIVAL, key.claim, rival);
+			refuse(r, file, rival->tied ? REASON_DISPUTED : REASON_RIVAL, key.claim,
+			    rival);
 			return true;
 		}
 	}

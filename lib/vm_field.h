@@ -17,8 +17,8 @@ struct vm_reader {
 	char uuid[VM_UUID_TEXT_SIZE];
 	struct cidr4 subnet; /* prefix 0: none */
 	struct cidr6 subnet6;
-	bool from_defaults;  /* the value at hand comes from _defaults.json */
-	bool strict;         /* an unknown key is refused: _defaults.json has no other use for it */
+	bool from_defaults; /* the value at hand comes from _defaults.json */
+	bool strict;        /* an unknown key is refused: _defaults.json has no other use for it */
 
 	const char *text; /* the file, for positions */
 	size_t len;

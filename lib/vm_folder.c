@@ -86,9 +86,9 @@ static struct vm_file *file_get(struct vm_folder *f, const char *name)
 static bool same_problem(const struct vm_problem_node *a, const struct vm_problem_node *b)
 {
 	return a && b && strcmp(a->problem.text, b->problem.text) == 0 &&
-	    a->problem.where.line == b->problem.where.line &&
-	    a->problem.where.column == b->problem.where.column &&
-	    a->problem.serving_last_good == b->problem.serving_last_good;
+	       a->problem.where.line == b->problem.where.line &&
+	       a->problem.where.column == b->problem.where.column &&
+	       a->problem.serving_last_good == b->problem.serving_last_good;
 }
 
 static bool has_problems(const struct vm_file *file)
@@ -193,7 +193,8 @@ static void file_drop(struct vm_folder *f, struct vm_file *file)
 
 /* ---- reading a file ---------------------------------------------------------------------------*/
 
-static void refuse_file(struct vm_folder *f, struct vm_file *file, struct vm_where where, const char *text)
+static void refuse_file(
+    struct vm_folder *f, struct vm_file *file, struct vm_where where, const char *text)
 {
 	bool last_good = file == f->defaults_file ? f->defaults != NULL : file->serving != NULL;
 
@@ -229,15 +230,17 @@ static bool address_free(const struct vm_folder *f, const struct vm *vm, struct 
 	inet_ntop(AF_INET, &f->lab->addr, net, sizeof(net));
 	inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip));
 	if (!cidr4_contains(f->lab, vm->ip)) {
-		err_set(e, EINVAL, "\"ip\": %s lies outside the lab's network %s/%u: take an address in it",
-		    ip, net, f->lab->prefix);
+		err_set(e, EINVAL,
+		    "\"ip\": %s lies outside the lab's network %s/%u: take an address in it", ip,
+		    net, f->lab->prefix);
 		return false;
 	}
 	if (vm->ip.s_addr == f->lab->addr.s_addr) {
 		err_set(e, EINVAL, "\"ip\": %s is the provisioner's own address: take another", ip);
 		return false;
 	}
-	uint32_t hosts = f->lab->prefix ? (uint32_t)(UINT64_C(0xffffffff) >> f->lab->prefix) : UINT32_MAX;
+	uint32_t hosts =
+	    f->lab->prefix ? (uint32_t)(UINT64_C(0xffffffff) >> f->lab->prefix) : UINT32_MAX;
 	uint32_t part = ntohl(vm->ip.s_addr) & hosts;
 	if (f->lab->prefix < 31 && (part == 0 || part == hosts)) {
 		err_set(e, EINVAL,
@@ -301,7 +304,8 @@ static void parse_defaults(struct vm_folder *f, const char *text, size_t len)
 	f->blocked = f->blocked || f->first_scan;
 	if (f->blocked) {
 		char more[1100];
-		snprintf(more, sizeof(more), "%s; no definition is used before this is corrected", e.msg);
+		snprintf(more, sizeof(more), "%s; no definition is used before this is corrected",
+		    e.msg);
 		refuse_file(f, f->defaults_file, where, more);
 	} else {
 		refuse_file(f, f->defaults_file, where, e.msg);
@@ -374,9 +378,11 @@ static void refuse_without_reading(
 	else if (error)
 		snprintf(text, sizeof(text), "the file cannot be examined: %s", strerror(error));
 	else if (!S_ISREG(st->st_mode))
-		snprintf(text, sizeof(text), "this is not a regular file: a definition has to be one");
+		snprintf(
+		    text, sizeof(text), "this is not a regular file: a definition has to be one");
 	else
-		snprintf(text, sizeof(text), "the file has %jd bytes: a definition may have at most %d",
+		snprintf(text, sizeof(text),
+		    "the file has %jd bytes: a definition may have at most %d",
 		    (intmax_t)st->st_size, VM_FILE_MAX_BYTES);
 	file->content = 0;
 	refuse_file(f, file, (struct vm_where){0, 0}, text);
@@ -568,7 +574,8 @@ int vm_folder_scan(struct vm_folder *f, struct err *e)
 	bool replaced = !f->first_scan && (st.st_dev != f->dev || st.st_ino != f->ino);
 	if (replaced && lost_all(f, d))
 		return err_set(e, ENOENT,
-		    "the folder %s was replaced by one without definitions: those of before stay in force",
+		    "the folder %s was replaced by one without definitions: those of before stay "
+		    "in force",
 		    f->path);
 	rewinddir(d);
 
@@ -615,8 +622,7 @@ bool vm_folder_look_at(struct vm_folder *f, const char *name)
 	return true;
 }
 
-int vm_folder_open(
-    struct vm_folder *f, const char *path, const struct cidr4 *lab, struct err *e)
+int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *lab, struct err *e)
 {
 	*f = (struct vm_folder){.first_scan = true};
 	if (lab) {

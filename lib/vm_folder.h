@@ -12,9 +12,9 @@
 #include "vm_snapshot.h"
 
 struct vm_file {
-	uint64_t stamp;   /* of what stat() tells; another stamp: read it again */
-	uint64_t content; /* hash of the bytes last parsed; 0: none */
-	int64_t ctime_ns; /* of that content; orders newcomers */
+	uint64_t stamp;                   /* of what stat() tells; another stamp: read it again */
+	uint64_t content;                 /* hash of the bytes last parsed; 0: none */
+	int64_t ctime_ns;                 /* of that content; orders newcomers */
 	struct vm_node *serving;          /* in force */
 	struct vm_node *pending;          /* newest valid definition, not in force (yet) */
 	struct vm_problem_node *problem;  /* why the newest content is not in force */
@@ -33,9 +33,9 @@ struct vm_folder {
 	char *path;
 	const struct cidr4 *lab; /* NULL: any address is good */
 	struct cidr4 lab_storage;
-	struct hash_table files;  /* struct vm_file by name */
-	struct hash_table claims; /* struct vm_file by each claim of its serving definition */
-	json_t *defaults;         /* NULL: none */
+	struct hash_table files;       /* struct vm_file by name */
+	struct hash_table claims;      /* struct vm_file by each claim of its serving definition */
+	json_t *defaults;              /* NULL: none */
 	struct vm_file *defaults_file; /* NULL: there is none */
 	bool blocked; /* _defaults.json was bad from the start: no definition can be trusted */
 	bool read_all_again;

@@ -21,8 +21,8 @@
 /* ---- walking ----------------------------------------------------------------------------------*/
 
 /* Reads the member `key` when it is there. */
-static int member(struct vm_reader *r, json_t *object, const char *key,
-    int (*read)(struct vm_reader *, json_t *))
+static int member(
+    struct vm_reader *r, json_t *object, const char *key, int (*read)(struct vm_reader *, json_t *))
 {
 	json_t *value = json_object_get(object, key);
 
@@ -43,7 +43,8 @@ static int each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader 
 		return vm_refuse(r, "must be a list: put it in [] brackets");
 	if (json_array_size(list) > LIST_MAX)
 		return vm_refuse(r, "has more than %d entries", LIST_MAX);
-	json_array_foreach(list, i, value) {
+	json_array_foreach(list, i, value)
+	{
 		vm_path_index(r, i);
 		int rc = read(r, value);
 		vm_path_leave(r);
@@ -61,7 +62,8 @@ static int want_object(
 
 	if (!json_is_object(value))
 		return vm_refuse(r, "must be an object such as %s", example);
-	json_object_foreach(value, key, ignored) {
+	json_object_foreach(value, key, ignored)
+	{
 		size_t i = 0;
 		while (i < count && strcmp(key, known[i]) != 0)
 			i++;
@@ -101,8 +103,8 @@ static int read_disk_size(struct vm_reader *r, json_t *value)
 	if (vm_want_size(r, value, &bytes) < 0)
 		return -EINVAL;
 	if (bytes < DISK_MIN_BYTES || bytes > DISK_MAX_BYTES)
-		return vm_refuse(
-		    r, "is out of range: write \"64M\" up to \"64T\", with the unit, such as \"10G\"");
+		return vm_refuse(r,
+		    "is out of range: write \"64M\" up to \"64T\", with the unit, such as \"10G\"");
 	r->draft.disk_bytes[r->draft.disk_count] = bytes;
 	return 0;
 }
@@ -124,7 +126,7 @@ static int read_disk_match(struct vm_reader *r, json_t *value)
 	vm_warn(r, NOT_YET);
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (member(r, value, known[i],
-		        strstr(known[i], "_size") ? read_match_size : read_line) < 0)
+			strstr(known[i], "_size") ? read_match_size : read_line) < 0)
 			return -EINVAL;
 	return 0;
 }
@@ -195,7 +197,7 @@ static bool key_blob_is(const char *blob, const char *type)
 	if (blob[len + padding] != '\0' && !strchr(" \t", blob[len + padding]))
 		return false;
 	return base64_head(blob, len, head, 4 + type_len) && head[0] == 0 && head[1] == 0 &&
-	    head[2] == 0 && head[3] == type_len && memcmp(head + 4, type, type_len) == 0;
+	       head[2] == 0 && head[3] == type_len && memcmp(head + 4, type, type_len) == 0;
 }
 
 /* One word, where quotes hold blanks together as in authorized_keys' options. */
@@ -244,15 +246,15 @@ int vm_read_ssh_key(struct vm_reader *r, json_t *value)
 	if (vm_value_empty(value))
 		return 0;
 	if (json_is_string(value) && strstr(json_string_value(value), "PRIVATE KEY"))
-		return vm_refuse(
-		    r, "is a private key: write the line of the .pub file, and make a new key pair");
+		return vm_refuse(r,
+		    "is a private key: write the line of the .pub file, and make a new key pair");
 	trim_end(value);
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (!key_line_valid(s))
-		return vm_refuse(r,
-		    "is not a public SSH key: write the one line of an id_*.pub file, such as \"ssh-ed25519 "
-		    "AAAA... name\"");
+		return vm_refuse(r, "is not a public SSH key: write the one line of an id_*.pub "
+				    "file, such as \"ssh-ed25519 "
+				    "AAAA... name\"");
 	return 0;
 }
 
@@ -271,7 +273,8 @@ static int read_user_name(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!vm_text_is(s, VM_LOWER VM_DIGIT "_-", 1, 32) || !strchr(VM_LOWER "_", s[0]))
 		return vm_refuse(r,
-		    "\"%.40s\" is not a user name: write 1 to 32 lower-case letters, digits, '_' and '-', "
+		    "\"%.40s\" is not a user name: write 1 to 32 lower-case letters, digits, '_' "
+		    "and '-', "
 		    "beginning with a letter",
 		    s);
 	return 0;
@@ -287,13 +290,14 @@ static int read_user(struct vm_reader *r, json_t *value)
 	static const char *const known[] = {"name", "gecos", "groups", "primary_group", "homedir",
 	    "shell", "sudo", "doas", "uid", "system", "lock_passwd", "passwd", "hashed_passwd",
 	    "plain_text_passwd", "ssh_authorized_keys", "ssh_import_id", "ssh_redirect_user",
-	    "no_create_home", "no_user_group", "no_log_init", "create_groups", "expiredate", "inactive",
-	    "selinux_user"};
+	    "no_create_home", "no_user_group", "no_log_init", "create_groups", "expiredate",
+	    "inactive", "selinux_user"};
 	static const char *const lines[] = {"gecos", "primary_group", "homedir", "shell", "passwd",
 	    "hashed_passwd", "plain_text_passwd", "expiredate"};
 
 	if (json_is_string(value))
-		return strcmp(json_string_value(value), "default") == 0 ? 0 : read_user_name(r, value);
+		return strcmp(json_string_value(value), "default") == 0 ? 0
+									: read_user_name(r, value);
 	if (want_object(r, value, "{\"name\": \"ann\"}", known, COUNT(known)) < 0)
 		return -EINVAL;
 	if (vm_value_empty(json_object_get(value, "name")))
@@ -340,7 +344,8 @@ static int read_permissions(struct vm_reader *r, json_t *value)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (!vm_text_is(s[0] == '0' && s[1] == 'o' ? s + 2 : s, "01234567", 3, 5))
-		return vm_refuse(r, "\"%.20s\" is not a file mode: write octal digits such as \"0644\"", s);
+		return vm_refuse(
+		    r, "\"%.20s\" is not a file mode: write octal digits such as \"0644\"", s);
 	return 0;
 }
 
@@ -361,7 +366,7 @@ static int read_write_file(struct vm_reader *r, json_t *value)
 	    "path", "content", "encoding", "owner", "permissions", "append", "defer", "source"};
 
 	if (want_object(r, value, "{\"path\": \"/etc/motd\", \"content\": \"hello\\n\"}", known,
-	        COUNT(known)) < 0)
+		COUNT(known)) < 0)
 		return -EINVAL;
 	if (vm_value_empty(json_object_get(value, "path")))
 		return vm_refuse(r, "has no \"path\": add it");
@@ -403,26 +408,29 @@ int vm_read_user_data(struct vm_reader *r, json_t *value)
 	if (json_is_object(value))
 		return 0;
 	if (!json_is_string(value))
-		return vm_refuse(r, "must be a cloud-config object, or a text beginning with a line such as "
-		                    "\"#cloud-config\" or \"#!/bin/sh\"");
+		return vm_refuse(r,
+		    "must be a cloud-config object, or a text beginning with a line such as "
+		    "\"#cloud-config\" or \"#!/bin/sh\"");
 	for (size_t i = 0; i < COUNT(starts); i++)
 		if (strncmp(json_string_value(value), starts[i], strlen(starts[i])) == 0)
 			return 0;
-	return vm_refuse(r,
-	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or "
-	    "\"#!/bin/sh\"");
+	return vm_refuse(r, "would be ignored by cloud-init: begin the text with a line such as "
+			    "\"#cloud-config\" or "
+			    "\"#!/bin/sh\"");
 }
 
 int vm_read_network_config(struct vm_reader *r, json_t *value)
 {
 	if (!json_is_object(value))
-		return vm_refuse(r, "must be a network-config object such as {\"version\": 2, \"ethernets\": "
-		                    "{...}}");
+		return vm_refuse(r,
+		    "must be a network-config object such as {\"version\": 2, \"ethernets\": "
+		    "{...}}");
 	json_t *inner = json_object_get(value, "network");
 	json_int_t version =
 	    json_integer_value(json_object_get(json_is_object(inner) ? inner : value, "version"));
 	if (version != 1 && version != 2)
-		return vm_refuse(r, "has no \"version\": add 1 or 2, the format of cloud-init's network-config");
+		return vm_refuse(
+		    r, "has no \"version\": add 1 or 2, the format of cloud-init's network-config");
 	return 0;
 }
 

@@ -79,8 +79,8 @@ static unsigned edit_distance(const char *a, const char *b)
 		unsigned diagonal = row[0];
 		row[0] = i;
 		for (unsigned j = 1; j <= lb; j++) {
-			unsigned changed =
-			    diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
+			unsigned changed = diagonal + (tolower((unsigned char)a[i - 1]) !=
+							  tolower((unsigned char)b[j - 1]));
 			unsigned other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
 			diagonal = row[j];
 			row[j] = changed < other ? changed : other;
@@ -126,7 +126,8 @@ void vm_warn(struct vm_reader *r, const char *sentence)
 
 	if (!r->warn || r->from_defaults)
 		return;
-	snprintf(text, sizeof(text), "\"%s\" %s", json_path_format(&r->path, path, sizeof(path)), sentence);
+	snprintf(text, sizeof(text), "\"%s\" %s", json_path_format(&r->path, path, sizeof(path)),
+	    sentence);
 	r->warn(r->ctx, locate(r, false), text);
 }
 
@@ -134,7 +135,8 @@ void vm_warn(struct vm_reader *r, const char *sentence)
 
 bool vm_value_empty(const json_t *value)
 {
-	return !value || json_is_null(value) || (json_is_string(value) && !json_string_length(value));
+	return !value || json_is_null(value) ||
+	       (json_is_string(value) && !json_string_length(value));
 }
 
 static const char *type_name(const json_t *value)
@@ -201,8 +203,8 @@ int vm_want_size(struct vm_reader *r, const json_t *value, uint64_t *bytes)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (vm_size_parse(s, bytes) < 0)
-		return vm_refuse(r, "\"%.40s\" is not a size: write digits and K, M, G or T, such as \"10G\"",
-		    s);
+		return vm_refuse(r,
+		    "\"%.40s\" is not a size: write digits and K, M, G or T, such as \"10G\"", s);
 	return 0;
 }
 
@@ -233,9 +235,9 @@ static int want_file_name(struct vm_reader *r, const json_t *value, char **out)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (!vm_text_is(s, VM_ALNUM "._+-", 1, 128) || s[0] == '.' || s[0] == '-')
-		return vm_refuse(r,
-		    "must be the name of a file in the image's directory: letters, digits, '.', '_', '+' "
-		    "and '-', no slash");
+		return vm_refuse(r, "must be the name of a file in the image's directory: letters, "
+				    "digits, '.', '_', '+' "
+				    "and '-', no slash");
 	*out = (char *)s;
 	return 0;
 }
@@ -245,7 +247,7 @@ static int want_file_name(struct vm_reader *r, const json_t *value, char **out)
 bool vm_name_valid(const char *name)
 {
 	return vm_text_is(name, VM_LOWER VM_DIGIT "-", 1, 63) && name[0] != '-' &&
-	    name[strlen(name) - 1] != '-';
+	       name[strlen(name) - 1] != '-';
 }
 
 int vm_read_name(struct vm_reader *r, json_t *value)
@@ -256,7 +258,8 @@ int vm_read_name(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!vm_name_valid(s))
 		return vm_refuse(r,
-		    "\"%.70s\" is not a name: write 1 to 63 lower-case letters, digits and hyphens, with no "
+		    "\"%.70s\" is not a name: write 1 to 63 lower-case letters, digits and "
+		    "hyphens, with no "
 		    "hyphen at either end",
 		    s);
 	r->draft.name = (char *)s;
@@ -286,7 +289,8 @@ int vm_read_hostname(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!hostname_valid(s))
 		return vm_refuse(r,
-		    "\"%.70s\" is not a host name: write letters, digits and hyphens, labels separated by "
+		    "\"%.70s\" is not a host name: write letters, digits and hyphens, labels "
+		    "separated by "
 		    "single dots",
 		    s);
 	r->draft.hostname = (char *)s;
@@ -321,7 +325,9 @@ int vm_read_uuid(struct vm_reader *r, json_t *value)
 	}
 	if (!ok || zero)
 		return vm_refuse(r,
-		    "\"%.40s\" is not a UUID: write one such as 6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b", s);
+		    "\"%.40s\" is not a UUID: write one such as "
+		    "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b",
+		    s);
 	r->draft.uuid = r->uuid;
 	return 0;
 }
@@ -333,9 +339,9 @@ int vm_read_serial(struct vm_reader *r, json_t *value)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (!vm_text_is(s, VM_ALNUM " ._/+:-", 1, 64) || s[0] == ' ' || s[strlen(s) - 1] == ' ')
-		return vm_refuse(r,
-		    "must be the SMBIOS serial number: 1 to 64 letters, digits, spaces or ._/+:- with no "
-		    "space at either end");
+		return vm_refuse(r, "must be the SMBIOS serial number: 1 to 64 letters, digits, "
+				    "spaces or ._/+:- with no "
+				    "space at either end");
 	r->draft.serial = (char *)s;
 	return 0;
 }
@@ -447,8 +453,8 @@ int vm_read_memory(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	}
 	if (bytes < MEMORY_MIN_BYTES || bytes > MEMORY_MAX_BYTES)
-		return vm_refuse(r,
-		    "is out of range: write 64 (a number means MiB) or \"64M\" up to \"16T\"");
+		return vm_refuse(
+		    r, "is out of range: write 64 (a number means MiB) or \"64M\" up to \"16T\"");
 	r->draft.memory_bytes = bytes;
 	return 0;
 }
@@ -478,7 +484,8 @@ int vm_read_distro(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!vm_text_is(s, VM_LOWER VM_DIGIT "._-", 1, 64) || strchr("._-", s[0]))
 		return vm_refuse(r,
-		    "\"%.70s\" is not an image name: write lower-case letters, digits, '.', '_' and '-', such "
+		    "\"%.70s\" is not an image name: write lower-case letters, digits, '.', '_' "
+		    "and '-', such "
 		    "as \"debian-13\"",
 		    s);
 	r->draft.distro = (char *)s;
@@ -548,7 +555,8 @@ int vm_read_kernel_args(struct vm_reader *r, json_t *value)
 			return vm_refuse(r, "must be plain ASCII: boot loaders know nothing else");
 		if (strchr("\"'\\$;&|<>{}#`", *p))
 			return vm_refuse(r,
-			    "must not hold the character %c, which a boot loader takes as its own: remove it",
+			    "must not hold the character %c, which a boot loader takes as its own: "
+			    "remove it",
 			    *p);
 	}
 	r->draft.kernel_args = (char *)s;

@@ -12,7 +12,8 @@ static json_t *field_schema(const struct vm_field *f)
 	if (!(f->flags & VM_FIELD_REQUIRED))
 		value = json_pack("{s:[o,{s:[s,n]}]}", "anyOf", value, "enum", "");
 	json_object_set_new(value, "description", json_string(f->summary));
-	json_object_set_new(value, "examples", json_pack("[o]", json_loads(f->example, JSON_DECODE_ANY, NULL)));
+	json_object_set_new(
+	    value, "examples", json_pack("[o]", json_loads(f->example, JSON_DECODE_ANY, NULL)));
 	return value;
 }
 
@@ -27,14 +28,14 @@ json_t *vm_schema(void)
 			json_array_append_new(required, json_string(vm_fields[i].name));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b}", "$schema",
-	    "https://json-schema.org/draft/2020-12/schema", "title", "VM definition", "type", "object",
-	    "required", required, "properties", properties, "additionalProperties", 0);
+	    "https://json-schema.org/draft/2020-12/schema", "title", "VM definition", "type",
+	    "object", "required", required, "properties", properties, "additionalProperties", 0);
 }
 
 static void write_row(FILE *f, const struct vm_field *field)
 {
-	fprintf(f, "### `%s`\n\n%s%s\n\n", field->name, field->flags & VM_FIELD_REQUIRED ? "**Required.** " : "",
-	    field->summary);
+	fprintf(f, "### `%s`\n\n%s%s\n\n", field->name,
+	    field->flags & VM_FIELD_REQUIRED ? "**Required.** " : "", field->summary);
 	if (field->absent)
 		fprintf(f, "Without it: %s.\n\n", field->absent);
 	fprintf(f, "```json\n\"%s\": %s\n```\n\n", field->name, field->example);
@@ -50,20 +51,27 @@ static void write_section(FILE *f, const char *title, bool carried)
 
 int vm_reference_write(FILE *f, struct err *e)
 {
-	fputs("# VM definitions\n\n"
-	      "<!-- Made from the field table in lib/vm.c; do not edit. -->\n\n"
-	      "Each file `<name>.json` in this folder declares one machine. The smallest one:\n\n"
-	      "```json\n{\n  \"name\": \"web1\",\n  \"mac\": \"52:54:00:00:00:11\"\n}\n```\n\n"
-	      "Changes take effect when the file is saved. `\"\"`, `null` and leaving a field out mean the "
-	      "same. Fields this page does not know are reported and ignored. A file holds at most 64 KiB, "
-	      "nested at most 32 levels deep, in UTF-8, and gives every key once.\n\n"
-	      "`_defaults.json` holds the same fields for all machines, except `name`, `mac`, `ip`, `ipv6`, "
-	      "`hostname`, `uuid` and `serial`; a field in a machine's own file replaces the default as a "
-	      "whole. Files whose names begin with `_` or `.` or end in `.schema.json` are no machines.\n\n"
-	      "A file that cannot be used keeps the machine's last good definition in force, and is "
-	      "reported with line and column. Of two files with the same name, MAC, IP address, UUID or "
-	      "serial number the one that was there first keeps it. For completion in an editor, add "
-	      "`\"$schema\": \"./vm.schema.json\"`.\n\n",
+	fputs(
+	    "# VM definitions\n\n"
+	    "<!-- Made from the field table in lib/vm.c; do not edit. -->\n\n"
+	    "Each file `<name>.json` in this folder declares one machine. The smallest one:\n\n"
+	    "```json\n{\n  \"name\": \"web1\",\n  \"mac\": \"52:54:00:00:00:11\"\n}\n```\n\n"
+	    "Changes take effect when the file is saved. `\"\"`, `null` and leaving a field out "
+	    "mean the "
+	    "same. Fields this page does not know are reported and ignored. A file holds at most "
+	    "64 KiB, "
+	    "nested at most 32 levels deep, in UTF-8, and gives every key once.\n\n"
+	    "`_defaults.json` holds the same fields for all machines, except `name`, `mac`, `ip`, "
+	    "`ipv6`, "
+	    "`hostname`, `uuid` and `serial`; a field in a machine's own file replaces the default "
+	    "as a "
+	    "whole. Files whose names begin with `_` or `.` or end in `.schema.json` are no "
+	    "machines.\n\n"
+	    "A file that cannot be used keeps the machine's last good definition in force, and is "
+	    "reported with line and column. Of two files with the same name, MAC, IP address, UUID "
+	    "or "
+	    "serial number the one that was there first keeps it. For completion in an editor, add "
+	    "`\"$schema\": \"./vm.schema.json\"`.\n\n",
 	    f);
 	write_section(f, "Fields", false);
 	write_section(f, "Accepted for pvmlab's files", true);

@@ -217,7 +217,8 @@ const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *s, const struct ma
 {
 	const struct index *x = &s->by_mac;
 
-	for (size_t i = hash_bytes(mac->octet, 6, 0) & x->mask; x->slots[i]; i = (i + 1) & x->mask) {
+	for (size_t i = hash_bytes(mac->octet, 6, 0) & x->mask; x->slots[i];
+	     i = (i + 1) & x->mask) {
 		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
 		if (mac_equal(&vm->mac, mac))
 			return vm;
@@ -241,7 +242,8 @@ const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uu
 	if (len != sizeof(lower) - 1)
 		return NULL;
 	for (size_t i = 0; i <= len; i++)
-		lower[i] = (char)(uuid[i] >= 'A' && uuid[i] <= 'F' ? uuid[i] + ('a' - 'A') : uuid[i]);
+		lower[i] =
+		    (char)(uuid[i] >= 'A' && uuid[i] <= 'F' ? uuid[i] + ('a' - 'A') : uuid[i]);
 	for (size_t i = hash_bytes(lower, len, 0) & x->mask; x->slots[i]; i = (i + 1) & x->mask) {
 		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
 		if (strcmp(vm->uuid, lower) == 0)

@@ -29,8 +29,8 @@ struct vm_node *vm_node_new(struct vm *vm, const char *file);
 struct vm_node *vm_node_ref(struct vm_node *n);
 void vm_node_unref(struct vm_node *n);
 
-struct vm_problem_node *vm_problem_new(
-    const char *file, struct vm_where where, const char *text, bool serving_last_good, bool warning);
+struct vm_problem_node *vm_problem_new(const char *file, struct vm_where where, const char *text,
+    bool serving_last_good, bool warning);
 void vm_problem_unref(struct vm_problem_node *p);
 
 /* What a snapshot holds. Arrays are taken over with one reference for each entry. */

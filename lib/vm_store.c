@@ -39,7 +39,8 @@ struct vm_store {
 	int64_t last_event_ms;
 	int64_t next_rescan_ms;
 
-	struct vm_node **nodes; /* those of the current snapshot, ordered by name; borrowed from it */
+	struct vm_node *
+	    *nodes; /* those of the current snapshot, ordered by name; borrowed from it */
 	size_t node_count;
 	unsigned long generation;
 	pthread_mutex_t lock; /* over `current` */
@@ -58,7 +59,8 @@ static int64_t now_ms(void)
 
 static int by_vm_name(const void *a, const void *b)
 {
-	return strcmp((*(struct vm_node *const *)a)->vm->name, (*(struct vm_node *const *)b)->vm->name);
+	return strcmp(
+	    (*(struct vm_node *const *)a)->vm->name, (*(struct vm_node *const *)b)->vm->name);
 }
 
 static int by_file(const void *a, const void *b)
@@ -94,7 +96,8 @@ static bool list_nodes(struct vm_store *s, struct vm_snapshot_content *c)
 	while (i < s->node_count || j < fresh) {
 		if (i < s->node_count && !s->nodes[i]->listed)
 			i++;
-		else if (j == fresh || (i < s->node_count && by_vm_name(&s->nodes[i], &f->added[j]) < 0))
+		else if (j == fresh ||
+			 (i < s->node_count && by_vm_name(&s->nodes[i], &f->added[j]) < 0))
 			c->nodes[c->node_count++] = s->nodes[i++];
 		else
 			c->nodes[c->node_count++] = f->added[j++];
@@ -309,7 +312,8 @@ static int64_t burst_end(const struct vm_store *s)
 /* Sleeps until something happens or `until`; true when it was vm_store_wake(). */
 static bool sleep_until(struct vm_store *s, int64_t until)
 {
-	struct pollfd fds[] = {{.fd = s->wake, .events = POLLIN}, {.fd = s->inotify, .events = POLLIN}};
+	struct pollfd fds[] = {
+	    {.fd = s->wake, .events = POLLIN}, {.fd = s->inotify, .events = POLLIN}};
 	int64_t left = until - now_ms();
 
 	if (poll(fds, 2, left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left) <= 0)
@@ -377,7 +381,8 @@ int vm_store_open(const struct vm_store_options *o, struct vm_store **out, struc
 	s->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int rc = s->wake < 0 ? err_errno(e, "no eventfd can be made") : 0;
 	if (rc == 0 && s->inotify >= 0)
-		s->watch = inotify_add_watch(s->inotify, o->dir, WATCH_MASK); /* before the first look */
+		s->watch =
+		    inotify_add_watch(s->inotify, o->dir, WATCH_MASK); /* before the first look */
 	if (rc == 0)
 		rc = vm_folder_open(&s->folder, o->dir, o->lab, e);
 	if (rc == 0)

@@ -53,7 +53,7 @@ int dnsmasq_reload(const char *pid_file, struct err *e)
 	if (!is_dnsmasq(pid))
 		return DNSMASQ_NOT_RUNNING;
 	int rc = process >= 0 ? (int)syscall(SYS_pidfd_send_signal, process, SIGHUP, NULL, 0)
-	                      : kill(pid, SIGHUP); /* a kernel before 5.3 */
+			      : kill(pid, SIGHUP); /* a kernel before 5.3 */
 	if (rc < 0 && errno == ESRCH)
 		return DNSMASQ_NOT_RUNNING;
 	if (rc < 0)

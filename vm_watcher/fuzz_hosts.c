@@ -25,7 +25,8 @@ static void check_dhcp(char *text, const struct vm *vm)
 	PROMISE(newline && newline[1] == '\0');
 	*newline = '\0';
 	char *field = strtok(text, ",");
-	PROMISE(field && mac_parse(field, strlen(field), &mac, NULL) == 0 && mac_equal(&mac, &vm->mac));
+	PROMISE(
+	    field && mac_parse(field, strlen(field), &mac, NULL) == 0 && mac_equal(&mac, &vm->mac));
 	field = strtok(NULL, ",");
 	if (vm->ip.s_addr) {
 		PROMISE(field && inet_pton(AF_INET, field, &ip) == 1 && ip.s_addr == vm->ip.s_addr);

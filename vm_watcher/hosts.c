@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char header[] = "# Made by vm_watcher from the VM definitions; changes here are lost.\n";
+static const char header[] =
+    "# Made by vm_watcher from the VM definitions; changes here are lost.\n";
 
 void hosts_dhcp_line(FILE *f, const struct vm *vm)
 {
@@ -24,11 +25,11 @@ void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain)
 	char ip[INET6_ADDRSTRLEN];
 
 	if (vm->ip.s_addr)
-		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)), vm->name, domain,
-		    vm->name);
+		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)), vm->name,
+		    domain, vm->name);
 	if (vm->has_ip6)
-		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip)), vm->name, domain,
-		    vm->name);
+		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip)), vm->name,
+		    domain, vm->name);
 }
 
 /* Closes a memory stream; false when something did not fit into memory. */

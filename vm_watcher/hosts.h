@@ -22,8 +22,8 @@ struct hosts_text {
 	char *dhcp, *dns;
 	size_t dhcp_len, dns_len;
 };
-must_check int hosts_render(const struct vm_snapshot *snap, const char *domain,
-    struct hosts_text *out, struct err *e);
+must_check int hosts_render(
+    const struct vm_snapshot *snap, const char *domain, struct hosts_text *out, struct err *e);
 void hosts_text_free(struct hosts_text *t);
 
 /* True for text that may follow a machine's name: labels of letters, digits and hyphens. */

@@ -46,7 +46,8 @@ static const char usage[] =
     "  --pid-file FILE    dnsmasq's; it gets SIGHUP when a file has changed\n"
     "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
     "  --lab CIDR         network every \"ip\" must lie in, such as 192.168.100.1/24\n"
-    "  --check            only say what is wrong with the definitions; exit status 1 if anything is\n"
+    "  --check            only say what is wrong with the definitions; exit status 1 if anything "
+    "is\n"
     "  --once             write the files once and exit\n"
     "  --verbose          log more\n"
     "  --help, --version\n";
@@ -93,18 +94,41 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 	while (rc == 0 && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (c) {
-		case VMS: o->vms = optarg; break;
-		case DHCP: o->dhcp_hosts = optarg; break;
-		case DNS: o->dns_hosts = optarg; break;
-		case PID: o->pid_file = optarg; break;
-		case DOMAIN: o->domain = optarg; break;
-		case LAB: rc = set_lab(o, optarg); break;
-		case CHECK: o->check = true; break;
-		case ONCE: o->once = true; break;
-		case VERBOSE: log_init("vm_watcher", LOG_LEVEL_DEBUG); break;
-		case HELP: fputs(usage, stdout); return 1;
-		case VERSION: puts("vm_watcher " VMLAB_VERSION); return 1;
-		default: return 3;
+		case VMS:
+			o->vms = optarg;
+			break;
+		case DHCP:
+			o->dhcp_hosts = optarg;
+			break;
+		case DNS:
+			o->dns_hosts = optarg;
+			break;
+		case PID:
+			o->pid_file = optarg;
+			break;
+		case DOMAIN:
+			o->domain = optarg;
+			break;
+		case LAB:
+			rc = set_lab(o, optarg);
+			break;
+		case CHECK:
+			o->check = true;
+			break;
+		case ONCE:
+			o->once = true;
+			break;
+		case VERBOSE:
+			log_init("vm_watcher", LOG_LEVEL_DEBUG);
+			break;
+		case HELP:
+			fputs(usage, stdout);
+			return 1;
+		case VERSION:
+			puts("vm_watcher " VMLAB_VERSION);
+			return 1;
+		default:
+			return 3;
 		}
 	}
 	if (rc == 0 && optind < argc)

@@ -72,11 +72,14 @@ static struct hosts_text render(void)
 static void text_is_exact(void **state)
 {
 	(void)state;
-	put("vms/web1.json", "{\"name\":\"web1\",\"mac\":\"52-54-00-00-00-11\",\"ip\":\"192.168.100.11/24\"}");
+	put("vms/web1.json",
+	    "{\"name\":\"web1\",\"mac\":\"52-54-00-00-00-11\",\"ip\":\"192.168.100.11/24\"}");
 	put("vms/db.json", "{\"name\":\"db\",\"mac\":\"52:54:00:00:00:AA\"}");
-	put("vms/six.json", "{\"name\":\"six\",\"mac\":\"52:54:00:00:00:66\",\"ip\":\"192.168.100.66\","
-	                    "\"ipv6\":\"FD00:0::66/64\"}");
-	put("vms/only6.json", "{\"name\":\"only6\",\"mac\":\"52:54:00:00:00:67\",\"ipv6\":\"fd00::67\"}");
+	put("vms/six.json",
+	    "{\"name\":\"six\",\"mac\":\"52:54:00:00:00:66\",\"ip\":\"192.168.100.66\","
+	    "\"ipv6\":\"FD00:0::66/64\"}");
+	put("vms/only6.json",
+	    "{\"name\":\"only6\",\"mac\":\"52:54:00:00:00:67\",\"ipv6\":\"fd00::67\"}");
 	struct hosts_text text = render();
 	assert_string_equal(text.dhcp,
 	    "# Made by vm_watcher from the VM definitions; changes here are lost.\n"
@@ -95,7 +98,8 @@ static void text_is_exact(void **state)
 
 static void domains_are_checked(void **state)
 {
-	static const char *const bad[] = {"", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a\nb", "a_b"};
+	static const char *const bad[] = {
+	    "", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a\nb", "a_b"};
 
 	(void)state;
 	assert_true(hosts_domain_valid("pvmlab.local"));
@@ -108,7 +112,8 @@ static void domains_are_checked(void **state)
 
 static void only_dnsmasq_is_signalled(void **state)
 {
-	static const char *const useless[] = {"", "x\n", "0\n", "1\n", "-1\n", "99999999999\n", "12 13\n"};
+	static const char *const useless[] = {
+	    "", "x\n", "0\n", "1\n", "-1\n", "99999999999\n", "12 13\n"};
 	struct err e = ERR_INIT;
 	char text[32];
 
@@ -129,7 +134,8 @@ static void only_dnsmasq_is_signalled(void **state)
 
 static const char *find_dnsmasq(void)
 {
-	static const char *const paths[] = {"/usr/sbin/dnsmasq", "/usr/bin/dnsmasq", "/sbin/dnsmasq"};
+	static const char *const paths[] = {
+	    "/usr/sbin/dnsmasq", "/usr/bin/dnsmasq", "/sbin/dnsmasq"};
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (access(paths[i], X_OK) == 0)
@@ -220,8 +226,8 @@ static pid_t start_dnsmasq(const char *program, int port)
 		return pid;
 	execl(program, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-hosts",
 	    "--no-resolv", "--listen-address=127.0.0.1", "--bind-interfaces", "--log-dhcp",
-	    "--dhcp-range=127.0.0.100,127.0.0.200", args[0], args[1], args[2], args[3], args[4], args[5],
-	    geteuid() == 0 ? args[6] : NULL, NULL);
+	    "--dhcp-range=127.0.0.100,127.0.0.200", args[0], args[1], args[2], args[3], args[4],
+	    args[5], geteuid() == 0 ? args[6] : NULL, NULL);
 	_exit(127);
 }
 
@@ -252,7 +258,8 @@ static void dnsmasq_reads_them(void **state)
 		char *log = read_log();
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
-		if (!log[0] || strstr(log, "failed to create listening socket") || strstr(log, "Permission")) {
+		if (!log[0] || strstr(log, "failed to create listening socket") ||
+		    strstr(log, "Permission")) {
 			print_message("skipped: dnsmasq does not start here: %s\n", log);
 			free(log);
 			skip();
@@ -263,7 +270,8 @@ static void dnsmasq_reads_them(void **state)
 	bool bare = dns_a(port, "six") == 0xc0a86442;
 
 	/* A change reaches it by SIGHUP; nothing in the files is doubted. */
-	put("vms/web1.json", "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\",\"ip\":\"192.168.100.12\"}");
+	put("vms/web1.json",
+	    "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\",\"ip\":\"192.168.100.12\"}");
 	write_hosts();
 	bool reloaded = dnsmasq_reload(at("dnsmasq.pid"), &e) == 0 && log_says("read ", 4);
 	bool second = dns_a(port, "web1.pvmlab.local") == 0xc0a8640c;
@@ -274,8 +282,8 @@ static void dnsmasq_reads_them(void **state)
 	bool clean = !strstr(log, "bad ") && !strstr(log, "duplicate") && !strstr(log, "error");
 	bool ok = first && bare && reloaded && second && alive && clean;
 	if (!ok)
-		print_error("first=%d bare=%d reloaded=%d second=%d alive=%d\n%s\n", first, bare, reloaded,
-		    second, alive, log);
+		print_error("first=%d bare=%d reloaded=%d second=%d alive=%d\n%s\n", first, bare,
+		    reloaded, second, alive, log);
 	free(log);
 	assert_true(ok);
 }
