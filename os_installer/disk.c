@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libfdisk/libfdisk.h>
+#include <linux/blkpg.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,7 @@
 #include "log.h"
 
 #define NODE_WAIT_MS 15000
+#define SETTLE_MS 1000 /* then it is time to help */
 #define EDGE_BYTES (1U << 20)
 
 /* GPT partition types: UEFI 2.10 table 5.7; Discoverable Partitions Specification. */
@@ -311,10 +313,28 @@ static int table_write(int fd, const struct plan *p, struct err *e)
 	return r;
 }
 
+/* For a kernel without a parser for GPT: names the partition to it. */
+static void kernel_tell(const struct plan *p, unsigned i)
+{
+	const struct plan_partition *part = &p->part[i];
+	struct blkpg_partition add = {
+	    .start = (long long)(part->start_lba * p->disk.sector_bytes),
+	    .length = (long long)(part->sectors * p->disk.sector_bytes),
+	    .pno = (int)i + 1,
+	};
+	struct blkpg_ioctl_arg arg = {
+	    .op = BLKPG_ADD_PARTITION, .datalen = sizeof(add), .data = &add};
+	_cleanup_close_ int fd = open(p->disk.path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && ioctl(fd, BLKPG, &arg) < 0)
+		log_debug("BLKPG %s: %s", part->path, strerror(errno));
+}
+
 /* Waits for the kernel to have the partition and /dev to have its node; where nothing manages /dev
  * (a container) the node is made here. */
-static int node_wait(const struct plan *p, const struct plan_partition *part, struct err *e)
+static int node_wait(const struct plan *p, unsigned i, struct err *e)
 {
+	const struct plan_partition *part = &p->part[i];
 	const char *name = strrchr(part->path, '/') + 1;
 	char attribute[DISK_PATH_SIZE + 16], buf[32];
 	struct stat st;
@@ -330,10 +350,12 @@ static int node_wait(const struct plan *p, const struct plan_partition *part, st
 				dev_t dev = makedev(major, minor);
 				if (stat(part->path, &st) == 0 && st.st_rdev == dev)
 					return 0;
-				if (waited > 1000 && unlink(part->path) <= 0 &&
+				if (waited > SETTLE_MS && unlink(part->path) <= 0 &&
 				    mknod(part->path, S_IFBLK | 0600, dev) == 0)
 					return 0;
 			}
+		} else if (waited == SETTLE_MS) {
+			kernel_tell(p, i);
 		}
 		sleep_ms(20);
 	}
@@ -361,7 +383,7 @@ int disk_partition(const struct plan *p, struct err *e)
 	/* Partitions cannot be opened exclusively while the whole disk is. */
 	close(steal_fd(&fd));
 	for (unsigned i = 0; i < p->count; i++)
-		if ((r = node_wait(p, &p->part[i], e)) < 0 ||
+		if ((r = node_wait(p, i, e)) < 0 ||
 		    (r = device_wipe(p->part[i].path, e)) < 0)
 			return r;
 	return 0;

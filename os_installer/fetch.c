@@ -74,7 +74,10 @@ static long long now_ms(void)
 
 static uint64_t position(const struct fetch *f)
 {
-	return (uint64_t)f->chunk * f->m->chunk_bytes + f->filled;
+	uint64_t whole = (uint64_t)f->chunk * f->m->chunk_bytes;
+
+	/* The last chunk may be shorter. */
+	return f->chunk == f->m->chunk_count ? f->m->size_bytes : whole + f->filled;
 }
 
 static void again(struct fetch *f, const char *why)

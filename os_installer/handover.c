@@ -12,6 +12,7 @@ struct handover {
 	uint32_t slot_bytes;
 	unsigned position; /* slot this side uses next, or holds */
 	bool holding;      /* consumer: has a slot to give back */
+	bool ended;        /* consumer: has seen the regular end */
 	int full[2];       /* lengths, producer to consumer */
 	int free[2];       /* one byte per free slot, consumer to producer */
 };
@@ -122,10 +123,14 @@ int handover_next(struct handover *h, const uint8_t **buffer, uint32_t *len, str
 		while (write(h->free[1], "", 1) < 0 && errno == EINTR)
 			; /* a producer that is gone shows below */
 	}
+	if (h->ended)
+		return 0;
 	if (read_whole(h->full[0], len, sizeof(*len)) != 1)
 		return err_set(e, EPIPE, "the download ended early");
-	if (*len == 0)
+	if (*len == 0) {
+		h->ended = true;
 		return 0;
+	}
 	*buffer = h->memory + (size_t)h->position * h->slot_bytes;
 	h->holding = true;
 	return 1;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/reboot.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,7 @@ int main(int argc, char **argv)
 	if (r)
 		return r - 1;
 	signal(SIGPIPE, SIG_IGN);
+	setlocale(LC_CTYPE, "C.UTF-8"); /* file names; see unpack.c for where it has no effect */
 	if (a.check)
 		return check_run(a.check);
 	if (a.plan)

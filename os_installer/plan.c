@@ -103,15 +103,15 @@ int plan_make(const struct config *c, const struct disk *disks, size_t count, st
 	out->disk = *d;
 	out->root_needed_bytes = root_needed(&c->manifest);
 	uint64_t root_start = ALIGN_BYTES + ESP_BYTES;
-	uint64_t end = d->size_bytes - d->size_bytes % ALIGN_BYTES;
+	uint64_t aligned = d->size_bytes - d->size_bytes % ALIGN_BYTES;
 	uint64_t needed = root_start + out->root_needed_bytes + GPT_TAIL_BYTES;
-	if (d->size_bytes < needed)
+	if (aligned < needed)
 		return err_set(e, ENOSPC, "disk %s has %s, too small: the image unpacks to %s and needs "
 		    "a disk of at least %s; nothing was written", d->path,
 		    plan_size_text(d->size_bytes, have, sizeof(have)),
 		    plan_size_text(c->manifest.unpacked_bytes, unpacked, sizeof(unpacked)),
-		    plan_size_text(needed + MIB, need, sizeof(need)));
-	end -= GPT_TAIL_BYTES;
+		    plan_size_text(needed + ALIGN_BYTES, need, sizeof(need)));
+	uint64_t end = aligned - GPT_TAIL_BYTES;
 	partition_add(out, PLAN_ESP, PLAN_FS_FAT32, "ESP", "/boot/efi", ALIGN_BYTES, ESP_BYTES);
 	partition_add(out, PLAN_ROOT, PLAN_FS_EXT4, "root", "/", root_start, end - root_start);
 	return 0;

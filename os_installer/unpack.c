@@ -4,7 +4,6 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <langinfo.h>
-#include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -171,7 +170,6 @@ int unpack_stream(
 
 	if (!in || !out)
 		return err_set(e, ENOMEM, "out of memory");
-	setlocale(LC_CTYPE, "C.UTF-8");
 	archive_read_support_format_tar(in);
 	archive_read_support_filter_zstd(in);
 	archive_read_support_filter_gzip(in);
