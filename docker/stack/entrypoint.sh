@@ -225,4 +225,4 @@ as dnsmasq vm_watcher --once --vms /vms --dhcp-hosts /run/vm_watcher/dhcp-hosts 
 
 say "serving $LAB_CIDR on $LAB_IF ($MODE mode${LAB_IP6:+, IPv6 $LAB_IP6}), operator's API at" \
 	"$OPERATOR_HOST:$OPERATOR_PORT"
-exec supervisord -c "$run/supervisord.conf"
+exec "$lib/supervise.py" -c "$run/supervisord.conf"
