@@ -65,6 +65,20 @@ static int get_count(const json_t *body, const char *key, uint64_t *out, struct 
 	return 0;
 }
 
+/* -1, like nothing, means that it is not known. */
+static int get_eta(const json_t *body, int64_t *out, struct err *e)
+{
+	const json_t *value = json_object_get(body, "eta_s");
+
+	*out = -1;
+	if (!value || json_is_null(value))
+		return 0;
+	if (!json_is_integer(value) || json_integer_value(value) < -1)
+		return err_set(e, EINVAL, "\"eta_s\" has to be a whole number of seconds");
+	*out = json_integer_value(value);
+	return 0;
+}
+
 static int get_text(
     const json_t *body, const char *key, bool required, const char **out, struct err *e)
 {
@@ -106,7 +120,6 @@ static int get_words(const json_t *body, struct report *out, struct err *e)
 int report_parse(const char *body, size_t len, struct report *out, struct err *e)
 {
 	_cleanup_(cleanup_json) json_t *json = NULL;
-	uint64_t eta = UINT64_MAX;
 	const char *text;
 	size_t bad;
 
@@ -121,9 +134,8 @@ int report_parse(const char *body, size_t len, struct report *out, struct err *e
 	if (get_words(json, out, e) < 0 || get_count(json, "bytes", &out->bytes, e) < 0 ||
 	    get_count(json, "total_bytes", &out->total_bytes, e) < 0 ||
 	    get_count(json, "rate_bytes_per_s", &out->rate_bytes_per_s, e) < 0 ||
-	    get_count(json, "eta_s", &eta, e) < 0)
+	    get_eta(json, &out->eta_s, e) < 0)
 		return -EINVAL;
-	out->eta_s = eta == UINT64_MAX ? -1 : (int64_t)eta;
 	if (get_text(json, "message", false, &text, e) < 0)
 		return -EINVAL;
 	copy_clean(text, out->message, sizeof(out->message));

@@ -419,10 +419,13 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 	bool begins = m->phase != r->phase;
 
 	m->phase = r->phase;
-	m->bytes = r->bytes;
-	m->total_bytes = r->total_bytes;
-	m->rate_bytes_per_s = r->rate_bytes_per_s;
-	m->eta_s = r->eta_s;
+	/* That a phase is done is said without counts: the last ones stay. */
+	if (begins || r->total_bytes > 0) {
+		m->bytes = r->bytes;
+		m->total_bytes = r->total_bytes;
+		m->rate_bytes_per_s = r->rate_bytes_per_s;
+		m->eta_s = r->eta_s;
+	}
 	mark_dirty(s, m);
 	if (begins)
 		record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);

@@ -38,6 +38,10 @@ static void good(void **state)
 	assert_int_equal(r.bytes, 5);
 	assert_int_equal(r.eta_s, 3);
 	report_clear(&r);
+	assert_int_equal(
+	    parse("{\"phase\":\"rootfs\",\"status\":\"running\",\"eta_s\":-1}", &r), 0);
+	assert_int_equal(r.eta_s, -1);
+	report_clear(&r);
 	assert_int_equal(parse("{\"phase\":\"plan\",\"status\":\"failed\",\"message\":\"a\\nb\\u001b"
 			       "\",\"hint\":null,\"log\":\"x\\ny\\u0007\"}", &r), 0);
 	assert_string_equal(r.message, "a b ");

@@ -119,7 +119,9 @@ static void way_of_an_install(void **state)
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLING);
 	assert_int_equal(row_of(f->s).phase, PHASE_ROOTFS);
 	assert_int_equal(row_of(f->s).bytes, 7);
-	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_DONE), 0);
+	struct report done = {.phase = PHASE_ROOTFS, .status = REPORT_DONE, .eta_s = -1};
+	assert_int_equal(state_reported(f->s, &mac, "web1", &done), 0);
+	assert_int_equal(row_of(f->s).bytes, 7);
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLING);
 	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
