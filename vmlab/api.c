@@ -62,8 +62,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 }
 
 /* 0 and the HTTP status, or -errno when there was no whole answer. */
-static int request(struct api *api, bool post, const char *path, struct body *body, long *status,
-    struct err *e)
+static int request(
+    struct api *api, bool post, const char *path, struct body *body, long *status, struct err *e)
 {
 	_cleanup_free_ char *url = NULL;
 	CURL *c = api->curl;

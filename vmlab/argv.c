@@ -39,15 +39,10 @@ void argv_addf(struct argv *a, const char *fmt, ...)
 	append(a, item);
 }
 
-void argv_adds(struct argv *a, ...)
+void argv_add_all(struct argv *a, const char *const *items)
 {
-	const char *item;
-	va_list ap;
-
-	va_start(ap, a);
-	while ((item = va_arg(ap, const char *)))
-		argv_add(a, item);
-	va_end(ap);
+	for (; *items; items++)
+		argv_add(a, *items);
 }
 
 void argv_extend(struct argv *a, size_t count, char *const *items)

@@ -28,8 +28,8 @@ struct command {
 };
 
 extern const struct command doctor_command, new_command, validate_command, image_command,
-    up_command, down_command, ls_command, logs_command, console_command, ssh_command,
-    wait_command, reinstall_command, rm_command, schema_command, reference_command;
+    up_command, down_command, ls_command, logs_command, console_command, ssh_command, wait_command,
+    reinstall_command, rm_command, schema_command, reference_command;
 
 /* Prints "vmlab: <message>" to stderr; returns STATUS_FAILED. */
 int command_fail(const struct err *e);
@@ -57,7 +57,10 @@ struct session {
 	struct api *api;
 };
 
-#define SESSION_INIT {NULL, ENGINE_INIT, CONTAINER_LIST_INIT, NULL}
+#define SESSION_INIT                                                                               \
+	{                                                                                          \
+		NULL, ENGINE_INIT, CONTAINER_LIST_INIT, NULL                                       \
+	}
 #define _cleanup_session_ __attribute__((cleanup(session_clear)))
 
 must_check int session_open(struct session *s, struct lab *lab, struct err *e);

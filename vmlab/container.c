@@ -36,8 +36,8 @@ char *container_stack_spec(const struct lab *lab)
 
 	return asprintf(&spec, "vms=%s;images=%s;cidr=%s;domain=%s", lab->vms_dir, lab->images_dir,
 		   lab->cidr_text, lab->domain) < 0
-	    ? NULL
-	    : spec;
+		   ? NULL
+		   : spec;
 }
 
 static void print_disks(FILE *f, const struct vm *vm)
@@ -54,8 +54,9 @@ char *container_vm_spec(const struct vm *vm)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "mac=%s;arch=%s;cpus=%u;memory=%" PRIu64 " MiB;disks=",
-	    mac_format(&vm->mac, mac), vm_arch_name(vm->arch), vm->cpus, vm->memory_bytes / MIB);
+	fprintf(f,
+	    "mac=%s;arch=%s;cpus=%u;memory=%" PRIu64 " MiB;disks=", mac_format(&vm->mac, mac),
+	    vm_arch_name(vm->arch), vm->cpus, vm->memory_bytes / MIB);
 	print_disks(f, vm);
 	fprintf(f, ";firmware=%s;uuid=%s;serial=%s", vm_firmware_name(vm->firmware),
 	    vm->uuid ? vm->uuid : "", vm->serial ? vm->serial : "");
@@ -118,7 +119,7 @@ static void common_args(
 		free(spec);
 		return;
 	}
-	argv_adds(a, "run", "--detach", "--name", name, NULL);
+	argv_adds(a, "run", "--detach", "--name", name);
 	argv_addf(a, "--label=vmlab.lab=%s", lab->name);
 	argv_addf(a, "--label=vmlab.role=%s", role);
 	argv_addf(a, "--label=vmlab.spec=%s", spec);
@@ -135,8 +136,7 @@ static void common_args(
 /* Bounded, and readable by `docker logs` whatever the engine's default is. */
 static void log_args(struct argv *a)
 {
-	argv_adds(a, "--log-driver=json-file", "--log-opt=max-size=16m", "--log-opt=max-file=2",
-	    NULL);
+	argv_adds(a, "--log-driver=json-file", "--log-opt=max-size=16m", "--log-opt=max-file=2");
 }
 
 void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
@@ -148,10 +148,10 @@ void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
 	if (ipv6)
 		argv_adds(a, "--sysctl=net.ipv6.conf.all.disable_ipv6=0",
 		    "--sysctl=net.ipv6.conf.default.disable_ipv6=0",
-		    "--sysctl=net.ipv6.conf.all.forwarding=1", NULL);
+		    "--sysctl=net.ipv6.conf.all.forwarding=1");
 	/* Nothing to end in an orderly way: sleep as process 1 ignores SIGTERM. */
 	argv_adds(a, "--no-healthcheck", "--stop-signal=SIGKILL", "--entrypoint=/bin/sleep",
-	    lab->stack_image, "infinity", NULL);
+	    lab->stack_image, "infinity");
 }
 
 void container_stack_args(const struct lab *lab, struct argv *a)
@@ -159,7 +159,7 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 	common_args(lab, "stack", NULL, container_stack_spec(lab), a);
 	log_args(a);
 	argv_addf(a, "--network=container:%s-net", lab->name);
-	argv_adds(a, "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", NULL);
+	argv_adds(a, "--cap-add=NET_ADMIN", "--cap-add=NET_RAW");
 	argv_addf(a, "--env=LAB_CIDR=%s", lab->cidr_text);
 	argv_addf(a, "--env=LAB_DOMAIN=%s", lab->domain);
 	/* --mount takes CSV: quoted, a comma in a path is only a comma. */
@@ -181,14 +181,13 @@ void container_vm_args(const struct lab *lab, const struct vm *vm,
 	common_args(lab, "vm", vm->name, container_vm_spec(vm), a);
 	log_args(a);
 	/* A terminal and an open stdin: that is what `vmlab console` attaches to. */
-	argv_adds(a, "--interactive", "--tty", NULL);
+	argv_adds(a, "--interactive", "--tty");
 	argv_addf(a, "--network=container:%s-net", lab->name);
-	argv_adds(a, "--cap-add=NET_ADMIN", "--device=/dev/net/tun", NULL);
+	argv_adds(a, "--cap-add=NET_ADMIN", "--device=/dev/net/tun");
 	if (options->kvm)
 		argv_add(a, "--device=/dev/kvm");
 	argv_add(a, "--stop-timeout=90");
-	argv_addf(
-	    a, "--mount=type=volume,src=%s-disk-%s,dst=/disks", lab->name, vm->name);
+	argv_addf(a, "--mount=type=volume,src=%s-disk-%s,dst=/disks", lab->name, vm->name);
 	argv_addf(a, "--env=VM_NAME=%s", vm->name);
 	argv_addf(a, "--env=VM_MAC=%s", mac_format(&vm->mac, mac));
 	argv_addf(a, "--env=VM_ARCH=%s", vm_arch_name(vm->arch));
@@ -209,5 +208,5 @@ void container_vm_args(const struct lab *lab, const struct vm *vm,
 		argv_addf(a, "--env=VM_SERIAL=%s", vm->serial);
 	argv_addf(a, "--env=VM_ACCEL=%s", options->accel);
 	argv_addf(a, "--env=VM_NIC_ROM=%s", options->nic_rom);
-	argv_adds(a, "--env=VM_BRIDGE=lab0", lab->vm_image, NULL);
+	argv_adds(a, "--env=VM_BRIDGE=lab0", lab->vm_image);
 }

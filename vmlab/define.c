@@ -24,8 +24,8 @@ uint32_t define_free_ip(const struct cidr4 *net, const uint32_t *used, size_t co
 
 struct mac define_mac(uint32_t random)
 {
-	return (struct mac){{0x52, 0x54, 0x00, (uint8_t)(random >> 16), (uint8_t)(random >> 8),
-	    (uint8_t)random}};
+	return (struct mac){
+	    {0x52, 0x54, 0x00, (uint8_t)(random >> 16), (uint8_t)(random >> 8), (uint8_t)random}};
 }
 
 char *define_render(const struct define_words *w)

@@ -79,7 +79,8 @@ static int choose_ip(const struct lab *lab, char *ip, struct err *e)
 
 	if (free_ip.s_addr == 0)
 		return err_set(e, EADDRNOTAVAIL,
-		    "no address is free in the lower half of %s: give one with --ip", lab->cidr_text);
+		    "no address is free in the lower half of %s: give one with --ip",
+		    lab->cidr_text);
 	inet_ntop(AF_INET, &free_ip, ip, INET_ADDRSTRLEN);
 	return 0;
 }
@@ -133,7 +134,8 @@ static int write_new(const char *path, const char *text, struct err *e)
 	size_t len = strlen(text);
 
 	if (fd < 0 && errno == EEXIST)
-		return err_set(e, EEXIST, "%s exists already: edit it, or choose another name", path);
+		return err_set(
+		    e, EEXIST, "%s exists already: edit it, or choose another name", path);
 	if (fd < 0)
 		return err_errno(e, "cannot create %s", path);
 	if (write(fd, text, len) != (ssize_t)len || fsync(fd) < 0 || fchmod(fd, 0644) < 0 ||
@@ -208,14 +210,14 @@ static int new_run(struct lab *lab, int argc, char **argv)
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", new_options, NULL)) != -1) {
-		const char **slot = o == 'd' ? &w.distro
-		    : o == 'a'		     ? &w.arch
-		    : o == 'c'		     ? &w.cpus
-		    : o == 'm'		     ? &w.memory
-		    : o == 'k'		     ? &w.disk
-		    : o == 'I'		     ? &w.ip
-		    : o == 'M'		     ? &w.mac
-					     : NULL;
+		const char **slot = o == 'd'   ? &w.distro
+				    : o == 'a' ? &w.arch
+				    : o == 'c' ? &w.cpus
+				    : o == 'm' ? &w.memory
+				    : o == 'k' ? &w.disk
+				    : o == 'I' ? &w.ip
+				    : o == 'M' ? &w.mac
+					       : NULL;
 		if (!slot)
 			return command_usage(&new_command, "wrong option");
 		*slot = optarg;
@@ -242,21 +244,20 @@ const struct command new_command = {
     .name = "new",
     .args = "NAME [OPTION...]",
     .summary = "write vms/NAME.json with a free MAC and IP address",
-    .help =
-	"Writes a definition that works, for you to edit. Never overwrites a file.\n"
-	"\n"
-	"  --distro NAME    image to install (default debian-13; `vmlab image ls` lists them)\n"
-	"  --arch ARCH      amd64 (default) or arm64\n"
-	"  --cpus N         default 2\n"
-	"  --memory SIZE    e.g. 512M, 2G (default 1G)\n"
-	"  --disk SIZE      e.g. 8G (default 10G)\n"
-	"  --ip ADDRESS     default: the first free one of the lab's network\n"
-	"  --mac ADDRESS    default: a free one that begins with 52:54:00\n"
-	"\n"
-	"Examples:\n"
-	"  vmlab new web1\n"
-	"  vmlab new db1 --memory 2G --disk 20G && vmlab up db1\n"
-	"  vmlab new pi1 --arch arm64\n",
+    .help = "Writes a definition that works, for you to edit. Never overwrites a file.\n"
+	    "\n"
+	    "  --distro NAME    image to install (default debian-13; `vmlab image ls` lists them)\n"
+	    "  --arch ARCH      amd64 (default) or arm64\n"
+	    "  --cpus N         default 2\n"
+	    "  --memory SIZE    e.g. 512M, 2G (default 1G)\n"
+	    "  --disk SIZE      e.g. 8G (default 10G)\n"
+	    "  --ip ADDRESS     default: the first free one of the lab's network\n"
+	    "  --mac ADDRESS    default: a free one that begins with 52:54:00\n"
+	    "\n"
+	    "Examples:\n"
+	    "  vmlab new web1\n"
+	    "  vmlab new db1 --memory 2G --disk 20G && vmlab up db1\n"
+	    "  vmlab new pi1 --arch arm64\n",
     .run = new_run,
 };
 
@@ -292,8 +293,8 @@ static void on_warning(void *ctx, struct vm_where where, const char *text)
 	report_add(rp, NULL, rp->file, where, true, text);
 }
 
-static void validate_folder(struct report *rp, const struct lab *lab,
-    const struct vm_snapshot *snap, const char *only)
+static void validate_folder(
+    struct report *rp, const struct lab *lab, const struct vm_snapshot *snap, const char *only)
 {
 	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
 		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
@@ -337,7 +338,8 @@ static void validate_alone(struct report *rp, const char *path)
 static const char *in_folder(const struct lab *lab, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
+	_cleanup_free_ char *folder =
+	    slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
 	_cleanup_free_ char *real = folder ? realpath(folder, NULL) : NULL;
 	const char *base = slash ? slash + 1 : path;
 
@@ -409,17 +411,18 @@ const struct command validate_command = {
     .name = "validate",
     .args = "[--json] [FILE...]",
     .summary = "check definitions: file, line and column of whatever is wrong",
-    .help =
-	"Checks all of vms/, or the named files, exactly as the lab will: syntax, every field, and\n"
-	"two files that claim one name, MAC, IP, UUID or serial number. Needs no running lab.\n"
-	"\n"
-	"  --json    {\"valid\",\"problems\":[{\"file\",\"line\",\"column\",\"text\",\"warning\"}]}\n"
-	"\n"
-	"Examples:\n"
-	"  vmlab validate\n"
-	"  vmlab validate vms/web1.json\n"
-	"\n"
-	"Exit status: 0 all valid (there may be warnings), 1 something is wrong.\n",
+    .help = "Checks all of vms/, or the named files, exactly as the lab will: syntax, every field, "
+	    "and\n"
+	    "two files that claim one name, MAC, IP, UUID or serial number. Needs no running lab.\n"
+	    "\n"
+	    "  --json    "
+	    "{\"valid\",\"problems\":[{\"file\",\"line\",\"column\",\"text\",\"warning\"}]}\n"
+	    "\n"
+	    "Examples:\n"
+	    "  vmlab validate\n"
+	    "  vmlab validate vms/web1.json\n"
+	    "\n"
+	    "Exit status: 0 all valid (there may be warnings), 1 something is wrong.\n",
     .run = validate_run,
 };
 

@@ -36,9 +36,9 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *d, enum ve
 	va_end(ap);
 	d->missing += verdict == MISSING;
 	if (d->list) {
-		json_array_append_new(d->list,
-		    json_pack("{s:s, s:s, s:s, s:s?}", "check", what, "result", words[verdict],
-			"found", found, "advice", advice));
+		json_array_append_new(
+		    d->list, json_pack("{s:s, s:s, s:s, s:s?}", "check", what, "result",
+				 words[verdict], "found", found, "advice", advice));
 		return;
 	}
 	printf("%-8s %-14s %s\n", words[verdict], what, found);
@@ -71,8 +71,8 @@ static void check_engine(struct doctor *d, const struct lab *lab, const struct s
     bool found, const struct err *e)
 {
 	if (!found) {
-		tell(d, MISSING, "engine", "apt-get install docker.io, and see that dockerd runs", "%s",
-		    e->msg);
+		tell(d, MISSING, "engine", "apt-get install docker.io, and see that dockerd runs",
+		    "%s", e->msg);
 		return;
 	}
 	tell(d, OK, "engine", NULL, "%s, version %s", s->engine.client, s->engine.version);
@@ -122,14 +122,15 @@ static void check_binfmt(struct doctor *d)
 		    vm_arch_name(foreign), vm_arch_name(foreign));
 }
 
-static void check_space(struct doctor *d, const struct lab *lab, const struct session *s, bool engine)
+static void check_space(
+    struct doctor *d, const struct lab *lab, const struct session *s, bool engine)
 {
 	_cleanup_free_ char *root = NULL;
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	struct err ignored = ERR_INIT;
 	char text[HUMAN_TEXT_SIZE];
 
-	argv_adds(&a, "info", "--format", "{{.DockerRootDir}}", NULL);
+	argv_adds(&a, "info", "--format", "{{.DockerRootDir}}");
 	if (engine && engine_run(&s->engine, &a, 20000, &root, &ignored) == 0)
 		root[strcspn(root, "\n")] = '\0';
 	const char *const paths[] = {root, lab->images_dir ? lab->images_dir : "/"};
@@ -154,7 +155,8 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 	if (net && net->running)
 		tell(d, OK, "port", NULL, "lab \"%s\" is up on 127.0.0.1:%d", lab->name, lab->port);
 	else if (host_port_free(lab->port))
-		tell(d, OK, "port", NULL, "127.0.0.1:%d is free for lab \"%s\"", lab->port, lab->name);
+		tell(d, OK, "port", NULL, "127.0.0.1:%d is free for lab \"%s\"", lab->port,
+		    lab->name);
 	else
 		tell(d, MISSING, "port", "choose another with --port or VMLAB_PORT",
 		    "127.0.0.1:%d is taken by another program", lab->port);
@@ -208,10 +210,10 @@ const struct command doctor_command = {
     .name = "doctor",
     .args = "[--json]",
     .summary = "what this machine lacks, and what to do about it",
-    .help =
-	"Looks at everything the lab needs: container engine, images, /dev/net/tun, KVM, programs,\n"
-	"disk space, port. Changes nothing. \"note\" marks what the lab runs without.\n"
-	"\n"
-	"Exit status: 0 the lab can run here, 1 something is missing.\n",
+    .help = "Looks at everything the lab needs: container engine, images, /dev/net/tun, KVM, "
+	    "programs,\n"
+	    "disk space, port. Changes nothing. \"note\" marks what the lab runs without.\n"
+	    "\n"
+	    "Exit status: 0 the lab can run here, 1 something is missing.\n",
     .run = run,
 };

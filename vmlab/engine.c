@@ -63,7 +63,7 @@ static int try_client(struct engine *en, const char *client, struct err *e)
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
 
-	argv_adds(&a, client, "version", "--format", "{{.Server.Version}}", NULL);
+	argv_adds(&a, client, "version", "--format", "{{.Server.Version}}");
 	int n = process_capture(&a, 15000, 65536, &r, e);
 	if (n < 0)
 		return n;
@@ -143,8 +143,7 @@ int engine_run(
 	if (r.status != 0) {
 		char why[600];
 		complaint(r.err, why, sizeof(why));
-		return err_set(
-		    e, EIO, "%s %s failed: %s", en->client, args->items[0], why);
+		return err_set(e, EIO, "%s %s failed: %s", en->client, args->items[0], why);
 	}
 	if (out)
 		*out = steal_ptr(r.out);
@@ -235,12 +234,12 @@ int engine_containers(
 	_cleanup_free_ char *ids = NULL;
 	json_error_t je;
 
-	argv_adds(&ps, "ps", "--all", "--quiet", "--no-trunc", "--filter", NULL);
+	argv_adds(&ps, "ps", "--all", "--quiet", "--no-trunc", "--filter");
 	argv_addf(&ps, "label=vmlab.lab=%s", lab);
 	int n = engine_run(en, &ps, QUERY_TIMEOUT_MS, &ids, e);
 	if (n < 0)
 		return n;
-	argv_adds(&inspect, "inspect", "--type", "container", NULL);
+	argv_adds(&inspect, "inspect", "--type", "container");
 	char *rest = ids, *id;
 	while ((id = strsep(&rest, "\n")))
 		if (*id)
@@ -254,8 +253,8 @@ int engine_containers(
 	json_t *doc = json_loadb(r.out, r.out_len, 0, &je);
 	if (!json_is_array(doc)) {
 		json_decref(doc);
-		return err_set(e, EPROTO, "%s inspect answered something unreadable: %s",
-		    en->client, je.text);
+		return err_set(
+		    e, EPROTO, "%s inspect answered something unreadable: %s", en->client, je.text);
 	}
 	return container_list_parse(doc, list, e);
 }
@@ -279,13 +278,13 @@ const struct container *container_list_vm(const struct container_list *list, con
 }
 
 /* `docker <kind> inspect`: 0, ENGINE_ABSENT or -errno. */
-static int inspect(const struct engine *en, const char *kind, const char *name,
-    const char *format, char **out, struct err *e)
+static int inspect(const struct engine *en, const char *kind, const char *name, const char *format,
+    char **out, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
 
-	argv_adds(&a, kind, "inspect", "--format", format, name, NULL);
+	argv_adds(&a, kind, "inspect", "--format", format, name);
 	int n = engine_capture(en, &a, QUERY_TIMEOUT_MS, &r, e);
 	if (n < 0)
 		return n;
@@ -318,7 +317,7 @@ int engine_log_tail(
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
 
-	argv_adds(&a, "logs", "--tail", NULL);
+	argv_adds(&a, "logs", "--tail");
 	argv_addf(&a, "%u", lines);
 	argv_add(&a, container);
 	int n = engine_capture(en, &a, QUERY_TIMEOUT_MS, &r, e);

@@ -20,7 +20,10 @@ struct engine {
 	char *version; /* the engine's own */
 };
 
-#define ENGINE_INIT {NULL, NULL}
+#define ENGINE_INIT                                                                                \
+	{                                                                                          \
+		NULL, NULL                                                                         \
+	}
 
 /* Finds a client that works. -ENOENT without any, -ECONNREFUSED or -EACCES when none reaches an
  * engine; the message says what to do. */
@@ -49,7 +52,10 @@ struct container_list {
 	size_t count;
 };
 
-#define CONTAINER_LIST_INIT {NULL, NULL, 0}
+#define CONTAINER_LIST_INIT                                                                        \
+	{                                                                                          \
+		NULL, NULL, 0                                                                      \
+	}
 #define _cleanup_container_list_ __attribute__((cleanup(container_list_clear)))
 
 /* All containers labelled vmlab.lab=<lab>, running or not. */

@@ -29,10 +29,10 @@ struct follow {
 	bool tty;
 	bool status_shown;
 	int name_width;
-	int64_t cursor;             /* id of the last event seen */
-	int64_t containers_at_ms;   /* when the containers were last looked at */
-	int64_t silent_since_ms;    /* 0: the API answers */
-	bool looked;                /* not the first look any more */
+	int64_t cursor;           /* id of the last event seen */
+	int64_t containers_at_ms; /* when the containers were last looked at */
+	int64_t silent_since_ms;  /* 0: the API answers */
+	bool looked;              /* not the first look any more */
 };
 
 /* ---- showing --------------------------------------------------------------------------------- */
@@ -159,8 +159,9 @@ static void failed_install(struct follow *f, struct follow_vm *vm)
 	if (api_get(f->s->api, path, &detail, &e) < 0)
 		detail = json_incref(vm->state);
 	progress_failure(f->out, detail, LOG_LINES);
-	fprintf(f->out, "  then     remove the cause and `vmlab reinstall %s`; its console: `vmlab "
-			"console %s`\n",
+	fprintf(f->out,
+	    "  then     remove the cause and `vmlab reinstall %s`; its console: `vmlab "
+	    "console %s`\n",
 	    vm->name, vm->name);
 }
 
@@ -210,7 +211,7 @@ static bool ssh_answers(struct follow *f, const char *ip)
 
 	if (!net)
 		return false;
-	argv_adds(&a, f->s->engine.client, "exec", net, "nc", "-w", "1", ip, "22", NULL);
+	argv_adds(&a, f->s->engine.client, "exec", net, "nc", "-w", "1", ip, "22");
 	if (process_capture(&a, 4000, 256, &r, &e) < 0 && e.code != ETIMEDOUT)
 		return false;
 	return r.out && strncmp(r.out, "SSH-", 4) == 0;
@@ -280,7 +281,7 @@ static void take_event(struct follow *f, const json_t *event)
 		return;
 	/* The end has its own line. */
 	bool worth = progress_event(m, event) &&
-	    !(strcmp(kind, "state") == 0 && text && strcmp(text, "installed") != 0);
+		     !(strcmp(kind, "state") == 0 && text && strcmp(text, "installed") != 0);
 	if (fclose(m) == 0 && worth && at_ms >= vm->print_from_ms)
 		say(f, vm, line);
 }
@@ -299,7 +300,8 @@ static int take_events(struct follow *f, struct err *e)
 		if (r < 0)
 			return r;
 		const json_t *events = json_object_get(doc, "events");
-		json_array_foreach(events, i, event) {
+		json_array_foreach(events, i, event)
+		{
 			int64_t id = json_integer_value(json_object_get(event, "id"));
 			if (id <= f->cursor)
 				continue;
@@ -322,7 +324,8 @@ static int take_states(struct follow *f, struct err *e)
 	if (r < 0)
 		return r;
 	list = json_object_get(doc, "vms");
-	json_array_foreach(list, i, state) {
+	json_array_foreach(list, i, state)
+	{
 		struct follow_vm *vm = find(f, json_string_value(json_object_get(state, "name")));
 		if (!vm || vm->outcome != FOLLOW_GOING)
 			continue;
@@ -411,8 +414,12 @@ int follow_run(
     struct session *s, struct follow_vm *vms, size_t count, int64_t timeout_ms, FILE *out)
 {
 	const char *term = getenv("TERM");
-	struct follow f = {.s = s, .vms = vms, .count = count, .out = out,
-	    .tty = isatty(fileno(out)) && term && strcmp(term, "dumb") != 0, .containers_at_ms = human_now_ms()};
+	struct follow f = {.s = s,
+	    .vms = vms,
+	    .count = count,
+	    .out = out,
+	    .tty = isatty(fileno(out)) && term && strcmp(term, "dumb") != 0,
+	    .containers_at_ms = human_now_ms()};
 	int64_t deadline = human_now_ms() + timeout_ms;
 
 	for (size_t i = 0; i < count; i++) {

@@ -26,9 +26,9 @@ enum follow_outcome { FOLLOW_GOING, FOLLOW_ARRIVED, FOLLOW_FAILED };
 struct follow_vm {
 	const char *name; /* borrowed */
 	enum follow_goal goal;
-	int64_t begin_ms; /* since 1970: events before are another story */
+	int64_t begin_ms;      /* since 1970: events before are another story */
 	int64_t print_from_ms; /* events before are counted in, but not printed */
-	bool has_container; /* its container is watched */
+	bool has_container;    /* its container is watched */
 	/* Owned by follow_run() from here on. */
 	enum follow_outcome outcome;
 	struct stages stages;
@@ -41,8 +41,8 @@ struct follow_vm {
 
 /* Follows until all have an outcome. Returns STATUS_OK when all arrived, STATUS_FAILED, or
  * STATUS_INTERRUPTED. Lines go to `out`. */
-int follow_run(struct session *s, struct follow_vm *vms, size_t count, int64_t timeout_ms,
-    FILE *out);
+int follow_run(
+    struct session *s, struct follow_vm *vms, size_t count, int64_t timeout_ms, FILE *out);
 void follow_vm_clear(struct follow_vm *vm);
 
 /* Pure: has the machine arrived, as far as its state tells? */

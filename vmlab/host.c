@@ -105,8 +105,7 @@ bool host_binfmt(enum vm_arch arch)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "/proc/sys/fs/binfmt_misc/qemu-%s",
-	    vm_arch_kernel_name(arch));
+	snprintf(path, sizeof(path), "/proc/sys/fs/binfmt_misc/qemu-%s", vm_arch_kernel_name(arch));
 	_cleanup_free_ char *text = read_proc(path);
 	/* Flag F: the interpreter is held open, so it is found inside a chroot too. */
 	const char *flags = text ? strstr(text, "flags:") : NULL;

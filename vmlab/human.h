@@ -22,7 +22,7 @@ const char *human_age(int64_t ms, char *buf);
 /* RFC 3339 in UTC ("2025-01-31T12:00:00.250Z") to milliseconds since 1970; -1 when it is not. */
 int64_t human_rfc3339_ms(const char *text);
 
-int64_t human_now_ms(void);      /* monotonic, for durations */
+int64_t human_now_ms(void);       /* monotonic, for durations */
 int64_t human_wallclock_ms(void); /* since 1970 */
 
 /* Writes `text` (NULL: nothing) to f on one line and without what could drive a terminal: escape

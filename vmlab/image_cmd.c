@@ -1,4 +1,5 @@
-/* image_cmd.c - hands `vmlab image …` over to image.h, with the lab's settings in the environment. */
+/* image_cmd.c - hands `vmlab image …` over to image.h, with the lab's settings in the environment.
+ */
 #include <stdlib.h>
 
 #include "vmlab/command.h"

@@ -10,8 +10,8 @@
 
 #define KEY_FILE_MAX_BYTES (1024 * 1024)
 
-static const char *const key_types[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"};
+static const char *const key_types[] = {
+    "ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"};
 
 static char *home_path(const struct lab *lab, const char *name)
 {
@@ -63,8 +63,7 @@ static int generate(const char *path, struct err *e)
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
 
-	argv_adds(&a, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vmlab", "-f", path,
-	    NULL);
+	argv_adds(&a, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vmlab", "-f", path);
 	int n = process_capture(&a, 60000, 65536, &r, e);
 	if (n == -ENOENT)
 		return err_set(e, ENOENT,
@@ -155,7 +154,8 @@ char *keys_render_known_hosts(const char *alias, const json_t *public_keys)
 
 	if (!f)
 		return NULL;
-	json_array_foreach(public_keys, i, value) {
+	json_array_foreach(public_keys, i, value)
+	{
 		const char *key = json_string_value(value);
 		size_t type_len = key ? strcspn(key, " ") : 0;
 		if (!key || key[type_len] != ' ' || !known_type(key, type_len))

@@ -66,8 +66,9 @@ static int init_home(struct lab *lab, struct err *e)
 	if (home)
 		return replace(&lab->home, absolute(home), e);
 	if (!user || *user != '/')
-		return err_set(e, EINVAL, "HOME is not set: set it, or VMLAB_HOME to a folder for "
-					  "the lab's SSH key");
+		return err_set(e, EINVAL,
+		    "HOME is not set: set it, or VMLAB_HOME to a folder for "
+		    "the lab's SSH key");
 	if (asprintf(&path, "%s/.local/share/vmlab", user) < 0)
 		path = NULL;
 	return replace(&lab->home, path, e);
@@ -222,8 +223,7 @@ int lab_need_vms(const struct lab *lab, struct err *e)
 	return 0;
 }
 
-int lab_check_same(
-    const struct lab *lab, const struct container_list *containers, struct err *e)
+int lab_check_same(const struct lab *lab, const struct container_list *containers, struct err *e)
 {
 	const char *vms = lab_label(containers, "vmlab.vms");
 

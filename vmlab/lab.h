@@ -36,7 +36,10 @@ struct lab {
 	bool vms_given, images_given, port_given, cidr_given, domain_given;
 };
 
-#define LAB_INIT {0}
+#define LAB_INIT                                                                                   \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 /* What the command line said; NULL or 0 where it said nothing. Borrowed. */
 struct lab_options {

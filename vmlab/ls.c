@@ -60,7 +60,7 @@ static json_t *merge_all(struct listing *l)
 	size_t i;
 
 	json_array_foreach(list, i, vm)
-		merge(vms, json_string_value(json_object_get(vm, "name")), json_incref(vm));
+	    merge(vms, json_string_value(json_object_get(vm, "name")), json_incref(vm));
 	for (i = 0; l->snap && i < vm_snapshot_count(l->snap); i++) {
 		const struct vm *defined = vm_snapshot_at(l->snap, i);
 		merge(vms, defined->name, from_definition(defined));
@@ -70,10 +70,11 @@ static json_t *merge_all(struct listing *l)
 		if (!c->vm || strcmp(c->role, "vm") != 0)
 			continue;
 		merge(vms, c->vm, json_pack("{s:s, s:n}", "name", c->vm, "state"));
-		json_object_set_new(json_object_get(vms, c->vm), "container",
-		    json_string(c->status));
+		json_object_set_new(
+		    json_object_get(vms, c->vm), "container", json_string(c->status));
 	}
-	json_object_foreach(vms, name, vm) {
+	json_object_foreach(vms, name, vm)
+	{
 		if (!json_object_get(vm, "container"))
 			json_object_set_new(vm, "container", json_null());
 	}
@@ -81,7 +82,8 @@ static json_t *merge_all(struct listing *l)
 	size_t count = json_object_size(vms);
 	_cleanup_free_ const char **names = calloc(count + 1, sizeof(*names));
 	i = 0;
-	json_object_foreach(vms, name, vm) {
+	json_object_foreach(vms, name, vm)
+	{
 		if (names)
 			names[i++] = name;
 	}
@@ -112,8 +114,9 @@ static int look(struct listing *l, struct lab *lab, struct err *e)
 		return r;
 	if (container_list_role(&l->session.containers, "stack") &&
 	    api_get(l->session.api, "/api/v1/vms", &l->api, &why) < 0)
-		snprintf(l->down, sizeof(l->down), "the stack does not answer: `vmlab logs` may tell "
-						   "why, `vmlab up` starts it");
+		snprintf(l->down, sizeof(l->down),
+		    "the stack does not answer: `vmlab logs` may tell "
+		    "why, `vmlab up` starts it");
 	else if (!l->api)
 		snprintf(l->down, sizeof(l->down), "lab \"%s\" is down: `vmlab up` starts it",
 		    lab->name);
@@ -131,7 +134,8 @@ static void print_problems(struct listing *l, const json_t *problems)
 
 	if (json_array_size(problems) > 0)
 		fputs("\nProblems of definitions:\n", stdout);
-	json_array_foreach(problems, i, p) {
+	json_array_foreach(problems, i, p)
+	{
 		const char *file = json_string_value(json_object_get(p, "file"));
 		const char *text = json_string_value(json_object_get(p, "text"));
 		struct vm_where where = {
@@ -186,10 +190,12 @@ const struct command ls_command = {
     .summary = "every VM: state, progress, address",
     .help =
 	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
-	"machine is (declared, booting, installing with phase and percent, installed, ready, failed),\n"
+	"machine is (declared, booting, installing with phase and percent, installed, ready, "
+	"failed),\n"
 	"or stopped; AGE is since when. Below: what is wrong with definitions.\n"
 	"\n"
-	"  --json    {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API knows of each VM,\n"
+	"  --json    {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API "
+	"knows of each VM,\n"
 	"            and \"container\": the container's status, or null\n"
 	"\n"
 	"Examples:\n"

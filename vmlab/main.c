@@ -36,26 +36,28 @@ static void overview(FILE *f)
 	    f);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n"
-	      "A first VM:\n"
-	      "  vmlab doctor                  what this machine lacks\n"
-	      "  vmlab image build debian-13   something to install\n"
-	      "  vmlab new web1                writes vms/web1.json\n"
-	      "  vmlab up web1                 installs it, showing each stage\n"
-	      "  vmlab ssh web1                logs in\n"
-	      "\n"
-	      "Global options, also after the command, and their environment variables:\n"
-	      "  -C DIR         work in that folder\n"
-	      "  --vms DIR      VM definitions (VMLAB_VMS; default ./vms)\n"
-	      "  --images DIR   images (VMLAB_IMAGES; default images/ beside vms/)\n"
-	      "  --lab NAME     which lab; several can run at once (VMLAB_LAB; default vmlab)\n"
-	      "  --port PORT    the lab's API on 127.0.0.1 (VMLAB_PORT; default 7480)\n"
-	      "  --version, --help\n"
-	      "Environment only: VMLAB_HOME (SSH key; default ~/.local/share/vmlab), VMLAB_CIDR\n"
-	      "(default 192.168.100.1/24), VMLAB_DOMAIN (pvmlab.local), VMLAB_ENGINE (client to use).\n"
-	      "\n"
-	      "Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 Ctrl-C.\n"
-	      "`vmlab COMMAND --help` shows a command's options with examples.\n",
+	fputs(
+	    "\n"
+	    "A first VM:\n"
+	    "  vmlab doctor                  what this machine lacks\n"
+	    "  vmlab image build debian-13   something to install\n"
+	    "  vmlab new web1                writes vms/web1.json\n"
+	    "  vmlab up web1                 installs it, showing each stage\n"
+	    "  vmlab ssh web1                logs in\n"
+	    "\n"
+	    "Global options, also after the command, and their environment variables:\n"
+	    "  -C DIR         work in that folder\n"
+	    "  --vms DIR      VM definitions (VMLAB_VMS; default ./vms)\n"
+	    "  --images DIR   images (VMLAB_IMAGES; default images/ beside vms/)\n"
+	    "  --lab NAME     which lab; several can run at once (VMLAB_LAB; default vmlab)\n"
+	    "  --port PORT    the lab's API on 127.0.0.1 (VMLAB_PORT; default 7480)\n"
+	    "  --version, --help\n"
+	    "Environment only: VMLAB_HOME (SSH key; default ~/.local/share/vmlab), VMLAB_CIDR\n"
+	    "(default 192.168.100.1/24), VMLAB_DOMAIN (pvmlab.local), VMLAB_ENGINE (client to "
+	    "use).\n"
+	    "\n"
+	    "Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 Ctrl-C.\n"
+	    "`vmlab COMMAND --help` shows a command's options with examples.\n",
 	    f);
 }
 

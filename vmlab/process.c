@@ -120,8 +120,8 @@ static char *text_or_empty(struct stream *s)
 	return s->data ? steal_ptr(s->data) : strdup("");
 }
 
-int process_capture(const struct argv *a, int timeout_ms, size_t max_bytes,
-    struct process_result *r, struct err *e)
+int process_capture(
+    const struct argv *a, int timeout_ms, size_t max_bytes, struct process_result *r, struct err *e)
 {
 	int out[2] = {-1, -1}, err[2] = {-1, -1}, report[2] = {-1, -1};
 	int failure = 0, result = check(a, e);
@@ -169,8 +169,7 @@ int process_capture(const struct argv *a, int timeout_ms, size_t max_bytes,
 		free(streams[i].data);
 	}
 	if (result == 0 && read(report[0], &failure, sizeof(failure)) == sizeof(failure))
-		result = err_set(
-		    e, failure, "cannot start %s: %s", a->items[0], strerror(failure));
+		result = err_set(e, failure, "cannot start %s: %s", a->items[0], strerror(failure));
 	else if (result == 0 && (!r->out || !r->err))
 		result = err_set(e, ENOMEM, "out of memory while running %s", a->items[0]);
 

@@ -19,7 +19,10 @@ struct process_result {
 	size_t out_len;
 };
 
-#define PROCESS_RESULT_INIT {0, false, NULL, NULL, 0}
+#define PROCESS_RESULT_INIT                                                                        \
+	{                                                                                          \
+		0, false, NULL, NULL, 0                                                            \
+	}
 #define _cleanup_process_result_ __attribute__((cleanup(process_result_clear)))
 
 void process_result_clear(struct process_result *r);

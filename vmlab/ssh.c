@@ -49,7 +49,8 @@ int ssh_words_parse(int argc, char **argv, struct ssh_words *w, struct err *e)
 
 static bool user_valid(const char *user)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t len = strlen(user);
 
 	return len > 0 && len <= 64 && *user != '-' && strspn(user, allowed) == len;
@@ -64,7 +65,8 @@ static int add_proxy(
 		    "the path of the container engine's client, %s, cannot be used with ssh: name "
 		    "another with VMLAB_ENGINE",
 		    t->client);
-	argv_addf(a, "-oProxyCommand='%s' exec -i %s-net nc -q0 %s 22", t->client, lab->name, t->ip);
+	argv_addf(
+	    a, "-oProxyCommand='%s' exec -i %s-net nc -q0 %s 22", t->client, lab->name, t->ip);
 	return 0;
 }
 
@@ -79,11 +81,12 @@ int ssh_args(const struct lab *lab, const struct ssh_target *t, const struct ssh
 	if (!alias || !known || !identity)
 		return err_set(e, ENOMEM, "out of memory");
 	if (!user_valid(t->user))
-		return err_set(e, EINVAL, "the lab names a user for %s that ssh cannot use", t->name);
+		return err_set(
+		    e, EINVAL, "the lab names a user for %s that ssh cannot use", t->name);
 	if (inet_pton(AF_INET, t->ip, &parsed) != 1)
 		return err_set(e, EINVAL, "the lab names no usable address for %s", t->name);
 	/* The user's own configuration must not reach in: the name is ours, not the network's. */
-	argv_adds(a, "ssh", "-F", "/dev/null", NULL);
+	argv_adds(a, "ssh", "-F", "/dev/null");
 	int r = add_proxy(lab, t, a, e);
 	if (r < 0)
 		return r;
@@ -93,18 +96,19 @@ int ssh_args(const struct lab *lab, const struct ssh_target *t, const struct ssh
 	argv_add(a, "-oGlobalKnownHostsFile=/dev/null");
 	if (w->unverified)
 		argv_adds(a, "-oUserKnownHostsFile=/dev/null", "-oStrictHostKeyChecking=no",
-		    "-oLogLevel=ERROR", NULL);
+		    "-oLogLevel=ERROR");
 	else
 		argv_addf(a, "-oUserKnownHostsFile=\"%s\"", known);
 	if (!w->unverified)
 		argv_add(a, "-oStrictHostKeyChecking=yes");
 	argv_add(a, "-oUpdateHostKeys=no");
 	argv_extend(a, (size_t)(w->options_end - w->options_begin), argv + w->options_begin);
-	/* First given wins: these give way to the caller's. A guest that reboots ends its sessions. */
-	argv_adds(a, "-oConnectTimeout=20", "-oServerAliveInterval=15", NULL);
+	/* First given wins: these give way to the caller's. A guest that reboots ends its sessions.
+	 */
+	argv_adds(a, "-oConnectTimeout=20", "-oServerAliveInterval=15");
 	if (!w->has_user)
 		argv_addf(a, "-l%s", t->user);
-	argv_adds(a, "--", t->name, NULL);
+	argv_adds(a, "--", t->name);
 	argv_extend(a, (size_t)(argc - w->command_begin), argv + w->command_begin);
 	return 0;
 }
@@ -167,17 +171,18 @@ static int look_up(struct login *l, const char *name, bool unverified, struct er
 	}
 	if (!l->ip || !l->user)
 		return err_set(e, ENOENT,
-		    "no address is known for %s%s: it gets one when it boots; `vmlab ls` shows it", name,
-		    l->vm ? "" : " while the stack is down");
+		    "no address is known for %s%s: it gets one when it boots; `vmlab ls` shows it",
+		    name, l->vm ? "" : " while the stack is down");
 	if (unverified)
 		return 0;
-	r = keys_remember_host(
-	    l->session.lab, name, json_object_get(l->vm, "ssh_host_keys"), e);
+	r = keys_remember_host(l->session.lab, name, json_object_get(l->vm, "ssh_host_keys"), e);
 	_cleanup_free_ char *known = keys_known_hosts_path(l->session.lab, name);
 	if (r == KEYS_NONE && known && (l->vm || access(known, R_OK) < 0))
 		return err_set(e, EAGAIN,
-		    "%s has not reported its SSH host keys yet (state: %s): `vmlab wait --for ready "
-		    "%s` waits for them; for a guest without cloud-init: `vmlab ssh --unverified %s`",
+		    "%s has not reported its SSH host keys yet (state: %s): `vmlab wait --for "
+		    "ready "
+		    "%s` waits for them; for a guest without cloud-init: `vmlab ssh --unverified "
+		    "%s`",
 		    name, state ? state : "unknown", name, name);
 	return r < 0 ? r : 0;
 }
@@ -207,10 +212,8 @@ static int run(struct lab *lab, int argc, char **argv)
 	if (r == 0)
 		r = look_up(&l, name, w.unverified, &e);
 	if (r == 0) {
-		struct ssh_target t = {.client = l.session.engine.client,
-		    .name = name,
-		    .user = l.user,
-		    .ip = l.ip};
+		struct ssh_target t = {
+		    .client = l.session.engine.client, .name = name, .user = l.user, .ip = l.ip};
 		r = ssh_args(lab, &t, &w, argv, argc, &a, &e);
 	}
 	if (r == 0)
@@ -224,8 +227,10 @@ const struct command ssh_command = {
     .args = "[--unverified] [SSH OPTION...] NAME [COMMAND...]",
     .summary = "log in to a VM, or run a command in it",
     .help =
-	"Logs in with the lab's key, through the lab's own network: no route from this machine to the\n"
-	"VM is needed. The VM's host key is checked against the one its cloud-init reported, so there\n"
+	"Logs in with the lab's key, through the lab's own network: no route from this machine to "
+	"the\n"
+	"VM is needed. The VM's host key is checked against the one its cloud-init reported, so "
+	"there\n"
 	"is no question at the first login and no warning after a reinstall. Options of ssh(1) go\n"
 	"before the name.\n"
 	"\n"

@@ -113,7 +113,7 @@ static bool seen_before(const struct stages *const list[], size_t vm, size_t sta
 	const char *name = list[vm]->items[stage].name;
 
 	for (size_t i = 0; i <= vm; i++)
-		for (size_t k = 0; k < list[i]->count && (i < vm || k < stage); k++)
+		for (size_t k = 0; (i < vm || k < stage) && k < list[i]->count; k++)
 			if (strcmp(list[i]->items[k].name, name) == 0)
 				return true;
 	return false;
@@ -162,7 +162,7 @@ json_t *stages_json(const struct stages *s)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < s->count; i++)
-		json_array_append_new(list,
-		    json_pack("{s:s, s:I}", "name", s->items[i].name, "ms", (json_int_t)spent(s, i)));
+		json_array_append_new(list, json_pack("{s:s, s:I}", "name", s->items[i].name, "ms",
+						(json_int_t)spent(s, i)));
 	return json_pack("{s:I, s:o}", "total_ms", (json_int_t)stages_total_ms(s), "stages", list);
 }

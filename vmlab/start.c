@@ -20,7 +20,7 @@ static bool same_network(const struct container *c, const char *net_id)
 	if (!net_id)
 		return true;
 	return strncmp(c->network, prefix, sizeof(prefix) - 1) == 0 &&
-	    strcmp(c->network + sizeof(prefix) - 1, net_id) == 0;
+	       strcmp(c->network + sizeof(prefix) - 1, net_id) == 0;
 }
 
 enum start_action start_decide(const struct container *c, const struct start_wish *wish)
@@ -40,8 +40,8 @@ enum start_action start_decide(const struct container *c, const struct start_wis
 	return spec ? START_KEEP : START_KEEP_CHANGED;
 }
 
-static int find_image(struct start *st, const char *reference, const char *tar, char **id,
-    struct err *e)
+static int find_image(
+    struct start *st, const char *reference, const char *tar, char **id, struct err *e)
 {
 	int r = engine_image_id(&st->s->engine, reference, id, e);
 
@@ -72,7 +72,7 @@ static int remove_container(struct start *st, const char *name, struct err *e)
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 
 	/* With its anonymous volumes; named ones, the disks, stay. */
-	argv_adds(&a, "rm", "--force", "--volumes", name, NULL);
+	argv_adds(&a, "rm", "--force", "--volumes", name);
 	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
 }
 
@@ -80,7 +80,7 @@ static int stop_container(struct start *st, const char *name, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 
-	argv_adds(&a, "stop", name, NULL);
+	argv_adds(&a, "stop", name);
 	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
 }
 
@@ -96,7 +96,7 @@ static int carry_out(struct start *st, enum start_action action, const struct co
 	case START_KEEP_CHANGED:
 		return 0;
 	case START_START:
-		argv_adds(&a, "start", c->name, NULL);
+		argv_adds(&a, "start", c->name);
 		return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
 	case START_RECREATE:
 		if (c->running)
@@ -110,7 +110,8 @@ static int carry_out(struct start *st, enum start_action action, const struct co
 		break;
 	}
 	r = engine_run(&st->s->engine, run, RUN_TIMEOUT_MS, NULL, e);
-	if (r < 0 && (strstr(e->msg, "already allocated") || strstr(e->msg, "address already in use")))
+	if (r < 0 &&
+	    (strstr(e->msg, "already allocated") || strstr(e->msg, "address already in use")))
 		return err_set(e, EADDRINUSE,
 		    "port %d on 127.0.0.1 is taken by another program: choose another with --port "
 		    "or VMLAB_PORT",
@@ -202,12 +203,11 @@ static int run_health_check(struct start *st, const struct container *stack, str
 
 	if (!kind || (strcmp(kind, "CMD") != 0 && strcmp(kind, "CMD-SHELL") != 0))
 		return 0;
-	argv_adds(&a, "exec", stack->name, NULL);
+	argv_adds(&a, "exec", stack->name);
 	if (strcmp(kind, "CMD-SHELL") == 0)
-		argv_adds(&a, "/bin/sh", "-c", NULL);
-	json_array_foreach(test, i, word)
-		if (i > 0 && json_is_string(word))
-			argv_add(&a, json_string_value(word));
+		argv_adds(&a, "/bin/sh", "-c");
+	json_array_foreach(test, i, word) if (i > 0 && json_is_string(word))
+	    argv_add(&a, json_string_value(word));
 	int n = engine_capture(&st->s->engine, &a, 30000, &r, e);
 	if (n < 0)
 		return n;
@@ -306,11 +306,11 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 
 	if (!spec)
 		return err_set(e, ENOMEM, "out of memory");
-	struct start_wish wish = {
-	    .spec = spec, .image_id = st->vm_image_id, .net_id = net_id(st)};
+	struct start_wish wish = {.spec = spec, .image_id = st->vm_image_id, .net_id = net_id(st)};
 	*action = start_decide(c, &wish);
 	if (strcmp(options.accel, "tcg") != 0)
-		options.kvm = host_kvm_usable(vm->arch, &why_not) || strcmp(options.accel, "kvm") == 0;
+		options.kvm =
+		    host_kvm_usable(vm->arch, &why_not) || strcmp(options.accel, "kvm") == 0;
 	container_vm_args(st->s->lab, vm, &options, &run);
 	if (*action == START_KEEP_CHANGED)
 		say_changed(st->out, vm, c, spec);

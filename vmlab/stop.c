@@ -33,7 +33,7 @@ static int remove_named(
 
 	if (names->count == 0)
 		return 0;
-	argv_adds(&a, kind, "rm", "--force", NULL);
+	argv_adds(&a, kind, "rm", "--force");
 	if (strcmp(kind, "container") == 0)
 		argv_add(&a, "--volumes");
 	argv_extend(&a, names->count, names->items);
@@ -55,7 +55,7 @@ static int collect_volumes(struct session *s, struct argv *names, struct err *e)
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_free_ char *out = NULL, *state = NULL, *disk = NULL;
 
-	argv_adds(&a, "volume", "ls", "--quiet", NULL);
+	argv_adds(&a, "volume", "ls", "--quiet");
 	if (asprintf(&state, "%s-state", s->lab->name) < 0 ||
 	    asprintf(&disk, "%s-disk-", s->lab->name) < 0)
 		return err_set(e, ENOMEM, "out of memory");
@@ -193,18 +193,19 @@ const struct command down_command = {
     .name = "down",
     .args = "[NAME...] [--volumes [-y]]",
     .summary = "shut VMs down, or the whole lab",
-    .help =
-	"Asks the VMs to shut down (ACPI), all at the same time. With names only those VMs, and their\n"
-	"containers stay, with their logs; without, the stack and the network go too. Disks and what\n"
-	"the lab remembers stay: `vmlab up` boots the same systems again.\n"
-	"\n"
-	"  --volumes    remove the disks as well, and without names the lab's state\n"
-	"  -y, --yes    do not ask\n"
-	"\n"
-	"Examples:\n"
-	"  vmlab down web1\n"
-	"  vmlab down\n"
-	"  vmlab down --volumes -y      nothing of the lab is left but your files\n",
+    .help = "Asks the VMs to shut down (ACPI), all at the same time. With names only those VMs, "
+	    "and their\n"
+	    "containers stay, with their logs; without, the stack and the network go too. Disks "
+	    "and what\n"
+	    "the lab remembers stay: `vmlab up` boots the same systems again.\n"
+	    "\n"
+	    "  --volumes    remove the disks as well, and without names the lab's state\n"
+	    "  -y, --yes    do not ask\n"
+	    "\n"
+	    "Examples:\n"
+	    "  vmlab down web1\n"
+	    "  vmlab down\n"
+	    "  vmlab down --volumes -y      nothing of the lab is left but your files\n",
     .run = down_run,
 };
 
@@ -258,14 +259,14 @@ const struct command rm_command = {
     .name = "rm",
     .args = "[-y] NAME...",
     .summary = "remove a VM's container and disk",
-    .help =
-	"Ends the VM at once and removes its disk. Its definition in vms/ is yours and stays: the next\n"
-	"`vmlab up` installs it anew. To be rid of it altogether, delete that file as well.\n"
-	"\n"
-	"  -y, --yes    do not ask\n"
-	"\n"
-	"Example:\n"
-	"  vmlab rm web1 && rm vms/web1.json\n",
+    .help = "Ends the VM at once and removes its disk. Its definition in vms/ is yours and stays: "
+	    "the next\n"
+	    "`vmlab up` installs it anew. To be rid of it altogether, delete that file as well.\n"
+	    "\n"
+	    "  -y, --yes    do not ask\n"
+	    "\n"
+	    "Example:\n"
+	    "  vmlab rm web1 && rm vms/web1.json\n",
     .run = rm_run,
 };
 
@@ -295,7 +296,7 @@ static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 		return 0;
 	}
 	printf("%s: shuts down and starts again to be installed anew...\n", name);
-	argv_adds(&restart, "restart", c->name, NULL);
+	argv_adds(&restart, "restart", c->name);
 	return engine_run(&s->engine, &restart, STOP_TIMEOUT_MS, NULL, e);
 }
 
@@ -310,8 +311,7 @@ static int reinstall_wait(struct reinstall *ri, int count, char **names, int64_t
 		    .goal = FOLLOW_READY,
 		    .begin_ms = begin_ms,
 		    .print_from_ms = begin_ms};
-	int status =
-	    follow_run(&ri->session, vms, (size_t)count, ri->timeout_ms, stdout);
+	int status = follow_run(&ri->session, vms, (size_t)count, ri->timeout_ms, stdout);
 	for (int i = 0; i < count; i++)
 		follow_vm_clear(&vms[i]);
 	return status;
@@ -370,17 +370,17 @@ const struct command reinstall_command = {
     .name = "reinstall",
     .args = "[-y] [--later] [--wait [--timeout TIME]] NAME...",
     .summary = "install a VM anew, over what is on its disk",
-    .help =
-	"Tells the lab to install the machine at its next network boot, then shuts it down (ACPI) and\n"
-	"starts it again so that this is now. Also the way on after a failed install.\n"
-	"\n"
-	"  -y, --yes      do not ask\n"
-	"  --now          restart it now (that is the default)\n"
-	"  --later        do not restart it: it is installed whenever it next boots\n"
-	"  --wait         follow it until it is ready\n"
-	"  --timeout TIME how long to follow (default 30m)\n"
-	"\n"
-	"Example:\n"
-	"  vmlab reinstall -y --wait web1\n",
+    .help = "Tells the lab to install the machine at its next network boot, then shuts it down "
+	    "(ACPI) and\n"
+	    "starts it again so that this is now. Also the way on after a failed install.\n"
+	    "\n"
+	    "  -y, --yes      do not ask\n"
+	    "  --now          restart it now (that is the default)\n"
+	    "  --later        do not restart it: it is installed whenever it next boots\n"
+	    "  --wait         follow it until it is ready\n"
+	    "  --timeout TIME how long to follow (default 30m)\n"
+	    "\n"
+	    "Example:\n"
+	    "  vmlab reinstall -y --wait web1\n",
     .run = reinstall_run,
 };

@@ -64,9 +64,8 @@ static void fill(char cells[COLUMNS][CELL_SIZE], const json_t *vm, int64_t now_m
 		else if (column == ERROR)
 			human_print_clean(f, text_of(json_object_get(vm, "error"), "reason"));
 		else if (column != AGE)
-			human_print_clean(f,
-			    text_of(vm, (const char *const[]){"name", "", "ip", "arch",
-					    "distro"}[column]));
+			human_print_clean(f, text_of(vm, (const char *const[]){"name", "", "ip",
+							     "arch", "distro"}[column]));
 		fclose(f);
 		if (!*cell && column != ERROR)
 			strcpy(cell, "-");

@@ -62,7 +62,8 @@ static json_t *json_from(const char *text)
 
 static void lab_for_test(struct lab *lab)
 {
-	struct lab_options options = {.name = "lab7", .vms_dir = "/srv/v,ms", .images_dir = "/srv/images"};
+	struct lab_options options = {
+	    .name = "lab7", .vms_dir = "/srv/v,ms", .images_dir = "/srv/images"};
 	struct err e = ERR_INIT;
 
 	unsetenv("VMLAB_PORT");
@@ -120,7 +121,8 @@ static void test_human_clean(void **state)
 	char *text = NULL;
 
 	(void)state;
-	CAPTURE(text, human_print_clean(f, "a\033[31mred\033[0m\r\033]0;title\ab\tc\x01\xc2\x9b" "d\033"));
+	CAPTURE(text, human_print_clean(f, "a\033[31mred\033[0m\r\033]0;title\ab\tc\x01\xc2\x9b"
+					   "d\033"));
 	assert_string_equal(text, "aredb\tc??d");
 	free(text);
 	CAPTURE(text, human_print_lines(f, "one\ntwo\r\n\033[Kthree\n\n", "> ", 2));
@@ -161,7 +163,7 @@ static void test_process(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	argv_adds(&a, "sh", "-c", "echo 0123456789; echo oops >&2; exit 3", NULL);
+	argv_adds(&a, "sh", "-c", "echo 0123456789; echo oops >&2; exit 3");
 	assert_int_equal(process_capture(&a, 5000, 4, &r, &e), 0);
 	assert_int_equal(r.status, 3);
 	assert_string_equal(r.out, "0123");
@@ -169,7 +171,7 @@ static void test_process(void **state)
 	assert_string_equal(r.err, "oops\n");
 	argv_add(&missing, "/nowhere/program");
 	assert_int_equal(process_capture(&missing, 5000, 4, &r, &e), -ENOENT);
-	argv_adds(&slow, "sleep", "5", NULL);
+	argv_adds(&slow, "sleep", "5");
 	assert_int_equal(process_capture(&slow, 100, 4, &r, &e), -ETIMEDOUT);
 }
 
@@ -222,9 +224,10 @@ static void test_vm_args(void **state)
 
 	(void)state;
 	lab_for_test(&lab);
-	struct vm *vm = vm_from("{\"name\":\"web1\",\"mac\":\"52-54-00-AA-BB-CC\",\"arch\":\"aarch64\","
-				"\"cpus\":3,\"memory\":\"512M\",\"serial\":\"S 1\","
-				"\"disks\":[{\"size\":\"8G\"},{\"size\":\"1G\"}]}");
+	struct vm *vm =
+	    vm_from("{\"name\":\"web1\",\"mac\":\"52-54-00-AA-BB-CC\",\"arch\":\"aarch64\","
+		    "\"cpus\":3,\"memory\":\"512M\",\"serial\":\"S 1\","
+		    "\"disks\":[{\"size\":\"8G\"},{\"size\":\"1G\"}]}");
 	container_vm_args(&lab, vm, &options, &a);
 	assert_false(a.failed);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
@@ -304,7 +307,8 @@ static void test_container_list(void **state)
 
 	(void)state;
 	json_t *doc = json_from(
-	    "[{\"Id\":\"n1\",\"Name\":\"/l-net\",\"State\":{\"Status\":\"running\",\"Running\":true},"
+	    "[{\"Id\":\"n1\",\"Name\":\"/"
+	    "l-net\",\"State\":{\"Status\":\"running\",\"Running\":true},"
 	    "\"Config\":{\"Labels\":{\"vmlab.role\":\"net\",\"vmlab.port\":\"7000\"}}},"
 	    "{\"Id\":\"v1\",\"Name\":\"/l-vm-a\",\"State\":{\"Status\":\"exited\",\"ExitCode\":3},"
 	    "\"HostConfig\":{\"NetworkMode\":\"container:n1\"},"
@@ -441,7 +445,7 @@ static void test_progress_event(void **state)
 }
 
 #define ROOTFS                                                                                     \
-	"{\"name\":\"web1\",\"state\":\"installing\",\"phase\":\"rootfs\",\"bytes\":69206016,"                 \
+	"{\"name\":\"web1\",\"state\":\"installing\",\"phase\":\"rootfs\",\"bytes\":69206016,"     \
 	"\"total_bytes\":155189248,\"rate_bytes_per_s\":33554432,\"eta_s\":3}"
 
 static void test_progress_texts(void **state)
@@ -449,10 +453,12 @@ static void test_progress_texts(void **state)
 	static const struct {
 		const char *vm, *brief, *detail;
 	} cases[] = {
-	    {ROOTFS, "installing: rootfs 44 %", "rootfs 44 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left"},
+	    {ROOTFS, "installing: rootfs 44 %",
+		"rootfs 44 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left"},
 	    {"{\"state\":\"installing\",\"phase\":\"plan\",\"total_bytes\":0,\"eta_s\":null}",
 		"installing: plan", "installing: plan"},
-	    {"{\"state\":\"failed\",\"error\":{\"phase\":\"format\"}}", "failed: format", "failed: format"},
+	    {"{\"state\":\"failed\",\"error\":{\"phase\":\"format\"}}", "failed: format",
+		"failed: format"},
 	    {"{\"state\":\"ready\",\"phase\":\"reboot\",\"error\":null}", "ready", "ready"},
 	};
 
@@ -472,7 +478,8 @@ static void test_progress_texts(void **state)
 
 static void test_status_line(void **state)
 {
-	json_t *web = json_from(ROOTFS), *db = json_from("{\"name\":\"db1\",\"state\":\"booting\"}");
+	json_t *web = json_from(ROOTFS),
+	       *db = json_from("{\"name\":\"db1\",\"state\":\"booting\"}");
 	struct progress_item items[] = {
 	    {.vm = web, .stage = "rootfs", .stage_ms = 100},
 	    {.vm = db, .stage = "firmware", .stage_ms = 3900},
@@ -495,33 +502,34 @@ static void test_status_line(void **state)
 
 static void test_failure(void **state)
 {
-	json_t *o = json_from("{\"name\":\"web1\",\"error\":{\"phase\":\"plan\",\"reason\":\"too small\","
-			      "\"hint\":\"give it 4G\"},\"log\":\"a\\nb\\nc\\n\"}");
+	json_t *o =
+	    json_from("{\"name\":\"web1\",\"error\":{\"phase\":\"plan\",\"reason\":\"too small\","
+		      "\"hint\":\"give it 4G\"},\"log\":\"a\\nb\\nc\\n\"}");
 	char *text = NULL;
 
 	(void)state;
 	CAPTURE(text, progress_failure(f, o, 2));
-	assert_string_equal(text,
-	    "web1 failed to install\n"
-	    "  phase   plan\n"
-	    "  reason  too small\n"
-	    "  hint    give it 4G\n"
-	    "  the installer's last lines:\n"
-	    "    b\n"
-	    "    c\n");
+	assert_string_equal(text, "web1 failed to install\n"
+				  "  phase   plan\n"
+				  "  reason  too small\n"
+				  "  hint    give it 4G\n"
+				  "  the installer's last lines:\n"
+				  "    b\n"
+				  "    c\n");
 	free(text);
 	json_decref(o);
 }
 
 /* ---- stages ---------------------------------------------------------------------------------- */
 
-static void feed(struct stages *s, int second, const char *kind, const char *text, const char *phase)
+static void feed(
+    struct stages *s, int second, const char *kind, const char *text, const char *phase)
 {
 	char at[40];
 
 	snprintf(at, sizeof(at), "1970-01-01T00:%02d:%02d.000Z", second / 60, second % 60);
-	json_t *o = json_pack("{s:s, s:s, s:s?, s:s?}", "at", at, "kind", kind, "text", text, "phase",
-	    phase);
+	json_t *o = json_pack(
+	    "{s:s, s:s, s:s?, s:s?}", "at", at, "kind", kind, "text", text, "phase", phase);
 	stages_event(s, o);
 	json_decref(o);
 }
@@ -564,18 +572,17 @@ static void test_stages(void **state)
 	const struct stages *const list[] = {&other, &s};
 	char *text = NULL;
 	CAPTURE(text, stages_print_table(f, 2, names, list));
-	assert_string_equal(text,
-	    "  stage                       web1  a-rather-long-name\n"
-	    "  firmware                   3.0 s               4.0 s\n"
-	    "  disk boot             1 min 07 s              13.0 s\n"
-	    "  iPXE                           -               2.0 s\n"
-	    "  kernel and initrd              -              11.0 s\n"
-	    "  network                        -               1.0 s\n"
-	    "  rootfs                         -              12.0 s\n"
-	    "  report                         -               0.0 s\n"
-	    "  reboot                         -               7.0 s\n"
-	    "  cloud-init                     -              15.0 s\n"
-	    "  total                 1 min 10 s          1 min 05 s\n");
+	assert_string_equal(text, "  stage                       web1  a-rather-long-name\n"
+				  "  firmware                   3.0 s               4.0 s\n"
+				  "  disk boot             1 min 07 s              13.0 s\n"
+				  "  iPXE                           -               2.0 s\n"
+				  "  kernel and initrd              -              11.0 s\n"
+				  "  network                        -               1.0 s\n"
+				  "  rootfs                         -              12.0 s\n"
+				  "  report                         -               0.0 s\n"
+				  "  reboot                         -               7.0 s\n"
+				  "  cloud-init                     -              15.0 s\n"
+				  "  total                 1 min 10 s          1 min 05 s\n");
 	free(text);
 	json_t *o = stages_json(&s);
 	assert_int_equal(json_integer_value(json_object_get(o, "total_ms")), 65000);
@@ -598,10 +605,12 @@ static void test_stages_overflow(void **state)
 static void test_table(void **state)
 {
 	json_t *vms = json_from(
-	    "[{\"name\":\"db1\",\"state\":\"ready\",\"ip\":\"10.0.0.2\",\"arch\":\"arm64\",\"distro\":"
+	    "[{\"name\":\"db1\",\"state\":\"ready\",\"ip\":\"10.0.0.2\",\"arch\":\"arm64\","
+	    "\"distro\":"
 	    "\"debian-13\",\"container\":\"exited\",\"changed_at\":\"1970-01-01T00:00:00Z\"},"
 	    "{\"name\":\"new1\",\"state\":null,\"ip\":null,\"container\":null},"
-	    "{\"name\":\"web1\",\"state\":\"failed\",\"container\":\"running\",\"error\":{\"phase\":\"plan\","
+	    "{\"name\":\"web1\",\"state\":\"failed\",\"container\":\"running\",\"error\":{"
+	    "\"phase\":\"plan\","
 	    "\"reason\":\"too\\nsmall\"}}]");
 	char *text = NULL;
 
@@ -757,8 +766,14 @@ static void test_define(void **state)
 		all[i] = 0xc0a86400 + i;
 	assert_int_equal(define_free_ip(&net, all, 128), 0);
 
-	struct define_words words = {.name = "db1", .mac = text, .ip = "192.168.100.12", .arch = "arm64",
-	    .distro = "debian-13", .cpus = "4", .memory = "2G", .disk = "20G"};
+	struct define_words words = {.name = "db1",
+	    .mac = text,
+	    .ip = "192.168.100.12",
+	    .arch = "arm64",
+	    .distro = "debian-13",
+	    .cpus = "4",
+	    .memory = "2G",
+	    .disk = "20G"};
 	char *doc = define_render(&words);
 	struct vm *vm = vm_from(doc);
 	assert_string_equal(vm->name, "db1");
@@ -775,7 +790,8 @@ static void test_problem(void **state)
 	char *text = NULL;
 
 	(void)state;
-	CAPTURE(text, problem_print(f, "vms", "a.json", (struct vm_where){3, 7}, false, "bad\n\"x\""));
+	CAPTURE(
+	    text, problem_print(f, "vms", "a.json", (struct vm_where){3, 7}, false, "bad\n\"x\""));
 	assert_string_equal(text, "vms/a.json:3:7: bad?\"x\"\n");
 	free(text);
 	CAPTURE(text, problem_print(f, NULL, "a.json", (struct vm_where){0, 0}, true, "odd"));
@@ -786,9 +802,11 @@ static void test_problem(void **state)
 static void test_cpuinfo(void **state)
 {
 	(void)state;
-	assert_true(host_cpuinfo_virtualises("processor: 0\nflags\t\t: fpu vmx sse\n", VM_ARCH_AMD64));
+	assert_true(
+	    host_cpuinfo_virtualises("processor: 0\nflags\t\t: fpu vmx sse\n", VM_ARCH_AMD64));
 	assert_true(host_cpuinfo_virtualises("flags : a svm", VM_ARCH_AMD64));
-	assert_false(host_cpuinfo_virtualises("flags : a svm_lock xsvm vmxx\nvmx flags : vmx\n", VM_ARCH_AMD64));
+	assert_false(host_cpuinfo_virtualises(
+	    "flags : a svm_lock xsvm vmxx\nvmx flags : vmx\n", VM_ARCH_AMD64));
 	assert_false(host_cpuinfo_virtualises(NULL, VM_ARCH_AMD64));
 	assert_true(host_cpuinfo_virtualises("", VM_ARCH_ARM64));
 }

@@ -57,14 +57,15 @@ static int choose(struct up *up, int count, char **names, struct err *e)
 		const struct vm *vm = vm_snapshot_by_name(up->snap, names[i]);
 		if (!vm) {
 			if (problems_print_vm(stderr, up->session.lab, up->snap, names[i]))
-				return err_set(e, EINVAL, "the definition of %s is refused, see above",
-				    names[i]);
+				return err_set(e, EINVAL,
+				    "the definition of %s is refused, see above", names[i]);
 			return session_check_name(&up->session, names[i], e) < 0
-			    ? -e->code
-			    : err_set(e, ENOENT,
-				  "%s has a container but no definition in %s any more: `vmlab rm "
-				  "%s` removes it",
-				  names[i], up->session.lab->vms_dir, names[i]);
+				   ? -e->code
+				   : err_set(e, ENOENT,
+					 "%s has a container but no definition in %s any more: "
+					 "`vmlab rm "
+					 "%s` removes it",
+					 names[i], up->session.lab->vms_dir, names[i]);
 		}
 		bool twice = false;
 		for (size_t k = 0; k < up->count; k++)
@@ -171,7 +172,8 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 		break;
 	case GOAL_NO_IMAGE:
 		fprintf(stderr,
-		    "vmlab: %s: there is no image %s for %s: `vmlab image build %s --arch %s` makes "
+		    "vmlab: %s: there is no image %s for %s: `vmlab image build %s --arch %s` "
+		    "makes "
 		    "it; the machine waits and goes on by itself\n",
 		    vm->name, vm->distro, vm_arch_name(vm->arch), vm->distro,
 		    vm_arch_name(vm->arch));
@@ -216,8 +218,8 @@ static void print_login(struct up *up, const struct follow_vm *vm)
 		fprintf(up->out, "%s waits in the installer's shell: vmlab console %s\n", vm->name,
 		    vm->name);
 	else
-		fprintf(up->out, "%s is installed. Its screen: vmlab console %s\n", vm->name,
-		    vm->name);
+		fprintf(
+		    up->out, "%s is installed. Its screen: vmlab console %s\n", vm->name, vm->name);
 }
 
 static void print_summary(struct up *up)
@@ -272,8 +274,8 @@ static int follow(struct up *up)
 		if (up->count > 0)
 			fputs("Follow with `vmlab wait`, look with `vmlab ls`.\n", up->out);
 	} else if (up->follow_count > 0) {
-		status = follow_run(
-		    &up->session, up->follow, up->follow_count, up->timeout_ms, up->out);
+		status =
+		    follow_run(&up->session, up->follow, up->follow_count, up->timeout_ms, up->out);
 		print_summary(up);
 	}
 	if (status == STATUS_INTERRUPTED)
@@ -320,7 +322,8 @@ static int parse(struct up *up, int argc, char **argv)
 		else if (o == 'j')
 			up->json = true;
 		else if (o == 't' && command_duration(optarg, &up->timeout_ms) < 0)
-			return command_usage(&up_command, "\"%s\" is no duration like 90, 10m", optarg);
+			return command_usage(
+			    &up_command, "\"%s\" is no duration like 90, 10m", optarg);
 		else if (o == 'a' && !one_of(optarg, "auto tcg kvm"))
 			return command_usage(&up_command, "--accel is auto, tcg or kvm");
 		else if (o == 'r' && !one_of(optarg, "firmware ipxe"))
@@ -369,15 +372,19 @@ const struct command up_command = {
     .args = "[NAME...] [--no-wait] [--timeout TIME] [--json]",
     .summary = "start the lab and its VMs, and follow them until they are ready",
     .help =
-	"Starts what is not running yet: the lab's network, the stack (DHCP, TFTP, HTTP), then the\n"
-	"named VMs, or all that vms/ defines. VMs that run are left alone. Then each stage is shown\n"
-	"as it happens, and at the end how long each took. Ctrl-C stops the watching, not the lab.\n"
+	"Starts what is not running yet: the lab's network, the stack (DHCP, TFTP, HTTP), then "
+	"the\n"
+	"named VMs, or all that vms/ defines. VMs that run are left alone. Then each stage is "
+	"shown\n"
+	"as it happens, and at the end how long each took. Ctrl-C stops the watching, not the "
+	"lab.\n"
 	"\n"
 	"  --no-wait       start, do not follow\n"
 	"  --timeout TIME  give up following after e.g. 600, 10m, 1h (default 30m)\n"
 	"  --json          the result and the stages' times as JSON on stdout, the rest on stderr\n"
 	"  --accel A       auto (default: KVM where it works), tcg (always emulate), kvm (insist)\n"
-	"  --nic-rom R     what boots from the network: firmware (default) or ipxe (QEMU's own ROM)\n"
+	"  --nic-rom R     what boots from the network: firmware (default) or ipxe (QEMU's own "
+	"ROM)\n"
 	"  --disk-bus B    virtio (default), scsi, sata or nvme, for VMs that are created now\n"
 	"\n"
 	"Examples:\n"
@@ -385,6 +392,7 @@ const struct command up_command = {
 	"  vmlab up web1 db1         two of them\n"
 	"  vmlab up --no-wait && vmlab wait --for installed\n"
 	"\n"
-	"Exit status: 0 all are up, 1 something is not (what and why is shown), 130 after Ctrl-C.\n",
+	"Exit status: 0 all are up, 1 something is not (what and why is shown), 130 after "
+	"Ctrl-C.\n",
     .run = run,
 };

@@ -76,7 +76,8 @@ static int logs_run(struct lab *lab, int argc, char **argv)
 	if (r == 0 && name)
 		r = session_check_name(&s, name, &e);
 	if (r == 0)
-		r = installer ? installer_log(&s, name, &e) : engine_log(&s, name, follow, tail, &e);
+		r = installer ? installer_log(&s, name, &e)
+			      : engine_log(&s, name, follow, tail, &e);
 	return r < 0 ? command_fail(&e) : STATUS_OK;
 }
 
@@ -84,18 +85,18 @@ const struct command logs_command = {
     .name = "logs",
     .args = "[-f] [-n LINES] [--installer] [NAME]",
     .summary = "the stack's log, a VM's serial console, or its installer's log",
-    .help =
-	"Without a name the stack's log: DHCP, TFTP, HTTP, what each machine was told. With a name\n"
-	"what that VM has printed on its serial console since it was started.\n"
-	"\n"
-	"  -f, --follow     go on as more comes\n"
-	"  -n, --tail N     only the last N lines\n"
-	"  --installer      the last lines the VM's installer reported\n"
-	"\n"
-	"Examples:\n"
-	"  vmlab logs -f\n"
-	"  vmlab logs -n 50 web1\n"
-	"  vmlab logs --installer web1\n",
+    .help = "Without a name the stack's log: DHCP, TFTP, HTTP, what each machine was told. With a "
+	    "name\n"
+	    "what that VM has printed on its serial console since it was started.\n"
+	    "\n"
+	    "  -f, --follow     go on as more comes\n"
+	    "  -n, --tail N     only the last N lines\n"
+	    "  --installer      the last lines the VM's installer reported\n"
+	    "\n"
+	    "Examples:\n"
+	    "  vmlab logs -f\n"
+	    "  vmlab logs -n 50 web1\n"
+	    "  vmlab logs --installer web1\n",
     .run = logs_run,
 };
 
@@ -118,13 +119,14 @@ static int console_run(struct lab *lab, int argc, char **argv)
 		r = session_check_name(&s, argv[1], &e);
 	const struct container *c = container_list_vm(&s.containers, argv[1]);
 	if (r == 0 && (!c || !c->running))
-		r = err_set(&e, 1, "%s is not running: `vmlab up %s` starts it, `vmlab logs %s` shows "
-				   "what its console said",
+		r = err_set(&e, 1,
+		    "%s is not running: `vmlab up %s` starts it, `vmlab logs %s` shows "
+		    "what its console said",
 		    argv[1], argv[1], argv[1]);
 	if (r < 0)
 		return command_fail(&e);
 	fprintf(stderr, "Console of %s. Ctrl-] leaves it; Enter brings a prompt.\n", argv[1]);
-	argv_adds(&a, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name, NULL);
+	argv_adds(&a, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name);
 	if (engine_exec(&s.engine, &a, &e) < 0)
 		return command_fail(&e);
 	return STATUS_OK;
@@ -134,12 +136,12 @@ const struct command console_command = {
     .name = "console",
     .args = "NAME",
     .summary = "a VM's serial console, with keyboard",
-    .help =
-	"Attaches this terminal to the VM's serial console: firmware, iPXE, installer, login prompt.\n"
-	"Ctrl-] leaves it, the VM goes on.\n"
-	"\n"
-	"Example:\n"
-	"  vmlab console web1\n",
+    .help = "Attaches this terminal to the VM's serial console: firmware, iPXE, installer, login "
+	    "prompt.\n"
+	    "Ctrl-] leaves it, the VM goes on.\n"
+	    "\n"
+	    "Example:\n"
+	    "  vmlab console web1\n",
     .run = console_run,
 };
 
@@ -227,8 +229,10 @@ const struct command wait_command = {
     .args = "[--for installed|ready] [--timeout TIME] [-q] [NAME...]",
     .summary = "wait until VMs are installed or ready",
     .help =
-	"Waits for the named VMs, or all that run, showing how they get on. Ends at once for those\n"
-	"that are there already, and with status 1 as soon as all others are there but one failed.\n"
+	"Waits for the named VMs, or all that run, showing how they get on. Ends at once for "
+	"those\n"
+	"that are there already, and with status 1 as soon as all others are there but one "
+	"failed.\n"
 	"\n"
 	"  --for installed   the installer has reported success\n"
 	"  --for ready       the installed system's first boot has reported (default)\n"
