@@ -16,14 +16,20 @@ struct argv {
 	bool failed;
 };
 
-#define ARGV_INIT {NULL, 0, false}
+#define ARGV_INIT                                                                                  \
+	{                                                                                          \
+		NULL, 0, false                                                                     \
+	}
 #define _cleanup_argv_ __attribute__((cleanup(argv_clear)))
 
 void argv_add(struct argv *a, const char *item);
 void argv_addf(struct argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Adds each of a NULL-terminated list: argv_adds(a, "inspect", "--type", "container", NULL). */
-void argv_adds(struct argv *a, ...) __attribute__((sentinel));
+/* Adds each of a NULL-terminated array. */
+void argv_add_all(struct argv *a, const char *const *items);
+
+/* Adds several: argv_adds(&a, "inspect", "--type", "container"); */
+#define argv_adds(a, ...) argv_add_all(a, (const char *const[]){__VA_ARGS__, NULL})
 
 /* Adds `count` items of a plain array. */
 void argv_extend(struct argv *a, size_t count, char *const *items);

@@ -104,7 +104,7 @@ int image_build_command(
 		return err_set(e, EINVAL, "--include \"%s\" is not a list of package names: separate "
 					  "them with commas, without spaces",
 		    b->include);
-	argv_adds(out, "mmdebstrap", "--variant=minbase", "--format=tar", NULL);
+	argv_adds(out, "mmdebstrap", "--variant=minbase", "--format=tar");
 	argv_add(out, as_root ? "--mode=root" : "--mode=unshare");
 	argv_addf(out, "--architectures=%s", arch);
 	argv_addf(out, "--include=%s,grub-efi-%s,linux-image-%s%s%s%s%s", base_packages, arch,
@@ -116,7 +116,7 @@ int image_build_command(
 		argv_addf(out, "--dpkgopt=%s", dpkg_options[i]);
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
 		argv_addf(out, "--customize-hook=%s", hooks[i]);
-	argv_adds(out, b->recipe->suite, "-", NULL);
+	argv_adds(out, b->recipe->suite, "-");
 	return out->failed ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
