@@ -64,6 +64,11 @@ format:
 compile_commands.json: build.mk
 	bear -- $(MAKE) -f build.mk -B programs
 
+##   schema     vms/vm.schema.json and vms/REFERENCE.md, made anew from the field table
+.PHONY: schema
+schema: builder-ready
+	@$(call in_builder,env VM_UPDATE=1 make --no-print-directory -f build.mk VARIANT=test check-lib)
+
 ##   clean      remove build/ (images/ and loaded container images stay)
 .PHONY: clean
 clean:
