@@ -2,7 +2,7 @@
 """test_fuzz.py - each fuzz target for FUZZ_SECONDS (60) under libFuzzer, ASan and UBSan.
 
 The targets are those of FUZZERS in build.mk, built where clang is: in the builder container
-(`make fuzzers`), or on this machine. Seeds: <component>/corpus/<target without fuzz_>/. What
+(`make fuzzers`), or on this machine. Seeds: <component>/testdata/<target without fuzz_>/. What
 crashed is kept in build/test-logs/.
 """
 import os
@@ -23,8 +23,7 @@ BUILT = "the fuzz targets are built"
 def targets():
     with open(os.path.join(ROOT, "build.mk")) as f:
         text = f.read().replace("\\\n", " ")
-    found = re.search(r"^FUZZERS\s*:?=(.*)$", text, re.M)
-    return found.group(1).split() if found else []
+    return " ".join(re.findall(r"^FUZZERS\s*[:+]?=(.*)$", text, re.M)).split()
 
 
 @suite.test(BUILT)
