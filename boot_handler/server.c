@@ -3,10 +3,14 @@
 #include <errno.h>
 #include <jansson.h>
 #include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "boot_handler/listen.h"
@@ -17,13 +21,16 @@
 #define CONNECTIONS_MAX 4096
 #define CONNECTION_MEMORY_BYTES (16 * 1024)
 #define STOP_GRACE_US 50000
+#define ACCEPT_PAUSE_US 10000
 /* A client that goes on sending this much too much is cut off. */
 #define BODY_PATIENCE_BYTES (16 * SERVER_BODY_MAX_BYTES)
 
 struct server {
 	struct server_options options;
 	struct MHD_Daemon *daemon;
+	pthread_t acceptor;
 	int fd;
+	int stop; /* eventfd */
 };
 
 /* From the request line to the end of the answer. */
@@ -318,14 +325,70 @@ static void log_library(void *ctx, const char *format, va_list arguments)
 	log_debug("http: %s", text);
 }
 
+static void accept_all(struct server *s)
+{
+	for (;;) {
+		struct sockaddr_storage peer;
+		socklen_t len = sizeof(peer);
+		int fd = accept4(
+		    s->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+				usleep(ACCEPT_PAUSE_US);
+			return;
+		}
+		/* Closes the socket, too, when it cannot take it. */
+		(void)MHD_add_connection(s->daemon, fd, (struct sockaddr *)&peer, len);
+	}
+}
+
+/* Left to accept for themselves, the first of the library's threads to wake takes all waiting
+ * connections and the others idle; handed in, they are spread evenly. */
+static void *accept_loop(void *ctx)
+{
+	struct server *s = ctx;
+	struct pollfd polled[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->stop, .events = POLLIN}};
+
+	while (!polled[1].revents) {
+		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+			usleep(ACCEPT_PAUSE_US);
+		else if (polled[0].revents && !polled[1].revents)
+			accept_all(s);
+	}
+	return NULL;
+}
+
+static void server_free(struct server *s)
+{
+	if (s->daemon)
+		MHD_stop_daemon(s->daemon);
+	if (s->stop >= 0)
+		close(s->stop);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s);
+}
+
+static void cleanup_server(struct server **s)
+{
+	if (*s)
+		server_free(*s);
+}
+
 int server_start(const struct server_options *options, struct server **out, struct err *e)
 {
-	_cleanup_free_ struct server *s = calloc(1, sizeof(*s));
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_USE_ERROR_LOG;
+	_cleanup_(cleanup_server) struct server *s = calloc(1, sizeof(*s));
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_USE_ERROR_LOG |
+			 MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
 
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
 	s->options = *options;
+	s->fd = -1;
+	s->stop = eventfd(0, EFD_CLOEXEC);
+	if (s->stop < 0)
+		return err_errno(e, "cannot start the HTTP server on %s", options->listen);
 	s->fd = listen_open(options->listen, e);
 	if (s->fd < 0)
 		return s->fd;
@@ -336,17 +399,15 @@ int server_start(const struct server_options *options, struct server **out, stru
 	};
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer_request, s,
 	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-	    MHD_OPTION_LISTEN_SOCKET, s->fd,
 	    MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, s,
 	    MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
 	    MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
-	if (!s->daemon) {
-		close(s->fd);
-		return err_set(e, EIO, "cannot start the HTTP server on %s", options->listen);
-	}
+	int r = s->daemon ? pthread_create(&s->acceptor, NULL, accept_loop, s) : EIO;
+	if (r != 0)
+		return err_set(e, r, "cannot start the HTTP server on %s", options->listen);
 	*out = steal_ptr(s);
 	return 0;
 }
@@ -355,11 +416,11 @@ void server_stop(struct server *s)
 {
 	if (!s)
 		return;
-	int fd = MHD_quiesce_daemon(s->daemon);
+	if (eventfd_write(s->stop, 1) < 0)
+		log_error("cannot stop the HTTP server cleanly: %s", strerror(errno));
+	else
+		pthread_join(s->acceptor, NULL);
 	listen_remove(s->options.listen);
 	usleep(STOP_GRACE_US);
-	MHD_stop_daemon(s->daemon);
-	if (fd >= 0)
-		close(fd);
-	free(s);
+	server_free(s);
 }
