@@ -39,7 +39,7 @@ static int child_unpack(struct install *in, const char *target, struct err *e)
 	struct unpack_source source = {.ctx = in->handover, .next = source_next};
 
 	handover_consumer(in->handover);
-	umask(0);
+	umask(022); /* for directories the archive implies but does not hold */
 	if (chroot(target) < 0 || chdir("/") < 0)
 		return err_errno(e, "cannot chroot into %s", target);
 	return unpack_stream(&source, &in->shared->counters, e);
