@@ -300,7 +300,7 @@ static int take_events(struct follow *f, struct err *e)
 		if (r < 0)
 			return r;
 		const json_t *events = json_object_get(doc, "events");
-		json_array_foreach (events, i, event) {
+		json_array_foreach(events, i, event) {
 			int64_t id = json_integer_value(json_object_get(event, "id"));
 			if (id <= f->cursor)
 				continue;
@@ -323,7 +323,7 @@ static int take_states(struct follow *f, struct err *e)
 	if (r < 0)
 		return r;
 	list = json_object_get(doc, "vms");
-	json_array_foreach (list, i, state) {
+	json_array_foreach(list, i, state) {
 		struct follow_vm *vm = find(f, json_string_value(json_object_get(state, "name")));
 		if (!vm || vm->outcome != FOLLOW_GOING)
 			continue;

@@ -154,7 +154,7 @@ char *keys_render_known_hosts(const char *alias, const json_t *public_keys)
 
 	if (!f)
 		return NULL;
-	json_array_foreach (public_keys, i, value) {
+	json_array_foreach(public_keys, i, value) {
 		const char *key = json_string_value(value);
 		size_t type_len = key ? strcspn(key, " ") : 0;
 		if (!key || key[type_len] != ' ' || !known_type(key, type_len))

@@ -59,8 +59,9 @@ static json_t *merge_all(struct listing *l)
 	json_t *vm, *out = json_array();
 	size_t i;
 
-	json_array_foreach (list, i, vm)
+	json_array_foreach(list, i, vm) {
 		merge(vms, json_string_value(json_object_get(vm, "name")), json_incref(vm));
+	}
 	for (i = 0; l->snap && i < vm_snapshot_count(l->snap); i++) {
 		const struct vm *defined = vm_snapshot_at(l->snap, i);
 		merge(vms, defined->name, from_definition(defined));
@@ -73,7 +74,7 @@ static json_t *merge_all(struct listing *l)
 		json_object_set_new(
 		    json_object_get(vms, c->vm), "container", json_string(c->status));
 	}
-	json_object_foreach (vms, name, vm) {
+	json_object_foreach(vms, name, vm) {
 		if (!json_object_get(vm, "container"))
 			json_object_set_new(vm, "container", json_null());
 	}
@@ -81,7 +82,7 @@ static json_t *merge_all(struct listing *l)
 	size_t count = json_object_size(vms);
 	_cleanup_free_ const char **names = calloc(count + 1, sizeof(*names));
 	i = 0;
-	json_object_foreach (vms, name, vm) {
+	json_object_foreach(vms, name, vm) {
 		if (names)
 			names[i++] = name;
 	}
@@ -132,7 +133,7 @@ static void print_problems(struct listing *l, const json_t *problems)
 
 	if (json_array_size(problems) > 0)
 		fputs("\nProblems of definitions:\n", stdout);
-	json_array_foreach (problems, i, p) {
+	json_array_foreach(problems, i, p) {
 		const char *file = json_string_value(json_object_get(p, "file"));
 		const char *text = json_string_value(json_object_get(p, "text"));
 		struct vm_where where = {

@@ -206,7 +206,7 @@ static int run_health_check(struct start *st, const struct container *stack, str
 	argv_adds(&a, "exec", stack->name);
 	if (strcmp(kind, "CMD-SHELL") == 0)
 		argv_adds(&a, "/bin/sh", "-c");
-	json_array_foreach (test, i, word)
+	json_array_foreach(test, i, word)
 		if (i > 0 && json_is_string(word))
 			argv_add(&a, json_string_value(word));
 	int n = engine_capture(&st->s->engine, &a, 30000, &r, e);
