@@ -20,7 +20,8 @@ char *target_fstab(const struct plan *p)
 		const char *type, *options;
 		int pass;
 	} fs[] = {
-	    [PLAN_FS_FAT32] = {"vfat", "umask=0077", 2},
+	    /* A system boots without it mounted: waiting for it, or failing for it, helps nobody. */
+	    [PLAN_FS_FAT32] = {"vfat", "umask=0077,nofail", 0},
 	    [PLAN_FS_EXT4] = {"ext4", "errors=remount-ro", 1},
 	};
 	char *text = NULL;
@@ -31,12 +32,12 @@ char *target_fstab(const struct plan *p)
 		return NULL;
 	fputs("# <file system> <mount point> <type> <options> <dump> <pass>\n", f);
 	/* The root first, as mount -a goes through it in order. */
-	for (int pass = 1; pass <= 2; pass++)
+	for (int root = 1; root >= 0; root--)
 		for (unsigned i = 0; i < p->count; i++) {
 			const struct plan_partition *part = &p->part[i];
-			if (fs[part->fs].pass == pass)
+			if ((part->role == PLAN_ROOT) == root)
 				fprintf(f, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount,
-				    fs[part->fs].type, fs[part->fs].options, pass);
+				    fs[part->fs].type, fs[part->fs].options, fs[part->fs].pass);
 		}
 	if (fclose(f) != 0) {
 		free(text);

@@ -89,7 +89,7 @@ static void test_fstab(void **state)
 	assert_string_equal(text,
 	    "# <file system> <mount point> <type> <options> <dump> <pass>\n"
 	    "UUID=" ROOT_UUID " / ext4 errors=remount-ro 0 1\n"
-	    "UUID=386C-FC3E /boot/efi vfat umask=0077 0 2\n");
+	    "UUID=386C-FC3E /boot/efi vfat umask=0077,nofail 0 0\n");
 	free(text);
 }
 
