@@ -93,8 +93,9 @@ static int fail(const struct err *e)
 static int build(const struct options *o)
 {
 	struct image_progress progress;
-	struct image_build b = {
-	    .images_dir = o->images_dir, .include = o->include, .progress = &progress,
+	struct image_build b = {.images_dir = o->images_dir,
+	    .include = o->include,
+	    .progress = &progress,
 	    .cancel = &cancelled};
 	struct err e = ERR_INIT;
 
@@ -102,8 +103,9 @@ static int build(const struct options *o)
 		return usage("build needs one distribution, for example debian-13");
 	b.recipe = image_recipe_find(o->operands[0]);
 	if (!b.recipe) {
-		err_set(&e, EINVAL, "there is no recipe for \"%s\", only for %s; another "
-				    "distribution's rootfs can be imported (vmlab image import)",
+		err_set(&e, EINVAL,
+		    "there is no recipe for \"%s\", only for %s; another "
+		    "distribution's rootfs can be imported (vmlab image import)",
 		    o->operands[0], image_recipe_names());
 		return fail(&e);
 	}
@@ -140,8 +142,9 @@ static int import(const struct options *o)
 		return usage("--arch is amd64 or arm64");
 	in.name = o->operands[0];
 	if (!image_name_valid(in.name))
-		return usage("an image's name has lower case letters, digits, '.', '_' and '-', and "
-			     "begins with a letter or digit");
+		return usage(
+		    "an image's name has lower case letters, digits, '.', '_' and '-', and "
+		    "begins with a letter or digit");
 	if (strcmp(o->operands[1], "-")) {
 		opened = open(o->operands[1], O_RDONLY | O_CLOEXEC);
 		if (opened < 0) {
@@ -191,8 +194,7 @@ static int remove_image(const struct options *o)
 static const struct {
 	const char *name;
 	int (*run)(const struct options *o);
-} subcommands[] = {
-    {"build", build}, {"import", import}, {"ls", list}, {"rm", remove_image}};
+} subcommands[] = {{"build", build}, {"import", import}, {"ls", list}, {"rm", remove_image}};
 
 static int parse(int argc, char **argv, struct options *o)
 {

@@ -18,7 +18,8 @@
 #define TAIL_BYTES 8192
 #define TAIL_LINES 15
 
-/* ---- recipes -----------------------------------------------------------------------------------*/
+/* ---- recipes
+ * -----------------------------------------------------------------------------------*/
 
 struct image_recipe {
 	const char *name;
@@ -43,7 +44,8 @@ static const char *const hooks[] = {
     "ln -sf ../run/systemd/resolve/stub-resolv.conf \"$1\"/etc/resolv.conf",
 
     /* cloud-init looks nowhere but in the seed that the installer writes. Without a locale of its
-     * own it would generate one on each first boot; host keys are told to the lab, not the screen. */
+     * own it would generate one on each first boot; host keys are told to the lab, not the screen.
+     */
     "printf '%s\\n' 'datasource_list: [NoCloud, None]' 'locale: false'"
     " 'ssh: {emit_keys_to_console: false}' >\"$1\"/etc/cloud/cloud.cfg.d/90_vmlab.cfg",
     "echo LANG=C.UTF-8 >\"$1\"/etc/default/locale",
@@ -95,22 +97,21 @@ static bool packages_valid(const char *list)
 	       *list != '-' && *list != ',' && !strstr(list, ",-");
 }
 
-int image_build_command(
-    const struct image_build *b, bool as_root, struct argv *out, struct err *e)
+int image_build_command(const struct image_build *b, bool as_root, struct argv *out, struct err *e)
 {
 	const char *arch = vm_arch_name(b->arch);
 
 	if (b->include && !packages_valid(b->include))
-		return err_set(e, EINVAL, "--include \"%s\" is not a list of package names: separate "
-					  "them with commas, without spaces",
+		return err_set(e, EINVAL,
+		    "--include \"%s\" is not a list of package names: separate "
+		    "them with commas, without spaces",
 		    b->include);
 	argv_adds(out, "mmdebstrap", "--variant=minbase", "--format=tar");
 	argv_add(out, as_root ? "--mode=root" : "--mode=unshare");
 	argv_addf(out, "--architectures=%s", arch);
 	argv_addf(out, "--include=%s,grub-efi-%s,linux-image-%s%s%s%s%s", base_packages, arch,
-	    b->generic_kernel ? "" : "cloud-", arch,
-	    b->arch == VM_ARCH_AMD64 ? ",grub-pc-bin" : "", b->include ? "," : "",
-	    b->include ? b->include : "");
+	    b->generic_kernel ? "" : "cloud-", arch, b->arch == VM_ARCH_AMD64 ? ",grub-pc-bin" : "",
+	    b->include ? "," : "", b->include ? b->include : "");
 	argv_add(out, "--aptopt=APT::Install-Recommends \"false\"");
 	for (size_t i = 0; i < sizeof(dpkg_options) / sizeof(*dpkg_options); i++)
 		argv_addf(out, "--dpkgopt=%s", dpkg_options[i]);
@@ -141,7 +142,8 @@ const char *image_build_stage(const char *line)
 	return NULL;
 }
 
-/* ---- the child ---------------------------------------------------------------------------------*/
+/* ---- the child
+ * ---------------------------------------------------------------------------------*/
 
 struct child {
 	pid_t pid;
@@ -303,18 +305,21 @@ static int child_confirm(void *ctx, struct err *e)
 static int check_host(const struct image_build *b, struct err *e)
 {
 	if (!process_available("mmdebstrap"))
-		return err_set(e, ENOENT, "mmdebstrap is not installed; `apt-get install mmdebstrap` "
-					  "brings it");
+		return err_set(e, ENOENT,
+		    "mmdebstrap is not installed; `apt-get install mmdebstrap` "
+		    "brings it");
 	if (b->arch == host_arch())
 		return 0;
 	if (!host_binfmt(b->arch))
-		return err_set(e, ENOEXEC, "this machine cannot run %s programs, which setting up an "
-					   "%s system needs; install qemu-user-static and register "
-					   "it with binfmt_misc (docker/binfmt.sh does)",
+		return err_set(e, ENOEXEC,
+		    "this machine cannot run %s programs, which setting up an "
+		    "%s system needs; install qemu-user-static and register "
+		    "it with binfmt_misc (docker/binfmt.sh does)",
 		    vm_arch_name(b->arch), vm_arch_name(b->arch));
 	if (!process_available("arch-test"))
-		return err_set(e, ENOENT, "mmdebstrap needs arch-test for an %s system; `apt-get "
-					  "install arch-test` brings it",
+		return err_set(e, ENOENT,
+		    "mmdebstrap needs arch-test for an %s system; `apt-get "
+		    "install arch-test` brings it",
 		    vm_arch_name(b->arch));
 	return 0;
 }

@@ -137,8 +137,8 @@ static int store(struct image_file *f, const void *data, size_t len, struct err 
 	return digest_update(f, data, len, e);
 }
 
-static int compress(struct image_file *f, const void *data, size_t len, ZSTD_EndDirective end,
-    struct err *e)
+static int compress(
+    struct image_file *f, const void *data, size_t len, ZSTD_EndDirective end, struct err *e)
 {
 	ZSTD_inBuffer in = {data, len, 0};
 
@@ -148,8 +148,8 @@ static int compress(struct image_file *f, const void *data, size_t len, ZSTD_End
 		int rc;
 
 		if (ZSTD_isError(left))
-			return err_set(e, EIO, "cannot compress %s: %s", f->name,
-			    ZSTD_getErrorName(left));
+			return err_set(
+			    e, EIO, "cannot compress %s: %s", f->name, ZSTD_getErrorName(left));
 		rc = store(f, f->out, out.pos, e);
 		if (rc)
 			return rc;

@@ -18,7 +18,8 @@
 struct image_digest {
 	uint64_t size_bytes;
 	char sha256[IMAGE_SHA256_TEXT_SIZE];
-	char (*chunks)[IMAGE_SHA256_TEXT_SIZE]; /* one for each IMAGE_CHUNK_BYTES, last one shorter */
+	char (
+	    *chunks)[IMAGE_SHA256_TEXT_SIZE]; /* one for each IMAGE_CHUNK_BYTES, last one shorter */
 	size_t chunk_count;
 };
 
@@ -32,8 +33,7 @@ struct image_file;
 must_check int image_file_create(int dirfd, const char *name, int zstd_level, int threads,
     struct image_file **out, struct err *e);
 
-must_check int image_file_write(
-    struct image_file *f, const void *data, size_t len, struct err *e);
+must_check int image_file_write(struct image_file *f, const void *data, size_t len, struct err *e);
 
 /* Flushes, fsyncs, closes. On success *digest is filled (image_digest_clear() frees it). */
 must_check int image_file_finish(struct image_file *f, struct image_digest *digest, struct err *e);

@@ -25,7 +25,8 @@
 #define MODULES_ZSTD_LEVEL 12
 #define THREADS_MAX 8
 
-/* ---- the directory the image is made in --------------------------------------------------------*/
+/* ---- the directory the image is made in
+ * --------------------------------------------------------*/
 
 struct work {
 	char *parent; /* images/<name> */
@@ -168,7 +169,8 @@ done:
 	return 0;
 }
 
-/* ---- rootfs ------------------------------------------------------------------------------------*/
+/* ---- rootfs
+ * ------------------------------------------------------------------------------------*/
 
 struct reading {
 	const struct image_import *in;
@@ -218,8 +220,7 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
 	image_progress_begin(
 	    in->progress, in->reading ? in->reading : "reading rootfs", in->size_bytes);
 	keep = image_source_format(source) != IMAGE_FORMAT_OTHER;
-	*format =
-	    image_format_suffix(keep ? image_source_format(source) : IMAGE_FORMAT_ZST);
+	*format = image_format_suffix(keep ? image_source_format(source) : IMAGE_FORMAT_ZST);
 	snprintf(name, sizeof(name), "rootfs.%s", *format);
 	rc = image_file_create(dirfd, name, keep ? 0 : ROOTFS_ZSTD_LEVEL, threads(), &file, e);
 	if (rc)
@@ -236,10 +237,11 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
 	return rc;
 }
 
-/* ---- kernel and modules ------------------------------------------------------------------------*/
+/* ---- kernel and modules
+ * ------------------------------------------------------------------------*/
 
-static int write_kernel(const struct image_scan *scan, const struct image_member *kernel,
-    int dirfd, struct image_digest *digest, struct err *e)
+static int write_kernel(const struct image_scan *scan, const struct image_member *kernel, int dirfd,
+    struct image_digest *digest, struct err *e)
 {
 	_cleanup_image_file_ struct image_file *file = NULL;
 	_cleanup_free_ char *data = NULL;
@@ -316,8 +318,9 @@ static int add_modules(struct image_cpio *cpio, const struct image_scan *scan,
 		}
 		m = image_scan_find(scan, path);
 		if (!m)
-			return err_set(e, EINVAL, "modules.dep names %s, which the rootfs does not "
-						  "hold; run depmod in it and import it again",
+			return err_set(e, EINVAL,
+			    "modules.dep names %s, which the rootfs does not "
+			    "hold; run depmod in it and import it again",
 			    path);
 		rc = image_scan_load(scan, m, true, &data, &len, e);
 		path[image_modules_plain_length(path)] = '\0';
@@ -329,8 +332,8 @@ static int add_modules(struct image_cpio *cpio, const struct image_scan *scan,
 	return 0;
 }
 
-static int add_index(struct image_cpio *cpio, const char *version, const char *name, char *text,
-    struct err *e)
+static int add_index(
+    struct image_cpio *cpio, const char *version, const char *name, char *text, struct err *e)
 {
 	_cleanup_free_ char *path = NULL, *owned = text;
 
@@ -381,19 +384,19 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	cpio.file = file;
 	rc = add_modules(&cpio, scan, modules, version, e);
 	if (!rc)
-		rc = add_index(&cpio, version, "modules.alias",
-		    image_modules_filter(modules, t.alias), e);
+		rc = add_index(
+		    &cpio, version, "modules.alias", image_modules_filter(modules, t.alias), e);
 	if (!rc)
 		rc = add_index(
 		    &cpio, version, "modules.builtin", strdup(t.builtin ? t.builtin : ""), e);
 	if (!rc)
 		rc = add_index(&cpio, version, "modules.dep", image_modules_dep(modules), e);
 	if (!rc)
-		rc = add_index(&cpio, version, "modules.softdep",
-		    image_modules_filter(modules, t.softdep), e);
+		rc = add_index(
+		    &cpio, version, "modules.softdep", image_modules_filter(modules, t.softdep), e);
 	if (!rc)
-		rc = add_index(&cpio, version, "modules.symbols",
-		    image_modules_filter(modules, t.symbols), e);
+		rc = add_index(
+		    &cpio, version, "modules.symbols", image_modules_filter(modules, t.symbols), e);
 	if (!rc)
 		rc = image_cpio_end(&cpio, e);
 	if (!rc)
@@ -401,7 +404,8 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	return rc;
 }
 
-/* ---- manifest ----------------------------------------------------------------------------------*/
+/* ---- manifest
+ * ----------------------------------------------------------------------------------*/
 
 static int write_manifest(const struct image_manifest *m, int dirfd, struct err *e)
 {
@@ -455,11 +459,12 @@ static void summarise(const struct image_import *in, const struct image_manifest
 	    human_bytes(m->rootfs->size_bytes, rootfs),
 	    human_bytes(m->scan->unpacked_bytes, unpacked), (unsigned long long)m->scan->entries,
 	    human_bytes(m->modules->size_bytes, modules));
-	fprintf(stderr, "  image ready: %s/%s/%s\n", in->images_dir, in->name,
-	    vm_arch_name(in->arch));
+	fprintf(
+	    stderr, "  image ready: %s/%s/%s\n", in->images_dir, in->name, vm_arch_name(in->arch));
 }
 
-/* ---- all together ------------------------------------------------------------------------------*/
+/* ---- all together
+ * ------------------------------------------------------------------------------*/
 
 struct parts {
 	struct image_scan scan;

@@ -26,7 +26,8 @@ struct image_import {
 	const volatile sig_atomic_t *cancel; /* non-zero: give up; may be NULL */
 
 	/* Called when the tarball was read and before the image is put into place; non-zero stops
-	 * it. How whoever writes the other end of a pipe gets to say that it failed. May be NULL. */
+	 * it. How whoever writes the other end of a pipe gets to say that it failed. May be NULL.
+	 */
 	int (*confirm)(void *ctx, struct err *e);
 	void *ctx;
 };

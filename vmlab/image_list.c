@@ -51,8 +51,8 @@ static int collect(json_t *list, const char *images_dir, struct err *e)
 	for (int i = 0; i < count; i++) {
 		if (image_name_valid(names[i]->d_name))
 			for (size_t a = 0; !rc && a < ARCH_COUNT; a++)
-				rc = add_image(list, images_dir, names[i]->d_name,
-				    vm_arch_name(arches[a]), e);
+				rc = add_image(
+				    list, images_dir, names[i]->d_name, vm_arch_name(arches[a]), e);
 		free(names[i]);
 	}
 	free(names);
@@ -78,7 +78,7 @@ static void print_table(const json_t *list)
 
 	printf("%-16s %-6s %10s %10s  %-32s %s\n", "IMAGE", "ARCH", "ROOTFS", "UNPACKED", "KERNEL",
 	    "CREATED");
-	json_array_foreach (list, i, image) {
+	json_array_foreach(list, i, image) {
 		const json_t *rootfs = json_object_get(image, "rootfs");
 		char size[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE];
 
@@ -138,8 +138,7 @@ static int remove_one(int dirfd, const char *arch, const char *shown, struct err
 	return 0;
 }
 
-int image_list_remove(
-    const char *images_dir, const char *name, const char *arch, struct err *e)
+int image_list_remove(const char *images_dir, const char *name, const char *arch, struct err *e)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
@@ -162,8 +161,9 @@ int image_list_remove(
 		removed++;
 	}
 	if (!removed)
-		return err_set(e, ENOENT, "there is no image %s%s%s in %s; `vmlab image ls` lists "
-					  "them",
+		return err_set(e, ENOENT,
+		    "there is no image %s%s%s in %s; `vmlab image ls` lists "
+		    "them",
 		    name, arch ? "/" : "", arch ? arch : "", images_dir);
 	rmdir(path); /* stays when something else is in it */
 	return 0;

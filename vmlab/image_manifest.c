@@ -13,8 +13,8 @@
 
 static json_t *file_json(const char *name, const struct image_digest *d)
 {
-	return json_pack(
-	    "{ss sI ss}", "file", name, "size_bytes", (json_int_t)d->size_bytes, "sha256", d->sha256);
+	return json_pack("{ss sI ss}", "file", name, "size_bytes", (json_int_t)d->size_bytes,
+	    "sha256", d->sha256);
 }
 
 static json_t *rootfs_json(const struct image_manifest *m)

@@ -13,8 +13,8 @@
 
 #include "err.h"
 
-/* The texts as found below lib/modules/<version>/; NULL when the file was not there. NUL-terminated,
- * borrowed. */
+/* The texts as found below lib/modules/<version>/; NULL when the file was not there.
+ * NUL-terminated, borrowed. */
 struct image_module_index {
 	const char *dep;
 	const char *alias;

@@ -47,8 +47,8 @@ void image_scan_clear(struct image_scan *s)
 	*s = (struct image_scan){.spool_fd = -1};
 }
 
-static int member_add(struct image_scan *s, const char *path, uint64_t offset, uint64_t size,
-    struct err *e)
+static int member_add(
+    struct image_scan *s, const char *path, uint64_t offset, uint64_t size, struct err *e)
 {
 	if (s->member_count == s->member_room) {
 		size_t room = s->member_room ? s->member_room * 2 : 256;
@@ -78,8 +78,9 @@ const struct image_member *image_scan_find(const struct image_scan *s, const cha
 static int spool_write(struct image_scan *s, const char *data, size_t len, struct err *e)
 {
 	if (s->spool_bytes + len > IMAGE_SPOOL_MAX_BYTES)
-		return err_set(e, EFBIG, "the tarball holds more than 2 GiB of kernels and modules; "
-					 "remove old kernels from it");
+		return err_set(e, EFBIG,
+		    "the tarball holds more than 2 GiB of kernels and modules; "
+		    "remove old kernels from it");
 	while (len) {
 		ssize_t n = pwrite(s->spool_fd, data, len, (off_t)s->spool_bytes);
 		if (n < 0 && errno == EINTR)
@@ -159,16 +160,18 @@ static void note_parts(struct image_scan *s, const char *path)
 	static const struct {
 		const char *name;
 		enum image_part part;
-	} programs[] = {
-	    {"cloud-init", IMAGE_PART_CLOUD_INIT},
-	    {"sshd", IMAGE_PART_SSHD},
-	    {"grub-install", IMAGE_PART_GRUB_INSTALL},
-	    {"grub2-install", IMAGE_PART_GRUB_INSTALL},
-	}, directories[] = {
-	    {"lib/grub/x86_64-efi/", IMAGE_PART_GRUB_X86_64_EFI},
-	    {"lib/grub/arm64-efi/", IMAGE_PART_GRUB_ARM64_EFI},
-	    {"lib/grub/i386-pc/", IMAGE_PART_GRUB_I386_PC},
-	};
+	} programs[] =
+	    {
+		{"cloud-init", IMAGE_PART_CLOUD_INIT},
+		{"sshd", IMAGE_PART_SSHD},
+		{"grub-install", IMAGE_PART_GRUB_INSTALL},
+		{"grub2-install", IMAGE_PART_GRUB_INSTALL},
+	    },
+	  directories[] = {
+	      {"lib/grub/x86_64-efi/", IMAGE_PART_GRUB_X86_64_EFI},
+	      {"lib/grub/arm64-efi/", IMAGE_PART_GRUB_ARM64_EFI},
+	      {"lib/grub/i386-pc/", IMAGE_PART_GRUB_I386_PC},
+	  };
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
 		if (is_program(path, programs[i].name))
@@ -225,8 +228,8 @@ static bool is_needed(const char *path)
 	return image_modules_is_module(rest);
 }
 
-static int spool_member(struct image_scan *s, struct archive *a, const char *path, uint64_t size,
-    struct err *e)
+static int spool_member(
+    struct image_scan *s, struct archive *a, const char *path, uint64_t size, struct err *e)
 {
 	uint64_t offset = s->spool_bytes;
 	_cleanup_free_ char *buf = malloc(65536);
@@ -385,8 +388,8 @@ static int unpack_member(const char *path, const char *packed, size_t packed_len
 	archive_read_support_filter_gzip(a);
 	archive_read_support_format_raw(a);
 	if (archive_read_open_memory(a, packed, packed_len) || archive_read_next_header(a, &entry))
-		return err_set(e, EBADMSG, "cannot decompress %s: %s", path,
-		    archive_error_string(a));
+		return err_set(
+		    e, EBADMSG, "cannot decompress %s: %s", path, archive_error_string(a));
 	for (;;) {
 		char *grown = realloc(out, room + 1);
 		if (!grown)
@@ -394,8 +397,8 @@ static int unpack_member(const char *path, const char *packed, size_t packed_len
 		out = grown;
 		n = archive_read_data(a, out + used, room - used);
 		if (n < 0)
-			return err_set(e, EBADMSG, "cannot decompress %s: %s", path,
-			    archive_error_string(a));
+			return err_set(
+			    e, EBADMSG, "cannot decompress %s: %s", path, archive_error_string(a));
 		if (!n)
 			break;
 		used += (size_t)n;
@@ -419,8 +422,8 @@ int image_scan_load(const struct image_scan *s, const struct image_member *m, bo
 	if (!raw)
 		return err_set(e, ENOMEM, "out of memory");
 	while (done < m->size_bytes) {
-		ssize_t n = pread(
-		    s->spool_fd, raw + done, m->size_bytes - done, (off_t)(m->offset + done));
+		ssize_t n =
+		    pread(s->spool_fd, raw + done, m->size_bytes - done, (off_t)(m->offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -452,8 +455,9 @@ static char *modules_for(const struct image_scan *s, const char *suffix)
 		if (!rest || !strcmp(rest, "vmlinuz"))
 			continue;
 		exact = len == slen && !memcmp(v, suffix, len);
-		if (!exact && slen && !(len > slen + 1 && v[len - slen - 1] == '-' &&
-					  !memcmp(v + len - slen, suffix, slen)))
+		if (!exact && slen &&
+		    !(len > slen + 1 && v[len - slen - 1] == '-' &&
+			!memcmp(v + len - slen, suffix, slen)))
 			continue;
 		version = strndup(v, len);
 		if (!version)
@@ -497,8 +501,8 @@ static bool is_kernel(const struct image_member *m)
 	return starts(m->path, "boot/vmlinuz") || (rest && !strcmp(rest, "vmlinuz"));
 }
 
-int image_scan_kernel(const struct image_scan *s, const struct image_member **kernel,
-    char **version, struct err *e)
+int image_scan_kernel(
+    const struct image_scan *s, const struct image_member **kernel, char **version, struct err *e)
 {
 	_cleanup_free_ char *best = NULL;
 	const struct image_member *chosen = NULL, *without = NULL;
@@ -522,13 +526,15 @@ int image_scan_kernel(const struct image_scan *s, const struct image_member **ke
 		}
 	}
 	if (!chosen && without)
-		return err_set(e, EINVAL, "the rootfs holds the kernel %s but no modules for it in "
-					  "lib/modules; install its whole kernel package",
+		return err_set(e, EINVAL,
+		    "the rootfs holds the kernel %s but no modules for it in "
+		    "lib/modules; install its whole kernel package",
 		    without->path);
 	if (!chosen)
-		return err_set(e, EINVAL, "the rootfs holds no kernel (there is no "
-					  "boot/vmlinuz-<version>); install a kernel package in it, "
-					  "for example Debian's linux-image-amd64");
+		return err_set(e, EINVAL,
+		    "the rootfs holds no kernel (there is no "
+		    "boot/vmlinuz-<version>); install a kernel package in it, "
+		    "for example Debian's linux-image-amd64");
 	*kernel = chosen;
 	*version = steal_ptr(best);
 	return 0;
@@ -550,8 +556,9 @@ int image_scan_check_arch(const struct image_scan *s, enum vm_arch arch, struct 
 
 	if (!s->elf_machine || s->elf_machine == expected)
 		return 0;
-	return err_set(e, EINVAL, "the rootfs holds %s programs, not %s; give its own architecture "
-				  "with --arch",
+	return err_set(e, EINVAL,
+	    "the rootfs holds %s programs, not %s; give its own architecture "
+	    "with --arch",
 	    s->elf_machine == EM_AARCH64  ? "arm64"
 	    : s->elf_machine == EM_X86_64 ? "amd64"
 					  : "other",

@@ -72,14 +72,13 @@ must_check int image_scan_load(const struct image_scan *s, const struct image_me
 /* The kernel to install with and its version (*version, caller frees): the one that /vmlinuz points
  * to, else the newest, among those that have modules. -EINVAL with a sentence that says what is
  * missing. */
-must_check int image_scan_kernel(const struct image_scan *s, const struct image_member **kernel,
-    char **version, struct err *e);
+must_check int image_scan_kernel(
+    const struct image_scan *s, const struct image_member **kernel, char **version, struct err *e);
 
 /* True when the rootfs has an initramfs for this kernel version. */
 bool image_scan_has_initramfs(const struct image_scan *s, const char *version);
 
 /* 0 when the programs in the rootfs are for `arch` or there are none to tell by; else -EINVAL. */
-must_check int image_scan_check_arch(
-    const struct image_scan *s, enum vm_arch arch, struct err *e);
+must_check int image_scan_check_arch(const struct image_scan *s, enum vm_arch arch, struct err *e);
 
 #endif

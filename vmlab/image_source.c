@@ -23,7 +23,7 @@ struct image_source {
 	void *tap_ctx;
 
 	uint8_t *raw;
-	size_t raw_len;   /* bytes in raw not yet handed on; only the first read fills ahead */
+	size_t raw_len; /* bytes in raw not yet handed on; only the first read fills ahead */
 	bool raw_end;
 	uint64_t raw_bytes;
 
@@ -36,7 +36,7 @@ struct image_source {
 	uint64_t decoded_bytes;
 	uint64_t zero_tail; /* zero bytes at the end of what was decoded so far */
 	bool decoded_end;
-	struct err err;     /* what made a callback of the decoder fail */
+	struct err err; /* what made a callback of the decoder fail */
 };
 
 const char *image_format_suffix(enum image_format format)
@@ -60,7 +60,10 @@ static enum image_format sniff(const uint8_t *p, size_t len)
 		return IMAGE_FORMAT_ZST;
 	if (len >= 3 && !memcmp(p, "\x1f\x8b\x08", 3))
 		return IMAGE_FORMAT_GZ;
-	if (len >= 6 && !memcmp(p, "\xfd" "7zXZ\0", 6))
+	if (len >= 6 && !memcmp(p,
+			    "\xfd"
+			    "7zXZ\0",
+			    6))
 		return IMAGE_FORMAT_XZ;
 	return IMAGE_FORMAT_OTHER;
 }
@@ -178,8 +181,9 @@ static ssize_t gzip_next(struct image_source *s, const void **data, struct err *
 			if (n == 0 && s->gzip_between)
 				return 0;
 			if (n == 0)
-				return err_set(e, EBADMSG, "the tarball is cut short (gzip data ends "
-							   "after %llu bytes in the middle)",
+				return err_set(e, EBADMSG,
+				    "the tarball is cut short (gzip data ends "
+				    "after %llu bytes in the middle)",
 				    (unsigned long long)s->raw_bytes);
 			s->gzip.next_in = (uint8_t *)(uintptr_t)raw;
 			s->gzip.avail_in = (uInt)n;
@@ -237,8 +241,9 @@ int image_source_finish(struct image_source *s, struct err *e)
 	if (n < 0)
 		return (int)n;
 	if (s->zero_tail < TAR_END_BYTES)
-		return err_set(e, EBADMSG, "the tarball is cut short: tar's end mark is missing "
-					   "after %llu unpacked bytes",
+		return err_set(e, EBADMSG,
+		    "the tarball is cut short: tar's end mark is missing "
+		    "after %llu unpacked bytes",
 		    (unsigned long long)s->decoded_bytes);
 	return 0;
 }

@@ -24,7 +24,8 @@
 #include "vmlab/image_modules.h"
 #include "vmlab/image_version.h"
 
-/* ---- versions ----------------------------------------------------------------------------------*/
+/* ---- versions
+ * ----------------------------------------------------------------------------------*/
 
 static void test_version(void **state)
 {
@@ -49,7 +50,8 @@ static void test_version(void **state)
 	assert_int_equal(image_version_compare("6.01", "6.1"), 0);
 }
 
-/* ---- modules -----------------------------------------------------------------------------------*/
+/* ---- modules
+ * -----------------------------------------------------------------------------------*/
 
 static const char dep[] =
     "kernel/fs/ext4/ext4.ko.xz: kernel/lib/crc16.ko.xz kernel/fs/jbd2/jbd2.ko.xz\n"
@@ -103,8 +105,8 @@ static void test_modules_closure(void **state)
 	assert_true(chosen(m, "kernel/crypto/blake2b-generic.ko.xz")); /* through an alias */
 	assert_true(chosen(m, "kernel/fs/nls/nls_iso8859-1.ko.xz"));   /* '-' is '_' */
 	assert_false(chosen(m, "kernel/sound/soundcore.ko.xz"));
-	assert_non_null(strstr(
-	    deps, "kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko kernel/fs/jbd2/jbd2.ko\n"));
+	assert_non_null(
+	    strstr(deps, "kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko kernel/fs/jbd2/jbd2.ko\n"));
 	assert_null(strstr(deps, ".xz"));
 	assert_null(strstr(deps, "sound"));
 	assert_string_equal(aliases, "alias crypto-blake2b-256 blake2b_generic\n"
@@ -117,8 +119,8 @@ static void test_modules_closure(void **state)
 
 static void test_modules_bad(void **state)
 {
-	static const char *const texts[] = {"no colon here\n", ":\n",
-	    "../../../etc/passwd.ko:\n", "/lib/evil.ko:\n"};
+	static const char *const texts[] = {
+	    "no colon here\n", ":\n", "../../../etc/passwd.ko:\n", "/lib/evil.ko:\n"};
 	struct image_modules *m = NULL;
 	struct err e = ERR_INIT;
 
@@ -136,7 +138,8 @@ static void test_modules_bad(void **state)
 	assert_false(image_modules_is_module(".ko"));
 }
 
-/* ---- tarballs ----------------------------------------------------------------------------------*/
+/* ---- tarballs
+ * ----------------------------------------------------------------------------------*/
 
 struct entry {
 	const char *path;
@@ -145,9 +148,18 @@ struct entry {
 	size_t len;       /* 0: data is text */
 };
 
-#define DIRECTORY(path) {path, NULL, NULL, 0}
-#define TEXT(path, data) {path, data, NULL, 0}
-#define LINK(path, target) {path, NULL, target, 0}
+#define DIRECTORY(path)                                                                            \
+	{                                                                                          \
+		path, NULL, NULL, 0                                                                \
+	}
+#define TEXT(path, data)                                                                           \
+	{                                                                                          \
+		path, data, NULL, 0                                                                \
+	}
+#define LINK(path, target)                                                                         \
+	{                                                                                          \
+		path, NULL, target, 0                                                              \
+	}
 
 #define V "6.12.1-test"
 #define MODULE_DEP                                                                                 \
@@ -155,7 +167,7 @@ struct entry {
 	"kernel/lib/crc16.ko:\n"
 
 /* "ext4 code\n", gzipped. */
-static const char ext4_gz[] = 
+static const char ext4_gz[] =
     "\037\213\010\000\000\000\000\000\002\377\113\255\050\061\121\110\316\117\111\345"
     "\002\000\132\042\363\346\012\000\000\000";
 
@@ -189,7 +201,8 @@ static char *path_of(const char *name)
 }
 
 /* Writes a tarball; `filter` is one of libarchive's names or NULL. Returns its path. */
-static char *tarball(const char *name, const char *filter, const struct entry *entries, size_t count)
+static char *tarball(
+    const char *name, const char *filter, const struct entry *entries, size_t count)
 {
 	char *path = path_of(name);
 	struct archive *a = archive_write_new();
@@ -200,7 +213,7 @@ static char *tarball(const char *name, const char *filter, const struct entry *e
 	assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
 	for (size_t i = 0; i < count; i++) {
 		struct archive_entry *e = archive_entry_new();
-		size_t len = entries[i].len	 ? entries[i].len
+		size_t len = entries[i].len    ? entries[i].len
 			     : entries[i].data ? strlen(entries[i].data)
 					       : 0;
 
@@ -234,8 +247,7 @@ static const struct entry debian[] = {
     TEXT("./usr/sbin/grub-install", "x"),
     TEXT("./usr/lib/grub/x86_64-efi/moddep.lst", "x"),
     TEXT("./usr/lib/modules/" V "/kernel/lib/crc16.ko", "crc16 code"),
-    {"./usr/lib/modules/" V "/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL,
-	sizeof(ext4_gz) - 1},
+    {"./usr/lib/modules/" V "/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL, sizeof(ext4_gz) - 1},
     TEXT("./usr/lib/modules/" V "/kernel/sound/snd.ko", "never"),
     TEXT("./usr/share/big", big),
     TEXT("./usr/lib/modules/" V "/modules.dep", MODULE_DEP),
@@ -262,7 +274,10 @@ static int import_fd(int fd, const char *name, struct err *e)
 {
 	_cleanup_free_ char *images = path_of("images");
 	struct image_progress progress;
-	struct image_import in = {.images_dir = images, .name = name, .arch = VM_ARCH_AMD64, .fd = fd,
+	struct image_import in = {.images_dir = images,
+	    .name = name,
+	    .arch = VM_ARCH_AMD64,
+	    .fd = fd,
 	    .progress = &progress};
 
 	image_progress_init(&progress);
@@ -333,8 +348,8 @@ static void check_import(const char *filter, const char *suffix, bool kept)
 	assert_string_equal(member(doc, NULL, "kernel_version"), V);
 	assert_string_equal(member(doc, NULL, "os_name"), "Test OS 1");
 	assert_string_equal(member(doc, "rootfs", "format"), suffix);
-	assert_int_equal(json_integer_value(
-			     json_object_get(json_object_get(doc, "rootfs"), "entries")),
+	assert_int_equal(
+	    json_integer_value(json_object_get(json_object_get(doc, "rootfs"), "entries")),
 	    DEBIAN_COUNT);
 	assert_int_equal(json_array_size(json_object_get(doc, "provides")), 5);
 
@@ -342,8 +357,8 @@ static void check_import(const char *filter, const char *suffix, bool kept)
 	free(stored);
 	assert_true(asprintf(&stored, "%s/images/%s/amd64/rootfs.%s", folder, name, suffix) > 0);
 	assert_int_equal(stat(stored, &st), 0);
-	assert_int_equal(st.st_size, json_integer_value(json_object_get(
-					 json_object_get(doc, "rootfs"), "size_bytes")));
+	assert_int_equal(st.st_size,
+	    json_integer_value(json_object_get(json_object_get(doc, "rootfs"), "size_bytes")));
 	if (kept) {
 		_cleanup_free_ char *command = NULL;
 		assert_true(asprintf(&command, "cmp '%s' '%s'", path, stored) > 0);
@@ -393,8 +408,8 @@ static void test_import_incomplete_rootfs(void **state)
 {
 	static const struct entry no_kernel[] = {DIRECTORY("etc"), TEXT("etc/x", "1")};
 	static const struct entry no_modules[] = {TEXT("boot/vmlinuz-" V, "kernel")};
-	static const struct entry no_dep[] = {TEXT("boot/vmlinuz-" V, "kernel"),
-	    TEXT("lib/modules/" V "/kernel/lib/crc16.ko", "x")};
+	static const struct entry no_dep[] = {
+	    TEXT("boot/vmlinuz-" V, "kernel"), TEXT("lib/modules/" V "/kernel/lib/crc16.ko", "x")};
 	static const struct entry lost_module[] = {TEXT("boot/vmlinuz-" V, "kernel"),
 	    TEXT("lib/modules/" V "/modules.dep", "kernel/fs/ext4/ext4.ko:\n")};
 	/* The start of an ELF header: 64 bit, little endian, e_machine 183 (AArch64). */
@@ -504,8 +519,12 @@ static void test_import_cancelled(void **state)
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct image_progress progress;
 	volatile sig_atomic_t cancel = 1;
-	struct image_import in = {.images_dir = images, .name = "long", .arch = VM_ARCH_AMD64,
-	    .fd = fd, .progress = &progress, .cancel = &cancel};
+	struct image_import in = {.images_dir = images,
+	    .name = "long",
+	    .arch = VM_ARCH_AMD64,
+	    .fd = fd,
+	    .progress = &progress,
+	    .cancel = &cancel};
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -514,7 +533,8 @@ static void test_import_cancelled(void **state)
 	assert_no_image("long");
 }
 
-/* ---- build -------------------------------------------------------------------------------------*/
+/* ---- build
+ * -------------------------------------------------------------------------------------*/
 
 static bool has_item(const struct argv *a, const char *item)
 {
@@ -526,7 +546,8 @@ static bool has_item(const struct argv *a, const char *item)
 
 static void test_build_command(void **state)
 {
-	struct image_build b = {.recipe = image_recipe_find("debian-13"), .arch = VM_ARCH_ARM64,
+	struct image_build b = {.recipe = image_recipe_find("debian-13"),
+	    .arch = VM_ARCH_ARM64,
 	    .include = "vim-tiny,htop"};
 	_cleanup_argv_ struct argv a = ARGV_INIT, bad = ARGV_INIT;
 	struct err e = ERR_INIT;
@@ -543,8 +564,8 @@ static void test_build_command(void **state)
 	assert_int_equal(image_build_command(&b, false, &bad, &e), -EINVAL);
 	b.include = "vim,-oX";
 	assert_int_equal(image_build_command(&b, false, &bad, &e), -EINVAL);
-	assert_string_equal(image_build_stage("I: downloading packages with apt..."),
-	    "downloading packages");
+	assert_string_equal(
+	    image_build_stage("I: downloading packages with apt..."), "downloading packages");
 	assert_null(image_build_stage("Setting up sudo"));
 }
 
