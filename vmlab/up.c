@@ -10,6 +10,7 @@
 #include "vmlab/follow.h"
 #include "vmlab/goal.h"
 #include "vmlab/human.h"
+#include "vmlab/interrupt.h"
 #include "vmlab/keys.h"
 #include "vmlab/problems.h"
 #include "vmlab/start.h"
@@ -200,6 +201,8 @@ static int bring_up_all(struct up *up, struct err *e)
 	if (!up->follow)
 		return err_set(e, ENOMEM, "out of memory");
 	for (size_t i = 0; i < up->count; i++) {
+		if (interrupt_pending())
+			return err_set(e, EINTR, "interrupted");
 		r = bring_up(up, up->vms[i], e);
 		if (r < 0) {
 			/* The others are not held up by one. */
@@ -266,6 +269,14 @@ static void print_json(struct up *up)
 	putchar('\n');
 }
 
+static int interrupted(void)
+{
+	fputs("\nThe lab goes on without being watched: `vmlab ls` shows it, `vmlab wait` watches "
+	      "again, `vmlab up` starts what is missing, `vmlab down` stops it.\n",
+	    stderr);
+	return STATUS_INTERRUPTED;
+}
+
 static int follow(struct up *up)
 {
 	int status = STATUS_OK;
@@ -279,9 +290,7 @@ static int follow(struct up *up)
 		print_summary(up);
 	}
 	if (status == STATUS_INTERRUPTED)
-		fputs("\nThe lab goes on without being watched: `vmlab ls` shows it, `vmlab wait` "
-		      "watches again, `vmlab down` stops it.\n",
-		    stderr);
+		interrupted();
 	if (up->json)
 		print_json(up);
 	return status == STATUS_OK && up->incomplete ? STATUS_FAILED : status;
@@ -360,9 +369,14 @@ static int run(struct lab *lab, int argc, char **argv)
 	int r = session_open(&up.session, lab, &e);
 	if (r == 0)
 		r = prepare(&up, argc - optind, argv + optind, &e);
+	/* From here on there is something that goes on without us. */
+	interrupt_install();
 	if (r == 0)
 		r = bring_up_all(&up, &e);
-	status = r < 0 ? command_fail(&e) : follow(&up);
+	if (r < 0)
+		status = interrupt_pending() ? interrupted() : command_fail(&e);
+	else
+		status = follow(&up);
 	up_clear(&up);
 	return status;
 }
