@@ -102,12 +102,8 @@ LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luui
 LIBS_vmlab        = -L$(STATIC)/lib -lcurl -larchive -lacl -lzstd -llzma -lbz2 -lz -lnettle -ljansson \
 	-lpthread
 
-# Programs that ship static take their libraries from $(STATIC) first. A sanitizer build cannot be
-# fully static: there the same archives are linked into a dynamic program.
-static_libs = $(shell $(PKG_CONFIG_STATIC) --static --libs $(1))
-PKG_CONFIG_STATIC = $(if $(SYSROOT),\
-	PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_LIBDIR=$(STATIC)/lib/pkgconfig:$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig pkg-config,\
-	PKG_CONFIG_PATH=$(STATIC)/lib/pkgconfig pkg-config)
+# Programs that ship static. A sanitizer build cannot be: there the same archives are linked into a
+# dynamic program.
 CPPFLAGS_os_installer = -isystem $(STATIC)/include
 CPPFLAGS_vmlab        = -isystem $(STATIC)/include
 LDFLAGS_static_release = -static
@@ -152,10 +148,12 @@ run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
 
 check: $(addprefix $(OUT)/,$(TESTS))
 	$(call run_tests,$(TESTS))
+# A '%' in a prerequisite would become the stem before the second expansion: hence the call.
+tests_of = $(filter $(1)/%,$(TESTS))
 .PHONY: $(addprefix check-,lib vm_watcher boot_handler os_installer vmlab)
 $(addprefix check-,lib vm_watcher boot_handler os_installer vmlab): check-%: \
-    $$(addprefix $(OUT)/,$$(filter $$*/%,$(TESTS)))
-	$(call run_tests,$(filter $*/%,$(TESTS)))
+    $$(addprefix $(OUT)/,$$(call tests_of,$$*))
+	$(call run_tests,$(call tests_of,$*))
 
 # Fuzz targets: with VARIANT=fuzz libFuzzer drives them; else lib/fuzz_main.c replays a corpus.
 define fuzz_target # dir/fuzz_name
