@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -197,6 +198,16 @@ static void rootfs_tick(void *ctx, const struct rootfs_progress *p)
 	journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
 }
 
+/* Processor time of this process and of those it waited for, user and system. */
+static long long cpu_ms(int who)
+{
+	struct rusage u;
+
+	getrusage(who, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000LL +
+	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
 /* A fresh file system that does not boot before the end needs no ordering and no early commits. */
 #define ROOT_OPTIONS "noinit_itable,data=writeback,commit=300"
 
@@ -207,6 +218,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 	struct rootfs_progress p;
 	char line[200];
 	int64_t start = now_ms();
+	long long self_ms = cpu_ms(RUSAGE_SELF), children_ms = cpu_ms(RUSAGE_CHILDREN);
 
 	int r = mounts_add_device(
 	    &in->mounts, root->path, in->o->directory, "ext4", ROOT_OPTIONS, e);
@@ -221,9 +233,11 @@ static int phase_rootfs(struct install *in, struct err *e)
 	journal_progress(NULL);
 	if (r < 0)
 		return r;
-	log_info("rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld",
+	log_info("rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld "
+		 "download_cpu_ms=%lld unpack_cpu_ms=%lld",
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
-	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start));
+	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
+	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms);
 	in->tree = tree_open(in->o->directory, e);
 	return in->tree < 0 ? in->tree : 0;
 }
@@ -349,12 +363,13 @@ int install_run(const struct install_options *o, struct report *r, enum vm_after
 	int rc = phases_run(&in, failure);
 	if (rc == 0 && in.config)
 		*after = in.config->after_install;
-	if (rc == 0 && in.mounts.count > 0) {
-		if (in.tree >= 0)
-			close(steal_fd(&in.tree));
-		rc = mounts_undo(&in.mounts, 0, &failure->err);
-		failure->phase = "configure";
-		failure->hint = "";
+	/* Also after a failure, so that a second try finds the disk free. */
+	if (in.tree >= 0)
+		close(steal_fd(&in.tree));
+	struct err e = ERR_INIT;
+	if (mounts_undo(&in.mounts, 0, &e) < 0 && rc == 0) {
+		*failure = (struct install_failure){.phase = "configure", .hint = "", .err = e};
+		rc = -e.code;
 	}
 	install_clear(&in);
 	return rc;

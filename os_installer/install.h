@@ -23,9 +23,9 @@ struct install_failure {
 	struct err err;
 };
 
-/* Runs all phases up to and including "report". On success everything is unmounted (unless `until`
- * ended it early) and *after says what to do next. On failure `failure` is filled, the disk does not
- * boot, and mounts may be left for a person to look at. */
+/* Runs all phases up to and including "report", or `until`. Unmounts what it mounted. On success
+ * *after says what to do next. On failure `failure` is filled and the disk does not boot - unless it
+ * was the report that failed. */
 must_check int install_run(const struct install_options *o, struct report *r, enum vm_after *after,
     struct install_failure *failure);
 

@@ -340,7 +340,6 @@ result "a flipped bit: fails" test $status = 1
 result "...in a report with phase, reason, hint and log" says "$work/reports" '"phase":"rootfs","status":"failed"' \
 	"wrong SHA-256" '"hint":"' 'phase done phase=format'
 result "...and nothing to boot" bash -c "! head -c 512M '${loop}p1' | grep -aqi -e 'BOOTX64' -e 'BOOTAA64' -e 'EFI  '"
-umount "$work/target"
 
 disk_new 600M
 before=$(sha256sum <"$work/disk")
