@@ -161,6 +161,7 @@ fi
 # ---- start the engine ---------------------------------------------------------------------------
 
 if [ "$engine" = start ] && ! engine_answers; then
+	daemon=
 	if [ -d /run/systemd/system ]; then
 		say "starting docker.service"
 		systemctl start docker.service || die "docker.service does not start: see" \
@@ -169,11 +170,16 @@ if [ "$engine" = start ] && ! engine_answers; then
 		say "starting dockerd (log: $log)"
 		rm -f /var/run/docker.pid
 		setsid dockerd >"$log" 2>&1 </dev/null &
+		daemon=$!
 	fi
 	waited=0
 	until engine_answers; do
-		[ $waited -lt 60 ] || die "the container engine does not answer after 60 s:" \
-			"$(tail -n 1 "$log" 2>/dev/null || echo "see 'journalctl -u docker.service'")"
+		[ -z "$daemon" ] || kill -0 "$daemon" 2>/dev/null ||
+			die "dockerd ended at once: $(grep -m 1 -i 'failed to start' "$log" ||
+				tail -n 1 "$log") (more in $log)"
+		[ $waited -lt 60 ] ||
+			die "the container engine does not answer after 60 s: see $log or" \
+				"'journalctl -u docker.service'"
 		sleep 1
 		waited=$((waited + 1))
 	done

@@ -114,8 +114,24 @@ bridge_up6()
 	ip addr add "$LAB_IP6/64" dev "$LAB_IF" nodad 2>/dev/null
 }
 
+# QEMU's user mode emulation, by which an image of another architecture can be tried, translates no
+# netfilter calls. Read from a child: a process asking for itself is told what it wants to hear.
+emulated()
+{
+	case $(readlink /proc/1/exe) in
+	*qemu*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
 lab_forwarding()
 {
+	if emulated; then
+		say "warning: this image runs under emulation, where no packet filter can be set: machines" \
+			"have no way out of the lab, and the operator's API answers on 127.0.0.1 only"
+		return
+	fi
+	# shellcheck disable=SC2153 # OPERATOR_PORT is one of the assignments
 	nft -f "$run/nftables.conf" 2>"$run/err" ||
 		die "the packet filter that keeps guests from the operator's port $OPERATOR_PORT cannot" \
 			"be set ($(head -n 1 "$run/err")): run the container with --cap-add NET_ADMIN on a" \
@@ -132,7 +148,7 @@ lab_forwarding()
 # port_free t|u PORT ADDRESS WHAT - dies when someone else holds it where we would listen.
 port_free()
 {
-	taken=$(ss -Hln"$1" "sport = :$2" | awk -v want="$3" -v ifname="$LAB_IF" '
+	taken=$(ss -Hln"$1" "sport = :$2" 2>/dev/null | awk -v want="$3" -v ifname="$LAB_IF" '
 		{
 			at = $4; sub(/:[0-9]+$/, "", at); scope = at
 			if (sub(/%.*/, "", at)) sub(/.*%/, "", scope); else scope = ""
@@ -200,6 +216,10 @@ elif [ -n "$LAB_IP6" ]; then
 	ip -o -6 addr show dev "$LAB_IF" | grep -q " $LAB_IP6/64 " ||
 		die "LAB_CIDR6=$LAB_IP6/64 is not an address of $LAB_IF: give one it has, or unset it"
 	set -- ipv6 noroute6
+fi
+if [ "$MODE" = bridge ] && emulated; then
+	OPERATOR_HOST=127.0.0.1
+	export OPERATOR_LISTEN="127.0.0.1:$OPERATOR_PORT"
 fi
 ports_check
 folders
