@@ -210,6 +210,7 @@ if [ "$MODE" = bridge ]; then
 			ip -6 route show default | grep -q . || set -- "$@" noroute6
 		else
 			say "IPv6 is disabled in this network namespace: serving IPv4 only"
+			LAB_IP6=
 		fi
 	fi
 elif [ -n "$LAB_IP6" ]; then
