@@ -174,6 +174,8 @@ static int child_start(struct child *c, const struct argv *a, struct err *e)
 	fcntl(out[0], F_SETPIPE_SZ, 1024 * 1024);
 	c->pid = fork();
 	if (c->pid == 0) {
+		/* A group of its own: apt and dpkg below it must hear a signal too. */
+		setpgid(0, 0);
 		int null_fd = open("/dev/null", O_RDONLY);
 		if (null_fd >= 0)
 			dup2(null_fd, STDIN_FILENO);
@@ -355,7 +357,7 @@ int image_build(const struct image_build *b, struct err *e)
 		/* It failed here, perhaps only because mmdebstrap failed there. */
 		bool cancelled = *b->cancel;
 		if (cancelled)
-			kill(child.pid, SIGTERM);
+			kill(-child.pid, SIGTERM);
 		child_end(&child);
 		if (!cancelled && WIFEXITED(child.status) && WEXITSTATUS(child.status)) {
 			struct err first = *e;
