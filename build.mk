@@ -89,6 +89,10 @@ TESTS += $(addprefix os_installer/,test_config test_plan test_emit test_fetch)
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts
 FUZZERS += boot_handler/fuzz_route
 
+# V=1 shows whole command lines.
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo "  $(1)  $(2)")
+
 # ---- rules ------------------------------------------------------------------------------------
 
 # What each component links besides lib.
@@ -106,7 +110,8 @@ LIBS_vmlab        = -L$(STATIC)/lib -lcurl -larchive -lacl -lzstd -llzma -lbz2 -
 # dynamic program.
 CPPFLAGS_os_installer = -isystem $(STATIC)/include
 CPPFLAGS_vmlab        = -isystem $(STATIC)/include
-LDFLAGS_static_release = -static
+# The warnings are about getaddrinfo() in a static program: URLs here hold addresses, not names.
+LDFLAGS_static_release = -static -Wl,--no-warnings
 
 COMPONENT_SRC_lib          = $(LIB_SRC)
 COMPONENT_SRC_vm_watcher   = $(VM_WATCHER_SRC)
@@ -124,12 +129,14 @@ static: $(OUT)/os_installer/os-installer $(OUT)/vmlab/vmlab
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(CPPFLAGS_$(call component,$*)) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(CPPFLAGS_$(call component,$*)) -c -o $@ $<
 
 define program # output path, component, extra link flags
 $(OUT)/$(1): $(OUT)/$(2)/main.o $(call objs_of,$(2))
-	$$(CC) $(3) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(2))
-	$$(if $$(filter release,$$(VARIANT)),$$(STRIP) -g $$@)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $(3) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(2))
+	$$(Q)$$(if $$(filter release,$$(VARIANT)),$$(STRIP) -g $$@)
 endef
 $(eval $(call program,boot_handler/boot_handler,boot_handler))
 $(eval $(call program,vm_watcher/vm_watcher,vm_watcher))
@@ -139,7 +146,8 @@ $(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
 # Unit tests: `check` runs them all and goes on after a failure; check-<component> one component's.
 define unit_test # dir/test_name
 $(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1)))
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1))) $$(call pkg_libs,cmocka)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1))) $$(call pkg_libs,cmocka)
 endef
 $(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
 
@@ -159,7 +167,8 @@ $(addprefix check-,lib vm_watcher boot_handler os_installer vmlab): check-%: \
 define fuzz_target # dir/fuzz_name
 $(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1))) \
     $(if $(filter fuzz,$(VARIANT)),,$(OUT)/lib/fuzz_main.o)
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1)))
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1)))
 endef
 $(foreach t,$(FUZZERS),$(eval $(call fuzz_target,$(t))))
 fuzzers: $(addprefix $(OUT)/,$(FUZZERS))
