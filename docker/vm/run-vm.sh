@@ -18,6 +18,8 @@
 #   VM_NIC_ROM        firmware (default: the firmware's own PXE) | ipxe (QEMU's option ROM, which a
 #                     BIOS gets in any case, as it has no PXE of its own)
 #   VM_STOP_TIMEOUT   60 seconds
+#   VM_STUCK_TIMEOUT  120 seconds; an amd64 machine that runs no system and has sent nothing for so
+#                     long (firmware that gave up on the network ends in a shell) is reset; 0: never
 #
 # Needs NET_ADMIN, /dev/net/tun and, for KVM, /dev/kvm. /disks keeps disk<N>.qcow2 and the firmware's
 # variables. The network is always first in the boot order: what to boot is the stack's decision.
@@ -64,6 +66,7 @@ setting VM_ACCEL auto 'auto|kvm|tcg' "auto, kvm or tcg"
 setting VM_BRIDGE lab0 '[A-Za-z0-9][A-Za-z0-9_.-]{0,14}' "an interface name"
 setting VM_NIC_ROM firmware 'firmware|ipxe' "firmware or ipxe"
 setting VM_STOP_TIMEOUT 60 '[0-9]{1,4}' "a number of seconds"
+setting VM_STUCK_TIMEOUT 120 '[0-9]{1,5}' "a number of seconds"
 [[ $VM_ARCH$VM_FIRMWARE != arm64bios ]] || die "arm64 machines have no BIOS: set VM_FIRMWARE=uefi"
 
 case $(uname -m) in
@@ -110,6 +113,12 @@ for ((waited = 0; ; waited++)); do
 	sleep 0.5
 done
 tap=tap$(tr -d : <<<"${VM_MAC,,}") # 15 characters: as many as there may be
+# Firmware gives up on a server that does not answer. Port 80 is the last that the stack opens.
+for ((waited = 0; waited < 60; waited++)); do
+	! grep -qE '^ *[0-9]+: [0-9A-F]+:0050 [0-9A-F]+:0000 0A ' /proc/net/tcp || break
+	((waited)) || say "waiting for the stack to serve"
+	sleep 0.5
+done
 mtu=$(<"/sys/class/net/$VM_BRIDGE/mtu")
 ip link del "$tap" 2>/dev/null || true
 ip tuntap add dev "$tap" mode tap 2>/run/err ||
@@ -200,22 +209,47 @@ say "starting $VM_NAME: $VM_ARCH $VM_FIRMWARE, $VM_CPUS CPUs, $VM_MEMORY_MIB MiB
 "$qemu" "${q[@]}" <&0 &
 pid=$!
 
-# shellcheck disable=SC2317 # called by the trap
 hmp()
 {
 	echo "$1" | socat -t 0.3 - "UNIX-CONNECT:$monitor" 2>/dev/null || true
 }
 
-# True when the guest has asked to be told of the power button: PWRBTN_EN in the ACPI PM1 enable
-# register. Firmware, iPXE, loaders and the installer never ask. The button of an arm64 machine is a
-# GPIO line that cannot be looked at from here: taken for heard.
+# The ACPI PM1 enable register of an amd64 machine, as the guest set it. 0 while no system runs:
+# firmware, iPXE and loaders enable nothing; Linux does within its first seconds. Fails when it
+# cannot be read.
+pm1_enable()
+{
+	local value
+	value=$(hmp 'i /hx 0x602' | sed -n 's/.*portw.* = \(0x[0-9a-f]*\).*/\1/p')
+	[[ -n $value ]] && echo $((value))
+}
+
+# True when the guest has asked to be told of the power button (PWRBTN_EN). The button of an arm64
+# machine is a GPIO line that cannot be looked at from here: taken for heard.
 # shellcheck disable=SC2317 # called by the trap
 button_heard()
 {
 	local value
 	[[ $VM_ARCH == amd64 ]] || return 0
-	value=$(hmp 'i /hx 0x602' | sed -n 's/.*portw.* = \(0x[0-9a-f]*\).*/\1/p')
-	((${value:-0} & 0x100))
+	value=$(pm1_enable) && ((value & 0x100))
+}
+
+# Resets a machine that is stuck before any system. iPXE, waiting for its orders, asks every few
+# seconds and so is never silent.
+rescue()
+{
+	local sent last=-1 since=$SECONDS enabled
+	while sleep 5; do
+		sent=$(<"/sys/class/net/$tap/statistics/rx_packets") || return 0
+		enabled=$(pm1_enable) || enabled=1
+		if ((sent != last || enabled)); then
+			last=$sent since=$SECONDS
+		elif ((SECONDS - since >= VM_STUCK_TIMEOUT)); then
+			say "$VM_NAME runs no system and has been silent for $VM_STUCK_TIMEOUT s: resetting it"
+			hmp system_reset >/dev/null
+			since=$SECONDS
+		fi
+	done
 }
 
 # Presses the button and waits for the guest to end. A guest that does not listen gets DEAF_TIMEOUT
@@ -250,6 +284,10 @@ stop()
 	kill "$pid" 2>/dev/null || true
 }
 stopping=0
+if [[ $VM_ARCH == amd64 ]] && ((VM_STUCK_TIMEOUT)); then
+	rescue </dev/null &
+	rescuer=$!
+fi
 trap stop TERM INT
 
 status=0
@@ -259,6 +297,7 @@ if ((stopping)); then
 	status=0
 	wait "$pid" || status=$?
 fi
+[[ -z ${rescuer-} ]] || kill "$rescuer" 2>/dev/null || true
 ip link del "$tap" 2>/dev/null || true
 ((status)) || say "$VM_NAME powered off"
 exit "$status"
