@@ -213,7 +213,7 @@ static void put_arguments(struct text *t, const struct boot_script *s, const cha
 		put_mac(t, &s->vm->mac, ':');
 		put(t, " initrd.mode=");
 		put(t, mode);
-		put(t, " panic=30");
+		put(t, " panic=30 quiet");
 	}
 	if (s->vm->kernel_args && s->vm->kernel_args[0]) {
 		put(t, " ");

@@ -165,10 +165,12 @@ static json_t *vendor_data(const struct cloudinit *c)
 	json_t *url =
 	    json_sprintf("%s/report/%s?phase=ready", c->base, mac_format(&c->vm->mac, mac));
 
-	return json_pack("{s:{s:o, s:[s,s,s,s,s], s:i}}",
+	/* An RSA key would cost seconds of every first boot, and every client of today takes Ed25519. */
+	return json_pack("{s:[s,s], s:{s:o, s:[s,s,s,s], s:i}}",
+	    "ssh_genkeytypes", "ed25519", "ecdsa",
 	    "phone_home",
 	    "url", url,
-	    "post", "instance_id", "hostname", "pub_key_ed25519", "pub_key_rsa", "pub_key_ecdsa",
+	    "post", "instance_id", "hostname", "pub_key_ed25519", "pub_key_ecdsa",
 	    "tries", 10);
 }
 

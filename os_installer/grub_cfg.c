@@ -94,7 +94,7 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	fputs(c->root_uuid, f);
 	fputs("\n\nmenuentry ", f);
 	put_quoted(f, c->title);
-	fprintf(f, " {\n\tlinux %s root=UUID=%s ro console=tty0 console=%s,115200", c->kernel,
+	fprintf(f, " {\n\tlinux %s root=UUID=%s ro quiet console=tty0 console=%s,115200", c->kernel,
 	    c->root_uuid, c->console);
 	put_args(f, c->kernel_args);
 	fputc('\n', f);
@@ -133,7 +133,7 @@ int grub_cfg_render_defaults(
 	fprintf(f, "# Written by the installer; read by update-grub.\n"
 		   "GRUB_TIMEOUT=1\n"
 		   "GRUB_DISABLE_OS_PROBER=true\n"
-		   "GRUB_CMDLINE_LINUX_DEFAULT=\n"
+		   "GRUB_CMDLINE_LINUX_DEFAULT=quiet\n"
 		   "GRUB_CMDLINE_LINUX=");
 	char *words = NULL;
 	if (asprintf(&words, "console=tty0 console=%s,115200%s%s", console,

@@ -40,7 +40,7 @@ static void test_grub_cfg(void **state)
 	    "\n"
 	    "menuentry 'Debian GNU/Linux 13 (trixie)' {\n"
 	    "\tlinux /boot/vmlinuz-6.12+deb13 root=UUID=" ROOT_UUID
-	    " ro console=tty0 console=ttyS0,115200 quiet mem=1G 'a=b&c'\n"
+	    " ro quiet console=tty0 console=ttyS0,115200 quiet mem=1G 'a=b&c'\n"
 	    "\tinitrd /boot/initrd.img-6.12+deb13\n"
 	    "}\n");
 	free(text);
