@@ -266,10 +266,17 @@ def _():
 WAITS = "an unknown machine waits at PXE and shows its MAC"
 
 
-@suite.test(WAITS, needs=[READY])
+def only_the_lab():
+    """The lab's network and stack run, and no VM that takes the processor away."""
+    for name in docker("ps", "--filter", f"name={lab.name}-vm-", "--format", "{{.Names}}").stdout.split():
+        docker("stop", "-t", "5", name, check_rc=False)
+    if not docker("ps", "--filter", f"name={lab.name}-stack", "-q").stdout.strip():
+        lab.vmlab("up", "--no-wait", timeout=90)
+
+
+@suite.test(WAITS, needs=[HAVE])
 def _():
-    if docker("ps", "--filter", f"name={lab.container('web')}", "-q").stdout.strip():
-        docker("stop", "-t", "5", lab.container("web"), check_rc=False)
+    only_the_lab()
     lab.start_vm("stray", STRANGER)
     lab.wait_console("stray", STRANGER, 120)
 
@@ -353,8 +360,9 @@ def esp_of(path):
     return None
 
 
-@suite.test("a disk too small is refused before the first write", needs=[READY])
+@suite.test("a disk too small is refused before the first write", needs=[HAVE])
 def _():
+    only_the_lab()
     lab.define("tiny", mac=TINY, arch="amd64", distro="debian-13", disks=[{"size": "600M"}])
     time.sleep(1)
     lab.start_vm("tiny", TINY, disk_bytes=600 << 20)
@@ -378,6 +386,7 @@ def _():
 # ---- the long matrix -------------------------------------------------------------------------------
 
 def installs_to_ready(name, mac, fields=None, env=(), **vm):
+    only_the_lab()
     lab.define(name, mac=mac, arch="amd64", distro="debian-13", **dict({"disks": [{"size": "4G"}]}, **(fields or {})))
     time.sleep(1)
     lab.start_vm(name, mac, env=env, **vm)
@@ -388,26 +397,26 @@ def installs_to_ready(name, mac, fields=None, env=(), **vm):
 
 
 for bus in ("scsi", "nvme", "sata"):
-    @suite.test(f"a {bus} disk is found and installed", needs=[READY], heavy=True)
+    @suite.test(f"a {bus} disk is found and installed", needs=[HAVE], heavy=True)
     def _(bus=bus):
         installs_to_ready(f"on-{bus}", f"52:54:00:e2:e1:{('scsi', 'nvme', 'sata').index(bus):02x}",
             {"disks": [{"size": "4G", "bus": bus}]}, env=[f"VM_DISK_BUS={bus}"])
         lab.remove_vm(f"on-{bus}")
 
 
-@suite.test("a BIOS machine installs and boots its disk", needs=[READY], heavy=True)
+@suite.test("a BIOS machine installs and boots its disk", needs=[HAVE], heavy=True)
 def _():
     installs_to_ready("bios", "52:54:00:e2:e1:10", {"firmware": "bios"}, env=["VM_FIRMWARE=bios"])
     lab.remove_vm("bios")
 
 
-@suite.test("a network card with iPXE in its ROM takes the same way", needs=[READY], heavy=True)
+@suite.test("a network card with iPXE in its ROM takes the same way", needs=[HAVE], heavy=True)
 def _():
     installs_to_ready("rom", "52:54:00:e2:e1:11", env=["VM_NIC_ROM=ipxe"])
     lab.remove_vm("rom")
 
 
-@suite.test(".noreboot: installed, and the installer stays", needs=[READY], heavy=True)
+@suite.test(".noreboot: installed, and the installer stays", needs=[HAVE], heavy=True)
 def _():
     with open(os.path.join(lab.vms, "stays.noreboot"), "w"):
         pass
@@ -421,7 +430,7 @@ def _():
     lab.remove_vm("stays")
 
 
-@suite.test("mode shell: a shell in the installer's initrd", needs=[READY], heavy=True)
+@suite.test("mode shell: a shell in the installer's initrd", needs=[HAVE], heavy=True)
 def _():
     lab.define("rescue", mac="52:54:00:e2:e1:13", arch="amd64", distro="debian-13", mode="shell")
     time.sleep(1)
@@ -431,7 +440,7 @@ def _():
     lab.remove_vm("rescue")
 
 
-@suite.test("power cut in the middle of the install: it is installed again", needs=[READY], heavy=True)
+@suite.test("power cut in the middle of the install: it is installed again", needs=[HAVE], heavy=True)
 def _():
     lab.define("cut", mac="52:54:00:e2:e1:14", arch="amd64", distro="debian-13", disks=[{"size": "4G"}])
     time.sleep(1)
