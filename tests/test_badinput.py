@@ -313,7 +313,7 @@ def _():
 
 @suite.test("every daemon is still the process that it was", needs=[UP])
 def _():
-    check_equal(lab.pids(), state["pids"], "pids")
+    eventually(lambda: lab.pids() == state["pids"], 3, f"the pids are {state['pids']}")
     good_still_served()
 
 
