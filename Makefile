@@ -43,7 +43,7 @@ e2e-all:
 	@docker/host-setup.sh test
 	@python3 tests/run.py --all e2e
 bench:
-	@docker/host-setup.sh test
+	@docker/host-setup.sh bench
 	@python3 tests/bench.py
 fuzz:
 	@docker/host-setup.sh test

@@ -196,6 +196,10 @@ static json_t *network_config(const struct cloudinit *c, const json_t *doc)
 	    "dhcp4", 1);
 	if (c->vm->has_ip6)
 		json_object_set_new(interface, "dhcp6", json_true());
+	/* Named on the link, or a domain that ends in .local would only be asked for by mDNS. */
+	if (c->domain && c->domain[0])
+		json_object_set_new(
+		    interface, "nameservers", json_pack("{s:[s]}", "search", c->domain));
 	return json_pack("{s:i, s:{s:o}}", "version", 2, "ethernets", "lab", interface);
 }
 

@@ -4,6 +4,7 @@
 # registry is involved; the mirror is the one apt or mmdebstrap knows by itself.
 #
 #   NAME  builder  compilers for both architectures and the static libraries (build machine's ARCH)
+#         fuzzer   clang with libFuzzer, for the fuzz targets (build machine's ARCH)
 #         stack    what the provisioning daemons need to run
 #         vm       QEMU and firmware, which run guests of both architectures
 #   ARCH  amd64 | arm64; a foreign one runs its maintainer scripts through binfmt (docker/binfmt.sh)
@@ -29,7 +30,7 @@ if [ "${1-}" = --refresh ]; then
 	refresh=1
 	shift
 fi
-[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|stack|vm amd64|arm64"
+[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|fuzzer|stack|vm amd64|arm64"
 name=$1
 arch=$2
 case $arch in
@@ -48,7 +49,11 @@ variant=essential
 case $name in
 builder)
 	packages="ca-certificates make gcc dpkg-dev pkgconf gcc-$other_triplet bzip2 xz-utils zstd \
-cpio python3-minimal $libraries"
+cpio python3-minimal dnsmasq-base openssh-client $libraries"
+	variant=minbase
+	;;
+fuzzer)
+	packages="make pkgconf clang libclang-rt-dev $libraries"
 	variant=minbase
 	;;
 stack)
@@ -58,7 +63,7 @@ nftables iproute2 netcat-openbsd ipxe"
 vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
 	;;
-*) die "there is no base '$name': use builder, stack or vm" ;;
+*) die "there is no base '$name': use builder, fuzzer, stack or vm" ;;
 esac
 hook=$here/$name/base-hook.sh
 
@@ -67,7 +72,10 @@ hook=$here/$name/base-hook.sh
 tarball=$base/$name-$arch.tar
 week=${BOOTSTRAP_WEEK:-$(date -u +%G-W%V)}
 inputs=$hook
-[ "$name" != builder ] || inputs="$hook $here/builder/static-libs.sh"
+case $name in
+builder) inputs="$hook $here/builder/static-libs.sh" ;;
+fuzzer) inputs=/dev/null ;;
+esac
 # shellcheck disable=SC2086 # a list of files
 key=$({
 	echo "$suite $name $arch $week $variant $packages"
@@ -168,6 +176,9 @@ builder)
 		--customize-hook="tar -C \"\$1/sysroot/$other\" -xf '$work/sysroot.tar'" \
 		--customize-hook="copy-in '$here/builder/static-libs.sh' /tmp" \
 		--customize-hook="'$hook' \"\$1\" $arch $other"
+	;;
+fuzzer)
+	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim)
 	;;
 *)
 	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) \

@@ -6,6 +6,7 @@
 #   build   make all, make load
 #   demo    build, and what the vmlab command uses
 #   test    demo, and what the tests use
+#   bench   test, and what the benchmarks use
 #
 #   --check  only say what is missing; exit status 1 when something is
 set -eu
@@ -37,12 +38,14 @@ purpose=${1-}
 build="mmdebstrap:mmdebstrap arch-test:arch-test zstd:zstd cpio:cpio git:git make:make xz:xz-utils"
 demo="$build ssh:openssh-client ssh-keygen:openssh-client"
 test="$demo python3:python3 shellcheck:shellcheck cppcheck:cppcheck curl:curl ip:iproute2
-	qemu-img:qemu-utils mkfs.vfat:dosfstools"
+	qemu-img:qemu-utils mkfs.vfat:dosfstools busybox:busybox"
+bench="$test wrk:wrk"
 case $purpose in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
 test) wanted=$test ;;
-*) die "usage: docker/host-setup.sh [--check] build|demo|test" ;;
+bench) wanted=$bench ;;
+*) die "usage: docker/host-setup.sh [--check] build|demo|test|bench" ;;
 esac
 [ "${BOOTSTRAP:-host}" != container ] || wanted=$(echo "$wanted" | sed 's/mmdebstrap:mmdebstrap//')
 

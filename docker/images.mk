@@ -23,15 +23,16 @@ CREATED    := $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)
 
 CLIENT     := docker/client.sh
 BASE       := build/base
-BUILDER_KEY = $(shell cut -c1-12 $(BASE)/builder-$(HOST_ARCH).tar.key)
-BUILDER_IMAGE = vmlab_builder:$(BUILDER_KEY)
+# The image of a base tarball, named by what went into it.
+base_image = vmlab_$(1):$(shell cut -c1-12 $(BASE)/$(1)-$(HOST_ARCH).tar.key)
 
 # ---- the way in -------------------------------------------------------------------------------
 
 ##   stack      pxeboot_stack_$(ARCH).tar       vm-image   vmlab_vm_$(ARCH).tar
 ##   programs   boot_handler and vm_watcher     vmlab      the vmlab command, static
 ##   initrds    both installer initrds          builder    the container image with the compilers
-.PHONY: all stack vm-image load builder programs vmlab initrds check
+##   fuzzers    the fuzz targets, with clang
+.PHONY: all stack vm-image load builder programs vmlab initrds check fuzzers
 all: $(addprefix stack-,$(ARCHES))
 stack: stack-$(ARCH)
 vm-image: vm-image-$(ARCH)
@@ -47,27 +48,31 @@ check: builder-ready
 
 # ---- compiling ---------------------------------------------------------------------------------
 
-# in_builder COMMAND - as the calling user, so that what it makes belongs to them.
+fuzzers: fuzzer-ready
+	@$(call in_image,fuzzer,make --no-print-directory -f build.mk -j$$(nproc) VARIANT=fuzz fuzzers)
+
+# in_image BASE,COMMAND - as the calling user, so that what it makes belongs to them.
+in_image = $(CLIENT) run --rm --network none --user $$(id -u):$$(id -g) -e HOME=/tmp \
+	-e SOURCE_DATE_EPOCH -v "$(CURDIR)":/src -w /src $(call base_image,$(1)) $(2)
+
+.PHONY: builder-ready fuzzer-ready
 ifeq ($(BUILDER),host)
 in_builder = $(1)
-.PHONY: builder-ready
 builder-ready:
 builder:
 	@echo "BUILDER=host: compiling on this machine, no builder image needed"
 else
-in_builder = $(CLIENT) run --rm --network none --user $$(id -u):$$(id -g) -e HOME=/tmp \
-	-e SOURCE_DATE_EPOCH -v "$(CURDIR)":/src -w /src $(BUILDER_IMAGE) $(1)
-.PHONY: builder-ready
+in_builder = $(call in_image,builder,$(1))
 builder: builder-ready
-	@echo $(BUILDER_IMAGE)
-builder-ready: base-builder-$(HOST_ARCH)
-	@$(CLIENT) image inspect $(BUILDER_IMAGE) >/dev/null 2>&1 || { \
-		rm -rf build/context/builder && mkdir -p build/context/builder && \
-		cp docker/builder/Dockerfile build/context/builder/ && \
-		ln -f $(BASE)/builder-$(HOST_ARCH).tar build/context/builder/base.tar && \
-		$(CLIENT) build -q -t $(BUILDER_IMAGE) build/context/builder && \
-		rm -rf build/context/builder; }
+	@echo $(call base_image,builder)
 endif
+$(if $(filter host,$(BUILDER)),,builder-ready) fuzzer-ready: %-ready: base-%-$(HOST_ARCH)
+	@$(CLIENT) image inspect $(call base_image,$*) >/dev/null 2>&1 || { \
+		rm -rf build/context/$* && mkdir -p build/context/$* && \
+		cp docker/builder/Dockerfile build/context/$*/ && \
+		ln -f $(BASE)/$*-$(HOST_ARCH).tar build/context/$*/base.tar && \
+		$(CLIENT) build -q -t $(call base_image,$*) build/context/$* && \
+		rm -rf build/context/$*; }
 compile = @$(call in_builder,make --no-print-directory -f build.mk -j$$(nproc) $(1))
 
 define compile_rules # arch
@@ -87,9 +92,11 @@ $(foreach a,$(ARCHES),$(eval $(call compile_rules,$(a))))
 # ---- base tarballs -----------------------------------------------------------------------------
 
 # bootstrap.sh itself knows whether there is anything to do.
-.PHONY: $(foreach n,builder stack vm,$(addprefix base-$(n)-,$(ARCHES)))
+.PHONY: $(foreach n,builder fuzzer stack vm,$(addprefix base-$(n)-,$(ARCHES)))
 $(addprefix base-builder-,$(ARCHES)): base-builder-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) builder $*
+$(addprefix base-fuzzer-,$(ARCHES)): base-fuzzer-%:
+	@docker/bootstrap.sh $(if $(REFRESH),--refresh) fuzzer $*
 $(addprefix base-stack-,$(ARCHES)): base-stack-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) stack $*
 $(addprefix base-vm-,$(ARCHES)): base-vm-%:

@@ -203,7 +203,18 @@ static int send_final(struct report *r, const char *body, unsigned tries, unsign
 
 int report_success(struct report *r, unsigned patience_s, struct err *e)
 {
-	return send_final(r, "{\"phase\":\"report\",\"status\":\"done\"}", 0, patience_s, e);
+	char *log = journal_text();
+	char *body = body_dump(json_pack(
+	    "{s:s, s:s, s:s}", "phase", "report", "status", "done", "log", log ? log : ""));
+	int rc = -ENOMEM;
+
+	free(log);
+	if (!body)
+		err_set(e, ENOMEM, "out of memory");
+	else
+		rc = send_final(r, body, 0, patience_s, e);
+	free(body);
+	return rc;
 }
 
 /* JSON wants UTF-8, and what a server or a disk said may be anything. */

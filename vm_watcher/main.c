@@ -1,5 +1,6 @@
 /* main.c - vm_watcher: keeps dnsmasq's hosts files as the folder of VM definitions says. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "atomic_file.h"
 #include "cleanup.h"
@@ -16,6 +18,7 @@
 #include "vm_store.h"
 
 #define RELOAD_RETRY_MS 250
+#define HEARTBEAT_MS 5000 /* how often the DNS file is touched: what watches us sees that we look */
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain;
@@ -276,11 +279,13 @@ static void run(struct watcher *w)
 		struct err e = ERR_INIT;
 		reload_if_due(w);
 		int rc = vm_store_wait(
-		    w->store, w->reload_due || write_due ? RELOAD_RETRY_MS : 10000, &e);
+		    w->store, w->reload_due || write_due ? RELOAD_RETRY_MS : HEARTBEAT_MS, &e);
 		if (rc < 0)
 			log_folder_error(w, &e);
 		else if (rc > 0 || !w->reload_due)
 			w->last_error[0] = '\0'; /* it waited through a rescan that went well */
+		if (rc >= 0)
+			utimensat(AT_FDCWD, w->options->dns_hosts, NULL, 0);
 		if (rc > 0 || write_due) {
 			const struct vm_snapshot *snap = vm_store_snapshot(w->store);
 			write_due = write_hosts(w, snap) < 0;

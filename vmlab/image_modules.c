@@ -367,6 +367,7 @@ static void soft_line(void *ctx, const char *module, size_t mlen, const char *re
 				choose(s->m, dep);
 			else
 				each_line(s->index->alias, "alias", soft_alias, s);
+			s->alias = NULL;
 		}
 		rest += len + 1;
 	}

@@ -100,7 +100,9 @@ bridge_up()
 	[ "$(cat "/sys/class/net/$LAB_IF/mtu")" = "$LAB_MTU" ] ||
 		ip link set "$LAB_IF" mtu "$LAB_MTU" 2>/dev/null ||
 		say "warning: $LAB_IF does not take an MTU of $LAB_MTU"
-	ip link set "$LAB_IF" up
+	ip link set "$LAB_IF" up 2>"$run/err" ||
+		die "$LAB_IF cannot be brought up ($(cat "$run/err")): run the container with" \
+			"--cap-add NET_ADMIN"
 }
 
 # The bridge has no carrier until the first machine comes: nodad, or the address stays tentative.

@@ -4,7 +4,7 @@
     dnsmasq       a DNS query for the stack's own name; the ports of DHCP and TFTP are bound
     nginx         GET of an unknown path
     boot_handler  through nginx, as guests reach it, and /readyz on the operator's listener
-    vm_watcher    alive, and has written its files
+    vm_watcher    alive, and has looked at vms/ within the last WATCH_S seconds
 
 Exit status 0 (all answer) or 1, with one line a problem on standard output.
 """
@@ -15,8 +15,10 @@ import os
 import socket
 import struct
 import sys
+import time
 
 TIMEOUT_S = 3
+WATCH_S = 30  # vm_watcher touches its DNS file every 5 seconds
 SETTINGS = "/run/vmlab/health.json"
 
 
@@ -67,6 +69,9 @@ def vm_watcher(_conf):
     for path in "/run/vm_watcher/dhcp-hosts", "/run/vm_watcher/dns-hosts":
         if not os.path.exists(path):
             raise OSError(f"{path} is missing")
+    age = time.time() - os.stat(path).st_mtime
+    if age > WATCH_S:
+        raise OSError(f"it last looked at the definitions {age:.0f} s ago")
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
