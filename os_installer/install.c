@@ -208,6 +208,17 @@ static long long cpu_ms(int who)
 	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
 }
 
+/* Of this process and the largest it waited for (the one that unpacks), which share buffers: a bound
+ * from above. */
+static long peak_rss_kib(void)
+{
+	struct rusage self, child;
+
+	if (getrusage(RUSAGE_SELF, &self) < 0 || getrusage(RUSAGE_CHILDREN, &child) < 0)
+		return 0;
+	return self.ru_maxrss + child.ru_maxrss;
+}
+
 /* A fresh file system that does not boot before the end needs no ordering and no early commits. */
 #define ROOT_OPTIONS "noinit_itable,data=writeback,commit=300"
 
@@ -234,10 +245,10 @@ static int phase_rootfs(struct install *in, struct err *e)
 	if (r < 0)
 		return r;
 	log_info("rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld "
-		 "download_cpu_ms=%lld unpack_cpu_ms=%lld",
+		 "download_cpu_ms=%lld unpack_cpu_ms=%lld peak_rss_kib=%ld",
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
 	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
-	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms);
+	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms, peak_rss_kib());
 	in->tree = tree_open(in->o->directory, e);
 	return in->tree < 0 ? in->tree : 0;
 }
