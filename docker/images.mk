@@ -43,6 +43,8 @@ initrds: $(addprefix initrd-,$(ARCHES))
 load: stack-$(HOST_ARCH) vm-image-$(HOST_ARCH)
 	@docker/load.sh pxeboot_stack_$(HOST_ARCH).tar vmlab_vm_$(HOST_ARCH).tar
 
+# A dnsmasq that reads what we wrote wants NET_ADMIN, in a container without any network.
+check: in_image_options = --cap-add NET_ADMIN
 check: builder-ready
 	$(call compile,VARIANT=test check)
 
@@ -52,7 +54,7 @@ fuzzers: fuzzer-ready
 	@$(call in_image,fuzzer,make --no-print-directory -f build.mk -j$$(nproc) VARIANT=fuzz fuzzers)
 
 # in_image BASE,COMMAND - as the calling user, so that what it makes belongs to them.
-in_image = $(CLIENT) run --rm --network none --user $$(id -u):$$(id -g) -e HOME=/tmp \
+in_image = $(CLIENT) run --rm --network none $(in_image_options) --user $$(id -u):$$(id -g) -e HOME=/tmp \
 	-e SOURCE_DATE_EPOCH -v "$(CURDIR)":/src -w /src $(call base_image,$(1)) $(2)
 
 .PHONY: builder-ready fuzzer-ready

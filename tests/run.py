@@ -135,16 +135,19 @@ class Run:
             self.error_lines = (self.error_lines + [line])[-40:]
             return
         word, title = result.groups()
+        listed = re.search(r"\d+ test\(s\)", title) # cmocka's own summary, then the names once more
         title = self.unit + title.split(" (Test")[0]
+        if listed or any(r[:2] == (self.name, title) for r in self.counts.results):
+            return
         if word == "RUN":
             self.error_lines = []
         elif word == "OK":
             self._result(title, "passed")
         elif word == "SKIPPED":
-            self._result(title, "skipped", "the test skips itself")
-        elif word == "FAILED" and not re.match(r".*\d+ test\(s\)", line):
-            if not any(r[1] == title for r in self.counts.results):
-                self._result(title, "failed", "\n".join(self.error_lines[-12:]))
+            said = [e.split("skipped: ", 1)[1] for e in self.error_lines if "skipped: " in e]
+            self._result(title, "skipped", said[-1] if said else "the test skips itself")
+        elif word == "FAILED":
+            self._result(title, "failed", "\n".join(self.error_lines[-12:]))
 
     # lines "ok NAME", "not ok NAME", "skip NAME: reason" (also "PASS", "FAIL", "SKIP"); else the exit
     # status decides: 0 passed, 77 skipped

@@ -2,16 +2,17 @@
 """test_fuzz.py - each fuzz target for FUZZ_SECONDS (60) under libFuzzer, ASan and UBSan.
 
 The targets are those of FUZZERS in build.mk, built and run in the container that has clang
-(`make fuzzers`). Seeds: <component>/testdata/<target without fuzz_>/. What
+(`make fuzzers`). Seeds: <component>/testdata/<target without fuzz_>/. All targets run at once. What
 crashed is kept in build/test-logs/.
 """
+import concurrent.futures
 import os
 import re
 import subprocess
 import sys
 
 import vmlab_cli
-from harness import LOGS, ROOT, Suite, check, fail, have_command, run, skip, tail
+from harness import LOGS, ROOT, Suite, check, fail, run, tail
 
 suite = Suite("fuzz", __doc__)
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
@@ -43,11 +44,8 @@ def program(target):
 
 def seeds(target):
     component, name = os.path.split(target)
-    short = name.replace("fuzz_", "", 1)
-    places = [os.path.join(ROOT, component, "corpus", short), os.path.join(ROOT, component, "corpus", name),
-        os.path.join(ROOT, component, name + ".corpus"), os.path.join(ROOT, component, "testdata", name),
-        os.path.join(ROOT, component, "testdata", short)]
-    return [p for p in places if os.path.isdir(p)]
+    place = os.path.join(ROOT, component, "testdata", name.replace("fuzz_", "", 1))
+    return [place] if os.path.isdir(place) else []
 
 
 def runner(target):
@@ -68,20 +66,34 @@ def fuzzer_image():
     return names[0] if names else None
 
 
-def fuzz(target):
-    found = os.path.join(LOGS, "fuzz-" + target.replace("/", "-"))
+def artifacts(target):
+    return os.path.join(LOGS, "fuzz-" + target.replace("/", "-"))
+
+
+def drive(target):
     work = os.path.join(ROOT, "build", "fuzz-corpus", target)
-    os.makedirs(found, exist_ok=True)
+    os.makedirs(artifacts(target), exist_ok=True)
     os.makedirs(work, exist_ok=True)
     argv, _ = runner(target)
     argv += [f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=70000",
-        "-print_final_stats=1", f"-artifact_prefix={found}/", work] + seeds(target)
-    done = run(argv, timeout=SECONDS + 120, check_rc=False, cwd=ROOT)
+        "-print_final_stats=1", f"-artifact_prefix={artifacts(target)}/", work] + seeds(target)
+    return run(argv, timeout=SECONDS + 120, check_rc=False, cwd=ROOT)
+
+
+RUNNING = {}
+
+
+def fuzz(target):
+    """All targets run at the same time; each test waits for its own."""
+    if not RUNNING:
+        pool = concurrent.futures.ThreadPoolExecutor(len(targets()))
+        RUNNING.update({t: pool.submit(drive, t) for t in targets()})
+    done = RUNNING[target].result()
     executions = re.search(r"number_of_executed_units: (\d+)", done.stderr)
     if done.returncode != 0:
-        with open(os.path.join(found, "output"), "w") as f:
+        with open(os.path.join(artifacts(target), "output"), "w") as f:
             f.write(done.stdout + done.stderr)
-        fail(f"exit status {done.returncode}; see {os.path.relpath(found, ROOT)}/\n{tail(done.stderr, 2500)}")
+        fail(f"exit status {done.returncode}; see {os.path.relpath(artifacts(target), ROOT)}/\n{tail(done.stderr, 2500)}")
     check(executions and int(executions.group(1)) > 100, f"hardly anything ran: {tail(done.stderr)}")
     print(f"       {int(executions.group(1)):,} inputs, {len(seeds(target))} seed directories", flush=True)
 

@@ -18,7 +18,7 @@ import sys
 import time
 
 TIMEOUT_S = 3
-WATCH_S = 30  # vm_watcher touches its DNS file every 5 seconds
+WATCH_S = 20  # vm_watcher touches its DNS file every 5 seconds
 SETTINGS = "/run/vmlab/health.json"
 
 
