@@ -165,12 +165,11 @@ static json_t *vendor_data(const struct cloudinit *c)
 	json_t *url =
 	    json_sprintf("%s/report/%s?phase=ready", c->base, mac_format(&c->vm->mac, mac));
 
-	/* An RSA key would cost seconds of every first boot, and every client of today takes Ed25519. */
-	return json_pack("{s:[s,s], s:{s:o, s:[s,s,s,s], s:i}}",
-	    "ssh_genkeytypes", "ed25519", "ecdsa",
+	/* phone_home reads all three keys, whatever it posts: without one cloud-init is degraded. */
+	return json_pack("{s:{s:o, s:[s,s,s,s,s], s:i}}",
 	    "phone_home",
 	    "url", url,
-	    "post", "instance_id", "hostname", "pub_key_ed25519", "pub_key_ecdsa",
+	    "post", "instance_id", "hostname", "pub_key_ed25519", "pub_key_ecdsa", "pub_key_rsa",
 	    "tries", 10);
 }
 
@@ -194,12 +193,13 @@ static json_t *network_config(const struct cloudinit *c, const json_t *doc)
 	json_t *interface = json_pack("{s:{s:s}, s:b}",
 	    "match", "macaddress", mac_format(&c->vm->mac, mac),
 	    "dhcp4", 1);
-	if (c->vm->has_ip6)
+	/* The DHCP server's domain becomes the link's, or names that end in .local would only be asked
+	 * for by mDNS. */
+	json_object_set_new(interface, "dhcp4-overrides", json_pack("{s:b}", "use-domains", 1));
+	if (c->vm->has_ip6) {
 		json_object_set_new(interface, "dhcp6", json_true());
-	/* Named on the link, or a domain that ends in .local would only be asked for by mDNS. */
-	if (c->domain && c->domain[0])
-		json_object_set_new(
-		    interface, "nameservers", json_pack("{s:[s]}", "search", c->domain));
+		json_object_set_new(interface, "dhcp6-overrides", json_pack("{s:b}", "use-domains", 1));
+	}
 	return json_pack("{s:i, s:{s:o}}", "version", 2, "ethernets", "lab", interface);
 }
 

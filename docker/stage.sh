@@ -1,6 +1,7 @@
 #!/bin/sh
 # stage.sh DIR SOURCE:NAME... - fills DIR, a build context, with exactly these files and folders.
-# Base tarballs are linked, all else is copied with the date SOURCE_DATE_EPOCH.
+# Base tarballs are linked. All else is copied and dated before SOURCE_DATE_EPOCH by its content:
+# BuildKit takes a file of the same size and date for the same file, whatever is in it.
 set -eu
 
 dir=$1
@@ -20,8 +21,11 @@ for pair; do
 		cp -R "$source" "$target"
 		find "$target" -type f -perm -u+x -exec chmod 0755 {} +
 		find "$target" -type f ! -perm -u+x -exec chmod 0644 {} +
-		find "$target" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-0}" {} +
+		find "$target" -type f | while read -r file; do
+			sum=$(cksum <"$file")
+			touch -d "@$((${SOURCE_DATE_EPOCH:-1000000} - ${sum%% *} % 1000000))" "$file"
+		done
 		;;
 	esac
 done
-find "$dir" -type d -exec chmod 0755 {} +
+find "$dir" -type d -exec chmod 0755 {} + -exec touch -d "@${SOURCE_DATE_EPOCH:-0}" {} +
