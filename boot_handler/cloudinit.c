@@ -193,13 +193,13 @@ static json_t *network_config(const struct cloudinit *c, const json_t *doc)
 	json_t *interface = json_pack("{s:{s:s}, s:b}",
 	    "match", "macaddress", mac_format(&c->vm->mac, mac),
 	    "dhcp4", 1);
-	/* The DHCP server's domain becomes the link's, or names that end in .local would only be asked
-	 * for by mDNS. */
-	json_object_set_new(interface, "dhcp4-overrides", json_pack("{s:b}", "use-domains", 1));
-	if (c->vm->has_ip6) {
+	if (c->vm->has_ip6)
 		json_object_set_new(interface, "dhcp6", json_true());
-		json_object_set_new(interface, "dhcp6-overrides", json_pack("{s:b}", "use-domains", 1));
-	}
+	/* Named on the link, or a domain that ends in .local would only be asked for by mDNS.
+	 * cloud-init takes no search domain without a server. */
+	if (c->domain && c->domain[0] && c->dns && c->dns[0])
+		json_object_set_new(interface, "nameservers",
+		    json_pack("{s:[s], s:[s]}", "search", c->domain, "addresses", c->dns));
 	return json_pack("{s:i, s:{s:o}}", "version", 2, "ethernets", "lab", interface);
 }
 

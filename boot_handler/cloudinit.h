@@ -21,6 +21,7 @@ struct cloudinit {
 	const json_t *keys;  /* array of the operator's public keys */
 	const char *base;    /* boot_urls.base */
 	const char *domain;  /* "pvmlab.local" */
+	const char *dns;     /* address of the lab's DNS server; NULL or "" when it is not known */
 	unsigned attempt;    /* number of the install; 0 counts as 1 */
 };
 

@@ -160,6 +160,7 @@ static int build_document(
 	    .keys = keys,
 	    .base = services->urls.base,
 	    .domain = services->domain,
+	    .dns = services->dns,
 	    .attempt = state_boot_memory(services->state, &vm->mac).attempt,
 	};
 	int r = cloudinit_document(&c, route->document, out, e);

@@ -1,4 +1,5 @@
 /* main.c - arguments and wiring. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -97,6 +98,8 @@ static int start_services(
 	services->urls.base = options->base_url;
 	services->urls.initrds = options->initrds_url_path;
 	services->domain = options->domain;
+	if (options->has_lab)
+		inet_ntop(AF_INET, &options->lab.addr, services->dns, sizeof(services->dns));
 	int r = vm_store_open(&store_options, &services->store, e);
 	if (r == 0)
 		r = live_new(services->store, &services->live, e);

@@ -20,6 +20,7 @@ struct services {
 	struct keys *keys;
 	struct boot_urls urls;
 	const char *domain;
+	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */
 	atomic_bool store_unreadable; /* the last look at vms/ failed */
 };
 

@@ -130,7 +130,7 @@ static json_t *document(const char *definition, const char *operators_key,
 {
 	struct vm *vm = parse(definition);
 	json_t *keys = operators_key ? json_pack("[s]", operators_key) : json_array();
-	struct cloudinit c = {vm, keys, "http://h", "pvmlab.local", 2};
+	struct cloudinit c = {vm, keys, "http://h", "pvmlab.local", "192.168.100.1", 2};
 	struct err e = ERR_INIT;
 	json_error_t where;
 	char *text = NULL;
@@ -214,7 +214,7 @@ static void hostile_values(void **state)
 static void own_documents(void **state)
 {
 	struct vm *vm = parse("{" ID ",\"user_data\":\"#!/bin/sh\\necho $HOME\\n\"}");
-	struct cloudinit c = {vm, NULL, "http://h", "d", 0};
+	struct cloudinit c = {vm, NULL, "http://h", "d", NULL, 0};
 	struct err e = ERR_INIT;
 	char *text = NULL;
 	char *login = NULL;
@@ -256,8 +256,11 @@ static void small_documents(void **state)
 	    text_at(json_object_get(lab, "match"), "macaddress"), "52:54:00:00:00:11");
 	assert_true(json_is_true(json_object_get(lab, "dhcp4")));
 	assert_true(json_is_true(json_object_get(lab, "dhcp6")));
-	assert_true(json_is_true(
-	    json_object_get(json_object_get(lab, "dhcp4-overrides"), "use-domains")));
+	const json_t *names = json_object_get(lab, "nameservers");
+	assert_string_equal(
+	    json_string_value(json_array_get(json_object_get(names, "search"), 0)), "pvmlab.local");
+	assert_string_equal(
+	    json_string_value(json_array_get(json_object_get(names, "addresses"), 0)), "192.168.100.1");
 	json_decref(d);
 }
 
