@@ -6,17 +6,6 @@
 
 #include "lib/vm.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int route_decode(const char *text, size_t len, bool form, char *out, size_t size)
 {
 	size_t n = 0;

@@ -20,23 +20,12 @@ static const char *shown(const char *text, size_t len, char buf[SHOWN_MAX + 4])
 	return buf;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool mac_scan(const char *text, size_t len, struct mac *out)
 {
 	if (len != MAC_TEXT_SIZE - 1)
 		return false;
 	for (size_t i = 0; i < 6; i++) {
-		int high = hex_value(text[i * 3]), low = hex_value(text[i * 3 + 1]);
+		int high = hex_digit(text[i * 3]), low = hex_digit(text[i * 3 + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		if (i < 5 && text[i * 3 + 2] != text[2])

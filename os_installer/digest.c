@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "addr.h"
+
 void digest_init(struct digest_state *s)
 {
 	sha256_init(&s->ctx);
@@ -17,21 +19,13 @@ void digest_final(struct digest_state *s, struct digest *out)
 	sha256_digest(&s->ctx, sizeof(out->byte), out->byte);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool digest_parse(const char *text, struct digest *out)
 {
 	if (strlen(text) != 2 * DIGEST_BYTES)
 		return false;
 	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		int high = hex_value(text[2 * i]);
-		int low = hex_value(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]);
+		int low = hex_digit(text[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		out->byte[i] = (uint8_t)(high << 4 | low);
