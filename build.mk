@@ -64,7 +64,7 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 
 LIB_SRC          := lib/err.c lib/log.c lib/addr.c lib/atomic_file.c lib/hash_table.c \
 	lib/json_text.c lib/vm.c lib/vm_read.c lib/vm_lists.c lib/vm_schema.c \
-	lib/vm_snapshot.c lib/vm_claims.c lib/vm_folder.c lib/vm_store.c
+	lib/vm_snapshot.c lib/vm_claims.c lib/vm_file.c lib/vm_folder.c lib/vm_store.c
 VM_WATCHER_SRC   := vm_watcher/hosts.c vm_watcher/dnsmasq.c
 BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudinit.c \
 	boot_handler/config.c boot_handler/db.c boot_handler/guest.c boot_handler/image.c \

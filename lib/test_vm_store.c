@@ -31,16 +31,27 @@ struct lab {
 	const struct vm_snapshot *snap;
 };
 
-static int lab_new(void **state)
+static int lab_new_in(void **state, const char *where)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 
-	snprintf(lab->root, sizeof(lab->root), "/tmp/test_vm_store.XXXXXX");
+	snprintf(lab->root, sizeof(lab->root), "%s/test_vm_store.XXXXXX", where);
 	assert_non_null(mkdtemp(lab->root));
 	snprintf(lab->dir, sizeof(lab->dir), "%s/vms", lab->root);
 	assert_int_equal(mkdir(lab->dir, 0755), 0);
 	*state = lab;
 	return 0;
+}
+
+static int lab_new(void **state)
+{
+	return lab_new_in(state, "/tmp");
+}
+
+/* A file system whose changes inotify tells, wherever the test runs. */
+static int lab_new_local(void **state)
+{
+	return lab_new_in(state, "/dev/shm");
 }
 
 static int lab_free(void **state)
@@ -95,17 +106,23 @@ static void take_snapshot(struct lab *lab)
 	lab->snap = vm_store_snapshot(lab->store);
 }
 
-static void open_with(struct lab *lab, bool no_inotify)
+static void open_as(struct lab *lab, struct vm_store_options o)
 {
 	static struct cidr4 net;
 	struct err e = ERR_INIT;
 
 	assert_int_equal(cidr4_parse("192.168.100.1/24", true, &net, &e), 0);
-	struct vm_store_options o = {
-	    .dir = lab->dir, .lab = &net, .rescan_ms = RESCAN_MS, .no_inotify = no_inotify};
+	o.dir = lab->dir;
+	o.lab = &net;
+	o.rescan_ms = RESCAN_MS;
 	if (vm_store_open(&o, &lab->store, &e) < 0)
 		fail_msg("%s", e.msg);
 	take_snapshot(lab);
+}
+
+static void open_with(struct lab *lab, bool no_inotify)
+{
+	open_as(lab, (struct vm_store_options){.no_inotify = no_inotify});
 }
 
 static void open_store(struct lab *lab)
@@ -157,6 +174,54 @@ static void expect_problem(
 		fail_msg("%s: \"%s\" does not say \"%s\"", file, p->text, part);
 	assert_int_equal(p->serving_last_good, last_good);
 	assert_false(p->warning);
+}
+
+/* ---- rescans that leave the files alone ---------------------------------------------------------*/
+
+static void open_seldom_scanned(struct lab *lab)
+{
+	open_as(lab, (struct vm_store_options){.scan_pause_ms = 60000});
+}
+
+static void seldom_scanned_folder_is_still_watched(void **state)
+{
+	struct lab *lab = *state;
+	char elsewhere[100];
+
+	put_vm(lab, "a.json", "web1", 1, "");
+	open_seldom_scanned(lab);
+	put_vm(lab, "a.json", "web1", 2, "");
+	changed(lab);
+	assert_int_equal(mac_of(lab, "web1"), 2);
+	unchanged(lab);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/old", lab->root);
+	assert_int_equal(rename(lab->dir, elsewhere), 0);
+	assert_int_equal(mkdir(lab->dir, 0755), 0);
+	put_vm(lab, "a.json", "web1", 3, "");
+	changed(lab);
+	assert_int_equal(mac_of(lab, "web1"), 3);
+}
+
+/* A write through another name or behind a link gives this folder no event. */
+static void changes_behind_links_are_seen(void **state)
+{
+	struct lab *lab = *state;
+	char target[100];
+
+	snprintf(target, sizeof(target), "%s/target.json", lab->root);
+	put_vm(lab, "../target.json", "web1", 1, "");
+	assert_int_equal(link(target, path_of(lab, "a.json")), 0);
+	open_seldom_scanned(lab);
+	put_vm(lab, "../target.json", "web1", 2, "");
+	changed(lab);
+	assert_int_equal(mac_of(lab, "web1"), 2);
+	drop_file(lab, "a.json");
+	changed(lab);
+	assert_int_equal(symlink(target, path_of(lab, "a.json")), 0);
+	changed(lab);
+	put_vm(lab, "../target.json", "web1", 3, "");
+	changed(lab);
+	assert_int_equal(mac_of(lab, "web1"), 3);
 }
 
 /* ---- opening, finding -------------------------------------------------------------------------*/
@@ -822,6 +887,7 @@ static void readers_run_beside_changes(void **state)
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, lab_new, lab_free)
+#define TEST_LOCAL(f) cmocka_unit_test_setup_teardown(f, lab_new_local, lab_free)
 
 int main(void)
 {
@@ -856,6 +922,8 @@ int main(void)
 	    TEST(folder_may_go_and_come_back),
 	    TEST(folder_may_come_back_without_inotify),
 	    TEST(replaced_folder_is_watched),
+	    TEST_LOCAL(seldom_scanned_folder_is_still_watched),
+	    TEST_LOCAL(changes_behind_links_are_seen),
 	    TEST(wake_ends_the_wait),
 	    TEST(readers_run_beside_changes),
 	};

@@ -7,6 +7,7 @@
 #include "atomic_file.h"
 #include "cleanup.h"
 #include "json_text.h"
+#include "vm_file.h"
 
 /* ---- what a definition claims -----------------------------------------------------------------*/
 
@@ -155,7 +156,7 @@ static void report(struct vm_folder *f, struct vm_file *file, const struct verdi
 		    field, value, v->other->name, file->name);
 	if (file->problem && strcmp(file->problem->problem.text, text) == 0)
 		return;
-	vm_folder_set_problem(f, file,
+	vm_file_set_problem(f, file,
 	    vm_problem_new(
 		file->name, locate(f, file, v->claim), text, file->serving != NULL, false));
 }
@@ -316,7 +317,7 @@ static void accept_set(struct round *r)
 
 	for (size_t i = 0; i < r->count; i++)
 		if (r->files[i]->in_set)
-			vm_folder_serve(f, r->files[i], NULL);
+			vm_file_serve(f, r->files[i], NULL);
 	for (size_t i = 0; i < r->count; i++) {
 		struct vm_file *file = r->files[i];
 		if (!file->in_set)
@@ -325,8 +326,8 @@ static void accept_set(struct round *r)
 		file->in_set = false;
 		file->pending = NULL;
 		r->verdicts[i].reason = REASON_NONE;
-		vm_folder_set_problem(f, file, NULL);
-		vm_folder_serve(f, file, node);
+		vm_file_set_problem(f, file, NULL);
+		vm_file_serve(f, file, node);
 	}
 }
 

@@ -13,7 +13,7 @@
 /* Decides over every pending definition. Call after each batch of changes. */
 void vm_claims_settle(struct vm_folder *f);
 
-/* Enter or remove a file's serving definition; vm_folder_serve() calls them. */
+/* Enter or remove a file's serving definition; vm_file_serve() calls them. */
 void vm_claims_add(struct vm_folder *f, struct vm_file *file);
 void vm_claims_remove(struct vm_folder *f, struct vm_file *file);
 

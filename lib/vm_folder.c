@@ -1,27 +1,21 @@
 #include "vm_folder.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
-#include "atomic_file.h"
 #include "cleanup.h"
-#include "json_text.h"
 #include "vm_claims.h"
+#include "vm_file.h"
 
 #define DEFAULTS_NAME "_defaults.json"
 #define NOREBOOT_SUFFIX ".noreboot"
-#define WARNINGS_MAX 20
-/* Time stamps of some file systems count whole seconds: what is younger is looked at again. */
-#define YOUNG_NS (INT64_C(2) * 1000000000)
 
 /* ---- names ------------------------------------------------------------------------------------*/
 
@@ -43,377 +37,6 @@ static enum kind kind_of(const char *name)
 	if (ends_with(name, NOREBOOT_SUFFIX))
 		return KIND_NOREBOOT;
 	return ends_with(name, ".json") && !ends_with(name, ".schema.json") ? KIND_VM : KIND_NONE;
-}
-
-/* ---- one file's record ------------------------------------------------------------------------*/
-
-static bool has_name(const void *item, const void *name)
-{
-	return strcmp(((const struct vm_file *)item)->name, name) == 0;
-}
-
-static uint64_t name_hash(const char *name)
-{
-	return hash_bytes(name, strlen(name), 0);
-}
-
-static struct vm_file *file_new(const char *name)
-{
-	size_t len = strlen(name) + 1;
-	struct vm_file *file = calloc(1, sizeof(*file) + len);
-
-	if (file)
-		memcpy(file->name, name, len);
-	return file;
-}
-
-static struct vm_file *file_get(struct vm_folder *f, const char *name)
-{
-	struct vm_file *file = hash_table_find(&f->files, name_hash(name), has_name, name);
-
-	if (file)
-		return file;
-	file = file_new(name);
-	if (file && hash_table_add(&f->files, name_hash(name), file) < 0) {
-		free(file);
-		return NULL;
-	}
-	if (file)
-		file->at_start = f->first_scan;
-	return file;
-}
-
-static bool same_problem(const struct vm_problem_node *a, const struct vm_problem_node *b)
-{
-	return a && b && strcmp(a->problem.text, b->problem.text) == 0 &&
-	       a->problem.where.line == b->problem.where.line &&
-	       a->problem.where.column == b->problem.where.column &&
-	       a->problem.serving_last_good == b->problem.serving_last_good;
-}
-
-static bool has_problems(const struct vm_file *file)
-{
-	return file->problem || file->warnings;
-}
-
-void vm_folder_set_problem(struct vm_folder *f, struct vm_file *file, struct vm_problem_node *p)
-{
-	if ((!p && !file->problem) || same_problem(p, file->problem)) {
-		vm_problem_unref(p);
-		return;
-	}
-	f->files_with_problems -= has_problems(file);
-	vm_problem_unref(file->problem);
-	file->problem = p;
-	f->files_with_problems += has_problems(file);
-	f->changed = true;
-}
-
-static void free_warnings(struct vm_problem_node *p)
-{
-	while (p) {
-		struct vm_problem_node *next = p->next;
-		vm_problem_unref(p);
-		p = next;
-	}
-}
-
-/* Takes the list over. */
-static void set_warnings(struct vm_folder *f, struct vm_file *file, struct vm_problem_node *list)
-{
-	struct vm_problem_node *a = list, *b = file->warnings;
-
-	while (a && same_problem(a, b)) {
-		a = a->next;
-		b = b->next;
-	}
-	if (!a && !b) {
-		free_warnings(list);
-		return;
-	}
-	f->files_with_problems -= has_problems(file);
-	free_warnings(file->warnings);
-	file->warnings = list;
-	f->files_with_problems += has_problems(file);
-	f->changed = true;
-}
-
-static void set_pending(struct vm_file *file, struct vm_node *node)
-{
-	vm_node_unref(file->pending);
-	file->pending = node;
-}
-
-/* Remembers what the next snapshot has and the last one had not. */
-static bool note_added(struct vm_folder *f, struct vm_node *node)
-{
-	if (f->added_count == f->added_room) {
-		size_t room = f->added_room ? f->added_room * 2 : 64;
-		void *grown = realloc(f->added, room * sizeof(struct vm_node *));
-		if (!grown)
-			return false;
-		f->added = grown;
-		f->added_room = room;
-	}
-	f->added[f->added_count++] = vm_node_ref(node);
-	node->listed = true;
-	return true;
-}
-
-void vm_folder_serve(struct vm_folder *f, struct vm_file *file, struct vm_node *node)
-{
-	if (file->serving) {
-		vm_claims_remove(f, file);
-		file->serving->listed = false;
-		vm_node_unref(file->serving);
-		file->serving = NULL;
-		f->changed = true;
-	}
-	if (!node)
-		return;
-	if (!note_added(f, node)) {
-		vm_node_unref(node);
-		return;
-	}
-	file->serving = node;
-	vm_claims_add(f, file);
-	f->changed = true;
-}
-
-/* Ends the record of a file that is gone. */
-static void file_drop(struct vm_folder *f, struct vm_file *file)
-{
-	vm_folder_serve(f, file, NULL);
-	set_pending(file, NULL);
-	vm_folder_set_problem(f, file, NULL);
-	set_warnings(f, file, NULL);
-	hash_table_remove(&f->files, name_hash(file->name), file);
-	free(file);
-}
-
-/* ---- reading a file ---------------------------------------------------------------------------*/
-
-static void refuse_file(
-    struct vm_folder *f, struct vm_file *file, struct vm_where where, const char *text)
-{
-	bool last_good = file == f->defaults_file ? f->defaults != NULL : file->serving != NULL;
-
-	set_pending(file, NULL);
-	vm_folder_set_problem(f, file, vm_problem_new(file->name, where, text, last_good, false));
-}
-
-struct warning_list {
-	const char *file;
-	struct vm_problem_node *first, **end;
-	unsigned count;
-};
-
-static void add_warning(void *ctx, struct vm_where where, const char *text)
-{
-	struct warning_list *list = ctx;
-
-	if (list->count++ >= WARNINGS_MAX)
-		return;
-	struct vm_problem_node *p = vm_problem_new(list->file, where, text, false, true);
-	if (p) {
-		*list->end = p;
-		list->end = &p->next;
-	}
-}
-
-static bool address_free(const struct vm_folder *f, const struct vm *vm, struct err *e)
-{
-	char net[INET_ADDRSTRLEN], ip[INET_ADDRSTRLEN];
-
-	if (!f->lab || !vm->ip.s_addr)
-		return true;
-	inet_ntop(AF_INET, &f->lab->addr, net, sizeof(net));
-	inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip));
-	if (!cidr4_contains(f->lab, vm->ip)) {
-		err_set(e, EINVAL,
-		    "\"ip\": %s lies outside the lab's network %s/%u: take an address in it", ip,
-		    net, f->lab->prefix);
-		return false;
-	}
-	if (vm->ip.s_addr == f->lab->addr.s_addr) {
-		err_set(e, EINVAL, "\"ip\": %s is the provisioner's own address: take another", ip);
-		return false;
-	}
-	uint32_t hosts =
-	    f->lab->prefix ? (uint32_t)(UINT64_C(0xffffffff) >> f->lab->prefix) : UINT32_MAX;
-	uint32_t part = ntohl(vm->ip.s_addr) & hosts;
-	if (f->lab->prefix < 31 && (part == 0 || part == hosts)) {
-		err_set(e, EINVAL,
-		    "\"ip\": %s is the network's own or its broadcast address: take another", ip);
-		return false;
-	}
-	return true;
-}
-
-static struct vm_where where_is(const char *text, size_t len, const char *field)
-{
-	struct json_path path = {.depth = 1};
-	struct vm_where where = {0, 0};
-	size_t offset;
-
-	path.step[0].key = field;
-	if (json_text_find(text, len, &path, false, &offset))
-		json_text_position(text, offset, &where.line, &where.column);
-	return where;
-}
-
-static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text, size_t len)
-{
-	struct warning_list warnings = {.file = file->name, .end = &warnings.first};
-	struct vm_where where;
-	struct err e = ERR_INIT;
-	struct vm *vm = NULL;
-
-	if (vm_parse(text, len, f->defaults, &vm, &where, add_warning, &warnings, &e) < 0) {
-		free_warnings(warnings.first);
-		set_warnings(f, file, NULL);
-		refuse_file(f, file, where, e.msg);
-		return;
-	}
-	set_warnings(f, file, warnings.first);
-	if (!address_free(f, vm, &e)) {
-		vm_free(vm);
-		refuse_file(f, file, where_is(text, len, "ip"), e.msg);
-		return;
-	}
-	set_pending(file, vm_node_new(vm, file->name));
-	if (!file->pending)
-		file->stamp = file->content = 0; /* out of memory: try again */
-}
-
-static void parse_defaults(struct vm_folder *f, const char *text, size_t len)
-{
-	struct vm_where where;
-	struct err e = ERR_INIT;
-	json_t *defaults;
-
-	if (vm_defaults_parse(text, len, &defaults, &where, &e) == 0) {
-		json_decref(f->defaults);
-		f->defaults = defaults;
-		f->blocked = false;
-		f->read_all_again = true;
-		vm_folder_set_problem(f, f->defaults_file, NULL);
-		return;
-	}
-	/* Without its defaults a machine could be installed wrongly: better not at all. */
-	f->blocked = f->blocked || f->first_scan;
-	if (f->blocked) {
-		char more[1100];
-		snprintf(more, sizeof(more), "%s; no definition is used before this is corrected",
-		    e.msg);
-		refuse_file(f, f->defaults_file, where, more);
-	} else {
-		refuse_file(f, f->defaults_file, where, e.msg);
-	}
-}
-
-static int64_t nanoseconds(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-static bool is_young(const struct stat *st)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	int64_t changed = nanoseconds(&st->st_ctim), modified = nanoseconds(&st->st_mtim);
-	int64_t age = nanoseconds(&now) - (changed > modified ? changed : modified);
-	return age > -YOUNG_NS && age < YOUNG_NS;
-}
-
-static uint64_t stamp_of(const struct stat *st, int error)
-{
-	const int64_t facts[] = {(int64_t)st->st_dev, (int64_t)st->st_ino, (int64_t)st->st_size,
-	    nanoseconds(&st->st_mtim), nanoseconds(&st->st_ctim), (int64_t)st->st_mode, error};
-
-	return hash_bytes(facts, sizeof(facts), 0) | 1;
-}
-
-static void read_content(struct vm_folder *f, struct vm_file *file, const struct stat *st)
-{
-	_cleanup_free_ char *path = NULL, *text = NULL;
-	struct err e = ERR_INIT;
-	size_t len;
-
-	if (asprintf(&path, "%s/%s", f->path, file->name) < 0) {
-		path = NULL;
-		return;
-	}
-	if (file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e) < 0) {
-		char why[300];
-		snprintf(why, sizeof(why), "the file cannot be read: %s", strerror(e.code));
-		file->content = 0;
-		refuse_file(f, file, (struct vm_where){0, 0}, why);
-		return;
-	}
-	uint64_t content = hash_bytes(text, len, 0) | 1;
-	if (content == file->content && !f->read_all_again)
-		return;
-	if (file->content && content != file->content)
-		file->at_start = false;
-	if (content != file->content)
-		file->ctime_ns = nanoseconds(&st->st_ctim);
-	file->content = content;
-	if (file == f->defaults_file)
-		parse_defaults(f, text, len);
-	else if (f->blocked)
-		file->content = 0;
-	else
-		parse_vm(f, file, text, len);
-}
-
-static void refuse_without_reading(
-    struct vm_folder *f, struct vm_file *file, const struct stat *st, int error)
-{
-	char text[200];
-
-	if (error == ENOENT)
-		snprintf(text, sizeof(text), "the file is a symbolic link to nothing");
-	else if (error)
-		snprintf(text, sizeof(text), "the file cannot be examined: %s", strerror(error));
-	else if (!S_ISREG(st->st_mode))
-		snprintf(
-		    text, sizeof(text), "this is not a regular file: a definition has to be one");
-	else
-		snprintf(text, sizeof(text),
-		    "the file has %jd bytes: a definition may have at most %d",
-		    (intmax_t)st->st_size, VM_FILE_MAX_BYTES);
-	file->content = 0;
-	refuse_file(f, file, (struct vm_where){0, 0}, text);
-}
-
-/* False when there is no such name in the folder. */
-static bool stat_name(int dir, const char *name, struct stat *st, int *error)
-{
-	*error = 0;
-	if (fstatat(dir, name, st, 0) == 0)
-		return true;
-	*error = errno;
-	memset(st, 0, sizeof(*st));
-	struct stat link;
-	return *error != ENOENT || fstatat(dir, name, &link, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* `must`: read it even if it looks unchanged. */
-static void examine(
-    struct vm_folder *f, struct vm_file *file, const struct stat *st, int error, bool must)
-{
-	uint64_t stamp = stamp_of(st, error);
-
-	if (stamp == file->stamp && !file->young && !must && !f->read_all_again)
-		return;
-	file->stamp = stamp;
-	file->young = !error && is_young(st);
-	if (error || !S_ISREG(st->st_mode) || st->st_size > VM_FILE_MAX_BYTES)
-		refuse_without_reading(f, file, st, error);
-	else
-		read_content(f, file, st);
 }
 
 /* ---- *.noreboot -------------------------------------------------------------------------------*/
@@ -466,6 +89,18 @@ static void set_noreboot(struct vm_folder *f, struct name_list *l)
 
 /* ---- looking at the folder --------------------------------------------------------------------*/
 
+/* False when there is no such name in the folder. */
+static bool stat_name(int dir, const char *name, struct stat *st, int *error)
+{
+	*error = 0;
+	if (fstatat(dir, name, st, 0) == 0)
+		return true;
+	*error = errno;
+	memset(st, 0, sizeof(*st));
+	struct stat link;
+	return *error != ENOENT || fstatat(dir, name, &link, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static void look_at_vm(struct vm_folder *f, int dir, const char *name, bool must)
 {
 	struct stat st;
@@ -473,11 +108,13 @@ static void look_at_vm(struct vm_folder *f, int dir, const char *name, bool must
 
 	if (!stat_name(dir, name, &st, &error))
 		return;
-	struct vm_file *file = file_get(f, name);
+	struct vm_file *file = vm_file_get(f, name);
 	if (!file)
 		return;
 	file->seen = f->scan;
-	examine(f, file, &st, error, must);
+	if (st.st_nlink > 1)
+		f->silent_changes = true; /* through its other name */
+	vm_file_examine(f, file, &st, error, must);
 }
 
 /* Before all others: what it says goes into each of them. */
@@ -489,8 +126,8 @@ static void look_at_defaults(struct vm_folder *f, int dir)
 	if (!stat_name(dir, DEFAULTS_NAME, &st, &error)) {
 		if (!f->defaults_file)
 			return;
-		vm_folder_set_problem(f, f->defaults_file, NULL);
-		free(f->defaults_file);
+		vm_file_set_problem(f, f->defaults_file, NULL);
+		vm_file_free(f->defaults_file);
 		f->defaults_file = NULL;
 		f->read_all_again = f->defaults || f->blocked;
 		f->blocked = false;
@@ -499,10 +136,10 @@ static void look_at_defaults(struct vm_folder *f, int dir)
 		return;
 	}
 	if (!f->defaults_file)
-		f->defaults_file = file_new(DEFAULTS_NAME);
+		f->defaults_file = vm_file_new(DEFAULTS_NAME);
 	if (!f->defaults_file)
 		return;
-	examine(f, f->defaults_file, &st, error, false);
+	vm_file_examine(f, f->defaults_file, &st, error, false);
 	if (f->first_scan && f->defaults_file->problem)
 		f->blocked = true;
 }
@@ -512,7 +149,7 @@ static void drop_unseen(struct vm_folder *f)
 	for (size_t i = 0; i < f->files.capacity;) {
 		struct vm_file *file = f->files.slots[i].item;
 		if (file && file->seen != f->scan)
-			file_drop(f, file); /* may move another one into this slot */
+			vm_file_drop(f, file); /* may move another one into this slot */
 		else
 			i++;
 	}
@@ -527,12 +164,47 @@ static int look_at_all(struct vm_folder *f, DIR *d, struct name_list *noreboot)
 		if (!entry)
 			return -errno;
 		enum kind kind = kind_of(entry->d_name);
+		if (kind != KIND_NONE && entry->d_type != DT_REG)
+			f->silent_changes = true; /* a link: inotify watches this folder only */
 		if (kind == KIND_NOREBOOT)
 			list_add(noreboot, entry->d_name,
 			    strlen(entry->d_name) - strlen(NOREBOOT_SUFFIX));
 		if (kind == KIND_VM)
 			look_at_vm(f, dirfd(d), entry->d_name, false);
 	}
+}
+
+/* Whether every change on this file system goes through this kernel, so that inotify sees it. Not
+ * so with servers and hypervisors behind it, nor with an overlay's layers. */
+static bool is_local(int dir)
+{
+	struct statfs fs;
+
+	if (fstatfs(dir, &fs) < 0)
+		return false;
+	switch ((unsigned long)fs.f_type) {
+	case EXT4_SUPER_MAGIC: /* ext2 and ext3, too */
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int64_t changed_ns(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
+bool vm_folder_touched(const struct vm_folder *f)
+{
+	struct stat st;
+
+	return stat(f->path, &st) < 0 || st.st_dev != f->dev || st.st_ino != f->ino ||
+	       changed_ns(&st) != f->mtime_ns;
 }
 
 static DIR *open_folder(const struct vm_folder *f, struct stat *st, struct err *e)
@@ -580,6 +252,7 @@ int vm_folder_scan(struct vm_folder *f, struct err *e)
 	rewinddir(d);
 
 	f->scan++;
+	f->silent_changes = !is_local(dirfd(d));
 	look_at_defaults(f, dirfd(d));
 	int rc = look_at_all(f, d, &noreboot);
 	f->read_all_again = false;
@@ -592,6 +265,7 @@ int vm_folder_scan(struct vm_folder *f, struct err *e)
 		set_noreboot(f, &noreboot);
 		f->dev = st.st_dev;
 		f->ino = st.st_ino;
+		f->mtime_ns = changed_ns(&st);
 		f->first_scan = false;
 	}
 	vm_claims_settle(f);
@@ -616,9 +290,9 @@ bool vm_folder_look_at(struct vm_folder *f, const char *name)
 		look_at_vm(f, dir, name, true);
 		return true;
 	}
-	struct vm_file *file = hash_table_find(&f->files, name_hash(name), has_name, name);
+	struct vm_file *file = vm_file_find(f, name);
 	if (file)
-		file_drop(f, file);
+		vm_file_drop(f, file);
 	return true;
 }
 
@@ -638,24 +312,14 @@ int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *la
 
 void vm_folder_close(struct vm_folder *f)
 {
-	for (size_t i = 0; i < f->files.capacity; i++) {
-		struct vm_file *file = f->files.slots[i].item;
-		if (!file)
-			continue;
-		vm_node_unref(file->serving);
-		vm_node_unref(file->pending);
-		vm_problem_unref(file->problem);
-		free_warnings(file->warnings);
-		free(file);
-	}
+	for (size_t i = 0; i < f->files.capacity; i++)
+		vm_file_free(f->files.slots[i].item);
 	hash_table_clear(&f->files);
 	hash_table_clear(&f->claims);
 	for (size_t i = 0; i < f->added_count; i++)
 		vm_node_unref(f->added[i]);
 	free(f->added);
-	if (f->defaults_file)
-		vm_problem_unref(f->defaults_file->problem);
-	free(f->defaults_file);
+	vm_file_free(f->defaults_file);
 	json_decref(f->defaults);
 	list_free(f->noreboot, f->noreboot_count);
 	free(f->path);

@@ -1,6 +1,7 @@
 /* vm_folder.h - inside of vm_store.h: the files of the folder and what each of them says.
  *
- * Reads what changed and parses it; vm_claims.c then decides which definitions are in force.
+ * Finds what changed; vm_file.c reads and parses it, vm_claims.c then decides which definitions
+ * are in force.
  * Belongs to the store's thread.
  */
 #ifndef LIB_VM_FOLDER_H
@@ -41,8 +42,10 @@ struct vm_folder {
 	bool read_all_again;
 	bool first_scan;
 	unsigned scan;
-	dev_t dev; /* of the folder last read */
+	bool silent_changes; /* as last seen: files may change here without inotify telling */
+	dev_t dev;           /* of the folder last read */
 	ino_t ino;
+	int64_t mtime_ns;
 	char **noreboot; /* names, ordered */
 	size_t noreboot_count;
 
@@ -61,13 +64,10 @@ void vm_folder_close(struct vm_folder *f);
  * something was mounted on it); 0; or -errno: it cannot be read, and everything stays in force. */
 must_check int vm_folder_scan(struct vm_folder *f, struct err *e);
 
+/* Whether names came or went since the last scan, or the path leads to another folder now. Cheap. */
+bool vm_folder_touched(const struct vm_folder *f);
+
 /* Looks at one name of the folder. False when only a scan can tell what this change means. */
 bool vm_folder_look_at(struct vm_folder *f, const char *name);
-
-/* Sets or clears (NULL) a file's problem; the folder counts as changed when that is news. */
-void vm_folder_set_problem(struct vm_folder *f, struct vm_file *file, struct vm_problem_node *p);
-
-/* Puts a definition in force (NULL: none); takes the reference over. */
-void vm_folder_serve(struct vm_folder *f, struct vm_file *file, struct vm_node *node);
 
 #endif

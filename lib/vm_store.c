@@ -18,6 +18,9 @@
 #define RESCAN_MS 2000
 #define QUIET_MS 20
 #define BURST_MAX_MS 200
+/* Looking at every file takes at most this share of a processor where inotify tells all changes. */
+#define SCAN_SHARE 100
+#define SCAN_PAUSE_MAX_MS 60000
 #define DIRTY_MAX 64 /* more changed names than this: look at all */
 
 #define WATCH_MASK                                                                                 \
@@ -26,7 +29,7 @@
 
 struct vm_store {
 	struct vm_folder folder;
-	int rescan_ms, quiet_ms, burst_max_ms;
+	int rescan_ms, quiet_ms, burst_max_ms, scan_pause_ms;
 	int inotify; /* -1: rescans only */
 	int watch;   /* -1: none */
 	int wake;
@@ -38,6 +41,7 @@ struct vm_store {
 	int64_t burst_start_ms; /* 0: nothing is waiting */
 	int64_t last_event_ms;
 	int64_t next_rescan_ms;
+	int64_t scan_due_ms; /* where inotify tells all changes: when every file is looked at anyway */
 
 	struct vm_node *
 	    *nodes; /* those of the current snapshot, ordered by name; borrowed from it */
@@ -268,8 +272,23 @@ static void read_events(struct vm_store *s)
 
 /* ---- waiting ----------------------------------------------------------------------------------*/
 
+static int64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static int scan_now(struct vm_store *s, struct err *e)
 {
+	int64_t start_cpu_ms = cpu_ms();
+
 	forget_dirty(s);
 	if (s->watch < 0)
 		watch_folder(s);
@@ -279,8 +298,22 @@ static int scan_now(struct vm_store *s, struct err *e)
 		watch_folder(s);
 		rc = vm_folder_scan(&s->folder, e);
 	}
+	int64_t pause_ms = (cpu_ms() - start_cpu_ms) * SCAN_SHARE;
 	s->next_rescan_ms = now_ms() + s->rescan_ms;
+	s->scan_due_ms = now_ms() + (s->scan_pause_ms ? s->scan_pause_ms
+						      : earliest(pause_ms, SCAN_PAUSE_MAX_MS));
 	return rc < 0 ? rc : 0;
+}
+
+/* The periodic look. Of a hundred thousand files each time it would take a fifth of a processor, so
+ * it is left out while nothing can have escaped inotify. */
+static int rescan(struct vm_store *s, struct err *e)
+{
+	if (s->watch < 0 || s->folder.silent_changes || now_ms() >= s->scan_due_ms ||
+	    vm_folder_touched(&s->folder))
+		return scan_now(s, e);
+	s->next_rescan_ms = now_ms() + s->rescan_ms;
+	return 0;
 }
 
 static int look_at_dirty(struct vm_store *s, struct err *e)
@@ -294,11 +327,6 @@ static int look_at_dirty(struct vm_store *s, struct err *e)
 	forget_dirty(s);
 	vm_claims_settle(&s->folder);
 	return 0;
-}
-
-static int64_t earliest(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 /* When the waiting changes are to be looked at. */
@@ -337,7 +365,7 @@ int vm_store_wait(struct vm_store *s, int timeout_ms, struct err *e)
 		int64_t now = now_ms();
 		int rc = 0;
 		if (now >= s->next_rescan_ms)
-			rc = scan_now(s, e);
+			rc = rescan(s, e);
 		else if (now >= burst_end(s))
 			rc = look_at_dirty(s, e);
 		if (s->folder.changed) {
@@ -374,6 +402,7 @@ int vm_store_open(const struct vm_store_options *o, struct vm_store **out, struc
 	s->rescan_ms = o->rescan_ms ? o->rescan_ms : RESCAN_MS;
 	s->quiet_ms = o->quiet_ms ? o->quiet_ms : QUIET_MS;
 	s->burst_max_ms = o->burst_max_ms ? o->burst_max_ms : BURST_MAX_MS;
+	s->scan_pause_ms = o->scan_pause_ms;
 	s->watch = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	/* Without inotify (its limits are per user and easily used up) rescans have to do. */

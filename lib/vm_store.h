@@ -11,7 +11,9 @@
  * store opens with such files already there, all of them are refused.
  *
  * inotify makes it fast, a rescan every rescan_ms makes it right (virtiofs, 9p, NFS and overlay
- * lower layers deliver no events).
+ * lower layers deliver no events). Where inotify tells every change - a local file system, no links
+ * among the files - a rescan looks at the folder alone, and at all its files only as often as takes
+ * at most a hundredth of a processor: every time up to thousands of files, at least once a minute.
  */
 #ifndef LIB_VM_STORE_H
 #define LIB_VM_STORE_H
@@ -31,6 +33,7 @@ struct vm_store_options {
 	int rescan_ms;             /* 0: 2000 */
 	int quiet_ms;              /* 0: 20; a burst is read once it has been quiet this long... */
 	int burst_max_ms;          /* 0: 200; ...or has lasted this long */
+	int scan_pause_ms;         /* 0: by what looking at every file takes */
 	bool no_inotify;           /* rescans only: how a test sees a mount without events */
 };
 
