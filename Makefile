@@ -15,9 +15,13 @@ include docker/images.mk
 .PHONY: demo
 demo:
 	@docker/host-setup.sh demo
-	@$(MAKE) --no-print-directory load install
-	@test -e images/$(IMAGE)/$(ARCH)/manifest.json || $(PREFIX)/bin/vmlab image build $(IMAGE) --arch $(ARCH)
+	@$(MAKE) --no-print-directory load install guest-image
 	@$(PREFIX)/bin/vmlab up web1
+
+##   guest-image  images/debian-13 for this architecture, unless it is there (IMAGE=debian-12: another)
+.PHONY: guest-image
+guest-image:
+	@test -e images/$(IMAGE)/$(ARCH)/manifest.json || $(PREFIX)/bin/vmlab image build $(IMAGE) --arch $(ARCH)
 
 ##   load       build both images of this architecture and load them into the container engine
 ##   install    put the vmlab command into PREFIX/bin (default /usr/local)
@@ -44,6 +48,7 @@ e2e-all:
 	@python3 tests/run.py --all e2e
 bench:
 	@docker/host-setup.sh bench
+	@$(MAKE) --no-print-directory load install guest-image
 	@python3 tests/bench.py
 fuzz:
 	@docker/host-setup.sh test

@@ -27,7 +27,7 @@ import vmlab_cli
 from harness import PREFIX, ROOT, Suite, check, docker, eventually, have_command, have_image, run
 from lab import SERVER, STACK_IMAGE, Lab
 
-RUN_S = 3
+RUN_S = 2
 ROWS = []
 FIGURES = {}
 IPXE_PORT, NGINX_PORT = 9001, 8001
@@ -101,10 +101,24 @@ http {
 """
 
 
+def machine_pauses(seconds=1.0, over_ns=200_000):
+    """The share of the time, in percent, in which this program wanted to run and did not for more
+    than 0.2 ms at a stretch: what the machine itself adds to any latency measured on it."""
+    end = time.monotonic_ns() + int(seconds * 1e9)
+    lost, last = 0, time.monotonic_ns()
+    while last < end:
+        now = time.monotonic_ns()
+        if now - last > over_ns:
+            lost += now - last
+        last = now
+    return lost / (seconds * 1e9) * 100
+
+
 def wrk(space, port, script, connections, seconds):
-    """Returns (requests a second, p99 in ms); fails when an answer was not 200."""
+    """Returns (requests a second, p99 in ms); fails when an answer was not 200. Few connections come
+    from one thread: more would take the processors from the server whose latency is asked for."""
     with netns.inside(space):
-        done = run(["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
+        done = run(["wrk", f"-t{1 if connections <= 8 else 2}", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
             f"http://127.0.0.1:{port}/"], timeout=seconds + 30)
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1))
     value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout).groups()
@@ -133,7 +147,7 @@ def bench_http(suite, runs, counts):
             f.write(WRK_SCRIPT % count)
     constant_server(suite, lab, body)
     rates, p99s = {c: [] for c in counts}, {c: [] for c in counts}
-    peers, peer_p99s, files = [], [], []
+    peers, peer_p99s, files, pauses = [], [], [], []
     last = scripts[counts[-1]]
     for _ in range(runs):
         for at, count in enumerate(counts):
@@ -143,6 +157,8 @@ def bench_http(suite, runs, counts):
         peers.append(wrk(space, NGINX_PORT, last, 64, RUN_S)[0])
         peer_p99s.append(wrk(space, NGINX_PORT, last, 8, RUN_S)[1])
         files.append(wrk(space, NGINX_PORT + 10, last, 64, RUN_S)[0])
+        pauses.append(machine_pauses())
+    row("this machine, idle: time lost in pauses over 0.2 ms", statistics.median(pauses), "%")
     row(f"nginx, constant of {len(body)} bytes: requests/s", statistics.median(peers), "1/s")
     row("nginx, the same from a file: requests/s", statistics.median(files), "1/s")
     row("nginx: p99 at 8 connections", statistics.median(peer_p99s), "ms")
@@ -156,8 +172,9 @@ def bench_http(suite, runs, counts):
         resident = rss_mib(pid)
         row(f"boot_handler resident, {count:,} VMs", resident, "MiB", *(("below 200", resident < 200)
             if count >= 100000 else (None, None)))
-    medians = [statistics.median(r) for r in rates.values()]
-    spread = max(medians) / min(medians) - 1
+    # Against the fewest, turn by turn: what else the machine does changes from turn to turn.
+    shares = [statistics.median(a / b for a, b in zip(rates[c], rates[counts[0]])) for c in counts]
+    spread = max(shares) / min(shares) - 1
     row("/ipxe: spread between " + ", ".join(f"{c:,}" for c in counts) + " VMs", spread * 100, "%", "within 10",
         spread <= 0.10)
     for count in counts:
@@ -356,7 +373,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer runs")
     args = parser.parse_args()
     parts = args.part or ["sizes", "http", "watcher", "e2e"]
-    runs, edits = (2, 10) if args.quick else (5, 100)
+    runs, edits = (2, 10) if args.quick else (9, 100)
     counts = (10, 1000) if args.quick else (10, 1000, 100000)
     if not have_image(STACK_IMAGE):
         print(f"there is no image {STACK_IMAGE}: `make load` builds it", file=sys.stderr)
