@@ -5,9 +5,15 @@
 
 #include "hash_table.h"
 
-/* Positions in nodes[] by a key's hash; 0 is free, else position + 1. */
+/* Positions in nodes[] by a key's hash. Its upper half stands beside the position, so that passing
+ * another one's slot does not touch that one's memory. */
+struct index_slot {
+	uint32_t upper;
+	uint32_t next; /* 0: free, else position + 1 */
+};
+
 struct index {
-	uint32_t *slots;
+	struct index_slot *slots;
 	size_t mask;
 };
 
@@ -102,9 +108,9 @@ static void index_add(struct index *x, uint64_t hash, size_t position)
 {
 	size_t i = hash & x->mask;
 
-	while (x->slots[i])
+	while (x->slots[i].next)
 		i = (i + 1) & x->mask;
-	x->slots[i] = (uint32_t)position + 1;
+	x->slots[i] = (struct index_slot){(uint32_t)(hash >> 32), (uint32_t)position + 1};
 }
 
 static bool make_indexes(struct vm_snapshot *s)
@@ -213,17 +219,37 @@ void vm_snapshot_unref(const struct vm_snapshot *snap)
 
 /* ---- looking up -------------------------------------------------------------------------------*/
 
-const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *s, const struct mac *mac)
+static const struct vm *index_find(const struct vm_snapshot *s, const struct index *x, uint64_t hash,
+    bool (*same)(const struct vm *vm, const void *key), const void *key)
 {
-	const struct index *x = &s->by_mac;
-
-	for (size_t i = hash_bytes(mac->octet, 6, 0) & x->mask; x->slots[i];
-	     i = (i + 1) & x->mask) {
-		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
-		if (mac_equal(&vm->mac, mac))
+	for (size_t i = hash & x->mask; x->slots[i].next; i = (i + 1) & x->mask) {
+		if (x->slots[i].upper != (uint32_t)(hash >> 32))
+			continue;
+		const struct vm *vm = s->nodes[x->slots[i].next - 1]->vm;
+		if (same(vm, key))
 			return vm;
 	}
 	return NULL;
+}
+
+static bool has_mac(const struct vm *vm, const void *mac)
+{
+	return mac_equal(&vm->mac, mac);
+}
+
+static bool has_uuid(const struct vm *vm, const void *uuid)
+{
+	return strcmp(vm->uuid, uuid) == 0;
+}
+
+static bool has_serial(const struct vm *vm, const void *serial)
+{
+	return strcmp(vm->serial, serial) == 0;
+}
+
+const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *s, const struct mac *mac)
+{
+	return index_find(s, &s->by_mac, hash_bytes(mac->octet, 6, 0), has_mac, mac);
 }
 
 const struct vm *vm_snapshot_by_name(const struct vm_snapshot *s, const char *name)
@@ -235,7 +261,6 @@ const struct vm *vm_snapshot_by_name(const struct vm_snapshot *s, const char *na
 
 const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uuid)
 {
-	const struct index *x = &s->by_uuid;
 	char lower[37];
 	size_t len = strlen(uuid);
 
@@ -244,25 +269,13 @@ const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uu
 	for (size_t i = 0; i <= len; i++)
 		lower[i] =
 		    (char)(uuid[i] >= 'A' && uuid[i] <= 'F' ? uuid[i] + ('a' - 'A') : uuid[i]);
-	for (size_t i = hash_bytes(lower, len, 0) & x->mask; x->slots[i]; i = (i + 1) & x->mask) {
-		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
-		if (strcmp(vm->uuid, lower) == 0)
-			return vm;
-	}
-	return NULL;
+	return index_find(s, &s->by_uuid, hash_bytes(lower, len, 0), has_uuid, lower);
 }
 
 const struct vm *vm_snapshot_by_serial(const struct vm_snapshot *s, const char *serial)
 {
-	const struct index *x = &s->by_serial;
-
-	for (size_t i = hash_bytes(serial, strlen(serial), 0) & x->mask; x->slots[i];
-	     i = (i + 1) & x->mask) {
-		const struct vm *vm = s->nodes[x->slots[i] - 1]->vm;
-		if (strcmp(vm->serial, serial) == 0)
-			return vm;
-	}
-	return NULL;
+	return index_find(
+	    s, &s->by_serial, hash_bytes(serial, strlen(serial), 0), has_serial, serial);
 }
 
 size_t vm_snapshot_count(const struct vm_snapshot *s)
