@@ -231,8 +231,9 @@ static int phase_rootfs(struct install *in, struct err *e)
 	int64_t start = now_ms();
 	long long self_ms = cpu_ms(RUSAGE_SELF), children_ms = cpu_ms(RUSAGE_CHILDREN);
 
-	int r = mounts_add_device(
-	    &in->mounts, root->path, in->o->directory, "ext4", ROOT_OPTIONS, e);
+	int r = in->o->no_disk ? 0
+			       : mounts_add_device(&in->mounts, root->path, in->o->directory, "ext4",
+				     ROOT_OPTIONS, e);
 	if (r < 0)
 		return r;
 	progress_init(&in->progress, m->size_bytes, start);
@@ -261,17 +262,17 @@ static int phase_configure(struct install *in, struct err *e)
 	    in->has_seed ? &in->seed : NULL, e);
 }
 
+/* Everything of the file system at `path` is on the disk afterwards. syncfs() alone leaves FAT's last
+ * writes in the disk's cache; fsync() of a directory sends the flush. */
 static int sync_tree(int tree, const char *path, struct err *e)
 {
-	char real[8];
 	_cleanup_close_ int dir = tree_directory(tree, path, e);
 
 	if (dir < 0)
 		return dir;
-	/* syncfs() wants a descriptor that is more than a name. */
-	snprintf(real, sizeof(real), ".");
-	_cleanup_close_ int fd = openat(dir, real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || syncfs(fd) < 0)
+	/* Both want a descriptor that is more than a name. */
+	_cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || syncfs(fd) < 0 || fsync(fd) < 0)
 		return err_errno(e, "cannot write out the file system at %s", path);
 	return 0;
 }
@@ -349,6 +350,9 @@ static int phases_run(struct install *in, struct install_failure *failure)
 	for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
 		const struct phase *p = &phases[i];
 		int64_t start = now_ms();
+		if (in->o->no_disk && p->run != phase_network && p->run != phase_config &&
+		    p->run != phase_rootfs)
+			continue;
 		report_phase(in->report, p->name, false);
 		int r = p->run(in, &failure->err);
 		if (r < 0) {

@@ -39,6 +39,7 @@ static const char usage_text[] =
     "  --disk PATH        install onto this disk and no other\n"
     "  --directory DIR    mount the new system here meanwhile (/target)\n"
     "  --until PHASE      stop after this phase\n"
+    "  --no-disk          only unpack the image into DIR, which has to exist; stop then\n"
     "  --no-nvram         leave the firmware's boot menu alone\n"
     "  --no-reboot        exit instead of rebooting or powering off\n"
     "  --verbose          show debug lines\n"
@@ -56,7 +57,8 @@ struct arguments {
 /* Returns 0, or an exit code plus 1. */
 static int arguments_parse(int argc, char **argv, struct arguments *a)
 {
-	enum { CONFIG_URL = 1, CHECK, PLAN, DISK_SIZE, DISK, DIRECTORY, UNTIL, NO_NVRAM, NO_REBOOT };
+	enum { CONFIG_URL = 1, CHECK, PLAN, DISK_SIZE, DISK, DIRECTORY, UNTIL, NO_DISK, NO_NVRAM,
+		NO_REBOOT };
 	static const struct option options[] = {
 	    {"config-url", required_argument, NULL, CONFIG_URL},
 	    {"check", required_argument, NULL, CHECK},
@@ -65,6 +67,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 	    {"disk", required_argument, NULL, DISK},
 	    {"directory", required_argument, NULL, DIRECTORY},
 	    {"until", required_argument, NULL, UNTIL},
+	    {"no-disk", no_argument, NULL, NO_DISK},
 	    {"no-nvram", no_argument, NULL, NO_NVRAM},
 	    {"no-reboot", no_argument, NULL, NO_REBOOT},
 	    {"verbose", no_argument, NULL, 'v'},
@@ -82,6 +85,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 		case DISK: a->install.disk = optarg; break;
 		case DIRECTORY: a->install.directory = optarg; break;
 		case UNTIL: a->install.until = optarg; break;
+		case NO_DISK: a->install.no_disk = true; break;
 		case NO_NVRAM: a->install.no_nvram = true; break;
 		case NO_REBOOT: a->no_reboot = true; break;
 		case 'v': a->verbose = true; break;
@@ -234,7 +238,7 @@ static int install_main(struct arguments *a)
 		report_stop(report);
 		return 1;
 	}
-	bool ends = after != VM_AFTER_SHELL && !a->no_reboot && !a->install.until;
+	bool ends = after != VM_AFTER_SHELL && !a->no_reboot && !a->install.until && !a->install.no_disk;
 	log_info("install finished, next: %s", ends ? vm_after_name(after) : "shell");
 	if (ends) {
 		report_phase(report, "reboot", false);

@@ -2,13 +2,13 @@
 """bench.py - speed and size against their targets; what `make bench` runs. No test: it fails nobody.
 
     tests/bench.py                    everything
-    tests/bench.py http watcher       only these: http watcher sizes e2e
+    tests/bench.py http watcher       only these: http watcher sizes installer e2e
     tests/bench.py --quick            fewer runs and edits, to see whether it works
 
 http: boot_handler and nginx run from the stack image in one network namespace and are asked over
 its loopback by wrk, turn by turn, each for RUN_S seconds; figures are medians of the runs, ratios
-are within one run of this program. watcher: the whole stack with a real DHCP client. e2e: one
-`vmlab up` from nothing to ready. One table at the end, all figures in build/bench.json.
+are within one run of this program. watcher: the whole stack with a real DHCP client. installer:
+see bench_installer.py. e2e: one `vmlab up` from nothing to ready. One table at the end, all figures in build/bench.json.
 """
 import argparse
 import json
@@ -24,6 +24,7 @@ import time
 import dhcp
 import netns
 import vmlab_cli
+from bench_installer import bench_installer
 from harness import PREFIX, ROOT, Suite, check, docker, eventually, have_command, have_image, run
 from lab import SERVER, STACK_IMAGE, Lab
 
@@ -369,10 +370,10 @@ def bench_e2e(suite, limit=420):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="*", choices=["http", "watcher", "sizes", "e2e", []], default=[])
+    parser.add_argument("part", nargs="*", choices=["http", "watcher", "sizes", "installer", "e2e", []], default=[])
     parser.add_argument("--quick", action="store_true", help="fewer runs")
     args = parser.parse_args()
-    parts = args.part or ["sizes", "http", "watcher", "e2e"]
+    parts = args.part or ["sizes", "http", "watcher", "installer", "e2e"]
     runs, edits = (2, 10) if args.quick else (9, 100)
     counts = (10, 1000) if args.quick else (10, 1000, 100000)
     if not have_image(STACK_IMAGE):
@@ -390,7 +391,7 @@ def main():
             row(name, f"not measured: {e}"[:300], "")
     try:
         for name, function, fargs in (("sizes", bench_sizes, ()), ("http", bench_http, (runs, counts)),
-                ("watcher", bench_watcher, (edits, runs)), ("e2e", bench_e2e, ())):
+                ("watcher", bench_watcher, (edits, runs)), ("installer", bench_installer, (runs, row)), ("e2e", bench_e2e, ())):
             if name in parts:
                 measure(name, function, *fargs)
     finally:

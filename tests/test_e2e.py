@@ -9,12 +9,12 @@ emulation each installation takes about two and a half minutes on two cores.
 import json
 import os
 import re
-import struct
 import sys
 import time
 
 import vmlab_cli
 from harness import LOGS, Suite, check, check_equal, docker, eventually, fail, have_image, run, skip, tail
+from raw_disk import esp_of
 from vmlab_cli import IMAGES, STACK_IMAGE, VM_IMAGE, VmLab
 
 suite = Suite("e2e", __doc__)
@@ -341,23 +341,6 @@ def _():
                 check(b"BOOTX64 EFI" not in f.read(1 << 20), "the ESP holds EFI/BOOT/BOOTX64.EFI")
     os.unlink(raw)
     lab.remove_vm("stray")
-
-
-def esp_of(path):
-    """(offset, size) of the EFI system partition of a raw disk, or None."""
-    with open(path, "rb") as f:
-        f.seek(512)
-        header = f.read(92)
-        if header[:8] != b"EFI PART":
-            return None
-        first, count, size = struct.unpack("<QII", header[72:88])
-        f.seek(first * 512)
-        for _ in range(count):
-            entry = f.read(size)
-            if entry[:16] == bytes.fromhex("28732ac11ff8d211ba4b00a0c93ec93b"):
-                start, end = struct.unpack("<QQ", entry[32:48])
-                return start * 512, (end - start + 1) * 512
-    return None
 
 
 @suite.test("a disk too small is refused before the first write", needs=[HAVE])

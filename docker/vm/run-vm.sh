@@ -15,6 +15,10 @@
 #   VM_UUID VM_SERIAL SMBIOS identity
 #   VM_ACCEL          auto (default) | kvm | tcg
 #   VM_BRIDGE         lab0
+#   VM_NICS           1 (default) | 2: a second card on the same bridge, which boots nothing
+#   VM_CLOCK          what its clock starts at, such as 1970-01-01T00:00:00; now
+#   VM_DISK_FILTER    for tests, on the first disk: log (its writes and flushes go to /disks/disk0.log
+#                     as well, in the format of dm-log-writes) | a file with rules for QEMU's blkdebug
 #   VM_NIC_ROM        firmware (default: the firmware's own PXE) | ipxe (QEMU's option ROM, which a
 #                     BIOS gets in any case, as it has no PXE of its own)
 #   VM_STOP_TIMEOUT   60 seconds
@@ -64,6 +68,9 @@ setting VM_UUID '' '([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?' "a UU
 setting VM_SERIAL '' '[A-Za-z0-9._:/+-]{0,64}' "at most 64 letters, digits and ._:/+-"
 setting VM_ACCEL auto 'auto|kvm|tcg' "auto, kvm or tcg"
 setting VM_BRIDGE lab0 '[A-Za-z0-9][A-Za-z0-9_.-]{0,14}' "an interface name"
+setting VM_NICS 1 '[12]' "1 or 2"
+setting VM_CLOCK '' '([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?' "a date and time"
+setting VM_DISK_FILTER '' 'log|/[A-Za-z0-9/._-]+|' "log or a file's path"
 setting VM_NIC_ROM firmware 'firmware|ipxe' "firmware or ipxe"
 setting VM_STOP_TIMEOUT 60 '[0-9]{1,4}' "a number of seconds"
 setting VM_STUCK_TIMEOUT 120 '[0-9]{1,5}' "a number of seconds"
@@ -168,9 +175,19 @@ smbios=type=1,manufacturer=vmlab,product=vm
 [[ -z $VM_SERIAL ]] || smbios+=,serial=$VM_SERIAL
 q+=(-smbios "$smbios")
 
+# The second card comes first, so that who takes the first card he finds takes the wrong one.
+if ((VM_NICS == 2)); then
+	second=tap2${tap:3:10} # a locally administered address of its own
+	ip link del "$second" 2>/dev/null || true
+	ip tuntap add dev "$second" mode tap
+	ip link set "$second" mtu "$mtu" master "$VM_BRIDGE" up
+	q+=(-netdev "tap,id=second,ifname=$second,script=no,downscript=no"
+		-device "virtio-net-pci,netdev=second,mac=56${VM_MAC:2},romfile=")
+fi
 nic=virtio-net-pci,netdev=lab,mac=$VM_MAC,bootindex=1,host_mtu=$mtu
 [[ $VM_NIC_ROM == ipxe || $VM_FIRMWARE == bios ]] || nic+=,romfile=
 q+=(-netdev "tap,id=lab,ifname=$tap,script=no,downscript=no" -device "$nic")
+[[ -z $VM_CLOCK ]] || q+=(-rtc "base=$VM_CLOCK")
 q+=(-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng)
 
 case $VM_DISK_BUS in
@@ -186,14 +203,26 @@ for size in $VM_DISKS_BYTES; do
 		mv "$file.new" "$file"
 	fi
 	id="VMLAB-$n"
-	q+=(-drive "if=none,id=disk$n,file=$file,format=qcow2,cache=writeback,discard=unmap")
+	report=
+	if ((n == 0)) && [[ -n $VM_DISK_FILTER ]]; then
+		report=,rerror=report,werror=report
+		q+=(-blockdev "driver=qcow2,node-name=plain,discard=unmap,file.driver=file,file.filename=$file")
+		if [[ $VM_DISK_FILTER == log ]]; then
+			: >"$disks/disk0.log"
+			q+=(-blockdev "driver=blklogwrites,node-name=disk0,file=plain,log.driver=file,log.filename=$disks/disk0.log")
+		else
+			q+=(-blockdev "driver=blkdebug,node-name=disk0,image=plain,config=$VM_DISK_FILTER")
+		fi
+	else
+		q+=(-drive "if=none,id=disk$n,file=$file,format=qcow2,cache=writeback,discard=unmap")
+	fi
 	case $VM_DISK_BUS in
 	virtio) device=virtio-blk-pci,drive=disk$n,serial=$id ;;
 	scsi) device=scsi-hd,bus=scsi.0,drive=disk$n,serial=$id,lun=$n ;;
 	sata) device=ide-hd,bus=ide.$n,drive=disk$n,serial=$id ;;
 	nvme) device=nvme,drive=disk$n,serial=$id ;;
 	esac
-	q+=(-device "$device,bootindex=$((n + 2))")
+	q+=(-device "$device$report,bootindex=$((n + 2))")
 	n=$((n + 1))
 done
 
@@ -299,5 +328,6 @@ if ((stopping)); then
 fi
 [[ -z ${rescuer-} ]] || kill "$rescuer" 2>/dev/null || true
 ip link del "$tap" 2>/dev/null || true
+((VM_NICS == 1)) || ip link del "$second" 2>/dev/null || true
 ((status)) || say "$VM_NAME powered off"
 exit "$status"

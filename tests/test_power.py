@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""test_power.py - power cuts: every disk that one could have left while a VM installed.
+
+A VM installs for real while QEMU logs each write and each flush. From the log every state is made
+that the disk could have had: at each flush, and between two of them with random parts of what was
+not flushed. Such a disk must either hold nothing that firmware starts, or the complete system.
+VMLAB_FAULT=full takes many more random states and boots two of them.
+"""
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+
+import small_image
+from harness import Suite, check, docker, eventually, have_command, have_image, run, skip, tail
+from raw_disk import ESP_TYPE, WriteLog, esp_of, partitions_of
+from vmlab_cli import STACK_IMAGE, VM_IMAGE, VmLab
+
+FULL = os.environ.get("VMLAB_FAULT") == "full"
+SEED = int(os.environ.get("VMLAB_FAULT_SEED") or 20251120)
+RANDOM_STATES = 40 if FULL else 6       # between two flushes, where a boot file could appear
+MAC = "52:54:00:fa:00:10"
+DISK_BYTES = 3 << 30
+INSTALL_S = 420
+# What firmware looks for: by the removable path, and by the entry the installer makes.
+BOOT_FILES = ("EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi")
+
+suite = Suite("power", "power cuts at any moment of an install")
+rng = random.Random(SEED)
+shared = {}
+counted = {"at a flush": [0, 0], "with a random part of what was not flushed": [0, 0]}
+
+
+@suite.test("a VM installs while its writes are logged")
+def _():
+    for image in (STACK_IMAGE, VM_IMAGE):
+        if not have_image(image):
+            skip(f"there is no image {image}: `make load`")
+    for tool in ("mcopy", "e2fsck", "losetup"):
+        if not have_command(tool):
+            skip(f"`{tool}` is not installed")
+    lab = VmLab(suite, "power")
+    lab.link_image("debian-13")
+    lab.vmlab("up", "--no-wait", timeout=90)
+    lab.define("cut", mac=MAC, arch="amd64", distro="debian-13", memory="768M", disks=[{"size": "3G"}],
+        after_install="poweroff")
+    time.sleep(1)
+    lab.start_vm("cut", MAC, disk_bytes=DISK_BYTES, env=["VM_DISK_FILTER=log"])
+    lab.wait_state("cut", "installed", INSTALL_S, quiet=True)
+    eventually(lambda: docker("inspect", "-f", "{{.State.Status}}", lab.container("cut")).stdout.strip() == "exited",
+        60, "the VM is off", every=0.5)
+    where = os.path.join(suite.tempdir(), "disk0.log")
+    docker("run", "--rm", "--network", "none", "-v", f"{lab.name}-disk-cut:/disks:ro", "-v", f"{suite.tempdir()}:/out",
+        "--entrypoint", "/bin/cp", VM_IMAGE, "--sparse=always", "/disks/disk0.log", "/out/disk0.log", timeout=120)
+    shared.update(lab=lab, log=WriteLog(where))
+    log = shared["log"]
+    print(f"       {sum(map(len, log.epochs))} writes, {log.bytes >> 20} MiB, {len(log.epochs) - 1} flushes", flush=True)
+    check(len(log.epochs) > 3, "too few flushes to be an install")
+
+
+LOGGED = ["a VM installs while its writes are logged"]
+
+
+# ---- looking at a disk -------------------------------------------------------------------------------
+
+def boot_files(disk):
+    """{name: content} of what firmware would start from this raw disk."""
+    esp = esp_of(disk)
+    found = {}
+    if not esp:
+        return found
+    for name in BOOT_FILES:
+        done = subprocess.run(["mcopy", "-n", "-i", f"{disk}@@{esp[0]}", f"::/{name}", "-"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
+        if done.returncode == 0:
+            found[name] = done.stdout
+    return found
+
+
+def root_digest(disk):
+    """Digest of the root file system after the journal was replayed, or what is wrong with it."""
+    _, at, size = next(p for p in partitions_of(disk) if p[0] != ESP_TYPE)
+    loop = run(["losetup", "-f", "--show", "-o", str(at), "--sizelimit", str(size), disk]).stdout.strip()
+    where = os.path.join(suite.tempdir(), "root")
+    os.makedirs(where, exist_ok=True)
+    try:
+        done = run(["e2fsck", "-fp", loop], check_rc=False, timeout=120)
+        if done.returncode > 1:
+            return f"e2fsck says {done.returncode}: {tail(done.stdout, 300)}"
+        run(["mount", "-o", "ro", loop, where])
+        try:
+            return small_image.tree_digest(where)
+        finally:
+            run(["umount", where])
+    finally:
+        run(["losetup", "-d", loop])
+
+
+def judge(disk):
+    """None, or why this is a third state. The disk may be changed."""
+    found = boot_files(disk)
+    if not found:
+        return None
+    for name, content in found.items():
+        if content != shared["files"][name]:
+            return f"{name} is there with another content"
+    digest = root_digest(disk)
+    return None if digest == shared["root"] else f"{', '.join(found)} there, and the system is not complete: {digest}"
+
+
+def sparse_copy(path, out):
+    run(["cp", "--sparse=always", path, out], timeout=120)
+    return out
+
+
+def touches_boot(write, esp):
+    """Whether a write can change what firmware finds: the tables and the ESP."""
+    return write.offset < (1 << 20) or (esp and write.offset < esp[0] + esp[1] and write.offset + write.length > esp[0])
+
+
+# ---- the campaign ------------------------------------------------------------------------------------
+
+@suite.test("at the end the disk holds the complete system", needs=LOGGED)
+def _():
+    log = shared["log"]
+    final = os.path.join(suite.tempdir(), "final.raw")
+    with open(final, "wb") as f:
+        f.truncate(DISK_BYTES)
+        for epoch in log.epochs:
+            for w in epoch:
+                log.apply(w, f)
+    shared["files"] = boot_files(final)
+    check(set(shared["files"]) == set(BOOT_FILES), f"boot files: {list(shared['files'])}")
+    shared["esp"] = esp_of(final)
+    shared["root"] = root_digest(final)
+    check(re.fullmatch("[0-9a-f]{64}", shared["root"]), shared["root"])
+
+
+COMPLETE = LOGGED + ["at the end the disk holds the complete system"]
+
+
+@suite.test("each disk a power cut could leave boots the complete system or nothing", needs=COMPLETE)
+def _():
+    log, esp = shared["log"], shared["esp"]
+    disk = os.path.join(suite.tempdir(), "state.raw")
+    trial = os.path.join(suite.tempdir(), "trial.raw")
+    wrong, bootable = [], 0
+    with open(disk, "wb") as f:
+        f.truncate(DISK_BYTES)
+    for n, epoch in enumerate(log.epochs):
+        # Between the flush before and this one: some of the writes, some of them torn.
+        relevant = [w for w in epoch if touches_boot(w, esp)]
+        there = bool(boot_files(disk))
+        for _ in range(RANDOM_STATES if relevant or there else 0):
+            sparse_copy(disk, trial)
+            share = rng.random()
+            with open(trial, "r+b") as f:
+                for w in epoch:
+                    if w.fua or rng.random() < share:
+                        torn = not w.fua and w.data_at is not None and rng.random() < 0.1
+                        log.apply(w, f, rng.randrange(0, w.length, 512) if torn else None)
+            note("with a random part of what was not flushed", judge(trial), f"after flush {n}", wrong)
+        with open(disk, "r+b") as f:
+            for w in epoch:
+                log.apply(w, f)
+        now = bool(boot_files(disk))
+        bootable += now
+        if now and not there:
+            shared["first_bootable"] = sparse_copy(disk, os.path.join(suite.tempdir(), "first.raw"))
+        if now:
+            sparse_copy(disk, trial)
+        note("at a flush", judge(trial) if now else None, f"at flush {n + 1}", wrong)
+    cases = sum(c for c, _ in counted.values())
+    print(f"       {len(log.epochs)} flushes, {bootable} of them with a disk that boots; {cases} disks in all", flush=True)
+    check(bootable > 0, "no disk was bootable, not even the last")
+    check(not wrong, lambda: f"{len(wrong)} of {cases} disks (seed {SEED}): " + "; ".join(wrong[:5]))
+
+
+def note(row, problem, where, wrong):
+    counted[row][0] += 1
+    if problem:
+        wrong.append(f"{where}: {problem}")
+    else:
+        counted[row][1] += 1
+
+
+@suite.test("the first disk that should boot does", needs=COMPLETE, heavy=not FULL)
+def _():
+    lab = shared["lab"]
+    raw = shared["first_bootable"]
+    lab.remove_vm("cut")
+    docker("run", "--rm", "--network", "none", "-v", f"{lab.name}-disk-cut:/disks", "-v", f"{os.path.dirname(raw)}:/in:ro",
+        "--entrypoint", "/usr/bin/qemu-img", VM_IMAGE, "convert", "-O", "qcow2", f"/in/{os.path.basename(raw)}",
+        "/disks/disk0.qcow2", timeout=180)
+    lab.api("/api/v1/vms/cut/local", method="POST")
+    lab.start_vm("cut", MAC, disk_bytes=DISK_BYTES)
+    lab.wait_console("cut", r"cut login:", 300)
+
+
+if __name__ == "__main__":
+    code = suite.main()
+    print()
+    for row, (cases, good) in counted.items():
+        print(f"power cut {row:<44}  {cases:>5} disks  {good:>5} as required")
+    sys.exit(code)
