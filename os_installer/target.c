@@ -14,16 +14,28 @@
 
 /* ---- texts ------------------------------------------------------------------------------------- */
 
-char *target_fstab(const struct plan *p)
+static int fstab_line(void *ctx, const struct plan_partition *part)
 {
 	static const struct {
-		const char *type, *options;
+		const char *options;
 		int pass;
 	} fs[] = {
-	    /* A system boots without it mounted: waiting for it, or failing for it, helps nobody. */
-	    [PLAN_FS_FAT32] = {"vfat", "umask=0077,nofail", 0},
-	    [PLAN_FS_EXT4] = {"ext4", "errors=remount-ro", 1},
+	    [STORAGE_FS_EXT4] = {"errors=remount-ro", 1},
+	    [STORAGE_FS_XFS] = {"defaults", 0},
+	    [STORAGE_FS_BTRFS] = {"defaults", 0},
+	    [STORAGE_FS_VFAT] = {"umask=0022", 0},
 	};
+	bool root = part->role == PLAN_ROOT;
+
+	fprintf(ctx, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount, plan_fs_name(part),
+	    root || part->fs == STORAGE_FS_VFAT ? fs[part->fs].options : "defaults",
+	    fs[part->fs].pass == 0 ? 0 : root ? 1 : 2);
+	return 0;
+}
+
+char *target_fstab(const struct plan *p)
+{
+	const struct plan_partition *esp = plan_partition(p, PLAN_ESP);
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
@@ -31,14 +43,14 @@ char *target_fstab(const struct plan *p)
 	if (!f)
 		return NULL;
 	fputs("# <file system> <mount point> <type> <options> <dump> <pass>\n", f);
-	/* The root first, as mount -a goes through it in order. */
-	for (int root = 1; root >= 0; root--)
-		for (unsigned i = 0; i < p->count; i++) {
-			const struct plan_partition *part = &p->part[i];
-			if ((part->role == PLAN_ROOT) == root)
-				fprintf(f, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount,
-				    fs[part->fs].type, fs[part->fs].options, fs[part->fs].pass);
-		}
+	/* A parent before what lies below it, as mount -a goes through it in order. */
+	plan_each_mount(p, fstab_line, f);
+	/* A system boots without it mounted: waiting for it, or failing for it, helps nobody. */
+	if (esp)
+		fprintf(f, "UUID=%s %s vfat umask=0077,nofail 0 0\n", esp->fs_uuid, esp->mount);
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->part[i].role == PLAN_SWAP)
+			fprintf(f, "UUID=%s none swap sw 0 0\n", p->part[i].fs_uuid);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;
@@ -151,6 +163,36 @@ static int identity_remove(int tree, const char *directory, struct err *e)
 	return 0;
 }
 
+/* cloud-init takes it for an error when the program that grows the root file system is missing. The
+ * file system fills its partition already. */
+static int growing_configure(int tree, const struct plan *p, struct err *e)
+{
+	static const struct {
+		enum storage_fs fs;
+		const char *program, *package;
+	} tools[] = {
+	    {STORAGE_FS_XFS, "xfs_growfs", "xfsprogs"},
+	    {STORAGE_FS_BTRFS, "btrfs", "btrfs-progs"},
+	};
+	static const char off[] = "# Written by the installer.\nresize_rootfs: false\n";
+	enum storage_fs fs = plan_partition(p, PLAN_ROOT)->fs;
+
+	if (!tree_exists(tree, "/etc/cloud/cloud.cfg.d"))
+		return 0;
+	for (size_t i = 0; i < sizeof(tools) / sizeof(*tools); i++) {
+		char sbin[64], bin[64];
+		snprintf(sbin, sizeof(sbin), "/usr/sbin/%s", tools[i].program);
+		snprintf(bin, sizeof(bin), "/usr/bin/%s", tools[i].program);
+		if (tools[i].fs != fs || tree_exists(tree, sbin) || tree_exists(tree, bin))
+			continue;
+		log_info("the image has no %s: the root file system will not grow with its disk",
+		    tools[i].package);
+		return tree_write(tree, "/etc/cloud/cloud.cfg.d/90-installer-storage.cfg", off,
+		    sizeof(off) - 1, 0644, e);
+	}
+	return 0;
+}
+
 int target_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
     const struct seed *seed, struct err *e)
 {
@@ -160,7 +202,8 @@ int target_configure(int tree, const char *directory, const struct config *c, co
 		return err_set(e, EINVAL, "the image has no /etc or /usr: it is no root file system");
 	if ((r = text_write(tree, "/etc/fstab", target_fstab(p), e)) < 0 ||
 	    (r = names_write(tree, c->hostname, e)) < 0 ||
-	    (r = identity_remove(tree, directory, e)) < 0)
+	    (r = identity_remove(tree, directory, e)) < 0 ||
+	    (r = growing_configure(tree, p, e)) < 0)
 		return r;
 	return seed ? seed_write(tree, seed, e) : 0;
 }
