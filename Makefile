@@ -54,6 +54,13 @@ fuzz:
 	@docker/host-setup.sh test
 	@python3 tests/run.py fuzz
 
+##   fault      every fault campaign whole: about an hour; its last lines count the cases
+.PHONY: fault
+fault:
+	@docker/host-setup.sh test
+	@$(MAKE) --no-print-directory load install guest-image
+	@VMLAB_FAULT=full python3 tests/run.py --all fault power vmfaults
+
 ##   lint       shellcheck, cppcheck and the compilers' warnings as errors
 ##   format     clang-format over our C
 .PHONY: lint format

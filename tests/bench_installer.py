@@ -1,7 +1,7 @@
 """bench_installer.py - how fast the installer lays a root file system down, beside its peers.
 
 The same Debian root file system, from the stack image's nginx over loopback, onto a fresh ext4 on a
-loop device, until it is synced. Turn by turn, so that whatever else the machine does hits all alike:
+loop device in memory (so that no disk's speed is measured), until it is synced. Turn by turn, so that whatever else the machine does hits all alike:
 
     ours              os-installer --no-disk: every chunk's SHA-256 verified before a byte of it is used
     busybox           busybox wget | busybox tar xz: what pvmlab's installer does; verifies nothing
@@ -30,7 +30,7 @@ class Target:
     """A fresh ext4 for each turn."""
 
     def __init__(self, suite):
-        self.image = os.path.join(suite.tempdir(), "target.img")
+        self.image = f"/dev/shm/{os.path.basename(suite.tempdir())}.img"
         self.where = os.path.join(suite.tempdir(), "target")
         os.makedirs(self.where)
         with open(self.image, "wb") as f:
@@ -48,6 +48,8 @@ class Target:
     def close(self):
         run(["umount", self.where], check_rc=False)
         run(["losetup", "-d", self.loop], check_rc=False)
+        if os.path.exists(self.image):
+            os.unlink(self.image)
 
 
 def timed(target, command, env=None, synced=True):

@@ -18,6 +18,7 @@ import time
 
 from harness import DOCKER, LOGS, ROOT
 
+FULL = os.environ.get("VMLAB_FAULT") == "full"
 HERE = os.path.join(ROOT, "tests")
 
 
@@ -62,6 +63,11 @@ SUITES = [
         "emitted documents read by dnsmasq and cloud-init"),
     ("badinput", lambda: python("test_badinput.py"), "suite", 600, "hostile and broken definitions"),
     ("e2e", lambda: python("test_e2e.py"), "suite", 1500, "VMs installed over PXE, end to end"),
+    ("fault", lambda: python("test_fault.py"), "suite", 5400 if FULL else 600,
+        "the installer against broken lines, servers and files, and killed"),
+    ("power", lambda: python("test_power.py"), "suite", 3600 if FULL else 900, "power cuts at any moment of an install"),
+    ("vmfaults", lambda: python("test_vm_faults.py"), "suite", 3600 if FULL else 900,
+        "the installer against its own machine's disk, clock, cable and cards"),
     ("arm64", lambda: python("test_arm64.py"), "suite", 600, "the arm64 image under emulation"),
     ("fuzz", lambda: python("test_fuzz.py"), "suite", 900, "each fuzz target for a minute"),
 ]
