@@ -64,7 +64,8 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 
 LIB_SRC          := lib/err.c lib/log.c lib/addr.c lib/atomic_file.c lib/hash_table.c \
 	lib/json_text.c lib/vm.c lib/vm_read.c lib/vm_lists.c lib/vm_schema.c \
-	lib/vm_snapshot.c lib/vm_claims.c lib/vm_file.c lib/vm_folder.c lib/vm_store.c
+	lib/vm_snapshot.c lib/vm_claims.c lib/vm_file.c lib/vm_folder.c lib/vm_store.c \
+	lib/storage.c lib/disk_choice.c lib/plan.c
 VM_WATCHER_SRC   := vm_watcher/hosts.c vm_watcher/dnsmasq.c
 BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudinit.c \
 	boot_handler/config.c boot_handler/db.c boot_handler/guest.c boot_handler/image.c \
@@ -72,7 +73,7 @@ BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudi
 	boot_handler/machine.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
 	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
 OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c digest.c disk.c \
-	fetch.c grub_cfg.c handover.c http.c install.c journal.c manifest.c mounts.c nvram.c plan.c \
+	disk_scan.c fetch.c grub_bios.c grub_cfg.c handover.c http.c install.c journal.c manifest.c mounts.c nvram.c \
 	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c)
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
@@ -81,11 +82,12 @@ VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c 
 	image_manifest.c image_modules.c image_progress.c image_scan.c image_source.c image_version.c)
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
-TESTS := lib/test_vm lib/test_vm_store lib/test_addr vm_watcher/test_hosts
+TESTS := lib/test_vm lib/test_vm_store lib/test_addr lib/test_storage lib/test_disk_choice \
+	lib/test_plan vm_watcher/test_hosts
 TESTS += $(addprefix vmlab/,test_vmlab test_image)
 TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state \
 	test_server)
-TESTS += $(addprefix os_installer/,test_config test_plan test_emit test_fetch)
+TESTS += $(addprefix os_installer/,test_config test_disk test_emit test_progress test_fetch)
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts
 FUZZERS += boot_handler/fuzz_route
 

@@ -76,7 +76,7 @@ static void every_field_is_read(void **state)
 	    "\"write_files\":[{\"path\":\"/etc/x\",\"content\":\"\\n\",\"permissions\":\"0600\"}],"
 	    "\"users\":[\"default\",{\"name\":\"ann\",\"ssh_authorized_keys\":[\"" KEY "\"]}],"
 	    "\"user_data\":\"#cloud-config\\nx: 1\\n\",\"network_config\":{\"version\":2},"
-	    "\"storage\":{}}",
+	    "\"storage\":{\"root\":{\"fs\":\"xfs\"},\"swap\":\"1G\"}}",
 	    NULL);
 	char mac[MAC_TEXT_SIZE];
 
@@ -275,6 +275,9 @@ static const struct {
 	"\"disks[1].size\": must be a size"},
     {HEAD "\"disks\":[{\"size\":\"10\"}]}", 2, 19, "with the unit"},
     {HEAD "\"disks\":[{\"match\":{\"serial\":[]}}]}", 2, 30, "\"disks[0].match.serial\""},
+    {HEAD "\"disks\":[{\"match\":{\"transport\":\"ide\"}}]}", 2, 33,
+	"\"disks[0].match.transport\": \"ide\" is not known"},
+    {HEAD "\"disks\":[{\"match\":{}}]}", 2, 20, "\"disks[0].match\": says nothing"},
     {HEAD "\"disks\":[{},{},{},{},{},{},{},{},{}]}", 2, 35, "at most 8"},
     {HEAD "\"firmware\":\"efi\"}", 2, 13, "\"uefi\", \"bios\""},
     {HEAD "\"firmware\":\"bios\",\"arch\":\"arm64\"}", 2, 13, "only with"},
@@ -329,6 +332,11 @@ static const struct {
     {HEAD "\"user_data\":[]}", 2, 14, "cloud-config object"},
     {HEAD "\"network_config\":{}}", 2, 19, "no \"version\""},
     {HEAD "\"storage\":[]}", 2, 12, "must be an object"},
+    {HEAD "\"storage\":{\"root\":{\"fs\":\"zfs\"}}}", 2, 26, "\"storage.root.fs\": \"zfs\""},
+    {HEAD "\"storage\":{\"partitions\":[\n{\"mount\":\"/a\",\"size\":\"4G\"},\n"
+	  "{\"mount\":\"var\",\"size\":\"4G\"}]}}",
+	4, 10, "\"storage.partitions[1].mount\""},
+    {HEAD "\"storage\":{\"swap\":\"rest\"}}", 2, 20, "cannot be \"rest\""},
     {HEAD "\"ssh_port\":65536}", 2, 13, "out of range"},
     /* positions count characters, also behind escapes and brackets in strings */
     {HEAD "\"role\":\"\xc3\xa4\xe2\x82\xac]}{\\\"\",\"cpus\":0}", 2, 26, "out of range"},

@@ -18,6 +18,14 @@
 #define TEXT "{\"type\":\"string\"}"
 #define FILE_NAME "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,127}$\"}"
 #define SIZE "{\"type\":\"string\",\"pattern\":\"^[0-9]+([KMGTkmgt](i?[Bb])?)?$\"}"
+#define AMOUNT                                                                                     \
+	"{\"type\":\"string\",\"pattern\":\"^([0-9]+([KMGTkmgt](i?[Bb])?)?|[0-9]{1,3}%|rest)$\"}"
+#define STORAGE                                                                                    \
+	"{\"type\":\"object\",\"properties\":{"                                                      \
+	"\"root\":{\"type\":\"object\",\"properties\":{\"fs\":{\"enum\":[\"ext4\",\"xfs\",\"btrfs\"]"   \
+	"}}},\"swap\":" AMOUNT ",\"partitions\":{\"type\":\"array\",\"maxItems\":12,\"items\":{"        \
+	"\"type\":\"object\",\"properties\":{\"mount\":" TEXT ",\"size\":" AMOUNT                      \
+	",\"fs\":{\"enum\":[\"ext4\",\"xfs\",\"btrfs\",\"vfat\",\"swap\"]},\"label\":" TEXT "}}}}}"
 #define SSH_KEY_ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 const struct vm_field vm_fields[] = {
@@ -59,13 +67,18 @@ const struct vm_field vm_fields[] = {
 	"Memory: a number of MiB, or a size such as `\"1G\"`.", "1 GiB", "\"1G\""},
     {"disks", vm_read_disks, 0,
 	"{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"object\",\"properties\":{"
-	"\"size\":" SIZE ",\"match\":{\"type\":\"object\",\"properties\":{\"serial\":" TEXT
-	",\"model\":" TEXT ",\"wwn\":" TEXT ",\"path\":" TEXT ",\"transport\":" TEXT
-	",\"min_size\":" SIZE ",\"max_size\":" SIZE "}}}}}",
+	"\"size\":" SIZE ",\"match\":{\"type\":\"object\",\"minProperties\":1,\"properties\":{"
+	"\"path\":" TEXT ",\"serial\":" TEXT ",\"wwn\":" TEXT ",\"model\":" TEXT
+	",\"transport\":{\"enum\":[\"virtio\",\"nvme\",\"sata\",\"sas\",\"scsi\",\"usb\",\"mmc\","
+	"\"iscsi\",\"fc\",\"xen\"]}"
+	",\"min_size\":" SIZE ",\"max_size\":" SIZE
+	",\"pick\":{\"enum\":[\"largest\",\"smallest\"]}}}}}}",
 	"Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB "
-	"without it); `match` picks a physical one by `serial`, `model`, `wwn`, `path`, "
-	"`transport`, "
-	"`min_size`, `max_size` (checked; the installer refuses it so far).",
+	"without it). `match` says which of a machine's disks is the first: `path` (`/dev/sda`, or "
+	"where it is plugged in, such as `pci-0000:00:1f.2-ata-1`), `serial`, `wwn`, `model` (`*` "
+	"and `?` as in file names), `transport`, `min_size`, `max_size`. All that is given must "
+	"hold; `pick`, `largest` or `smallest`, takes one of those left. Anything but exactly one "
+	"disk is refused, with a list of all.",
 	"one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
     {"firmware", vm_read_firmware, 0, "{\"enum\":[\"uefi\",\"bios\"]}",
 	"Firmware of the machine; `bios` only with `amd64`.", "`uefi`", "\"uefi\""},
@@ -135,9 +148,15 @@ const struct vm_field vm_fields[] = {
 	"cloud-init network-config, format 1 or 2.", "DHCP on the interface it boots from",
 	"{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": "
 	"true}}}"},
-    {"storage", vm_read_storage, 0, "{\"type\":\"object\"}",
-	"Disk layout in place of the standard one (the installer refuses it so far).",
-	"GPT: EFI system partition of 512 MiB, the rest for `/`", "{}"},
+    {"storage", vm_read_storage, 0, STORAGE,
+	"Partitions in place of the standard ones. `root`: the file system of `/`, `ext4`, `xfs` or "
+	"`btrfs`. `swap`: size of a swap partition. `partitions`: more of them in their order, each "
+	"with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, "
+	"`\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; "
+	"where none takes the rest, `/` does. `vmlab plan` prints the result.",
+	"GPT: EFI system partition of 512 MiB (BIOS: 1 MiB for GRUB), the rest for `/`, ext4",
+	"{\"root\": {\"fs\": \"xfs\"}, \"swap\": \"2G\", \"partitions\": [{\"mount\": \"/var\", "
+	"\"size\": \"20%\"}]}"},
     {"pxeboot", vm_read_pxeboot, 0, "{\"type\":\"boolean\"}",
 	"`false` with `kernel` and `initrd`: boot these from the image directory; `false` without "
 	"them: boot from disk.",

@@ -10,11 +10,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "disk_choice.h"
+#include "storage.h"
+
 #define DISK_MIN_BYTES (UINT64_C(64) << 20)
 #define DISK_MAX_BYTES (UINT64_C(64) << 40)
 #define LIST_MAX 1024
-
-#define NOT_YET "is checked, but the installer refuses it so far: leave it out to install"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -109,25 +110,38 @@ static int read_disk_size(struct vm_reader *r, json_t *value)
 	return 0;
 }
 
-static int read_match_size(struct vm_reader *r, json_t *value)
+/* Refuses what a parser of its own (disk_choice.h, storage.h) found at `bad` below the value. */
+static int refuse_below(struct vm_reader *r, const struct json_path *bad)
 {
-	uint64_t bytes = 0;
+	for (unsigned i = 0; i < bad->depth; i++) {
+		if (bad->step[i].key)
+			vm_path_key(r, bad->step[i].key);
+		else
+			vm_path_index(r, bad->step[i].index);
+	}
+	int rc = vm_refuse_err(r);
+	for (unsigned i = 0; i < bad->depth; i++)
+		vm_path_leave(r);
+	return rc;
+}
 
-	return vm_want_size(r, value, &bytes);
+/* Tells unknown keys of an object; anything else is the parser's to refuse. */
+static int known_keys(struct vm_reader *r, json_t *value, const char *const *known, size_t count)
+{
+	return json_is_object(value) ? want_object(r, value, "{}", known, count) : 0;
 }
 
 static int read_disk_match(struct vm_reader *r, json_t *value)
 {
-	static const char *const known[] = {
-	    "serial", "model", "wwn", "path", "transport", "min_size", "max_size"};
+	struct disk_match match;
+	struct json_path bad;
 
-	if (want_object(r, value, "{\"serial\": \"S4EVNF0M\"}", known, COUNT(known)) < 0)
+	if (known_keys(r, value, disk_match_keys, disk_match_key_count) < 0)
 		return -EINVAL;
-	vm_warn(r, NOT_YET);
-	for (size_t i = 0; i < COUNT(known); i++)
-		if (member(r, value, known[i],
-			strstr(known[i], "_size") ? read_match_size : read_line) < 0)
-			return -EINVAL;
+	if (disk_match_parse(value, &match, &bad, r->e) < 0)
+		return refuse_below(r, &bad);
+	if (r->draft.disk_count > 0)
+		vm_warn(r, "is ignored: the first disk is the one that is installed on");
 	return 0;
 }
 
@@ -434,11 +448,31 @@ int vm_read_network_config(struct vm_reader *r, json_t *value)
 	return 0;
 }
 
+static int storage_root_known(struct vm_reader *r, json_t *value)
+{
+	return known_keys(r, value, storage_root_keys, storage_root_key_count);
+}
+
+static int storage_partition_known(struct vm_reader *r, json_t *value)
+{
+	return known_keys(r, value, storage_partition_keys, storage_partition_key_count);
+}
+
+static int storage_partitions_known(struct vm_reader *r, json_t *value)
+{
+	return json_is_array(value) ? each(r, value, storage_partition_known) : 0;
+}
+
 int vm_read_storage(struct vm_reader *r, json_t *value)
 {
-	if (!json_is_object(value))
-		return vm_refuse(r, "must be an object");
-	if (json_object_size(value) > 0)
-		vm_warn(r, NOT_YET);
+	struct storage storage;
+	struct json_path bad;
+
+	if (known_keys(r, value, storage_keys, storage_key_count) < 0 ||
+	    member(r, value, "root", storage_root_known) < 0 ||
+	    member(r, value, "partitions", storage_partitions_known) < 0)
+		return -EINVAL;
+	if (storage_parse(value, &storage, &bad, r->e) < 0)
+		return refuse_below(r, &bad);
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "grub_bios.h"
 #include "grub_cfg.h"
 #include "log.h"
 #include "nvram.h"
@@ -18,11 +19,15 @@
 
 /* What differs between architectures. */
 static const struct platform {
-	const char *grub_target, *file, *removable, *console;
+	const char *grub_target, *package, *file, *removable, *console;
 } platforms[] = {
-    [VM_ARCH_AMD64] = {"x86_64-efi", "grubx64.efi", "BOOTX64.EFI", "ttyS0"},
-    [VM_ARCH_ARM64] = {"arm64-efi", "grubaa64.efi", "BOOTAA64.EFI", "ttyAMA0"},
+    [VM_ARCH_AMD64] = {"x86_64-efi", "grub-efi-amd64", "grubx64.efi", "BOOTX64.EFI", "ttyS0"},
+    [VM_ARCH_ARM64] = {"arm64-efi", "grub-efi-arm64", "grubaa64.efi", "BOOTAA64.EFI", "ttyAMA0"},
 };
+
+#define BIOS_TARGET "i386-pc"
+#define BIOS_IMAGES "/boot/grub/" BIOS_TARGET
+#define CORE_MAX_BYTES (1U << 20) /* the BIOS boot partition's size */
 
 /* ---- kernel and initramfs ---------------------------------------------------------------------- */
 
@@ -179,26 +184,38 @@ static bool ready_image(int tree, const struct platform *p, char path[TEXT_SIZE]
 	return tree_exists(tree, path);
 }
 
-static int grub_install(
-    int tree, const char *directory, const struct platform *p, bool debian, struct err *e)
+/* `options` follow the program's name; the directory of the target's modules tells whether the image
+ * has that GRUB at all. */
+static int grub_install(int tree, const char *directory, const char *target, const char *package,
+    const char *const *options, struct err *e)
 {
 	static const char *const programs[] = {"/usr/sbin/grub-install", "/usr/sbin/grub2-install"};
-	char target[40];
-	const char *argv[10] = {NULL, target, "--efi-directory=" ESP, "--boot-directory=/boot",
-	    "--bootloader-id=" STAGING_ID, "--no-nvram",
-	    /* Debian's own switch: a plain image instead of a signed one, whose path is fixed. */
-	    debian ? "--no-uefi-secure-boot" : NULL};
-	char core[TEXT_SIZE];
+	char modules[TEXT_SIZE];
+	const char *argv[12] = {NULL};
 
-	snprintf(target, sizeof(target), "--target=%s", p->grub_target);
-	snprintf(core, sizeof(core), "/usr/lib/grub/%s/modinfo.sh", p->grub_target);
+	snprintf(modules, sizeof(modules), "/usr/lib/grub/%s/modinfo.sh", target);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs) && !argv[0]; i++)
 		if (tree_exists(tree, programs[i]))
 			argv[0] = programs[i];
-	if (!argv[0] || !tree_exists(tree, core))
-		return err_set(e, ENOENT, "the image has no GRUB for %s: build it with %s", p->grub_target,
-		    strcmp(p->grub_target, "arm64-efi") == 0 ? "grub-efi-arm64" : "grub-efi-amd64");
+	if (!argv[0] || !tree_exists(tree, modules))
+		return err_set(e, ENOENT, "the image has no GRUB for %s: build it with %s", target,
+		    package);
+	for (size_t i = 0; options[i] && i < 10; i++)
+		argv[i + 1] = options[i];
 	return command_run(&(struct command){.argv = argv, .root = directory, .timeout_s = 300}, e);
+}
+
+static int grub_install_efi(
+    int tree, const char *directory, const struct platform *p, bool debian, struct err *e)
+{
+	char target[40];
+	const char *options[] = {target, "--efi-directory=" ESP, "--boot-directory=/boot",
+	    "--bootloader-id=" STAGING_ID, "--no-nvram",
+	    /* Debian's own switch: a plain image instead of a signed one, whose path is fixed. */
+	    debian ? "--no-uefi-secure-boot" : NULL, NULL};
+
+	snprintf(target, sizeof(target), "--target=%s", p->grub_target);
+	return grub_install(tree, directory, p->grub_target, p->package, options, e);
 }
 
 /* Brings GRUB's image to its two places on the EFI partition, as *.new. */
@@ -210,7 +227,7 @@ static int image_stage(int tree, const char *directory, const struct platform *p
 
 	bool ready = ready_image(tree, p, from);
 	if (!ready) {
-		if ((r = grub_install(tree, directory, p, debian, e)) < 0)
+		if ((r = grub_install_efi(tree, directory, p, debian, e)) < 0)
 			return r;
 		snprintf(from, sizeof(from), ESP "/EFI/" STAGING_ID "/%s", p->file);
 	}
@@ -222,6 +239,30 @@ static int image_stage(int tree, const char *directory, const struct platform *p
 	return ready ? tree_copy(tree, from, to, 0755, e) : tree_rename(tree, from, to, e);
 }
 
+/* ---- GRUB for a BIOS --------------------------------------------------------------------------- */
+
+/* Modules into /boot/grub, and a core image that finds them; nothing goes to the disk itself. */
+static int bios_stage(
+    int tree, const char *directory, const struct plan *p, struct bootloader *b, struct err *e)
+{
+	const struct plan_partition *part = plan_partition(p, PLAN_BIOS_BOOT);
+	const char *options[] = {"--target=" BIOS_TARGET, "--boot-directory=/boot", "--no-bootsector",
+	    p->disk.path, NULL};
+	_cleanup_free_ char *sector = NULL, *core = NULL;
+	size_t sector_len, core_len;
+	int r;
+
+	if ((r = grub_install(tree, directory, BIOS_TARGET, "grub-pc-bin", options, e)) < 0 ||
+	    (r = tree_read(tree, BIOS_IMAGES "/boot.img", 512, &sector, &sector_len, e)) < 0 ||
+	    (r = tree_read(tree, BIOS_IMAGES "/core.img", CORE_MAX_BYTES, &core, &core_len, e)) < 0)
+		return r;
+	b->core = grub_bios_prepare(sector, sector_len, core, core_len, part->start_lba,
+	    b->boot_sector, &b->core_len, e);
+	return b->core ? 0 : -e->code;
+}
+
+/* ---- configuration ----------------------------------------------------------------------------- */
+
 static int text_write(int tree, const char *path, char *text, struct err *e)
 {
 	int r = tree_write(tree, path, text, strlen(text), 0644, e);
@@ -230,21 +271,45 @@ static int text_write(int tree, const char *path, char *text, struct err *e)
 	return r;
 }
 
+/* A path below /boot as it is on the file system that holds it. */
+static const char *on_boot(const struct plan *p, const char *path)
+{
+	return plan_boot(p)->role == PLAN_ROOT ? path : path + strlen("/boot");
+}
+
+/* One for each name that GRUB may be started by. */
+static int stubs_write(int tree, const struct plan *p, const struct bootloader *b, struct err *e)
+{
+	const char *const ids[] = {b->id, "BOOT"};
+	char path[TEXT_SIZE];
+	char *text;
+	int r;
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), ESP "/EFI/%s/grub.cfg", ids[i]);
+		if ((r = grub_cfg_render_stub(plan_boot(p)->fs_uuid, on_boot(p, "/boot/grub"), &text,
+			 e)) < 0 ||
+		    (r = text_write(tree, path, text, e)) < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int configuration_write(int tree, const struct config *c, const struct plan *p,
     const struct bootloader *b, const char *initramfs, struct err *e)
 {
 	const struct platform *platform = &platforms[c->arch];
-	const char *uuid = plan_partition(p, PLAN_ROOT)->fs_uuid;
-	char kernel[TEXT_SIZE], path[TEXT_SIZE];
+	char kernel[TEXT_SIZE];
 	char *text;
 	int r;
 
 	snprintf(kernel, sizeof(kernel), "/boot/vmlinuz-%s", b->kernel_version);
 	struct grub_cfg cfg = {
 	    .title = b->title,
-	    .root_uuid = uuid,
-	    .kernel = kernel,
-	    .initramfs = initramfs,
+	    .root_uuid = plan_partition(p, PLAN_ROOT)->fs_uuid,
+	    .boot_uuid = plan_boot(p)->fs_uuid,
+	    .kernel = on_boot(p, kernel),
+	    .initramfs = on_boot(p, initramfs),
 	    .console = platform->console,
 	    .kernel_args = c->kernel_args,
 	};
@@ -252,14 +317,8 @@ static int configuration_write(int tree, const struct config *c, const struct pl
 	    (r = grub_cfg_render(&cfg, &text, e)) < 0 ||
 	    (r = text_write(tree, "/boot/grub/grub.cfg", text, e)) < 0)
 		return r;
-	/* One for each name GRUB may be started by. */
-	const char *const ids[] = {b->id, "BOOT"};
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), ESP "/EFI/%s/grub.cfg", ids[i]);
-		if ((r = grub_cfg_render_stub(uuid, &text, e)) < 0 ||
-		    (r = text_write(tree, path, text, e)) < 0)
-			return r;
-	}
+	if (!b->core && (r = stubs_write(tree, p, b, e)) < 0)
+		return r;
 	if (!tree_exists(tree, "/etc/default/grub"))
 		return 0;
 	if ((r = tree_mkdirs(tree, "/etc/default/grub.d", 0755, e)) < 0 ||
@@ -268,11 +327,26 @@ static int configuration_write(int tree, const struct config *c, const struct pl
 	return text_write(tree, "/etc/default/grub.d/90-installer.cfg", text, e);
 }
 
+/* ---- stages ------------------------------------------------------------------------------------ */
+
+static int efi_stage(int tree, const char *directory, const struct platform *platform, bool debian,
+    const struct bootloader *b, struct err *e)
+{
+	char path[TEXT_SIZE];
+	int r;
+
+	snprintf(path, sizeof(path), ESP "/EFI/%s", b->id);
+	if ((r = tree_mkdirs(tree, path, 0755, e)) < 0 ||
+	    (r = tree_mkdirs(tree, ESP "/EFI/BOOT", 0755, e)) < 0)
+		return r;
+	return image_stage(tree, directory, platform, debian, b, e);
+}
+
 int bootloader_stage(int tree, const char *directory, const struct config *c, const struct plan *p,
     struct bootloader *out, struct err *e)
 {
 	const struct platform *platform = &platforms[c->arch];
-	char initramfs[TEXT_SIZE], path[TEXT_SIZE];
+	char initramfs[TEXT_SIZE];
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -282,19 +356,23 @@ int bootloader_stage(int tree, const char *directory, const struct config *c, co
 	if ((r = kernel_find(tree, c, out->kernel_version, e)) < 0 ||
 	    (r = initramfs_ensure(tree, directory, out->kernel_version, initramfs, e)) < 0)
 		return r;
-	snprintf(path, sizeof(path), ESP "/EFI/%s", out->id);
-	if ((r = tree_mkdirs(tree, path, 0755, e)) < 0 ||
-	    (r = tree_mkdirs(tree, ESP "/EFI/BOOT", 0755, e)) < 0)
-		return r;
-	if ((r = image_stage(tree, directory, platform, debian, out, e)) < 0)
-		return r;
-	return configuration_write(tree, c, p, out, initramfs, e);
+	r = plan_partition(p, PLAN_BIOS_BOOT) ? bios_stage(tree, directory, p, out, e)
+					      : efi_stage(tree, directory, platform, debian, out, e);
+	return r < 0 ? r : configuration_write(tree, c, p, out, initramfs, e);
+}
+
+void bootloader_clear(struct bootloader *b)
+{
+	free(b->core);
+	b->core = NULL;
 }
 
 int bootloader_activate(int tree, const struct bootloader *b, struct err *e)
 {
 	char from[TEXT_SIZE + 8], to[TEXT_SIZE];
 
+	if (b->core)
+		return 0;
 	snprintf(to, sizeof(to), ESP "/EFI/%s/%s", b->id, b->file);
 	snprintf(from, sizeof(from), "%s.new", to);
 	int r = tree_rename(tree, from, to, e);

@@ -1,12 +1,16 @@
-/* bootloader.h - makes the installed system start by itself: initramfs, GRUB on the EFI partition,
- * grub.cfg, an entry in the firmware's boot menu.
+/* bootloader.h - makes the installed system start by itself: initramfs, GRUB, grub.cfg, and for UEFI
+ * an entry in the firmware's boot menu.
  *
  * In two steps, because a disk must never boot something that is not complete: stage() puts
  * everything in place under names no firmware looks at; after the caller has synced all of it,
- * activate() renames the EFI boot files into place.
+ * activate() renames the EFI boot files into place. For a BIOS stage() makes GRUB's two images and
+ * hands them out; writing them to the disk (disk_boot_code()) is the second step.
  */
 #ifndef OS_INSTALLER_BOOTLOADER_H
 #define OS_INSTALLER_BOOTLOADER_H
+
+#include <stddef.h>
+#include <stdint.h>
 
 #include "config.h"
 #include "err.h"
@@ -18,16 +22,23 @@ struct bootloader {
 	char title[120];     /* its PRETTY_NAME */
 	const char *file;    /* GRUB's name there, e.g. "grubx64.efi" */
 	const char *removable; /* the name firmware looks for without an entry, e.g. "BOOTX64.EFI" */
+	/* BIOS only: */
+	uint8_t boot_sector[512];
+	uint8_t *core; /* owned; NULL with UEFI */
+	size_t core_len;
 };
 
-/* Needs the tree at `directory` with the EFI partition on /boot/efi and the chroot mounts. */
+/* Needs the tree at `directory` with all of the plan's file systems and the chroot mounts. Clear
+ * *out with bootloader_clear(), also after a failure. */
 must_check int bootloader_stage(int tree, const char *directory, const struct config *c,
     const struct plan *p, struct bootloader *out, struct err *e);
 
-/* Only renames, on the EFI partition. */
+void bootloader_clear(struct bootloader *b);
+
+/* Only renames, on the EFI partition; with a BIOS there is nothing to do in the tree. */
 must_check int bootloader_activate(int tree, const struct bootloader *b, struct err *e);
 
-/* The firmware's menu. Problems are logged and do not matter: the removable name is there. */
+/* UEFI's menu. Problems are logged and do not matter: the removable name is there. */
 void bootloader_register(const struct bootloader *b, const struct plan *p);
 
 #endif

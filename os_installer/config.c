@@ -69,6 +69,12 @@ static bool valid_any(const char *s)
 	return true;
 }
 
+/* "", null and absent mean the same. */
+static bool is_absent(const json_t *v)
+{
+	return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
+}
+
 /* ---- fields ------------------------------------------------------------------------------------ */
 
 struct field {
@@ -104,6 +110,7 @@ static int set_firmware(struct config *c, const json_t *v, struct err *e)
 {
 	const char *text = json_string_value(v);
 
+	c->has_firmware = true;
 	if (text && strcmp(text, "uefi") == 0)
 		c->firmware = VM_FIRMWARE_UEFI;
 	else if (text && strcmp(text, "bios") == 0)
@@ -135,6 +142,26 @@ static int set_rootfs(struct config *c, const json_t *v, struct err *e)
 	return manifest_parse(v, &c->manifest, e);
 }
 
+/* Puts the name of what is wrong before a parser's sentence. */
+static int refuse_below(const char *key, const struct json_path *bad, struct err *e)
+{
+	char path[120];
+
+	json_path_format(bad, path, sizeof(path));
+	return err_wrap(e, "%s%s%s", key, path[0] ? "." : "", path);
+}
+
+static int set_match(struct config *c, const json_t *v, struct err *e)
+{
+	struct json_path bad;
+
+	if (is_absent(v))
+		return 0;
+	c->has_match = true;
+	int r = disk_match_parse(v, &c->match, &bad, e);
+	return r < 0 ? refuse_below("disks[0].match", &bad, e) : 0;
+}
+
 static int set_disks(struct config *c, const json_t *v, struct err *e)
 {
 	if (!json_is_array(v))
@@ -143,10 +170,9 @@ static int set_disks(struct config *c, const json_t *v, struct err *e)
 		return 0;
 	const json_t *first = json_array_get(v, 0);
 	if (json_is_object(first)) {
-		if (json_object_get(first, "match"))
-			return err_set(e, ENOTSUP, "disks[0].match is not supported by this "
-			    "installer: leave it out, the disk of that size or else the largest "
-			    "one is taken");
+		int r = set_match(c, json_object_get(first, "match"), e);
+		if (r < 0)
+			return r;
 		first = json_object_get(first, "size");
 	}
 	if (json_is_integer(first) && json_integer_value(first) > 0)
@@ -159,13 +185,10 @@ static int set_disks(struct config *c, const json_t *v, struct err *e)
 
 static int set_storage(struct config *c, const json_t *v, struct err *e)
 {
-	(void)c;
-	if (!json_is_object(v))
-		return err_set(e, EINVAL, "storage is not an object");
-	if (json_object_size(v) > 0)
-		return err_set(e, ENOTSUP, "storage layouts are not supported by this installer: "
-		    "leave storage out to get an EFI partition and one ext4 root");
-	return 0;
+	struct json_path bad;
+	int r = storage_parse(v, &c->storage, &bad, e);
+
+	return r < 0 ? refuse_below("storage", &bad, e) : 0;
 }
 
 static int set_reboot(struct config *c, const json_t *v, struct err *e)
@@ -207,12 +230,6 @@ static const struct field fields[] = {
 };
 
 #define FIELD_COUNT (sizeof(fields) / sizeof(*fields))
-
-/* "", null and absent mean the same. */
-static bool is_absent(const json_t *v)
-{
-	return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
-}
 
 static int string_apply(struct config *c, const struct field *f, const json_t *v, struct err *e)
 {
@@ -324,6 +341,7 @@ int config_parse(const char *text, size_t len, struct config **out, struct confi
 	struct config *c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
+	storage_default(&c->storage);
 	r = fields_apply(c, doc, e);
 	if (r == 0 && !c->hostname && c->name) {
 		c->hostname = strdup(c->name);

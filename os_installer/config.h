@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "disk_choice.h"
 #include "manifest.h"
+#include "storage.h"
 #include "vm.h"
 
 #define CONFIG_MAX_BYTES MANIFEST_MAX_BYTES
@@ -28,10 +30,14 @@ struct config {
 	char *kernel_args;
 	enum vm_arch arch;
 	enum vm_firmware firmware;
+	bool has_firmware; /* false: what the machine was started by */
 	enum vm_after after_install;
 	bool has_manifest; /* false in pvmlab's form: manifest.json beside rootfs_url has it */
 	struct manifest manifest;
 	uint64_t first_disk_bytes; /* size the definition gives its first disk; 0: unknown */
+	bool has_match;
+	struct disk_match match; /* which disk is the first */
+	struct storage storage;
 };
 
 struct config_where {

@@ -1,7 +1,6 @@
 #include "disk.h"
 
 #include <blkid/blkid.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libfdisk/libfdisk.h>
@@ -17,6 +16,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "disk_scan.h"
 #include "log.h"
 
 #define NODE_WAIT_MS 15000
@@ -26,145 +26,15 @@
 /* GPT partition types: UEFI 2.10 table 5.7; Discoverable Partitions Specification. */
 #define TYPE_ESP "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 #define TYPE_LINUX "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-
-/* ---- looking ----------------------------------------------------------------------------------- */
-
-/* Reads /sys/block/<name>/<attribute>, trimmed; "" when there is none. */
-static const char *sys_read(const char *name, const char *attribute, char *buf, size_t size)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/%s", name, attribute);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
-	if (n < 0)
-		n = 0;
-	while (n > 0 && isspace((unsigned char)buf[n - 1]))
-		n--;
-	buf[n] = '\0';
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			*p = '?';
-	return buf;
-}
-
-static unsigned long long sys_number(const char *name, const char *attribute)
-{
-	char buf[32];
-
-	return strtoull(sys_read(name, attribute, buf, sizeof(buf)), NULL, 10);
-}
-
-/* Whether a kind of device can be somebody's disk, by its kernel name. */
-static bool kind_is_disk(const char *name)
-{
-	static const char *const kinds[] = {"vd", "sd", "nvme", "mmcblk", "xvd", "hd"};
-
-	if (strstr(name, "boot") || strstr(name, "rpmb"))
-		return false; /* MMC's special areas */
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (strncmp(name, kinds[i], strlen(kinds[i])) == 0)
-			return true;
-	return false;
-}
-
-static bool has_entry(const char *name, const char *directory)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/%s", name, directory);
-	_cleanup_closedir_ DIR *d = opendir(path);
-	struct dirent *entry;
-	while (d && (entry = readdir(d)))
-		if (entry->d_name[0] != '.')
-			return true;
-	return false;
-}
-
-/* Mounted, swapped on or held by device-mapper or RAID. An exclusive open says all of that; it does
- * so for the whole disk when a partition is in use, too. */
-static bool in_use(const char *name, const char *path)
-{
-	if (has_entry(name, "holders"))
-		return true;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
-	return fd < 0 && errno == EBUSY;
-}
-
-static bool disk_read(const char *name, struct disk *d)
-{
-	memset(d, 0, sizeof(*d));
-	snprintf(d->name, sizeof(d->name), "%s", name);
-	snprintf(d->path, sizeof(d->path), "/dev/%s", name);
-	for (char *p = d->path; *p; p++)
-		if (*p == '!')
-			*p = '/'; /* sysfs' spelling of a slash */
-	d->size_bytes = sys_number(name, "size") * 512;
-	d->sector_bytes = (uint32_t)sys_number(name, "queue/logical_block_size");
-	sys_read(name, "device/model", d->model, sizeof(d->model));
-	sys_read(name, "device/serial", d->serial, sizeof(d->serial));
-	if (!d->serial[0])
-		sys_read(name, "serial", d->serial, sizeof(d->serial));
-	return d->size_bytes > 0 && d->sector_bytes > 0;
-}
-
-static bool is_candidate(const char *name, struct disk *d)
-{
-	if (!kind_is_disk(name) || !disk_read(name, d))
-		return false;
-	const char *why = sys_number(name, "removable") ? "removable"
-	    : sys_number(name, "ro")                    ? "read-only"
-	    : in_use(name, d->path)                     ? "in use"
-							: NULL;
-	if (why) {
-		log_info("disk %s is left alone: %s", d->path, why);
-		return false;
-	}
-	return true;
-}
-
-static int list_once(struct disk *out, size_t max, struct err *e)
-{
-	_cleanup_closedir_ DIR *d = opendir("/sys/block");
-	struct dirent *entry;
-	size_t count = 0;
-
-	if (!d)
-		return err_errno(e, "cannot read /sys/block");
-	while (count < max && (entry = readdir(d)))
-		if (entry->d_name[0] != '.' && is_candidate(entry->d_name, &out[count]))
-			count++;
-	return (int)count;
-}
-
-static int only_this(const char *path, struct disk *out, struct err *e)
-{
-	const char *name = strncmp(path, "/dev/", 5) == 0 ? path + 5 : path;
-
-	if (strlen(name) >= DISK_NAME_SIZE || strchr(name, '/') || !disk_read(name, out))
-		return err_set(e, ENODEV, "%s is no disk of this machine", path);
-	if (in_use(name, out->path))
-		return err_set(e, EBUSY, "disk %s is in use: unmount it first", out->path);
-	return 1;
-}
+#define TYPE_SWAP "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
+#define TYPE_BASIC_DATA "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
+#define TYPE_BIOS_BOOT "21686148-6449-6E6F-744E-656564454649" /* GRUB's manual, "BIOS installation" */
 
 static void sleep_ms(int ms)
 {
 	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 
 	nanosleep(&t, NULL);
-}
-
-int disk_list(const char *only, int wait_ms, struct disk *out, size_t max, struct err *e)
-{
-	if (only)
-		return only_this(only, out, e);
-	for (int waited = 0;; waited += 100) {
-		int n = list_once(out, max, e);
-		if (n != 0 || waited >= wait_ms)
-			return n;
-		sleep_ms(100);
-	}
 }
 
 int disk_random(void *buf, size_t len, struct err *e)
@@ -265,11 +135,31 @@ static int old_partitions_wipe(const struct disk *d, struct err *e)
 
 /* ---- partition table --------------------------------------------------------------------------- */
 
+static const char *type_of(const struct plan_partition *part)
+{
+	switch (part->role) {
+	case PLAN_ESP:
+		return TYPE_ESP;
+	case PLAN_BIOS_BOOT:
+		return TYPE_BIOS_BOOT;
+	case PLAN_SWAP:
+		return TYPE_SWAP;
+	default:
+		return part->fs == STORAGE_FS_VFAT ? TYPE_BASIC_DATA : TYPE_LINUX;
+	}
+}
+
+/* For messages. */
+static const char *place_of(const struct plan_partition *part)
+{
+	return part->mount[0] ? part->mount : plan_role_name(part->role);
+}
+
 static int table_add(struct fdisk_context *ctx, const struct plan_partition *part, struct err *e)
 {
 	struct fdisk_partition *pa = fdisk_new_partition();
-	struct fdisk_parttype *type = fdisk_label_get_parttype_from_string(
-	    fdisk_get_label(ctx, NULL), part->role == PLAN_ESP ? TYPE_ESP : TYPE_LINUX);
+	struct fdisk_parttype *type =
+	    fdisk_label_get_parttype_from_string(fdisk_get_label(ctx, NULL), type_of(part));
 	int r = pa && type ? 0 : -ENOMEM;
 
 	if (r == 0 && (r = fdisk_partition_set_type(pa, type)) == 0 &&
@@ -282,7 +172,8 @@ static int table_add(struct fdisk_context *ctx, const struct plan_partition *par
 	fdisk_unref_parttype(type);
 	fdisk_unref_partition(pa);
 	return r == 0 ? 0
-		      : err_set(e, -r, "cannot add the partition for %s: %s", part->mount, strerror(-r));
+		      : err_set(e, -r, "cannot add the partition for %s: %s", place_of(part),
+			    strerror(-r));
 }
 
 static int table_write(int fd, const struct plan *p, struct err *e)
@@ -341,11 +232,11 @@ static int node_wait(const struct plan *p, unsigned i, struct err *e)
 
 	for (int waited = 0; waited < NODE_WAIT_MS; waited += 20) {
 		snprintf(attribute, sizeof(attribute), "%s/size", name);
-		uint64_t sectors = sys_number(p->disk.name, attribute);
+		uint64_t sectors = disk_sys_number(p->disk.name, attribute);
 		if (sectors * 512 == part->sectors * p->disk.sector_bytes) {
 			snprintf(attribute, sizeof(attribute), "%s/dev", name);
 			unsigned major = 0, minor = 0;
-			sys_read(p->disk.name, attribute, buf, sizeof(buf));
+			disk_sys_read(p->disk.name, attribute, buf, sizeof(buf));
 			if (sscanf(buf, "%u:%u", &major, &minor) == 2) {
 				dev_t dev = makedev(major, minor);
 				if (stat(part->path, &st) == 0 && st.st_rdev == dev)
@@ -415,14 +306,128 @@ static int ext4_make(const struct plan_partition *part, struct err *e)
 	return command_run(&(struct command){.argv = argv}, e);
 }
 
+/* Without what GRUB 2.06 (Debian 12) cannot read. */
+static int xfs_make(const struct plan_partition *part, struct err *e)
+{
+	char uuid[UUID_TEXT_SIZE + 8];
+	const char *argv[] = {"mkfs.xfs", "-q", "-f", "-K", "-L", part->label, "-m", uuid, "-i",
+	    "nrext64=0", part->path, NULL};
+
+	snprintf(uuid, sizeof(uuid), "uuid=%s", part->fs_uuid);
+	return command_run(&(struct command){.argv = argv}, e);
+}
+
+static int btrfs_make(const struct plan_partition *part, struct err *e)
+{
+	const char *argv[] = {"mkfs.btrfs", "-q", "-f", "-K", "-L", part->label, "-U", part->fs_uuid,
+	    part->path, NULL};
+
+	return command_run(&(struct command){.argv = argv}, e);
+}
+
+/* union swap_header of linux/swap.h. */
+void disk_swap_header(const char *label, const char *uuid, uint64_t device_bytes,
+    size_t page_bytes, uint8_t *page)
+{
+	uint32_t version = 1, last_page = (uint32_t)(device_bytes / page_bytes - 1);
+	size_t n = 0;
+
+	memset(page, 0, page_bytes);
+	memcpy(page + 1024, &version, sizeof(version));
+	memcpy(page + 1028, &last_page, sizeof(last_page));
+	for (const char *s = uuid; *s && n < 16; s++) {
+		unsigned byte;
+		if (*s != '-' && sscanf(s, "%2x", &byte) == 1) {
+			page[1036 + n++] = (uint8_t)byte;
+			s++;
+		}
+	}
+	memcpy(page + 1052, label, strnlen(label, 16));
+	memcpy(page + page_bytes - 10, "SWAPSPACE2", 10);
+}
+
+static int swap_make(const struct plan_partition *part, uint64_t bytes, struct err *e)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	_cleanup_free_ uint8_t *page = malloc(page_bytes);
+	_cleanup_close_ int fd = device_open(part->path, O_EXCL, e);
+
+	if (fd < 0)
+		return fd;
+	if (!page)
+		return err_set(e, ENOMEM, "out of memory");
+	disk_swap_header(part->label, part->fs_uuid, bytes, page_bytes, page);
+	if (pwrite(fd, page, page_bytes, 0) != (ssize_t)page_bytes || fsync(fd) < 0)
+		return err_errno(e, "cannot write to %s", part->path);
+	return 0;
+}
+
+static int partition_format(const struct plan_partition *part, uint64_t bytes, struct err *e)
+{
+	switch (part->fs) {
+	case STORAGE_FS_VFAT:
+		return fat32_make(part, e);
+	case STORAGE_FS_XFS:
+		return xfs_make(part, e);
+	case STORAGE_FS_BTRFS:
+		return btrfs_make(part, e);
+	case STORAGE_FS_SWAP:
+		return swap_make(part, bytes, e);
+	default:
+		return ext4_make(part, e);
+	}
+}
+
 int disk_format(const struct plan *p, struct err *e)
 {
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct plan_partition *part = &p->part[i];
-		int r = part->fs == PLAN_FS_FAT32 ? fat32_make(part, e) : ext4_make(part, e);
+		if (part->role == PLAN_BIOS_BOOT)
+			continue;
+		int r = partition_format(part, part->sectors * p->disk.sector_bytes, e);
 		if (r < 0)
-			return err_wrap(e, "cannot make the file system for %s on %s", part->mount,
-			    part->path);
+			return err_wrap(e, "cannot make the %s file system for %s on %s",
+			    storage_fs_name(part->fs), place_of(part), part->path);
 	}
+	return 0;
+}
+
+/* ---- a BIOS' way in ---------------------------------------------------------------------------- */
+
+#define BOOT_CODE_BYTES 440 /* then come the disk's signature and the partition table */
+
+static int write_whole(int fd, const void *data, size_t len, uint64_t offset)
+{
+	const uint8_t *p = data;
+
+	while (len > 0) {
+		ssize_t n = pwrite(fd, p, len, (off_t)offset);
+		if (n <= 0)
+			return -1;
+		p += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return fsync(fd);
+}
+
+int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t *core,
+    size_t core_len, struct err *e)
+{
+	const struct plan_partition *part = plan_partition(p, PLAN_BIOS_BOOT);
+	uint8_t sector[512];
+
+	if (!part || core_len > part->sectors * p->disk.sector_bytes)
+		return err_set(e, ENOSPC, "GRUB's core image of %zu bytes is too large for its partition",
+		    core_len);
+	_cleanup_close_ int fd = device_open(p->disk.path, O_EXCL, e);
+	if (fd < 0)
+		return fd;
+	if (pread(fd, sector, sizeof(sector), 0) != (ssize_t)sizeof(sector))
+		return err_errno(e, "cannot read the first sector of %s", p->disk.path);
+	memcpy(sector, boot, BOOT_CODE_BYTES);
+	if (write_whole(fd, core, core_len, part->start_lba * p->disk.sector_bytes) < 0 ||
+	    write_whole(fd, sector, sizeof(sector), 0) < 0)
+		return err_errno(e, "cannot write GRUB to %s", p->disk.path);
 	return 0;
 }

@@ -80,6 +80,7 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	int r;
 
 	if ((r = plain_check("root UUID", c->root_uuid, e)) < 0 ||
+	    (r = plain_check("UUID of /boot", c->boot_uuid, e)) < 0 ||
 	    (r = plain_check("kernel", c->kernel, e)) < 0 ||
 	    (r = plain_check("console", c->console, e)) < 0 ||
 	    (c->initramfs && (r = plain_check("initramfs", c->initramfs, e)) < 0))
@@ -91,7 +92,7 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	      "set default=0\n"
 	      "set timeout=1\n"
 	      "search --no-floppy --fs-uuid --set=root ", f);
-	fputs(c->root_uuid, f);
+	fputs(c->boot_uuid, f);
 	fputs("\n\nmenuentry ", f);
 	put_quoted(f, c->title);
 	fprintf(f, " {\n\tlinux %s root=UUID=%s ro quiet console=tty0 console=%s,115200", c->kernel,
@@ -104,16 +105,17 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	return finish(f, &text, out, e);
 }
 
-int grub_cfg_render_stub(const char *root_uuid, char **out, struct err *e)
+int grub_cfg_render_stub(
+    const char *boot_uuid, const char *directory, char **out, struct err *e)
 {
-	int r = plain_check("root UUID", root_uuid, e);
+	int r = plain_check("UUID of /boot", boot_uuid, e);
 
 	if (r < 0)
 		return r;
 	if (asprintf(out,
 		"search.fs_uuid %s root\n"
-		"set prefix=($root)/boot/grub\n"
-		"configfile $prefix/grub.cfg\n", root_uuid) < 0)
+		"set prefix=($root)%s\n"
+		"configfile $prefix/grub.cfg\n", boot_uuid, directory) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	return 0;
 }

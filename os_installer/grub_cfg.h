@@ -10,8 +10,9 @@
 
 struct grub_cfg {
 	const char *title;       /* of the menu entry; any text */
-	const char *root_uuid;   /* of the file system that holds root and /boot */
-	const char *kernel;      /* path, e.g. "/boot/vmlinuz-6.12" */
+	const char *root_uuid;   /* of the root file system */
+	const char *boot_uuid;   /* of the one that holds /boot; may be the same */
+	const char *kernel;      /* path on that one, e.g. "/boot/vmlinuz-6.12" */
 	const char *initramfs;   /* path, or NULL */
 	const char *console;     /* serial console's name for the kernel, e.g. "ttyS0" */
 	const char *kernel_args; /* or NULL */
@@ -20,8 +21,10 @@ struct grub_cfg {
 /* grub.cfg as text; the caller frees *out. -EINVAL when a value cannot be written safely. */
 must_check int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e);
 
-/* The few lines beside a boot image on the EFI partition that find grub.cfg on the root. */
-must_check int grub_cfg_render_stub(const char *root_uuid, char **out, struct err *e);
+/* The few lines beside a boot image on the EFI partition that find grub.cfg in `directory` of the
+ * file system that holds /boot. */
+must_check int grub_cfg_render_stub(
+    const char *boot_uuid, const char *directory, char **out, struct err *e);
 
 /* A fragment for /etc/default/grub.d, so that the system's own update-grub keeps our arguments. */
 must_check int grub_cfg_render_defaults(

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -13,6 +15,7 @@
 #include "cleanup.h"
 #include "config.h"
 #include "disk.h"
+#include "disk_scan.h"
 #include "http.h"
 #include "journal.h"
 #include "log.h"
@@ -28,6 +31,7 @@
 #define NETWORK_PATIENCE_S 600
 #define REPORT_PATIENCE_S 900
 #define DISK_WAIT_MS 30000
+#define MATCH_WAIT_MS 15000 /* for a disk that is found late */
 
 /* What the phases hand on to each other. Each phase function reads what earlier ones made. */
 struct install {
@@ -145,6 +149,58 @@ static int phase_config(struct install *in, struct err *e)
 
 /* ---- plan, partition, format ------------------------------------------------------------------- */
 
+/* A system for one firmware does not start on the other; better to hear it now. */
+static int firmware_check(struct config *c, bool matters, struct err *e)
+{
+	bool uefi = access("/sys/firmware/efi", F_OK) == 0;
+	enum vm_firmware here = uefi || c->arch != VM_ARCH_AMD64 ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
+
+	if (!matters || c->firmware == here)
+		return 0;
+	if (c->has_firmware)
+		return err_set(e, EINVAL, "this machine was started by its %s, and the definition says "
+		    "\"firmware\": \"%s\": write \"%s\" there, or change the machine's setting; "
+		    "nothing was written", here == VM_FIRMWARE_UEFI ? "UEFI firmware" : "BIOS",
+		    vm_firmware_name(c->firmware), vm_firmware_name(here));
+	c->firmware = here;
+	return 0;
+}
+
+static void disks_log(const struct disk *disks, size_t count)
+{
+	char line[500];
+
+	for (size_t i = 0; i < count; i++)
+		log_info("disk %s%s%s", disk_describe(&disks[i], line, sizeof(line)),
+		    disks[i].excluded[0] ? " is left alone: " : "", disks[i].excluded);
+}
+
+/* Looks for disks and chooses one. With a match the right one may still be on its way. */
+static int disk_plan(struct install *in, struct disk *disks, struct err *e)
+{
+	const struct config *c = in->config;
+	const struct plan_request q = {
+	    .firmware = c->firmware,
+	    .storage = &c->storage,
+	    .match = c->has_match && !in->o->disk ? &c->match : NULL,
+	    .first_disk_bytes = c->first_disk_bytes,
+	    .unpacked_bytes = c->manifest.unpacked_bytes,
+	    .entries = c->manifest.entries,
+	};
+
+	for (int waited = 0;; waited += 500) {
+		int n = disk_list(in->o->disk, DISK_WAIT_MS, disks, DISKS_MAX, e);
+		if (n < 0)
+			return n;
+		int r = plan_make(&q, disks, (size_t)n, &in->plan, e);
+		if (r != -ENODEV || !q.match || waited >= MATCH_WAIT_MS) {
+			disks_log(disks, (size_t)n);
+			return r;
+		}
+		usleep(500000);
+	}
+}
+
 static int phase_plan(struct install *in, struct err *e)
 {
 	struct disk *disks = calloc(DISKS_MAX, sizeof(*disks));
@@ -152,16 +208,16 @@ static int phase_plan(struct install *in, struct err *e)
 
 	if (!disks)
 		return err_set(e, ENOMEM, "out of memory");
-	int r = disk_list(in->o->disk, DISK_WAIT_MS, disks, DISKS_MAX, e);
-	if (r >= 0)
-		r = plan_make(in->config, disks, (size_t)r, &in->plan, e);
+	int r = firmware_check(in->config, !in->o->no_nvram, e);
+	if (r == 0)
+		r = disk_plan(in, disks, e);
 	if (r == 0)
 		r = plan_assign_uuids(&in->plan, disk_random, e);
 	free(disks);
 	if (r == 0)
 		log_info("installing %s onto %s size=%s",
 		    in->config->distro ? in->config->distro : "the image", in->plan.disk.path,
-		    plan_size_text(in->plan.disk.size_bytes, size, sizeof(size)));
+		    size_text(in->plan.disk.size_bytes, size, sizeof(size)));
 	return r;
 }
 
@@ -219,20 +275,48 @@ static long peak_rss_kib(void)
 	return self.ru_maxrss + child.ru_maxrss;
 }
 
+struct mounting {
+	struct install *in;
+	struct err *e;
+};
+
 /* A fresh file system that does not boot before the end needs no ordering and no early commits. */
-#define ROOT_OPTIONS "noinit_itable,data=writeback,commit=300"
+static int partition_mount(void *ctx, const struct plan_partition *part)
+{
+	static const char *const options[] = {
+	    [STORAGE_FS_EXT4] = "noinit_itable,data=writeback,commit=300",
+	    [STORAGE_FS_XFS] = NULL,
+	    [STORAGE_FS_BTRFS] = NULL,
+	    [STORAGE_FS_VFAT] = NULL,
+	};
+	struct install *in = ((struct mounting *)ctx)->in;
+	struct err *e = ((struct mounting *)ctx)->e;
+	const char *fs = plan_fs_name(part);
+	int r;
+
+	if (part->role == PLAN_ROOT) {
+		r = mounts_add_device(
+		    &in->mounts, part->path, in->o->directory, fs, options[part->fs], e);
+		if (r == 0)
+			in->tree = tree_open(in->o->directory, e);
+		return r < 0 ? r : in->tree < 0 ? in->tree : 0;
+	}
+	if ((r = tree_mkdirs(in->tree, part->mount, 0755, e)) < 0)
+		return r;
+	return mounts_add_inside(&in->mounts, in->tree, in->o->directory, part->mount, part->path, fs,
+	    options[part->fs], e);
+}
 
 static int phase_rootfs(struct install *in, struct err *e)
 {
-	const struct plan_partition *root = plan_partition(&in->plan, PLAN_ROOT);
+	struct mounting mounting = {.in = in, .e = e};
 	const struct manifest *m = &in->config->manifest;
 	struct rootfs_progress p;
 	char line[200];
 	int64_t start = now_ms();
 	long long self_ms = cpu_ms(RUSAGE_SELF), children_ms = cpu_ms(RUSAGE_CHILDREN);
 
-	int r = mounts_add_device(
-	    &in->mounts, root->path, in->o->directory, "ext4", ROOT_OPTIONS, e);
+	int r = plan_each_mount(&in->plan, partition_mount, &mounting);
 	if (r < 0)
 		return r;
 	progress_init(&in->progress, m->size_bytes, start);
@@ -249,8 +333,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
 	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
 	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms, peak_rss_kib());
-	in->tree = tree_open(in->o->directory, e);
-	return in->tree < 0 ? in->tree : 0;
+	return 0;
 }
 
 /* ---- configure, bootloader --------------------------------------------------------------------- */
@@ -261,44 +344,64 @@ static int phase_configure(struct install *in, struct err *e)
 	    in->has_seed ? &in->seed : NULL, e);
 }
 
+/* Writes a file system out. GRUB reads it without replaying its journal, which syncing alone may
+ * leave for later: freezing empties that, too. */
 static int sync_tree(int tree, const char *path, struct err *e)
 {
-	char real[8];
 	_cleanup_close_ int dir = tree_directory(tree, path, e);
 
 	if (dir < 0)
 		return dir;
 	/* syncfs() wants a descriptor that is more than a name. */
-	snprintf(real, sizeof(real), ".");
-	_cleanup_close_ int fd = openat(dir, real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || syncfs(fd) < 0)
 		return err_errno(e, "cannot write out the file system at %s", path);
+	if (ioctl(fd, FIFREEZE, 0) == 0 && ioctl(fd, FITHAW, 0) < 0)
+		return err_errno(e, "cannot go on writing to the file system at %s", path);
 	return 0;
 }
 
+static int partition_sync(void *ctx, const struct plan_partition *part)
+{
+	struct mounting *m = ctx;
+
+	return sync_tree(m->in->tree, part->mount, m->e);
+}
+
+static int esp_mount(struct install *in, const struct plan_partition *esp, struct err *e)
+{
+	int r = tree_mkdirs(in->tree, esp->mount, 0700, e);
+
+	return r < 0 ? r : mounts_add_inside(&in->mounts, in->tree, in->o->directory, esp->mount,
+	    esp->path, "vfat", NULL, e);
+}
+
 /* The order is what keeps a half-done disk from booting: all of the system is on the disk before
- * the boot files get the names firmware looks for. */
+ * the boot files get the names firmware looks for, or the first sector its code. */
 static int phase_bootloader(struct install *in, struct err *e)
 {
 	const struct plan_partition *esp = plan_partition(&in->plan, PLAN_ESP);
+	struct mounting mounting = {.in = in, .e = e};
 	int r;
 
-	if ((r = tree_mkdirs(in->tree, "/boot/efi", 0700, e)) < 0 ||
-	    (r = mounts_add_inside(&in->mounts, in->tree, in->o->directory, "/boot/efi", esp->path,
-		 "vfat", NULL, e)) < 0)
+	if (esp && (r = esp_mount(in, esp, e)) < 0)
 		return r;
 	unsigned without_chroot = in->mounts.count;
 	if ((r = mounts_add_chroot(&in->mounts, in->tree, in->o->directory, e)) < 0 ||
 	    (r = bootloader_stage(in->tree, in->o->directory, in->config, &in->plan,
 		 &in->bootloader, e)) < 0 ||
 	    (r = mounts_undo(&in->mounts, without_chroot, e)) < 0 ||
-	    (r = sync_tree(in->tree, "/", e)) < 0 || (r = sync_tree(in->tree, "/boot/efi", e)) < 0 ||
+	    (r = plan_each_mount(&in->plan, partition_sync, &mounting)) < 0 ||
+	    (esp && (r = sync_tree(in->tree, esp->mount, e)) < 0) ||
 	    (r = bootloader_activate(in->tree, &in->bootloader, e)) < 0 ||
-	    (r = sync_tree(in->tree, "/boot/efi", e)) < 0)
+	    (esp && (r = sync_tree(in->tree, esp->mount, e)) < 0))
 		return r;
 	close(steal_fd(&in->tree));
 	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
 		return r;
+	if (!esp)
+		return disk_boot_code(&in->plan, in->bootloader.boot_sector, in->bootloader.core,
+		    in->bootloader.core_len, e);
 	if (!in->o->no_nvram)
 		bootloader_register(&in->bootloader, &in->plan);
 	return 0;
@@ -320,15 +423,16 @@ static const struct phase {
 			       "that the server runs"},
     {"config", phase_config, "correct the machine's definition or its image on the server, then "
 			     "start the install again"},
-    {"plan", phase_plan, "give the machine a larger or another disk, or use a smaller image"},
+    {"plan", phase_plan, "give the machine a larger or another disk, or correct disks, storage or "
+			 "firmware in its definition; `vmlab plan` shows what they mean"},
     {"partition", phase_partition, "the disk may be faulty or in use; nothing on it boots now"},
     {"format", phase_format, "the disk may be faulty; nothing on it boots now"},
     {"rootfs", phase_rootfs, "if the archive does not match its manifest, build or import the image "
 			     "again; the disk does not boot"},
     {"configure", phase_configure, "the image may lack parts of a root file system; the disk does "
 				   "not boot"},
-    {"bootloader", phase_bootloader, "the image needs a kernel and GRUB for EFI; the disk does not "
-				     "boot"},
+    {"bootloader", phase_bootloader, "the image needs a kernel, and GRUB for the machine's "
+				     "firmware; the disk does not boot"},
     {"report", phase_report, "the system is installed, but the server does not know; a reboot would "
 			     "install it again"},
 };
@@ -337,6 +441,7 @@ static void install_clear(struct install *in)
 {
 	http_response_clear(&in->answer);
 	seed_clear(&in->seed);
+	bootloader_clear(&in->bootloader);
 	config_free(in->config);
 	if (in->tree >= 0)
 		close(in->tree);

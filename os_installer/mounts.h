@@ -4,7 +4,7 @@
 
 #include "err.h"
 
-#define MOUNTS_MAX 12
+#define MOUNTS_MAX 24
 
 struct mounts {
 	unsigned count;

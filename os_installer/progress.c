@@ -3,7 +3,7 @@
 #include <string.h>
 #include <stdio.h>
 
-#include "plan.h"
+#include "disk_choice.h"
 
 void progress_init(struct progress *p, uint64_t total_bytes, int64_t now_ms)
 {
@@ -66,8 +66,8 @@ const char *progress_text(const struct progress *p, const char *phase, char *buf
 		snprintf(eta, sizeof(eta), ", %llu s left", (unsigned long long)left);
 	snprintf(buf, size, "%s %3llu%%  %s of %s, %s/s%s", phase,
 	    (unsigned long long)(p->total_bytes ? bytes * 100 / p->total_bytes : 0),
-	    plan_size_text(bytes, done, sizeof(done)),
-	    plan_size_text(p->total_bytes, total, sizeof(total)),
-	    plan_size_text(progress_rate(p), rate, sizeof(rate)), eta);
+	    size_text(bytes, done, sizeof(done)),
+	    size_text(p->total_bytes, total, sizeof(total)),
+	    size_text(progress_rate(p), rate, sizeof(rate)), eta);
 	return buf;
 }

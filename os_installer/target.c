@@ -14,16 +14,28 @@
 
 /* ---- texts ------------------------------------------------------------------------------------- */
 
-char *target_fstab(const struct plan *p)
+static int fstab_line(void *ctx, const struct plan_partition *part)
 {
 	static const struct {
-		const char *type, *options;
+		const char *options;
 		int pass;
 	} fs[] = {
-	    /* A system boots without it mounted: waiting for it, or failing for it, helps nobody. */
-	    [PLAN_FS_FAT32] = {"vfat", "umask=0077,nofail", 0},
-	    [PLAN_FS_EXT4] = {"ext4", "errors=remount-ro", 1},
+	    [STORAGE_FS_EXT4] = {"errors=remount-ro", 1},
+	    [STORAGE_FS_XFS] = {"defaults", 0},
+	    [STORAGE_FS_BTRFS] = {"defaults", 0},
+	    [STORAGE_FS_VFAT] = {"umask=0022", 0},
 	};
+	bool root = part->role == PLAN_ROOT;
+
+	fprintf(ctx, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount, plan_fs_name(part),
+	    root || part->fs == STORAGE_FS_VFAT ? fs[part->fs].options : "defaults",
+	    fs[part->fs].pass == 0 ? 0 : root ? 1 : 2);
+	return 0;
+}
+
+char *target_fstab(const struct plan *p)
+{
+	const struct plan_partition *esp = plan_partition(p, PLAN_ESP);
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
@@ -31,14 +43,14 @@ char *target_fstab(const struct plan *p)
 	if (!f)
 		return NULL;
 	fputs("# <file system> <mount point> <type> <options> <dump> <pass>\n", f);
-	/* The root first, as mount -a goes through it in order. */
-	for (int root = 1; root >= 0; root--)
-		for (unsigned i = 0; i < p->count; i++) {
-			const struct plan_partition *part = &p->part[i];
-			if ((part->role == PLAN_ROOT) == root)
-				fprintf(f, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount,
-				    fs[part->fs].type, fs[part->fs].options, fs[part->fs].pass);
-		}
+	/* A parent before what lies below it, as mount -a goes through it in order. */
+	plan_each_mount(p, fstab_line, f);
+	/* A system boots without it mounted: waiting for it, or failing for it, helps nobody. */
+	if (esp)
+		fprintf(f, "UUID=%s %s vfat umask=0077,nofail 0 0\n", esp->fs_uuid, esp->mount);
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->part[i].role == PLAN_SWAP)
+			fprintf(f, "UUID=%s none swap sw 0 0\n", p->part[i].fs_uuid);
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

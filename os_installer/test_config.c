@@ -63,6 +63,32 @@ static void test_full(void **state)
 	config_free(c);
 }
 
+static void test_disk(void **state)
+{
+	struct err e = ERR_INIT;
+	struct config *c = parse("{\"firmware\":\"bios\",\"disks\":[{\"size\":\"8G\",\"match\":"
+	    "{\"serial\":\"VMLAB-1\",\"pick\":\"largest\"}}],"
+	    "\"storage\":{\"root\":{\"fs\":\"xfs\"},\"swap\":\"1G\"}," MINIMAL "}", &e);
+
+	(void)state;
+	assert_non_null(c);
+	assert_true(c->has_firmware);
+	assert_int_equal(c->firmware, VM_FIRMWARE_BIOS);
+	assert_true(c->has_match);
+	assert_string_equal(c->match.serial, "VMLAB-1");
+	assert_int_equal(c->match.pick, DISK_PICK_LARGEST);
+	assert_int_equal(c->first_disk_bytes, 8ULL << 30);
+	assert_int_equal(c->storage.count, 2);
+	assert_int_equal(storage_root(&c->storage)->fs, STORAGE_FS_XFS);
+	config_free(c);
+	c = parse("{" MINIMAL "}", &e);
+	assert_non_null(c);
+	assert_false(c->has_firmware);
+	assert_false(c->has_match);
+	assert_int_equal(c->storage.count, 1);
+	config_free(c);
+}
+
 /* pvmlab's seven keys. */
 static void test_plain(void **state)
 {
@@ -126,7 +152,12 @@ static void test_refused(void **state)
 	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\",\"chunks\":[]}}", "make 1"},
 	    {"{" MINIMAL ",\"rootfs\":{\"size_bytes\":100,\"unpacked_bytes\":1,\"entries\":1,"
 	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\",\"chunks\":[\"zz\"]}}", "chunks[0]"},
-	    {"{" MINIMAL ",\"storage\":{\"swap\":\"1G\"}}", "storage layouts"},
+	    {"{" MINIMAL ",\"storage\":[]}", "storage: must be"},
+	    {"{" MINIMAL ",\"storage\":{\"swap\":\"much\"}}", "storage.swap: \"much\" is not"},
+	    {"{" MINIMAL ",\"storage\":{\"partitions\":[{\"mount\":\"/etc\"}]}}",
+		"storage.partitions[0].mount: "},
+	    {"{" MINIMAL ",\"disks\":[{\"match\":{\"serial\":1}}]}", "disks[0].match.serial: must"},
+	    {"{" MINIMAL ",\"disks\":[{\"match\":{}}]}", "disks[0].match: says nothing"},
 	    {"{" MINIMAL ",\"disks\":{}}", "disks is not"},
 	    {"{" MINIMAL ",\"disks\":[{\"size\":\"huge\"}]}", "disks[0].size"},
 	    {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "nested deeper"},
@@ -161,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_disk),
 	    cmocka_unit_test(test_plain),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_position),

@@ -22,6 +22,7 @@ static void test_grub_cfg(void **state)
 	struct grub_cfg c = {
 	    .title = "Debian GNU/Linux 13 (trixie)",
 	    .root_uuid = ROOT_UUID,
+	    .boot_uuid = ROOT_UUID,
 	    .kernel = "/boot/vmlinuz-6.12+deb13",
 	    .initramfs = "/boot/initrd.img-6.12+deb13",
 	    .console = "ttyS0",
@@ -53,6 +54,14 @@ static void test_grub_cfg(void **state)
 	assert_null(strstr(text, "initrd"));
 	free(text);
 
+	/* /boot of its own: found by its own UUID, without /boot in its paths. */
+	c.kernel = "/vmlinuz-1";
+	c.boot_uuid = "b-o-o-t";
+	assert_int_equal(grub_cfg_render(&c, &text, &e), 0);
+	assert_non_null(strstr(text, "--set=root b-o-o-t\n"));
+	assert_non_null(strstr(text, "\tlinux /vmlinuz-1 root=UUID=" ROOT_UUID " ro "));
+	free(text);
+
 	c.kernel = "/boot/vmlinuz-1; reboot";
 	assert_int_equal(grub_cfg_render(&c, &text, &e), -EINVAL);
 	c.kernel = "/boot/vmlinuz-1";
@@ -66,7 +75,7 @@ static void test_grub_others(void **state)
 	char *text = NULL;
 
 	(void)state;
-	assert_int_equal(grub_cfg_render_stub(ROOT_UUID, &text, &e), 0);
+	assert_int_equal(grub_cfg_render_stub(ROOT_UUID, "/boot/grub", &text, &e), 0);
 	assert_string_equal(text, "search.fs_uuid " ROOT_UUID " root\n"
 				  "set prefix=($root)/boot/grub\n"
 				  "configfile $prefix/grub.cfg\n");
@@ -80,8 +89,8 @@ static void test_fstab(void **state)
 {
 	struct plan p = {.count = 2,
 	    .part = {
-		{.role = PLAN_ESP, .fs = PLAN_FS_FAT32, .mount = "/boot/efi", .fs_uuid = "386C-FC3E"},
-		{.role = PLAN_ROOT, .fs = PLAN_FS_EXT4, .mount = "/", .fs_uuid = ROOT_UUID},
+		{.role = PLAN_ESP, .fs = STORAGE_FS_VFAT, .mount = "/boot/efi", .fs_uuid = "386C-FC3E"},
+		{.role = PLAN_ROOT, .fs = STORAGE_FS_EXT4, .mount = "/", .fs_uuid = ROOT_UUID},
 	    }};
 	char *text = target_fstab(&p);
 
@@ -90,6 +99,34 @@ static void test_fstab(void **state)
 	    "# <file system> <mount point> <type> <options> <dump> <pass>\n"
 	    "UUID=" ROOT_UUID " / ext4 errors=remount-ro 0 1\n"
 	    "UUID=386C-FC3E /boot/efi vfat umask=0077,nofail 0 0\n");
+	free(text);
+}
+
+static void test_fstab_of_many(void **state)
+{
+	struct plan p = {.count = 8,
+	    .part = {
+		{.role = PLAN_BIOS_BOOT},
+		{.role = PLAN_SWAP, .fs = STORAGE_FS_SWAP, .fs_uuid = "u-swap"},
+		{.role = PLAN_DATA, .fs = STORAGE_FS_EXT4, .mount = "/srv/a", .fs_uuid = "u-a"},
+		{.role = PLAN_DATA, .fs = STORAGE_FS_XFS, .mount = "/srv", .fs_uuid = "u-srv"},
+		{.role = PLAN_DATA, .fs = STORAGE_FS_BTRFS, .mount = "/var", .fs_uuid = "u-var"},
+		{.role = PLAN_DATA, .fs = STORAGE_FS_VFAT, .mount = "/mnt", .fs_uuid = "1-2"},
+		{.role = PLAN_SWAP, .fs = STORAGE_FS_SWAP, .fs_uuid = "u-swap2"},
+		{.role = PLAN_ROOT, .fs = STORAGE_FS_XFS, .mount = "/", .fs_uuid = "u-root"},
+	    }};
+	char *text = target_fstab(&p);
+
+	(void)state;
+	assert_string_equal(text,
+	    "# <file system> <mount point> <type> <options> <dump> <pass>\n"
+	    "UUID=u-root / xfs defaults 0 0\n"
+	    "UUID=u-srv /srv xfs defaults 0 0\n"
+	    "UUID=u-var /var btrfs defaults 0 0\n"
+	    "UUID=1-2 /mnt vfat umask=0022 0 0\n"
+	    "UUID=u-a /srv/a ext4 defaults 0 2\n"
+	    "UUID=u-swap none swap sw 0 0\n"
+	    "UUID=u-swap2 none swap sw 0 0\n");
 	free(text);
 }
 
@@ -187,6 +224,7 @@ int main(void)
 	    cmocka_unit_test(test_grub_cfg),
 	    cmocka_unit_test(test_grub_others),
 	    cmocka_unit_test(test_fstab),
+	    cmocka_unit_test(test_fstab_of_many),
 	    cmocka_unit_test(test_hosts),
 	    cmocka_unit_test(test_nvram),
 	    cmocka_unit_test(test_cmdline),
