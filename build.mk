@@ -77,7 +77,7 @@ OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c c
 	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c)
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
-	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c image_cmd.c \
+	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c plan_cmd.c image_cmd.c \
 	image.c image_build.c image_cpio.c image_file.c image_import.c image_list.c \
 	image_manifest.c image_modules.c image_progress.c image_scan.c image_source.c image_version.c)
 

@@ -19,7 +19,7 @@
 set -eu
 
 suite=trixie
-packages="busybox-static e2fsprogs dosfstools"
+packages="busybox-static e2fsprogs dosfstools xfsprogs btrfs-progs"
 max_bytes=$((8 * 1024 * 1024))
 alpine_mirror=${ALPINE_MIRROR:-https://dl-cdn.alpinelinux.org/alpine}
 
@@ -74,7 +74,7 @@ umask 022
 # ---- Debian's packages, unpacked -----------------------------------------------------------------
 
 if [ -z "$packages_tar" ]; then
-	packages_tar=$cache/packages-$arch-$(date -u +%G-%V).tar
+	packages_tar=$cache/packages-$arch-$(date -u +%G-%V)-$(echo "$packages" | cksum | cut -d' ' -f1).tar
 	if [ ! -f "$packages_tar" ]; then
 		command -v mmdebstrap >/dev/null || die "mmdebstrap is not installed; install it, or" \
 			"give the unpacked packages with --packages"
@@ -182,9 +182,12 @@ ln -sf mke2fs "$root/sbin/mkfs.ext4"
 put 755 "$debian/usr/sbin/mkfs.fat" sbin/mkfs.fat
 rm -f "$root/sbin/mkfs.vfat"
 ln -s mkfs.fat "$root/sbin/mkfs.vfat"
+put 755 "$debian/usr/sbin/mkfs.xfs" sbin/mkfs.xfs
+put 755 "$debian/usr/sbin/mkfs.btrfs" sbin/mkfs.btrfs
 put 755 "$debian/usr/$loader" "$loader"
 libraries=$debian/usr/lib/$triplet
-for lib in libc.so.6 libext2fs.so.2 libcom_err.so.2 libblkid.so.1 libuuid.so.1 libe2p.so.2; do
+for lib in libc.so.6 libext2fs.so.2 libcom_err.so.2 libblkid.so.1 libuuid.so.1 libe2p.so.2 \
+	libinih.so.1 liburcu.so.8 libudev.so.1 libcap.so.2 libz.so.1 liblzo2.so.2 libzstd.so.1; do
 	put 755 "$libraries/$lib" "lib/$triplet/$lib"
 done
 

@@ -392,6 +392,18 @@ char *config_manifest_url(const struct config *c)
 	return url;
 }
 
+struct plan_request config_plan_request(const struct config *c)
+{
+	return (struct plan_request){
+	    .firmware = c->firmware,
+	    .storage = &c->storage,
+	    .match = c->has_match ? &c->match : NULL,
+	    .first_disk_bytes = c->first_disk_bytes,
+	    .unpacked_bytes = c->manifest.unpacked_bytes,
+	    .entries = c->manifest.entries,
+	};
+}
+
 void config_free(struct config *c)
 {
 	if (!c)

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "disk_choice.h"
 #include "manifest.h"
+#include "plan.h"
 #include "storage.h"
 #include "vm.h"
 
@@ -55,6 +56,9 @@ must_check int config_add_manifest(struct config *c, const char *text, size_t le
 
 /* The URL of manifest.json beside the rootfs; the caller frees it. NULL: out of memory. */
 char *config_manifest_url(const struct config *c);
+
+/* What a configuration asks of plan_make(); borrows from it. */
+struct plan_request config_plan_request(const struct config *c);
 
 void config_free(struct config *c);
 

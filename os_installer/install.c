@@ -178,16 +178,10 @@ static void disks_log(const struct disk *disks, size_t count)
 /* Looks for disks and chooses one. With a match the right one may still be on its way. */
 static int disk_plan(struct install *in, struct disk *disks, struct err *e)
 {
-	const struct config *c = in->config;
-	const struct plan_request q = {
-	    .firmware = c->firmware,
-	    .storage = &c->storage,
-	    .match = c->has_match && !in->o->disk ? &c->match : NULL,
-	    .first_disk_bytes = c->first_disk_bytes,
-	    .unpacked_bytes = c->manifest.unpacked_bytes,
-	    .entries = c->manifest.entries,
-	};
+	struct plan_request q = config_plan_request(in->config);
 
+	if (in->o->disk)
+		q.match = NULL; /* somebody at this machine has chosen */
 	for (int waited = 0;; waited += 500) {
 		int n = disk_list(in->o->disk, DISK_WAIT_MS, disks, DISKS_MAX, e);
 		if (n < 0)

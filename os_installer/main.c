@@ -154,7 +154,9 @@ static int plan_run(const char *path, uint64_t disk_bytes)
 
 	if (config_load(path, &c) < 0)
 		return 1;
-	int r = plan_make(c, &d, 1, &p, &e);
+	struct plan_request q = config_plan_request(c);
+	q.match = NULL; /* of which disk this is the size, nobody knows */
+	int r = plan_make(&q, &d, 1, &p, &e);
 	if (r == 0)
 		plan_print(stdout, &p);
 	else

@@ -163,6 +163,36 @@ static int identity_remove(int tree, const char *directory, struct err *e)
 	return 0;
 }
 
+/* cloud-init takes it for an error when the program that grows the root file system is missing. The
+ * file system fills its partition already. */
+static int growing_configure(int tree, const struct plan *p, struct err *e)
+{
+	static const struct {
+		enum storage_fs fs;
+		const char *program, *package;
+	} tools[] = {
+	    {STORAGE_FS_XFS, "xfs_growfs", "xfsprogs"},
+	    {STORAGE_FS_BTRFS, "btrfs", "btrfs-progs"},
+	};
+	static const char off[] = "# Written by the installer.\nresize_rootfs: false\n";
+	enum storage_fs fs = plan_partition(p, PLAN_ROOT)->fs;
+
+	if (!tree_exists(tree, "/etc/cloud/cloud.cfg.d"))
+		return 0;
+	for (size_t i = 0; i < sizeof(tools) / sizeof(*tools); i++) {
+		char sbin[64], bin[64];
+		snprintf(sbin, sizeof(sbin), "/usr/sbin/%s", tools[i].program);
+		snprintf(bin, sizeof(bin), "/usr/bin/%s", tools[i].program);
+		if (tools[i].fs != fs || tree_exists(tree, sbin) || tree_exists(tree, bin))
+			continue;
+		log_info("the image has no %s: the root file system will not grow with its disk",
+		    tools[i].package);
+		return tree_write(tree, "/etc/cloud/cloud.cfg.d/90-installer-storage.cfg", off,
+		    sizeof(off) - 1, 0644, e);
+	}
+	return 0;
+}
+
 int target_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
     const struct seed *seed, struct err *e)
 {
@@ -172,7 +202,8 @@ int target_configure(int tree, const char *directory, const struct config *c, co
 		return err_set(e, EINVAL, "the image has no /etc or /usr: it is no root file system");
 	if ((r = text_write(tree, "/etc/fstab", target_fstab(p), e)) < 0 ||
 	    (r = names_write(tree, c->hostname, e)) < 0 ||
-	    (r = identity_remove(tree, directory, e)) < 0)
+	    (r = identity_remove(tree, directory, e)) < 0 ||
+	    (r = growing_configure(tree, p, e)) < 0)
 		return r;
 	return seed ? seed_write(tree, seed, e) : 0;
 }

@@ -404,10 +404,91 @@ for bus in ("scsi", "nvme", "sata"):
         lab.remove_vm(f"on-{bus}")
 
 
+def mounts_of(name):
+    """{mount point: (file system, device)} of a guest, and its swap areas under "swap"."""
+    found = json.loads(lab.ssh(name, "findmnt -J --real -o TARGET,FSTYPE,SOURCE"))["filesystems"]
+    mounts = {}
+    while found:
+        entry = found.pop()
+        mounts[entry["target"]] = (entry["fstype"], entry["source"].split("[")[0])
+        found += entry.get("children", [])
+    mounts["swap"] = lab.ssh(name, "cat /proc/swaps").splitlines()[1:]
+    return mounts
+
+
+def content_with_itself(name):
+    """A guest that is well: cloud-init without errors, no failed unit, fstab complete."""
+    status = json.loads(lab.ssh(name, "cloud-init status --wait --format json", timeout=120))
+    check_equal(status["status"], "done", f"cloud-init: {status}; status")
+    check(not status.get("errors"), f"cloud-init's errors: {status}")
+    check_equal(lab.ssh(name, "systemctl list-units --failed --no-legend --plain"), "", "failed units")
+    lab.ssh(name, "sudo findmnt --verify --fstab >/dev/null")
+
+
+for number, fs in enumerate(("xfs", "btrfs")):
+    @suite.test(f"a root file system of {fs} is installed and boots", needs=[HAVE], heavy=True)
+    def _(number=number, fs=fs):
+        ip = f"192.168.100.{40 + number}"
+        installs_to_ready(f"on-{fs}", f"52:54:00:e2:e1:{0x20 + number:02x}", {"ip": ip, "storage": {"root": {"fs": fs}}})
+        check_equal(mounts_of(f"on-{fs}")["/"][0], fs, "root")
+        content_with_itself(f"on-{fs}")
+        lab.remove_vm(f"on-{fs}")
+
+
 @suite.test("a BIOS machine installs and boots its disk", needs=[HAVE], heavy=True)
 def _():
-    installs_to_ready("bios", "52:54:00:e2:e1:10", {"firmware": "bios"}, env=["VM_FIRMWARE=bios"])
+    installs_to_ready("bios", "52:54:00:e2:e1:10", {"firmware": "bios", "ip": "192.168.100.42"},
+        env=["VM_FIRMWARE=bios"])
+    table = json.loads(lab.ssh("bios", "sudo sfdisk -J /dev/vda"))["partitiontable"]
+    check_equal(table["label"], "gpt", "partition table")
+    check_equal([p["type"].upper()[:8] for p in table["partitions"]], ["21686148", "0FC63DAF"], "partition types")
+    lab.ssh("bios", "test ! -e /sys/firmware/efi")
+    content_with_itself("bios")
     lab.remove_vm("bios")
+
+
+@suite.test("storage: partitions and swap as planned, filled and mounted", needs=[HAVE], heavy=True)
+def _():
+    storage = {"swap": "256M", "partitions": [{"mount": "/srv/data", "size": "rest", "fs": "xfs"},
+        {"mount": "/var", "size": "25%", "label": "state"}, {"mount": "/", "size": "1536M"}]}
+    lab.define("parts", mac="52:54:00:e2:e1:22", arch="amd64", distro="debian-13", disks=[{"size": "4G"}],
+        storage=storage)
+    plan = json.loads(lab.vmlab("plan", "parts", "--json").stdout)["plan"]["partitions"]
+    installs_to_ready("parts", "52:54:00:e2:e1:22", {"ip": "192.168.100.43", "storage": storage})
+    table = json.loads(lab.ssh("parts", "sudo sfdisk -J /dev/vda"))["partitiontable"]
+    check_equal([(p["start"] * 512, p["size"] * 512) for p in table["partitions"]],
+        [(p["start_bytes"], p["size_bytes"]) for p in plan], "what `vmlab plan` says, and what is there;")
+    mounts = mounts_of("parts")
+    for where, fs in (("/", "ext4"), ("/var", "ext4"), ("/srv/data", "xfs"), ("/boot/efi", "vfat")):
+        check_equal(mounts.get(where, (None,))[0], fs, where)
+    check_equal(len(mounts["swap"]), 1, f"swap areas ({mounts['swap']})")
+    check_equal(lab.ssh("parts", "lsblk -no LABEL $(findmnt -no SOURCE /var)"), "state", "label of /var")
+    lab.ssh("parts", "test -e /var/lib/dpkg/status")
+    content_with_itself("parts")
+    lab.remove_vm("parts")
+
+
+@suite.test("match by serial: of two disks alike the one meant, the other is never written", needs=[HAVE],
+    heavy=True)
+def _():
+    installs_to_ready("twins", "52:54:00:e2:e1:23", {"ip": "192.168.100.44",
+        "disks": [{"size": "4G", "match": {"serial": "vmlab-1"}}, {"size": "4G"}]}, disk_bytes=f"{4 << 30} {4 << 30}")
+    check(mounts_of("twins")["/"][1].startswith("/dev/vdb"), f"root: {mounts_of('twins')['/']}")
+    lab.ssh("twins", "sudo cmp -n 4294967296 /dev/vda /dev/zero", timeout=200)
+    lab.remove_vm("twins")
+
+
+@suite.test("match that fits no disk: refused with all of them, nothing written", needs=[HAVE], heavy=True)
+def _():
+    only_the_lab()
+    lab.define("nomatch", mac="52:54:00:e2:e1:24", arch="amd64", distro="debian-13",
+        disks=[{"size": "4G", "match": {"model": "Samsung*"}}])
+    time.sleep(1)
+    lab.start_vm("nomatch", "52:54:00:e2:e1:24")
+    vm = eventually(lambda: (v := lab.vm("nomatch"))["state"] == "failed" and v, INSTALL_S, "state failed", every=1)
+    check_equal(vm["error"]["phase"], "plan", f"{vm['error']}; phase")
+    check("/dev/vda 4.0 GiB virtio serial=VMLAB-0" in vm["error"]["reason"], str(vm["error"]))
+    lab.remove_vm("nomatch")
 
 
 @suite.test("a network card with iPXE in its ROM takes the same way", needs=[HAVE], heavy=True)

@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
     &doctor_command,
     &new_command,
     &validate_command,
+    &plan_command,
     &image_command,
     &up_command,
     &ls_command,
