@@ -132,6 +132,11 @@ for fault in ("good", "cut", "flip", "plain"):
          "arch": {"amd64": "x86_64", "arm64": "aarch64"}[arch], "rootfs_url": f"{base}/{fault}/rootfs.tar.zst",
          "cloud_init_url": f"{base}/cloud-init/loop1", "report_url": f"{base}/report/52:54:00:00:00:01",
          "kernel_version": version, "kernel_args": "quiet", "rootfs": rootfs}
+    if fault == "good":   # the same with a layout of its own
+        json.dump(dict(c, storage={"swap": "64M", "partitions": [
+            {"mount": "/opt/deep", "size": "128M", "label": "deep"}, {"mount": "/opt", "size": "20%"}]}),
+            open(f"{work}/config-layout.json", "w"))
+        json.dump(dict(c, disks=[{"match": {"serial": "none has this"}}]), open(f"{work}/config-match.json", "w"))
     if fault == "plain":   # the predecessor's seven keys
         for key in ("format", "name", "hostname", "mac", "kernel_version", "kernel_args", "rootfs", "report_url"):
             del c[key]
@@ -340,6 +345,39 @@ result "a flipped bit: fails" test $status = 1
 result "...in a report with phase, reason, hint and log" says "$work/reports" '"phase":"rootfs","status":"failed"' \
 	"wrong SHA-256" '"hint":"' 'phase done phase=format'
 result "...and nothing to boot" bash -c "! head -c 512M '${loop}p1' | grep -aqi -e 'BOOTX64' -e 'BOOTAA64' -e 'EFI  '"
+
+# Old things at the places of the new partitions must not come back.
+disk_new 3G
+for offset in 1048576 537919488; do
+	mkfs.ext4 -q -F -L stale -E offset=$offset "$work/disk" 64M
+done
+losetup -c "$loop"
+run good --until partition
+check_blank()
+{
+	[ $status = 0 ] && [ -z "$(blkid -p -s TYPE -o value "${loop}p1" "${loop}p2")" ]
+}
+result "stale file systems where partitions begin are gone" check_blank
+
+disk_new 3G
+run layout --until configure
+result "a layout with nested mounts and swap" test $status = 0
+check_layout()
+{
+	local t=$work/target
+	[ "$(blkid -p -s TYPE -o value "${loop}p2")" = swap ] && e2fsck -fn "${loop}p3" &&
+		e2fsck -fn "${loop}p4" && e2fsck -fn "${loop}p5" &&
+		[ "$(blkid -p -s LABEL -o value "${loop}p3")" = deep ]
+	mkdir -p "$t" && mount -o ro "${loop}p5" "$t" && mount -o ro "${loop}p4" "$t/opt" &&
+		mount -o ro "${loop}p3" "$t/opt/deep"
+}
+result "...as it says" check_layout
+result "...each with its part of the tree" test -s "$work/target/opt/random" -a -d "$work/target/opt/deep/d" \
+	-a -d "$work/target/usr/bin"
+fstab_order() { [ "$(grep -o ' /[^ ]* ext4\| none swap' "$work/target/etc/fstab" | tr '\n' ,)" = \
+	' / ext4, /opt ext4, /opt/deep ext4, none swap,' ]; }
+result "...fstab with parents first" fstab_order
+umount -R "$work/target"
 
 disk_new 600M
 before=$(sha256sum <"$work/disk")
