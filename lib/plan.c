@@ -237,6 +237,24 @@ int plan_make(const struct plan_request *q, const struct disk *disks, size_t cou
 	return 0;
 }
 
+int plan_whole_disk(const struct plan_request *q, const struct disk *disks, size_t count,
+    struct plan *out, struct err *e)
+{
+	char have[32], need[32];
+
+	memset(out, 0, sizeof(*out));
+	int chosen = disk_choose(q->match, q->first_disk_bytes, disks, count, e);
+	if (chosen < 0)
+		return chosen;
+	const struct disk *d = &disks[chosen];
+	if (d->size_bytes < q->unpacked_bytes)
+		return err_set(e, ENOSPC, "disk %s has %s, too small: the image is that of a disk of %s; "
+		    "nothing was written", d->path, size_text(d->size_bytes, have, sizeof(have)),
+		    size_text(q->unpacked_bytes, need, sizeof(need)));
+	out->disk = *d;
+	return 0;
+}
+
 /* ---- UUIDs -------------------------------------------------------------------------------------*/
 
 /* RFC 9562, version 4. */

@@ -58,6 +58,11 @@ struct plan_request {
 must_check int plan_make(const struct plan_request *q, const struct disk *disks, size_t count,
     struct plan *out, struct err *e);
 
+/* For an image of a whole disk, which brings its partitions along: chooses the disk and checks that
+ * it holds q->unpacked_bytes. "storage" has no effect; the plan has no partitions. */
+must_check int plan_whole_disk(const struct plan_request *q, const struct disk *disks, size_t count,
+    struct plan *out, struct err *e);
+
 /* The smallest disk that plan_make() takes, to the MiB; 0 when even 64 TiB are too small. */
 uint64_t plan_min_bytes(const struct plan_request *q);
 

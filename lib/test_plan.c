@@ -232,6 +232,21 @@ static void test_refused(void **state)
 	assert_string_equal(p.disk.name, "vda");
 }
 
+static void test_whole_disk(void **state)
+{
+	struct plan_request q = request(NULL, 8 * GIB);
+	struct disk disks[2] = {disk("vda", 8 * GIB - 1), disk("vdb", 8 * GIB)};
+	struct err e = ERR_INIT;
+	struct plan p;
+
+	(void)state;
+	assert_int_equal(plan_whole_disk(&q, disks, 2, &p, &e), 0);
+	assert_string_equal(p.disk.name, "vdb");
+	assert_int_equal(p.count, 0);
+	assert_int_equal(plan_whole_disk(&q, disks, 1, &p, &e), -ENOSPC);
+	assert_non_null(strstr(e.msg, "nothing was written"));
+}
+
 static int random_fixed(void *buf, size_t len, struct err *e)
 {
 	(void)e;
@@ -293,6 +308,7 @@ int main(void)
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_too_small),
 	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_whole_disk),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_mounts),
 	};

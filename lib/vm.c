@@ -81,7 +81,8 @@ const struct vm_field vm_fields[] = {
 	"disk is refused, with a list of all.",
 	"one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
     {"firmware", vm_read_firmware, 0, "{\"enum\":[\"uefi\",\"bios\"]}",
-	"Firmware of the machine; `bios` only with `amd64`.", "`uefi`", "\"uefi\""},
+	"Firmware of the machine; `bios` only with `amd64`. A machine that was started by the other "
+	"one is not installed.", "`uefi`", "\"uefi\""},
     {"uuid", vm_read_uuid, VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 	"\"}",

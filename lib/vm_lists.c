@@ -133,7 +133,7 @@ static int known_keys(struct vm_reader *r, json_t *value, const char *const *kno
 
 static int read_disk_match(struct vm_reader *r, json_t *value)
 {
-	struct disk_match match;
+	struct disk_match match = {.path = ""};
 	struct json_path bad;
 
 	if (known_keys(r, value, disk_match_keys, disk_match_key_count) < 0)

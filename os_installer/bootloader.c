@@ -200,7 +200,7 @@ static int grub_install(int tree, const char *directory, const char *target, con
 	if (!argv[0] || !tree_exists(tree, modules))
 		return err_set(e, ENOENT, "the image has no GRUB for %s: build it with %s", target,
 		    package);
-	for (size_t i = 0; options[i] && i < 10; i++)
+	for (size_t i = 0; i < 10 && options[i]; i++)
 		argv[i + 1] = options[i];
 	return command_run(&(struct command){.argv = argv, .root = directory, .timeout_s = 300}, e);
 }

@@ -350,12 +350,12 @@ static int swap_make(const struct plan_partition *part, uint64_t bytes, struct e
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	_cleanup_free_ uint8_t *page = malloc(page_bytes);
-	_cleanup_close_ int fd = device_open(part->path, O_EXCL, e);
 
-	if (fd < 0)
-		return fd;
 	if (!page)
 		return err_set(e, ENOMEM, "out of memory");
+	_cleanup_close_ int fd = device_open(part->path, O_EXCL, e);
+	if (fd < 0)
+		return fd;
 	disk_swap_header(part->label, part->fs_uuid, bytes, page_bytes, page);
 	if (pwrite(fd, page, page_bytes, 0) != (ssize_t)page_bytes || fsync(fd) < 0)
 		return err_errno(e, "cannot write to %s", part->path);

@@ -66,6 +66,18 @@ def _():
     check(re.search(r"broken\.json:2", done.stdout + done.stderr), f"no file and line: {done.stdout} {done.stderr}")
 
 
+@suite.test("`vmlab plan` prints the partitions, and refuses a disk that is too small", needs=[HAVE])
+def _():
+    lab.define("planned", mac="52:54:00:e2:e0:04", arch="amd64", distro="debian-13", disks=[{"size": "8G"}],
+        storage={"root": {"fs": "xfs"}, "swap": "1G"})
+    text = lab.vmlab("plan", "planned", "--disk", "20G").stdout
+    check(re.search(r"2 +swap +swap +1\.0 GiB.*\n +3 +/ +xfs +18\.5 GiB", text), f"not the layout:\n{text}")
+    done = lab.vmlab("plan", "planned", "--disk", "1G", check_rc=False)
+    os.unlink(os.path.join(lab.vms, "planned.json"))
+    check_equal(done.returncode, 1, "exit status")
+    check("too small" in done.stderr and "at least" in done.stderr, done.stderr)
+
+
 @suite.test(READY, needs=[HAVE])
 def _():
     began = time.monotonic()

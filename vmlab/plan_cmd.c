@@ -135,10 +135,8 @@ static int subject_plan(
 	if (s->vm->disk_count == 0 && !w->disk_bytes)
 		return err_set(e, ENODEV, "%s has no disk: add \"disks\" to its definition, or name a "
 		    "size with --disk", s->vm->name);
-	if (image_is_disk(s) && s->request.unpacked_bytes > d.size_bytes)
-		return err_set(e, ENOSPC, "the disk is too small: the image is that of a disk of %llu "
-		    "bytes", (unsigned long long)s->request.unpacked_bytes);
-	int r = image_is_disk(s) ? 0 : plan_make(&s->request, &d, 1, &p, e);
+	int r = image_is_disk(s) ? plan_whole_disk(&s->request, &d, 1, &p, e)
+				 : plan_make(&s->request, &d, 1, &p, e);
 	if (r < 0)
 		return err_wrap(e, "%s", s->vm->name);
 	if (w->json)
