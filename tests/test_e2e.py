@@ -463,6 +463,7 @@ def _():
 def _():
     storage = {"swap": "256M", "partitions": [{"mount": "/srv/data", "size": "rest", "fs": "xfs"},
         {"mount": "/var", "size": "25%", "label": "state"}, {"mount": "/", "size": "1536M"}]}
+    only_the_lab() # `vmlab up` for the lab would start what is defined already
     lab.define("parts", mac="52:54:00:e2:e1:22", arch="amd64", distro="debian-13", disks=[{"size": "4G"}],
         storage=storage)
     plan = json.loads(lab.vmlab("plan", "parts", "--json").stdout)["plan"]["partitions"]
