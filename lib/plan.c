@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MIB (1ULL << 20)
+#define GIB (1ULL << 30)
 #define ALIGN_BYTES MIB
 #define ESP_BYTES (512 * MIB)
 #define BIOS_BOOT_BYTES MIB
@@ -149,11 +150,17 @@ uint64_t plan_min_bytes(const struct plan_request *q)
 	return high * MIB;
 }
 
+/* Up to what size_text() shows, so that a disk of the size it names is large enough. */
+static uint64_t round_up(uint64_t bytes)
+{
+	return bytes < GIB ? bytes : (bytes * 10 + GIB - 1) / GIB * GIB / 10;
+}
+
 static int refuse_size(
     const struct plan_request *q, const struct disk *d, const uint64_t *size, struct err *e)
 {
-	char have[32], need[32], unpacked[32], gets[32], wants[32], what[300] = "", image[80] = "";
-	uint64_t least = plan_min_bytes(q);
+	char have[32], need[32], unpacked[32] = "", gets[32], wants[32], what[300] = "", image[80] = "";
+	uint64_t least = round_up(plan_min_bytes(q));
 	int i = starved(q, size);
 
 	if (q->unpacked_bytes)

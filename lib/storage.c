@@ -137,12 +137,12 @@ static int size_read(struct reader *r, const json_t *value, struct storage_parti
 	return 0;
 }
 
-/* What the boot, the kernel or the first programs need before anything else is mounted, and the
- * links of a merged /usr. */
+/* What the boot, the kernel or the first programs need before anything else is mounted, and what is
+ * a link in the distributions' trees. */
 static bool mount_reserved(const char *mount)
 {
 	static const char *const reserved[] = {"/boot/efi", "/proc", "/sys", "/dev", "/run", "/etc",
-	    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+	    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/var/run", "/var/lock"};
 
 	for (size_t i = 0; i < COUNT(reserved); i++) {
 		size_t len = strlen(reserved[i]);

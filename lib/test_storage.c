@@ -114,6 +114,7 @@ static void test_refuses(void **state)
 	    {ONE("\"mount\":\"/a b\",\"size\":\"1G\""), "partitions[0].mount", "absolute"},
 	    {ONE("\"mount\":\"/etc\",\"size\":\"1G\""), "partitions[0].mount", "of its own"},
 	    {ONE("\"mount\":\"/dev/shm\",\"size\":\"1G\""), "partitions[0].mount", "of its own"},
+	    {ONE("\"mount\":\"/var/run\",\"size\":\"1G\""), "partitions[0].mount", "of its own"},
 	    {ONE("\"mount\":\"/boot/efi\",\"size\":\"1G\""), "partitions[0].mount", "of its own"},
 	    {ONE("\"mount\":\"/var\",\"size\":\"much\""), "partitions[0].size", "not a size"},
 	    {ONE("\"mount\":\"/var\",\"size\":\"200M\",\"fs\":\"xfs\""), "partitions[0].size",
