@@ -481,6 +481,19 @@ def _():
     lab.remove_vm("parts")
 
 
+@suite.test("BIOS, /boot of its own, btrfs root, an NVMe disk chosen by transport", needs=[HAVE], heavy=True)
+def _():
+    installs_to_ready("mixed", "52:54:00:e2:e1:25", {"ip": "192.168.100.45", "firmware": "bios",
+        "disks": [{"size": "4G", "match": {"transport": "nvme", "pick": "largest"}}],
+        "storage": {"root": {"fs": "btrfs"}, "partitions": [{"mount": "/boot", "size": "512M"}]}},
+        env=["VM_FIRMWARE=bios", "VM_DISK_BUS=nvme"])
+    mounts = mounts_of("mixed")
+    check_equal((mounts["/"][0], mounts["/boot"][0]), ("btrfs", "ext4"), "root and /boot")
+    check(mounts["/"][1].startswith("/dev/nvme0n1p"), f"root: {mounts['/']}")
+    content_with_itself("mixed")
+    lab.remove_vm("mixed")
+
+
 @suite.test("match by serial: of two disks alike the one meant, the other is never written", needs=[HAVE],
     heavy=True)
 def _():
