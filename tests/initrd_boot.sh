@@ -65,7 +65,7 @@ start() # title, initrd, kernel arguments, further QEMU arguments
 	cp "$image/vmlinuz" "$dir/vmlinuz"
 	for disk in 0 1 2 3; do
 		rm -f "$dir/disk$disk"
-		truncate -s 256M "$dir/disk$disk"
+		truncate -s 400M "$dir/disk$disk"
 	done
 	rm -f "$dir/in"
 	mkfifo "$dir/in"
@@ -151,6 +151,10 @@ shell_mode() # base
 	expect "$1: mkfs.ext4 and mount" "ext4 mounted"
 	send 'mkfs.vfat -F 32 /dev/nvme0n1 && mkdir /b && mount -t vfat /dev/nvme0n1 /b && echo "vfat" mounted'
 	expect "$1: mkfs.vfat and mount" "vfat mounted"
+	send 'mkfs.xfs -q /dev/sda && mkdir /c && mount -t xfs /dev/sda /c && echo "xfs" mounted'
+	expect "$1: mkfs.xfs and mount" "xfs mounted"
+	send 'mkfs.btrfs -q /dev/sdb && mkdir /d && mount -t btrfs /dev/sdb /d && echo "btrfs" mounted'
+	expect "$1: mkfs.btrfs and mount" "btrfs mounted"
 	send 'sleep 100 & jobs; kill %1; tty; echo "job" control'
 	expect "$1: the shell has a terminal" "/dev/ttyS0"
 	expect "$1: waits calmly for the card iPXE used" "waiting for a network card with the address $mac"
