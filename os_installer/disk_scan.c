@@ -123,15 +123,26 @@ static const char *transport_of(const char *name, const char *device)
 	return "scsi";
 }
 
+/* The kernel counts ports over all controllers, udev within one. */
+static unsigned ata_port(const char *device, const char *ata, unsigned number)
+{
+	char path[PATH_MAX + 64];
+	unsigned port = number;
+
+	snprintf(path, sizeof(path), "%.*s/ata%u/ata_port/ata%u/port_no", (int)(ata - device), device,
+	    number, number);
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	return f && fscanf(f, "%u", &port) == 1 ? port : number;
+}
+
 /* udev's name for the place, for what is behind PCI: its address, then what lies below it. */
 static void by_path_of(const char *name, const char *device, char *out, size_t size)
 {
 	const char *pci = NULL, *ata = strstr(device, "/ata"), *target;
 	unsigned a, b, c, d, number;
-	int len;
 
 	for (const char *p = device; (p = strchr(p, '/')); p++)
-		if (sscanf(p, "/%4x:%2x:%2x.%1x/%n", &a, &b, &c, &d, &len) == 4)
+		if (sscanf(p, "/%4x:%2x:%2x.%1x/", &a, &b, &c, &d) == 4)
 			pci = p + 1;
 	out[0] = '\0';
 	if (!pci)
@@ -142,7 +153,7 @@ static void by_path_of(const char *name, const char *device, char *out, size_t s
 	if (sscanf(name, "nvme%*un%u", &number) == 1)
 		snprintf(end, size, "-nvme-%u", number);
 	else if (ata && sscanf(ata, "/ata%u/", &number) == 1)
-		snprintf(end, size, "-ata-%u", number);
+		snprintf(end, size, "-ata-%u", ata_port(device, ata, number));
 	else if ((target = strstr(device, "/target")) && strncmp(name, "sd", 2) == 0 &&
 	    (target = strchr(target + 1, '/')) && sscanf(target, "/%*u:%u:%u:%u/", &a, &b, &c) == 3)
 		snprintf(end, size, "-scsi-0:%u:%u:%u", a, b, c);
