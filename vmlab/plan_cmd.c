@@ -85,6 +85,25 @@ static int subject_load(
 	return r;
 }
 
+/* The GRUB that the machine's firmware starts, when the image is known to lack it. */
+static const char *grub_missing(const struct subject *s)
+{
+	const char *needed = s->vm->firmware == VM_FIRMWARE_BIOS ? "grub-i386-pc"
+	    : s->vm->arch == VM_ARCH_ARM64			 ? "grub-arm64-efi"
+								 : "grub-x86_64-efi";
+	const json_t *provides = json_object_get(s->manifest, "provides"), *part;
+	size_t i;
+
+	if (!json_is_array(provides) || image_is_disk(s))
+		return NULL;
+	json_array_foreach(provides, i, part)
+	{
+		if (json_is_string(part) && strcmp(json_string_value(part), needed) == 0)
+			return NULL;
+	}
+	return needed;
+}
+
 static void print_text(const struct lab *lab, const struct subject *s, const struct plan *p)
 {
 	const json_t *match = json_object_get(
@@ -102,6 +121,9 @@ static void print_text(const struct lab *lab, const struct subject *s, const str
 		    size_text(s->request.unpacked_bytes, size, sizeof(size)));
 	else
 		plan_print(stdout, p);
+	if (grub_missing(s))
+		printf("the image has no %s: the installed system would not boot; build the image "
+		       "again, or import one that has it\n", grub_missing(s));
 	if (!s->manifest)
 		printf("there is no image %s/%s in %s yet: whether the system fits is not checked "
 		       "(`vmlab image build %s` makes one)\n",
