@@ -3,9 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -338,8 +336,6 @@ static int phase_configure(struct install *in, struct err *e)
 	    in->has_seed ? &in->seed : NULL, e);
 }
 
-/* Writes a file system out. GRUB reads it without replaying its journal, which syncing alone may
- * leave for later: freezing empties that, too. */
 static int sync_tree(int tree, const char *path, struct err *e)
 {
 	_cleanup_close_ int dir = tree_directory(tree, path, e);
@@ -350,8 +346,6 @@ static int sync_tree(int tree, const char *path, struct err *e)
 	_cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || syncfs(fd) < 0)
 		return err_errno(e, "cannot write out the file system at %s", path);
-	if (ioctl(fd, FIFREEZE, 0) == 0 && ioctl(fd, FITHAW, 0) < 0)
-		return err_errno(e, "cannot go on writing to the file system at %s", path);
 	return 0;
 }
 
@@ -378,6 +372,7 @@ static int phase_bootloader(struct install *in, struct err *e)
 	struct mounting mounting = {.in = in, .e = e};
 	int r;
 
+	unsigned without_esp = in->mounts.count;
 	if (esp && (r = esp_mount(in, esp, e)) < 0)
 		return r;
 	unsigned without_chroot = in->mounts.count;
@@ -385,8 +380,10 @@ static int phase_bootloader(struct install *in, struct err *e)
 	    (r = bootloader_stage(in->tree, in->o->directory, in->config, &in->plan,
 		 &in->bootloader, e)) < 0 ||
 	    (r = mounts_undo(&in->mounts, without_chroot, e)) < 0 ||
-	    (r = plan_each_mount(&in->plan, partition_sync, &mounting)) < 0 ||
-	    (esp && (r = sync_tree(in->tree, esp->mount, e)) < 0) ||
+	    (r = plan_each_mount(&in->plan, partition_sync, &mounting)) < 0)
+		return r;
+	mounts_seal(&in->mounts, without_esp);
+	if ((esp && (r = sync_tree(in->tree, esp->mount, e)) < 0) ||
 	    (r = bootloader_activate(in->tree, &in->bootloader, e)) < 0 ||
 	    (esp && (r = sync_tree(in->tree, esp->mount, e)) < 0))
 		return r;

@@ -95,6 +95,18 @@ static int undo_one(const char *where, struct err *e)
 	return err_errno(e, "cannot unmount %s", where);
 }
 
+void mounts_seal(const struct mounts *m, unsigned count)
+{
+	for (unsigned i = count; i-- > 0;) {
+		int n = 0;
+		while (mount(NULL, m->where[i], NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0 &&
+		    errno == EBUSY && n++ < BUSY_TRIES)
+			usleep(20000);
+		if (n > BUSY_TRIES)
+			log_warn("%s is still being written to", m->where[i]);
+	}
+}
+
 int mounts_undo(struct mounts *m, unsigned keep, struct err *e)
 {
 	while (m->count > keep) {
