@@ -25,7 +25,7 @@ const char *size_text(uint64_t bytes, char *buf, size_t size)
 	return buf;
 }
 
-/* ---- reading a match ---------------------------------------------------------------------------*/
+/* ---- reading a match -------------------------------------------------------------------------*/
 
 const char *const disk_match_keys[] = {
     "path", "serial", "wwn", "model", "transport", "min_size", "max_size", "pick"};
@@ -66,8 +66,8 @@ static int pick_set(const struct slot *s, const char *text, struct err *e)
 	else if (strcmp(text, "smallest") == 0)
 		*s->pick = DISK_PICK_SMALLEST;
 	else
-		return err_set(
-		    e, EINVAL, "\"%.40s\" is not possible: write \"largest\" or \"smallest\"", text);
+		return err_set(e, EINVAL,
+		    "\"%.40s\" is not possible: write \"largest\" or \"smallest\"", text);
 	return 0;
 }
 
@@ -97,7 +97,8 @@ static int together(const struct disk_match *m, struct json_path *bad, struct er
 	bool known = !m->transport[0];
 
 	if (m->path[0] && strncmp(m->path, "/dev/", 5) != 0 && strchr(m->path, '/')) {
-		err_set(e, EINVAL, "must be a device such as \"/dev/sda\", or where it is plugged in, "
+		err_set(e, EINVAL,
+		    "must be a device such as \"/dev/sda\", or where it is plugged in, "
 		    "such as \"pci-0000:00:1f.2-ata-1\"");
 		return fail_at(bad, "path");
 	}
@@ -145,12 +146,13 @@ int disk_match_parse(
 			return fail_at(bad, slots[i].key);
 	}
 	if (given == 0)
-		return err_set(e, EINVAL, "says nothing about the disk: add a key such as \"serial\", "
+		return err_set(e, EINVAL,
+		    "says nothing about the disk: add a key such as \"serial\", "
 		    "\"model\" or \"pick\", or leave \"match\" out");
 	return together(out, bad, e);
 }
 
-/* ---- matching ----------------------------------------------------------------------------------*/
+/* ---- matching --------------------------------------------------------------------------------*/
 
 /* '*' any text, '?' any character; upper and lower case are the same. */
 static bool glob_matches(const char *pattern, const char *text)
@@ -162,7 +164,7 @@ static bool glob_matches(const char *pattern, const char *text)
 			star = ++pattern;
 			resume = text;
 		} else if (*pattern == '?' ||
-		    tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
+			   tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
 			pattern++;
 			text++;
 		} else if (star) {
@@ -180,7 +182,8 @@ static bool glob_matches(const char *pattern, const char *text)
 /* The number itself: sysfs, udev and labels spell it with different prefixes. */
 static const char *wwn_digits(const char *wwn)
 {
-	static const char *const prefixes[] = {"wwn-", "naa.", "eui.", "nvme.", "uuid.", "t10.", "0x"};
+	static const char *const prefixes[] = {
+	    "wwn-", "naa.", "eui.", "nvme.", "uuid.", "t10.", "0x"};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
 		if (strncasecmp(wwn, prefixes[i], strlen(prefixes[i])) == 0)
@@ -221,16 +224,16 @@ static const char *mismatch(const struct disk_match *m, const struct disk *d)
 	return NULL;
 }
 
-/* ---- choosing ----------------------------------------------------------------------------------*/
+/* ---- choosing --------------------------------------------------------------------------------*/
 
 const char *disk_describe(const struct disk *d, char *buf, size_t size)
 {
 	char bytes[32];
 
 	snprintf(buf, size, "%s %s%s%s%s%s%s%s%s%s%s%s", d->path,
-	    size_text(d->size_bytes, bytes, sizeof(bytes)), d->transport[0] ? " " : "", d->transport,
-	    d->model[0] ? " model=" : "", d->model, d->serial[0] ? " serial=" : "", d->serial,
-	    d->wwn[0] ? " wwn=" : "", d->wwn, d->by_path[0] ? " at " : "", d->by_path);
+	    size_text(d->size_bytes, bytes, sizeof(bytes)), d->transport[0] ? " " : "",
+	    d->transport, d->model[0] ? " model=" : "", d->model, d->serial[0] ? " serial=" : "",
+	    d->serial, d->wwn[0] ? " wwn=" : "", d->wwn, d->by_path[0] ? " at " : "", d->by_path);
 	return buf;
 }
 
@@ -304,13 +307,16 @@ static int choose_matching(
 		equals += better >= 0;
 	}
 	if (best < 0)
-		return refuse(ENODEV, "no disk matches disks[0].match, nothing was written", m, disks,
-		    count, e);
+		return refuse(ENODEV, "no disk matches disks[0].match, nothing was written", m,
+		    disks, count, e);
 	if (equals > 1)
-		return refuse(ENOTUNIQ, m->pick == DISK_PICK_NONE
-			? "several disks match disks[0].match, say more about the one that is meant; "
+		return refuse(ENOTUNIQ,
+		    m->pick == DISK_PICK_NONE
+			? "several disks match disks[0].match, say more about the one that is "
+			  "meant; "
 			  "nothing was written"
-			: "several disks match disks[0].match and \"pick\" finds them equally large, "
+			: "several disks match disks[0].match and \"pick\" finds them equally "
+			  "large, "
 			  "say more about the one that is meant; nothing was written",
 		    m, disks, count, e);
 	return best;
@@ -332,10 +338,11 @@ int disk_choose(const struct disk_match *match, uint64_t first_disk_bytes, const
 				largest = disks[i].size_bytes;
 		}
 	if (count > 0 && usable == 0)
-		return refuse(ENODEV, "found no disk to install on; there are only", NULL, disks,
-		    count, e);
+		return refuse(
+		    ENODEV, "found no disk to install on; there are only", NULL, disks, count, e);
 	if (usable == 0)
-		return err_set(e, ENODEV, "found no disk to install on: give the machine a virtio, "
+		return err_set(e, ENODEV,
+		    "found no disk to install on: give the machine a virtio, "
 		    "SCSI, SATA or NVMe disk");
 	if (first_disk_bytes && usable > 1)
 		best = first_of_size(disks, count, first_disk_bytes);

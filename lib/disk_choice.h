@@ -29,7 +29,7 @@
 struct disk {
 	char name[DISK_NAME_SIZE]; /* in /sys/block */
 	char path[DISK_PATH_SIZE];
-	char by_path[DISK_TEXT_SIZE]; /* where it is plugged in, such as "pci-0000:00:05.0-nvme-1" */
+	char by_path[DISK_TEXT_SIZE]; /* where it is plugged in: "pci-0000:00:05.0-nvme-1" */
 	char model[DISK_TEXT_SIZE];
 	char serial[DISK_TEXT_SIZE];
 	char wwn[DISK_TEXT_SIZE];

@@ -21,7 +21,7 @@
 #define BOOT_MIN_BYTES (256 * MIB)
 #define VAR_MIN_BYTES (256 * MIB)
 
-/* ---- layout ------------------------------------------------------------------------------------*/
+/* ---- layout ----------------------------------------------------------------------------------*/
 
 static void partition_path(const struct disk *d, unsigned number, char *buf, size_t size)
 {
@@ -64,8 +64,8 @@ static uint64_t boot_bytes(enum vm_firmware firmware)
 
 /* Sizes of the partitions of `s` on a disk of that size. Returns false when they do not fit at all;
  * what takes the rest may come out with less than it needs. */
-static bool sizes_of(const struct plan_request *q, uint64_t disk_bytes,
-    uint64_t size[STORAGE_PARTITIONS_MAX])
+static bool sizes_of(
+    const struct plan_request *q, uint64_t disk_bytes, uint64_t size[STORAGE_PARTITIONS_MAX])
 {
 	const struct storage *s = q->storage;
 	uint64_t used = ALIGN_BYTES + boot_bytes(q->firmware), end = disk_end(disk_bytes);
@@ -75,7 +75,7 @@ static bool sizes_of(const struct plan_request *q, uint64_t disk_bytes,
 		if (p->unit == STORAGE_BYTES)
 			size[i] = align_down(p->amount + ALIGN_BYTES - 1);
 		else if (p->unit == STORAGE_PERCENT)
-			size[i] = align_down(disk_bytes * p->amount / 100); /* no disk overflows it */
+			size[i] = align_down(disk_bytes * p->amount / 100);
 		else
 			size[i] = used < end ? end - used : 0; /* it is the last */
 		if (size[i] > UINT64_MAX / 2 - used)
@@ -85,15 +85,15 @@ static bool sizes_of(const struct plan_request *q, uint64_t disk_bytes,
 	return used <= end;
 }
 
-/* ---- what is needed ----------------------------------------------------------------------------*/
+/* ---- what is needed --------------------------------------------------------------------------*/
 
-/* Every file and directory takes an inode and, on average, half a block of waste; a file system's own
- * tables take under 2 % and it works badly when nearly full. */
+/* Every file and directory takes an inode and, on average, half a block of waste; a file system's
+ * own tables take under 2 % and it works badly when nearly full. */
 static uint64_t root_needed(const struct plan_request *q)
 {
 	uint64_t slack = storage_root(q->storage)->fs == STORAGE_FS_BTRFS
-	    ? ROOT_SLACK_BYTES + BTRFS_SLACK_BYTES
-	    : ROOT_SLACK_BYTES;
+			     ? ROOT_SLACK_BYTES + BTRFS_SLACK_BYTES
+			     : ROOT_SLACK_BYTES;
 
 	if (q->unpacked_bytes == 0)
 		return 0;
@@ -105,10 +105,10 @@ static uint64_t root_needed(const struct plan_request *q)
 static uint64_t partition_needed(const struct plan_request *q, const struct storage_partition *p)
 {
 	uint64_t needed = storage_fs_min_bytes(p->fs);
-	uint64_t wanted = strcmp(p->mount, "/") == 0 ? root_needed(q)
-	    : strcmp(p->mount, "/boot") == 0         ? BOOT_MIN_BYTES
-	    : strcmp(p->mount, "/var") == 0          ? VAR_MIN_BYTES
-						     : 0;
+	uint64_t wanted = strcmp(p->mount, "/") == 0       ? root_needed(q)
+			  : strcmp(p->mount, "/boot") == 0 ? BOOT_MIN_BYTES
+			  : strcmp(p->mount, "/var") == 0  ? VAR_MIN_BYTES
+							   : 0;
 
 	for (unsigned i = 0; i < q->storage->count && strcmp(p->mount, "/") == 0; i++)
 		if (strcmp(q->storage->part[i].mount, "/usr") == 0)
@@ -159,7 +159,8 @@ static uint64_t round_up(uint64_t bytes)
 static int refuse_size(
     const struct plan_request *q, const struct disk *d, const uint64_t *size, struct err *e)
 {
-	char have[32], need[32], unpacked[32] = "", gets[32], wants[32], what[300] = "", image[80] = "";
+	char have[32], need[32], unpacked[32] = "", gets[32], wants[32], what[300] = "",
+				 image[80] = "";
 	uint64_t least = round_up(plan_min_bytes(q));
 	int i = starved(q, size);
 
@@ -168,9 +169,10 @@ static int refuse_size(
 		    size_text(q->unpacked_bytes, unpacked, sizeof(unpacked)));
 	if (least == 0 && i >= 0) {
 		const struct storage_partition *p = &q->storage->part[i];
-		return err_set(e, ENOSPC, "the layout fits no disk: %s gets %s and needs %s%s%s; correct "
-		    "\"storage\"; nothing was written", p->mount[0] ? p->mount : "swap",
-		    size_text(size[i], gets, sizeof(gets)),
+		return err_set(e, ENOSPC,
+		    "the layout fits no disk: %s gets %s and needs %s%s%s; correct "
+		    "\"storage\"; nothing was written",
+		    p->mount[0] ? p->mount : "swap", size_text(size[i], gets, sizeof(gets)),
 		    size_text(partition_needed(q, p), wants, sizeof(wants)),
 		    q->unpacked_bytes ? ", as the image unpacks to " : "", unpacked);
 	}
@@ -179,23 +181,31 @@ static int refuse_size(
 		    q->storage->part[i].mount[0] ? q->storage->part[i].mount : "swap",
 		    size_text(size[i], gets, sizeof(gets)),
 		    size_text(partition_needed(q, &q->storage->part[i]), wants, sizeof(wants)));
-	return err_set(e, ENOSPC, "disk %s has %s, too small: %s%sneeds a disk of at least %s%s; "
-	    "nothing was written", d->path, size_text(d->size_bytes, have, sizeof(have)), image,
-	    q->storage->count > 1 ? "the layout " : q->unpacked_bytes ? "" : "the system ",
+	return err_set(e, ENOSPC,
+	    "disk %s has %s, too small: %s%sneeds a disk of at least %s%s; "
+	    "nothing was written",
+	    d->path, size_text(d->size_bytes, have, sizeof(have)), image,
+	    q->storage->count > 1 ? "the layout "
+	    : q->unpacked_bytes   ? ""
+				  : "the system ",
 	    least ? size_text(least, need, sizeof(need)) : "more than 64 TiB", what);
 }
 
-/* ---- the plan ----------------------------------------------------------------------------------*/
+/* ---- the plan --------------------------------------------------------------------------------*/
 
 static int disk_check(const struct plan_request *q, const struct disk *d, struct err *e)
 {
 	if (d->sector_bytes < 512 || d->sector_bytes > 4096 ||
 	    (d->sector_bytes & (d->sector_bytes - 1)))
-		return err_set(e, ENOTSUP, "disk %s has sectors of %u bytes, which no firmware boots "
-		    "from", d->path, d->sector_bytes);
+		return err_set(e, ENOTSUP,
+		    "disk %s has sectors of %u bytes, which no firmware boots "
+		    "from",
+		    d->path, d->sector_bytes);
 	if (q->firmware == VM_FIRMWARE_BIOS && d->sector_bytes != 512)
-		return err_set(e, ENOTSUP, "disk %s has sectors of %u bytes, which a BIOS does not boot "
-		    "from: use UEFI or a disk with sectors of 512 bytes", d->path, d->sector_bytes);
+		return err_set(e, ENOTSUP,
+		    "disk %s has sectors of %u bytes, which a BIOS does not boot "
+		    "from: use UEFI or a disk with sectors of 512 bytes",
+		    d->path, d->sector_bytes);
 	return 0;
 }
 
@@ -234,9 +244,9 @@ int plan_make(const struct plan_request *q, const struct disk *disks, size_t cou
 	boot_add(out, q->firmware);
 	for (unsigned i = 0; i < q->storage->count; i++) {
 		const struct storage_partition *s = &q->storage->part[i];
-		enum plan_role role = s->fs == STORAGE_FS_SWAP ? PLAN_SWAP
-		    : strcmp(s->mount, "/") == 0               ? PLAN_ROOT
-							       : PLAN_DATA;
+		enum plan_role role = s->fs == STORAGE_FS_SWAP     ? PLAN_SWAP
+				      : strcmp(s->mount, "/") == 0 ? PLAN_ROOT
+								   : PLAN_DATA;
 		struct plan_partition *part = partition_add(out, role, s->fs, size[i]);
 		memcpy(part->label, s->label, sizeof(part->label));
 		memcpy(part->mount, s->mount, sizeof(part->mount));
@@ -255,14 +265,16 @@ int plan_whole_disk(const struct plan_request *q, const struct disk *disks, size
 		return chosen;
 	const struct disk *d = &disks[chosen];
 	if (d->size_bytes < q->unpacked_bytes)
-		return err_set(e, ENOSPC, "disk %s has %s, too small: the image is that of a disk of %s; "
-		    "nothing was written", d->path, size_text(d->size_bytes, have, sizeof(have)),
+		return err_set(e, ENOSPC,
+		    "disk %s has %s, too small: the image is that of a disk of %s; "
+		    "nothing was written",
+		    d->path, size_text(d->size_bytes, have, sizeof(have)),
 		    size_text(q->unpacked_bytes, need, sizeof(need)));
 	out->disk = *d;
 	return 0;
 }
 
-/* ---- UUIDs -------------------------------------------------------------------------------------*/
+/* ---- UUIDs -----------------------------------------------------------------------------------*/
 
 /* RFC 9562, version 4. */
 static void uuid_text(uint8_t b[16], char *out)
@@ -270,8 +282,9 @@ static void uuid_text(uint8_t b[16], char *out)
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
 	snprintf(out, UUID_TEXT_SIZE,
-	    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-	    b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+	    b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+	    b[15]);
 }
 
 int plan_assign_uuids(
@@ -292,7 +305,7 @@ int plan_assign_uuids(
 	return 0;
 }
 
-/* ---- reading it --------------------------------------------------------------------------------*/
+/* ---- reading it ------------------------------------------------------------------------------*/
 
 const struct plan_partition *plan_partition(const struct plan *p, enum plan_role role)
 {
@@ -311,8 +324,8 @@ const struct plan_partition *plan_boot(const struct plan *p)
 }
 
 /* "/" comes first; a parent's path is shorter than what lies below it. */
-int plan_each_mount(const struct plan *p,
-    int (*each)(void *ctx, const struct plan_partition *part), void *ctx)
+int plan_each_mount(
+    const struct plan *p, int (*each)(void *ctx, const struct plan_partition *part), void *ctx)
 {
 	for (size_t len = 1; len < STORAGE_MOUNT_SIZE; len++)
 		for (unsigned i = 0; i < p->count; i++) {
@@ -372,13 +385,13 @@ json_t *plan_json(const struct plan *p)
 
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct plan_partition *part = &p->part[i];
-		json_array_append_new(list, json_pack("{s:i, s:s, s:s*, s:s*, s:s, s:I, s:I}",
-		    "number", (int)i + 1, "role", plan_role_name(part->role),
-		    "mount", part->mount[0] ? part->mount : NULL,
-		    "fs", part->role == PLAN_BIOS_BOOT ? NULL : storage_fs_name(part->fs),
-		    "label", part->label,
-		    "start_bytes", (json_int_t)(part->start_lba * p->disk.sector_bytes),
-		    "size_bytes", (json_int_t)(part->sectors * p->disk.sector_bytes)));
+		json_array_append_new(list,
+		    json_pack("{s:i, s:s, s:s*, s:s*, s:s, s:I, s:I}", "number", (int)i + 1, "role",
+			plan_role_name(part->role), "mount", part->mount[0] ? part->mount : NULL,
+			"fs", part->role == PLAN_BIOS_BOOT ? NULL : storage_fs_name(part->fs),
+			"label", part->label, "start_bytes",
+			(json_int_t)(part->start_lba * p->disk.sector_bytes), "size_bytes",
+			(json_int_t)(part->sectors * p->disk.sector_bytes)));
 	}
 	return json_pack("{s:s, s:I, s:s, s:I, s:o}", "disk", p->disk.path, "disk_bytes",
 	    (json_int_t)p->disk.size_bytes, "table", "gpt", "needed_bytes",

@@ -1,9 +1,9 @@
 /* plan.h - how a disk is divided. Pure: definition, image and disk in, layout out. The installer
  * carries it out (os_installer/disk.c), `vmlab plan` prints it.
  *
- * Layout: GPT (UEFI 2.10, 5.3). Partition 1 is what the firmware boots from: for UEFI the EFI system
- * partition, 512 MiB, FAT32; for BIOS 1 MiB without a file system, for GRUB's core image. Then come
- * the partitions of "storage" in their order. Everything is aligned to 1 MiB.
+ * Layout: GPT (UEFI 2.10, 5.3). Partition 1 is what the firmware boots from: for UEFI the EFI
+ * system partition, 512 MiB, FAT32; for BIOS 1 MiB without a file system, for GRUB's core image.
+ * Then come the partitions of "storage" in their order. Everything is aligned to 1 MiB.
  */
 #ifndef LIB_PLAN_H
 #define LIB_PLAN_H
@@ -24,10 +24,10 @@ enum plan_role { PLAN_ESP, PLAN_BIOS_BOOT, PLAN_ROOT, PLAN_DATA, PLAN_SWAP };
 
 struct plan_partition {
 	enum plan_role role;
-	enum storage_fs fs;                /* PLAN_BIOS_BOOT has none */
-	char label[STORAGE_LABEL_SIZE];    /* of partition and file system */
-	char mount[STORAGE_MOUNT_SIZE];    /* in the installed system; "" for swap and BIOS boot */
-	uint64_t start_lba;                /* in sectors of the disk */
+	enum storage_fs fs;             /* PLAN_BIOS_BOOT has none */
+	char label[STORAGE_LABEL_SIZE]; /* of partition and file system */
+	char mount[STORAGE_MOUNT_SIZE]; /* in the installed system; "" for swap and BIOS boot */
+	uint64_t start_lba;             /* in sectors of the disk */
 	uint64_t sectors;
 	char path[DISK_PATH_SIZE];
 	char part_uuid[UUID_TEXT_SIZE];
@@ -49,7 +49,7 @@ struct plan_request {
 	const struct storage *storage;
 	const struct disk_match *match; /* NULL: none */
 	uint64_t first_disk_bytes;      /* the definition's size of its first disk; 0: unknown */
-	uint64_t unpacked_bytes;        /* what the image holds; 0: unknown, then any root is taken */
+	uint64_t unpacked_bytes; /* what the image holds; 0: unknown, then any root is taken */
 	uint64_t entries;
 };
 
@@ -79,8 +79,8 @@ const struct plan_partition *plan_boot(const struct plan *p);
 
 /* Calls `each` for every partition with a place in the tree but the EFI system partition, a parent
  * before what lies below it. Ends early with the first non-zero answer. */
-int plan_each_mount(const struct plan *p,
-    int (*each)(void *ctx, const struct plan_partition *part), void *ctx);
+int plan_each_mount(
+    const struct plan *p, int (*each)(void *ctx, const struct plan_partition *part), void *ctx);
 
 const char *plan_role_name(enum plan_role role);
 /* Of the file system; "-" for PLAN_BIOS_BOOT. */

@@ -48,7 +48,7 @@ const struct storage_partition *storage_root(const struct storage *s)
 	return NULL;
 }
 
-/* ---- values ------------------------------------------------------------------------------------*/
+/* ---- values ----------------------------------------------------------------------------------*/
 
 /* Where in "storage" the reader is, and its complaint. */
 struct reader {
@@ -129,11 +129,15 @@ static int size_read(struct reader *r, const json_t *value, struct storage_parti
 		return percent_read(r, text, p);
 	p->unit = STORAGE_BYTES;
 	if (vm_size_parse(text, &p->amount) < 0)
-		return err_set(r->e, EINVAL, "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or "
-		    "\"rest\"", text);
+		return err_set(r->e, EINVAL,
+		    "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or "
+		    "\"rest\"",
+		    text);
 	if (p->amount < MIB || p->amount > UINT64_MAX / 2)
-		return err_set(r->e, EINVAL, "\"%.40s\" is out of range: give the size with its unit, "
-		    "such as \"4G\"", text);
+		return err_set(r->e, EINVAL,
+		    "\"%.40s\" is out of range: give the size with its unit, "
+		    "such as \"4G\"",
+		    text);
 	return 0;
 }
 
@@ -180,8 +184,10 @@ static int mount_read(struct reader *r, const json_t *value, struct storage_part
 	if (p->fs == STORAGE_FS_SWAP)
 		return err_set(r->e, EINVAL, "must be left out: swap is not mounted anywhere");
 	if (!mount_valid(text))
-		return err_set(r->e, EINVAL, "\"%.60s\" is not a directory such as \"/var\": write an "
-		    "absolute path of letters, digits and . _ @ + -, without a / at its end", text);
+		return err_set(r->e, EINVAL,
+		    "\"%.60s\" is not a directory such as \"/var\": write an "
+		    "absolute path of letters, digits and . _ @ + -, without a / at its end",
+		    text);
 	if (mount_reserved(text))
 		return err_set(r->e, EINVAL, "\"%.60s\" cannot be a partition of its own", text);
 	strcpy(p->mount, text);
@@ -196,8 +202,10 @@ static int label_read(struct reader *r, const json_t *value, struct storage_part
 	if (text_of(r, value, &text) < 0)
 		return -EINVAL;
 	if (strlen(text) > max || strspn(text, ALNUM "._-") != strlen(text) || text[0] == '-')
-		return err_set(r->e, EINVAL, "\"%.40s\" is not a label for %s: write at most %zu letters, "
-		    "digits and . _ -", text, file_systems[p->fs].name, max);
+		return err_set(r->e, EINVAL,
+		    "\"%.40s\" is not a label for %s: write at most %zu letters, "
+		    "digits and . _ -",
+		    text, file_systems[p->fs].name, max);
 	strcpy(p->label, text);
 	return 0;
 }
@@ -206,9 +214,9 @@ static int label_read(struct reader *r, const json_t *value, struct storage_part
 static void label_default(struct storage_partition *p)
 {
 	size_t max = file_systems[p->fs].label_max;
-	const char *from = p->fs == STORAGE_FS_SWAP ? "swap"
-	    : strcmp(p->mount, "/") == 0	    ? "root"
-						    : p->mount + 1;
+	const char *from = p->fs == STORAGE_FS_SWAP     ? "swap"
+			   : strcmp(p->mount, "/") == 0 ? "root"
+							: p->mount + 1;
 
 	snprintf(p->label, sizeof(p->label), "%.*s", (int)max, from);
 	for (char *c = p->label; *c; c++)
@@ -216,7 +224,7 @@ static void label_default(struct storage_partition *p)
 			*c = '-';
 }
 
-/* ---- partitions --------------------------------------------------------------------------------*/
+/* ---- partitions ------------------------------------------------------------------------------*/
 
 /* Reads the member `key` when it is there; says in *there whether it was. */
 static int member(struct reader *r, const json_t *object, const char *key, bool *there,
@@ -240,10 +248,13 @@ static int partition_check(struct reader *r, const struct storage_partition *p)
 	bool root = strcmp(p->mount, "/") == 0;
 
 	if (p->fs != STORAGE_FS_SWAP && !p->mount[0])
-		return err_set(r->e, EINVAL, "has no \"mount\": add where it belongs, such as \"/var\"");
-	if (p->fs == STORAGE_FS_VFAT && (root || strcmp(p->mount, "/boot") == 0 ||
-		strncmp(p->mount, "/usr", 4) == 0 || strncmp(p->mount, "/var", 4) == 0))
-		return err_set(r->e, EINVAL, "cannot be vfat, which keeps no owners and links: use "
+		return err_set(
+		    r->e, EINVAL, "has no \"mount\": add where it belongs, such as \"/var\"");
+	if (p->fs == STORAGE_FS_VFAT &&
+	    (root || strcmp(p->mount, "/boot") == 0 || strncmp(p->mount, "/usr", 4) == 0 ||
+		strncmp(p->mount, "/var", 4) == 0))
+		return err_set(r->e, EINVAL,
+		    "cannot be vfat, which keeps no owners and links: use "
 		    "\"ext4\"");
 	if (p->unit == STORAGE_BYTES && p->amount < file_systems[p->fs].min_bytes) {
 		enter(r, "size", 0);
@@ -259,7 +270,8 @@ static int partition_read(struct reader *r, const json_t *value, struct storage_
 	bool there;
 
 	if (!json_is_object(value))
-		return err_set(r->e, EINVAL, "must be an object such as {\"mount\": \"/var\", "
+		return err_set(r->e, EINVAL,
+		    "must be an object such as {\"mount\": \"/var\", "
 		    "\"size\": \"4G\"}");
 	p->unit = STORAGE_REST;
 	if (member(r, value, "fs", &there, fs_read, p) < 0 ||
@@ -267,7 +279,8 @@ static int partition_read(struct reader *r, const json_t *value, struct storage_
 	    member(r, value, "size", &there, size_read, p) < 0)
 		return -EINVAL;
 	if (!there && strcmp(p->mount, "/") != 0)
-		return err_set(r->e, EINVAL, "has no \"size\": add one such as \"4G\", \"20%%\" or "
+		return err_set(r->e, EINVAL,
+		    "has no \"size\": add one such as \"4G\", \"20%%\" or "
 		    "\"rest\"");
 	if (member(r, value, "label", &there, label_read, p) < 0)
 		return -EINVAL;
@@ -276,8 +289,7 @@ static int partition_read(struct reader *r, const json_t *value, struct storage_
 	return partition_check(r, p);
 }
 
-static int partition_append(
-    struct reader *r, struct storage *s, const struct storage_partition *p)
+static int partition_append(struct reader *r, struct storage *s, const struct storage_partition *p)
 {
 	unsigned rests = 0;
 
@@ -287,11 +299,12 @@ static int partition_append(
 	for (unsigned i = 0; i < s->count; i++) {
 		rests += s->part[i].unit == STORAGE_REST;
 		if (p->mount[0] && strcmp(p->mount, s->part[i].mount) == 0)
-			return err_set(r->e, EINVAL, "has the same \"mount\" as another: \"%s\"",
-			    p->mount);
+			return err_set(
+			    r->e, EINVAL, "has the same \"mount\" as another: \"%s\"", p->mount);
 	}
 	if (p->unit == STORAGE_REST && rests > 0)
-		return err_set(r->e, EINVAL, "would be the second to take the rest of the disk: give it "
+		return err_set(r->e, EINVAL,
+		    "would be the second to take the rest of the disk: give it "
 		    "a \"size\" such as \"4G\" or \"20%%\"");
 	s->part[s->count++] = *p;
 	return 0;
@@ -308,8 +321,7 @@ static int partitions_read(
 	enter(r, "partitions", 0);
 	if (!json_is_array(list))
 		return err_set(r->e, EINVAL, "must be a list: put it in [] brackets");
-	json_array_foreach(list, i, value)
-	{
+	json_array_foreach(list, i, value) {
 		struct storage_partition p = {.fs = STORAGE_FS_EXT4};
 		enter(r, NULL, i);
 		const char *mount = json_string_value(json_object_get(value, "mount"));
@@ -336,7 +348,8 @@ static int root_read(struct reader *r, const json_t *value, struct storage_parti
 		return -EINVAL;
 	if (root->fs == STORAGE_FS_VFAT || root->fs == STORAGE_FS_SWAP) {
 		enter(r, "fs", 0);
-		return err_set(r->e, EINVAL, "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
+		return err_set(r->e, EINVAL,
+		    "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
 		    file_systems[root->fs].name);
 	}
 	leave(r);
@@ -353,22 +366,23 @@ static int swap_read(struct reader *r, const json_t *value, struct storage *s)
 	if (size_read(r, value, &p) < 0)
 		return -EINVAL;
 	if (p.unit == STORAGE_REST)
-		return err_set(r->e, EINVAL, "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
+		return err_set(
+		    r->e, EINVAL, "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
 	if (partition_append(r, s, &p) < 0)
 		return -EINVAL;
 	leave(r);
 	return 0;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------*/
+/* ---- all of it -------------------------------------------------------------------------------*/
 
 static void rest_to_the_end(struct storage *s)
 {
 	for (unsigned i = 0; i + 1 < s->count; i++)
 		if (s->part[i].unit == STORAGE_REST) {
 			struct storage_partition rest = s->part[i];
-			memmove(&s->part[i], &s->part[i + 1],
-			    (s->count - i - 1) * sizeof(s->part[0]));
+			memmove(
+			    &s->part[i], &s->part[i + 1], (s->count - i - 1) * sizeof(s->part[0]));
 			s->part[s->count - 1] = rest;
 			return;
 		}
@@ -385,7 +399,8 @@ static int percent_check(struct reader *r, const struct storage *s)
 	}
 	/* The partition that the firmware boots from takes something, too. */
 	if (percent >= 100)
-		return err_set(r->e, EINVAL, "gives away %llu%% of the disk: keep the sum below 100%%%s",
+		return err_set(r->e, EINVAL,
+		    "gives away %llu%% of the disk: keep the sum below 100%%%s",
 		    (unsigned long long)percent,
 		    rest ? ", as something has to be left for the rest" : "");
 	return 0;
@@ -399,8 +414,7 @@ void storage_default(struct storage *out)
 	    .mount = "/", .label = "root", .fs = STORAGE_FS_EXT4, .unit = STORAGE_REST};
 }
 
-int storage_parse(
-    const json_t *value, struct storage *out, struct json_path *bad, struct err *e)
+int storage_parse(const json_t *value, struct storage *out, struct json_path *bad, struct err *e)
 {
 	struct reader r = {.path = bad, .e = e};
 	struct storage_partition root;
@@ -411,7 +425,8 @@ int storage_parse(
 	root = out->part[0];
 	bad->depth = 0;
 	if (!json_is_object(value))
-		return err_set(e, EINVAL, "must be an object such as {\"root\": {\"fs\": \"xfs\"}}");
+		return err_set(
+		    e, EINVAL, "must be an object such as {\"root\": {\"fs\": \"xfs\"}}");
 	if (root_read(&r, json_object_get(value, "root"), &root) < 0 ||
 	    swap_read(&r, json_object_get(value, "swap"), &s) < 0 ||
 	    partitions_read(&r, json_object_get(value, "partitions"), root.fs, &s) < 0)
@@ -421,8 +436,10 @@ int storage_parse(
 		for (unsigned i = 0; i < s.count; i++)
 			rest |= s.part[i].unit == STORAGE_REST;
 		if (rest)
-			return err_set(e, EINVAL, "leaves nothing for \"/\": one of \"partitions\" "
-			    "takes the rest, so add {\"mount\": \"/\", \"size\": \"8G\"} or the like");
+			return err_set(e, EINVAL,
+			    "leaves nothing for \"/\": one of \"partitions\" "
+			    "takes the rest, so add {\"mount\": \"/\", \"size\": \"8G\"} or the "
+			    "like");
 		if (partition_append(&r, &s, &root) < 0)
 			return -EINVAL;
 	}

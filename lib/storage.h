@@ -41,7 +41,8 @@ struct storage {
 };
 
 /* The keys of "storage", "storage.root" and of an entry of its "partitions". */
-extern const char *const storage_keys[], *const storage_root_keys[], *const storage_partition_keys[];
+extern const char *const storage_keys[], *const storage_root_keys[],
+					     *const storage_partition_keys[];
 extern const size_t storage_key_count, storage_root_key_count, storage_partition_key_count;
 
 /* What holds without "storage": "/", ext4, the rest. */

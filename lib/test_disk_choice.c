@@ -14,19 +14,44 @@
 #define GIB (UINT64_C(1) << 30)
 
 static const struct disk machine[] = {
-    {.name = "sda", .path = "/dev/sda", .by_path = "pci-0000:00:1f.2-ata-1", .model = "QEMU HARDDISK",
-	.serial = "VMLAB-0", .wwn = "naa.5000c500a1b2c3d4", .transport = "sata",
-	.size_bytes = 8 * GIB, .sector_bytes = 512},
-    {.name = "nvme0n1", .path = "/dev/nvme0n1", .by_path = "pci-0000:01:00.0-nvme-1",
-	.model = "Samsung SSD 980 PRO 1TB", .serial = "S4EVNF0M123456", .wwn = "eui.002538b911b1",
-	.transport = "nvme", .size_bytes = 931 * GIB, .sector_bytes = 512},
-    {.name = "nvme1n1", .path = "/dev/nvme1n1", .model = "Samsung SSD 980 PRO 1TB",
-	.serial = "S4EVNF0M999999", .transport = "nvme", .size_bytes = 931 * GIB,
+    {.name = "sda",
+	.path = "/dev/sda",
+	.by_path = "pci-0000:00:1f.2-ata-1",
+	.model = "QEMU HARDDISK",
+	.serial = "VMLAB-0",
+	.wwn = "naa.5000c500a1b2c3d4",
+	.transport = "sata",
+	.size_bytes = 8 * GIB,
 	.sector_bytes = 512},
-    {.name = "vda", .path = "/dev/vda", .serial = "", .transport = "virtio", .size_bytes = 4 * GIB,
+    {.name = "nvme0n1",
+	.path = "/dev/nvme0n1",
+	.by_path = "pci-0000:01:00.0-nvme-1",
+	.model = "Samsung SSD 980 PRO 1TB",
+	.serial = "S4EVNF0M123456",
+	.wwn = "eui.002538b911b1",
+	.transport = "nvme",
+	.size_bytes = 931 * GIB,
 	.sector_bytes = 512},
-    {.name = "sdb", .path = "/dev/sdb", .model = "Stick", .transport = "usb", .excluded = "removable",
-	.size_bytes = 16 * GIB, .sector_bytes = 512},
+    {.name = "nvme1n1",
+	.path = "/dev/nvme1n1",
+	.model = "Samsung SSD 980 PRO 1TB",
+	.serial = "S4EVNF0M999999",
+	.transport = "nvme",
+	.size_bytes = 931 * GIB,
+	.sector_bytes = 512},
+    {.name = "vda",
+	.path = "/dev/vda",
+	.serial = "",
+	.transport = "virtio",
+	.size_bytes = 4 * GIB,
+	.sector_bytes = 512},
+    {.name = "sdb",
+	.path = "/dev/sdb",
+	.model = "Stick",
+	.transport = "usb",
+	.excluded = "removable",
+	.size_bytes = 16 * GIB,
+	.sector_bytes = 512},
 };
 #define MACHINE_DISKS (sizeof(machine) / sizeof(*machine))
 
@@ -101,7 +126,8 @@ static void test_choice(void **state)
 	    {"{\"serial\":\"none of these\"}", -ENODEV,
 		{"/dev/sda 8.0 GiB sata model=QEMU HARDDISK serial=VMLAB-0", "(another serial)",
 		    "/dev/vda 4.0 GiB virtio (no serial)"}},
-	    {"{\"transport\":\"usb\"}", -ENODEV, {"/dev/sdb", "(removable)", "(another transport)"}},
+	    {"{\"transport\":\"usb\"}", -ENODEV,
+		{"/dev/sdb", "(removable)", "(another transport)"}},
 	    {"{\"min_size\":\"2T\"}", -ENODEV, {"(smaller than min_size)"}},
 	    {"{\"wwn\":\"0x1\"}", -ENODEV, {"(no wwn)", "(another wwn)"}},
 	};
@@ -155,10 +181,10 @@ static void test_without_match(void **state)
 		const char *taken;
 	} table[] = {
 	    {{"vda"}, {8}, 0, "vda"},
-	    {{"vda"}, {8}, 20, "vda"},                     /* the only one, whatever its size */
-	    {{"vda", "vdb"}, {8, 20}, 0, "vdb"},           /* the largest */
-	    {{"vda", "vdb"}, {8, 20}, 8, "vda"},           /* the definition's size */
-	    {{"vdb", "vda"}, {8, 8}, 8, "vda"},            /* equal: in order of names */
+	    {{"vda"}, {8}, 20, "vda"},           /* the only one, whatever its size */
+	    {{"vda", "vdb"}, {8, 20}, 0, "vdb"}, /* the largest */
+	    {{"vda", "vdb"}, {8, 20}, 8, "vda"}, /* the definition's size */
+	    {{"vdb", "vda"}, {8, 8}, 8, "vda"},  /* equal: in order of names */
 	    {{"vdaa", "vdb"}, {8, 8}, 0, "vdb"},
 	    {{"sdb", "nvme0n1", "sda"}, {9, 9, 9}, 7, "nvme0n1"},
 	    {{"sdc", "sdb", "sda"}, {30, 20, 10}, 10, "sda"},
@@ -168,7 +194,9 @@ static void test_without_match(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct disk disks[5] = {{.name = "sdz", .path = "/dev/sdz", .excluded = "in use",
+		struct disk disks[5] = {{.name = "sdz",
+		    .path = "/dev/sdz",
+		    .excluded = "in use",
 		    .size_bytes = 99 * GIB}};
 		size_t n = 0;
 		for (; n < 4 && table[i].names[n]; n++) {

@@ -38,9 +38,8 @@ static struct plan_request request(const char *text, uint64_t unpacked)
 			fail_msg("%s: %s", text, e.msg);
 		json_decref(value);
 	}
-	return (struct plan_request){.storage = &storage,
-	    .unpacked_bytes = unpacked,
-	    .entries = unpacked ? 16000 : 0};
+	return (struct plan_request){
+	    .storage = &storage, .unpacked_bytes = unpacked, .entries = unpacked ? 16000 : 0};
 }
 
 static void layout_check(uint64_t size, uint32_t sector)
@@ -99,7 +98,8 @@ static void test_printed(void **state)
 		"disk /dev/vda, 20.0 GiB, GPT\n"
 		"  1  /boot/efi   vfat   512.0 MiB  sectors 2048 to 1050623\n"
 		"  2  /           ext4    19.5 GiB  sectors 1050624 to 41940991\n"},
-	    {"{\"swap\":\"2G\",\"partitions\":[{\"mount\":\"/var\",\"size\":\"20%\",\"fs\":\"xfs\"},"
+	    {"{\"swap\":\"2G\",\"partitions\":[{\"mount\":\"/"
+	     "var\",\"size\":\"20%\",\"fs\":\"xfs\"},"
 	     "{\"mount\":\"/\",\"size\":\"4G\"},{\"mount\":\"/srv\",\"size\":\"rest\"}]}",
 		VM_FIRMWARE_BIOS, 20 * GIB,
 		"disk /dev/vda, 20.0 GiB, GPT\n"
@@ -138,7 +138,8 @@ static void test_json(void **state)
 	assert_string_equal(text,
 	    "{\"disk\":\"/dev/vda\",\"disk_bytes\":8589934592,\"table\":\"gpt\","
 	    "\"needed_bytes\":805830656,\"partitions\":["
-	    "{\"number\":1,\"role\":\"esp\",\"mount\":\"/boot/efi\",\"fs\":\"vfat\",\"label\":\"ESP\","
+	    "{\"number\":1,\"role\":\"esp\",\"mount\":\"/boot/"
+	    "efi\",\"fs\":\"vfat\",\"label\":\"ESP\","
 	    "\"start_bytes\":1048576,\"size_bytes\":536870912},"
 	    "{\"number\":2,\"role\":\"swap\",\"fs\":\"swap\",\"label\":\"swap\","
 	    "\"start_bytes\":537919488,\"size_bytes\":1073741824},"
@@ -148,8 +149,8 @@ static void test_json(void **state)
 	json_decref(doc);
 }
 
-/* Every layout, from byte to byte: what is refused says so, and the size that is named is taken and,
- * to the alignment, the smallest. */
+/* Every layout, from byte to byte: what is refused says so, and the size that is named is taken
+ * and, to the alignment, the smallest. */
 static void test_too_small(void **state)
 {
 	static const struct {
@@ -162,7 +163,8 @@ static void test_too_small(void **state)
 	    {"{\"swap\":\"50%\"}", 1900, 4000},
 	    {"{\"partitions\":[{\"mount\":\"/var\",\"size\":\"20%\",\"fs\":\"xfs\"}]}", 1500, 2500},
 	    {"{\"partitions\":[{\"mount\":\"/\",\"size\":\"2G\"},"
-	     "{\"mount\":\"/data\",\"size\":\"rest\",\"fs\":\"btrfs\"}]}", 2816, 2820},
+	     "{\"mount\":\"/data\",\"size\":\"rest\",\"fs\":\"btrfs\"}]}",
+		2816, 2820},
 	    {"{\"partitions\":[{\"mount\":\"/usr\",\"size\":\"2G\"}]}", 2800, 3000},
 	};
 
@@ -218,9 +220,11 @@ static void test_refused(void **state)
 	/* The message says which partition is too small. */
 	q = request("{\"partitions\":[{\"mount\":\"/var\",\"size\":\"2%\"}]}", 400 * MIB);
 	assert_int_equal(plan_make(&q, &d, 1, &p, &e), -ENOSPC);
-	assert_non_null(strstr(e.msg, "disk /dev/vda has 8.0 GiB, too small: the image unpacks to 400.0 "
-	    "MiB and the layout needs a disk of at least 12.5 GiB, where /var would get 163.0 MiB and "
-	    "needs 256.0 MiB; nothing was written"));
+	assert_non_null(
+	    strstr(e.msg, "disk /dev/vda has 8.0 GiB, too small: the image unpacks to 400.0 "
+			  "MiB and the layout needs a disk of at least 12.5 GiB, where /var would "
+			  "get 163.0 MiB and "
+			  "needs 256.0 MiB; nothing was written"));
 	/* Two disks alike and a match that cannot tell them apart. */
 	struct disk twins[2] = {disk("vda", 8 * GIB), disk("vdb", 8 * GIB)};
 	struct disk_match match = {.pick = DISK_PICK_LARGEST};
@@ -281,9 +285,11 @@ static int mount_append(void *ctx, const struct plan_partition *part)
 
 static void test_mounts(void **state)
 {
-	struct plan_request q = request("{\"swap\":\"1G\",\"partitions\":["
+	struct plan_request q = request(
+	    "{\"swap\":\"1G\",\"partitions\":["
 	    "{\"mount\":\"/srv/a/b\",\"size\":\"1G\"},{\"mount\":\"/srv/a\",\"size\":\"1G\"},"
-	    "{\"mount\":\"/srv\",\"size\":\"1G\"},{\"mount\":\"/boot\",\"size\":\"1G\"}]}", 0);
+	    "{\"mount\":\"/srv\",\"size\":\"1G\"},{\"mount\":\"/boot\",\"size\":\"1G\"}]}",
+	    0);
 	struct disk d = disk("vda", 20 * GIB);
 	struct err e = ERR_INIT;
 	struct plan p;

@@ -36,8 +36,9 @@ static void describe(const struct storage *s, char *buf, size_t size)
 		const struct storage_partition *p = &s->part[i];
 		char amount[32] = "";
 		if (p->unit != STORAGE_REST)
-			snprintf(amount, sizeof(amount), "%llu", (unsigned long long)(p->unit ==
-				STORAGE_BYTES ? p->amount >> 20 : p->amount));
+			snprintf(amount, sizeof(amount), "%llu",
+			    (unsigned long long)(p->unit == STORAGE_BYTES ? p->amount >> 20
+									  : p->amount));
 		snprintf(buf + strlen(buf), size - strlen(buf), "%s%s %s %s%s %s", i ? "; " : "",
 		    p->mount[0] ? p->mount : "-", storage_fs_name(p->fs), amount, units[p->unit],
 		    p->label);
@@ -130,7 +131,8 @@ static void test_refuses(void **state)
 	    {"{\"partitions\":[{\"mount\":\"/\"},{\"mount\":\"/a\",\"size\":\"rest\"}]}",
 		"partitions[1]", "second to take the rest"},
 	    {"{\"partitions\":[{\"mount\":\"/a\",\"size\":\"1G\"},{\"mount\":\"/a\",\"size\":"
-	     "\"1G\"}]}", "partitions[1]", "same \"mount\""},
+	     "\"1G\"}]}",
+		"partitions[1]", "same \"mount\""},
 	    {"{\"swap\":\"50%\",\"partitions\":[{\"mount\":\"/a\",\"size\":\"50%\"}]}", "",
 		"gives away 100%"},
 	};

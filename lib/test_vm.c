@@ -587,8 +587,7 @@ static void examples_are_valid(void **state)
 	const char *name;
 
 	(void)state;
-	json_object_foreach(json_object_get(schema, "properties"), name, field)
-	{
+	json_object_foreach(json_object_get(schema, "properties"), name, field) {
 		if (strcmp(name, "$schema") == 0)
 			continue;
 		json_t *vm_json = json_pack("{s:s,s:s}", "name", "a", "mac", "52:54:00:00:00:11");

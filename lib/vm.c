@@ -21,11 +21,13 @@
 #define AMOUNT                                                                                     \
 	"{\"type\":\"string\",\"pattern\":\"^([0-9]+([KMGTkmgt](i?[Bb])?)?|[0-9]{1,3}%|rest)$\"}"
 #define STORAGE                                                                                    \
-	"{\"type\":\"object\",\"properties\":{"                                                      \
-	"\"root\":{\"type\":\"object\",\"properties\":{\"fs\":{\"enum\":[\"ext4\",\"xfs\",\"btrfs\"]"   \
-	"}}},\"swap\":" AMOUNT ",\"partitions\":{\"type\":\"array\",\"maxItems\":12,\"items\":{"        \
-	"\"type\":\"object\",\"properties\":{\"mount\":" TEXT ",\"size\":" AMOUNT                      \
-	",\"fs\":{\"enum\":[\"ext4\",\"xfs\",\"btrfs\",\"vfat\",\"swap\"]},\"label\":" TEXT "}}}}}"
+	"{\"type\":\"object\",\"properties\":{"                                                    \
+	"\"root\":{\"type\":\"object\",\"properties\":{\"fs\":{\"enum\":[\"ext4\",\"xfs\","        \
+	"\"btrfs\"]"                                                                               \
+	"}}},\"swap\":" AMOUNT ",\"partitions\":{\"type\":\"array\",\"maxItems\":12,\"items\":{"   \
+	"\"type\":\"object\",\"properties\":{\"mount\":" TEXT ",\"size\":" AMOUNT                  \
+	",\"fs\":{\"enum\":[\"ext4\",\"xfs\",\"btrfs\",\"vfat\",\"swap\"]},\"label\":" TEXT        \
+	"}}}}}"
 #define SSH_KEY_ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 const struct vm_field vm_fields[] = {
@@ -81,8 +83,10 @@ const struct vm_field vm_fields[] = {
 	"disk is refused, with a list of all.",
 	"one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
     {"firmware", vm_read_firmware, 0, "{\"enum\":[\"uefi\",\"bios\"]}",
-	"Firmware of the machine; `bios` only with `amd64`. A machine that was started by the other "
-	"one is not installed.", "`uefi`", "\"uefi\""},
+	"Firmware of the machine; `bios` only with `amd64`. A machine that was started by the "
+	"other "
+	"one is not installed.",
+	"`uefi`", "\"uefi\""},
     {"uuid", vm_read_uuid, VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 	"\"}",
@@ -150,8 +154,10 @@ const struct vm_field vm_fields[] = {
 	"{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": "
 	"true}}}"},
     {"storage", vm_read_storage, 0, STORAGE,
-	"Partitions in place of the standard ones. `root`: the file system of `/`, `ext4`, `xfs` or "
-	"`btrfs`. `swap`: size of a swap partition. `partitions`: more of them in their order, each "
+	"Partitions in place of the standard ones. `root`: the file system of `/`, `ext4`, `xfs` "
+	"or "
+	"`btrfs`. `swap`: size of a swap partition. `partitions`: more of them in their order, "
+	"each "
 	"with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, "
 	"`\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; "
 	"where none takes the rest, `/` does. `vmlab plan` prints the result.",
@@ -335,8 +341,7 @@ static int drop_unknown_fields(struct vm_reader *r, json_t *root)
 
 	for (size_t i = 0; i < vm_field_count; i++)
 		known[i] = vm_fields[i].name;
-	json_object_foreach_safe(root, next, key, value)
-	{
+	json_object_foreach_safe(root, next, key, value) {
 		if (find_field(key))
 			continue;
 		if (strcmp(key, "$schema") != 0 &&
@@ -353,8 +358,9 @@ static void drop_empty_fields(json_t *root)
 	json_t *value;
 	void *next;
 
-	json_object_foreach_safe(root, next, key, value) if (vm_value_empty(value))
-	    json_object_del(root, key);
+	json_object_foreach_safe(root, next, key, value)
+		if (vm_value_empty(value))
+			json_object_del(root, key);
 }
 
 static int read_fields(struct vm_reader *r, json_t *root, const json_t *defaults)

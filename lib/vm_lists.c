@@ -44,8 +44,7 @@ static int each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader 
 		return vm_refuse(r, "must be a list: put it in [] brackets");
 	if (json_array_size(list) > LIST_MAX)
 		return vm_refuse(r, "has more than %d entries", LIST_MAX);
-	json_array_foreach(list, i, value)
-	{
+	json_array_foreach(list, i, value) {
 		vm_path_index(r, i);
 		int rc = read(r, value);
 		vm_path_leave(r);
@@ -63,8 +62,7 @@ static int want_object(
 
 	if (!json_is_object(value))
 		return vm_refuse(r, "must be an object such as %s", example);
-	json_object_foreach(value, key, ignored)
-	{
+	json_object_foreach(value, key, ignored) {
 		size_t i = 0;
 		while (i < count && strcmp(key, known[i]) != 0)
 			i++;

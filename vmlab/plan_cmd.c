@@ -1,5 +1,5 @@
-/* plan_cmd.c - `vmlab plan`: the partitions an install of a VM would make. Touches nothing and needs
- * no running lab.
+/* plan_cmd.c - `vmlab plan`: the partitions an install of a VM would make. Touches nothing and
+ * needs no running lab.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -89,15 +89,14 @@ static int subject_load(
 static const char *grub_missing(const struct subject *s)
 {
 	const char *needed = s->vm->firmware == VM_FIRMWARE_BIOS ? "grub-i386-pc"
-	    : s->vm->arch == VM_ARCH_ARM64			 ? "grub-arm64-efi"
+			     : s->vm->arch == VM_ARCH_ARM64      ? "grub-arm64-efi"
 								 : "grub-x86_64-efi";
 	const json_t *provides = json_object_get(s->manifest, "provides"), *part;
 	size_t i;
 
 	if (!json_is_array(provides) || image_is_disk(s))
 		return NULL;
-	json_array_foreach(provides, i, part)
-	{
+	json_array_foreach(provides, i, part) {
 		if (json_is_string(part) && strcmp(json_string_value(part), needed) == 0)
 			return NULL;
 	}
@@ -106,8 +105,8 @@ static const char *grub_missing(const struct subject *s)
 
 static void print_text(const struct lab *lab, const struct subject *s, const struct plan *p)
 {
-	const json_t *match = json_object_get(
-	    json_array_get(json_object_get(s->doc, "disks"), 0), "match");
+	const json_t *match =
+	    json_object_get(json_array_get(json_object_get(s->doc, "disks"), 0), "match");
 	_cleanup_free_ char *text = match ? json_dumps(match, 0) : NULL;
 	char size[32];
 
@@ -123,7 +122,8 @@ static void print_text(const struct lab *lab, const struct subject *s, const str
 		plan_print(stdout, p);
 	if (grub_missing(s))
 		printf("the image has no %s: the installed system would not boot; build the image "
-		       "again, or import one that has it\n", grub_missing(s));
+		       "again, or import one that has it\n",
+		    grub_missing(s));
 	if (!s->manifest)
 		printf("there is no image %s/%s in %s yet: whether the system fits is not checked "
 		       "(`vmlab image build %s` makes one)\n",
@@ -133,13 +133,13 @@ static void print_text(const struct lab *lab, const struct subject *s, const str
 
 static int print_json(const struct subject *s, const struct plan *p, struct err *e)
 {
-	json_t *image = s->manifest ? json_pack("{s:s, s:I, s:b}", "distro", s->vm->distro,
-					  "unpacked_bytes", (json_int_t)s->request.unpacked_bytes,
-					  "whole_disk", image_is_disk(s))
-				    : json_null();
+	json_t *image =
+	    s->manifest ? json_pack("{s:s, s:I, s:b}", "distro", s->vm->distro, "unpacked_bytes",
+			      (json_int_t)s->request.unpacked_bytes, "whole_disk", image_is_disk(s))
+			: json_null();
 	json_t *doc = json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", s->vm->name, "arch",
-	    vm_arch_name(s->vm->arch), "firmware", vm_firmware_name(s->vm->firmware), "image", image,
-	    "plan", image_is_disk(s) ? json_null() : plan_json(p));
+	    vm_arch_name(s->vm->arch), "firmware", vm_firmware_name(s->vm->firmware), "image",
+	    image, "plan", image_is_disk(s) ? json_null() : plan_json(p));
 
 	int r = doc ? json_dumpf(doc, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
@@ -150,13 +150,17 @@ static int print_json(const struct subject *s, const struct plan *p, struct err 
 static int subject_plan(
     const struct lab *lab, const struct wanted *w, const struct subject *s, struct err *e)
 {
-	struct disk d = {.name = "vda", .path = "/dev/vda", .sector_bytes = 512,
+	struct disk d = {.name = "vda",
+	    .path = "/dev/vda",
+	    .sector_bytes = 512,
 	    .size_bytes = w->disk_bytes ? w->disk_bytes : s->vm->disk_bytes[0]};
 	struct plan p = {0};
 
 	if (s->vm->disk_count == 0 && !w->disk_bytes)
-		return err_set(e, ENODEV, "%s has no disk: add \"disks\" to its definition, or name a "
-		    "size with --disk", s->vm->name);
+		return err_set(e, ENODEV,
+		    "%s has no disk: add \"disks\" to its definition, or name a "
+		    "size with --disk",
+		    s->vm->name);
 	int r = image_is_disk(s) ? plan_whole_disk(&s->request, &d, 1, &p, e)
 				 : plan_make(&s->request, &d, 1, &p, e);
 	if (r < 0)
@@ -179,8 +183,10 @@ static int plan_named(const struct lab *lab, const struct wanted *w, struct err 
 	const struct vm *vm = vm_snapshot_by_name(snap, w->name);
 	if (!vm) {
 		problems_print_vm(stderr, lab, snap, w->name);
-		r = err_set(e, ENOENT, "there is no usable definition %s/%s.json: `vmlab validate` says "
-		    "what is wrong, `vmlab new %s` makes one", lab->vms_dir, w->name, w->name);
+		r = err_set(e, ENOENT,
+		    "there is no usable definition %s/%s.json: `vmlab validate` says "
+		    "what is wrong, `vmlab new %s` makes one",
+		    lab->vms_dir, w->name, w->name);
 	} else if ((r = subject_load(lab, vm, &subject, e)) == 0) {
 		r = subject_plan(lab, w, &subject, e);
 	}
@@ -224,18 +230,19 @@ const struct command plan_command = {
     .name = "plan",
     .args = "NAME [--disk SIZE] [--json]",
     .summary = "print the partitions that installing it would make",
-    .help = "What \"storage\" and \"firmware\" of a definition mean for a disk, and whether the image\n"
-	    "fits: exactly what the installer would do, without touching anything.\n"
-	    "\n"
-	    "  --disk SIZE    on a disk of that size (default: the definition's first disk)\n"
-	    "  --json         {\"name\",\"arch\",\"firmware\",\"image\",\"plan\":{\"disk_bytes\",\n"
-	    "                 \"needed_bytes\",\"partitions\":[{\"number\",\"role\",\"mount\",\"fs\",\n"
-	    "                 \"label\",\"start_bytes\",\"size_bytes\"}]}}\n"
-	    "\n"
-	    "Examples:\n"
-	    "  vmlab plan web1\n"
-	    "  vmlab plan web1 --disk 20G\n"
-	    "\n"
-	    "Exit status: 0 it fits, 1 it does not (the reason is on stderr).\n",
+    .help =
+	"What \"storage\" and \"firmware\" of a definition mean for a disk, and whether the image\n"
+	"fits: exactly what the installer would do, without touching anything.\n"
+	"\n"
+	"  --disk SIZE    on a disk of that size (default: the definition's first disk)\n"
+	"  --json         {\"name\",\"arch\",\"firmware\",\"image\",\"plan\":{\"disk_bytes\",\n"
+	"                 \"needed_bytes\",\"partitions\":[{\"number\",\"role\",\"mount\",\"fs\",\n"
+	"                 \"label\",\"start_bytes\",\"size_bytes\"}]}}\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab plan web1\n"
+	"  vmlab plan web1 --disk 20G\n"
+	"\n"
+	"Exit status: 0 it fits, 1 it does not (the reason is on stderr).\n",
     .run = plan_run,
 };
