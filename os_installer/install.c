@@ -28,6 +28,7 @@
 #define NETWORK_PATIENCE_S 600
 #define REPORT_PATIENCE_S 900
 #define DISK_WAIT_MS 30000
+#define PROGRESS_MS 700 /* ticks come every quarter of a second: at least one line a second */
 
 /* What the phases hand on to each other. Each phase function reads what earlier ones made. */
 struct install {
@@ -185,14 +186,14 @@ static void rootfs_tick(void *ctx, const struct rootfs_progress *p)
 	int64_t now = now_ms();
 
 	progress_add(&in->progress, p->received_bytes, now);
-	if (now - last_ms < 900)
+	if (now - last_ms < PROGRESS_MS)
 		return;
 	last_ms = now;
 	struct report_bytes b = {
 	    .bytes = p->received_bytes,
 	    .total_bytes = in->progress.total_bytes,
 	    .rate_bytes_per_s = progress_rate(&in->progress),
-	    .eta_s = progress_eta_s(&in->progress),
+	    .eta_s = progress_rate(&in->progress) ? (int64_t)progress_eta_s(&in->progress) : -1,
 	};
 	report_progress(in->report, "rootfs", &b);
 	journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
@@ -333,6 +334,33 @@ static const struct phase {
 			     "install it again"},
 };
 
+/* What to do is often plain from the kind of failure. */
+static const struct {
+	const char *phase;
+	int code;
+	const char *hint;
+} closer_hints[] = {
+    {"rootfs", ENOSPC, "the image takes more room than its manifest says, or the disk is too small: "
+		       "build or import the image again, or give the machine a larger disk; the "
+		       "disk does not boot"},
+    {"rootfs", ETIMEDOUT, "check that the machine still reaches the server and that the server "
+			  "runs, then start the install again; the disk does not boot"},
+    {"rootfs", ENOENT, "the image's file is not on the server any more: build or import the image "
+		       "again; the disk does not boot"},
+    {"rootfs", EIO, "the disk may be faulty: the console shows what the kernel says of it; the disk "
+		    "does not boot"},
+    {"bootloader", ENOSPC, "the boot files do not fit: use an image with fewer kernels; the disk "
+			   "does not boot"},
+};
+
+static const char *hint_find(const struct phase *p, int code)
+{
+	for (size_t i = 0; i < sizeof(closer_hints) / sizeof(*closer_hints); i++)
+		if (closer_hints[i].code == code && strcmp(closer_hints[i].phase, p->name) == 0)
+			return closer_hints[i].hint;
+	return p->hint;
+}
+
 static void install_clear(struct install *in)
 {
 	http_response_clear(&in->answer);
@@ -353,7 +381,7 @@ static int phases_run(struct install *in, struct install_failure *failure)
 		int r = p->run(in, &failure->err);
 		if (r < 0) {
 			failure->phase = p->name;
-			failure->hint = p->hint;
+			failure->hint = hint_find(p, failure->err.code);
 			return r;
 		}
 		log_info("phase done phase=%s ms=%lld", p->name, (long long)(now_ms() - start));

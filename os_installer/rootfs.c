@@ -13,6 +13,8 @@
 #include "log.h"
 #include "unpack.h"
 
+#define TICK_MS 250
+
 /* What the child shares with its parent besides the chunks. */
 struct shared {
 	struct unpack_counters counters;
@@ -47,11 +49,6 @@ static int child_unpack(struct install *in, const char *target, struct err *e)
 
 /* ---- parent ------------------------------------------------------------------------------------ */
 
-static int sink_take(void *ctx, uint8_t **buffer, struct err *e)
-{
-	return handover_take(((struct install *)ctx)->handover, buffer, e);
-}
-
 static int sink_give(void *ctx, uint32_t len, struct err *e)
 {
 	return handover_give(((struct install *)ctx)->handover, len, e);
@@ -64,6 +61,16 @@ static void progress_update(struct install *in)
 	in->progress->dropped = atomic_load(&in->shared->counters.dropped);
 	if (in->tick)
 		in->tick(in->tick_ctx, in->progress);
+}
+
+/* A slow disk holds up the download: the progress is told all the same. */
+static int sink_take(void *ctx, uint8_t **buffer, struct err *e)
+{
+	struct install *in = ctx;
+
+	while (!handover_wait(in->handover, TICK_MS))
+		progress_update(in);
+	return handover_take(in->handover, buffer, e);
 }
 
 static int sink_tick(void *ctx, uint64_t received, struct err *e)
@@ -88,7 +95,7 @@ static int child_wait(struct install *in, pid_t pid, struct err *e)
 		if (got < 0 && errno != EINTR)
 			return err_errno(e, "cannot wait for the unpacking process");
 		usleep(10000);
-		if (n % 100 == 0)
+		if (n % (TICK_MS / 10) == 0)
 			progress_update(in);
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

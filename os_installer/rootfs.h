@@ -23,7 +23,8 @@ struct rootfs_progress {
 	struct fetch_stats fetch;
 };
 
-/* Unpacks `url` into the directory `target`. `tick` (may be NULL) is called about once a second.
+/* Unpacks `url` into the directory `target`. `tick` (may be NULL) is called a few times a second,
+ * also while the disk is the slower part.
  * Returns 0 when every byte was verified and everything unpacked and closed; nothing is synced. */
 must_check int rootfs_install(const char *url, const struct manifest *m, const char *target,
     void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
