@@ -1,11 +1,14 @@
 #include "rootfs.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +17,7 @@
 #include "unpack.h"
 
 #define TICK_MS 250
+#define MEMORY_MAX (320UL << 20)
 
 /* What the child shares with its parent besides the chunks. */
 struct shared {
@@ -36,15 +40,58 @@ static int source_next(void *ctx, const uint8_t **data, uint32_t *len, struct er
 	return handover_next(ctx, data, len, e);
 }
 
-static int child_unpack(struct install *in, const char *target, struct err *e)
+/* Nothing an archive can ask for needs more than these: no device nodes, no way out of the chroot. */
+static int powers_drop(struct err *e)
 {
+	static const unsigned keep[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+	    CAP_FSETID, CAP_SETFCAP, CAP_SYS_RESOURCE,
+	    CAP_SYS_ADMIN /* extended attributes "trusted.*" and "security.*" */};
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct have[2], want[2] = {{0}};
+
+	if (syscall(SYS_capget, &head, have) < 0)
+		return err_errno(e, "cannot read this process's capabilities");
+	for (size_t i = 0; i < sizeof(keep) / sizeof(*keep); i++)
+		want[keep[i] / 32].permitted |= 1U << keep[i] % 32;
+	for (size_t i = 0; i < 2; i++) {
+		want[i].permitted &= have[i].permitted;
+		want[i].effective = want[i].permitted;
+	}
+	if (syscall(SYS_capset, &head, want) < 0)
+		return err_errno(e, "cannot give up capabilities");
+	return 0;
+}
+
+/* What a decompressor may ask for (a window of 128 MiB at most) and room for libarchive's list of
+ * directories; an archive that needs more fails instead of taking the machine's memory. The
+ * sanitizers of a test build take terabytes of addresses. */
+static int memory_limit(uint32_t chunk_bytes, struct err *e)
+{
+#ifndef __SANITIZE_ADDRESS__
+	rlim_t max = MEMORY_MAX + (rlim_t)chunk_bytes * HANDOVER_SLOTS;
+
+	if (setrlimit(RLIMIT_AS, &(struct rlimit){max, max}) < 0)
+		return err_errno(e, "cannot limit this process's memory");
+#endif
+	(void)chunk_bytes;
+	(void)e;
+	return 0;
+}
+
+static int child_unpack(
+    struct install *in, const struct manifest *m, const char *target, struct err *e)
+{
+	struct unpack_limits limits = {.bytes = m->unpacked_bytes, .entries = m->entries};
 	struct unpack_source source = {.ctx = in->handover, .next = source_next};
 
 	handover_consumer(in->handover);
 	umask(022); /* for directories the archive implies but does not hold */
+	int r;
 	if (chroot(target) < 0 || chdir("/") < 0)
 		return err_errno(e, "cannot chroot into %s", target);
-	return unpack_stream(&source, &in->shared->counters, e);
+	if ((r = powers_drop(e)) < 0 || (r = memory_limit(m->chunk_bytes, e)) < 0)
+		return r;
+	return unpack_stream(&source, &limits, &in->shared->counters, e);
 }
 
 /* ---- parent ------------------------------------------------------------------------------------ */
@@ -146,7 +193,7 @@ int rootfs_install(const char *url, const struct manifest *m, const char *target
 	if (r == 0) {
 		pid_t pid = fork();
 		if (pid == 0)
-			_exit(child_unpack(&in, target, &in.shared->err) == 0 ? 0 : 1);
+			_exit(child_unpack(&in, m, target, &in.shared->err) == 0 ? 0 : 1);
 		r = pid < 0 ? err_errno(e, "cannot start the unpacking process")
 			    : transfer(&in, url, m, pid, e);
 	}

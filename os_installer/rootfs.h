@@ -1,9 +1,10 @@
 /* rootfs.h - streams a tar archive over HTTP onto a mounted file system: verified download in this
  * process, decompression and unpacking in a child that is chrooted into the target, so nothing in
- * the archive can reach outside of it.
+ * the archive can reach outside of it, and that has given up all powers an archive does not need.
  *
  * Kept: numeric owners, modes, times, extended attributes, ACLs, file capabilities, hard links,
- * sparse files, FIFOs. Dropped: device nodes and sockets. Nothing is staged in memory or on disk
+ * sparse files, FIFOs. Dropped: device nodes and sockets. An archive
+ * with more bytes or entries than its manifest says fails. Nothing is staged in memory or on disk
  * beyond three chunks.
  */
 #ifndef OS_INSTALLER_ROOTFS_H

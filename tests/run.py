@@ -56,6 +56,8 @@ SUITES = [
     ("build", lambda: python("test_build.py"), "suite", 3000, "images, the command and a guest image, from a clone"),
     ("unit", lambda: make_target("check"), "cmocka", 900, "every module's unit tests, with ASan and UBSan"),
     ("installer", lambda: shell("installer_loop.sh"), "script", 600, "os-installer on a loop device"),
+    ("archives", lambda: python("hostile_archives.py"), "script", 900,
+        "archives that mean harm, and one with everything in it, unpacked by os-installer"),
     ("initrd", lambda: shell("initrd_boot.sh"), "script", 600, "the initrd started in a VM"),
     ("stack", lambda: python("test_stack.py"), "suite", 900, "the built image answering real clients"),
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
