@@ -72,8 +72,10 @@ BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudi
 	boot_handler/machine.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
 	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
 OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c digest.c disk.c \
-	fetch.c grub_cfg.c handover.c http.c install.c journal.c manifest.c mounts.c nvram.c plan.c \
-	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c unpack_acl.c)
+	disk_image.c \
+	fetch.c grow.c grub_cfg.c handover.c http.c image_install.c install.c journal.c manifest.c mounts.c nvram.c partition_table.c \
+	plan.c progress.c report.c rootfs.c seed.c target.c tree.c unpack.c unpack_acl.c \
+	unpack_image.c)
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
 	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c image_cmd.c \
@@ -85,7 +87,7 @@ TESTS := lib/test_vm lib/test_vm_store lib/test_addr vm_watcher/test_hosts
 TESTS += $(addprefix vmlab/,test_vmlab test_image)
 TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state \
 	test_server)
-TESTS += $(addprefix os_installer/,test_config test_plan test_emit test_fetch test_report test_unpack)
+TESTS += $(addprefix os_installer/,test_config test_plan test_emit test_fetch test_report test_unpack test_disk_image)
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts
 FUZZERS += boot_handler/fuzz_route
 

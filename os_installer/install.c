@@ -14,6 +14,7 @@
 #include "config.h"
 #include "disk.h"
 #include "http.h"
+#include "image_install.h"
 #include "journal.h"
 #include "log.h"
 #include "mounts.h"
@@ -42,6 +43,7 @@ struct install {
 	struct mounts mounts;        /* rootfs */
 	int tree;
 	struct bootloader bootloader;
+	struct image_install *image; /* NULL: the rootfs is an archive */
 	struct progress progress;
 };
 
@@ -168,12 +170,14 @@ static int phase_plan(struct install *in, struct err *e)
 
 static int phase_partition(struct install *in, struct err *e)
 {
+	if (manifest_is_disk(&in->config->manifest))
+		return image_install_open(&in->plan.disk, in->config, &in->image, e);
 	return disk_partition(&in->plan, e);
 }
 
 static int phase_format(struct install *in, struct err *e)
 {
-	return disk_format(&in->plan, e);
+	return in->image ? 0 : disk_format(&in->plan, e);
 }
 
 /* ---- rootfs ------------------------------------------------------------------------------------ */
@@ -223,21 +227,29 @@ static long peak_rss_kib(void)
 /* A fresh file system that does not boot before the end needs no ordering and no early commits. */
 #define ROOT_OPTIONS "noinit_itable,data=writeback,commit=300"
 
-static int phase_rootfs(struct install *in, struct err *e)
+static int root_mount(struct install *in, struct err *e)
 {
 	const struct plan_partition *root = plan_partition(&in->plan, PLAN_ROOT);
+
+	return mounts_add_device(
+	    &in->mounts, root->path, in->o->directory, "ext4", ROOT_OPTIONS, e);
+}
+
+static int phase_rootfs(struct install *in, struct err *e)
+{
 	const struct manifest *m = &in->config->manifest;
 	struct rootfs_progress p;
 	char line[200];
 	int64_t start = now_ms();
 	long long self_ms = cpu_ms(RUSAGE_SELF), children_ms = cpu_ms(RUSAGE_CHILDREN);
 
-	int r = mounts_add_device(
-	    &in->mounts, root->path, in->o->directory, "ext4", ROOT_OPTIONS, e);
+	int r = in->image ? 0 : root_mount(in, e);
 	if (r < 0)
 		return r;
 	progress_init(&in->progress, m->size_bytes, start);
-	r = rootfs_install(in->config->rootfs_url, m, in->o->directory, rootfs_tick, in, &p, e);
+	r = in->image
+	    ? rootfs_write_image(in->config->rootfs_url, m, in->image->disk, rootfs_tick, in, &p, e)
+	    : rootfs_install(in->config->rootfs_url, m, in->o->directory, rootfs_tick, in, &p, e);
 	if (r == 0) {
 		progress_add(&in->progress, m->size_bytes, now_ms());
 		journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
@@ -250,6 +262,8 @@ static int phase_rootfs(struct install *in, struct err *e)
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
 	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
 	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms, peak_rss_kib());
+	if (in->image)
+		return 0;
 	in->tree = tree_open(in->o->directory, e);
 	return in->tree < 0 ? in->tree : 0;
 }
@@ -258,6 +272,9 @@ static int phase_rootfs(struct install *in, struct err *e)
 
 static int phase_configure(struct install *in, struct err *e)
 {
+	if (in->image)
+		return image_install_configure(in->image, &in->mounts, in->o->directory,
+		    in->has_seed ? &in->seed : NULL, NULL, NULL, e);
 	return target_configure(in->tree, in->o->directory, in->config, &in->plan,
 	    in->has_seed ? &in->seed : NULL, e);
 }
@@ -284,6 +301,8 @@ static int phase_bootloader(struct install *in, struct err *e)
 	const struct plan_partition *esp = plan_partition(&in->plan, PLAN_ESP);
 	int r;
 
+	if (in->image)
+		return image_install_activate(in->image, in->config, !in->o->no_nvram, e);
 	if ((r = tree_mkdirs(in->tree, "/boot/efi", 0700, e)) < 0 ||
 	    (r = mounts_add_inside(&in->mounts, in->tree, in->o->directory, "/boot/efi", esp->path,
 		 "vfat", NULL, e)) < 0)
@@ -366,6 +385,7 @@ static void install_clear(struct install *in)
 	http_response_clear(&in->answer);
 	seed_clear(&in->seed);
 	config_free(in->config);
+	image_install_free(in->image);
 	if (in->tree >= 0)
 		close(in->tree);
 	for (unsigned i = 0; i < in->mounts.count; i++)

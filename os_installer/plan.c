@@ -82,6 +82,20 @@ static uint64_t root_needed(const struct manifest *m)
 	return m->unpacked_bytes + m->unpacked_bytes / 8 + m->entries * 4096 + ROOT_SLACK_BYTES;
 }
 
+/* A disk image brings its own layout: it only has to fit. */
+static int plan_image(const struct config *c, const struct disk *d, struct plan *out, struct err *e)
+{
+	char have[32], need[32];
+
+	out->disk = *d;
+	out->root_needed_bytes = c->manifest.unpacked_bytes;
+	if (d->size_bytes >= c->manifest.unpacked_bytes)
+		return 0;
+	return err_set(e, ENOSPC, "disk %s has %s, too small: the disk image needs %s; nothing was "
+	    "written", d->path, plan_size_text(d->size_bytes, have, sizeof(have)),
+	    plan_size_text(c->manifest.unpacked_bytes, need, sizeof(need)));
+}
+
 int plan_make(const struct config *c, const struct disk *disks, size_t count, struct plan *out,
     struct err *e)
 {
@@ -96,6 +110,8 @@ int plan_make(const struct config *c, const struct disk *disks, size_t count, st
 	    (d->sector_bytes & (d->sector_bytes - 1)))
 		return err_set(e, ENOTSUP, "disk %s has sectors of %u bytes, which no firmware boots "
 		    "from", d->path, d->sector_bytes);
+	if (manifest_is_disk(&c->manifest))
+		return plan_image(c, d, out, e);
 	if (c->firmware != VM_FIRMWARE_UEFI)
 		return err_set(e, ENOTSUP, "BIOS firmware is not supported by this installer: set "
 		    "\"firmware\": \"uefi\"");

@@ -68,7 +68,7 @@ must_check int plan_make(const struct config *c, const struct disk *disks, size_
 must_check int plan_assign_uuids(
     struct plan *p, int (*random)(void *buf, size_t len, struct err *e), struct err *e);
 
-/* The partition of that role; every plan has both. */
+/* The partition of that role. Every plan has both, but for that of a disk image (no partitions). */
 const struct plan_partition *plan_partition(const struct plan *p, enum plan_role role);
 
 /* For a person to read. */

@@ -15,6 +15,7 @@
 #include "handover.h"
 #include "log.h"
 #include "unpack.h"
+#include "unpack_image.h"
 
 #define TICK_MS 250
 #define MEMORY_MAX (320UL << 20)
@@ -26,6 +27,9 @@ struct shared {
 };
 
 struct install {
+	const struct manifest *manifest;
+	const char *target;       /* of an archive: a directory */
+	struct disk_image *image; /* of a disk image: else NULL */
 	struct handover *handover;
 	struct shared *shared;
 	struct rootfs_progress *progress;
@@ -78,19 +82,21 @@ static int memory_limit(uint32_t chunk_bytes, struct err *e)
 	return 0;
 }
 
-static int child_unpack(
-    struct install *in, const struct manifest *m, const char *target, struct err *e)
+static int child_unpack(struct install *in, struct err *e)
 {
+	const struct manifest *m = in->manifest;
 	struct unpack_limits limits = {.bytes = m->unpacked_bytes, .entries = m->entries};
 	struct unpack_source source = {.ctx = in->handover, .next = source_next};
 
 	handover_consumer(in->handover);
 	umask(022); /* for directories the archive implies but does not hold */
 	int r;
-	if (chroot(target) < 0 || chdir("/") < 0)
-		return err_errno(e, "cannot chroot into %s", target);
+	if (in->target && (chroot(in->target) < 0 || chdir("/") < 0))
+		return err_errno(e, "cannot chroot into %s", in->target);
 	if ((r = powers_drop(e)) < 0 || (r = memory_limit(m->chunk_bytes, e)) < 0)
 		return r;
+	if (in->image)
+		return unpack_image(&source, in->image, &in->shared->counters, e);
 	return unpack_stream(&source, &limits, &in->shared->counters, e);
 }
 
@@ -178,26 +184,48 @@ static int transfer(struct install *in, const char *url, const struct manifest *
 	return r;
 }
 
+static int run(struct install *in, const char *url, struct err *e)
+{
+	memset(in->progress, 0, sizeof(*in->progress));
+	in->shared = mmap(NULL, sizeof(*in->shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (in->shared == MAP_FAILED)
+		return err_errno(e, "out of memory");
+	int r = handover_new(in->manifest->chunk_bytes, &in->handover, e);
+	if (r == 0) {
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(child_unpack(in, &in->shared->err) == 0 ? 0 : 1);
+		r = pid < 0 ? err_errno(e, "cannot start the unpacking process")
+			    : transfer(in, url, in->manifest, pid, e);
+	}
+	handover_free(in->handover);
+	munmap(in->shared, sizeof(*in->shared));
+	return r;
+}
+
 int rootfs_install(const char *url, const struct manifest *m, const char *target,
     void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
     struct rootfs_progress *progress, struct err *e)
 {
-	struct install in = {.progress = progress, .tick = tick, .tick_ctx = ctx};
+	struct install in = {.manifest = m,
+	    .target = target,
+	    .progress = progress,
+	    .tick = tick,
+	    .tick_ctx = ctx};
 
-	memset(progress, 0, sizeof(*progress));
-	in.shared = mmap(NULL, sizeof(*in.shared), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (in.shared == MAP_FAILED)
-		return err_errno(e, "out of memory");
-	int r = handover_new(m->chunk_bytes, &in.handover, e);
-	if (r == 0) {
-		pid_t pid = fork();
-		if (pid == 0)
-			_exit(child_unpack(&in, m, target, &in.shared->err) == 0 ? 0 : 1);
-		r = pid < 0 ? err_errno(e, "cannot start the unpacking process")
-			    : transfer(&in, url, m, pid, e);
-	}
-	handover_free(in.handover);
-	munmap(in.shared, sizeof(*in.shared));
-	return r;
+	return run(&in, url, e);
+}
+
+int rootfs_write_image(const char *url, const struct manifest *m, struct disk_image *image,
+    void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
+    struct rootfs_progress *progress, struct err *e)
+{
+	struct install in = {.manifest = m,
+	    .image = image,
+	    .progress = progress,
+	    .tick = tick,
+	    .tick_ctx = ctx};
+
+	return run(&in, url, e);
 }

@@ -1,4 +1,4 @@
-/* rootfs.h - streams a tar archive over HTTP onto a mounted file system: verified download in this
+/* rootfs.h - streams a tar archive over HTTP onto a mounted file system, or a disk image onto a disk: verified download in this
  * process, decompression and unpacking in a child that is chrooted into the target, so nothing in
  * the archive can reach outside of it, and that has given up all powers an archive does not need.
  *
@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "disk_image.h"
 #include "err.h"
 #include "fetch.h"
 #include "manifest.h"
@@ -23,6 +24,12 @@ struct rootfs_progress {
 	uint64_t dropped; /* device nodes and sockets */
 	struct fetch_stats fetch;
 };
+
+/* As rootfs_install(), for a whole disk image: onto a disk opened by disk_image_open(). What is
+ * written is synced. */
+must_check int rootfs_write_image(const char *url, const struct manifest *m,
+    struct disk_image *image, void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
+    struct rootfs_progress *progress, struct err *e);
 
 /* Unpacks `url` into the directory `target`. `tick` (may be NULL) is called a few times a second,
  * also while the disk is the slower part.

@@ -603,6 +603,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(b"", 204)
 
     def do_GET(self):
+        if self.path.startswith("/cloud-init/"):
+            body = {"meta-data": b'{"instance-id":"iid-1"}', "user-data": b"#cloud-config\n{}"}.get(self.path.split("/")[-1])
+            return self.answer(body or b"", 200 if body else 404)
         if self.path.startswith("/config"):
             return self.answer(self.now["config"])
         data = self.now["data"]
@@ -621,6 +624,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Bench:
     """The loop device, the server, the program."""
+
+    disk_bytes = 4 << 30
 
     def __init__(self, work):
         self.work = work
@@ -641,8 +646,8 @@ class Bench:
             subprocess.run(["umount", self.target], check=True)
         if self.loop:
             return
-        with open(self.disk, "wb") as f:
-            f.truncate(4 << 30)
+        with open(self.disk, "ab") as f:
+            f.truncate(self.disk_bytes)
         self.loop = subprocess.run(["losetup", "-fP", "--show", self.disk], stdout=subprocess.PIPE, text=True).stdout.strip()
         if not self.loop:
             skip("no loop device can be had")
@@ -654,14 +659,15 @@ class Bench:
             subprocess.run(["losetup", "-d", self.loop])
         self.loop = None
 
-    def install(self, c):
+    def install(self, c, *options, **config):
         sha = lambda b: hashlib.sha256(b).hexdigest()
         base = f"http://127.0.0.1:{self.server.server_port}"
         Handler.now = {"data": c.data, "config": json.dumps({"format": 1, "name": "hostile", "distro": "test",
             "arch": os.uname().machine, "rootfs_url": f"{base}/images/rootfs", "report_url": f"{base}/report/x",
             "rootfs": {"format": c.form, "size_bytes": len(c.data), "sha256": sha(c.data),
                 "unpacked_bytes": c.unpacked, "entries": c.entries, "chunk_bytes": CHUNK,
-                "chunks": [sha(c.data[i:i + CHUNK]) for i in range(0, len(c.data), CHUNK)]}}).encode()}
+                "chunks": [sha(c.data[i:i + CHUNK]) for i in range(0, len(c.data), CHUNK)]},
+            **config}).encode()}
         log = open(f"{self.work}/log", "w+b")
         began = time.monotonic()
         pid = os.fork()
@@ -669,7 +675,7 @@ class Bench:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             os.execv(self.installer, [self.installer, "--config-url", f"{base}/config/x", "--disk", self.loop,
-                "--directory", self.target, "--no-nvram", "--no-reboot", "--until", "rootfs"])
+                "--directory", self.target, "--no-nvram", "--no-reboot", *(options or ("--until", "rootfs"))])
         killer = threading.Timer(100, os.kill, [pid, signal.SIGKILL])
         killer.start()
         peak = {}
@@ -677,7 +683,7 @@ class Bench:
             got, status = os.waitpid(pid, os.WNOHANG)
             if got:
                 break
-            peak_rss(pid, peak)
+            peak_rss(os.path.basename(self.installer)[:15], pid, peak)
             time.sleep(0.005)
         killer.cancel()
         log.seek(0)
@@ -689,16 +695,16 @@ class Bench:
         return self.target
 
 
-def peak_rss(pid, peak):
+def peak_rss(program, pid, peak):
     """Of the process and its children, in KiB each; what they share is counted twice."""
     try:
         with open(f"/proc/{pid}/status") as f:
             text = f.read()
-        if "Name:\tos-installer" in text:
+        if f"Name:\t{program}" in text:
             peak[pid] = max(peak.get(pid, 0), int(re.search(r"VmHWM:\s+(\d+)", text)[1]))
         with open(f"/proc/{pid}/task/{pid}/children") as f:
             for child in f.read().split():
-                peak_rss(int(child), peak)
+                peak_rss(program, int(child), peak)
     except (OSError, TypeError):
         pass  # it ended meanwhile
 
@@ -793,7 +799,7 @@ def main():
                 wrong = str(e)
             said = Handler.now.get("failure", {}).get("message", "")
             print(f"not ok {name}: {wrong}" if wrong else f"ok {name}", flush=True)
-            if os.environ.get("CASE") is not None:
+            if os.environ.get("CASE"):
                 print(f"   exit {ran[0]}, {ran[2]} KiB, {ran[3]:.1f} s  {said}")
             failed += bool(wrong)
             peak, slowest = max(peak, ran[2]), max(slowest, (ran[3], name))
