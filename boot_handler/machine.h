@@ -28,6 +28,7 @@ enum machine_phase {
 	PHASE_FORMAT,
 	PHASE_ROOTFS,
 	PHASE_CONFIGURE,
+	PHASE_HOOKS, /* only with hooks in the definition */
 	PHASE_BOOTLOADER,
 	PHASE_REPORT,
 	PHASE_REBOOT,

@@ -230,8 +230,24 @@ static int text_write(int tree, const char *path, char *text, struct err *e)
 	return r;
 }
 
+static int cmdline_keep(struct bootloader *b, const struct grub_cfg *cfg, struct err *e)
+{
+	char *text;
+	int r = grub_cfg_cmdline(cfg, &text, e);
+
+	if (r < 0)
+		return r;
+	snprintf(b->kernel, sizeof(b->kernel), "%s", cfg->kernel);
+	snprintf(b->initramfs, sizeof(b->initramfs), "%s", cfg->initramfs);
+	size_t len = strlen(text);
+	if (len < sizeof(b->cmdline))
+		memcpy(b->cmdline, text, len + 1);
+	free(text);
+	return 0;
+}
+
 static int configuration_write(int tree, const struct config *c, const struct plan *p,
-    const struct bootloader *b, const char *initramfs, struct err *e)
+    struct bootloader *b, const char *initramfs, struct err *e)
 {
 	const struct platform *platform = &platforms[c->arch];
 	const char *uuid = plan_partition(p, PLAN_ROOT)->fs_uuid;
@@ -248,7 +264,7 @@ static int configuration_write(int tree, const struct config *c, const struct pl
 	    .console = platform->console,
 	    .kernel_args = c->kernel_args,
 	};
-	if ((r = tree_mkdirs(tree, "/boot/grub", 0755, e)) < 0 ||
+	if ((r = cmdline_keep(b, &cfg, e)) < 0 || (r = tree_mkdirs(tree, "/boot/grub", 0755, e)) < 0 ||
 	    (r = grub_cfg_render(&cfg, &text, e)) < 0 ||
 	    (r = text_write(tree, "/boot/grub/grub.cfg", text, e)) < 0)
 		return r;

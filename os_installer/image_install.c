@@ -164,11 +164,10 @@ static int partitions_show(struct image_install *in, struct err *e)
 }
 
 int image_install_configure(struct image_install *in, struct mounts *mounts, const char *directory,
-    const struct seed *seed, int (*inside)(void *ctx, int tree, struct err *e), void *ctx,
-    struct err *e)
+    const struct seed *seed, int *tree, struct err *e)
 {
 	uint8_t *head = disk_image_head(in->disk);
-	int tree = -1, r;
+	int r;
 
 	if ((r = table_read(head, in->image_bytes, &in->table, e)) < 0 ||
 	    (r = old_tail_erase(in, e)) < 0 ||
@@ -177,17 +176,9 @@ int image_install_configure(struct image_install *in, struct mounts *mounts, con
 		return r;
 	disk_image_release(in->disk);
 	if ((r = partitions_show(in, e)) < 0 ||
-	    (r = root_mount(in, mounts, directory, &tree, e)) < 0)
+	    (r = root_mount(in, mounts, directory, tree, e)) < 0)
 		return r;
-	_cleanup_close_ int root = tree;
-	if (seed && (r = seed_write(root, seed, e)) < 0)
-		return r;
-	if (inside && (r = inside(ctx, root, e)) < 0)
-		return r;
-	if (syncfs(root) < 0)
-		return err_errno(e, "cannot write out the file system of the disk image");
-	close(steal_fd(&root));
-	return mounts_undo(mounts, 0, e);
+	return seed ? seed_write(*tree, seed, e) : 0;
 }
 
 int image_install_activate(

@@ -24,14 +24,12 @@ struct image_install {
 must_check int image_install_open(
     const struct disk *d, const struct config *c, struct image_install **out, struct err *e);
 
-/* Grows partition and file system and places the seed (NULL: none); `directory` is where things are
- * mounted meanwhile. `inside` (may be NULL) is called while the root file system is mounted, with
- * its tree. */
+/* Grows partition and file system and places the seed (NULL: none). Leaves the root file system
+ * mounted at `directory`, its tree in *tree (tree.h). */
 must_check int image_install_configure(struct image_install *in, struct mounts *mounts,
-    const char *directory, const struct seed *seed,
-    int (*inside)(void *ctx, int tree, struct err *e), void *ctx, struct err *e);
+    const char *directory, const struct seed *seed, int *tree, struct err *e);
 
-/* Makes the disk bootable, and the firmware know it. */
+/* Makes the disk bootable, and the firmware know it. Nothing of it may be mounted any more. */
 must_check int image_install_activate(struct image_install *in, const struct config *c, bool nvram,
     struct err *e);
 

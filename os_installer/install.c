@@ -13,9 +13,11 @@
 #include "cleanup.h"
 #include "config.h"
 #include "disk.h"
+#include "hooks.h"
 #include "http.h"
 #include "image_install.h"
 #include "journal.h"
+#include "kexec.h"
 #include "log.h"
 #include "mounts.h"
 #include "plan.h"
@@ -274,7 +276,7 @@ static int phase_configure(struct install *in, struct err *e)
 {
 	if (in->image)
 		return image_install_configure(in->image, &in->mounts, in->o->directory,
-		    in->has_seed ? &in->seed : NULL, NULL, NULL, e);
+		    in->has_seed ? &in->seed : NULL, &in->tree, e);
 	return target_configure(in->tree, in->o->directory, in->config, &in->plan,
 	    in->has_seed ? &in->seed : NULL, e);
 }
@@ -294,6 +296,55 @@ static int sync_tree(int tree, const char *path, struct err *e)
 	return 0;
 }
 
+static bool hooks_wanted(const struct install *in)
+{
+	return in->config->hooks && in->config->hooks[0];
+}
+
+/* Before the boot files get their names: what a script breaks does not boot. */
+static int phase_hooks(struct install *in, struct err *e)
+{
+	unsigned keep = in->mounts.count;
+	int r;
+
+	if ((r = mounts_add_chroot(&in->mounts, in->tree, in->o->directory, e)) < 0 ||
+	    (r = hooks_run(in->tree, in->o->directory, (const char *const *)in->config->hooks, e)) <
+		0)
+		return r;
+	return mounts_undo(&in->mounts, keep, e);
+}
+
+/* The kernel reads the files now, while they are mounted; it starts them after the report. */
+static void kexec_prepare(struct install *in)
+{
+	const struct bootloader *b = &in->bootloader;
+	struct err e = ERR_INIT;
+
+	if (in->config->after_install != VM_AFTER_KEXEC)
+		return;
+	if (in->image)
+		err_set(&e, ENOTSUP, "a disk image's kernel is its own boot loader's business");
+	else if (!b->cmdline[0])
+		err_set(&e, E2BIG, "the kernel's arguments are too long");
+	else if (kexec_load(in->tree, b->kernel, b->initramfs, b->cmdline, &e) == 0)
+		return;
+	log_warn("no kexec, the machine reboots instead: %s", e.msg);
+	in->config->after_install = VM_AFTER_REBOOT;
+}
+
+static int image_finish(struct install *in, struct err *e)
+{
+	int r = sync_tree(in->tree, "/", e);
+
+	if (r < 0)
+		return r;
+	close(steal_fd(&in->tree));
+	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
+		return r;
+	kexec_prepare(in);
+	return image_install_activate(in->image, in->config, !in->o->no_nvram, e);
+}
+
 /* The order is what keeps a half-done disk from booting: all of the system is on the disk before
  * the boot files get the names firmware looks for. */
 static int phase_bootloader(struct install *in, struct err *e)
@@ -302,7 +353,7 @@ static int phase_bootloader(struct install *in, struct err *e)
 	int r;
 
 	if (in->image)
-		return image_install_activate(in->image, in->config, !in->o->no_nvram, e);
+		return image_finish(in, e);
 	if ((r = tree_mkdirs(in->tree, "/boot/efi", 0700, e)) < 0 ||
 	    (r = mounts_add_inside(&in->mounts, in->tree, in->o->directory, "/boot/efi", esp->path,
 		 "vfat", NULL, e)) < 0)
@@ -316,6 +367,7 @@ static int phase_bootloader(struct install *in, struct err *e)
 	    (r = bootloader_activate(in->tree, &in->bootloader, e)) < 0 ||
 	    (r = sync_tree(in->tree, "/boot/efi", e)) < 0)
 		return r;
+	kexec_prepare(in);
 	close(steal_fd(&in->tree));
 	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
 		return r;
@@ -347,6 +399,8 @@ static const struct phase {
 			     "again; the disk does not boot"},
     {"configure", phase_configure, "the image may lack parts of a root file system; the disk does "
 				   "not boot"},
+    {"hooks", phase_hooks, "correct hooks.post_install in the machine's definition: what the script "
+			   "said is in the log; the disk does not boot"},
     {"bootloader", phase_bootloader, "the image needs a kernel and GRUB for EFI; the disk does not "
 				     "boot"},
     {"report", phase_report, "the system is installed, but the server does not know; a reboot would "
@@ -397,6 +451,8 @@ static int phases_run(struct install *in, struct install_failure *failure)
 	for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
 		const struct phase *p = &phases[i];
 		int64_t start = now_ms();
+		if (p->run == phase_hooks && !hooks_wanted(in))
+			continue;
 		report_phase(in->report, p->name, false);
 		int r = p->run(in, &failure->err);
 		if (r < 0) {

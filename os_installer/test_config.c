@@ -88,6 +88,26 @@ static void test_plain(void **state)
 	config_free(c);
 }
 
+static void test_endings(void **state)
+{
+	struct err e = ERR_INIT;
+	struct config *c = parse("{\"after_install\":\"kexec\",\"reboot_on_success\":true,\"hooks\":{"
+	    "\"post_install\":[\"#!/bin/sh\\necho 1\\n\",\"echo 2\"]}," MINIMAL "}", &e);
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(c->after_install, VM_AFTER_KEXEC);
+	assert_string_equal(c->hooks[0], "#!/bin/sh\necho 1\n");
+	assert_string_equal(c->hooks[1], "echo 2");
+	assert_null(c->hooks[2]);
+	assert_int_equal(warnings, 0);
+	config_free(c);
+	c = parse("{\"hooks\":{}," MINIMAL "}", &e);
+	assert_non_null(c);
+	assert_null(c->hooks[0]);
+	config_free(c);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -127,6 +147,11 @@ static void test_refused(void **state)
 	    {"{" MINIMAL ",\"rootfs\":{\"size_bytes\":100,\"unpacked_bytes\":1,\"entries\":1,"
 	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\",\"chunks\":[\"zz\"]}}", "chunks[0]"},
 	    {"{" MINIMAL ",\"storage\":{\"swap\":\"1G\"}}", "storage layouts"},
+	    {"{" MINIMAL ",\"hooks\":[]}", "hooks is not an object"},
+	    {"{" MINIMAL ",\"hooks\":{\"post_install\":\"x\"}}", "with a list"},
+	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"x\",7]}}", "post_install[1] is no script"},
+	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\","
+	     "\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}}", "more than 16"},
 	    {"{" MINIMAL ",\"disks\":{}}", "disks is not"},
 	    {"{" MINIMAL ",\"disks\":[{\"size\":\"huge\"}]}", "disks[0].size"},
 	    {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "nested deeper"},
@@ -162,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_plain),
+	    cmocka_unit_test(test_endings),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_position),
 	};

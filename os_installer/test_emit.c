@@ -53,6 +53,13 @@ static void test_grub_cfg(void **state)
 	assert_null(strstr(text, "initrd"));
 	free(text);
 
+	c.kernel_args = " quiet  mem=1G a=b&c ";
+	assert_int_equal(grub_cfg_cmdline(&c, &text, &e), 0);
+	assert_string_equal(text, "root=UUID=" ROOT_UUID
+				  " ro quiet console=tty0 console=ttyS0,115200 quiet mem=1G a=b&c");
+	free(text);
+	c.kernel_args = NULL;
+
 	c.kernel = "/boot/vmlinuz-1; reboot";
 	assert_int_equal(grub_cfg_render(&c, &text, &e), -EINVAL);
 	c.kernel = "/boot/vmlinuz-1";
