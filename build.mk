@@ -73,13 +73,15 @@ BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudi
 	boot_handler/machine.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
 	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
 OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c digest.c disk.c \
-	disk_scan.c fetch.c grub_bios.c grub_cfg.c handover.c http.c install.c journal.c manifest.c mounts.c nvram.c \
-	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c)
+	disk_image.c disk_scan.c fetch.c grow.c grub_bios.c grub_cfg.c handover.c hooks.c http.c \
+	image_install.c install.c journal.c kexec.c manifest.c mounts.c nvram.c partition_table.c \
+	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c unpack_acl.c unpack_image.c)
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
 	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c plan_cmd.c image_cmd.c \
-	image.c image_build.c image_cpio.c image_file.c image_import.c image_list.c \
-	image_manifest.c image_modules.c image_progress.c image_scan.c image_source.c image_version.c)
+	image.c image_build.c image_cpio.c image_disk.c image_disk_kernel.c image_file.c \
+	image_import.c image_list.c image_manifest.c image_modules.c image_progress.c image_scan.c \
+	image_source.c image_version.c image_work.c)
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := lib/test_vm lib/test_vm_store lib/test_addr lib/test_storage lib/test_disk_choice \
@@ -87,7 +89,8 @@ TESTS := lib/test_vm lib/test_vm_store lib/test_addr lib/test_storage lib/test_d
 TESTS += $(addprefix vmlab/,test_vmlab test_image)
 TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state \
 	test_server)
-TESTS += $(addprefix os_installer/,test_config test_disk test_emit test_progress test_fetch)
+TESTS += $(addprefix os_installer/,test_config test_disk test_disk_image test_emit test_fetch \
+	test_progress test_report test_unpack)
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts
 FUZZERS += boot_handler/fuzz_route
 

@@ -29,7 +29,7 @@ static void put_urls(json_t *config, const struct vm *vm, const struct image *im
 /* Optional parts of the definition the installer reads itself. */
 static void put_from_doc(json_t *config, const struct vm *vm)
 {
-	static const char *const keys[] = {"disks", "storage"};
+	static const char *const keys[] = {"disks", "storage", "hooks"};
 	json_t *doc = json_loads(vm->doc, 0, NULL);
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -46,7 +46,7 @@ int config_build(const struct vm *vm, bool noreboot, const struct image *image,
 	enum vm_after after = vm->after_install;
 	char mac[MAC_TEXT_SIZE];
 
-	if (noreboot && after == VM_AFTER_REBOOT)
+	if (noreboot && (after == VM_AFTER_REBOOT || after == VM_AFTER_KEXEC))
 		after = VM_AFTER_SHELL;
 	json_t *config = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:O}",
 	    "format", 1,
@@ -56,7 +56,7 @@ int config_build(const struct vm *vm, bool noreboot, const struct image *image,
 	    "distro", vm->distro,
 	    "arch", vm_arch_kernel_name(vm->arch),
 	    "firmware", vm_firmware_name(vm->firmware),
-	    "reboot_on_success", after == VM_AFTER_REBOOT,
+	    "reboot_on_success", after == VM_AFTER_REBOOT || after == VM_AFTER_KEXEC,
 	    "after_install", vm_after_name(after),
 	    "kernel_version", image->kernel_version,
 	    "rootfs", image->rootfs);

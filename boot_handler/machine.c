@@ -23,6 +23,7 @@ static const char *const phase_names[] = {
     [PHASE_FORMAT] = "format",
     [PHASE_ROOTFS] = "rootfs",
     [PHASE_CONFIGURE] = "configure",
+    [PHASE_HOOKS] = "hooks",
     [PHASE_BOOTLOADER] = "bootloader",
     [PHASE_REPORT] = "report",
     [PHASE_REBOOT] = "reboot",

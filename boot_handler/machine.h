@@ -28,6 +28,7 @@ enum machine_phase {
 	PHASE_FORMAT,
 	PHASE_ROOTFS,
 	PHASE_CONFIGURE,
+	PHASE_HOOKS, /* only with hooks in the definition */
 	PHASE_BOOTLOADER,
 	PHASE_REPORT,
 	PHASE_REBOOT,
@@ -36,7 +37,7 @@ enum machine_phase {
 enum event_kind { EVENT_DHCP, EVENT_IPXE, EVENT_PHASE, EVENT_STATE, EVENT_LEASE, EVENT_ACTION };
 
 #define MACHINE_NAME_SIZE 64
-#define MACHINE_TEXT_SIZE 512 /* reason and hint of a failure */
+#define MACHINE_TEXT_SIZE 1024 /* as long as the installer's; reason and hint of a failure */
 #define MACHINE_KEY_SIZE 1536 /* one SSH public key: an 8192-bit RSA key fits */
 #define MACHINE_KEYS_MAX 3
 

@@ -102,6 +102,20 @@ static void long_texts(void **state)
 	assert_int_equal(parse(text, &r), 0);
 	assert_true(strlen(r.log) <= REPORT_LOG_MAX_BYTES);
 	report_clear(&r);
+
+	/* The most an installer sends: 100 lines of 299 bytes that all need escaping. */
+	start = sprintf(text, "{\"phase\":\"plan\",\"status\":\"failed\",\"log\":\"");
+	char *p = text + start;
+	for (size_t line = 0; line < 100; line++) {
+		for (size_t i = 0; i < 299; i++)
+			p = stpcpy(p, "\\\"");
+		p = stpcpy(p, "\\n");
+	}
+	stpcpy(p, "\"}");
+	assert_true(strlen(text) < REPORT_BODY_MAX_BYTES - 4096);
+	assert_int_equal(parse(text, &r), 0);
+	assert_int_equal(strlen(r.log), 100 * 300);
+	report_clear(&r);
 	free(text);
 }
 

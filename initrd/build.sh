@@ -177,6 +177,7 @@ put 644 "$here/mdev.conf" etc/mdev.conf
 ln -sf /run/resolv.conf "$root/etc/resolv.conf"
 put 755 "$installer" usr/sbin/os-installer
 put 755 "$debian/usr/sbin/mke2fs" sbin/mke2fs
+put 755 "$debian/usr/sbin/resize2fs" sbin/resize2fs
 put 644 "$debian/etc/mke2fs.conf" etc/mke2fs.conf
 ln -sf mke2fs "$root/sbin/mkfs.ext4"
 put 755 "$debian/usr/sbin/mkfs.fat" sbin/mkfs.fat

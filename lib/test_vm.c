@@ -68,7 +68,7 @@ static void every_field_is_read(void **state)
 	    "\"role\":\"target\",\"cpus\":4,\"memory\":1536,\"disks\":[{\"size\":\"8GiB\"},"
 	    "{\"match\":{\"serial\":\"x\"}},{\"size\":\"512m\"}],\"firmware\":\"uefi\","
 	    "\"uuid\":\"6F1C2A34-5B6D-4E7F-8A9B-0C1D2E3F4A5B\",\"serial\":\"CZ 3021/A\","
-	    "\"mode\":\"shell\",\"after_install\":\"poweroff\",\"kernel_args\":\"quiet a.b=1,2\","
+	    "\"mode\":\"shell\",\"after_install\":\"kexec\",\"kernel_args\":\"quiet a.b=1,2\","
 	    "\"ssh_keys\":[\"" KEY "\"],\"ssh_key\":\"" KEY "\\n\",\"pxeboot\":false,"
 	    "\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\",\"ssh_port\":2222,"
 	    "\"docker_images_path\":\"/a\",\"vms_path\":\"/b\",\"pxe_boot_stack_tar\":\"c\","
@@ -100,7 +100,7 @@ static void every_field_is_read(void **state)
 	assert_string_equal(vm->uuid, "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b");
 	assert_string_equal(vm->serial, "CZ 3021/A");
 	assert_int_equal(vm->mode, VM_MODE_SHELL);
-	assert_int_equal(vm->after_install, VM_AFTER_POWEROFF);
+	assert_int_equal(vm->after_install, VM_AFTER_KEXEC);
 	assert_string_equal(vm->kernel_args, "quiet a.b=1,2");
 	assert_false(vm->pxeboot);
 	assert_string_equal(vm->kernel, "vmlinuz");
@@ -295,6 +295,9 @@ static const struct {
     {HEAD "\"distro\":\"a b\"}", 2, 11, "not an image name"},
     {HEAD "\"mode\":\"pxe\"}", 2, 9, "\"install\", \"local\", \"shell\""},
     {HEAD "\"after_install\":1}", 2, 18, "must be a text"},
+    {HEAD "\"hooks\":[\"x\"]}", 2, 10, "must be an object"},
+    {HEAD "\"hooks\":{\"post_install\":\"x\"}}", 2, 26, "must be a list of at most 16"},
+    {HEAD "\"hooks\":{\"post_install\":[\"x\",1]}}", 2, 31, "must be a script"},
     {HEAD "\"pxeboot\":\"true\"}", 2, 12, "without quotes"},
     {HEAD "\"kernel\":\"a/b\"}", 2, 11, "no slash"},
     {HEAD "\"kernel\":\"..\"}", 2, 11, "no slash"},

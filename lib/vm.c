@@ -102,11 +102,20 @@ const struct vm_field vm_fields[] = {
 	"`local` "
 	"always boots from disk, `shell` always starts a shell in the installer.",
 	"`install`", "\"install\""},
-    {"after_install", vm_read_after_install, 0, "{\"enum\":[\"reboot\",\"poweroff\",\"shell\"]}",
-	"What follows a successful installation. The file `<name>.noreboot` in this folder keeps "
+    {"after_install", vm_read_after_install, 0,
+	"{\"enum\":[\"reboot\",\"kexec\",\"poweroff\",\"shell\"]}",
+	"What follows a successful installation; `kexec` starts the installed system at once, "
+	"without firmware and boot loader (and reboots where that cannot be done). The file `<name>.noreboot` in this folder keeps "
 	"the "
 	"machine in the installer as well.",
 	"`reboot`", "\"reboot\""},
+    {"hooks", vm_read_hooks, 0,
+	"{\"type\":\"object\",\"properties\":{\"post_install\":{\"type\":\"array\",\"maxItems\":16,"
+	"\"items\":" TEXT "}}}",
+	"`post_install`: scripts that run, in this order, as root inside the installed system (in a "
+	"chroot), before it boots for the first time. Each is a text; without a `#!` line `/bin/sh` "
+	"runs it. Output goes to the installer's log; one that fails, fails the installation.",
+	NULL, "{\"post_install\": [\"#!/bin/sh\\nset -e\\necho installed >/etc/motd\\n\"]}"},
     {"kernel_args", vm_read_kernel_args, 0, "{\"type\":\"string\",\"maxLength\":1024}",
 	"More kernel arguments, for the installer and the installed system: plain ASCII without "
 	"any "
@@ -231,7 +240,7 @@ const char *vm_mode_name(enum vm_mode mode)
 
 const char *vm_after_name(enum vm_after after)
 {
-	static const char *const names[] = {"reboot", "poweroff", "shell"};
+	static const char *const names[] = {"reboot", "poweroff", "shell", "kexec"};
 
 	return names[after];
 }

@@ -28,7 +28,10 @@ enum vm_mode {
 	VM_MODE_SHELL,   /* always a shell in the installer's initrd ("initrd.mode=shell") */
 };
 
-enum vm_after { VM_AFTER_REBOOT, VM_AFTER_POWEROFF, VM_AFTER_SHELL };
+/* KEXEC: straight into the installed system, without firmware and boot loader. */
+enum vm_after { VM_AFTER_REBOOT, VM_AFTER_POWEROFF, VM_AFTER_SHELL, VM_AFTER_KEXEC };
+
+#define VM_HOOKS_MAX 16
 
 /* Immutable after vm_parse(). Strings are NUL-terminated UTF-8 without control characters; NULL
  * where the definition says nothing and there is no default. */

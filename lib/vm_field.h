@@ -103,6 +103,7 @@ int vm_read_runcmd(struct vm_reader *r, json_t *value);
 int vm_read_user_data(struct vm_reader *r, json_t *value);
 int vm_read_network_config(struct vm_reader *r, json_t *value);
 int vm_read_storage(struct vm_reader *r, json_t *value);
+int vm_read_hooks(struct vm_reader *r, json_t *value);
 
 /* Shared by the two reader files. */
 int vm_want_string(struct vm_reader *r, const json_t *value, const char **out);

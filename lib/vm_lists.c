@@ -474,3 +474,50 @@ int vm_read_storage(struct vm_reader *r, json_t *value)
 		return refuse_below(r, &bad);
 	return 0;
 }
+
+/* ---- hooks ------------------------------------------------------------------------------------*/
+
+static int read_scripts(struct vm_reader *r, json_t *value)
+{
+	json_t *script;
+	size_t i;
+
+	if (!json_is_array(value) || json_array_size(value) > VM_HOOKS_MAX)
+		return vm_refuse(r, "must be a list of at most %d scripts, each a text such as "
+				    "\"#!/bin/sh\\necho hello\\n\"", VM_HOOKS_MAX);
+	json_array_foreach(value, i, script)
+	{
+		vm_path_index(r, i);
+		int rc = json_is_string(script) && json_string_length(script) > 0
+		    ? 0
+		    : vm_refuse(r, "must be a script: a text that is not empty");
+		vm_path_leave(r);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int vm_read_hooks(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {"post_install"};
+	const char *key;
+	json_t *list;
+
+	if (!json_is_object(value))
+		return vm_refuse(r, "must be an object such as {\"post_install\": [\"...\"]}");
+	json_object_foreach(value, key, list)
+	{
+		if (strcmp(key, known[0]) != 0) {
+			if (vm_unknown_key(r, key, known, COUNT(known)) < 0)
+				return -EINVAL;
+			continue;
+		}
+		vm_path_key(r, key);
+		int rc = vm_value_empty(list) ? 0 : read_scripts(r, list);
+		vm_path_leave(r);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}

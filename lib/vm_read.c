@@ -516,7 +516,7 @@ int vm_read_after_install(struct vm_reader *r, json_t *value)
 {
 	unsigned i;
 
-	if (want_choice(r, value, after_word, 3, &i) < 0)
+	if (want_choice(r, value, after_word, 4, &i) < 0)
 		return -EINVAL;
 	r->draft.after_install = (enum vm_after)i;
 	return 0;

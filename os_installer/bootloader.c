@@ -295,8 +295,26 @@ static int stubs_write(int tree, const struct plan *p, const struct bootloader *
 	return 0;
 }
 
+/* What kexec needs: the same command line, and the files by their paths in the tree. */
+static int kexec_keep(struct bootloader *b, const struct grub_cfg *cfg, const char *kernel,
+    const char *initramfs, struct err *e)
+{
+	char *text;
+	int r = grub_cfg_cmdline(cfg, &text, e);
+
+	if (r < 0)
+		return r;
+	snprintf(b->kernel, sizeof(b->kernel), "%s", kernel);
+	snprintf(b->initramfs, sizeof(b->initramfs), "%s", initramfs);
+	size_t len = strlen(text);
+	if (len < sizeof(b->cmdline))
+		memcpy(b->cmdline, text, len + 1);
+	free(text);
+	return 0;
+}
+
 static int configuration_write(int tree, const struct config *c, const struct plan *p,
-    const struct bootloader *b, const char *initramfs, struct err *e)
+    struct bootloader *b, const char *initramfs, struct err *e)
 {
 	const struct platform *platform = &platforms[c->arch];
 	char kernel[TEXT_SIZE];
@@ -313,7 +331,8 @@ static int configuration_write(int tree, const struct config *c, const struct pl
 	    .console = platform->console,
 	    .kernel_args = c->kernel_args,
 	};
-	if ((r = tree_mkdirs(tree, "/boot/grub", 0755, e)) < 0 ||
+	if ((r = kexec_keep(b, &cfg, kernel, initramfs, e)) < 0 ||
+	    (r = tree_mkdirs(tree, "/boot/grub", 0755, e)) < 0 ||
 	    (r = grub_cfg_render(&cfg, &text, e)) < 0 ||
 	    (r = text_write(tree, "/boot/grub/grub.cfg", text, e)) < 0)
 		return r;

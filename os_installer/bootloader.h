@@ -21,6 +21,8 @@ struct bootloader {
 	char id[40];         /* the distribution's os-release ID: its directory on the EFI partition */
 	char title[120];     /* its PRETTY_NAME */
 	const char *file;    /* GRUB's name there, e.g. "grubx64.efi" */
+	char kernel[300], initramfs[300]; /* paths in the tree */
+	char cmdline[2048];               /* what grub.cfg starts the kernel with */
 	const char *removable; /* the name firmware looks for without an entry, e.g. "BOOTX64.EFI" */
 	/* BIOS only: */
 	uint8_t boot_sector[512];

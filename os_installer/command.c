@@ -29,13 +29,17 @@ struct line {
 	char text[400];
 	size_t used;
 	char last[400];
+	bool loud;
 };
 
 static void line_end(struct line *l, const char *program)
 {
 	l->text[l->used] = '\0';
 	if (l->used > 0) {
-		log_debug("%s: %s", program, l->text);
+		if (l->loud)
+			log_info("%s: %s", program, l->text);
+		else
+			log_debug("%s: %s", program, l->text);
 		strcpy(l->last, l->text);
 	}
 	l->used = 0;
@@ -105,8 +109,8 @@ static bool output_drain(int fd, pid_t pid, long long deadline, struct line *l, 
 int command_run(const struct command *c, struct err *e)
 {
 	const char *slash = strrchr(c->argv[0], '/');
-	const char *program = slash ? slash + 1 : c->argv[0];
-	struct line l = {.used = 0};
+	const char *program = c->name ? c->name : slash ? slash + 1 : c->argv[0];
+	struct line l = {.loud = c->loud};
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)

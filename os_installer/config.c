@@ -126,13 +126,15 @@ static int set_after(struct config *c, const json_t *v, struct err *e)
 
 	if (text && strcmp(text, "reboot") == 0)
 		c->after_install = VM_AFTER_REBOOT;
+	else if (text && strcmp(text, "kexec") == 0)
+		c->after_install = VM_AFTER_KEXEC;
 	else if (text && strcmp(text, "poweroff") == 0)
 		c->after_install = VM_AFTER_POWEROFF;
 	else if (text && strcmp(text, "shell") == 0)
 		c->after_install = VM_AFTER_SHELL;
 	else
 		return err_set(e, EINVAL,
-		    "after_install is not \"reboot\", \"poweroff\" or \"shell\"");
+		    "after_install is not \"reboot\", \"kexec\", \"poweroff\" or \"shell\"");
 	return 0;
 }
 
@@ -191,6 +193,29 @@ static int set_storage(struct config *c, const json_t *v, struct err *e)
 	return r < 0 ? refuse_below("storage", &bad, e) : 0;
 }
 
+static int set_hooks(struct config *c, const json_t *v, struct err *e)
+{
+	const json_t *list = json_object_get(v, "post_install"), *script;
+	size_t i;
+
+	if (!json_is_object(v) || (list && !json_is_array(list)))
+		return err_set(e, EINVAL, "hooks is not an object with a list post_install");
+	if (json_array_size(list) > VM_HOOKS_MAX)
+		return err_set(e, EINVAL, "hooks.post_install has more than %d scripts", VM_HOOKS_MAX);
+	c->hooks = calloc(json_array_size(list) + 1, sizeof(*c->hooks));
+	if (!c->hooks)
+		return err_set(e, ENOMEM, "out of memory");
+	json_array_foreach(list, i, script)
+	{
+		if (!json_is_string(script) || json_string_length(script) == 0)
+			return err_set(e, EINVAL, "hooks.post_install[%zu] is no script", i);
+		c->hooks[i] = strdup(json_string_value(script));
+		if (!c->hooks[i])
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 static int set_reboot(struct config *c, const json_t *v, struct err *e)
 {
 	if (!json_is_boolean(v))
@@ -227,6 +252,7 @@ static const struct field fields[] = {
 	.expects = "printable text without quotes, $, ;, backslash or braces"},
     {"disks", .set = set_disks},
     {"storage", .set = set_storage},
+    {"hooks", .set = set_hooks},
 };
 
 #define FIELD_COUNT (sizeof(fields) / sizeof(*fields))
@@ -411,6 +437,9 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		if (!fields[i].set && fields[i].offset != SIZE_MAX)
 			free(*(char **)((char *)c + fields[i].offset));
+	for (char **hook = c->hooks; hook && *hook; hook++)
+		free(*hook);
+	free(c->hooks);
 	manifest_clear(&c->manifest);
 	free(c);
 }

@@ -33,6 +33,7 @@ struct config {
 	enum vm_firmware firmware;
 	bool has_firmware; /* false: what the machine was started by */
 	enum vm_after after_install;
+	char **hooks; /* scripts for the installed system, in order; NULL-terminated, NULL: none */
 	bool has_manifest; /* false in pvmlab's form: manifest.json beside rootfs_url has it */
 	struct manifest manifest;
 	uint64_t first_disk_bytes; /* size the definition gives its first disk; 0: unknown */

@@ -13,6 +13,7 @@
 #include "log.h"
 
 #define STALL_MS 15000
+#define TICK_MS 250
 #define PATIENCE_MS (15 * 60 * 1000)
 #define BACKOFF_MS 250
 #define BACKOFF_DOUBLINGS 5
@@ -299,7 +300,7 @@ static int on_time(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off
 	(void)d;
 	if (now - f->last_data_ms > f->stall_ms)
 		again(f, "the transfer stalled");
-	else if (now - f->last_tick_ms >= 1000)
+	else if (now - f->last_tick_ms >= TICK_MS)
 		tick(f);
 	return f->verdict == GO_ON ? 0 : 1;
 }
@@ -345,11 +346,11 @@ static void transfer_run(struct fetch *f, CURL *c)
 static void pause_ms(struct fetch *f, unsigned ms)
 {
 	while (ms > 0 && f->verdict != FATAL) {
-		unsigned part = ms < 1000 ? ms : 1000;
+		unsigned part = ms < TICK_MS ? ms : TICK_MS;
 		struct timespec t = {.tv_sec = part / 1000, .tv_nsec = part % 1000 * 1000000L};
 		nanosleep(&t, NULL);
 		ms -= part;
-		if (now_ms() - f->last_tick_ms >= 1000)
+		if (now_ms() - f->last_tick_ms >= TICK_MS)
 			tick(f);
 	}
 }

@@ -23,7 +23,7 @@ struct fetch_sink {
 	int (*take)(void *ctx, uint8_t **buffer, struct err *e);
 	/* The buffer last taken now holds a verified chunk. */
 	int (*give)(void *ctx, uint32_t len, struct err *e);
-	/* Called about once a second and at each chunk; `received` counts verified bytes and those of
+	/* Called about four times a second and at each chunk; `received` counts verified bytes and those of
 	 * the current chunk. May be NULL. A negative answer ends the download. */
 	int (*tick)(void *ctx, uint64_t received, struct err *e);
 };

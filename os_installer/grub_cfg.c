@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Root UUID, serial console. */
+#define BASE_ARGUMENTS "root=UUID=%s ro quiet console=tty0 console=%s,115200"
+
 /* What may stand unquoted in GRUB's language and in a POSIX shell alike. */
 static bool is_plain(const char *text)
 {
@@ -95,13 +98,34 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	fputs(c->boot_uuid, f);
 	fputs("\n\nmenuentry ", f);
 	put_quoted(f, c->title);
-	fprintf(f, " {\n\tlinux %s root=UUID=%s ro quiet console=tty0 console=%s,115200", c->kernel,
-	    c->root_uuid, c->console);
+	fprintf(f, " {\n\tlinux %s " BASE_ARGUMENTS, c->kernel, c->root_uuid, c->console);
 	put_args(f, c->kernel_args);
 	fputc('\n', f);
 	if (c->initramfs)
 		fprintf(f, "\tinitrd %s\n", c->initramfs);
 	fputs("}\n", f);
+	return finish(f, &text, out, e);
+}
+
+int grub_cfg_cmdline(const struct grub_cfg *c, char **out, struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	if ((r = plain_check("root UUID", c->root_uuid, e)) < 0 ||
+	    (r = plain_check("console", c->console, e)) < 0)
+		return r;
+	FILE *f = open_memstream(&text, &len);
+	if (!f)
+		return err_set(e, ENOMEM, "out of memory");
+	fprintf(f, BASE_ARGUMENTS, c->root_uuid, c->console);
+	for (const char *p = c->kernel_args ? c->kernel_args : ""; *p;) {
+		size_t n = strcspn(p, " ");
+		if (n > 0)
+			fprintf(f, " %.*s", (int)n, p);
+		p += n + strspn(p + n, " ");
+	}
 	return finish(f, &text, out, e);
 }
 

@@ -21,6 +21,9 @@ struct grub_cfg {
 /* grub.cfg as text; the caller frees *out. -EINVAL when a value cannot be written safely. */
 must_check int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e);
 
+/* The kernel's command line as that grub.cfg makes it, without quotes; the caller frees *out. */
+must_check int grub_cfg_cmdline(const struct grub_cfg *c, char **out, struct err *e);
+
 /* The few lines beside a boot image on the EFI partition that find grub.cfg in `directory` of the
  * file system that holds /boot. */
 must_check int grub_cfg_render_stub(

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -82,6 +83,13 @@ static int read_whole(int fd, void *buf, size_t len)
 		if (errno != EINTR)
 			return -errno;
 	}
+}
+
+bool handover_wait(struct handover *h, int timeout_ms)
+{
+	struct pollfd p = {.fd = h->free[0], .events = POLLIN};
+
+	return poll(&p, 1, timeout_ms) > 0;
 }
 
 int handover_take(struct handover *h, uint8_t **buffer, struct err *e)

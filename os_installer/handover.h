@@ -7,6 +7,7 @@
 #ifndef OS_INSTALLER_HANDOVER_H
 #define OS_INSTALLER_HANDOVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -20,6 +21,10 @@ void handover_free(struct handover *h);
 
 void handover_producer(struct handover *h);
 void handover_consumer(struct handover *h);
+
+/* Producer: waits up to timeout_ms for a free slot (or for the consumer's end), so that the caller
+ * can do something meanwhile. True when handover_take() would not wait. */
+bool handover_wait(struct handover *h, int timeout_ms);
 
 /* Producer: waits for a free slot. -EPIPE when the consumer is gone. */
 must_check int handover_take(struct handover *h, uint8_t **buffer, struct err *e);

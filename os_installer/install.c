@@ -14,8 +14,11 @@
 #include "config.h"
 #include "disk.h"
 #include "disk_scan.h"
+#include "hooks.h"
 #include "http.h"
+#include "image_install.h"
 #include "journal.h"
+#include "kexec.h"
 #include "log.h"
 #include "mounts.h"
 #include "plan.h"
@@ -30,6 +33,7 @@
 #define REPORT_PATIENCE_S 900
 #define DISK_WAIT_MS 30000
 #define MATCH_WAIT_MS 15000 /* for a disk that is found late */
+#define PROGRESS_MS 700 /* ticks come every quarter of a second: at least one line a second */
 
 /* What the phases hand on to each other. Each phase function reads what earlier ones made. */
 struct install {
@@ -43,6 +47,7 @@ struct install {
 	struct mounts mounts;        /* rootfs */
 	int tree;
 	struct bootloader bootloader;
+	struct image_install *image; /* NULL: the rootfs is an archive */
 	struct progress progress;
 };
 
@@ -184,7 +189,9 @@ static int disk_plan(struct install *in, struct disk *disks, struct err *e)
 		int n = disk_list(in->o->disk, DISK_WAIT_MS, disks, DISKS_MAX, e);
 		if (n < 0)
 			return n;
-		int r = plan_make(&q, disks, (size_t)n, &in->plan, e);
+		int r = manifest_is_disk(&in->config->manifest)
+		    ? plan_whole_disk(&q, disks, (size_t)n, &in->plan, e)
+		    : plan_make(&q, disks, (size_t)n, &in->plan, e);
 		if (r != -ENODEV || !q.match || waited >= MATCH_WAIT_MS) {
 			disks_log(disks, (size_t)n);
 			return r;
@@ -215,12 +222,14 @@ static int phase_plan(struct install *in, struct err *e)
 
 static int phase_partition(struct install *in, struct err *e)
 {
+	if (manifest_is_disk(&in->config->manifest))
+		return image_install_open(&in->plan.disk, in->config, &in->image, e);
 	return disk_partition(&in->plan, e);
 }
 
 static int phase_format(struct install *in, struct err *e)
 {
-	return disk_format(&in->plan, e);
+	return in->image ? 0 : disk_format(&in->plan, e);
 }
 
 /* ---- rootfs ------------------------------------------------------------------------------------ */
@@ -233,14 +242,14 @@ static void rootfs_tick(void *ctx, const struct rootfs_progress *p)
 	int64_t now = now_ms();
 
 	progress_add(&in->progress, p->received_bytes, now);
-	if (now - last_ms < 900)
+	if (now - last_ms < PROGRESS_MS)
 		return;
 	last_ms = now;
 	struct report_bytes b = {
 	    .bytes = p->received_bytes,
 	    .total_bytes = in->progress.total_bytes,
 	    .rate_bytes_per_s = progress_rate(&in->progress),
-	    .eta_s = progress_eta_s(&in->progress),
+	    .eta_s = progress_rate(&in->progress) ? (int64_t)progress_eta_s(&in->progress) : -1,
 	};
 	report_progress(in->report, "rootfs", &b);
 	journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
@@ -308,11 +317,13 @@ static int phase_rootfs(struct install *in, struct err *e)
 	int64_t start = now_ms();
 	long long self_ms = cpu_ms(RUSAGE_SELF), children_ms = cpu_ms(RUSAGE_CHILDREN);
 
-	int r = plan_each_mount(&in->plan, partition_mount, &mounting);
+	int r = in->image ? 0 : plan_each_mount(&in->plan, partition_mount, &mounting);
 	if (r < 0)
 		return r;
 	progress_init(&in->progress, m->size_bytes, start);
-	r = rootfs_install(in->config->rootfs_url, m, in->o->directory, rootfs_tick, in, &p, e);
+	r = in->image
+	    ? rootfs_write_image(in->config->rootfs_url, m, in->image->disk, rootfs_tick, in, &p, e)
+	    : rootfs_install(in->config->rootfs_url, m, in->o->directory, rootfs_tick, in, &p, e);
 	if (r == 0) {
 		progress_add(&in->progress, m->size_bytes, now_ms());
 		journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
@@ -332,6 +343,9 @@ static int phase_rootfs(struct install *in, struct err *e)
 
 static int phase_configure(struct install *in, struct err *e)
 {
+	if (in->image)
+		return image_install_configure(in->image, &in->mounts, in->o->directory,
+		    in->has_seed ? &in->seed : NULL, &in->tree, e);
 	return target_configure(in->tree, in->o->directory, in->config, &in->plan,
 	    in->has_seed ? &in->seed : NULL, e);
 }
@@ -366,6 +380,55 @@ static int esp_mount(struct install *in, const struct plan_partition *esp, struc
 	    esp->path, "vfat", NULL, e);
 }
 
+static bool hooks_wanted(const struct install *in)
+{
+	return in->config->hooks && in->config->hooks[0];
+}
+
+/* Before the boot files get their names: what a script breaks does not boot. */
+static int phase_hooks(struct install *in, struct err *e)
+{
+	unsigned keep = in->mounts.count;
+	int r;
+
+	if ((r = mounts_add_chroot(&in->mounts, in->tree, in->o->directory, e)) < 0 ||
+	    (r = hooks_run(in->tree, in->o->directory, (const char *const *)in->config->hooks, e)) <
+		0)
+		return r;
+	return mounts_undo(&in->mounts, keep, e);
+}
+
+/* The kernel reads the files now, while they are mounted; it starts them after the report. */
+static void kexec_prepare(struct install *in)
+{
+	const struct bootloader *b = &in->bootloader;
+	struct err e = ERR_INIT;
+
+	if (in->config->after_install != VM_AFTER_KEXEC)
+		return;
+	if (in->image)
+		err_set(&e, ENOTSUP, "a disk image's kernel is its own boot loader's business");
+	else if (!b->cmdline[0])
+		err_set(&e, E2BIG, "the kernel's arguments are too long");
+	else if (kexec_load(in->tree, b->kernel, b->initramfs, b->cmdline, &e) == 0)
+		return;
+	log_warn("no kexec, the machine reboots instead: %s", e.msg);
+	in->config->after_install = VM_AFTER_REBOOT;
+}
+
+static int image_finish(struct install *in, struct err *e)
+{
+	int r = sync_tree(in->tree, "/", e);
+
+	if (r < 0)
+		return r;
+	close(steal_fd(&in->tree));
+	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
+		return r;
+	kexec_prepare(in);
+	return image_install_activate(in->image, in->config, !in->o->no_nvram, e);
+}
+
 /* The order is what keeps a half-done disk from booting: all of the system is on the disk before
  * the boot files get the names firmware looks for, or the first sector its code. */
 static int phase_bootloader(struct install *in, struct err *e)
@@ -374,6 +437,8 @@ static int phase_bootloader(struct install *in, struct err *e)
 	struct mounting mounting = {.in = in, .e = e};
 	int r;
 
+	if (in->image)
+		return image_finish(in, e);
 	unsigned without_esp = in->mounts.count;
 	if (esp && (r = esp_mount(in, esp, e)) < 0)
 		return r;
@@ -389,6 +454,7 @@ static int phase_bootloader(struct install *in, struct err *e)
 	    (r = bootloader_activate(in->tree, &in->bootloader, e)) < 0 ||
 	    (esp && (r = sync_tree(in->tree, esp->mount, e)) < 0))
 		return r;
+	kexec_prepare(in);
 	close(steal_fd(&in->tree));
 	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
 		return r;
@@ -424,11 +490,40 @@ static const struct phase {
 			     "again; the disk does not boot"},
     {"configure", phase_configure, "the image may lack parts of a root file system; the disk does "
 				   "not boot"},
+    {"hooks", phase_hooks, "correct hooks.post_install in the machine's definition: what the script "
+			   "said is in the log; the disk does not boot"},
     {"bootloader", phase_bootloader, "the image needs a kernel, and GRUB for the machine's "
 				     "firmware; the disk does not boot"},
     {"report", phase_report, "the system is installed, but the server does not know; a reboot would "
 			     "install it again"},
 };
+
+/* What to do is often plain from the kind of failure. */
+static const struct {
+	const char *phase;
+	int code;
+	const char *hint;
+} closer_hints[] = {
+    {"rootfs", ENOSPC, "the image takes more room than its manifest says, or the disk is too small: "
+		       "build or import the image again, or give the machine a larger disk; the "
+		       "disk does not boot"},
+    {"rootfs", ETIMEDOUT, "check that the machine still reaches the server and that the server "
+			  "runs, then start the install again; the disk does not boot"},
+    {"rootfs", ENOENT, "the image's file is not on the server any more: build or import the image "
+		       "again; the disk does not boot"},
+    {"rootfs", EIO, "the disk may be faulty: the console shows what the kernel says of it; the disk "
+		    "does not boot"},
+    {"bootloader", ENOSPC, "the boot files do not fit: use an image with fewer kernels; the disk "
+			   "does not boot"},
+};
+
+static const char *hint_find(const struct phase *p, int code)
+{
+	for (size_t i = 0; i < sizeof(closer_hints) / sizeof(*closer_hints); i++)
+		if (closer_hints[i].code == code && strcmp(closer_hints[i].phase, p->name) == 0)
+			return closer_hints[i].hint;
+	return p->hint;
+}
 
 static void install_clear(struct install *in)
 {
@@ -436,6 +531,7 @@ static void install_clear(struct install *in)
 	seed_clear(&in->seed);
 	bootloader_clear(&in->bootloader);
 	config_free(in->config);
+	image_install_free(in->image);
 	if (in->tree >= 0)
 		close(in->tree);
 	for (unsigned i = 0; i < in->mounts.count; i++)
@@ -450,11 +546,13 @@ static int phases_run(struct install *in, struct install_failure *failure)
 		if (in->o->no_disk && p->run != phase_network && p->run != phase_config &&
 		    p->run != phase_rootfs)
 			continue;
+		if (p->run == phase_hooks && !hooks_wanted(in))
+			continue;
 		report_phase(in->report, p->name, false);
 		int r = p->run(in, &failure->err);
 		if (r < 0) {
 			failure->phase = p->name;
-			failure->hint = p->hint;
+			failure->hint = hint_find(p, failure->err.code);
 			return r;
 		}
 		log_info("phase done phase=%s ms=%lld", p->name, (long long)(now_ms() - start));

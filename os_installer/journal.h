@@ -1,6 +1,7 @@
 /* journal.h - where this program's log lines go: info and above to the console, the last 100 of all
  * levels into memory for the report of a failure. Also draws the one progress line, so that log
- * lines and it do not run into each other. Safe in every thread.
+ * lines and it do not run into each other. Safe in every thread, and in processes forked after
+ * journal_start(): their lines join the others.
  */
 #ifndef OS_INSTALLER_JOURNAL_H
 #define OS_INSTALLER_JOURNAL_H

@@ -207,7 +207,11 @@ static void failure_tell(struct report *report, const struct install_failure *f)
 static void machine_end(enum vm_after after)
 {
 	sync();
-	if (after == VM_AFTER_REBOOT)
+	if (after == VM_AFTER_KEXEC) {
+		reboot(LINUX_REBOOT_CMD_KEXEC);
+		log_warn("kexec failed, rebooting: %s", strerror(errno));
+	}
+	if (after != VM_AFTER_POWEROFF)
 		reboot(LINUX_REBOOT_CMD_RESTART);
 	else
 		reboot(LINUX_REBOOT_CMD_POWER_OFF);

@@ -24,7 +24,8 @@ static int number_get(
 
 static int format_get(const json_t *o, struct manifest *out, struct err *e)
 {
-	static const char *const known[] = {"tar.zst", "tar.gz", "tar.xz", "tar"};
+	static const char *const known[] = {
+	    "tar.zst", "tar.gz", "tar.xz", "tar", "raw.zst", "raw.gz", "raw.xz"};
 	const char *text = json_string_value(json_object_get(o, "format"));
 
 	if (!text)
@@ -35,7 +36,7 @@ static int format_get(const json_t *o, struct manifest *out, struct err *e)
 			return 0;
 		}
 	return err_set(e, EINVAL, "rootfs.format \"%.40s\" is not one this installer can unpack: "
-	    "use tar.zst, tar.gz or tar.xz", text);
+	    "use tar.zst, tar.gz, tar.xz, raw.zst, raw.gz or raw.xz", text);
 }
 
 static int digest_get(const json_t *v, const char *what, struct digest *out, struct err *e)
@@ -98,6 +99,11 @@ void manifest_clear(struct manifest *m)
 {
 	free(m->chunks);
 	memset(m, 0, sizeof(*m));
+}
+
+bool manifest_is_disk(const struct manifest *m)
+{
+	return strncmp(m->format, "raw", 3) == 0;
 }
 
 uint32_t manifest_chunk_length(const struct manifest *m, size_t i)

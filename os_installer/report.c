@@ -14,7 +14,7 @@
 
 #define QUEUE_LENGTH 32
 #define SEND_TIMEOUT_S 5
-#define FAILURE_TRIES 5
+#define FAILURE_PATIENCE_S 120
 
 struct report {
 	pthread_t thread;
@@ -171,8 +171,7 @@ void report_progress(struct report *r, const char *phase, const struct report_by
 /* ---- the final ones ---------------------------------------------------------------------------- */
 
 /* Sends in the caller's thread. 2xx is success; 4xx will not get better. */
-static int send_final(struct report *r, const char *body, unsigned tries, unsigned patience_s,
-    struct err *e)
+static int send_final(struct report *r, const char *body, unsigned patience_s, struct err *e)
 {
 	time_t deadline = 0;
 	struct timespec now;
@@ -192,8 +191,7 @@ static int send_final(struct report *r, const char *body, unsigned tries, unsign
 		if (status > 0)
 			err_set(e, EPROTO, "%s: the server answered %d", r->url, status);
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((tries && n >= tries) || now.tv_sec >= deadline ||
-		    (status >= 400 && status < 500 && n >= 3))
+		if (now.tv_sec >= deadline || (status >= 400 && status < 500 && n >= 3))
 			return e ? -e->code : -EIO;
 		log_warn("report not delivered, trying again retry_s=%u", wait_s);
 		sleep(wait_s);
@@ -212,7 +210,7 @@ int report_success(struct report *r, unsigned patience_s, struct err *e)
 	if (!body)
 		err_set(e, ENOMEM, "out of memory");
 	else
-		rc = send_final(r, body, 0, patience_s, e);
+		rc = send_final(r, body, patience_s, e);
 	free(body);
 	return rc;
 }
@@ -241,7 +239,7 @@ int report_failure(struct report *r, const char *phase, const char *message, con
 	if (!body)
 		err_set(e, ENOMEM, "out of memory");
 	else
-		rc = send_final(r, body, FAILURE_TRIES, 60, e);
+		rc = send_final(r, body, FAILURE_PATIENCE_S, e);
 	free(body);
 	return rc;
 }

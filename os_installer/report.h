@@ -18,7 +18,7 @@ struct report_bytes {
 	uint64_t bytes;
 	uint64_t total_bytes;
 	uint64_t rate_bytes_per_s;
-	uint64_t eta_s;
+	int64_t eta_s; /* -1: not known */
 };
 
 /* `url` may be NULL: then nothing is sent. */
@@ -36,7 +36,7 @@ void report_progress(struct report *r, const char *phase, const struct report_by
 /* Sends phase "report", status "done", and tries again for up to patience_s. */
 must_check int report_success(struct report *r, unsigned patience_s, struct err *e);
 
-/* Sends a failure with the log's last lines; a few tries. */
+/* Sends a failure with the log's last lines; tries again for up to two minutes. */
 must_check int report_failure(struct report *r, const char *phase, const char *message,
     const char *hint, struct err *e);
 

@@ -114,6 +114,26 @@ static void test_plain(void **state)
 	config_free(c);
 }
 
+static void test_endings(void **state)
+{
+	struct err e = ERR_INIT;
+	struct config *c = parse("{\"after_install\":\"kexec\",\"reboot_on_success\":true,\"hooks\":{"
+	    "\"post_install\":[\"#!/bin/sh\\necho 1\\n\",\"echo 2\"]}," MINIMAL "}", &e);
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(c->after_install, VM_AFTER_KEXEC);
+	assert_string_equal(c->hooks[0], "#!/bin/sh\necho 1\n");
+	assert_string_equal(c->hooks[1], "echo 2");
+	assert_null(c->hooks[2]);
+	assert_int_equal(warnings, 0);
+	config_free(c);
+	c = parse("{\"hooks\":{}," MINIMAL "}", &e);
+	assert_non_null(c);
+	assert_null(c->hooks[0]);
+	config_free(c);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -158,6 +178,11 @@ static void test_refused(void **state)
 		"storage.partitions[0].mount: "},
 	    {"{" MINIMAL ",\"disks\":[{\"match\":{\"serial\":1}}]}", "disks[0].match.serial: must"},
 	    {"{" MINIMAL ",\"disks\":[{\"match\":{}}]}", "disks[0].match: says nothing"},
+	    {"{" MINIMAL ",\"hooks\":[]}", "hooks is not an object"},
+	    {"{" MINIMAL ",\"hooks\":{\"post_install\":\"x\"}}", "with a list"},
+	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"x\",7]}}", "post_install[1] is no script"},
+	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\","
+	     "\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}}", "more than 16"},
 	    {"{" MINIMAL ",\"disks\":{}}", "disks is not"},
 	    {"{" MINIMAL ",\"disks\":[{\"size\":\"huge\"}]}", "disks[0].size"},
 	    {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "nested deeper"},
@@ -194,6 +219,7 @@ int main(void)
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_disk),
 	    cmocka_unit_test(test_plain),
+	    cmocka_unit_test(test_endings),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_position),
 	};

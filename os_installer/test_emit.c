@@ -54,6 +54,12 @@ static void test_grub_cfg(void **state)
 	assert_null(strstr(text, "initrd"));
 	free(text);
 
+	c.kernel_args = " quiet  mem=1G a=b&c ";
+	assert_int_equal(grub_cfg_cmdline(&c, &text, &e), 0);
+	assert_string_equal(text, "root=UUID=" ROOT_UUID
+				  " ro quiet console=tty0 console=ttyS0,115200 quiet mem=1G a=b&c");
+	free(text);
+	c.kernel_args = NULL;
 	/* /boot of its own: found by its own UUID, without /boot in its paths. */
 	c.kernel = "/vmlinuz-1";
 	c.boot_uuid = "b-o-o-t";

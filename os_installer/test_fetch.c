@@ -35,6 +35,7 @@ enum fault_kind {
 	NEW_ETAG,  /* the file changed: If-Range does not match */
 	TRUNCATED, /* claims and sends only `at` bytes of the file */
 	BAD_RANGE, /* 206 with another start */
+	SLOW,      /* 4 KiB at a time, `at` ms apart */
 };
 
 struct fault {
@@ -85,6 +86,8 @@ static void body_send(struct server *s, int fd, const struct fault *f, uint64_t 
 			return;
 		s->sent += n;
 		from += n;
+		if (f->kind == SLOW)
+			usleep((unsigned)f->at * 1000);
 		if (!cuts || from != f->at)
 			continue;
 		if (f->kind == RESET) {
@@ -227,6 +230,24 @@ static struct manifest manifest_of(void)
 	return m;
 }
 
+static long long tick_last_ms, tick_widest_ms;
+static unsigned tick_count;
+
+static int tick_measure(void *ctx, uint64_t received_bytes, struct err *e)
+{
+	struct timespec t;
+
+	(void)ctx;
+	(void)e;
+	assert_true(received_bytes <= SIZE);
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	long long now = t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+	if (tick_count++ > 0 && now - tick_last_ms > tick_widest_ms)
+		tick_widest_ms = now - tick_last_ms;
+	tick_last_ms = now;
+	return 0;
+}
+
 static const struct fetch_options quick = {.stall_ms = 400, .patience_ms = 1500, .backoff_ms = 1};
 
 struct outcome {
@@ -241,7 +262,8 @@ struct outcome {
 static struct outcome fetch_with(const struct fault *faults, size_t count, struct manifest *m)
 {
 	struct received *r = calloc(1, sizeof(*r));
-	struct fetch_sink sink = {.ctx = r, .take = take, .give = give};
+	struct fetch_sink sink = {
+	    .ctx = r, .take = take, .give = give, .tick = tick_measure};
 	struct outcome o = {.e = ERR_INIT};
 	struct server s;
 
@@ -292,6 +314,20 @@ static void test_cuts(void **state)
 			assert_int_equal(o.sent, SIZE);
 		assert_true(o.sent < SIZE + CHUNK);
 	}
+}
+
+/* Also while one chunk takes longer than that. */
+static void test_ticks(void **state)
+{
+	struct manifest *m = *state;
+
+	tick_count = 0;
+	tick_widest_ms = 0;
+	struct outcome o = FETCH(m, {SLOW, 40});
+	assert_int_equal(o.result, 0);
+	assert_int_equal(o.stats.retries, 0);
+	assert_true(tick_count >= 8);
+	assert_true(tick_widest_ms < 950);
 }
 
 static void test_many_drops(void **state)
@@ -420,6 +456,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_plain),
 	    cmocka_unit_test(test_cuts),
+	    cmocka_unit_test(test_ticks),
 	    cmocka_unit_test(test_many_drops),
 	    cmocka_unit_test(test_stall),
 	    cmocka_unit_test(test_flip_in_transit),

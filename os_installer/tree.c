@@ -62,6 +62,18 @@ int tree_directory(int tree, const char *path, struct err *e)
 	return fd < 0 ? err_errno(e, "cannot open the directory %s", path) : fd;
 }
 
+int tree_file(int tree, const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = open_inside(tree, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, "cannot read %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "%s is no regular file", path);
+	return steal_fd(&fd);
+}
+
 int tree_mkdirs(int tree, const char *path, mode_t mode, struct err *e)
 {
 	char part[PATH_SIZE];

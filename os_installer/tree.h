@@ -21,6 +21,9 @@ bool tree_exists(int tree, const char *path);
 /* A directory inside the tree as a descriptor that only names it (O_PATH), or -errno. */
 must_check int tree_directory(int tree, const char *path, struct err *e);
 
+/* Opens a regular file for reading. Returns a file descriptor or -errno. */
+must_check int tree_file(int tree, const char *path, struct err *e);
+
 /* Makes a directory and those above it (0755); `mode` is set on the last one, also when it exists
  * already. */
 must_check int tree_mkdirs(int tree, const char *path, mode_t mode, struct err *e);

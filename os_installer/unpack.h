@@ -16,6 +16,12 @@ struct unpack_counters {
 	_Atomic uint64_t dropped;
 };
 
+/* What the manifest says the archive holds: more than that fails, before it is written. */
+struct unpack_limits {
+	uint64_t bytes;   /* of all files together, holes included */
+	uint64_t entries; /* 0: not said */
+};
+
 /* The compressed stream. `next` returns 1 with bytes that stay valid until it is called again, 0 at
  * the end, -errno. */
 struct unpack_source {
@@ -23,9 +29,9 @@ struct unpack_source {
 	int (*next)(void *ctx, const uint8_t **data, uint32_t *len, struct err *e);
 };
 
-/* Unpacks into the current directory, which must be the root directory of a chroot. Reads the
- * source to its very end. */
-must_check int unpack_stream(
-    const struct unpack_source *source, struct unpack_counters *counters, struct err *e);
+/* Unpacks into the current directory, which must be the root directory of a chroot: that is what
+ * keeps ".." and links of a hostile archive inside. Reads the source to its very end. */
+must_check int unpack_stream(const struct unpack_source *source, const struct unpack_limits *limits,
+    struct unpack_counters *counters, struct err *e);
 
 #endif

@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "vmlab/human.h"
 #include "vmlab/image_build.h"
+#include "vmlab/image_disk.h"
 #include "vmlab/image_import.h"
 #include "vmlab/image_list.h"
 #include "vmlab/image_manifest.h"
@@ -24,6 +25,7 @@ static const char help[] =
     "usage: vmlab image build debian-13|debian-12 [--arch A] [--kernel cloud|generic]\n"
     "                         [--include PKG,...]\n"
     "       vmlab image import NAME --arch A ROOTFS.tar[.zst|.gz|.xz]\n"
+    "       vmlab image import NAME --arch A DISK.{raw[.zst|.gz|.xz]|qcow2} [--kernel-from IMAGE]\n"
     "       vmlab image ls [--json]\n"
     "       vmlab image rm NAME [--arch A]\n"
     "\n"
@@ -33,6 +35,8 @@ static const char help[] =
     "build   makes one from Debian's archive with mmdebstrap, as root or with user namespaces.\n"
     "import  makes one of any distribution's root file system: a tarball with a kernel in /boot,\n"
     "        its modules in /lib/modules, grub-install and cloud-init. \"-\" reads it from stdin.\n"
+    "        A whole disk (raw or qcow2, told by its content) is written to the machine's disk as it\n"
+    "        is; then its last partition grows and cloud-init's seed is put in.\n"
     "ls      lists the images there are.\n"
     "rm      removes one.\n"
     "\n"
@@ -40,12 +44,15 @@ static const char help[] =
     "  --images DIR     where images are kept (./images, or VMLAB_IMAGES)\n"
     "  --kernel KIND    cloud: small, for virtual machines (default)\n"
     "                   generic: drivers for real hardware as well\n"
+    "  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n"
+    "                   (default: the newest of that architecture)\n"
     "  --include PKGS   more packages for the image, separated by commas\n"
     "  --json           for scripts\n"
     "\n"
     "Examples\n"
     "  vmlab image build debian-13\n"
     "  vmlab image build debian-13 --arch arm64 --include vim-tiny,htop\n"
+    "  vmlab image import cloud --arch amd64 debian-13-genericcloud-amd64.qcow2\n"
     "  docker export $(docker create my-vm-rootfs) | vmlab image import my-vm --arch amd64 -\n";
 
 struct options {
@@ -53,6 +60,7 @@ struct options {
 	const char *arch;
 	const char *kernel;
 	const char *include;
+	const char *kernel_from;
 	bool json;
 	bool help;
 	int operand_count;
@@ -125,6 +133,23 @@ static int build(const struct options *o)
 	return image_build(&b, &e) ? fail(&e) : EXIT_SUCCESS;
 }
 
+static int import_any(const struct image_import *in, const struct options *o, struct err *e)
+{
+	struct image_disk disk = {
+	    .in = *in, .path = o->operands[1], .kernel_from = o->kernel_from};
+	int rc = image_kind_look(in->fd, &disk.kind, e);
+
+	if (rc)
+		return rc;
+	if (disk.kind != IMAGE_KIND_TARBALL)
+		return image_disk_import(&disk, e);
+	if (o->kernel_from)
+		return err_set(e, EINVAL,
+		    "--kernel-from is for disk images, and this is none (a disk begins with a "
+		    "partition table; from a pipe only tarballs are taken)");
+	return image_import(in, e);
+}
+
 static int import(const struct options *o)
 {
 	struct image_progress progress;
@@ -135,7 +160,7 @@ static int import(const struct options *o)
 	struct stat st;
 
 	if (o->operand_count != 2)
-		return usage("import needs a name and a tarball");
+		return usage("import needs a name and a tarball or disk image");
 	if (!o->arch)
 		return usage("import needs --arch amd64 or --arch arm64");
 	if (vm_arch_parse(o->arch, &in.arch))
@@ -160,7 +185,7 @@ static int import(const struct options *o)
 	catch_signals();
 	image_progress_init(&progress);
 	fprintf(stderr, "importing %s for %s\n", in.name, vm_arch_name(in.arch));
-	if (!image_import(&in, &e))
+	if (!import_any(&in, o, &e))
 		return EXIT_SUCCESS;
 	if (e.code != EINTR)
 		err_wrap(&e, "%s", opened >= 0 ? o->operands[1] : "stdin");
@@ -200,7 +225,8 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {{"arch", required_argument, NULL, 'a'},
 	    {"images", required_argument, NULL, 'i'}, {"kernel", required_argument, NULL, 'k'},
-	    {"include", required_argument, NULL, 'p'}, {"json", no_argument, NULL, 'j'},
+	    {"include", required_argument, NULL, 'p'},
+	    {"kernel-from", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
 	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *dir = getenv("VMLAB_IMAGES");
 	int c;
@@ -221,6 +247,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'p':
 			o->include = optarg;
+			break;
+		case 'f':
+			o->kernel_from = optarg;
 			break;
 		case 'j':
 			o->json = true;

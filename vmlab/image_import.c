@@ -1,12 +1,9 @@
 #include "vmlab/image_import.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -18,156 +15,13 @@
 #include "vmlab/image_modules.h"
 #include "vmlab/image_scan.h"
 #include "vmlab/image_source.h"
+#include "vmlab/image_work.h"
 
 /* Level 10 takes a minimal Debian through at about 60 MB/s a core; higher ones gain a few percent
  * of size for several times the time. The kernel unpacks the modules in a machine that waits. */
 #define ROOTFS_ZSTD_LEVEL 10
 #define MODULES_ZSTD_LEVEL 12
 #define THREADS_MAX 8
-
-/* ---- the directory the image is made in
- * --------------------------------------------------------*/
-
-struct work {
-	char *parent; /* images/<name> */
-	char *name;   /* .<arch>.<pid>.tmp; NULL when there is nothing to remove */
-	int parent_fd;
-	int fd; /* locked, so that others can tell it from one left by a killed process */
-};
-
-/* Images are flat: files only. */
-static void remove_flat(int parent_fd, const char *name)
-{
-	_cleanup_closedir_ DIR *d = NULL;
-	struct dirent *de;
-	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd >= 0)
-		d = fdopendir(fd);
-	while (d && (de = readdir(d)))
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			unlinkat(fd, de->d_name, 0);
-	unlinkat(parent_fd, name, AT_REMOVEDIR);
-}
-
-/* A killed import could not clean up after itself. */
-static void remove_stale(int parent_fd)
-{
-	_cleanup_closedir_ DIR *d = NULL;
-	struct dirent *de;
-	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0)
-		d = fdopendir(fd);
-	while (d && (de = readdir(d))) {
-		size_t len = strlen(de->d_name);
-		_cleanup_close_ int dir = -1;
-
-		if (de->d_name[0] != '.' || len < 6 || strcmp(de->d_name + len - 4, ".tmp"))
-			continue;
-		dir = openat(parent_fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir >= 0 && !flock(dir, LOCK_EX | LOCK_NB))
-			remove_flat(parent_fd, de->d_name);
-	}
-}
-
-static int make_directories(const char *path, struct err *e)
-{
-	_cleanup_free_ char *copy = strdup(path);
-
-	if (!copy)
-		return err_set(e, ENOMEM, "out of memory");
-	for (char *p = copy + 1;; p++) {
-		char c = *p;
-
-		if (c && c != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(copy, 0755) && errno != EEXIST)
-			return err_errno(e, "cannot create the directory %s", copy);
-		*p = c;
-		if (!c)
-			return 0;
-	}
-}
-
-static int work_open(struct work *w, const struct image_import *in, struct err *e)
-{
-	int rc;
-
-	if (asprintf(&w->parent, "%s/%s", in->images_dir, in->name) < 0) {
-		w->parent = NULL;
-		return err_set(e, ENOMEM, "out of memory");
-	}
-	rc = make_directories(w->parent, e);
-	if (rc)
-		return rc;
-	w->parent_fd = open(w->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (w->parent_fd < 0)
-		return err_errno(e, "cannot open %s", w->parent);
-	remove_stale(w->parent_fd);
-	if (asprintf(&w->name, ".%s.%d.tmp", vm_arch_name(in->arch), (int)getpid()) < 0) {
-		w->name = NULL;
-		return err_set(e, ENOMEM, "out of memory");
-	}
-	if (mkdirat(w->parent_fd, w->name, 0755))
-		return err_errno(e, "cannot create %s/%s", w->parent, w->name);
-	w->fd = openat(w->parent_fd, w->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (w->fd < 0)
-		return err_errno(e, "cannot open %s/%s", w->parent, w->name);
-	if (flock(w->fd, LOCK_EX | LOCK_NB))
-		return err_errno(e, "cannot lock %s/%s", w->parent, w->name);
-	return 0;
-}
-
-static void work_close(struct work *w)
-{
-	if (w->name)
-		remove_flat(w->parent_fd, w->name);
-	if (w->fd >= 0)
-		close(w->fd);
-	if (w->parent_fd >= 0)
-		close(w->parent_fd);
-	/* Only goes when nothing else is in it: a first import that failed. */
-	if (w->parent)
-		rmdir(w->parent);
-	free(w->parent);
-	free(w->name);
-}
-
-/* Puts the finished directory into place. An older image is swapped out in one step, or, where the
- * file system cannot do that, moved aside first. */
-static int work_publish(struct work *w, enum vm_arch arch, struct err *e)
-{
-	const char *target = vm_arch_name(arch);
-
-	if (fsync(w->fd))
-		return err_errno(e, "cannot write %s", w->parent);
-	if (!renameat2(w->parent_fd, w->name, w->parent_fd, target, RENAME_EXCHANGE))
-		goto done; /* w->name is the old image now, and goes with work_close() */
-	if (errno != ENOENT) {
-		_cleanup_free_ char *old = NULL;
-
-		if (asprintf(&old, ".%s.old.tmp", target) < 0) {
-			old = NULL;
-			return err_set(e, ENOMEM, "out of memory");
-		}
-		if (renameat(w->parent_fd, target, w->parent_fd, old))
-			return err_errno(e, "cannot replace %s/%s", w->parent, target);
-		if (renameat(w->parent_fd, w->name, w->parent_fd, target))
-			return err_errno(e, "cannot put %s/%s into place", w->parent, target);
-		free(w->name);
-		w->name = steal_ptr(old);
-		goto done;
-	}
-	if (renameat(w->parent_fd, w->name, w->parent_fd, target))
-		return err_errno(e, "cannot put %s/%s into place", w->parent, target);
-	free(steal_ptr(w->name));
-done:
-	if (fsync(w->parent_fd))
-		return err_errno(e, "cannot write %s", w->parent);
-	return 0;
-}
 
 /* ---- rootfs
  * ------------------------------------------------------------------------------------*/
@@ -404,31 +258,7 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	return rc;
 }
 
-/* ---- manifest
- * ----------------------------------------------------------------------------------*/
-
-static int write_manifest(const struct image_manifest *m, int dirfd, struct err *e)
-{
-	_cleanup_image_file_ struct image_file *file = NULL;
-	_cleanup_free_ char *text = NULL;
-	struct image_digest digest = {0};
-	json_t *doc = image_manifest_json(m);
-	int rc;
-
-	text = doc ? json_dumps(doc, JSON_INDENT(2)) : NULL;
-	json_decref(doc);
-	if (!text)
-		return err_set(e, ENOMEM, "out of memory");
-	rc = image_file_create(dirfd, IMAGE_MANIFEST_NAME, 0, 1, &file, e);
-	if (!rc)
-		rc = image_file_write(file, text, strlen(text), e);
-	if (!rc)
-		rc = image_file_write(file, "\n", 1, e);
-	if (!rc)
-		rc = image_file_finish(file, &digest, e);
-	image_digest_clear(&digest);
-	return rc;
-}
+/* ---- what is said at the end ------------------------------------------------------------------- */
 
 static void warn_parts(const struct image_manifest *m)
 {
@@ -481,7 +311,7 @@ static void parts_clear(struct parts *p)
 	free(p->version);
 }
 
-static int make_parts(const struct image_import *in, struct work *w, struct parts *p,
+static int make_parts(const struct image_import *in, struct image_work *w, struct parts *p,
     struct image_manifest *m, struct err *e)
 {
 	const struct image_member *kernel;
@@ -509,12 +339,12 @@ static int make_parts(const struct image_import *in, struct work *w, struct part
 
 int image_import(const struct image_import *in, struct err *e)
 {
-	_cleanup_(work_close) struct work work = {NULL, NULL, -1, -1};
+	_cleanup_(image_work_close) struct image_work work = IMAGE_WORK_INIT;
 	_cleanup_(parts_clear) struct parts parts = {.scan = {.spool_fd = -1}};
 	struct image_manifest m = {.distro = in->name, .arch = in->arch};
 	int rc;
 
-	rc = work_open(&work, in, e);
+	rc = image_work_open(&work, in->images_dir, in->name, in->arch, e);
 	if (!rc)
 		rc = make_parts(in, &work, &parts, &m, e);
 	if (!rc) {
@@ -526,10 +356,10 @@ int image_import(const struct image_import *in, struct err *e)
 		m.rootfs = &parts.rootfs;
 		m.kernel = &parts.kernel;
 		m.modules = &parts.modules;
-		rc = write_manifest(&m, work.fd, e);
+		rc = image_manifest_write(&m, work.fd, e);
 	}
 	if (!rc)
-		rc = work_publish(&work, in->arch, e);
+		rc = image_work_publish(&work, in->arch, e);
 	image_progress_clear(in->progress);
 	if (rc)
 		return rc;

@@ -19,7 +19,7 @@ struct image_import {
 	const char *images_dir; /* created when missing */
 	const char *name;
 	enum vm_arch arch;
-	int fd;              /* the tarball; borrowed */
+	int fd;              /* the tarball or disk image; borrowed */
 	uint64_t size_bytes; /* its size, 0 when unknown (a pipe) */
 	const char *reading; /* what the progress line says while reading; NULL: "reading rootfs" */
 	struct image_progress *progress;

@@ -27,11 +27,11 @@ static json_t *rootfs_json(const struct image_manifest *m)
 			json_decref(chunks);
 			return NULL;
 		}
-	snprintf(name, sizeof(name), "rootfs.%s", m->rootfs_format);
+	snprintf(name, sizeof(name), "%s.%s", m->disk_bytes ? "disk" : "rootfs", m->rootfs_format);
 	return json_pack("{ss ss sI ss sI sI sI so}", "file", name, "format", m->rootfs_format,
 	    "size_bytes", (json_int_t)m->rootfs->size_bytes, "sha256", m->rootfs->sha256,
-	    "unpacked_bytes", (json_int_t)m->scan->unpacked_bytes, "entries",
-	    (json_int_t)m->scan->entries, "chunk_bytes", (json_int_t)IMAGE_CHUNK_BYTES, "chunks",
+	    "unpacked_bytes", (json_int_t)(m->disk_bytes ? m->disk_bytes : m->scan->unpacked_bytes), "entries",
+	    (json_int_t)(m->disk_bytes ? 0 : m->scan->entries), "chunk_bytes", (json_int_t)IMAGE_CHUNK_BYTES, "chunks",
 	    chunks);
 }
 
@@ -49,7 +49,7 @@ static json_t *provides_json(const struct image_manifest *m)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < IMAGE_PART_COUNT; i++)
-		if (m->scan->has[i])
+		if (m->scan && m->scan->has[i])
 			json_array_append_new(list, json_string(names[i]));
 	if (m->has_initramfs)
 		json_array_append_new(list, json_string("initramfs"));
@@ -63,11 +63,34 @@ json_t *image_manifest_json(const struct image_manifest *m)
 
 	gmtime_r(&m->created, &tm);
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{si ss ss ss ss* ss so so so so}", "format", 1, "distro", m->distro,
+	return json_pack("{si ss ss ss ss* ss* ss so so so so}", "format", 1, "distro", m->distro,
 	    "arch", vm_arch_name(m->arch), "created", created, "os_name", m->os_name,
-	    "kernel_version", m->kernel_version, "rootfs", rootfs_json(m), "kernel",
+	    "kernel_from", m->kernel_from, "kernel_version", m->kernel_version, "rootfs", rootfs_json(m), "kernel",
 	    file_json(IMAGE_KERNEL_NAME, m->kernel), "modules",
 	    file_json(IMAGE_MODULES_NAME, m->modules), "provides", provides_json(m));
+}
+
+int image_manifest_write(const struct image_manifest *m, int dirfd, struct err *e)
+{
+	_cleanup_image_file_ struct image_file *file = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct image_digest digest = {0};
+	json_t *doc = image_manifest_json(m);
+	int rc;
+
+	text = doc ? json_dumps(doc, JSON_INDENT(2)) : NULL;
+	json_decref(doc);
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	rc = image_file_create(dirfd, IMAGE_MANIFEST_NAME, 0, 1, &file, e);
+	if (!rc)
+		rc = image_file_write(file, text, strlen(text), e);
+	if (!rc)
+		rc = image_file_write(file, "\n", 1, e);
+	if (!rc)
+		rc = image_file_finish(file, &digest, e);
+	image_digest_clear(&digest);
+	return rc;
 }
 
 int image_manifest_load(

@@ -22,8 +22,10 @@ struct image_manifest {
 	const char *os_name; /* NULL: unknown */
 	const char *kernel_version;
 	bool has_initramfs;
-	const char *rootfs_format; /* "tar.zst" */
-	const struct image_scan *scan;
+	const char *rootfs_format; /* "tar.zst", "raw.zst" */
+	const char *kernel_from;   /* disk image: the image whose kernel the installer runs on */
+	uint64_t disk_bytes;       /* disk image: its size, unpacked; else 0 */
+	const struct image_scan *scan; /* NULL for a disk image */
 	const struct image_digest *rootfs;
 	const struct image_digest *kernel;
 	const struct image_digest *modules;
@@ -31,6 +33,9 @@ struct image_manifest {
 
 /* The document; a new reference, NULL only when out of memory. */
 json_t *image_manifest_json(const struct image_manifest *m);
+
+/* Writes manifest.json into dirfd. */
+must_check int image_manifest_write(const struct image_manifest *m, int dirfd, struct err *e);
 
 /* Reads <images_dir>/<name>/<arch>/manifest.json; *out is a new reference. -ENOENT when there is no
  * such image. */

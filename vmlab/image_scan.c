@@ -302,6 +302,9 @@ static int note_entry(
 	int rc;
 
 	s->entries++;
+	/* A link has a size only when data follows it; the installer counts it the same way. */
+	if ((link || archive_entry_filetype(entry) == AE_IFREG) && archive_entry_size(entry) > 0)
+		s->unpacked_bytes += size;
 	if (!raw)
 		raw = archive_entry_pathname_utf8(entry);
 	if (!raw)
@@ -317,7 +320,6 @@ static int note_entry(
 		return symlink ? note_link(s, path, symlink, e) : 0;
 	if (archive_entry_filetype(entry) != AE_IFREG)
 		return 0;
-	s->unpacked_bytes += size;
 	rc = note_initramfs(s, path, e);
 	if (rc)
 		return rc;

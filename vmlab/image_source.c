@@ -19,6 +19,7 @@ struct image_source {
 	int fd;
 	const volatile sig_atomic_t *cancel;
 	enum image_format format;
+	bool disk;
 	int (*tap)(void *ctx, const void *data, size_t len, struct err *e);
 	void *tap_ctx;
 
@@ -80,7 +81,7 @@ static int raw_fill(struct image_source *s, size_t want, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_errno(e, "cannot read the tarball");
+			return err_errno(e, "cannot read the file");
 		s->raw_end = n == 0;
 		s->raw_len += (size_t)n;
 		s->raw_bytes += (uint64_t)n;
@@ -118,7 +119,7 @@ static int decoder_error(struct image_source *s, struct err *e)
 {
 	if (s->err.code)
 		return err_set(e, s->err.code, "%s", s->err.msg);
-	return err_set(e, EBADMSG, "the tarball is damaged or cut short (%s)",
+	return err_set(e, EBADMSG, "the file is damaged or cut short (%s)",
 	    archive_error_string(s->decoder) ? archive_error_string(s->decoder) : "no details");
 }
 
@@ -182,7 +183,7 @@ static ssize_t gzip_next(struct image_source *s, const void **data, struct err *
 				return 0;
 			if (n == 0)
 				return err_set(e, EBADMSG,
-				    "the tarball is cut short (gzip data ends "
+				    "the file is cut short (gzip data ends "
 				    "after %llu bytes in the middle)",
 				    (unsigned long long)s->raw_bytes);
 			s->gzip.next_in = (uint8_t *)(uintptr_t)raw;
@@ -201,7 +202,7 @@ static ssize_t gzip_next(struct image_source *s, const void **data, struct err *
 		if (rc == Z_STREAM_END)
 			s->gzip_between = true;
 		else if (rc != Z_OK && rc != Z_BUF_ERROR)
-			return err_set(e, EBADMSG, "the tarball is damaged (gzip: %s)",
+			return err_set(e, EBADMSG, "the file is damaged (gzip: %s)",
 			    s->gzip.msg ? s->gzip.msg : "bad data");
 	}
 	*data = s->decoded;
@@ -240,7 +241,7 @@ int image_source_finish(struct image_source *s, struct err *e)
 		;
 	if (n < 0)
 		return (int)n;
-	if (s->zero_tail < TAR_END_BYTES)
+	if (!s->disk && s->zero_tail < TAR_END_BYTES)
 		return err_set(e, EBADMSG,
 		    "the tarball is cut short: tar's end mark is missing "
 		    "after %llu unpacked bytes",
@@ -266,7 +267,7 @@ int image_source_open(
 	if (rc)
 		return rc;
 	if (!s->raw_len)
-		return err_set(e, EBADMSG, "the tarball is empty");
+		return err_set(e, EBADMSG, "the file is empty");
 	s->format = sniff(s->raw, s->raw_len);
 	*out = steal_ptr(s);
 	return 0;
@@ -283,6 +284,11 @@ void image_source_free(struct image_source *s)
 	free(s->raw);
 	free(s->decoded);
 	free(s);
+}
+
+void image_source_set_disk(struct image_source *s)
+{
+	s->disk = true;
 }
 
 enum image_format image_source_format(const struct image_source *s)

@@ -31,6 +31,9 @@ enum image_format image_source_format(const struct image_source *s);
 /* "tar.zst", "tar.gz", "tar.xz"; "tar" for others. */
 const char *image_format_suffix(enum image_format format);
 
+/* What it holds is no tarball but a disk: no end mark of tar's is looked for. */
+void image_source_set_disk(struct image_source *s);
+
 /* From now on `fn` sees each raw byte, in order, including those already looked at. */
 void image_source_tap(struct image_source *s,
     int (*fn)(void *ctx, const void *data, size_t len, struct err *e), void *ctx);

@@ -178,3 +178,24 @@ void progress_failure(FILE *f, const json_t *vm, size_t log_lines)
 		human_print_lines(f, log, "    ", log_lines);
 	}
 }
+
+/* The log is that of the last install that ended, and says so when another one goes on by now. */
+void progress_installer_log(FILE *f, const json_t *vm)
+{
+	const char *log = text_of(vm, "log"), *state = text_of(vm, "state");
+	const json_t *error = json_object_get(vm, "error");
+	bool ended = strcmp(state, "failed") == 0 || strcmp(state, "installed") == 0 ||
+	    strcmp(state, "ready") == 0;
+
+	if (json_is_object(error)) {
+		progress_failure(f, vm, 0);
+		if (*log)
+			fputs("  the installer's last lines:\n", f);
+	} else if (*log && !ended) {
+		human_print_clean(f, text_of(vm, "name"));
+		fputs(" is ", f);
+		progress_state(f, vm);
+		fputs("; these are the last lines of the install before\n", f);
+	}
+	human_print_lines(f, log, "", 0);
+}

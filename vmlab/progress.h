@@ -38,6 +38,10 @@ void progress_status_line(
  * GET /api/v1/vms/<name>. */
 void progress_failure(FILE *f, const json_t *vm, size_t log_lines);
 
+/* All the installer has told, for one VM as the API gives it: a failure's phase, reason and hint
+ * above the log's lines. */
+void progress_installer_log(FILE *f, const json_t *vm);
+
 /* 0-100, or -1 when the size is not known. */
 int progress_percent(const json_t *vm);
 

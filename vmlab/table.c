@@ -45,10 +45,16 @@ static void print_state(FILE *f, const json_t *vm)
 		progress_state(f, vm);
 }
 
-/* Cells are cleaned, cut at CELL_SIZE, and "-" when empty. */
-static void fill(char cells[COLUMNS][CELL_SIZE], const json_t *vm, int64_t now_ms)
+static const char *failure_text(const json_t *vm)
 {
-	for (int column = 0; column < COLUMNS; column++) {
+	return text_of(json_object_get(vm, "error"), "reason");
+}
+
+/* Cells are cleaned, cut at CELL_SIZE, and "-" when empty. The last column is no cell: nothing stands
+ * beside it, so it is printed whole. */
+static void fill(char cells[ERROR][CELL_SIZE], const json_t *vm, int64_t now_ms)
+{
+	for (int column = 0; column < ERROR; column++) {
 		char *cell = cells[column];
 		FILE *f = fmemopen(cell, CELL_SIZE - 1, "w");
 		int64_t at = human_rfc3339_ms(text_of(vm, "changed_at"));
@@ -61,13 +67,11 @@ static void fill(char cells[COLUMNS][CELL_SIZE], const json_t *vm, int64_t now_m
 			print_state(f, vm);
 		else if (column == AGE && at >= 0)
 			fputs(human_age(now_ms - at, age), f);
-		else if (column == ERROR)
-			human_print_clean(f, text_of(json_object_get(vm, "error"), "reason"));
 		else if (column != AGE)
 			human_print_clean(f, text_of(vm, (const char *const[]){"name", "", "ip",
 							     "arch", "distro"}[column]));
 		fclose(f);
-		if (!*cell && column != ERROR)
+		if (!*cell)
 			strcpy(cell, "-");
 	}
 }
@@ -75,25 +79,31 @@ static void fill(char cells[COLUMNS][CELL_SIZE], const json_t *vm, int64_t now_m
 void table_print(FILE *f, const json_t *vms, int64_t now_ms)
 {
 	size_t count = json_array_size(vms), i;
-	char(*rows)[COLUMNS][CELL_SIZE] = calloc(count + 1, sizeof(*rows));
-	int width[COLUMNS] = {0};
+	char(*rows)[ERROR][CELL_SIZE] = calloc(count + 1, sizeof(*rows));
+	int width[ERROR] = {0};
 
 	if (!rows)
 		return;
-	for (int c = 0; c < COLUMNS; c++)
+	for (int c = 0; c < ERROR; c++)
 		snprintf(rows[0][c], CELL_SIZE, "%s", titles[c]);
 	for (i = 0; i < count; i++)
 		fill(rows[i + 1], json_array_get(vms, i), now_ms);
 	for (i = 0; i <= count; i++)
-		for (int c = 0; c < COLUMNS; c++) {
+		for (int c = 0; c < ERROR; c++) {
 			int len = (int)strlen(rows[i][c]);
 			width[c] = len > width[c] ? len : width[c];
 		}
 	for (i = 0; i <= count; i++) {
-		int last = *rows[i][ERROR] ? ERROR : AGE;
+		const char *failure =
+		    i > 0 ? failure_text(json_array_get(vms, i - 1)) : titles[ERROR];
+		int last = *failure ? ERROR : AGE;
 		for (int c = 0; c < last; c++)
 			fprintf(f, "%-*s  ", width[c], rows[i][c]);
-		fprintf(f, "%s\n", rows[i][last]);
+		if (*failure)
+			human_print_clean(f, failure);
+		else
+			fputs(rows[i][last], f);
+		fputc('\n', f);
 	}
 	free(rows);
 }

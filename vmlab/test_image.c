@@ -18,6 +18,7 @@
 
 #include "cleanup.h"
 #include "vmlab/image_build.h"
+#include "vmlab/image_disk.h"
 #include "vmlab/image_import.h"
 #include "vmlab/image_list.h"
 #include "vmlab/image_manifest.h"
@@ -451,6 +452,128 @@ static void test_import_cut(void **state)
 	}
 }
 
+/* ---- whole disks ---- */
+
+#define DISK_BYTES (8 << 20)
+
+/* A raw disk with an MBR and something in it; `command` makes the file to import of it ("%s" twice:
+ * from, to) or is NULL. */
+static char *disk_make(const char *suffix, const char *command)
+{
+	_cleanup_free_ char *name = NULL, *raw = path_of("disk.raw"), *line = NULL;
+	char block[512] = "boot code";
+	FILE *f = fopen(raw, "w");
+
+	assert_non_null(f);
+	block[510] = 0x55;
+	block[511] = (char)0xaa;
+	assert_int_equal(fwrite(block, 1, sizeof(block), f), sizeof(block));
+	fseek(f, 5 << 20, SEEK_SET);
+	assert_int_equal(fwrite(block, 1, sizeof(block), f), sizeof(block));
+	fclose(f);
+	assert_int_equal(truncate(raw, DISK_BYTES), 0);
+	if (!command)
+		return steal_ptr(raw);
+	assert_true(asprintf(&name, "disk.%s", suffix) > 0);
+	char *out = path_of(name);
+	assert_true(asprintf(&line, "%s <'%s' >'%s'", command, raw, out) > 0);
+	if (system(line) != 0) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}
+
+static int disk_import(const char *path, const char *name, const char *kernel_from, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *images = path_of("images");
+	struct image_progress progress;
+	struct image_disk d = {.in = {.images_dir = images,
+				   .name = name,
+				   .arch = VM_ARCH_AMD64,
+				   .fd = fd,
+				   .progress = &progress},
+	    .path = path,
+	    .kernel_from = kernel_from};
+
+	image_progress_init(&progress);
+	assert_true(fd >= 0);
+	assert_int_equal(image_kind_look(fd, &d.kind, e), 0);
+	assert_int_not_equal(d.kind, IMAGE_KIND_TARBALL);
+	return image_disk_import(&d, e);
+}
+
+static void test_import_disk(void **state)
+{
+	static const struct {
+		const char *suffix, *command, *format;
+	} cases[] = {
+	    {"raw", NULL, "raw.zst"},
+	    {"gz", "gzip -c", "raw.gz"},
+	    {"xz", "xz -c", "raw.xz"},
+	    {"zst", "zstd -q -c", "raw.zst"},
+	};
+	_cleanup_free_ char *rootfs = tarball("for-disks", "gzip", debian, DEBIAN_COUNT);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(import(rootfs, "kernel-source", &e), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_free_ char *path = disk_make(cases[i].suffix, cases[i].command);
+		_cleanup_free_ char *stored = NULL, *command = NULL;
+		if (!path) {
+			printf("%s is not installed\n", cases[i].command);
+			continue;
+		}
+		assert_int_equal(
+		    disk_import(path, "whole", i % 2 ? "kernel-source" : NULL, &e), 0);
+		json_t *doc = manifest("whole"), *disk = json_object_get(doc, "rootfs");
+		assert_string_equal(member(doc, "rootfs", "format"), cases[i].format);
+		assert_int_equal(json_integer_value(json_object_get(disk, "unpacked_bytes")), DISK_BYTES);
+		assert_int_equal(json_integer_value(json_object_get(disk, "entries")), 0);
+		assert_true(json_array_size(json_object_get(disk, "chunks")) > 0);
+		assert_string_equal(member(doc, NULL, "kernel_version"), V);
+		assert_non_null(member(doc, NULL, "kernel_from"));
+		assert_true(
+		    asprintf(&stored, "%s/images/whole/amd64/disk.%s", folder, cases[i].format) > 0);
+		assert_string_equal(strrchr(stored, '/') + 1, member(doc, "rootfs", "file"));
+		if (cases[i].command) { /* kept byte by byte */
+			assert_true(asprintf(&command, "cmp '%s' '%s'", path, stored) > 0);
+			assert_int_equal(system(command), 0);
+		}
+		json_decref(doc);
+	}
+}
+
+static void test_import_disk_refused(void **state)
+{
+	_cleanup_free_ char *raw = disk_make("raw", NULL), *odd = disk_make("odd", "head -c 4200000");
+	_cleanup_free_ char *partial = path_of("part.qcow2");
+	_cleanup_free_ char *rootfs = tarball("for-disks", "gzip", debian, DEBIAN_COUNT);
+	struct err e = ERR_INIT;
+	char header[104] = "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\x70";
+
+	(void)state;
+	assert_int_equal(disk_import(raw, "refused", NULL, &e), -ENOENT);
+	assert_non_null(strstr(e.msg, "vmlab image build debian-13"));
+	assert_int_equal(import(rootfs, "kernel-source", &e), 0);
+	assert_int_equal(disk_import(raw, "refused", "nowhere", &e), -ENOENT);
+	assert_non_null(strstr(e.msg, "no image nowhere"));
+	assert_no_image("refused");
+	assert_int_equal(disk_import(odd, "refused", NULL, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "whole sectors"));
+	assert_no_image("refused");
+
+	/* A backing file would be read from this machine. */
+	FILE *f = fopen(partial, "w");
+	fwrite(header, 1, sizeof(header), f);
+	fclose(f);
+	assert_int_equal(disk_import(partial, "refused", NULL, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "refers to another file"));
+	assert_no_image("refused");
+}
+
 static void test_import_damaged_gzip(void **state)
 {
 	_cleanup_free_ char *path = tarball("bad.gz", "gzip", debian, DEBIAN_COUNT);
@@ -591,6 +714,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_import_formats, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_incomplete_rootfs, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_cut, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_import_disk, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_import_disk_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_damaged_gzip, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_not_a_tarball, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_replaces, setup, teardown),

@@ -517,6 +517,24 @@ static void test_failure(void **state)
 				  "    b\n"
 				  "    c\n");
 	free(text);
+	CAPTURE(text, progress_installer_log(f, o));
+	assert_string_equal(text, "web1 failed to install\n"
+				  "  phase   plan\n"
+				  "  reason  too small\n"
+				  "  hint    give it 4G\n"
+				  "  the installer's last lines:\n"
+				  "a\nb\nc\n");
+	free(text);
+	json_object_set_new(o, "error", json_null());
+	json_object_set_new(o, "state", json_string("ready"));
+	CAPTURE(text, progress_installer_log(f, o));
+	assert_string_equal(text, "a\nb\nc\n");
+	free(text);
+	json_object_set_new(o, "state", json_string("booting"));
+	CAPTURE(text, progress_installer_log(f, o));
+	assert_string_equal(text, "web1 is booting; these are the last lines of the install before\n"
+				  "a\nb\nc\n");
+	free(text);
 	json_decref(o);
 }
 
@@ -621,6 +639,17 @@ static void test_table(void **state)
 	    "db1   stopped (ready)  10.0.0.2  arm64  debian-13  2 min\n"
 	    "new1  -                -         -      -          -\n"
 	    "web1  failed: plan     -         -      -          -      too?small\n");
+	free(text);
+	json_decref(vms);
+
+	/* A failure's text is never cut. */
+	char reason[901];
+	memset(reason, 'r', 900);
+	reason[900] = '\0';
+	vms = json_pack("[{s:s, s:s, s:{s:s}}]", "name", "web1", "state", "failed", "error", "reason",
+	    reason);
+	CAPTURE(text, table_print(f, vms, 120000));
+	assert_non_null(strstr(text, reason));
 	free(text);
 	json_decref(vms);
 }

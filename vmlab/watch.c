@@ -8,6 +8,7 @@
 #include "vmlab/follow.h"
 #include "vmlab/goal.h"
 #include "vmlab/human.h"
+#include "vmlab/progress.h"
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 
@@ -30,7 +31,7 @@ static int installer_log(struct session *s, const char *name, struct err *e)
 	const char *log = json_string_value(json_object_get(vm, "log"));
 	if (!log || !*log)
 		fprintf(stderr, "%s's installer has reported no log yet\n", name);
-	human_print_lines(stdout, log, "", 0);
+	progress_installer_log(stdout, vm);
 	return 0;
 }
 
@@ -91,7 +92,8 @@ const struct command logs_command = {
 	    "\n"
 	    "  -f, --follow     go on as more comes\n"
 	    "  -n, --tail N     only the last N lines\n"
-	    "  --installer      the last lines the VM's installer reported\n"
+	    "  --installer      what the VM's installer reported: of a failure phase, reason and hint, then\n"
+	    "                   the last 100 lines of its log\n"
 	    "\n"
 	    "Examples:\n"
 	    "  vmlab logs -f\n"

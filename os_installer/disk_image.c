@@ -1,0 +1,350 @@
+#include "disk_image.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/blkpg.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "log.h"
+
+#define EDGE TABLE_EDGE_BYTES
+#define BUFFER_BYTES (1U << 20)
+#define BLOCK_BYTES 4096U
+#define ERASE_STEP (1ULL << 30)
+#define LAST_BYTES 4096U /* of the head: what makes it a partition table */
+#define NODE_WAIT_MS 10000
+#define NODE_HELP_MS 500
+
+struct disk_image {
+	struct disk disk;
+	uint64_t image_bytes;
+	int fd;
+	bool erased;       /* all of it: zeros need not be written */
+	uint64_t position; /* of the next byte of the image */
+	uint8_t *edges;    /* head, tail: shared */
+	uint8_t *buffer;
+	uint64_t buffer_at;
+	size_t buffer_used;
+};
+
+uint8_t *disk_image_head(struct disk_image *i)
+{
+	return i->edges;
+}
+
+uint8_t *disk_image_tail(struct disk_image *i)
+{
+	return i->edges + EDGE;
+}
+
+static uint64_t tail_at(const struct disk_image *i)
+{
+	return i->disk.size_bytes - EDGE;
+}
+
+static int write_at(
+    struct disk_image *i, uint64_t offset, const uint8_t *data, size_t len, struct err *e)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(i->fd, data, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_errno(e, "cannot write to %s at byte %llu", i->disk.path,
+			    (unsigned long long)offset);
+		data += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int sync_disk(struct disk_image *i, struct err *e)
+{
+	return fsync(i->fd) < 0 ? err_errno(e, "cannot write to %s", i->disk.path) : 0;
+}
+
+/* ---- before ------------------------------------------------------------------------------------ */
+
+int disk_image_erase(struct disk_image *i, uint64_t offset, uint64_t len, struct err *e)
+{
+	static const uint8_t zeros[65536];
+
+	while (len > 0) {
+		size_t n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
+		int r = write_at(i, offset, zeros, n, e);
+		if (r < 0)
+			return r;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* True when the disk zeros ranges by itself: then it takes no time, and afterwards only what is not
+ * zero has to be written. */
+static bool erases_itself(const struct disk_image *i)
+{
+	char path[DISK_NAME_SIZE + 64], text[32] = "";
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/write_zeroes_max_bytes", i->disk.name);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || strtoull(text, NULL, 10) == 0)
+		return false;
+	return true;
+}
+
+static void erase_all(struct disk_image *i)
+{
+	if (!erases_itself(i))
+		return;
+	for (uint64_t at = 0; at < i->disk.size_bytes; at += ERASE_STEP) {
+		uint64_t left = i->disk.size_bytes - at;
+		uint64_t range[2] = {at, left < ERASE_STEP ? left : ERASE_STEP};
+		if (ioctl(i->fd, BLKZEROOUT, range) < 0) {
+			log_debug("%s does not erase itself: %s", i->disk.path, strerror(errno));
+			return;
+		}
+	}
+	i->erased = true;
+}
+
+static int ends_erase(struct disk_image *i, struct err *e)
+{
+	uint64_t behind = i->image_bytes, left = i->disk.size_bytes - behind;
+	int r;
+
+	if ((r = disk_image_erase(i, 0, EDGE, e)) < 0 ||
+	    (r = disk_image_erase(i, tail_at(i), EDGE, e)) < 0 ||
+	    (r = disk_image_erase(i, behind, left < EDGE ? left : EDGE, e)) < 0 ||
+	    (r = sync_disk(i, e)) < 0)
+		return r;
+	if (ioctl(i->fd, BLKRRPART) < 0)
+		log_debug("BLKRRPART %s: %s", i->disk.path, strerror(errno));
+	return 0;
+}
+
+static int device_open(struct disk_image *i, struct err *e)
+{
+	uint64_t size = 0;
+
+	i->fd = open(i->disk.path, O_RDWR | O_CLOEXEC | O_EXCL);
+	if (i->fd < 0)
+		return err_errno(e, "cannot open %s for writing", i->disk.path);
+	if (ioctl(i->fd, BLKGETSIZE64, &size) < 0 || size != i->disk.size_bytes)
+		return err_set(e, ESTALE, "disk %s changed its size since the plan was made",
+		    i->disk.path);
+	return 0;
+}
+
+int disk_image_open(
+    const struct disk *d, uint64_t image_bytes, struct disk_image **out, struct err *e)
+{
+	if (image_bytes < 4 * (uint64_t)EDGE || image_bytes % TABLE_SECTOR_BYTES != 0)
+		return err_set(e, EINVAL, "a disk image of %llu bytes is none: import it again",
+		    (unsigned long long)image_bytes);
+	if (image_bytes > d->size_bytes)
+		return err_set(e, ENOSPC, "disk %s is smaller than the disk image", d->path);
+	struct disk_image *i = calloc(1, sizeof(*i));
+	if (!i)
+		return err_set(e, ENOMEM, "out of memory");
+	i->disk = *d;
+	i->image_bytes = image_bytes;
+	i->fd = -1;
+	i->buffer_at = EDGE;
+	i->buffer = malloc(BUFFER_BYTES);
+	i->edges = mmap(
+	    NULL, 2 * EDGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r = !i->buffer || i->edges == MAP_FAILED ? err_set(e, ENOMEM, "out of memory") : 0;
+	if (r == 0)
+		r = device_open(i, e);
+	if (r == 0)
+		r = ends_erase(i, e);
+	if (r < 0) {
+		disk_image_close(i);
+		return r;
+	}
+	erase_all(i);
+	*out = i;
+	return 0;
+}
+
+/* ---- the image --------------------------------------------------------------------------------- */
+
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
+}
+
+/* Writes what of the buffer is not zero, in runs of whole blocks. */
+static int buffer_flush(struct disk_image *i, struct err *e)
+{
+	size_t at = 0, used = i->buffer_used;
+
+	while (at < used) {
+		size_t run = at;
+		while (run < used) {
+			size_t n = used - run < BLOCK_BYTES ? used - run : BLOCK_BYTES;
+			if (i->erased && is_zero(i->buffer + run, n))
+				break;
+			run += n;
+		}
+		int r = run > at ? write_at(i, i->buffer_at + at, i->buffer + at, run - at, e) : 0;
+		if (r < 0)
+			return r;
+		at = run < used ? run + BLOCK_BYTES : run;
+	}
+	i->buffer_at += used;
+	i->buffer_used = 0;
+	return 0;
+}
+
+int disk_image_write(struct disk_image *i, const void *data, size_t len, struct err *e)
+{
+	const uint8_t *p = data;
+
+	if (len > i->image_bytes - i->position)
+		return err_set(e, EFBIG, "the disk image unpacks to more than the %llu bytes its "
+		    "manifest says: import it again", (unsigned long long)i->image_bytes);
+	while (len > 0) {
+		uint64_t end = i->position < EDGE ? EDGE
+		    : i->position < tail_at(i)    ? tail_at(i)
+						  : i->disk.size_bytes;
+		size_t n = end - i->position < len ? (size_t)(end - i->position) : len;
+		if (i->position < EDGE) {
+			memcpy(disk_image_head(i) + i->position, p, n);
+		} else if (i->position >= tail_at(i)) {
+			memcpy(disk_image_tail(i) + (i->position - tail_at(i)), p, n);
+		} else {
+			if (n > BUFFER_BYTES - i->buffer_used)
+				n = BUFFER_BYTES - i->buffer_used;
+			memcpy(i->buffer + i->buffer_used, p, n);
+			i->buffer_used += n;
+		}
+		i->position += n;
+		p += n;
+		len -= n;
+		int r = i->buffer_used == BUFFER_BYTES ? buffer_flush(i, e) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int disk_image_finish(struct disk_image *i, struct err *e)
+{
+	int r = buffer_flush(i, e);
+
+	if (r < 0)
+		return r;
+	if (i->position != i->image_bytes)
+		return err_set(e, EBADMSG, "the disk image unpacks to %llu bytes where its manifest "
+		    "says %llu: import it again", (unsigned long long)i->position,
+		    (unsigned long long)i->image_bytes);
+	return sync_disk(i, e);
+}
+
+/* ---- after ------------------------------------------------------------------------------------- */
+
+void disk_image_release(struct disk_image *i)
+{
+	if (i->fd >= 0)
+		close(steal_fd(&i->fd));
+}
+
+static bool node_ready(struct disk_image *i, unsigned number, const char *path, bool help)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char attribute[2 * DISK_PATH_SIZE], text[32] = "";
+	unsigned major = 0, minor = 0;
+	struct stat st;
+
+	(void)number;
+	snprintf(attribute, sizeof(attribute), "/sys/block/%s/%s/dev", i->disk.name, name);
+	_cleanup_close_ int fd = open(attribute, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 ||
+	    sscanf(text, "%u:%u", &major, &minor) != 2)
+		return false;
+	dev_t dev = makedev(major, minor);
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev)
+		return true;
+	if (!help)
+		return false;
+	unlink(path); /* nothing manages /dev here */
+	return mknod(path, S_IFBLK | 0600, dev) == 0;
+}
+
+int disk_image_show(struct disk_image *i, const struct table_partition *p,
+    char path[DISK_PATH_SIZE], struct err *e)
+{
+	size_t len = strlen(i->disk.path);
+	bool digit = isdigit((unsigned char)i->disk.path[len - 1]);
+	struct blkpg_partition add = {
+	    .start = (long long)(p->start_lba * TABLE_SECTOR_BYTES),
+	    .length = (long long)(p->sectors * TABLE_SECTOR_BYTES),
+	    .pno = (int)p->number,
+	};
+	struct blkpg_ioctl_arg arg = {
+	    .op = BLKPG_ADD_PARTITION, .datalen = sizeof(add), .data = &add};
+	_cleanup_close_ int fd = open(i->disk.path, O_RDONLY | O_CLOEXEC);
+
+	snprintf(path, DISK_PATH_SIZE, "%.100s%s%u", i->disk.path, digit ? "p" : "", p->number);
+	if (fd < 0 || ioctl(fd, BLKPG, &arg) < 0)
+		return err_errno(e, "the kernel does not take partition %u of %s", p->number,
+		    i->disk.path);
+	for (int waited = 0; waited < NODE_WAIT_MS; waited += 20) {
+		if (node_ready(i, p->number, path, waited > NODE_HELP_MS))
+			return 0;
+		usleep(20000);
+	}
+	return err_set(e, ENODEV, "partition %s did not appear", path);
+}
+
+int disk_image_grow_ext4(const char *path, struct err *e)
+{
+	/* -f: it was written a moment ago, no check is due. */
+	const char *argv[] = {"resize2fs", "-f", path, NULL};
+
+	return command_run(&(struct command){.argv = argv, .timeout_s = 1800}, e);
+}
+
+int disk_image_commit(struct disk_image *i, struct err *e)
+{
+	uint8_t *head = disk_image_head(i);
+	int r;
+
+	if (i->fd < 0 && (r = device_open(i, e)) < 0)
+		return r;
+	if ((r = write_at(i, tail_at(i), disk_image_tail(i), EDGE, e)) < 0 ||
+	    (r = write_at(i, LAST_BYTES, head + LAST_BYTES, EDGE - LAST_BYTES, e)) < 0 ||
+	    (r = sync_disk(i, e)) < 0 || (r = write_at(i, 0, head, LAST_BYTES, e)) < 0 ||
+	    (r = sync_disk(i, e)) < 0)
+		return r;
+	if (ioctl(i->fd, BLKRRPART) < 0)
+		log_debug("BLKRRPART %s: %s", i->disk.path, strerror(errno));
+	disk_image_release(i);
+	return 0;
+}
+
+void disk_image_close(struct disk_image *i)
+{
+	if (!i)
+		return;
+	disk_image_release(i);
+	if (i->edges && i->edges != MAP_FAILED)
+		munmap(i->edges, 2 * EDGE);
+	free(i->buffer);
+	free(i);
+}

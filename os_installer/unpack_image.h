@@ -1,0 +1,14 @@
+/* unpack_image.h - decompresses a whole disk image (raw.zst, raw.gz, raw.xz) onto a disk. */
+#ifndef OS_INSTALLER_UNPACK_IMAGE_H
+#define OS_INSTALLER_UNPACK_IMAGE_H
+
+#include "disk_image.h"
+#include "err.h"
+#include "unpack.h"
+
+/* Reads the source to its very end. 0 when the disk holds the whole image, synced, but for the edges
+ * that disk_image.h holds back. */
+must_check int unpack_image(const struct unpack_source *source, struct disk_image *image,
+    struct unpack_counters *counters, struct err *e);
+
+#endif
