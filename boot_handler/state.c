@@ -17,6 +17,7 @@
 #define BOOT_EVENT_EVERY_MS 5000
 #define LOADING_EVENT_EVERY_MS 60000 /* iPXE that cannot load our kernel asks every 10 s */
 #define LEASE_EVENT_EVERY_MS 2000
+#define SEEN_EVERY_MS 1000 /* finer would make every request write to memory that others read */
 
 /* Kept for ever once made. `hot` is written under the stripe's lock and read without. */
 struct machine {
@@ -142,7 +143,9 @@ static void mark_dirty(struct state *s, struct machine *m)
 
 static void touch(struct state *s, struct machine *m, int64_t now)
 {
-	if (atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed) == now)
+	int64_t age = now - atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
+
+	if (age >= 0 && age < SEEN_EVERY_MS)
 		return;
 	atomic_store_explicit(&m->last_seen_ms, now, memory_order_relaxed);
 	mark_dirty(s, m);
