@@ -118,6 +118,16 @@ static void configs(void **state)
 	assert_int_equal(json_array_size(json_object_get(c, "disks")), 1);
 	json_decref(c);
 
+	c = config("{" ID ",\"after_install\":\"kexec\",\"hooks\":{\"post_install\":[\"echo\"]}}", false);
+	assert_string_equal(text_at(c, "after_install"), "kexec");
+	assert_true(json_is_true(json_object_get(c, "reboot_on_success")));
+	assert_int_equal(
+	    json_array_size(json_object_get(json_object_get(c, "hooks"), "post_install")), 1);
+	json_decref(c);
+	c = config("{" ID ",\"after_install\":\"kexec\"}", true);
+	assert_string_equal(text_at(c, "after_install"), "shell");
+	json_decref(c);
+
 	c = config("{" ID "}", true);
 	assert_string_equal(text_at(c, "after_install"), "shell");
 	assert_true(json_is_false(json_object_get(c, "reboot_on_success")));

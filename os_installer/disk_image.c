@@ -35,7 +35,7 @@ struct disk_image {
 	uint64_t position; /* of the next byte of the image */
 	uint8_t *edges;    /* head, tail: shared */
 	uint8_t *buffer;
-	uint64_t buffer_at;
+	uint64_t buffer_at; /* where the buffer's first byte goes */
 	size_t buffer_used;
 };
 
@@ -163,7 +163,6 @@ int disk_image_open(
 	i->disk = *d;
 	i->image_bytes = image_bytes;
 	i->fd = -1;
-	i->buffer_at = EDGE;
 	i->buffer = malloc(BUFFER_BYTES);
 	i->edges = mmap(
 	    NULL, 2 * EDGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -183,32 +182,55 @@ int disk_image_open(
 
 /* ---- the image --------------------------------------------------------------------------------- */
 
-static bool is_zero(const uint8_t *p, size_t len)
+static bool is_zero_block(const uint8_t *p)
 {
-	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
+	return p[0] == 0 && memcmp(p, p + 1, BLOCK_BYTES - 1) == 0;
 }
 
-/* Writes what of the buffer is not zero, in runs of whole blocks. */
 static int buffer_flush(struct disk_image *i, struct err *e)
 {
-	size_t at = 0, used = i->buffer_used;
+	int r = write_at(i, i->buffer_at, i->buffer, i->buffer_used, e);
 
-	while (at < used) {
-		size_t run = at;
-		while (run < used) {
-			size_t n = used - run < BLOCK_BYTES ? used - run : BLOCK_BYTES;
-			if (i->erased && is_zero(i->buffer + run, n))
-				break;
-			run += n;
-		}
-		int r = run > at ? write_at(i, i->buffer_at + at, i->buffer + at, run - at, e) : 0;
-		if (r < 0)
-			return r;
-		at = run < used ? run + BLOCK_BYTES : run;
-	}
-	i->buffer_at += used;
 	i->buffer_used = 0;
-	return 0;
+	return r;
+}
+
+/* How many of the next bytes are whole blocks of zeros, which an erased disk has already. */
+static size_t zeros_ahead(const struct disk_image *i, const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	if (!i->erased || i->position % BLOCK_BYTES != 0)
+		return 0;
+	while (len - n >= BLOCK_BYTES && is_zero_block(p + n))
+		n += BLOCK_BYTES;
+	return n;
+}
+
+/* Copies into the buffer, up to the next place where a block of zeros may begin. */
+static int buffer_add(struct disk_image *i, const uint8_t *p, size_t *len, struct err *e)
+{
+	size_t edge = BLOCK_BYTES - i->position % BLOCK_BYTES;
+	size_t n = *len < edge ? *len : edge;
+
+	if (i->buffer_used == 0)
+		i->buffer_at = i->position;
+	memcpy(i->buffer + i->buffer_used, p, n);
+	i->buffer_used += n;
+	*len = n;
+	/* The buffer's end is a block's end as well: positions begin on one. */
+	return i->buffer_used + BLOCK_BYTES > BUFFER_BYTES ? buffer_flush(i, e) : 0;
+}
+
+/* The part between head and tail; *len becomes what of it was taken. */
+static int middle_write(struct disk_image *i, const uint8_t *p, size_t *len, struct err *e)
+{
+	size_t zeros = zeros_ahead(i, p, *len);
+
+	if (zeros == 0)
+		return buffer_add(i, p, len, e);
+	*len = zeros;
+	return buffer_flush(i, e);
 }
 
 int disk_image_write(struct disk_image *i, const void *data, size_t len, struct err *e)
@@ -223,22 +245,18 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 		    : i->position < tail_at(i)    ? tail_at(i)
 						  : i->disk.size_bytes;
 		size_t n = end - i->position < len ? (size_t)(end - i->position) : len;
-		if (i->position < EDGE) {
+		int r = 0;
+		if (i->position < EDGE)
 			memcpy(disk_image_head(i) + i->position, p, n);
-		} else if (i->position >= tail_at(i)) {
+		else if (i->position >= tail_at(i))
 			memcpy(disk_image_tail(i) + (i->position - tail_at(i)), p, n);
-		} else {
-			if (n > BUFFER_BYTES - i->buffer_used)
-				n = BUFFER_BYTES - i->buffer_used;
-			memcpy(i->buffer + i->buffer_used, p, n);
-			i->buffer_used += n;
-		}
+		else
+			r = middle_write(i, p, &n, e);
+		if (r < 0)
+			return r;
 		i->position += n;
 		p += n;
 		len -= n;
-		int r = i->buffer_used == BUFFER_BYTES ? buffer_flush(i, e) : 0;
-		if (r < 0)
-			return r;
 	}
 	return 0;
 }

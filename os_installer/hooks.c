@@ -17,7 +17,7 @@ static int hook_run(int tree, const char *directory, const char *script, unsigne
 	char path[64], name[32];
 
 	snprintf(path, sizeof(path), "/run/post-install-%u", n);
-	snprintf(name, sizeof(name), "post_install[%u]", n);
+	snprintf(name, sizeof(name), "hooks.post_install[%u]", n);
 	int r = tree_write(tree, path, script, strlen(script), 0700, e);
 	if (r < 0)
 		return r;
@@ -27,9 +27,8 @@ static int hook_run(int tree, const char *directory, const char *script, unsigne
 	    .name = name,
 	    .loud = true,
 	    .timeout_s = TIMEOUT_S};
-	log_info("running hooks.%s", name);
-	r = command_run(&c, e);
-	return r < 0 ? err_wrap(e, "hooks") : 0;
+	log_info("running %s", name);
+	return command_run(&c, e);
 }
 
 int hooks_run(int tree, const char *directory, const char *const *scripts, struct err *e)

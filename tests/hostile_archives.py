@@ -691,8 +691,11 @@ class Bench:
             time.monotonic() - began
 
     def root(self):
-        subprocess.run(["mount", "-o", "ro", self.loop + "p2", self.target], check=True)
-        return self.target
+        for _ in range(40):  # a container that starts meanwhile holds a copy of the mount for a moment
+            if subprocess.run(["mount", "-o", "ro", self.loop + "p2", self.target], stderr=subprocess.DEVNULL).returncode == 0:
+                return self.target
+            time.sleep(0.25)
+        raise OSError(f"{self.loop}p2 cannot be mounted")
 
 
 def peak_rss(program, pid, peak):

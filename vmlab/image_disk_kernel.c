@@ -51,7 +51,8 @@ static void newest(const char *images_dir, enum vm_arch arch, char **out)
 static int copy(const char *images_dir, const char *image, enum vm_arch arch, const char *name,
     const json_t *part, int dirfd, struct image_digest *digest, struct err *e)
 {
-	_cleanup_free_ char *path = NULL, *buf = malloc(COPY_BYTES);
+	_cleanup_free_ char *buf = malloc(COPY_BYTES);
+	_cleanup_free_ char *path = NULL;
 	_cleanup_image_file_ struct image_file *file = NULL;
 	int rc;
 
