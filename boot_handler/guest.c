@@ -243,6 +243,19 @@ static void answer_report(
 		a->status = 204;
 }
 
+void guest_expect(void *ctx, const struct route *route)
+{
+	struct services *services = ctx;
+	struct live_pin pin;
+
+	if (route->kind != ROUTE_IPXE || !route->has_mac)
+		return;
+	state_expect(services->state, &route->mac);
+	live_enter(services->live, &pin);
+	vm_snapshot_expect(pin.snapshot, &route->mac);
+	live_leave(services->live, &pin);
+}
+
 void guest_handle(void *ctx, const struct server_request *request, struct server_answer *a)
 {
 	struct services *services = ctx;

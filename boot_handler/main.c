@@ -136,6 +136,7 @@ static int start_listeners(const struct options *options, struct services *servi
 	    .side = ROUTE_SIDE_GUEST,
 	    .threads = options->threads,
 	    .handle = guest_handle,
+	    .expect = guest_expect,
 	    .ctx = services,
 	};
 	struct server_options operator = {

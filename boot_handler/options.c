@@ -33,7 +33,7 @@ const char options_help[] =
     "  --operator-listen WHERE for you: /healthz, /readyz, /api/v1/vms   [0.0.0.0:8080]\n"
     "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
     "                         WHERE is unix:/path, 127.0.0.1:8080 or [::1]:8080\n"
-    "  --threads N            threads answering machines                 [one per CPU]\n"
+    "  --threads N            threads answering machines                 [one per CPU but one]\n"
     "\n"
     "What it tells machines:\n"
     "  --base-url URL         how a machine reaches the web server in front of this program;\n"
@@ -210,7 +210,8 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	    .operator_listen = "0.0.0.0:8080",
 	    .domain = "pvmlab.local",
 	    .initrds_url_path = "/initrds",
-	    .threads = cpus < 2 ? 2 : cpus > 8 ? 8 : (unsigned)cpus,
+	    /* The one left is for whoever asks: nginx. */
+	    .threads = cpus < 3 ? 1 : cpus > 9 ? 8 : (unsigned)cpus - 1,
 	};
 	optind = 0;
 	opterr = 0;

@@ -330,6 +330,13 @@ struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
 	return m ? memory_of(m) : (struct boot_memory){.state = MACHINE_DECLARED};
 }
 
+void state_expect(struct state *s, const struct mac *mac)
+{
+	/* Machines are added at the front, so the first of the bucket is mostly the one. */
+	__builtin_prefetch(atomic_load_explicit(
+	    &s->bucket[spread(mac_number(mac)) % BUCKETS], memory_order_relaxed));
+}
+
 static bool starts_attempt(struct boot_memory memory, enum boot_decision decision)
 {
 	return decision == BOOT_INSTALL &&

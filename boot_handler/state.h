@@ -28,6 +28,9 @@ void state_close(struct state *s);
 /* What a boot decision needs to know of a machine; all zero for one never seen. Lock-free. */
 struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
 
+/* That machine will be asked for in a moment: brings it closer to the processor. */
+void state_expect(struct state *s, const struct mac *mac);
+
 /* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
  * unless one has started and not even the installer has come up since. Lock-free when nothing
  * changes, and then an event is recorded at most every 5 s (every minute while it cannot even load

@@ -5,18 +5,6 @@
 
 #include "hash_table.h"
 
-/* Positions in nodes[] by a key's hash. Its upper half stands beside the position, so that passing
- * another one's slot does not touch that one's memory. */
-struct index_slot {
-	uint32_t upper;
-	uint32_t next; /* 0: free, else position + 1 */
-};
-
-struct index {
-	struct index_slot *slots;
-	size_t mask;
-};
-
 struct vm_snapshot {
 	atomic_uint refs;
 	unsigned long generation;
@@ -24,7 +12,7 @@ struct vm_snapshot {
 	size_t node_count;
 	struct vm_problem_node **problems;
 	size_t problem_count;
-	struct index by_mac, by_uuid, by_serial;
+	struct hash_table by_mac, by_uuid, by_serial; /* of struct vm */
 	unsigned char *noreboot; /* one byte a node; NULL: none */
 };
 
@@ -93,44 +81,27 @@ void vm_problem_unref(struct vm_problem_node *p)
 
 /* ---- making a snapshot ------------------------------------------------------------------------*/
 
-static bool index_new(struct index *x, size_t count)
+static uint64_t text_hash(const char *text)
 {
-	size_t capacity = 16;
-
-	while (capacity < count * 2)
-		capacity *= 2;
-	x->mask = capacity - 1;
-	x->slots = calloc(capacity, sizeof(*x->slots));
-	return x->slots;
+	return hash_bytes(text, strlen(text), 0);
 }
 
-static void index_add(struct index *x, uint64_t hash, size_t position)
+static uint64_t mac_hash(const struct mac *mac)
 {
-	size_t i = hash & x->mask;
-
-	while (x->slots[i].next)
-		i = (i + 1) & x->mask;
-	x->slots[i] = (struct index_slot){(uint32_t)(hash >> 32), (uint32_t)position + 1};
+	return hash_bytes(mac->octet, sizeof(mac->octet), 0);
 }
 
 static bool make_indexes(struct vm_snapshot *s)
 {
-	size_t uuids = 0, serials = 0;
-
-	for (size_t i = 0; i < s->node_count; i++) {
-		uuids += s->nodes[i]->vm->uuid != NULL;
-		serials += s->nodes[i]->vm->serial != NULL;
-	}
-	if (!index_new(&s->by_mac, s->node_count) || !index_new(&s->by_uuid, uuids) ||
-	    !index_new(&s->by_serial, serials))
+	/* At most half full: a look-up seldom passes another one's slot. */
+	if (hash_table_reserve(&s->by_mac, s->node_count * 3 / 2) < 0)
 		return false;
 	for (size_t i = 0; i < s->node_count; i++) {
-		const struct vm *vm = s->nodes[i]->vm;
-		index_add(&s->by_mac, hash_bytes(vm->mac.octet, 6, 0), i);
-		if (vm->uuid)
-			index_add(&s->by_uuid, hash_bytes(vm->uuid, strlen(vm->uuid), 0), i);
-		if (vm->serial)
-			index_add(&s->by_serial, hash_bytes(vm->serial, strlen(vm->serial), 0), i);
+		struct vm *vm = s->nodes[i]->vm;
+		if (hash_table_add(&s->by_mac, mac_hash(&vm->mac), vm) < 0 ||
+		    (vm->uuid && hash_table_add(&s->by_uuid, text_hash(vm->uuid), vm) < 0) ||
+		    (vm->serial && hash_table_add(&s->by_serial, text_hash(vm->serial), vm) < 0))
+			return false;
 	}
 	return true;
 }
@@ -210,46 +181,45 @@ void vm_snapshot_unref(const struct vm_snapshot *snap)
 		vm_problem_unref(s->problems[i]);
 	free(s->nodes);
 	free(s->problems);
-	free(s->by_mac.slots);
-	free(s->by_uuid.slots);
-	free(s->by_serial.slots);
+	hash_table_clear(&s->by_mac);
+	hash_table_clear(&s->by_uuid);
+	hash_table_clear(&s->by_serial);
 	free(s->noreboot);
 	free(s);
 }
 
 /* ---- looking up -------------------------------------------------------------------------------*/
 
-static const struct vm *index_find(const struct vm_snapshot *s, const struct index *x, uint64_t hash,
-    bool (*same)(const struct vm *vm, const void *key), const void *key)
+static bool has_mac(const void *vm, const void *mac)
 {
-	for (size_t i = hash & x->mask; x->slots[i].next; i = (i + 1) & x->mask) {
-		if (x->slots[i].upper != (uint32_t)(hash >> 32))
-			continue;
-		const struct vm *vm = s->nodes[x->slots[i].next - 1]->vm;
-		if (same(vm, key))
-			return vm;
-	}
-	return NULL;
+	return mac_equal(&((const struct vm *)vm)->mac, mac);
 }
 
-static bool has_mac(const struct vm *vm, const void *mac)
+static bool has_uuid(const void *vm, const void *uuid)
 {
-	return mac_equal(&vm->mac, mac);
+	return strcmp(((const struct vm *)vm)->uuid, uuid) == 0;
 }
 
-static bool has_uuid(const struct vm *vm, const void *uuid)
+static bool has_serial(const void *vm, const void *serial)
 {
-	return strcmp(vm->uuid, uuid) == 0;
-}
-
-static bool has_serial(const struct vm *vm, const void *serial)
-{
-	return strcmp(vm->serial, serial) == 0;
+	return strcmp(((const struct vm *)vm)->serial, serial) == 0;
 }
 
 const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *s, const struct mac *mac)
 {
-	return index_find(s, &s->by_mac, hash_bytes(mac->octet, 6, 0), has_mac, mac);
+	return hash_table_find(&s->by_mac, mac_hash(mac), has_mac, mac);
+}
+
+void vm_snapshot_expect(const struct vm_snapshot *s, const struct mac *mac)
+{
+	const struct hash_table *t = &s->by_mac;
+
+	if (!t->count)
+		return;
+	/* Mostly its own slot; if not, another one's definition comes closer for nothing. */
+	const char *vm = t->slots[mac_hash(mac) & (t->capacity - 1)].item;
+	for (size_t line = 0; line < sizeof(struct vm) + 64; line += 64) /* its strings follow it */
+		__builtin_prefetch(vm + line);
 }
 
 const struct vm *vm_snapshot_by_name(const struct vm_snapshot *s, const char *name)
@@ -269,13 +239,12 @@ const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uu
 	for (size_t i = 0; i <= len; i++)
 		lower[i] =
 		    (char)(uuid[i] >= 'A' && uuid[i] <= 'F' ? uuid[i] + ('a' - 'A') : uuid[i]);
-	return index_find(s, &s->by_uuid, hash_bytes(lower, len, 0), has_uuid, lower);
+	return hash_table_find(&s->by_uuid, hash_bytes(lower, len, 0), has_uuid, lower);
 }
 
 const struct vm *vm_snapshot_by_serial(const struct vm_snapshot *s, const char *serial)
 {
-	return index_find(
-	    s, &s->by_serial, hash_bytes(serial, strlen(serial), 0), has_serial, serial);
+	return hash_table_find(&s->by_serial, text_hash(serial), has_serial, serial);
 }
 
 size_t vm_snapshot_count(const struct vm_snapshot *s)

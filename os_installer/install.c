@@ -14,6 +14,7 @@
 #include "config.h"
 #include "disk.h"
 #include "disk_scan.h"
+#include "handover.h"
 #include "hooks.h"
 #include "http.h"
 #include "image_install.h"
@@ -265,15 +266,16 @@ static long long cpu_ms(int who)
 	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
 }
 
-/* Of this process and the largest it waited for (the one that unpacks), which share buffers: a bound
- * from above. */
-static long peak_rss_kib(void)
+/* Of this process and the largest it waited for, the one that unpacks, at their worst moments; the
+ * buffers they share count once. */
+static long peak_rss_kib(const struct manifest *m)
 {
+	size_t slots = m->chunk_count < HANDOVER_SLOTS ? m->chunk_count : HANDOVER_SLOTS;
 	struct rusage self, child;
 
 	if (getrusage(RUSAGE_SELF, &self) < 0 || getrusage(RUSAGE_CHILDREN, &child) < 0)
 		return 0;
-	return self.ru_maxrss + child.ru_maxrss;
+	return self.ru_maxrss + child.ru_maxrss - (long)(slots * m->chunk_bytes >> 10);
 }
 
 struct mounting {
@@ -335,7 +337,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 		 "download_cpu_ms=%lld unpack_cpu_ms=%lld peak_rss_kib=%ld",
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
 	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
-	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms, peak_rss_kib());
+	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms, peak_rss_kib(m));
 	return 0;
 }
 
