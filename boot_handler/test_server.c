@@ -85,7 +85,8 @@ static struct server *start(const char *name, enum route_side side,
 	char *mine = where[side == ROUTE_SIDE_OPERATOR];
 
 	snprintf(mine, sizeof(where[0]), "unix:%s/%s", dir, name);
-	struct server_options options = {mine, side, 2, handle, &services};
+	struct server_options options = {
+	    .listen = mine, .side = side, .threads = 2, .handle = handle, .ctx = &services};
 	if (server_start(&options, &s, &e) < 0)
 		fail_msg("%s", e.msg);
 	return s;

@@ -5,6 +5,7 @@
 #
 # Prints "ok NAME", "not ok NAME: why", "skip NAME: why". Needs root and loop devices.
 # OS_INSTALLER=PATH uses that program instead of the one built here.
+# shellcheck disable=SC2317 # functions that result() calls
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -355,7 +356,7 @@ losetup -c "$loop"
 run good --until partition
 check_blank()
 {
-	[ $status = 0 ] && [ -z "$(blkid -p -s TYPE -o value "${loop}p1" "${loop}p2")" ]
+	[ "$status" = 0 ] && [ -z "$(blkid -p -s TYPE -o value "${loop}p1" "${loop}p2")" ]
 }
 result "stale file systems where partitions begin are gone" check_blank
 
