@@ -174,7 +174,7 @@ static void copy_sentence(const char *text, char *out, size_t size)
 {
 	size_t n = 0;
 
-	for (; text[n] && n < size - 1; n++)
+	for (; n < size - 1 && text[n]; n++)
 		out[n] = (unsigned char)text[n] < 0x20 || (unsigned char)text[n] >= 0x7f ? '?'
 											 : text[n];
 	out[n] = '\0';

@@ -500,6 +500,83 @@ def _():
     lab.remove_vm("nomatch")
 
 
+# ---- other images, other endings -------------------------------------------------------------------
+
+def build_image(distro, arch="amd64"):
+    """images/<distro>/<arch> of the repository, built when it is not there; the lab gets links to it."""
+    if not os.path.exists(os.path.join(IMAGES, distro, arch, "manifest.json")):
+        print(f"       building {distro} for {arch}", flush=True)
+        run([vmlab_cli.BINARY, "--images", IMAGES, "image", "build", distro, "--arch", arch], timeout=1800)
+    if not os.path.exists(os.path.join(lab.images, distro, arch)):
+        lab.link_image(distro, arch, source=distro)
+
+
+@suite.test("Debian 12 installs and gets ready", needs=[HAVE], heavy=True)
+def _():
+    build_image("debian-12")
+    installs_to_ready("deb12", "52:54:00:e2:e1:40", {"distro": "debian-12", "ip": "192.168.100.50"})
+    check('VERSION_ID="12"' in lab.ssh("deb12", "cat /etc/os-release"), "it is no Debian 12")
+    lab.remove_vm("deb12")
+
+
+@suite.test("an arm64 machine installs and gets ready", needs=[HAVE], heavy=True)
+def _():
+    build_image("debian-13", "arm64")
+    only_the_lab()
+    mac = "52:54:00:e2:e1:41"
+    lab.define("arm", mac=mac, ip="192.168.100.51", arch="arm64", distro="debian-13", memory="1G", disks=[{"size": "4G"}])
+    time.sleep(1)
+    lab.start_vm("arm", mac, memory_mib=1024, env=["VM_ARCH=arm64"])
+    try:
+        lab.wait_state("arm", "ready", 3 * INSTALL_S)
+    finally:
+        save_console("arm", "arm")
+    check_equal(lab.ssh("arm", "uname -m"), "aarch64", "machine")
+    lab.remove_vm("arm")
+
+
+KEXEC = "kexec: ready without a second PXE boot, and GRUB starts it the next time"
+
+
+@suite.test(KEXEC, needs=[HAVE], heavy=True)
+def _():
+    installs_to_ready("quick", "52:54:00:e2:e1:42", {"after_install": "kexec", "ip": "192.168.100.52"})
+    def local_boots():
+        return [e for e in lab.api("/api/v1/events?vm=quick&limit=1000")["events"]
+            if (e["kind"], e["text"]) == ("ipxe", "local")]
+    check(not local_boots(), "it went through the firmware")
+    check("BOOT_IMAGE" not in lab.ssh("quick", "cat /proc/cmdline"), "GRUB started it")
+    before = lab.ssh("quick", "cat /proc/sys/kernel/random/boot_id")
+    lab.ssh("quick", "sudo systemctl reboot", check_rc=False)
+    def back():
+        done = lab.vmlab("ssh", "quick", "cat /proc/sys/kernel/random/boot_id", check_rc=False, timeout=30)
+        return done.returncode == 0 and done.stdout.strip() != before
+    eventually(back, BOOT_S, "the guest answers with another boot id", every=3)
+    check(local_boots(), "it did not come by the network")
+    check("BOOT_IMAGE" in lab.ssh("quick", "cat /proc/cmdline"), "GRUB did not start it")
+    lab.ssh("quick", "sudo cloud-init clean --logs --machine-id && sudo rm -rf /var/lib/cloud/seed && sync")
+    lab.vmlab("down", "quick", timeout=120)
+    lab.raw_disk("quick", os.path.join(suite.tempdir(), "system.raw"))
+    lab.remove_vm("quick")
+
+
+@suite.test("a whole disk, imported as qcow2, installs onto a larger one and grows", needs=[KEXEC],
+    heavy=True)
+def _():
+    raw, qcow2 = (os.path.join(suite.tempdir(), "system." + ending) for ending in ("raw", "qcow2"))
+    run(["qemu-img", "convert", "-O", "qcow2", raw, qcow2], timeout=120)
+    os.unlink(raw)
+    lab.vmlab("image", "import", "whole-disk", "--arch", "amd64", "--kernel-from", "debian-13", qcow2, timeout=300)
+    os.unlink(qcow2)
+    installs_to_ready("whole", "52:54:00:e2:e1:43", {"distro": "whole-disk", "ip": "192.168.100.53",
+        "disks": [{"size": "6G"}]},
+        disk_bytes=6 << 30)
+    size = int(lab.ssh("whole", "df --output=size -B1 / | tail -n 1"))
+    check(size > 5 << 30, f"the root has {size >> 20} MiB")
+    check_equal(lab.ssh("whole", "cloud-init status"), "status: done", "cloud-init")
+    lab.remove_vm("whole")
+
+
 @suite.test("a network card with iPXE in its ROM takes the same way", needs=[HAVE], heavy=True)
 def _():
     installs_to_ready("rom", "52:54:00:e2:e1:11", env=["VM_NIC_ROM=ipxe"])
