@@ -70,7 +70,7 @@ VM_WATCHER_SRC   := vm_watcher/hosts.c vm_watcher/dnsmasq.c
 BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudinit.c \
 	boot_handler/config.c boot_handler/db.c boot_handler/guest.c boot_handler/image.c \
 	boot_handler/keys.c boot_handler/lease.c boot_handler/listen.c boot_handler/live.c \
-	boot_handler/machine.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
+	boot_handler/machine.c boot_handler/machine_table.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
 	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
 OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c digest.c disk.c \
 	disk_image.c disk_scan.c fetch.c grow.c grub_bios.c grub_cfg.c handover.c hooks.c http.c \

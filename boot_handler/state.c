@@ -8,166 +8,22 @@
 #include <string.h>
 
 #include "boot_handler/db.h"
+#include "boot_handler/machine_table.h"
 #include "boot_handler/writer.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-#define BUCKETS (1u << 17) /* 1 MiB of pointers: chains stay short at 100,000 machines */
-#define STRIPES 64
 #define BOOT_EVENT_EVERY_MS 5000
 #define LOADING_EVENT_EVERY_MS 60000 /* iPXE that cannot load our kernel asks every 10 s */
 #define LEASE_EVENT_EVERY_MS 2000
-#define SEEN_EVERY_MS 1000 /* finer would make every request write to memory that others read */
-
-/* Kept for ever once made. `hot` is written under the stripe's lock and read without. */
-struct machine {
-	struct machine *next;       /* of the bucket; fixed */
-	struct machine *next_dirty; /* owned by whoever set `dirty` */
-	uint64_t mac;
-	_Atomic uint64_t hot;
-	_Atomic int64_t last_seen_ms;
-	_Atomic uint64_t asked; /* when the last ipxe event was << 8 | its decision + 1 */
-	atomic_bool dirty;
-
-	char name[MACHINE_NAME_SIZE]; /* this and the rest: under the stripe's lock */
-	enum machine_phase phase;
-	enum machine_phase error_phase;
-	struct in_addr leased_ip;
-	uint64_t bytes;
-	uint64_t total_bytes;
-	uint64_t rate_bytes_per_s;
-	int64_t eta_s;
-	int64_t changed_at_ms;
-	int64_t leased_at_ms;
-	char *error_reason;
-	char *error_hint;
-	char *host_key[MACHINE_KEYS_MAX];
-};
 
 struct state {
-	_Atomic(struct machine *) bucket[BUCKETS];
-	pthread_mutex_t stripe[STRIPES];
-	_Atomic(struct machine *) dirty; /* a stack: pushed by all, taken whole by the writer */
-	struct machine *taken;           /* writer's thread only */
+	struct machine_table table;
+	struct machine *taken; /* changed ones; writer's thread only */
 	struct writer *writer;
 	struct db *reader;
 	pthread_mutex_t reader_lock;
 };
-
-/* ---- the table --------------------------------------------------------------------------- */
-
-static uint64_t hot_pack(struct boot_memory m)
-{
-	return (uint64_t)m.state | (uint64_t)m.local << 4 | (uint64_t)m.reinstall << 5 |
-	       (uint64_t)m.attempt << 8;
-}
-
-static struct boot_memory hot_unpack(uint64_t hot)
-{
-	return (struct boot_memory){
-	    .state = (enum machine_state)(hot & 15),
-	    .local = hot & 16,
-	    .reinstall = hot & 32,
-	    .attempt = (unsigned)(hot >> 8),
-	};
-}
-
-static struct boot_memory memory_of(const struct machine *m)
-{
-	return hot_unpack(atomic_load_explicit(&m->hot, memory_order_acquire));
-}
-
-static void set_memory(struct machine *m, struct boot_memory memory)
-{
-	atomic_store_explicit(&m->hot, hot_pack(memory), memory_order_release);
-}
-
-static uint64_t spread(uint64_t mac)
-{
-	return (mac * 0x9e3779b97f4a7c15u) >> 20;
-}
-
-static struct machine *find(struct state *s, uint64_t mac)
-{
-	struct machine *m =
-	    atomic_load_explicit(&s->bucket[spread(mac) % BUCKETS], memory_order_acquire);
-
-	while (m && m->mac != mac)
-		m = m->next;
-	return m;
-}
-
-static pthread_mutex_t *stripe_of(struct state *s, const struct machine *m)
-{
-	return &s->stripe[spread(m->mac) / BUCKETS % STRIPES];
-}
-
-/* NULL only when memory is short. */
-static struct machine *find_or_add(struct state *s, const struct mac *mac)
-{
-	uint64_t number = mac_number(mac);
-	_Atomic(struct machine *) *bucket = &s->bucket[spread(number) % BUCKETS];
-	struct machine *m = find(s, number);
-
-	if (m)
-		return m;
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		return NULL;
-	m->mac = number;
-	m->eta_s = -1;
-	struct machine *head = atomic_load_explicit(bucket, memory_order_acquire);
-	do {
-		for (struct machine *other = head; other; other = other->next) {
-			if (other->mac == number) {
-				free(m);
-				return other;
-			}
-		}
-		m->next = head;
-	} while (!atomic_compare_exchange_weak_explicit(
-	    bucket, &head, m, memory_order_release, memory_order_acquire));
-	return m;
-}
-
-static void mark_dirty(struct state *s, struct machine *m)
-{
-	if (atomic_load_explicit(&m->dirty, memory_order_relaxed) ||
-	    atomic_exchange_explicit(&m->dirty, true, memory_order_acq_rel))
-		return;
-	m->next_dirty = atomic_load_explicit(&s->dirty, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(
-	    &s->dirty, &m->next_dirty, m, memory_order_release, memory_order_relaxed))
-		;
-}
-
-static void touch(struct state *s, struct machine *m, int64_t now)
-{
-	int64_t age = now - atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
-
-	if (age >= 0 && age < SEEN_EVERY_MS)
-		return;
-	atomic_store_explicit(&m->last_seen_ms, now, memory_order_relaxed);
-	mark_dirty(s, m);
-}
-
-static struct machine *lock_machine(struct state *s, const struct mac *mac, const char *name)
-{
-	struct machine *m = find_or_add(s, mac);
-
-	if (!m) {
-		log_error("out of memory: the state of a machine is not recorded vm=%s", name);
-		return NULL;
-	}
-	pthread_mutex_lock(stripe_of(s, m));
-	snprintf(m->name, sizeof(m->name), "%s", name);
-	return m;
-}
-
-static void unlock_machine(struct state *s, struct machine *m)
-{
-	pthread_mutex_unlock(stripe_of(s, m));
-}
 
 /* ---- rows -------------------------------------------------------------------------------- */
 
@@ -187,8 +43,8 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	struct boot_memory memory;
 
 	memset(row, 0, sizeof(*row));
-	pthread_mutex_lock(stripe_of(s, m));
-	memory = memory_of(m);
+	machine_lock(&s->table, m);
+	memory = machine_memory(m);
 	row->mac = mac_from_number(m->mac);
 	copy_text(m->name, row->name, sizeof(row->name));
 	row->state = memory.state;
@@ -208,17 +64,17 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	copy_text(m->error_hint, row->error_hint, sizeof(row->error_hint));
 	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 		copy_text(m->host_key[i], row->host_key[i], sizeof(row->host_key[i]));
-	pthread_mutex_unlock(stripe_of(s, m));
+	machine_unlock(&s->table, m);
 }
 
 static void load_row(void *ctx, const struct machine_row *row)
 {
 	struct state *s = ctx;
-	struct machine *m = lock_machine(s, &row->mac, row->name);
+	struct machine *m = machine_table_lock(&s->table, &row->mac, row->name);
 
 	if (!m)
 		return;
-	set_memory(m, (struct boot_memory){.state = row->state,
+	machine_set_memory(m, (struct boot_memory){.state = row->state,
 			  .local = row->local,
 			  .reinstall = row->reinstall,
 			  .attempt = row->attempt});
@@ -233,7 +89,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 	replace_text(&m->error_hint, row->error_hint);
 	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 		replace_text(&m->host_key[i], row->host_key[i]);
-	unlock_machine(s, m);
+	machine_unlock(&s->table, m);
 }
 
 static bool next_row(void *ctx, struct machine_row *row)
@@ -241,7 +97,7 @@ static bool next_row(void *ctx, struct machine_row *row)
 	struct state *s = ctx;
 
 	if (!s->taken)
-		s->taken = atomic_exchange_explicit(&s->dirty, NULL, memory_order_acquire);
+		s->taken = machine_table_take_dirty(&s->table);
 	struct machine *m = s->taken;
 	if (!m)
 		return false;
@@ -255,15 +111,15 @@ static bool next_row(void *ctx, struct machine_row *row)
 static void row_failed(void *ctx, const struct mac *mac)
 {
 	struct state *s = ctx;
-	struct machine *m = find(s, mac_number(mac));
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
 
 	if (m)
-		mark_dirty(s, m);
+		machine_mark_dirty(&s->table, m);
 }
 
 bool state_row(struct state *s, const struct mac *mac, struct machine_row *row)
 {
-	struct machine *m = find(s, mac_number(mac));
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
 
 	if (m) {
 		copy_row(s, m, row);
@@ -297,11 +153,11 @@ static void record(struct state *s, const struct machine *m, enum event_kind kin
 static void change_state(
     struct state *s, struct machine *m, struct boot_memory memory, int64_t now)
 {
-	bool differs = memory.state != memory_of(m).state;
+	bool differs = memory.state != machine_memory(m).state;
 
-	set_memory(m, memory);
+	machine_set_memory(m, memory);
 	m->changed_at_ms = now;
-	mark_dirty(s, m);
+	machine_mark_dirty(&s->table, m);
 	if (differs) {
 		record(s, m, EVENT_STATE, machine_state_name(memory.state), now);
 		log_info("state changed vm=%s state=%s attempt=%u", m->name,
@@ -325,16 +181,14 @@ static void forget_progress(struct machine *m)
 
 struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
 {
-	const struct machine *m = find(s, mac_number(mac));
+	const struct machine *m = machine_table_find(&s->table, mac_number(mac));
 
-	return m ? memory_of(m) : (struct boot_memory){.state = MACHINE_DECLARED};
+	return m ? machine_memory(m) : (struct boot_memory){.state = MACHINE_DECLARED};
 }
 
 void state_expect(struct state *s, const struct mac *mac)
 {
-	/* Machines are added at the front, so the first of the bucket is mostly the one. */
-	__builtin_prefetch(atomic_load_explicit(
-	    &s->bucket[spread(mac_number(mac)) % BUCKETS], memory_order_relaxed));
+	machine_table_expect(&s->table, mac);
 }
 
 static bool starts_attempt(struct boot_memory memory, enum boot_decision decision)
@@ -358,21 +212,21 @@ static bool is_news(uint64_t asked, enum boot_decision decision, int64_t now)
 unsigned state_booted(
     struct state *s, const struct mac *mac, const char *name, enum boot_decision decision)
 {
-	struct machine *m = find(s, mac_number(mac));
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
 	int64_t now = now_ms();
 
 	if (m) {
-		struct boot_memory memory = memory_of(m);
+		struct boot_memory memory = machine_memory(m);
 
-		touch(s, m, now);
+		machine_touch(&s->table, m, now);
 		if (!starts_attempt(memory, decision) &&
 		    !is_news(atomic_load_explicit(&m->asked, memory_order_relaxed), decision, now))
 			return memory.attempt;
 	}
-	m = lock_machine(s, mac, name);
+	m = machine_table_lock(&s->table, mac, name);
 	if (!m)
 		return 1;
-	struct boot_memory memory = memory_of(m);
+	struct boot_memory memory = machine_memory(m);
 	bool starts = starts_attempt(memory, decision);
 	if (starts || is_news(atomic_load(&m->asked), decision, now)) {
 		atomic_store(&m->asked, (uint64_t)now << 8 | ((uint64_t)decision + 1));
@@ -388,19 +242,19 @@ unsigned state_booted(
 		change_state(s, m, memory, now);
 		writer_kick(s->writer);
 	}
-	touch(s, m, now);
-	unlock_machine(s, m);
+	machine_touch(&s->table, m, now);
+	machine_unlock(&s->table, m);
 	return memory.attempt;
 }
 
 void state_seen(struct state *s, const struct mac *mac, const char *name)
 {
-	struct machine *m = lock_machine(s, mac, name);
+	struct machine *m = machine_table_lock(&s->table, mac, name);
 
 	if (!m)
 		return;
-	touch(s, m, now_ms());
-	unlock_machine(s, m);
+	machine_touch(&s->table, m, now_ms());
+	machine_unlock(&s->table, m);
 }
 
 /* ---- reports ----------------------------------------------------------------------------- */
@@ -436,14 +290,14 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 		m->rate_bytes_per_s = r->rate_bytes_per_s;
 		m->eta_s = r->eta_s;
 	}
-	mark_dirty(s, m);
+	machine_mark_dirty(&s->table, m);
 	if (begins)
 		record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);
 }
 
 static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)
 {
-	struct boot_memory memory = memory_of(m);
+	struct boot_memory memory = machine_memory(m);
 	struct mac mac = mac_from_number(m->mac);
 
 	if (!takes_report(memory, r))
@@ -477,28 +331,28 @@ static int take_report(struct state *s, struct machine *m, struct report *r, int
 
 int state_reported(struct state *s, const struct mac *mac, const char *name, struct report *r)
 {
-	struct machine *m = lock_machine(s, mac, name);
+	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
 
 	if (!m)
 		return STATE_IGNORED;
-	touch(s, m, now);
+	machine_touch(&s->table, m, now);
 	int outcome = take_report(s, m, r, now);
-	unlock_machine(s, m);
+	machine_unlock(&s->table, m);
 	return outcome;
 }
 
 int state_became_ready(struct state *s, const struct mac *mac, const char *name,
     const struct report_ready *ready)
 {
-	struct machine *m = lock_machine(s, mac, name);
+	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
 	int outcome = STATE_IGNORED;
 
 	if (!m)
 		return STATE_IGNORED;
-	touch(s, m, now);
-	struct boot_memory memory = memory_of(m);
+	machine_touch(&s->table, m, now);
+	struct boot_memory memory = machine_memory(m);
 	if (memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY) {
 		for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 			replace_text(&m->host_key[i], ready->host_key[i]);
@@ -506,10 +360,10 @@ int state_became_ready(struct state *s, const struct mac *mac, const char *name,
 			memory.state = MACHINE_READY;
 			change_state(s, m, memory, now);
 		}
-		mark_dirty(s, m);
+		machine_mark_dirty(&s->table, m);
 		outcome = STATE_IMPORTANT;
 	}
-	unlock_machine(s, m);
+	machine_unlock(&s->table, m);
 	return outcome;
 }
 
@@ -517,12 +371,12 @@ int state_became_ready(struct state *s, const struct mac *mac, const char *name,
 
 void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 {
-	struct machine *m = lock_machine(s, mac, name);
+	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
 
 	if (!m)
 		return;
-	struct boot_memory memory = memory_of(m);
+	struct boot_memory memory = machine_memory(m);
 	memory.state = MACHINE_DECLARED;
 	memory.reinstall = true;
 	memory.local = false;
@@ -531,30 +385,30 @@ void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 		replace_text(&m->host_key[i], NULL);
 	record(s, m, EVENT_ACTION, "reinstall", now);
 	change_state(s, m, memory, now);
-	unlock_machine(s, m);
+	machine_unlock(&s->table, m);
 	writer_kick(s->writer);
 }
 
 void state_local(struct state *s, const struct mac *mac, const char *name)
 {
-	struct machine *m = lock_machine(s, mac, name);
+	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
 
 	if (!m)
 		return;
-	struct boot_memory memory = memory_of(m);
+	struct boot_memory memory = machine_memory(m);
 	memory.reinstall = false;
 	memory.local = true;
 	record(s, m, EVENT_ACTION, "local", now);
 	change_state(s, m, memory, now);
-	unlock_machine(s, m);
+	machine_unlock(&s->table, m);
 	writer_kick(s->writer);
 }
 
 void state_leased(
     struct state *s, const struct mac *mac, const char *name, struct in_addr ip)
 {
-	struct machine *m = lock_machine(s, mac, name);
+	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
 	char text[32] = "released";
 
@@ -569,11 +423,11 @@ void state_leased(
 		m->leased_ip = ip;
 		m->leased_at_ms = now;
 		record(s, m, ip.s_addr ? EVENT_DHCP : EVENT_LEASE, text, now);
-		mark_dirty(s, m);
+		machine_mark_dirty(&s->table, m);
 	}
 	if (ip.s_addr)
-		touch(s, m, now);
-	unlock_machine(s, m);
+		machine_touch(&s->table, m, now);
+	machine_unlock(&s->table, m);
 }
 
 /* ---- life and the file ------------------------------------------------------------------- */
@@ -584,22 +438,7 @@ void state_close(struct state *s)
 		return;
 	writer_stop(s->writer);
 	db_close(s->reader);
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct machine *m = atomic_load(&s->bucket[i]);
-
-		while (m) {
-			struct machine *next = m->next;
-
-			free(m->error_reason);
-			free(m->error_hint);
-			for (int k = 0; k < MACHINE_KEYS_MAX; k++)
-				free(m->host_key[k]);
-			free(m);
-			m = next;
-		}
-	}
-	for (int i = 0; i < STRIPES; i++)
-		pthread_mutex_destroy(&s->stripe[i]);
+	machine_table_clear(&s->table);
 	pthread_mutex_destroy(&s->reader_lock);
 	free(s);
 }
@@ -617,8 +456,7 @@ int state_open(const char *path, struct state **out, struct err *e)
 
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
-	for (int i = 0; i < STRIPES; i++)
-		pthread_mutex_init(&s->stripe[i], NULL);
+	machine_table_init(&s->table);
 	pthread_mutex_init(&s->reader_lock, NULL);
 	int r = db_open(path, &db, e);
 	if (r < 0)

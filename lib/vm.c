@@ -491,6 +491,20 @@ static int pack_definition(struct vm_reader *r, json_t *root, struct vm **out)
 	return *out ? 0 : err_set(r->e, EINVAL, "out of memory");
 }
 
+/* The text as an object of known fields that say something; NULL: r->e says what is wrong. */
+static json_t *start_reading(struct vm_reader *r)
+{
+	_cleanup_json_ json_t *root = read_text(r->text, r->len, r->where, r->e);
+
+	if (!root)
+		return NULL;
+	set_builtin_defaults(&r->draft);
+	if (drop_unknown_fields(r, root) < 0)
+		return NULL;
+	drop_empty_fields(root);
+	return steal_ptr(root);
+}
+
 int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **out,
     struct vm_where *where, void (*warn)(void *ctx, struct vm_where where, const char *text),
     void *ctx, struct err *e)
@@ -503,13 +517,9 @@ int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **o
 	    .ctx = ctx,
 	    .e = e ? e : &ignored};
 
-	_cleanup_json_ json_t *root = read_text(text, len, where, r.e);
+	_cleanup_json_ json_t *root = start_reading(&r);
 	if (!root)
 		return -EINVAL;
-	set_builtin_defaults(&r.draft);
-	if (drop_unknown_fields(&r, root) < 0)
-		return -EINVAL;
-	drop_empty_fields(root);
 	if (check_required(&r, root) < 0 || read_fields(&r, root, defaults) < 0 ||
 	    check_together(&r) < 0)
 		return -EINVAL;
@@ -523,13 +533,9 @@ int vm_defaults_parse(
 	struct vm_reader r = {
 	    .text = text, .len = len, .where = where, .e = e ? e : &ignored, .strict = true};
 
-	_cleanup_json_ json_t *root = read_text(text, len, where, r.e);
+	_cleanup_json_ json_t *root = start_reading(&r);
 	if (!root)
 		return -EINVAL;
-	set_builtin_defaults(&r.draft);
-	if (drop_unknown_fields(&r, root) < 0)
-		return -EINVAL;
-	drop_empty_fields(root);
 	for (size_t i = 0; i < vm_field_count; i++)
 		if ((vm_fields[i].flags & VM_FIELD_OWN) && json_object_get(root, vm_fields[i].name))
 			return refuse_field(&r, vm_fields[i].name,

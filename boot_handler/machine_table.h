@@ -1,0 +1,72 @@
+/* machine_table.h - inside of state.h: all machines by their MAC address, found without a lock.
+ *
+ * A machine, once there, stays for ever. Its first part is atomic and read by requests; the rest is
+ * under its lock. What changed is chained for the writer.
+ */
+#ifndef BOOT_HANDLER_MACHINE_TABLE_H
+#define BOOT_HANDLER_MACHINE_TABLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "boot_handler/boot.h"
+#include "boot_handler/machine.h"
+
+#define MACHINE_BUCKETS (1u << 17) /* 1 MiB of pointers: chains stay short at 100,000 machines */
+#define MACHINE_STRIPES 64
+
+/* `hot` is written under the lock and read without. */
+struct machine {
+	struct machine *next;       /* of the bucket; fixed */
+	struct machine *next_dirty; /* owned by whoever set `dirty` */
+	uint64_t mac;
+	_Atomic uint64_t hot;
+	_Atomic int64_t last_seen_ms;
+	_Atomic uint64_t asked; /* when the last ipxe event was << 8 | its decision + 1 */
+	atomic_bool dirty;
+
+	char name[MACHINE_NAME_SIZE]; /* this and the rest: under the lock */
+	enum machine_phase phase;
+	enum machine_phase error_phase;
+	struct in_addr leased_ip;
+	uint64_t bytes;
+	uint64_t total_bytes;
+	uint64_t rate_bytes_per_s;
+	int64_t eta_s;
+	int64_t changed_at_ms;
+	int64_t leased_at_ms;
+	char *error_reason;
+	char *error_hint;
+	char *host_key[MACHINE_KEYS_MAX];
+};
+
+struct machine_table {
+	_Atomic(struct machine *) bucket[MACHINE_BUCKETS];
+	pthread_mutex_t stripe[MACHINE_STRIPES];
+	_Atomic(struct machine *) dirty; /* a stack: pushed by all, taken whole by the writer */
+};
+
+/* The table is zeroed memory before. */
+void machine_table_init(struct machine_table *t);
+void machine_table_clear(struct machine_table *t);
+
+/* NULL: never heard of. */
+struct machine *machine_table_find(struct machine_table *t, uint64_t mac);
+/* Finds or makes it, locks it and notes its name. NULL only when memory is short. */
+struct machine *machine_table_lock(
+    struct machine_table *t, const struct mac *mac, const char *name);
+void machine_lock(struct machine_table *t, const struct machine *m);
+void machine_unlock(struct machine_table *t, const struct machine *m);
+/* It will be looked for in a moment: brings it closer to the processor. */
+void machine_table_expect(struct machine_table *t, const struct mac *mac);
+
+struct boot_memory machine_memory(const struct machine *m);
+void machine_set_memory(struct machine *m, struct boot_memory memory); /* locked */
+
+/* It has been heard from; a change to be written when that is news. */
+void machine_touch(struct machine_table *t, struct machine *m, int64_t now);
+void machine_mark_dirty(struct machine_table *t, struct machine *m);
+/* All changed ones, chained by next_dirty. */
+struct machine *machine_table_take_dirty(struct machine_table *t);
+
+#endif
