@@ -61,7 +61,7 @@ ERRORS = [
 def disk_error(number, kind, sector, phases):
     name = f"broken{number}"
     # All of the first GiB's end: one sector may happen never to be written.
-    rules = "".join(f'[inject-error]\nevent = "{kind}_aio"\nerrno = "5"\nsector = "{s}"\n'
+    rules = "".join(f'[inject-error]\nevent = "none"\niotype = "{kind}"\nerrno = "5"\nsector = "{s}"\n'
         for s in ([sector] if sector < 1 << 20 or sector > 5 << 20 else range(sector, sector + (1 << 20), 8192)))
     volume = f"{lab.name}-disk-{name}"
     docker("run", "--rm", "-i", "--network", "none", "-v", f"{volume}:/disks", "--entrypoint", "/usr/bin/tee", VM_IMAGE,
