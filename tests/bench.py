@@ -169,6 +169,8 @@ def bench_http(suite, runs, counts):
         row(f"/ipxe, {count:,} VMs: share of nginx's constant", share, "", "at least 0.5", share >= 0.5)
         p99 = statistics.median(p99s[count])
         row(f"/ipxe, {count:,} VMs: p99 at 8 connections", p99, "ms", "below 1", p99 < 1)
+        row(f"/ipxe, {count:,} VMs: that p99 beside nginx's in the same turn",
+            statistics.median(a / b for a, b in zip(p99s[count], peer_p99s)), "x")
         pid = docker("inspect", "-f", "{{.State.Pid}}", f"{lab.name}-handler-{count}").stdout.strip()
         resident = rss_mib(pid)
         row(f"boot_handler resident, {count:,} VMs", resident, "MiB", *(("below 200", resident < 200)
