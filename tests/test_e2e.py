@@ -602,7 +602,7 @@ def _():
     lab.define("rescue", mac="52:54:00:e2:e1:13", arch="amd64", distro="debian-13", mode="shell")
     time.sleep(1)
     lab.start_vm("rescue", "52:54:00:e2:e1:13")
-    lab.wait_console("rescue", r"(?m)^(/|~) ?#|/ #|# $", 150)
+    lab.wait_console("rescue", r"(?m)^(/|~) ?#|/ ?# ", 150)
     check("partition" not in (lab.vm("rescue")["phase"] or ""), "it installs")
     lab.remove_vm("rescue")
 
