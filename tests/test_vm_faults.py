@@ -102,7 +102,7 @@ for n, year in enumerate((1970, 2039)):
 # ---- the network -----------------------------------------------------------------------------------
 
 def when_linux_starts(name):
-    lab.wait_console(name, r"Linux version|Run /init", 180)
+    lab.wait_console(name, r"modules.cpio.zst\.\.\. ok", 180)
 
 
 def stack_pids(daemon):
