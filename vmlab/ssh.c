@@ -103,9 +103,9 @@ int ssh_args(const struct lab *lab, const struct ssh_target *t, const struct ssh
 		argv_add(a, "-oStrictHostKeyChecking=yes");
 	argv_add(a, "-oUpdateHostKeys=no");
 	argv_extend(a, (size_t)(w->options_end - w->options_begin), argv + w->options_begin);
-	/* First given wins: these give way to the caller's. A guest that reboots ends its sessions.
-	 */
-	argv_adds(a, "-oConnectTimeout=20", "-oServerAliveInterval=15");
+	/* First given wins: these give way to the caller's. A guest that reboots may be gone before
+	 * it ends its sessions: three unanswered questions, 40 s, end them here. */
+	argv_adds(a, "-oConnectTimeout=20", "-oServerAliveInterval=10");
 	if (!w->has_user)
 		argv_addf(a, "-l%s", t->user);
 	argv_adds(a, "--", t->name);
