@@ -21,6 +21,7 @@
 
 #define EDGE TABLE_EDGE_BYTES
 #define BUFFER_BYTES (1U << 20)
+#define WRITEBACK_BYTES (8U << 20)
 #define BLOCK_BYTES 4096U
 #define ERASE_STEP (1ULL << 30)
 #define LAST_BYTES 4096U /* of the head: what makes it a partition table */
@@ -37,6 +38,7 @@ struct disk_image {
 	uint8_t *buffer;
 	uint64_t buffer_at; /* where the buffer's first byte goes */
 	size_t buffer_used;
+	uint64_t unsent_at; /* what was written from here on the kernel may still keep to itself */
 };
 
 uint8_t *disk_image_head(struct disk_image *i)
@@ -187,10 +189,23 @@ static bool is_zero_block(const uint8_t *p)
 	return p[0] == 0 && memcmp(p, p + 1, BLOCK_BYTES - 1) == 0;
 }
 
+/* Lets the disk work while the next bytes are unpacked, instead of all at once at the end. Only a
+ * beginning: what sync_disk() says counts. */
+static void writeback_begin(struct disk_image *i, uint64_t end)
+{
+	if (end - i->unsent_at < WRITEBACK_BYTES)
+		return;
+	(void)sync_file_range(i->fd, (off_t)i->unsent_at, (off_t)(end - i->unsent_at),
+	    SYNC_FILE_RANGE_WRITE);
+	i->unsent_at = end;
+}
+
 static int buffer_flush(struct disk_image *i, struct err *e)
 {
 	int r = write_at(i, i->buffer_at, i->buffer, i->buffer_used, e);
 
+	if (r == 0)
+		writeback_begin(i, i->buffer_at + i->buffer_used);
 	i->buffer_used = 0;
 	return r;
 }

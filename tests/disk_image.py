@@ -18,7 +18,9 @@ from hostile_archives import Bench, Case, Handler, skip, zstd
 
 MIB = 1 << 20
 IMAGE = 300 * MIB
+IMAGE_XFS = 400 * MIB  # mkfs.xfs makes none below 300 MiB
 DISK = 900 * MIB
+ROOT_AT = 83968 * 512
 failed = 0
 
 
@@ -32,7 +34,7 @@ def run(*argv, **options):
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options).stdout
 
 
-def image_make(work, label):
+def image_make(work, label, fs="ext4", size=IMAGE):
     """A disk as cloud images are: EFI partition in front, the root file system last."""
     root, path = f"{work}/root", f"{work}/image.{label}"
     if not os.path.exists(root):
@@ -43,15 +45,39 @@ def image_make(work, label):
                 f.write("the image's own\n")
         with open(f"{root}/usr/bin/data", "wb") as f:
             f.write(os.urandom(20 * MIB))
-    run("truncate", "-s", str(IMAGE), path)
+    run("truncate", "-s", "0", path)
+    run("truncate", "-s", str(size), path)
     esp, linux = ("C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "0FC63DAF-8483-4772-8E79-3D69D8477DE4") if label == "gpt" \
         else ("ef", "83")
     run("sfdisk", "-q", path, input=f"label: {label}\n2 : start=2048, size=81920, type={esp}\n"
-        f"1 : start=83968, {'' if label == 'gpt' else 'size=' + str(IMAGE // 512 - 83968) + ','} type={linux}\n")
+        f"1 : start=83968, {'' if label == 'gpt' else 'size=' + str(size // 512 - 83968) + ','} type={linux}\n")
     run("mkfs.vfat", "-F", "32", "--offset=2048", path, str(40 * 1024))
-    run("mkfs.ext4", "-q", "-F", "-E", f"offset={83968 * 512}", "-d", root, path, f"{IMAGE // 1024 - 41984 - 1024}k")
+    if fs == "ext4":
+        run("mkfs.ext4", "-q", "-F", "-E", f"offset={ROOT_AT}", "-d", root, path, f"{size // 1024 - 41984 - 1024}k")
+    else:
+        filled(work, fs, root, path, size - ROOT_AT - MIB)
     with open(path, "rb") as f:
         return f.read()
+
+
+def filled(work, fs, root, path, size):
+    """Puts a file system that only the kernel can fill at ROOT_AT of the image."""
+    part, where = f"{work}/part", f"{work}/look"
+    run("truncate", "-s", "0", part)
+    run("truncate", "-s", str(size), part)
+    run(f"mkfs.{fs}", "-q", "-f", part)
+    os.makedirs(where, exist_ok=True)
+    run("mount", "-o", "loop", part, where)
+    try:
+        run("cp", "-a", f"{root}/.", where)
+    finally:
+        run("umount", where)
+    run("dd", f"if={part}", f"of={path}", "bs=1M", "oflag=seek_bytes", f"seek={ROOT_AT}", "conv=notrunc,sparse", "status=none")
+
+
+def kernel_has(fs):
+    with open("/proc/filesystems") as f:
+        return fs in f.read().split() or subprocess.run(["modprobe", "-q", fs]).returncode == 0
 
 
 def old_disk(bench):
@@ -72,7 +98,7 @@ def part(disk, start, size):
         return f.read(size)
 
 
-def check_disk(bench, image, label):
+def check_disk(bench, image, label, kind="ext4"):
     table = run("sfdisk", "-d", bench.disk)
     if f"label: {label}" not in table:
         return f"wrong table: {table}"
@@ -88,14 +114,19 @@ def check_disk(bench, image, label):
         return "the first partition is not the image's"
     fs = f"{bench.work}/fs"
     with open(fs, "wb") as f:
-        f.write(part(bench.disk, 83968 * 512, sizes["1"] * 512))
-    run("e2fsck", "-fn", fs)
-    blocks = [int(l.split()[-1]) for l in run("dumpe2fs", "-h", fs).splitlines() if l.startswith(("Block count", "Block size"))]
-    if blocks[0] * blocks[1] < (sizes["1"] - 2048) * 512:
-        return f"the file system has {blocks[0] * blocks[1]} bytes"
+        f.write(part(bench.disk, ROOT_AT, sizes["1"] * 512))
+    if kind == "ext4":
+        run("e2fsck", "-fn", fs)
+        blocks = [int(l.split()[-1]) for l in run("dumpe2fs", "-h", fs).splitlines() if l.startswith(("Block count", "Block size"))]
+        if blocks[0] * blocks[1] < (sizes["1"] - 2048) * 512:
+            return f"the file system has {blocks[0] * blocks[1]} bytes"
     os.makedirs(f"{bench.work}/look", exist_ok=True)
     run("mount", "-o", "ro,loop", fs, f"{bench.work}/look")
     try:
+        # What the system sees: less what a file system keeps for itself.
+        seen = os.statvfs(f"{bench.work}/look")
+        if seen.f_blocks * seen.f_frsize < sizes["1"] * 512 * 0.85:
+            return f"the {kind} root has {seen.f_blocks * seen.f_frsize} of {sizes['1'] * 512} bytes"
         for name in ("etc/fstab", "etc/hostname"):
             with open(f"{bench.work}/look/{name}") as f:
                 if f.read() != "the image's own\n":
@@ -140,6 +171,15 @@ def main():
                 name = f"{label} image as {form}"
                 result(name, check_disk(bench, image, label) if code == 0 else log[-400:])
                 result(f"...in {rss_kib} KiB", rss_kib > 48 * 1024)
+        for fs, size in (("xfs", IMAGE_XFS), ("btrfs", IMAGE)):
+            name = f"{fs} root, grown"
+            if not kernel_has(fs) or not shutil.which(f"mkfs.{fs}"):
+                print(f"skip {name}: this machine has no {fs}", flush=True)
+                continue
+            image = image_make(work, "gpt", fs, size)
+            old_disk(bench)
+            code, log, _, _ = bench.install(Case(zstd(image), 0, len(image), "raw.zst"), "--until", "bootloader", **seed)
+            result(name, check_disk(bench, image, "gpt", fs) if code == 0 else log[-400:])
         image = image_make(work, "gpt")
         good = Case(zstd(image), 0, len(image), "raw.zst")
 

@@ -13,7 +13,7 @@ import sys
 import time
 
 import vmlab_cli
-from harness import LOGS, Suite, check, check_equal, docker, eventually, fail, have_image, run, skip, tail
+from harness import LOGS, ROOT, Suite, check, check_equal, docker, eventually, fail, have_image, run, skip, tail
 from raw_disk import esp_of
 from vmlab_cli import IMAGES, STACK_IMAGE, VM_IMAGE, VmLab
 
@@ -378,6 +378,26 @@ def _():
     os.unlink(os.path.join(lab.vms, "tiny.json"))
 
 
+@suite.test("a definition for BIOS on a UEFI machine is refused before the first write", needs=[HAVE])
+def _():
+    only_the_lab()
+    lab.define("mistaken", mac="52:54:00:e2:e0:05", arch="amd64", distro="debian-13", firmware="bios", disks=[{"size": "4G"}])
+    time.sleep(1)
+    lab.start_vm("mistaken", "52:54:00:e2:e0:05")
+    vm = eventually(lambda: (v := lab.vm("mistaken"))["state"] in ("failed", "installed") and v, INSTALL_S,
+        "state failed", every=1)
+    save_console("mistaken", "mistaken")
+    check_equal((vm["state"], vm["error"] and vm["error"]["phase"]), ("failed", "plan"), f"{vm['error']}; state and phase")
+    check(re.search(r'UEFI firmware, and the definition says "firmware": "bios"', vm["error"]["reason"]), str(vm["error"]))
+    docker("stop", "-t", "3", lab.container("mistaken"), timeout=60)
+    raw = os.path.join(suite.tempdir(), "mistaken.raw")
+    lab.raw_disk("mistaken", raw)
+    check_equal(os.stat(raw).st_blocks, 0, "blocks written to the disk")
+    os.unlink(raw)
+    lab.remove_vm("mistaken")
+    os.unlink(os.path.join(lab.vms, "mistaken.json"))
+
+
 # ---- the long matrix -------------------------------------------------------------------------------
 
 def installs_to_ready(name, mac, fields=None, env=(), **vm):
@@ -533,6 +553,29 @@ def _():
         save_console("arm", "arm")
     check_equal(lab.ssh("arm", "uname -m"), "aarch64", "machine")
     lab.remove_vm("arm")
+
+
+@suite.test("the initrd on Alpine's base installs the same way", needs=[HAVE], heavy=True)
+def _():
+    with open(os.path.join(ROOT, "initrd", "alpine-minirootfs.table")) as f:
+        file = next(line.split()[2] for line in f if line.startswith("amd64"))
+    base = os.environ.get("ALPINE_MINIROOTFS") or os.path.join(ROOT, "build", "initrd", file)
+    if not os.path.exists(base):
+        skip(f"{file} is not in build/initrd/ and could not be downloaded; ALPINE_MINIROOTFS names it")
+    only_the_lab()
+    stack, served = f"{lab.name}-stack", "/srv/initrds/amd64/initrd.zst"
+    ours, theirs = (os.path.join(suite.tempdir(), n) for n in ("initrd-alpine.zst", "initrd-before.zst"))
+    built = run([os.path.join(ROOT, "initrd", "build.sh"), "--arch", "amd64", "--base", base, "--out", ours, "--installer",
+        os.path.join(ROOT, "build", "amd64", "release", "os_installer", "os-installer")], timeout=300).stdout
+    check("Alpine" in built, f"not Alpine's base: {built}")
+    docker("cp", f"{stack}:{served}", theirs)
+    docker("cp", ours, f"{stack}:{served}")
+    try:
+        installs_to_ready("alpine", "52:54:00:e2:e1:44", {"ip": "192.168.100.54"})
+        content_with_itself("alpine")
+    finally:
+        docker("cp", theirs, f"{stack}:{served}")
+        lab.remove_vm("alpine")
 
 
 KEXEC = "kexec: ready without a second PXE boot, and GRUB starts it the next time"
