@@ -72,10 +72,11 @@ BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudi
 	boot_handler/keys.c boot_handler/lease.c boot_handler/listen.c boot_handler/live.c \
 	boot_handler/machine.c boot_handler/machine_table.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
 	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
-OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c digest.c disk.c \
+OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c decompress.c digest.c disk.c \
 	disk_image.c disk_scan.c fetch.c grow.c grub_bios.c grub_cfg.c handover.c hooks.c http.c \
 	image_install.c install.c journal.c kexec.c manifest.c mounts.c nvram.c partition_table.c \
-	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c unpack_acl.c unpack_image.c)
+	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c unpack_acl.c unpack_image.c \
+	writeback.c)
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
 	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c plan_cmd.c image_cmd.c \

@@ -22,6 +22,7 @@
 #define EDGE TABLE_EDGE_BYTES
 #define BUFFER_BYTES (1U << 20)
 #define WRITEBACK_BYTES (8U << 20)
+#define LOOK_BYTES (256U << 10)
 #define BLOCK_BYTES 4096U
 #define ERASE_STEP (1ULL << 30)
 #define LAST_BYTES 4096U /* of the head: what makes it a partition table */
@@ -32,7 +33,9 @@ struct disk_image {
 	struct disk disk;
 	uint64_t image_bytes;
 	int fd;
-	bool erased;       /* all of it: zeros need not be written */
+	enum { ERASED_NOT, ERASED_PERHAPS, ERASED } erased; /* PERHAPS: worth a look before zeros are written */
+	int look_fd;       /* reads past the kernel's cache; -1: not ERASED_PERHAPS */
+	uint8_t *look;     /* LOOK_BYTES */
 	uint64_t position; /* of the next byte of the image */
 	uint8_t *edges;    /* head, tail: shared */
 	uint8_t *buffer;
@@ -95,32 +98,45 @@ int disk_image_erase(struct disk_image *i, uint64_t offset, uint64_t len, struct
 	return 0;
 }
 
-/* True when the disk zeros ranges by itself: then it takes no time, and afterwards only what is not
- * zero has to be written. */
-static bool erases_itself(const struct disk_image *i)
+/* What the disk says of itself; 0 when it says nothing. */
+static unsigned long long queue_limit(const struct disk_image *i, const char *name)
 {
 	char path[DISK_NAME_SIZE + 64], text[32] = "";
 
-	snprintf(path, sizeof(path), "/sys/block/%s/queue/write_zeroes_max_bytes", i->disk.name);
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/%s", i->disk.name, name);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || strtoull(text, NULL, 10) == 0)
-		return false;
-	return true;
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return 0;
+	return strtoull(text, NULL, 10);
 }
 
-static void erase_all(struct disk_image *i)
+static bool each_range(struct disk_image *i, unsigned long request)
 {
-	if (!erases_itself(i))
-		return;
 	for (uint64_t at = 0; at < i->disk.size_bytes; at += ERASE_STEP) {
 		uint64_t left = i->disk.size_bytes - at;
 		uint64_t range[2] = {at, left < ERASE_STEP ? left : ERASE_STEP};
-		if (ioctl(i->fd, BLKZEROOUT, range) < 0) {
+		if (ioctl(i->fd, request, range) < 0) {
 			log_debug("%s does not erase itself: %s", i->disk.path, strerror(errno));
-			return;
+			return false;
 		}
 	}
-	i->erased = true;
+	return true;
+}
+
+/* A disk that zeros ranges by itself does so in no time, and afterwards only what is not zero has to
+ * be written. One that only discards promises nothing of what it reads as then; mostly that is zeros,
+ * and to look is faster than to write them. */
+static void erase_all(struct disk_image *i)
+{
+	if (queue_limit(i, "write_zeroes_max_bytes") && each_range(i, BLKZEROOUT)) {
+		i->erased = ERASED;
+		return;
+	}
+	if (!queue_limit(i, "discard_max_bytes") || !each_range(i, BLKDISCARD))
+		return;
+	i->look_fd = open(i->disk.path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (i->look_fd >= 0 && posix_memalign((void **)&i->look, BLOCK_BYTES, LOOK_BYTES) == 0)
+		i->erased = ERASED_PERHAPS;
 }
 
 static int ends_erase(struct disk_image *i, struct err *e)
@@ -164,7 +180,7 @@ int disk_image_open(
 		return err_set(e, ENOMEM, "out of memory");
 	i->disk = *d;
 	i->image_bytes = image_bytes;
-	i->fd = -1;
+	i->fd = i->look_fd = -1;
 	i->buffer = malloc(BUFFER_BYTES);
 	i->edges = mmap(
 	    NULL, 2 * EDGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -210,15 +226,28 @@ static int buffer_flush(struct disk_image *i, struct err *e)
 	return r;
 }
 
-/* How many of the next bytes are whole blocks of zeros, which an erased disk has already. */
-static size_t zeros_ahead(const struct disk_image *i, const uint8_t *p, size_t len)
+static size_t zeros_count(const uint8_t *p, size_t len)
 {
 	size_t n = 0;
 
-	if (!i->erased || i->position % BLOCK_BYTES != 0)
-		return 0;
 	while (len - n >= BLOCK_BYTES && is_zero_block(p + n))
 		n += BLOCK_BYTES;
+	return n;
+}
+
+/* How many of the next bytes are whole blocks of zeros that the disk has already. A disk that shows
+ * old data once is not looked at again. */
+static size_t zeros_ahead(struct disk_image *i, const uint8_t *p, size_t len)
+{
+	if (i->erased == ERASED_NOT || i->position % BLOCK_BYTES != 0)
+		return 0;
+	size_t n = zeros_count(p, len);
+	if (i->erased == ERASED || n == 0)
+		return n;
+	ssize_t got = pread(i->look_fd, i->look, n < LOOK_BYTES ? n : LOOK_BYTES, (off_t)i->position);
+	n = got > 0 ? zeros_count(i->look, (size_t)got) : 0;
+	if (n == 0)
+		i->erased = ERASED_NOT;
 	return n;
 }
 
@@ -295,6 +324,8 @@ void disk_image_release(struct disk_image *i)
 {
 	if (i->fd >= 0)
 		close(steal_fd(&i->fd));
+	if (i->look_fd >= 0)
+		close(steal_fd(&i->look_fd));
 }
 
 static bool node_ready(struct disk_image *i, unsigned number, const char *path, bool help)
@@ -379,5 +410,6 @@ void disk_image_close(struct disk_image *i)
 	if (i->edges && i->edges != MAP_FAILED)
 		munmap(i->edges, 2 * EDGE);
 	free(i->buffer);
+	free(i->look);
 	free(i);
 }

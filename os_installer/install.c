@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -266,16 +267,28 @@ static long long cpu_ms(int who)
 	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
 }
 
+/* This process's largest resident set; getrusage() would count the program that started it, too. */
+static long own_peak_kib(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	long kib = 0;
+
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "VmHWM: %ld", &kib) != 1)
+		;
+	return kib;
+}
+
 /* Of this process and the largest it waited for, the one that unpacks, at their worst moments; the
  * buffers they share count once. */
 static long peak_rss_kib(const struct manifest *m)
 {
 	size_t slots = m->chunk_count < HANDOVER_SLOTS ? m->chunk_count : HANDOVER_SLOTS;
-	struct rusage self, child;
+	struct rusage child;
 
-	if (getrusage(RUSAGE_SELF, &self) < 0 || getrusage(RUSAGE_CHILDREN, &child) < 0)
+	if (getrusage(RUSAGE_CHILDREN, &child) < 0)
 		return 0;
-	return self.ru_maxrss + child.ru_maxrss - (long)(slots * m->chunk_bytes >> 10);
+	return own_peak_kib() + child.ru_maxrss - (long)(slots * m->chunk_bytes >> 10);
 }
 
 struct mounting {

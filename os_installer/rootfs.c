@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "log.h"
 #include "unpack.h"
 #include "unpack_image.h"
+#include "writeback.h"
 
 #define TICK_MS 250
 #define MEMORY_MAX (320UL << 20)
@@ -72,6 +74,8 @@ static int powers_drop(struct err *e)
 static int memory_limit(uint32_t chunk_bytes, struct err *e)
 {
 #ifndef __SANITIZE_ADDRESS__
+	/* One arena for all threads: each would else reserve 64 MiB of addresses. */
+	mallopt(M_ARENA_MAX, 1);
 	rlim_t max = MEMORY_MAX + (rlim_t)chunk_bytes * HANDOVER_SLOTS;
 
 	if (setrlimit(RLIMIT_AS, &(struct rlimit){max, max}) < 0)
@@ -82,22 +86,35 @@ static int memory_limit(uint32_t chunk_bytes, struct err *e)
 	return 0;
 }
 
-static int child_unpack(struct install *in, struct err *e)
+static int tree_unpack(
+    struct install *in, const struct byte_source *source, struct err *e)
 {
 	const struct manifest *m = in->manifest;
 	struct unpack_limits limits = {.bytes = m->unpacked_bytes, .entries = m->entries};
-	struct unpack_source source = {.ctx = in->handover, .next = source_next};
+	struct unpack_counters *counters = &in->shared->counters;
+	struct writeback *w;
+
+	int r = writeback_start(&counters->bytes, &w, e);
+	if (r == 0 && (r = unpack_stream(source, &limits, counters, e)) == 0)
+		r = writeback_stop(w, e);
+	return r;
+}
+
+/* The process ends after it: what a failure leaves running ends with it. */
+static int child_unpack(struct install *in, struct err *e)
+{
+	struct byte_source source = {.ctx = in->handover, .next = source_next};
 
 	handover_consumer(in->handover);
 	umask(022); /* for directories the archive implies but does not hold */
 	int r;
 	if (in->target && (chroot(in->target) < 0 || chdir("/") < 0))
 		return err_errno(e, "cannot chroot into %s", in->target);
-	if ((r = powers_drop(e)) < 0 || (r = memory_limit(m->chunk_bytes, e)) < 0)
+	if ((r = powers_drop(e)) < 0 || (r = memory_limit(in->manifest->chunk_bytes, e)) < 0)
 		return r;
 	if (in->image)
 		return unpack_image(&source, in->image, &in->shared->counters, e);
-	return unpack_stream(&source, &limits, &in->shared->counters, e);
+	return tree_unpack(in, &source, e);
 }
 
 /* ---- parent ------------------------------------------------------------------------------------ */

@@ -116,7 +116,7 @@ static struct outcome unpack(const struct unpack_limits *limits, size_t step)
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct feed f = {.step = step};
-		struct unpack_source source = {.ctx = &f, .next = feed_next};
+		struct byte_source source = {.ctx = &f, .next = feed_next};
 		if (chroot(where) < 0 || chdir("/") < 0)
 			_exit(9);
 		shared->result = unpack_stream(&source, limits, &shared->counters, &shared->err);

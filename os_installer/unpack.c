@@ -34,12 +34,13 @@ char *__wrap_nl_langinfo(nl_item item)
 }
 
 struct reader {
-	const struct unpack_source *source;
+	struct decompressor *stream;
 	const struct unpack_limits *limits;
 	struct unpack_counters *counters;
 	struct archive *in, *out;
 	struct err *e;
-	int failed;              /* -errno of the source */
+	int failed;              /* -errno of the stream */
+	uint64_t stream_bytes;   /* decompressed so far */
 	uint64_t declared_bytes; /* by the entries so far */
 	uint64_t written_bytes;
 	unsigned warnings;
@@ -55,9 +56,7 @@ static uint64_t stream_max(const struct unpack_limits *limits)
 
 static int stream_check(struct reader *r)
 {
-	la_int64_t bytes = archive_filter_bytes(r->in, 0);
-
-	if (bytes < 0 || (uint64_t)bytes <= stream_max(r->limits))
+	if (r->stream_bytes <= stream_max(r->limits))
 		return 0;
 	return err_set(r->e, EFBIG, "the archive unpacks to more than its manifest says (%llu bytes): "
 	    "build or import the image again", (unsigned long long)r->limits->bytes);
@@ -71,13 +70,14 @@ static la_ssize_t on_read(struct archive *a, void *ctx, const void **data)
 	int got = stream_check(r);
 
 	if (got == 0)
-		got = r->source->next(r->source->ctx, &bytes, &len, r->e);
+		got = decompress_next(r->stream, &bytes, &len, r->e);
 	if (got < 0) {
 		r->failed = got;
 		archive_set_error(a, -got, "%s", r->e->msg);
 		return -1;
 	}
 	*data = bytes;
+	r->stream_bytes += got == 0 ? 0 : len;
 	return got == 0 ? 0 : (la_ssize_t)len;
 }
 
@@ -238,42 +238,33 @@ static int entries_unpack(struct reader *r)
 	return whole_check(r);
 }
 
-static int source_drain(const struct unpack_source *source, struct err *e)
-{
-	const uint8_t *data;
-	uint32_t len;
-	int r;
-
-	while ((r = source->next(source->ctx, &data, &len, e)) > 0)
-		;
-	return r;
-}
-
-int unpack_stream(const struct unpack_source *source, const struct unpack_limits *limits,
-    struct unpack_counters *counters, struct err *e)
+static int stream_unpack(struct reader *r)
 {
 	_cleanup_(archive_read_cleanup) struct archive *in = archive_read_new();
 	_cleanup_(archive_write_cleanup) struct archive *out = archive_write_disk_new();
-	struct reader reader = {.source = source,
-	    .limits = limits,
-	    .counters = counters,
-	    .in = in,
-	    .out = out,
-	    .e = e};
 
 	if (!in || !out)
-		return err_set(e, ENOMEM, "out of memory");
+		return err_set(r->e, ENOMEM, "out of memory");
+	r->in = in;
+	r->out = out;
 	archive_read_support_format_tar(in);
-	archive_read_support_filter_zstd(in);
-	archive_read_support_filter_gzip(in);
-	archive_read_support_filter_xz(in);
 	/* No look-ups are set, so owners are the numbers in the archive. */
 	archive_write_disk_set_options(out, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM |
 	    ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR);
-	if (archive_read_open2(in, &reader, NULL, on_read, NULL, NULL) != ARCHIVE_OK)
-		return reader.failed ? reader.failed
-				     : err_set(e, EBADMSG, "not a tar archive this installer can read: %s",
-					   problem(in));
-	int r = entries_unpack(&reader);
-	return r < 0 ? r : source_drain(source, e);
+	if (archive_read_open2(in, r, NULL, on_read, NULL, NULL) != ARCHIVE_OK)
+		return r->failed ? r->failed
+				 : err_set(r->e, EBADMSG, "not a tar archive this installer can read: %s",
+				       problem(in));
+	return entries_unpack(r);
+}
+
+int unpack_stream(const struct byte_source *source, const struct unpack_limits *limits,
+    struct unpack_counters *counters, struct err *e)
+{
+	struct reader reader = {.limits = limits, .counters = counters, .e = e};
+	int r = decompress_start(source, &reader.stream, e);
+
+	if (r == 0 && (r = stream_unpack(&reader)) == 0)
+		r = decompress_finish(reader.stream, e);
+	return r;
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "decompress.h"
 #include "err.h"
 
 /* Written by the unpacking side, read by another process. */
@@ -22,16 +23,10 @@ struct unpack_limits {
 	uint64_t entries; /* 0: not said */
 };
 
-/* The compressed stream. `next` returns 1 with bytes that stay valid until it is called again, 0 at
- * the end, -errno. */
-struct unpack_source {
-	void *ctx;
-	int (*next)(void *ctx, const uint8_t **data, uint32_t *len, struct err *e);
-};
-
-/* Unpacks into the current directory, which must be the root directory of a chroot: that is what
- * keeps ".." and links of a hostile archive inside. Reads the source to its very end. */
-must_check int unpack_stream(const struct unpack_source *source, const struct unpack_limits *limits,
+/* Unpacks a compressed tar stream into the current directory, which must be the root directory of a
+ * chroot: that is what keeps ".." and links of a hostile archive inside. Reads the source to its very
+ * end; after a failure the process has to end, see decompress.h. */
+must_check int unpack_stream(const struct byte_source *source, const struct unpack_limits *limits,
     struct unpack_counters *counters, struct err *e);
 
 #endif

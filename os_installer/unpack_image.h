@@ -7,8 +7,8 @@
 #include "unpack.h"
 
 /* Reads the source to its very end. 0 when the disk holds the whole image, synced, but for the edges
- * that disk_image.h holds back. */
-must_check int unpack_image(const struct unpack_source *source, struct disk_image *image,
+ * that disk_image.h holds back. After a failure the process has to end, see decompress.h. */
+must_check int unpack_image(const struct byte_source *source, struct disk_image *image,
     struct unpack_counters *counters, struct err *e);
 
 #endif

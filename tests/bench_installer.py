@@ -11,7 +11,9 @@ loop device in memory (so that no disk's speed is measured), until it is synced.
 
 The same system as a whole disk image, onto the bare loop device, beside `zstd -d` and `dd` of that disk.
 """
+import contextlib
 import json
+import mmap
 import os
 import re
 import statistics
@@ -26,6 +28,30 @@ from vmlab_cli import ARCH, BINARY, IMAGES
 MAC = "52:54:00:be:7c:02"
 INSTALLER = os.path.join(ROOT, "build", ARCH, "release", "os_installer", "os-installer")
 DISK_BYTES = 4 << 30
+
+
+REPORTING = "/sys/module/page_reporting/parameters/page_reporting_order"
+
+
+@contextlib.contextmanager
+def memory_kept(gib):
+    """On a virtual machine whose host takes free memory back, the first use of each page costs more than
+    all that is measured here. Meanwhile it keeps what it has, and has `gib` of it from the beginning."""
+    before = None
+    if os.access(REPORTING, os.W_OK):
+        with open(REPORTING) as f:
+            before = f.read()
+        with open(REPORTING, "w") as f:
+            f.write("11") # larger than any block of free pages
+    with mmap.mmap(-1, gib << 30) as memory:
+        for at in range(0, gib << 30, mmap.PAGESIZE):
+            memory[at] = 1
+    try:
+        yield
+    finally:
+        if before:
+            with open(REPORTING, "w") as f:
+                f.write(before)
 
 
 class Target:
@@ -91,6 +117,14 @@ def share_of_limit(took, a, b, ours="ours"):
 
 
 def bench_installer(suite, runs, row):
+    with open("/proc/meminfo") as f:
+        available_gib = int(re.search(r"MemAvailable: +(\d+)", f.read()).group(1)) >> 20
+    check(available_gib >= 9, f"{available_gib} GiB of memory are free, 9 are needed")
+    with memory_kept(min(12, available_gib - 1)):
+        bench_all(suite, runs, row)
+
+
+def bench_all(suite, runs, row):
     image = os.path.join(IMAGES, "debian-13", ARCH)
     for tool in ("busybox", "bsdtar", "curl", "zstd", "losetup", "mkfs.ext4"):
         check(have_command(tool), f"`{tool}` is not installed")

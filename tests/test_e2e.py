@@ -355,6 +355,19 @@ def _():
     lab.remove_vm("stray")
 
 
+def check_untouched(name):
+    """The VM's disk holds nothing but zeros; VM and definition are gone afterwards."""
+    docker("stop", "-t", "3", lab.container(name), timeout=60)
+    raw = os.path.join(suite.tempdir(), name + ".raw")
+    lab.raw_disk(name, raw)
+    with open(raw, "rb") as f:
+        while piece := f.read(1 << 20):
+            check(not piece.strip(b"\0"), "something was written")
+    os.unlink(raw)
+    lab.remove_vm(name)
+    os.unlink(os.path.join(lab.vms, name + ".json"))
+
+
 @suite.test("a disk too small is refused before the first write", needs=[HAVE])
 def _():
     only_the_lab()
@@ -367,15 +380,7 @@ def _():
     check_equal(vm["state"], "failed", "state")
     check_equal(vm["error"]["phase"], "plan", f"{vm['error']}; phase")
     check(re.search(r"small|needs|at least", vm["error"]["reason"] + (vm["error"]["hint"] or ""), re.I), str(vm["error"]))
-    docker("stop", "-t", "3", lab.container("tiny"), timeout=60)
-    raw = os.path.join(suite.tempdir(), "tiny.raw")
-    lab.raw_disk("tiny", raw)
-    with open(raw, "rb") as f:
-        while piece := f.read(1 << 20):
-            check(not piece.strip(b"\0"), "something was written")
-    os.unlink(raw)
-    lab.remove_vm("tiny")
-    os.unlink(os.path.join(lab.vms, "tiny.json"))
+    check_untouched("tiny")
 
 
 @suite.test("a definition for BIOS on a UEFI machine is refused before the first write", needs=[HAVE])
@@ -389,20 +394,14 @@ def _():
     save_console("mistaken", "mistaken")
     check_equal((vm["state"], vm["error"] and vm["error"]["phase"]), ("failed", "plan"), f"{vm['error']}; state and phase")
     check(re.search(r'UEFI firmware, and the definition says "firmware": "bios"', vm["error"]["reason"]), str(vm["error"]))
-    docker("stop", "-t", "3", lab.container("mistaken"), timeout=60)
-    raw = os.path.join(suite.tempdir(), "mistaken.raw")
-    lab.raw_disk("mistaken", raw)
-    check_equal(os.stat(raw).st_blocks, 0, "blocks written to the disk")
-    os.unlink(raw)
-    lab.remove_vm("mistaken")
-    os.unlink(os.path.join(lab.vms, "mistaken.json"))
+    check_untouched("mistaken")
 
 
 # ---- the long matrix -------------------------------------------------------------------------------
 
 def installs_to_ready(name, mac, fields=None, env=(), **vm):
     only_the_lab()
-    lab.define(name, mac=mac, arch="amd64", distro="debian-13", **dict({"disks": [{"size": "4G"}]}, **(fields or {})))
+    lab.define(name, **dict({"mac": mac, "arch": "amd64", "distro": "debian-13", "disks": [{"size": "4G"}]}, **(fields or {})))
     time.sleep(1)
     lab.start_vm(name, mac, env=env, **vm)
     try:
