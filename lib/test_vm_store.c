@@ -202,6 +202,22 @@ static void seldom_scanned_folder_is_still_watched(void **state)
 	assert_int_equal(mac_of(lab, "web1"), 3);
 }
 
+/* A program that keeps its file open. */
+static void what_a_writer_holds_open_is_seen(void **state)
+{
+	struct lab *lab = *state;
+
+	put_vm(lab, "a.json", "web1", 1, "");
+	open_seldom_scanned(lab);
+	FILE *f = fopen(path_of(lab, "a.json"), "r+");
+	assert_non_null(f);
+	fputs("{\"name\":\"web1\",\n \"mac\":\"52:54:00:00:00:02\"}", f);
+	assert_int_equal(fflush(f), 0);
+	changed(lab);
+	assert_int_equal(mac_of(lab, "web1"), 2);
+	fclose(f);
+}
+
 /* A write through another name or behind a link gives this folder no event. */
 static void changes_behind_links_are_seen(void **state)
 {
@@ -923,6 +939,7 @@ int main(void)
 	    TEST(folder_may_come_back_without_inotify),
 	    TEST(replaced_folder_is_watched),
 	    TEST_LOCAL(seldom_scanned_folder_is_still_watched),
+	    TEST_LOCAL(what_a_writer_holds_open_is_seen),
 	    TEST_LOCAL(changes_behind_links_are_seen),
 	    TEST(wake_ends_the_wait),
 	    TEST(readers_run_beside_changes),

@@ -24,8 +24,8 @@
 #define DIRTY_MAX 64 /* more changed names than this: look at all */
 
 #define WATCH_MASK                                                                                 \
-	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB |        \
-	    IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |         \
+	    IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct vm_store {
 	struct vm_folder folder;

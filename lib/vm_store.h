@@ -13,7 +13,8 @@
  * inotify makes it fast, a rescan every rescan_ms makes it right (virtiofs, 9p, NFS and overlay
  * lower layers deliver no events). Where inotify tells every change - a local file system, no links
  * among the files - a rescan looks at the folder alone, and at all its files only as often as takes
- * at most a hundredth of a processor: every time up to thousands of files, at least once a minute.
+ * at most a hundredth of a processor: every time up to thousands of files, at least once a minute. Only
+ * what is written through a shared mapping of a file waits that long.
  */
 #ifndef LIB_VM_STORE_H
 #define LIB_VM_STORE_H
