@@ -56,7 +56,8 @@ def save_console(name, label):
 @suite.test("`vmlab validate` accepts the definition and refuses a broken one", needs=[HAVE])
 def _():
     lab.define("web", mac=WEB, ip="192.168.100.10", arch="amd64", distro="debian-13", cpus=2, memory="512M",
-        disks=[{"size": "4G"}], hostname="web-host")
+        disks=[{"size": "4G"}], hostname="web-host",
+        hooks={"post_install": ["#!/bin/sh\n. /etc/os-release\necho \"hook: uid $(id -u) in $ID\"\necho made >/etc/by-hook\n"]})
     lab.vmlab("validate")
     with open(os.path.join(lab.vms, "broken.json"), "w") as f:
         f.write('{"name": "broken",\n "mac": "nonsense"}\n')
@@ -152,6 +153,12 @@ def _():
     check(modes, "there is no NoCloud seed")
     check(all(line.startswith("600 ") for line in modes), f"modes: {modes}")
     check({"meta-data", "user-data"} <= {line.split()[1] for line in modes}, f"files: {modes}")
+
+
+@suite.test("in the guest: the hook ran as root in the new system, and the log has what it said", needs=[READY])
+def _():
+    check_equal(lab.ssh("web", "cat /etc/by-hook"), "made", "what the hook wrote")
+    check("hook: uid 0 in debian" in lab.vmlab("logs", "--installer", "web").stdout, "its output is not in the log")
 
 
 @suite.test("in the guest: no password anywhere, root locked, sshd takes keys only", needs=[READY])
@@ -340,17 +347,21 @@ def _():
     check("Linux version" not in lab.console("stray", since), "it booted something")
 
 
-@suite.test("the disk of the failed install cannot be booted", needs=[FAILED_WAITS])
-def _():
-    docker("stop", "-t", "3", lab.container("stray"), timeout=60)
-    raw = os.path.join(suite.tempdir(), "stray.raw")
-    lab.raw_disk("stray", raw)
+def check_no_boot_file(raw):
     esp = esp_of(raw)
     if esp:
         with open(raw, "rb") as f:
             f.seek(esp[0])
             for _ in range(0, esp[1], 1 << 20):
                 check(b"BOOTX64 EFI" not in f.read(1 << 20), "the ESP holds EFI/BOOT/BOOTX64.EFI")
+
+
+@suite.test("the disk of the failed install cannot be booted", needs=[FAILED_WAITS])
+def _():
+    docker("stop", "-t", "3", lab.container("stray"), timeout=60)
+    raw = os.path.join(suite.tempdir(), "stray.raw")
+    lab.raw_disk("stray", raw)
+    check_no_boot_file(raw)
     os.unlink(raw)
     lab.remove_vm("stray")
 
@@ -617,6 +628,25 @@ def _():
     check(size > 5 << 30, f"the root has {size >> 20} MiB")
     check_equal(lab.ssh("whole", "cloud-init status"), "status: done", "cloud-init")
     lab.remove_vm("whole")
+
+
+@suite.test("a hook that fails, fails the install: the reason is told, and the disk does not boot", needs=[HAVE], heavy=True)
+def _():
+    only_the_lab()
+    lab.define("hooked", mac="52:54:00:e2:e1:45", arch="amd64", distro="debian-13", disks=[{"size": "4G"}],
+        hooks={"post_install": ["#!/bin/sh\necho 'no licence server'\nexit 3\n"]})
+    time.sleep(1)
+    lab.start_vm("hooked", "52:54:00:e2:e1:45")
+    vm = eventually(lambda: (v := lab.vm("hooked"))["state"] in ("failed", "installed") and v, INSTALL_S, "state failed", every=1)
+    check_equal((vm["state"], vm["error"] and vm["error"]["phase"]), ("failed", "hooks"), f"{vm['error']}; state and phase")
+    check("no licence server" in lab.vmlab("logs", "--installer", "hooked").stdout, "its output is not in the log")
+    docker("stop", "-t", "3", lab.container("hooked"), timeout=60)
+    raw = os.path.join(suite.tempdir(), "hooked.raw")
+    lab.raw_disk("hooked", raw)
+    check_no_boot_file(raw)
+    os.unlink(raw)
+    lab.remove_vm("hooked")
+    os.unlink(os.path.join(lab.vms, "hooked.json"))
 
 
 @suite.test("a network card with iPXE in its ROM takes the same way", needs=[HAVE], heavy=True)
