@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define STEP_BYTES (32ULL << 20)
-#define LOOK_US 20000
+#define LOOK_US 5000
 
 struct writeback {
 	pthread_t thread;
