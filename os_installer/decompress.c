@@ -6,16 +6,20 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BLOCKS 8U
 #define BLOCK_BYTES (256U << 10)
+#define ZEROS_MIN_BYTES 4096U
 
 struct decompressor {
 	struct byte_source source;
 	pthread_t thread;
-	uint8_t *memory; /* a ring of BLOCKS */
+	uint8_t *memory; /* BLOCKS */
 
 	/* The thread's. */
+	uint8_t *block; /* NULL, or being filled */
+	uint32_t used;
 	int source_failed; /* -errno of the source */
 	bool source_ended;
 	struct err source_err;
@@ -23,7 +27,10 @@ struct decompressor {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* Under the lock: */
-	uint32_t len[BLOCKS];
+	struct {
+		const uint8_t *data; /* in `memory`, or `zeros` */
+		uint32_t len;
+	} ring[BLOCKS];
 	unsigned filled, emptied; /* blocks so far; filled - emptied of them are in the ring */
 	bool enough;              /* the caller wants no more */
 	bool ended;               /* the thread gives no more; `result` and `err` say why */
@@ -64,7 +71,16 @@ static int unreadable(struct decompressor *d, struct archive *a, struct err *e)
 	    "the file cannot be decompressed: %s", text ? text : "unknown error");
 }
 
-/* Waits for a block to fill. NULL when no more are wanted. */
+/* Disk images are mostly zeros: those are neither copied nor fetched from another processor's cache.
+ * Never written to, so that all of it is one page. */
+static uint8_t zeros[BLOCK_BYTES];
+
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
+}
+
+/* Waits for a place in the ring and returns its memory. NULL when no more are wanted. */
 static uint8_t *block_take(struct decompressor *d)
 {
 	uint8_t *block = NULL;
@@ -78,18 +94,60 @@ static uint8_t *block_take(struct decompressor *d)
 	return block;
 }
 
-static void block_give(struct decompressor *d, uint32_t len)
+static void block_give(struct decompressor *d, const uint8_t *data, size_t len)
 {
 	pthread_mutex_lock(&d->lock);
-	d->len[d->filled++ % BLOCKS] = len;
+	d->ring[d->filled % BLOCKS].data = data;
+	d->ring[d->filled++ % BLOCKS].len = (uint32_t)len;
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
+}
+
+static void block_end(struct decompressor *d)
+{
+	if (d->block)
+		block_give(d, d->block, d->used);
+	d->block = NULL;
+	d->used = 0;
+}
+
+/* False when no more is wanted. */
+static bool zeros_pass(struct decompressor *d, size_t len)
+{
+	block_end(d);
+	while (len > 0) {
+		size_t n = len < BLOCK_BYTES ? len : BLOCK_BYTES;
+		if (!block_take(d))
+			return false;
+		block_give(d, zeros, n);
+		len -= n;
+	}
+	return true;
+}
+
+static bool bytes_pass(struct decompressor *d, const uint8_t *p, size_t len)
+{
+	while (len > 0) {
+		if (!d->block && !(d->block = block_take(d)))
+			return false;
+		size_t n = len < BLOCK_BYTES - d->used ? len : BLOCK_BYTES - d->used;
+		memcpy(d->block + d->used, p, n);
+		d->used += (uint32_t)n;
+		p += n;
+		len -= n;
+		if (d->used == BLOCK_BYTES)
+			block_end(d);
+	}
+	return true;
 }
 
 static int blocks_fill(struct decompressor *d, struct archive *a, struct err *e)
 {
 	struct archive_entry *entry;
-	uint8_t *block;
+	const void *data;
+	size_t len;
+	la_int64_t offset;
+	bool wanted = true;
 
 	archive_read_support_format_raw(a);
 	archive_read_support_filter_zstd(a);
@@ -102,15 +160,15 @@ static int blocks_fill(struct decompressor *d, struct archive *a, struct err *e)
 		return 0;
 	if (rc < ARCHIVE_WARN)
 		return unreadable(d, a, e);
-	while ((block = block_take(d))) {
-		la_ssize_t n = archive_read_data(a, block, BLOCK_BYTES);
-		if (n < 0)
-			return unreadable(d, a, e);
-		if (n == 0)
-			break;
-		block_give(d, (uint32_t)n);
+	while (wanted && (rc = archive_read_data_block(a, &data, &len, &offset)) >= ARCHIVE_WARN) {
+		if (rc == ARCHIVE_EOF) {
+			block_end(d);
+			return 0;
+		}
+		wanted = len >= ZEROS_MIN_BYTES && is_zero(data, len) ? zeros_pass(d, len)
+								      : bytes_pass(d, data, len);
 	}
-	return 0;
+	return wanted ? unreadable(d, a, e) : 0;
 }
 
 static void *thread_main(void *ctx)
@@ -174,8 +232,8 @@ int decompress_next(void *ctx, const uint8_t **data, uint32_t *len, struct err *
 		pthread_cond_wait(&d->changed, &d->lock);
 	d->holding = d->filled != d->emptied;
 	if (d->holding) {
-		*data = d->memory + (size_t)(d->emptied % BLOCKS) * BLOCK_BYTES;
-		*len = d->len[d->emptied % BLOCKS];
+		*data = d->ring[d->emptied % BLOCKS].data;
+		*len = d->ring[d->emptied % BLOCKS].len;
 	} else if ((r = d->result) < 0) {
 		*e = d->err;
 	}

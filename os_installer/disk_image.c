@@ -20,9 +20,9 @@
 #include "log.h"
 
 #define EDGE TABLE_EDGE_BYTES
-#define BUFFER_BYTES (1U << 20)
 #define WRITEBACK_BYTES (8U << 20)
-#define LOOK_BYTES (256U << 10)
+#define LOOK_BYTES (1U << 20)
+#define HOLE_BYTES (64U << 10) /* fewer zeros between data are written: a gap costs a request more */
 #define BLOCK_BYTES 4096U
 #define ERASE_STEP (1ULL << 30)
 #define LAST_BYTES 4096U /* of the head: what makes it a partition table */
@@ -36,11 +36,10 @@ struct disk_image {
 	enum { ERASED_NOT, ERASED_PERHAPS, ERASED } erased; /* PERHAPS: worth a look before zeros are written */
 	int look_fd;       /* reads past the kernel's cache; -1: not ERASED_PERHAPS */
 	uint8_t *look;     /* LOOK_BYTES */
+	uint64_t hole_at;  /* zeros of the image that were not written and not looked at yet */
+	size_t hole_len;   /* up to LOOK_BYTES */
 	uint64_t position; /* of the next byte of the image */
 	uint8_t *edges;    /* head, tail: shared */
-	uint8_t *buffer;
-	uint64_t buffer_at; /* where the buffer's first byte goes */
-	size_t buffer_used;
 	uint64_t unsent_at; /* what was written from here on the kernel may still keep to itself */
 };
 
@@ -181,10 +180,9 @@ int disk_image_open(
 	i->disk = *d;
 	i->image_bytes = image_bytes;
 	i->fd = i->look_fd = -1;
-	i->buffer = malloc(BUFFER_BYTES);
 	i->edges = mmap(
 	    NULL, 2 * EDGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int r = !i->buffer || i->edges == MAP_FAILED ? err_set(e, ENOMEM, "out of memory") : 0;
+	int r = i->edges == MAP_FAILED ? err_set(e, ENOMEM, "out of memory") : 0;
 	if (r == 0)
 		r = device_open(i, e);
 	if (r == 0)
@@ -216,16 +214,6 @@ static void writeback_begin(struct disk_image *i, uint64_t end)
 	i->unsent_at = end;
 }
 
-static int buffer_flush(struct disk_image *i, struct err *e)
-{
-	int r = write_at(i, i->buffer_at, i->buffer, i->buffer_used, e);
-
-	if (r == 0)
-		writeback_begin(i, i->buffer_at + i->buffer_used);
-	i->buffer_used = 0;
-	return r;
-}
-
 static size_t zeros_count(const uint8_t *p, size_t len)
 {
 	size_t n = 0;
@@ -235,46 +223,61 @@ static size_t zeros_count(const uint8_t *p, size_t len)
 	return n;
 }
 
-/* How many of the next bytes are whole blocks of zeros that the disk has already. A disk that shows
- * old data once is not looked at again. */
-static size_t zeros_ahead(struct disk_image *i, const uint8_t *p, size_t len)
+/* Whether the disk holds zeros where the image does; they are written if not. A disk that shows old
+ * data once is not looked at again. */
+static int hole_end(struct disk_image *i, struct err *e)
 {
-	if (i->erased == ERASED_NOT || i->position % BLOCK_BYTES != 0)
+	size_t len = i->hole_len;
+
+	i->hole_len = 0;
+	if (len == 0 || (pread(i->look_fd, i->look, len, (off_t)i->hole_at) == (ssize_t)len &&
+			    zeros_count(i->look, len) == len))
 		return 0;
-	size_t n = zeros_count(p, len);
-	if (i->erased == ERASED || n == 0)
-		return n;
-	ssize_t got = pread(i->look_fd, i->look, n < LOOK_BYTES ? n : LOOK_BYTES, (off_t)i->position);
-	n = got > 0 ? zeros_count(i->look, (size_t)got) : 0;
-	if (n == 0)
-		i->erased = ERASED_NOT;
-	return n;
+	i->erased = ERASED_NOT;
+	return disk_image_erase(i, i->hole_at, len, e);
 }
 
-/* Copies into the buffer, up to the next place where a block of zeros may begin. */
-static int buffer_add(struct disk_image *i, const uint8_t *p, size_t *len, struct err *e)
+/* Leaves out zeros; *len becomes how many of them. */
+static int hole_add(struct disk_image *i, size_t *len, struct err *e)
 {
-	size_t edge = BLOCK_BYTES - i->position % BLOCK_BYTES;
-	size_t n = *len < edge ? *len : edge;
+	if (i->erased == ERASED)
+		return 0;
+	if (i->hole_len == 0)
+		i->hole_at = i->position;
+	if (*len > LOOK_BYTES - i->hole_len)
+		*len = LOOK_BYTES - i->hole_len;
+	i->hole_len += *len;
+	return i->hole_len == LOOK_BYTES ? hole_end(i, e) : 0;
+}
 
-	if (i->buffer_used == 0)
-		i->buffer_at = i->position;
-	memcpy(i->buffer + i->buffer_used, p, n);
-	i->buffer_used += n;
-	*len = n;
-	/* The buffer's end is a block's end as well: positions begin on one. */
-	return i->buffer_used + BLOCK_BYTES > BUFFER_BYTES ? buffer_flush(i, e) : 0;
+/* How many bytes from here on are to be written, up to the next hole. */
+static size_t data_ahead(const struct disk_image *i, const uint8_t *p, size_t len)
+{
+	size_t n = BLOCK_BYTES - i->position % BLOCK_BYTES, zeros = 0;
+
+	if (i->erased == ERASED_NOT)
+		return len;
+	for (; n + BLOCK_BYTES <= len && zeros < HOLE_BYTES; n += BLOCK_BYTES)
+		zeros = is_zero_block(p + n) ? zeros + BLOCK_BYTES : 0;
+	return zeros < HOLE_BYTES ? len : n - zeros;
 }
 
 /* The part between head and tail; *len becomes what of it was taken. */
 static int middle_write(struct disk_image *i, const uint8_t *p, size_t *len, struct err *e)
 {
-	size_t zeros = zeros_ahead(i, p, *len);
+	bool aligned = i->position % BLOCK_BYTES == 0;
+	size_t zeros = i->erased != ERASED_NOT && aligned ? zeros_count(p, *len) : 0;
+	int r;
 
-	if (zeros == 0)
-		return buffer_add(i, p, len, e);
-	*len = zeros;
-	return buffer_flush(i, e);
+	if (zeros > 0) {
+		*len = zeros;
+		return hole_add(i, len, e);
+	}
+	*len = data_ahead(i, p, *len);
+	if ((r = hole_end(i, e)) < 0 || (r = write_at(i, i->position, p, *len, e)) < 0)
+		return r;
+	writeback_begin(i, i->position + *len);
+	return 0;
 }
 
 int disk_image_write(struct disk_image *i, const void *data, size_t len, struct err *e)
@@ -307,15 +310,12 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 
 int disk_image_finish(struct disk_image *i, struct err *e)
 {
-	int r = buffer_flush(i, e);
-
-	if (r < 0)
-		return r;
 	if (i->position != i->image_bytes)
 		return err_set(e, EBADMSG, "the disk image unpacks to %llu bytes where its manifest "
 		    "says %llu: import it again", (unsigned long long)i->position,
 		    (unsigned long long)i->image_bytes);
-	return sync_disk(i, e);
+	int r = hole_end(i, e);
+	return r < 0 ? r : sync_disk(i, e);
 }
 
 /* ---- after ------------------------------------------------------------------------------------- */
@@ -409,7 +409,6 @@ void disk_image_close(struct disk_image *i)
 	disk_image_release(i);
 	if (i->edges && i->edges != MAP_FAILED)
 		munmap(i->edges, 2 * EDGE);
-	free(i->buffer);
 	free(i->look);
 	free(i);
 }

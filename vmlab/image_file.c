@@ -49,7 +49,8 @@ static int zstd_start(struct image_file *f, int level, int threads, struct err *
 	if (!f->zstd || !f->out)
 		return err_set(e, ENOMEM, "out of memory");
 	ZSTD_CCtx_setParameter(f->zstd, ZSTD_c_compressionLevel, level);
-	ZSTD_CCtx_setParameter(f->zstd, ZSTD_c_checksumFlag, 1);
+	/* Every byte of the file is under a SHA-256: another sum in it would only cost time. */
+	ZSTD_CCtx_setParameter(f->zstd, ZSTD_c_checksumFlag, 0);
 	/* Refused by a zstd built without threads: one thread then. */
 	if (threads > 1)
 		(void)ZSTD_CCtx_setParameter(f->zstd, ZSTD_c_nbWorkers, threads);
