@@ -90,7 +90,7 @@ TESTS := lib/test_vm lib/test_vm_store lib/test_addr lib/test_storage lib/test_d
 TESTS += $(addprefix vmlab/,test_vmlab test_image)
 TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state \
 	test_server)
-TESTS += $(addprefix os_installer/,test_config test_disk test_disk_image test_emit test_fetch \
+TESTS += $(addprefix os_installer/,test_config test_decompress test_disk test_disk_image test_emit test_fetch \
 	test_progress test_report test_unpack)
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts
 FUZZERS += boot_handler/fuzz_route

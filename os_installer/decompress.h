@@ -29,8 +29,8 @@ must_check int decompress_next(void *d, const uint8_t **data, uint32_t *len, str
 /* Wants no more: reads what is left of `compressed` to its very end without decompressing it, and
  * frees the decompressor. Returns what `compressed` returned at last.
  *
- * After a failure there is nothing to call: the thread may wait for bytes that never come, and it and
- * its memory end with the process. */
+ * After a failure of the caller's own nothing is to be called: the thread may wait for bytes that never
+ * come, and it and its memory end with the process. */
 must_check int decompress_finish(struct decompressor *d, struct err *e);
 
 #endif

@@ -347,22 +347,23 @@ def _():
     check("Linux version" not in lab.console("stray", since), "it booted something")
 
 
-def check_no_boot_file(raw):
+def check_no_boot_file(name):
+    """Stops the VM; its disk has nothing that firmware would start."""
+    docker("stop", "-t", "3", lab.container(name), timeout=60)
+    raw = os.path.join(suite.tempdir(), name + ".raw")
+    lab.raw_disk(name, raw)
     esp = esp_of(raw)
     if esp:
         with open(raw, "rb") as f:
             f.seek(esp[0])
             for _ in range(0, esp[1], 1 << 20):
                 check(b"BOOTX64 EFI" not in f.read(1 << 20), "the ESP holds EFI/BOOT/BOOTX64.EFI")
+    os.unlink(raw)
 
 
 @suite.test("the disk of the failed install cannot be booted", needs=[FAILED_WAITS])
 def _():
-    docker("stop", "-t", "3", lab.container("stray"), timeout=60)
-    raw = os.path.join(suite.tempdir(), "stray.raw")
-    lab.raw_disk("stray", raw)
-    check_no_boot_file(raw)
-    os.unlink(raw)
+    check_no_boot_file("stray")
     lab.remove_vm("stray")
 
 
@@ -640,11 +641,7 @@ def _():
     vm = eventually(lambda: (v := lab.vm("hooked"))["state"] in ("failed", "installed") and v, INSTALL_S, "state failed", every=1)
     check_equal((vm["state"], vm["error"] and vm["error"]["phase"]), ("failed", "hooks"), f"{vm['error']}; state and phase")
     check("no licence server" in lab.vmlab("logs", "--installer", "hooked").stdout, "its output is not in the log")
-    docker("stop", "-t", "3", lab.container("hooked"), timeout=60)
-    raw = os.path.join(suite.tempdir(), "hooked.raw")
-    lab.raw_disk("hooked", raw)
-    check_no_boot_file(raw)
-    os.unlink(raw)
+    check_no_boot_file("hooked")
     lab.remove_vm("hooked")
     os.unlink(os.path.join(lab.vms, "hooked.json"))
 
