@@ -52,7 +52,7 @@ def installed(name):
 ERRORS = [
     ("write", 0, "partition"),                # the partition table
     ("write", 4096, "format"),                # the EFI system partition
-    ("write", (1 << 30) // 512, "format|rootfs|configure|bootloader"),
+    ("write", (640 << 20) // 512, "format|rootfs|configure|bootloader"), # where the files are
     ("write", (3 << 30) // 512 - 1, "partition"),   # the backup table
     ("read", 0, "plan|partition"),
 ]
@@ -60,7 +60,7 @@ ERRORS = [
 
 def disk_error(number, kind, sector, phases):
     name = f"broken{number}"
-    # All of the first GiB's end: one sector may happen never to be written.
+    # Half a GiB of them: one sector may happen never to be written.
     rules = "".join(f'[inject-error]\nevent = "none"\niotype = "{kind}"\nerrno = "5"\nsector = "{s}"\n'
         for s in ([sector] if sector < 1 << 20 or sector > 5 << 20 else range(sector, sector + (1 << 20), 8192)))
     volume = f"{lab.name}-disk-{name}"
