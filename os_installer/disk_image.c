@@ -22,7 +22,7 @@
 #define EDGE TABLE_EDGE_BYTES
 #define WRITEBACK_BYTES (8U << 20)
 #define LOOK_BYTES (1U << 20)
-#define HOLE_BYTES (64U << 10) /* fewer zeros between data are written: a gap costs a request more */
+#define HOLE_BYTES (64U << 10) /* fewer zeros amid data are written: a gap costs a request */
 #define BLOCK_BYTES 4096U
 #define ERASE_STEP (1ULL << 30)
 #define LAST_BYTES 4096U /* of the head: what makes it a partition table */
@@ -33,13 +33,17 @@ struct disk_image {
 	struct disk disk;
 	uint64_t image_bytes;
 	int fd;
-	enum { ERASED_NOT, ERASED_PERHAPS, ERASED } erased; /* PERHAPS: worth a look before zeros are written */
-	int look_fd;       /* reads past the kernel's cache; -1: not ERASED_PERHAPS */
-	uint8_t *look;     /* LOOK_BYTES */
-	uint64_t hole_at;  /* zeros of the image that were not written and not looked at yet */
-	size_t hole_len;   /* up to LOOK_BYTES */
-	uint64_t position; /* of the next byte of the image */
-	uint8_t *edges;    /* head, tail: shared */
+	enum {
+		ERASED_NOT,     /* zeros have to be written */
+		ERASED_PERHAPS, /* worth a look before they are */
+		ERASED,
+	} erased;
+	int look_fd;        /* reads past the kernel's cache; -1: not ERASED_PERHAPS */
+	uint8_t *look;      /* LOOK_BYTES */
+	uint64_t hole_at;   /* zeros of the image that were not written and not looked at yet */
+	size_t hole_len;    /* up to LOOK_BYTES */
+	uint64_t position;  /* of the next byte of the image */
+	uint8_t *edges;     /* head, tail: shared */
 	uint64_t unsent_at; /* what was written from here on the kernel may still keep to itself */
 };
 
