@@ -99,7 +99,9 @@ def root_digest(disk):
             run(["umount", where])
     try:
         before = digest("ro,noload")
-        done = run(["e2fsck", "-fp", loop], check_rc=False, timeout=120)
+        # A container that starts meanwhile holds the mount above for a moment longer.
+        done = eventually(lambda: (d := run(["e2fsck", "-fp", loop], check_rc=False, timeout=120))
+            and "is in use" not in d.stdout + d.stderr and d, 30, "the loop device is free")
         if done.returncode > 1:
             return f"e2fsck says {done.returncode}: {tail(done.stdout, 300)}"
         after = digest("ro")
