@@ -54,7 +54,7 @@ fuzz:
 	@docker/host-setup.sh test
 	@python3 tests/run.py fuzz
 
-##   fault      every fault campaign whole: about an hour; its last lines count the cases
+##   fault      every fault campaign whole: about forty minutes; its last lines count the cases
 .PHONY: fault
 fault:
 	@docker/host-setup.sh test
