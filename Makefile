@@ -59,7 +59,7 @@ fuzz:
 fault:
 	@docker/host-setup.sh test
 	@$(MAKE) --no-print-directory load install guest-image
-	@VMLAB_FAULT=full python3 tests/run.py --all fault power vmfaults
+	@VMLAB_FAULT=full python3 tests/run.py --all archives fault power vmfaults
 
 ##   lint       shellcheck, cppcheck and the compilers' warnings as errors
 ##   format     clang-format over our C

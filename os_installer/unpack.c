@@ -102,9 +102,11 @@ static int entry_failed(struct archive *a, struct archive_entry *entry, struct e
 {
 	const char *path = archive_entry_pathname(entry);
 	int code = archive_errno(a);
+	/* libarchive's text has not always what the disk said in it. */
+	bool disk = (code == ENOSPC || code == EIO) && !strstr(problem(a), strerror(code));
 
-	return err_set(e, code > 0 ? code : EIO, "cannot unpack %.300s: %s", path ? path : "?",
-	    problem(a));
+	return err_set(e, code > 0 ? code : EIO, "cannot unpack %.300s: %s%s%s", path ? path : "?",
+	    problem(a), disk ? ": " : "", disk ? strerror(code) : "");
 }
 
 /* Whether an entry brings file data. libarchive leaves a size on a link only when data follows. */

@@ -55,6 +55,19 @@ def make_tar(random_bytes=3 << 20):
     return out.getvalue()
 
 
+def tar_of_many(files):
+    """A tar of that many files of one byte."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for i in range(files):
+            t = tarfile.TarInfo(f"./{i % 100}/{i}" if i >= 100 else f"./{i}")
+            t.type = tarfile.REGTYPE if i >= 100 else tarfile.DIRTYPE
+            t.mode = 0o644 if i >= 100 else 0o755
+            t.size = 1 if i >= 100 else 0
+            tar.addfile(t, io.BytesIO(b"x") if i >= 100 else None)
+    return out.getvalue()
+
+
 def compress(tar):
     return subprocess.run(["zstd", "-q", "-3", "-c"], input=tar, stdout=subprocess.PIPE, check=True).stdout
 

@@ -240,33 +240,64 @@ def _():
 
 # ---- the installer itself --------------------------------------------------------------------------
 
-KILLED_TOOLS = ("losetup", "mkfs.ext4", "mkfs.vfat", "unshare", "e2fsck")
+def loop_disk(name, size_bytes):
+    """A file as a disk; returns its device."""
+    for tool in ("losetup", "mkfs.ext4", "mkfs.vfat", "unshare", "e2fsck"):
+        if not have_command(tool):
+            skip(f"`{tool}` is not installed")
+    path = os.path.join(suite.tempdir(), name)
+    with open(path, "wb") as f:
+        f.truncate(size_bytes)
+    loop = run(["losetup", "-fP", "--show", path], check_rc=False).stdout.strip()
+    if not loop:
+        skip("no loop device can be had")
+    suite.cleanup(lambda: run(["losetup", "-d", loop], check_rc=False))
+    return loop
+
+
+def install_onto(loop, config_url):
+    """Starts os-installer on a disk and lets it go on to where it needs vfat, which kernels may lack. Its
+    mounts and children end with it, as a machine's do when its power goes."""
+    target = os.path.join(suite.tempdir(), "target")
+    os.makedirs(target, exist_ok=True)
+    with netns.inside(shared["space"]):
+        return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", INSTALLER,
+            "--config-url", config_url, "--disk", loop, "--directory", target, "--until", "configure", "--no-nvram",
+            "--no-reboot"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace")
+
+
+@suite.test("disk: full in the middle fails with the reason, another disk untouched", needs=SERVED)
+def _():
+    lab, mac = shared["lab"], MAC[:-2] + "02"
+    where = os.path.join(lab.images, "many", ARCH)
+    small_image.write(where, small_image.tar_of_many(80000), distro="many", arch=ARCH) # more than it has inodes
+    lab.define("fault2", mac=mac, ip="192.168.100.51", arch=ARCH, distro="many")
+    lab.wait_vm("fault2")
+    disk, other = loop_disk("full", 1200 << 20), os.path.join(suite.tempdir(), "other")
+    loop_disk("other", 64 << 20)
+    with open(other, "r+b") as f:
+        f.write(b"somebody's" * 1000)
+    before = small_image.sha256(open(other, "rb").read())
+
+    def filled(_):
+        p = install_onto(disk, f"http://{SERVER}/config/{mac}")
+        log, _ = p.communicate(timeout=120)
+        if p.returncode == 0 or "install failed in phase rootfs" not in log or "No space left on device" not in log:
+            return f"status {p.returncode}: {tail(log, 400)}"
+        return None if small_image.sha256(open(other, "rb").read()) == before else "the other disk was written"
+    campaign("disk full", [0], filled, workers=1)
+    shutil.rmtree(os.path.join(lab.images, "many"))
 
 
 @suite.test("installer: killed anywhere, the next one installs cleanly", needs=SERVED)
 def _():
-    for tool in KILLED_TOOLS:
-        if not have_command(tool):
-            skip(f"`{tool}` is not installed")
-    disk = os.path.join(suite.tempdir(), "disk")
-    with open(disk, "wb") as f:
-        f.truncate(2 << 30)
-    loop = run(["losetup", "-fP", "--show", disk], check_rc=False).stdout.strip()
-    if not loop:
-        skip("no loop device can be had")
-    suite.cleanup(lambda: run(["losetup", "-d", loop], check_rc=False))
+    loop = loop_disk("disk", 2 << 30)
     target = os.path.join(suite.tempdir(), "target")
-    os.makedirs(target)
     proxy = Proxy(shared["space"], SERVER, "/rootfs.tar.zst")
-    # Its mounts and children end with it, as a machine's do when its power goes.
-    argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", INSTALLER, "--config-url",
-        f"http://127.0.0.1:{proxy.port}/config/{MAC}", "--disk", loop, "--directory", target, "--until", "configure",
-        "--no-nvram", "--no-reboot"]
 
     def start():
-        with netns.inside(shared["space"]):
-            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, errors="replace")
+        return install_onto(loop, f"http://127.0.0.1:{proxy.port}/config/{MAC}")
 
     def whole():
         began = time.monotonic()

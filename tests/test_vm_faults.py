@@ -167,4 +167,9 @@ def _():
 
 
 if __name__ == "__main__":
-    sys.exit(suite.main())
+    code = suite.main()
+    print()
+    for kind in ("disk", "clock", "network"):
+        ran = [r for title, r in suite.results.items() if title.startswith(kind + ":") and r != "skipped"]
+        print(f"the machine's {kind:<8} {len(ran):>3} cases  {ran.count('passed'):>3} as required")
+    sys.exit(code)
