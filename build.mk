@@ -76,7 +76,7 @@ OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c c
 	disk_image.c disk_scan.c fetch.c grow.c grub_bios.c grub_cfg.c handover.c hooks.c http.c \
 	image_install.c install.c journal.c kexec.c manifest.c mounts.c nvram.c partition_table.c \
 	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c unpack_acl.c unpack_image.c \
-	writeback.c)
+	usage.c writeback.c)
 VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
 	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
 	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c plan_cmd.c image_cmd.c \

@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +27,7 @@
 #include "seed.h"
 #include "target.h"
 #include "tree.h"
+#include "usage.h"
 
 #define HTTP_TIMEOUT_S 10
 #define NETWORK_PATIENCE_S 600
@@ -257,40 +256,6 @@ static void rootfs_tick(void *ctx, const struct rootfs_progress *p)
 	journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
 }
 
-/* Processor time of this process and of those it waited for, user and system. */
-static long long cpu_ms(int who)
-{
-	struct rusage u;
-
-	getrusage(who, &u);
-	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000LL +
-	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
-}
-
-/* This process's largest resident set; getrusage() would count the program that started it, too. */
-static long own_peak_kib(void)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
-	char line[128];
-	long kib = 0;
-
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, "VmHWM: %ld", &kib) != 1)
-		;
-	return kib;
-}
-
-/* Of this process and the largest it waited for, the one that unpacks, at their worst moments; the
- * buffers they share count once. */
-static long peak_rss_kib(const struct manifest *m)
-{
-	size_t slots = m->chunk_count < HANDOVER_SLOTS ? m->chunk_count : HANDOVER_SLOTS;
-	struct rusage child;
-
-	if (getrusage(RUSAGE_CHILDREN, &child) < 0)
-		return 0;
-	return own_peak_kib() + child.ru_maxrss - (long)(slots * m->chunk_bytes >> 10);
-}
-
 struct mounting {
 	struct install *in;
 	struct err *e;
@@ -330,7 +295,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 	struct rootfs_progress p;
 	char line[200];
 	int64_t start = now_ms();
-	long long self_ms = cpu_ms(RUSAGE_SELF), children_ms = cpu_ms(RUSAGE_CHILDREN);
+	struct usage before = usage_now();
 
 	int r = in->image ? 0 : plan_each_mount(&in->plan, partition_mount, &mounting);
 	if (r < 0)
@@ -346,11 +311,15 @@ static int phase_rootfs(struct install *in, struct err *e)
 	journal_progress(NULL);
 	if (r < 0)
 		return r;
+	struct usage after = usage_now();
+	size_t slots = m->chunk_count < HANDOVER_SLOTS ? m->chunk_count : HANDOVER_SLOTS;
 	log_info("rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld "
 		 "download_cpu_ms=%lld unpack_cpu_ms=%lld peak_rss_kib=%ld",
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
 	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
-	    cpu_ms(RUSAGE_SELF) - self_ms, cpu_ms(RUSAGE_CHILDREN) - children_ms, peak_rss_kib(m));
+	    after.own_cpu_ms - before.own_cpu_ms, after.children_cpu_ms - before.children_cpu_ms,
+	    /* The buffers that both hold count once. */
+	    after.own_peak_kib + after.child_peak_kib - (long)(slots * m->chunk_bytes >> 10));
 	return 0;
 }
 
