@@ -28,6 +28,7 @@ INSTALL_S = int(os.environ.get("VMLAB_TEST_INSTALL_SECONDS", "420"))
 BOOT_S = 240
 
 HAVE = "what is needed is there"
+DEFINED = "`vmlab validate` accepts the definition and refuses a broken one"
 READY = "`vmlab up` brings a 512 MiB VM from power-on to ready"
 
 
@@ -53,7 +54,7 @@ def save_console(name, label):
 
 # ---- one VM's life -------------------------------------------------------------------------------
 
-@suite.test("`vmlab validate` accepts the definition and refuses a broken one", needs=[HAVE])
+@suite.test(DEFINED, needs=[HAVE])
 def _():
     lab.define("web", mac=WEB, ip="192.168.100.10", arch="amd64", distro="debian-13", cpus=2, memory="512M",
         disks=[{"size": "4G"}], hostname="web-host",
@@ -79,7 +80,7 @@ def _():
     check("too small" in done.stderr and "at least" in done.stderr, done.stderr)
 
 
-@suite.test(READY, needs=[HAVE])
+@suite.test(READY, needs=[HAVE, DEFINED])
 def _():
     began = time.monotonic()
     done = lab.vmlab("up", "web", timeout=INSTALL_S)
