@@ -145,7 +145,7 @@ def line_cases(kind, full, sample):
 
 
 for kind, full, sample, workers in (("reset", 200, 10, 3), ("close", 200, 10, 3), ("corrupt", 200, 10, 3),
-        ("stall", 60, 4, 24)):
+        ("stall", 200, 4, 24)):
     @suite.test(f"connection: {kind} at random bytes and at chunk edges", needs=SERVED)
     def _(kind=kind, full=full, sample=sample, workers=workers):
         campaign("connection reset, closed, stalled, corrupted at byte N", line_cases(kind, full, sample), survives, workers)
