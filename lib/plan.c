@@ -87,8 +87,10 @@ static bool sizes_of(
 
 /* ---- what is needed --------------------------------------------------------------------------*/
 
-/* Every file and directory takes an inode and, on average, half a block of waste; a file system's
- * own tables take under 2 % and it works badly when nearly full. */
+/* A file takes an inode and wastes up to a block; a file system's own tables take under 2 % and it
+ * works badly when nearly full. */
+#define ENTRY_BYTES (4096 + 512)
+
 static uint64_t root_needed(const struct plan_request *q)
 {
 	uint64_t slack = storage_root(q->storage)->fs == STORAGE_FS_BTRFS
@@ -97,7 +99,7 @@ static uint64_t root_needed(const struct plan_request *q)
 
 	if (q->unpacked_bytes == 0)
 		return 0;
-	return q->unpacked_bytes + q->unpacked_bytes / 8 + q->entries * 4096 + slack;
+	return q->unpacked_bytes + q->unpacked_bytes / 8 + q->entries * ENTRY_BYTES + slack;
 }
 
 /* Most of a system lies in /usr. Where it has a partition of its own, root and it together have to
@@ -250,6 +252,8 @@ int plan_make(const struct plan_request *q, const struct disk *disks, size_t cou
 		struct plan_partition *part = partition_add(out, role, s->fs, size[i]);
 		memcpy(part->label, s->label, sizeof(part->label));
 		memcpy(part->mount, s->mount, sizeof(part->mount));
+		if (role == PLAN_ROOT || strcmp(s->mount, "/usr") == 0)
+			part->entries = q->entries;
 	}
 	return 0;
 }

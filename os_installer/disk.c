@@ -3,6 +3,7 @@
 #include <blkid/blkid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libfdisk/libfdisk.h>
 #include <linux/blkpg.h>
 #include <linux/fs.h>
@@ -295,14 +296,26 @@ static int fat32_make(const struct plan_partition *part, struct err *e)
 	return command_run(&(struct command){.argv = argv}, e);
 }
 
+/* mkfs.ext4 fixes the number of inodes, by the size alone: an image of many small files needs more. */
+#define EXT4_BYTES_PER_INODE 16384
+#define EXT4_SPARE_INODES 1024
+
 /* Without the two features that boot loaders and fsck of older distributions do not know. The
  * tables are zeroed by the installed system when it is idle, not now. */
-static int ext4_make(const struct plan_partition *part, struct err *e)
+static int ext4_make(const struct plan_partition *part, uint64_t bytes, struct err *e)
 {
 	const char *argv[] = {"mkfs.ext4", "-q", "-F", "-L", part->label, "-U", part->fs_uuid, "-O",
 	    "^metadata_csum_seed,^orphan_file", "-E",
-	    "lazy_itable_init=1,lazy_journal_init=1,nodiscard", part->path, NULL};
+	    "lazy_itable_init=1,lazy_journal_init=1,nodiscard", part->path, NULL, NULL, NULL};
+	uint64_t inodes = part->entries + part->entries / 8 + EXT4_SPARE_INODES;
+	char number[24];
 
+	if (inodes > bytes / EXT4_BYTES_PER_INODE) {
+		snprintf(number, sizeof(number), "%" PRIu64, inodes);
+		argv[11] = "-N";
+		argv[12] = number;
+		argv[13] = part->path;
+	}
 	return command_run(&(struct command){.argv = argv}, e);
 }
 
@@ -374,7 +387,7 @@ static int partition_format(const struct plan_partition *part, uint64_t bytes, s
 	case STORAGE_FS_SWAP:
 		return swap_make(part, bytes, e);
 	default:
-		return ext4_make(part, e);
+		return ext4_make(part, bytes, e);
 	}
 }
 

@@ -60,7 +60,7 @@ class Target:
     def __init__(self, suite):
         self.image = f"/dev/shm/{os.path.basename(suite.tempdir())}.img"
         self.where = os.path.join(suite.tempdir(), "target")
-        os.makedirs(self.where, exist_ok=True)
+        os.makedirs(self.where)
         with open(self.image, "wb") as f:
             os.posix_fallocate(f.fileno(), 0, DISK_BYTES)
         self.loop = run(["losetup", "-f", "--show", self.image], check_rc=False).stdout.strip()
@@ -105,6 +105,10 @@ def turns(runs, commands, before, space):
             took[name].append(seconds)
             said[name].append(out)
     return took, said
+
+
+def peak_mib(outputs):
+    return max(int(re.search(r"peak_rss_kib=(\d+)", out).group(1)) / 1024 for out in outputs)
 
 
 def ratio(took, a, b):
@@ -152,7 +156,7 @@ def bench_all(suite, runs, row):
     }
     space = f"/proc/{lab.net_pid()}/ns/net"
     took, said = turns(runs, commands, target.fresh, space)
-    peaks = [int(re.search(r"peak_rss_kib=(\d+)", out).group(1)) / 1024 for out in said["ours"]]
+    peak = peak_mib(said["ours"])
     cpu = [tuple(int(re.search(k + r"=(\d+)", out).group(1)) for k in ("download_cpu_ms", "unpack_cpu_ms")) for out in said["ours"]]
     bench_disk_image(suite, runs, row, lab, target, unpacked)
     target.close()
@@ -166,7 +170,7 @@ def bench_all(suite, runs, row):
     row("installer: share of the slower of decompression and write", share_of_limit(took, "decompression", "write"), "")
     row("installer: processor time, download and verify", statistics.median(a for a, _ in cpu), "ms")
     row("installer: processor time, unpack", statistics.median(b for _, b in cpu), "ms")
-    row("installer: peak resident memory", max(peaks), "MiB", "at most 32", max(peaks) <= 32)
+    row("installer: peak resident memory", peak, "MiB", "at most 32", peak <= 32)
 
 
 def disk_image_make(path, tarball, tar_bytes):
@@ -217,5 +221,5 @@ def bench_disk_image(suite, runs, row, lab, target, tar_bytes):
     value = share_of_limit(took, "decompression", "dd")
     row("disk image: share of the slower of decompression and dd", value, "", "at least 0.9", value >= 0.9)
     row("disk image: the same, had dd skipped zeros", share_of_limit(took, "decompression", "dd of what is not zero"), "")
-    peak = max(int(re.search(r"peak_rss_kib=(\d+)", out).group(1)) / 1024 for out in said["ours"])
+    peak = peak_mib(said["ours"])
     row("disk image: peak resident memory", peak, "MiB", "at most 32", peak <= 32)

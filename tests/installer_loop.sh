@@ -58,12 +58,25 @@ result() # NAME, then a command that decides
 # ---- the image, and a server for it ------------------------------------------------------------
 
 cat >"$work/make.py" <<'PY'
-"""Makes rootfs.tar.zst with its manifest and configurations."""
+"""Makes rootfs.tar.zst and many.tar.zst with manifest and configurations."""
 import hashlib, io, json, os, subprocess, sys, tarfile
 
 work, port, arch = sys.argv[1], sys.argv[2], sys.argv[3]
 CHUNK = 65536
-tar = tarfile.open(f"{work}/rootfs.tar", "w", format=tarfile.PAX_FORMAT)
+sha = lambda b: hashlib.sha256(b).hexdigest()
+
+def create(name):
+    return tarfile.open(f"{work}/{name}.tar", "w", format=tarfile.PAX_FORMAT)
+
+def finish(tar):
+    """Compresses it; returns what a manifest says of it."""
+    members = tar.getmembers()
+    tar.close()
+    subprocess.check_call(["zstd", "-q", "-3", "-f", tar.name])
+    data = open(tar.name + ".zst", "rb").read()
+    return {"file": "rootfs.tar.zst", "format": "tar.zst", "size_bytes": len(data), "sha256": sha(data),
+        "unpacked_bytes": sum(m.size for m in members if m.isreg()), "entries": len(members),
+        "chunk_bytes": CHUNK, "chunks": [sha(data[i:i + CHUNK]) for i in range(0, len(data), CHUNK)]}
 
 def add(name, data=None, mode=0o644, kind=None, link="", uid=0, gid=0, pax=None, mtime=1000000000):
     t = tarfile.TarInfo(name)
@@ -75,6 +88,12 @@ def add(name, data=None, mode=0o644, kind=None, link="", uid=0, gid=0, pax=None,
     t.size = len(data) if data is not None else 0
     tar.addfile(t, io.BytesIO(data) if data is not None else None)
 
+tar = create("many")
+for i in range(80000):
+    add(f"./opt/{i % 100}/{i}", b"1")
+many = finish(tar)
+
+tar = create("rootfs")
 version, grub, file = "6.1-test", *{"amd64": ("x86_64-efi", "grubx64.efi"), "arm64": ("arm64-efi", "grubaa64.efi")}[arch]
 add("./", mode=0o755)
 for d in ("usr", "usr/bin", "usr/lib", "usr/lib/grub", f"usr/lib/grub/{grub}", f"usr/lib/grub/{grub}/monolithic",
@@ -117,15 +136,7 @@ add("../../../../../../../../.." + f"{work}/dotdot", b"hostile\n")
 add("./opt/out", kind=tarfile.SYMTYPE, link=work)
 add("./opt/out/through-link", b"hostile\n")
 add("./opt/hardout", kind=tarfile.SYMTYPE, link="/etc/shadow")
-tar.close()
-subprocess.check_call(["zstd", "-q", "-3", "-f", f"{work}/rootfs.tar", "-o", f"{work}/rootfs.tar.zst"])
-data = open(f"{work}/rootfs.tar.zst", "rb").read()
-with tarfile.open(f"{work}/rootfs.tar") as t:
-    members = t.getmembers()
-sha = lambda b: hashlib.sha256(b).hexdigest()
-rootfs = {"file": "rootfs.tar.zst", "format": "tar.zst", "size_bytes": len(data), "sha256": sha(data),
-          "unpacked_bytes": sum(m.size for m in members if m.isreg()), "entries": len(members),
-          "chunk_bytes": CHUNK, "chunks": [sha(data[i:i + CHUNK]) for i in range(0, len(data), CHUNK)]}
+rootfs = finish(tar)
 json.dump({"format": 1, "kernel_version": version, "rootfs": rootfs}, open(f"{work}/manifest.json", "w"))
 base = f"http://127.0.0.1:{port}"
 for fault in ("good", "cut", "flip", "plain"):
@@ -137,6 +148,8 @@ for fault in ("good", "cut", "flip", "plain"):
         json.dump(dict(c, storage={"swap": "64M", "partitions": [
             {"mount": "/opt/deep", "size": "128M", "label": "deep"}, {"mount": "/opt", "size": "20%"}]}),
             open(f"{work}/config-layout.json", "w"))
+        json.dump(dict(c, rootfs=many, rootfs_url=f"{base}/many/rootfs.tar.zst"),
+            open(f"{work}/config-many.json", "w"))
         json.dump(dict(c, disks=[{"match": {"serial": "none has this"}}]), open(f"{work}/config-match.json", "w"))
     if fault == "plain":   # the predecessor's seven keys
         for key in ("format", "name", "hostname", "mac", "kernel_version", "kernel_args", "rootfs", "report_url"):
@@ -178,7 +191,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(SEED[parts[2]]) if parts[2] in SEED else self.answer(b"", 404)
         if parts[1] == "manifest.json":
             return self.answer(open(f"{work}/manifest.json", "rb").read())
-        data = bytearray(open(f"{work}/rootfs.tar.zst", "rb").read())
+        name = "many" if parts[0] == "many" else "rootfs"
+        data = bytearray(open(f"{work}/{name}.tar.zst", "rb").read())
         if parts[0] == "flip":
             data[len(data) // 2] ^= 1
         m = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -379,6 +393,11 @@ fstab_order() { [ "$(grep -o ' /[^ ]* ext4\| none swap' "$work/target/etc/fstab"
 	' / ext4, /opt ext4, /opt/deep ext4, none swap,' ]; }
 result "...fstab with parents first" fstab_order
 umount -R "$work/target"
+
+disk_new 1200M
+run many --until rootfs
+result "80,000 files on the smallest disk for them" test $status = 0
+result "...which have their inodes" e2fsck -fn "${loop}p2"
 
 disk_new 600M
 before=$(sha256sum <"$work/disk")

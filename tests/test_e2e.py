@@ -95,15 +95,16 @@ def _():
 
 @suite.test("each stage is in the event list, in order", needs=[READY])
 def _():
-    events = [(e["kind"], e["phase"] if e["kind"] == "phase" else e["text"])
-        for e in lab.api("/api/v1/events?vm=web&limit=1000")["events"]]
-    at = -1
-    for wanted in (("ipxe", "install"), ("phase", "partition"), ("phase", "rootfs"), ("phase", "bootloader"),
-            ("state", "installed"), ("ipxe", "local"), ("state", "ready")):
-        try:
+    def in_order():
+        events = [(e["kind"], e["phase"] if e["kind"] == "phase" else e["text"])
+            for e in lab.api("/api/v1/events?vm=web&limit=1000")["events"]]
+        at = -1
+        for wanted in (("ipxe", "install"), ("phase", "partition"), ("phase", "rootfs"), ("phase", "bootloader"),
+                ("state", "installed"), ("ipxe", "local"), ("state", "ready")):
+            check(wanted in events[at + 1:], f"no event {wanted} after number {at}: {events}")
             at = events.index(wanted, at + 1)
-        except ValueError:
-            fail(f"no event {wanted} after number {at}: {events}")
+        return True
+    eventually(in_order, 3, "all events are there")
 
 
 @suite.test("the serial console is the container's log", needs=[READY])
