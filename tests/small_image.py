@@ -55,16 +55,16 @@ def make_tar(random_bytes=3 << 20):
     return out.getvalue()
 
 
-def tar_of_many(files):
-    """A tar of that many files of one byte."""
+def tar_of_size(folder, mib):
+    """A tar of a folder with that many files of 1 MiB, none of which has a hole."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for i in range(files):
-            t = tarfile.TarInfo(f"./{i % 100}/{i}" if i >= 100 else f"./{i}")
-            t.type = tarfile.REGTYPE if i >= 100 else tarfile.DIRTYPE
-            t.mode = 0o644 if i >= 100 else 0o755
-            t.size = 1 if i >= 100 else 0
-            tar.addfile(t, io.BytesIO(b"x") if i >= 100 else None)
+        for name, data in [(folder, None)] + [(f"{folder}/{i}", os.urandom(4096) * 256) for i in range(mib)]:
+            t = tarfile.TarInfo(f"./{name}")
+            t.type = tarfile.DIRTYPE if data is None else tarfile.REGTYPE
+            t.mode = 0o755
+            t.size = len(data or b"")
+            tar.addfile(t, io.BytesIO(data or b""))
     return out.getvalue()
 
 

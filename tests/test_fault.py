@@ -270,9 +270,10 @@ def install_onto(loop, config_url):
 @suite.test("disk: full in the middle fails with the reason, another disk untouched", needs=SERVED)
 def _():
     lab, mac = shared["lab"], MAC[:-2] + "02"
-    where = os.path.join(lab.images, "many", ARCH)
-    small_image.write(where, small_image.tar_of_many(80000), distro="many", arch=ARCH) # more than it has inodes
-    lab.define("fault2", mac=mac, ip="192.168.100.51", arch=ARCH, distro="many")
+    where = os.path.join(lab.images, "large", ARCH)
+    small_image.write(where, small_image.tar_of_size("opt", 96), distro="large", arch=ARCH)
+    lab.define("fault2", mac=mac, ip="192.168.100.51", arch=ARCH, distro="large",
+        storage={"partitions": [{"mount": "/opt", "size": "64M"}]}) # no plan knows how much goes there
     lab.wait_vm("fault2")
     disk, other = loop_disk("full", 1200 << 20), os.path.join(suite.tempdir(), "other")
     loop_disk("other", 64 << 20)
@@ -287,7 +288,7 @@ def _():
             return f"status {p.returncode}: {tail(log, 400)}"
         return None if small_image.sha256(open(other, "rb").read()) == before else "the other disk was written"
     campaign("disk full", [0], filled, workers=1)
-    shutil.rmtree(os.path.join(lab.images, "many"))
+    shutil.rmtree(os.path.join(lab.images, "large"))
 
 
 @suite.test("installer: killed anywhere, the next one installs cleanly", needs=SERVED)
