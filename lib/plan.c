@@ -102,21 +102,25 @@ static uint64_t root_needed(const struct plan_request *q)
 	return q->unpacked_bytes + q->unpacked_bytes / 8 + q->entries * ENTRY_BYTES + slack;
 }
 
-/* Most of a system lies in /usr. Where it has a partition of its own, root and it together have to
- * be large enough; other directories get their share only when the system runs. */
+/* Most of a system lies in /usr: where that has a partition of its own, it takes the image. */
+static const struct storage_partition *image_partition(const struct storage *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (strcmp(s->part[i].mount, "/usr") == 0)
+			return &s->part[i];
+	return storage_root(s);
+}
+
+/* Other directories get their share of the image only when the system runs. */
 static uint64_t partition_needed(const struct plan_request *q, const struct storage_partition *p)
 {
 	uint64_t needed = storage_fs_min_bytes(p->fs);
-	uint64_t wanted = strcmp(p->mount, "/") == 0       ? root_needed(q)
+	uint64_t wanted = p == image_partition(q->storage) ? root_needed(q)
+			  : strcmp(p->mount, "/") == 0 ? (q->unpacked_bytes ? ROOT_SLACK_BYTES : 0)
 			  : strcmp(p->mount, "/boot") == 0 ? BOOT_MIN_BYTES
 			  : strcmp(p->mount, "/var") == 0  ? VAR_MIN_BYTES
 							   : 0;
 
-	for (unsigned i = 0; i < q->storage->count && strcmp(p->mount, "/") == 0; i++)
-		if (strcmp(q->storage->part[i].mount, "/usr") == 0)
-			wanted = q->unpacked_bytes ? ROOT_SLACK_BYTES : 0;
-	if (strcmp(p->mount, "/usr") == 0 && q->unpacked_bytes)
-		wanted = root_needed(q);
 	return wanted > needed ? wanted : needed;
 }
 
@@ -252,7 +256,7 @@ int plan_make(const struct plan_request *q, const struct disk *disks, size_t cou
 		struct plan_partition *part = partition_add(out, role, s->fs, size[i]);
 		memcpy(part->label, s->label, sizeof(part->label));
 		memcpy(part->mount, s->mount, sizeof(part->mount));
-		if (role == PLAN_ROOT || strcmp(s->mount, "/usr") == 0)
+		if (s == image_partition(q->storage))
 			part->entries = q->entries;
 	}
 	return 0;

@@ -29,7 +29,7 @@ struct plan_partition {
 	char mount[STORAGE_MOUNT_SIZE]; /* in the installed system; "" for swap and BIOS boot */
 	uint64_t start_lba;             /* in sectors of the disk */
 	uint64_t sectors;
-	uint64_t entries; /* files and directories that it has to take; 0: not known */
+	uint64_t entries; /* of the image that it may have to take; 0: few or not known */
 	char path[DISK_PATH_SIZE];
 	char part_uuid[UUID_TEXT_SIZE];
 	char fs_uuid[UUID_TEXT_SIZE]; /* FAT: "1234-ABCD" */

@@ -77,6 +77,21 @@ static void test_layout(void **state)
 	layout_check(3000 * GIB, 512);
 }
 
+static void test_entries(void **state)
+{
+	struct plan_request q =
+	    request("{\"partitions\":[{\"mount\":\"/usr\",\"size\":\"4G\"}]}", 400 * MIB);
+	struct disk d = disk("vda", 8 * GIB);
+	struct err e = ERR_INIT;
+	struct plan p;
+
+	(void)state;
+	assert_int_equal(plan_make(&q, &d, 1, &p, &e), 0);
+	for (unsigned i = 0; i < p.count; i++)
+		assert_int_equal(
+		    p.part[i].entries, strcmp(p.part[i].mount, "/usr") == 0 ? q.entries : 0);
+}
+
 static char *printed(const struct plan *p)
 {
 	char *text = NULL;
@@ -312,6 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_layout),
+	    cmocka_unit_test(test_entries),
 	    cmocka_unit_test(test_printed),
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_too_small),

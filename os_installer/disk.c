@@ -304,18 +304,15 @@ static int fat32_make(const struct plan_partition *part, struct err *e)
  * tables are zeroed by the installed system when it is idle, not now. */
 static int ext4_make(const struct plan_partition *part, uint64_t bytes, struct err *e)
 {
+	uint64_t inodes = part->entries + part->entries / 8 + EXT4_SPARE_INODES;
+	bool more = inodes > bytes / EXT4_BYTES_PER_INODE;
+	char number[24];
 	const char *argv[] = {"mkfs.ext4", "-q", "-F", "-L", part->label, "-U", part->fs_uuid, "-O",
 	    "^metadata_csum_seed,^orphan_file", "-E",
-	    "lazy_itable_init=1,lazy_journal_init=1,nodiscard", part->path, NULL, NULL, NULL};
-	uint64_t inodes = part->entries + part->entries / 8 + EXT4_SPARE_INODES;
-	char number[24];
+	    "lazy_itable_init=1,lazy_journal_init=1,nodiscard", more ? "-N" : part->path,
+	    more ? number : NULL, part->path, NULL};
 
-	if (inodes > bytes / EXT4_BYTES_PER_INODE) {
-		snprintf(number, sizeof(number), "%" PRIu64, inodes);
-		argv[11] = "-N";
-		argv[12] = number;
-		argv[13] = part->path;
-	}
+	snprintf(number, sizeof(number), "%" PRIu64, inodes);
 	return command_run(&(struct command){.argv = argv}, e);
 }
 
