@@ -75,6 +75,14 @@ def eventually(probe, seconds, what, every=0.1):
         time.sleep(every)
 
 
+def print_counts(rows, unit):
+    """A campaign's last lines; rows: {what was tried: (how often, how often it went as required)}."""
+    width = max(map(len, rows), default=0)
+    print()
+    for row, (tried, good) in rows.items():
+        print(f"{row:<{width}}  {tried:>5} {unit}  {good:>5} as required")
+
+
 def run(argv, timeout=60, check_rc=True, stdin=None, env=None, cwd=None):
     """Runs a command to its end; .stdout and .stderr are text. Fails naming the command and its output."""
     try:

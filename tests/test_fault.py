@@ -19,7 +19,7 @@ import time
 import netns
 import small_image
 from fault_proxy import Fault, Proxy
-from harness import ROOT, Suite, check, eventually, have_command, run, skip, tail
+from harness import ROOT, Suite, check, eventually, have_command, print_counts, run, skip, tail
 from lab import SERVER, Lab
 
 FULL = os.environ.get("VMLAB_FAULT") == "full"
@@ -337,9 +337,5 @@ def _():
 
 if __name__ == "__main__":
     code = suite.main()
-    if rows:
-        width = max(map(len, rows))
-        print()
-        for row, (cases, good) in rows.items():
-            print(f"{row:<{width}}  {cases:>5} cases  {good:>5} as required")
+    print_counts(rows, "cases")
     sys.exit(code)

@@ -14,7 +14,7 @@ import sys
 import time
 
 import small_image
-from harness import Suite, check, docker, eventually, have_command, have_image, run, skip, tail
+from harness import Suite, check, docker, eventually, have_command, have_image, print_counts, run, skip, tail
 from raw_disk import ESP_TYPE, WriteLog, esp_of, partitions_of
 from vmlab_cli import STACK_IMAGE, VM_IMAGE, VmLab
 
@@ -237,7 +237,5 @@ def _():
 
 if __name__ == "__main__":
     code = suite.main()
-    print()
-    for row, (cases, good) in counted.items():
-        print(f"power cut {row:<44}  {cases:>5} disks  {good:>5} as required")
+    print_counts({f"power cut {row}": n for row, n in counted.items()}, "disks")
     sys.exit(code)

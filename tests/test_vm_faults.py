@@ -9,7 +9,7 @@ import re
 import sys
 import time
 
-from harness import Suite, check, check_equal, docker, eventually, have_image, run, skip, tail
+from harness import Suite, check, check_equal, docker, eventually, have_image, print_counts, run, skip, tail
 from vmlab_cli import STACK_IMAGE, VM_IMAGE, VmLab
 
 INSTALL_S = 420
@@ -168,8 +168,9 @@ def _():
 
 if __name__ == "__main__":
     code = suite.main()
-    print()
+    counted = {}
     for kind in ("disk", "clock", "network"):
         ran = [r for title, r in suite.results.items() if title.startswith(kind + ":") and r != "skipped"]
-        print(f"the machine's {kind:<8} {len(ran):>3} cases  {ran.count('passed'):>3} as required")
+        counted[f"the machine's {kind}"] = len(ran), ran.count("passed")
+    print_counts(counted, "cases")
     sys.exit(code)
