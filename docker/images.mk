@@ -6,13 +6,14 @@
 #   ARCH=amd64|arm64     for single-architecture targets; the default is this machine's
 #   BUILDER=host         compile on this machine instead of in the builder container
 #   BOOTSTRAP=container  make the base tarballs in a container of BOOTSTRAP_IMAGE
+#   IMAGE_TAG=latest     what the images are tagged with, to have those of several checkouts side by side
 #   REFRESH=1            make the base tarballs again, even if this week's exist
 
 ARCHES     := amd64 arm64
 HOST_ARCH  := $(shell dpkg --print-architecture 2>/dev/null || \
 	uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/')
 ARCH       ?= $(HOST_ARCH)
-export BOOTSTRAP BOOTSTRAP_IMAGE
+export BOOTSTRAP BOOTSTRAP_IMAGE IMAGE_TAG
 
 VERSION    := $(shell cat VERSION)
 REVISION   := $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
