@@ -62,38 +62,158 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 
 # ---- sources, one list a component ------------------------------------------------------------
 
-LIB_SRC          := lib/err.c lib/log.c lib/addr.c lib/atomic_file.c lib/hash_table.c \
-	lib/json_text.c lib/vm.c lib/vm_read.c lib/vm_lists.c lib/vm_schema.c \
-	lib/vm_snapshot.c lib/vm_claims.c lib/vm_file.c lib/vm_folder.c lib/vm_store.c \
-	lib/storage.c lib/disk_choice.c lib/plan.c
-VM_WATCHER_SRC   := vm_watcher/hosts.c vm_watcher/dnsmasq.c
-BOOT_HANDLER_SRC := boot_handler/boot.c boot_handler/check.c boot_handler/cloudinit.c \
-	boot_handler/config.c boot_handler/db.c boot_handler/guest.c boot_handler/image.c \
-	boot_handler/keys.c boot_handler/lease.c boot_handler/listen.c boot_handler/live.c \
-	boot_handler/machine.c boot_handler/machine_table.c boot_handler/operator.c boot_handler/options.c boot_handler/report.c \
-	boot_handler/route.c boot_handler/server.c boot_handler/state.c boot_handler/writer.c
-OS_INSTALLER_SRC := $(addprefix os_installer/,bootloader.c cmdline.c command.c config.c decompress.c digest.c disk.c \
-	disk_image.c disk_scan.c fetch.c grow.c grub_bios.c grub_cfg.c handover.c hooks.c http.c \
-	image_install.c install.c journal.c kexec.c manifest.c mounts.c nvram.c partition_table.c \
-	progress.c report.c rootfs.c seed.c target.c tree.c unpack.c unpack_acl.c unpack_image.c \
-	usage.c writeback.c)
-VMLAB_SRC        := $(addprefix vmlab/,argv.c process.c human.c host.c engine.c lab.c container.c api.c \
-	stages.c progress.c interrupt.c follow.c goal.c keys.c problems.c start.c command.c table.c \
-	define.c up.c stop.c watch.c ssh.c ls.c definitions.c doctor.c plan_cmd.c image_cmd.c \
-	image.c image_build.c image_cpio.c image_disk.c image_disk_kernel.c image_file.c \
-	image_import.c image_list.c image_manifest.c image_modules.c image_progress.c image_scan.c \
-	image_source.c image_version.c image_work.c)
+LIB_SRC := \
+	lib/addr.c \
+	lib/atomic_file.c \
+	lib/disk_choice.c \
+	lib/err.c \
+	lib/hash_table.c \
+	lib/json_text.c \
+	lib/log.c \
+	lib/plan.c \
+	lib/storage.c \
+	lib/vm.c \
+	lib/vm_claims.c \
+	lib/vm_file.c \
+	lib/vm_folder.c \
+	lib/vm_lists.c \
+	lib/vm_read.c \
+	lib/vm_schema.c \
+	lib/vm_snapshot.c \
+	lib/vm_store.c
+VM_WATCHER_SRC := \
+	vm_watcher/dnsmasq.c \
+	vm_watcher/hosts.c
+BOOT_HANDLER_SRC := \
+	boot_handler/boot.c \
+	boot_handler/check.c \
+	boot_handler/cloudinit.c \
+	boot_handler/config.c \
+	boot_handler/db.c \
+	boot_handler/db_columns.c \
+	boot_handler/guest.c \
+	boot_handler/image.c \
+	boot_handler/keys.c \
+	boot_handler/lease.c \
+	boot_handler/listen.c \
+	boot_handler/live.c \
+	boot_handler/machine.c \
+	boot_handler/machine_table.c \
+	boot_handler/operator.c \
+	boot_handler/options.c \
+	boot_handler/report.c \
+	boot_handler/route.c \
+	boot_handler/server.c \
+	boot_handler/state.c \
+	boot_handler/writer.c
+OS_INSTALLER_SRC := \
+	os_installer/bootloader.c \
+	os_installer/cmdline.c \
+	os_installer/command.c \
+	os_installer/config.c \
+	os_installer/decompress.c \
+	os_installer/digest.c \
+	os_installer/disk.c \
+	os_installer/disk_image.c \
+	os_installer/disk_scan.c \
+	os_installer/fetch.c \
+	os_installer/grow.c \
+	os_installer/grub_bios.c \
+	os_installer/grub_cfg.c \
+	os_installer/handover.c \
+	os_installer/hooks.c \
+	os_installer/http.c \
+	os_installer/image_install.c \
+	os_installer/install.c \
+	os_installer/journal.c \
+	os_installer/kexec.c \
+	os_installer/manifest.c \
+	os_installer/mounts.c \
+	os_installer/nvram.c \
+	os_installer/partition_table.c \
+	os_installer/progress.c \
+	os_installer/report.c \
+	os_installer/rootfs.c \
+	os_installer/seed.c \
+	os_installer/target.c \
+	os_installer/tree.c \
+	os_installer/unpack.c \
+	os_installer/unpack_acl.c \
+	os_installer/unpack_image.c \
+	os_installer/usage.c \
+	os_installer/writeback.c
+VMLAB_SRC := \
+	vmlab/api.c \
+	vmlab/argv.c \
+	vmlab/command.c \
+	vmlab/container.c \
+	vmlab/define.c \
+	vmlab/definitions.c \
+	vmlab/doctor.c \
+	vmlab/engine.c \
+	vmlab/follow.c \
+	vmlab/goal.c \
+	vmlab/host.c \
+	vmlab/human.c \
+	vmlab/image.c \
+	vmlab/image_build.c \
+	vmlab/image_cmd.c \
+	vmlab/image_cpio.c \
+	vmlab/image_disk.c \
+	vmlab/image_disk_kernel.c \
+	vmlab/image_file.c \
+	vmlab/image_import.c \
+	vmlab/image_list.c \
+	vmlab/image_manifest.c \
+	vmlab/image_modules.c \
+	vmlab/image_progress.c \
+	vmlab/image_scan.c \
+	vmlab/image_source.c \
+	vmlab/image_version.c \
+	vmlab/image_work.c \
+	vmlab/interrupt.c \
+	vmlab/keys.c \
+	vmlab/lab.c \
+	vmlab/ls.c \
+	vmlab/plan_cmd.c \
+	vmlab/problems.c \
+	vmlab/process.c \
+	vmlab/progress.c \
+	vmlab/ssh.c \
+	vmlab/stages.c \
+	vmlab/start.c \
+	vmlab/stop.c \
+	vmlab/table.c \
+	vmlab/up.c \
+	vmlab/watch.c
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
-TESTS := lib/test_vm lib/test_vm_store lib/test_addr lib/test_storage lib/test_disk_choice \
-	lib/test_plan vm_watcher/test_hosts
-TESTS += $(addprefix vmlab/,test_vmlab test_image)
-TESTS += $(addprefix boot_handler/,test_route test_boot test_documents test_report test_state \
-	test_server)
-TESTS += $(addprefix os_installer/,test_config test_decompress test_disk test_disk_image test_emit test_fetch \
-	test_progress test_report test_unpack)
-FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts
-FUZZERS += boot_handler/fuzz_route
+TESTS := \
+	lib/test_addr \
+	lib/test_disk_choice \
+	lib/test_plan \
+	lib/test_storage \
+	lib/test_vm \
+	lib/test_vm_store \
+	vm_watcher/test_hosts \
+	boot_handler/test_boot \
+	boot_handler/test_documents \
+	boot_handler/test_report \
+	boot_handler/test_route \
+	boot_handler/test_server \
+	boot_handler/test_state \
+	os_installer/test_config \
+	os_installer/test_decompress \
+	os_installer/test_disk \
+	os_installer/test_disk_image \
+	os_installer/test_emit \
+	os_installer/test_fetch \
+	os_installer/test_progress \
+	os_installer/test_report \
+	os_installer/test_unpack \
+	vmlab/test_image \
+	vmlab/test_vmlab
+FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts boot_handler/fuzz_route
 
 # V=1 shows whole command lines.
 Q   := $(if $(V),,@)

@@ -1,6 +1,5 @@
 #include "boot_handler/db.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -8,14 +7,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "boot_handler/db_columns.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-#define DB_VERSION 1
-#define TEXT_OF(number) #number
-#define NUMBER_TEXT(number) TEXT_OF(number)
-
-static const char schema[] =
+/* What makes a file of version N of one of version N - 1; a new file is of version 0. What once
+ * landed here stays as it is: files of every version are out there. */
+static const char *const migrations[] = {
     "CREATE TABLE IF NOT EXISTS machine ("
     " mac TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, local INTEGER NOT NULL,"
     " reinstall INTEGER NOT NULL, attempt INTEGER NOT NULL, phase TEXT, bytes INTEGER NOT NULL,"
@@ -27,8 +25,10 @@ static const char schema[] =
     " id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, mac TEXT NOT NULL, vm TEXT NOT NULL,"
     " kind TEXT NOT NULL, text TEXT NOT NULL, phase TEXT, bytes INTEGER NOT NULL,"
     " total_bytes INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);"
-    "PRAGMA user_version = " NUMBER_TEXT(DB_VERSION) ";";
+    "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);",
+};
+
+#define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 enum statement {
 	PUT_ROW,
@@ -41,9 +41,8 @@ enum statement {
 	STATEMENTS,
 };
 
+/* The two that are missing are made from the columns. */
 static const char *const statement_text[STATEMENTS] = {
-    [PUT_ROW] = "INSERT OR REPLACE INTO machine VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [PUT_EVENT] = "INSERT OR REPLACE INTO event VALUES (?,?,?,?,?,?,?,?,?)",
     [PUT_LOG] = "INSERT OR REPLACE INTO log VALUES (?,?)",
     [PUT_PROBE] = "INSERT OR REPLACE INTO probe VALUES (1,?)",
     [PRUNE] = "DELETE FROM event WHERE id <= ?",
@@ -121,15 +120,65 @@ static int check_content(struct db *db, struct err *e)
 		return r;
 	if (strcmp(text, "ok") != 0)
 		return err_set(e, EUCLEAN, "the state file is damaged: %s", text);
-	r = query_text(db, "PRAGMA user_version", text, sizeof(text), e);
+	return 0;
+}
+
+int db_version(void)
+{
+	return DB_VERSION;
+}
+
+/* One transaction: a program that dies in it leaves the file as it was. */
+static int migrate(struct db *db, struct err *e)
+{
+	char text[32];
+
+	int r = query_text(db, "PRAGMA user_version", text, sizeof(text), e);
 	if (r < 0)
 		return r;
-	if (atoi(text) > DB_VERSION)
+	int version = atoi(text);
+	if (version > DB_VERSION)
 		return err_set(e, ENOTSUP,
-		    "the state file was written by a newer version of this program (format %s, "
+		    "the state file was written by a newer version of this program (format %d, "
 		    "known is %d): run that version, or move the file away",
-		    text, DB_VERSION);
+		    version, DB_VERSION);
+	if (version == DB_VERSION)
+		return 0;
+	r = exec(db, "BEGIN IMMEDIATE", "set up", e);
+	for (int i = version < 0 ? 0 : version; r == 0 && i < DB_VERSION; i++)
+		r = exec(db, migrations[i], "bring up to date", e);
+	snprintf(text, sizeof(text), "PRAGMA user_version = %d", DB_VERSION);
+	if (r == 0)
+		r = exec(db, text, "set up", e);
+	if (r == 0)
+		r = exec(db, "COMMIT", "set up", e);
+	if (r < 0)
+		db_rollback(db);
+	return r;
+}
+
+static int prepare(struct db *db, enum statement which, const char *text, struct err *e)
+{
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	if (sqlite3_prepare_v3(db->handle, text, -1, SQLITE_PREPARE_PERSISTENT,
+		&db->statement[which], NULL) != SQLITE_OK)
+		return db_err(db, e, "use");
 	return 0;
+}
+
+static int prepare_all(struct db *db, struct err *e)
+{
+	_cleanup_free_ char *put_row = columns_insert_text(&machine_columns);
+	_cleanup_free_ char *put_event = columns_insert_text(&event_columns);
+
+	int r = prepare(db, PUT_ROW, put_row, e);
+	if (r == 0)
+		r = prepare(db, PUT_EVENT, put_event, e);
+	for (int i = 0; r == 0 && i < STATEMENTS; i++)
+		if (statement_text[i])
+			r = prepare(db, (enum statement)i, statement_text[i], e);
+	return r;
 }
 
 static int open_file(const char *path, struct db **out, struct err *e)
@@ -149,13 +198,11 @@ static int open_file(const char *path, struct db **out, struct err *e)
 	r = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;", "set up", e);
 	if (r < 0)
 		return r;
-	r = exec(db, schema, "set up", e);
+	r = migrate(db, e);
+	if (r == 0)
+		r = prepare_all(db, e);
 	if (r < 0)
 		return r;
-	for (int i = 0; i < STATEMENTS; i++)
-		if (sqlite3_prepare_v3(db->handle, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
-			&db->statement[i], NULL) != SQLITE_OK)
-			return db_err(db, e, "use");
 	*out = steal_ptr(db);
 	return 0;
 }
@@ -208,14 +255,6 @@ int db_open_reader(const char *path, struct db **out, struct err *e)
 	return 0;
 }
 
-static void bind_text(sqlite3_stmt *s, int i, const char *text)
-{
-	if (text && text[0])
-		sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
-	else
-		sqlite3_bind_null(s, i);
-}
-
 static void bind_required(sqlite3_stmt *s, int i, const char *text)
 {
 	sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
@@ -248,46 +287,13 @@ void db_rollback(struct db *db)
 
 int db_put_row(struct db *db, const struct machine_row *row, struct err *e)
 {
-	sqlite3_stmt *s = db->statement[PUT_ROW];
-	char mac[MAC_TEXT_SIZE];
-	char ip[INET_ADDRSTRLEN] = "";
-
-	if (row->leased_ip.s_addr)
-		inet_ntop(AF_INET, &row->leased_ip, ip, sizeof(ip));
-	bind_required(s, 1, mac_format(&row->mac, mac));
-	bind_required(s, 2, row->name);
-	bind_required(s, 3, machine_state_name(row->state));
-	sqlite3_bind_int(s, 4, row->local);
-	sqlite3_bind_int(s, 5, row->reinstall);
-	sqlite3_bind_int64(s, 6, row->attempt);
-	bind_text(s, 7, machine_phase_name(row->phase));
-	sqlite3_bind_int64(s, 8, (sqlite3_int64)row->bytes);
-	sqlite3_bind_int64(s, 9, (sqlite3_int64)row->total_bytes);
-	sqlite3_bind_int64(s, 10, row->changed_at_ms);
-	sqlite3_bind_int64(s, 11, row->last_seen_ms);
-	bind_text(s, 12, ip);
-	bind_text(s, 13, machine_phase_name(row->error_phase));
-	bind_text(s, 14, row->error_reason);
-	bind_text(s, 15, row->error_hint);
-	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
-		bind_text(s, 16 + i, row->host_key[i]);
+	columns_bind(&machine_columns, db->statement[PUT_ROW], row);
 	return run(db, PUT_ROW, "write to", e);
 }
 
 int db_put_event(struct db *db, const struct event *event, struct err *e)
 {
-	sqlite3_stmt *s = db->statement[PUT_EVENT];
-	char mac[MAC_TEXT_SIZE];
-
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)event->id);
-	sqlite3_bind_int64(s, 2, event->at_ms);
-	bind_required(s, 3, mac_format(&event->mac, mac));
-	bind_required(s, 4, event->vm);
-	bind_required(s, 5, event_kind_name(event->kind));
-	bind_required(s, 6, event->text);
-	bind_text(s, 7, machine_phase_name(event->phase));
-	sqlite3_bind_int64(s, 8, (sqlite3_int64)event->bytes);
-	sqlite3_bind_int64(s, 9, (sqlite3_int64)event->total_bytes);
+	columns_bind(&event_columns, db->statement[PUT_EVENT], event);
 	return run(db, PUT_EVENT, "write to", e);
 }
 
@@ -321,57 +327,21 @@ static const char *column(sqlite3_stmt *s, int i)
 	return text ? text : "";
 }
 
-static void copy_column(sqlite3_stmt *s, int i, char *out, size_t size)
-{
-	snprintf(out, size, "%s", column(s, i));
-}
-
-static int row_from(sqlite3_stmt *s, struct machine_row *row)
-{
-	const char *mac = column(s, 0);
-
-	memset(row, 0, sizeof(*row));
-	row->eta_s = -1;
-	if (mac_parse(mac, strlen(mac), &row->mac, NULL) < 0)
-		return -EINVAL;
-	copy_column(s, 1, row->name, sizeof(row->name));
-	if (machine_state_parse(column(s, 2), &row->state) < 0)
-		return -EINVAL;
-	row->local = sqlite3_column_int(s, 3) != 0;
-	row->reinstall = sqlite3_column_int(s, 4) != 0;
-	row->attempt = (unsigned)sqlite3_column_int64(s, 5);
-	if (machine_phase_parse(column(s, 6), &row->phase) < 0)
-		row->phase = PHASE_NONE;
-	row->bytes = (uint64_t)sqlite3_column_int64(s, 7);
-	row->total_bytes = (uint64_t)sqlite3_column_int64(s, 8);
-	row->changed_at_ms = sqlite3_column_int64(s, 9);
-	row->last_seen_ms = sqlite3_column_int64(s, 10);
-	if (inet_pton(AF_INET, column(s, 11), &row->leased_ip) != 1)
-		row->leased_ip.s_addr = 0;
-	if (machine_phase_parse(column(s, 12), &row->error_phase) < 0)
-		row->error_phase = PHASE_NONE;
-	copy_column(s, 13, row->error_reason, sizeof(row->error_reason));
-	copy_column(s, 14, row->error_hint, sizeof(row->error_hint));
-	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
-		copy_column(s, 15 + i, row->host_key[i], sizeof(row->host_key[i]));
-	return 0;
-}
-
 int db_load(struct db *db, void (*row)(void *ctx, const struct machine_row *row), void *ctx,
     struct err *e)
 {
+	_cleanup_free_ char *sql = columns_select_text(&machine_columns);
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
-	struct machine_row one;
 	int code;
 
-	if (sqlite3_prepare_v2(db->handle,
-		"SELECT mac, name, state, local, reinstall, attempt, phase, bytes, total_bytes,"
-		" changed_at_ms, last_seen_ms, leased_ip, error_phase, error_reason, error_hint,"
-		" host_key_1, host_key_2, host_key_3 FROM machine",
-		-1, &s, NULL) != SQLITE_OK)
+	if (!sql)
+		return err_set(e, ENOMEM, "out of memory");
+	if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK)
 		return db_err(db, e, "read");
 	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-		if (row_from(s, &one) < 0)
+		struct machine_row one = {.eta_s = -1};
+
+		if (columns_read(&machine_columns, s, &one) < 0)
 			log_warn("a row of the state file makes no sense and is skipped mac=%s",
 			    column(s, 0));
 		else
@@ -391,49 +361,34 @@ int db_last_event(struct db *db, uint64_t *id, struct err *e)
 	return 0;
 }
 
-static int event_from(sqlite3_stmt *s, struct event *event)
-{
-	const char *mac = column(s, 2);
-
-	memset(event, 0, sizeof(*event));
-	event->id = (uint64_t)sqlite3_column_int64(s, 0);
-	event->at_ms = sqlite3_column_int64(s, 1);
-	if (mac_parse(mac, strlen(mac), &event->mac, NULL) < 0)
-		return -EINVAL;
-	copy_column(s, 3, event->vm, sizeof(event->vm));
-	if (event_kind_parse(column(s, 4), &event->kind) < 0)
-		return -EINVAL;
-	copy_column(s, 5, event->text, sizeof(event->text));
-	if (machine_phase_parse(column(s, 6), &event->phase) < 0)
-		event->phase = PHASE_NONE;
-	event->bytes = (uint64_t)sqlite3_column_int64(s, 7);
-	event->total_bytes = (uint64_t)sqlite3_column_int64(s, 8);
-	return 0;
-}
-
 /* Bound: 1 after, 2 vm, 3 limit. Ids grow, so that "after" is a range of the table's own key. */
 static const char first_events[] =
-    "SELECT * FROM event WHERE id > ?1 AND (?2 = '' OR vm = ?2) ORDER BY id LIMIT ?3";
+    "%s WHERE id > ?1 AND (?2 = '' OR vm = ?2) ORDER BY id LIMIT ?3";
 static const char newest_events[] =
-    "SELECT * FROM (SELECT * FROM event WHERE id > ?1 AND (?2 = '' OR vm = ?2)"
+    "SELECT * FROM (%s WHERE id > ?1 AND (?2 = '' OR vm = ?2)"
     " ORDER BY id DESC LIMIT ?3) ORDER BY id";
 
 int db_read_events(struct db *db, const struct db_event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)
 {
+	_cleanup_free_ char *select = columns_select_text(&event_columns);
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
-	const char *sql = query->newest ? newest_events : first_events;
-	struct event one;
+	_cleanup_free_ char *sql = NULL;
 	int code;
 
+	if (!select || asprintf(&sql, query->newest ? newest_events : first_events, select) < 0)
+		return err_set(e, ENOMEM, "out of memory");
 	if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK)
 		return db_err(db, e, "read");
 	sqlite3_bind_int64(s, 1, query->newest ? 0 : (sqlite3_int64)query->after);
 	bind_required(s, 2, query->vm);
 	sqlite3_bind_int64(s, 3, query->limit);
-	while ((code = sqlite3_step(s)) == SQLITE_ROW)
-		if (event_from(s, &one) == 0)
+	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+		struct event one = {0};
+
+		if (columns_read(&event_columns, s, &one) == 0)
 			event(ctx, &one);
+	}
 	return code == SQLITE_DONE ? 0 : db_err(db, e, "read");
 }
 

@@ -23,6 +23,8 @@ struct db;
 must_check int db_open(const char *path, struct db **out, struct err *e);
 /* A second, read-only connection to the same file. */
 must_check int db_open_reader(const char *path, struct db **out, struct err *e);
+/* The format of files that this program writes; older ones are brought up to it by db_open(). */
+int db_version(void);
 void db_close(struct db *db); /* NULL is allowed */
 
 /* Calls row() for every machine; rows that make no sense are logged and skipped. */

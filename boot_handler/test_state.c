@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -88,6 +89,21 @@ static int report(struct state *s, enum machine_phase phase, enum report_status 
 	    .eta_s = -1, .message = "the disk is gone", .hint = "plug it in"};
 
 	return state_reported(s, &mac, "web1", &r);
+}
+
+static void run_sql(const char *file, const char *script)
+{
+	char sql[8192];
+	sqlite3 *db;
+	FILE *in = fopen(script, "r");
+
+	assert_non_null(in);
+	size_t n = fread(sql, 1, sizeof(sql) - 1, in);
+	sql[n] = '\0';
+	fclose(in);
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
 }
 
 static struct machine_row row_of(struct state *s)
@@ -359,6 +375,40 @@ static void probe(void **state)
 	assert_int_equal(state_probe(f->s, &e), 0);
 }
 
+/* testdata/state/<version>.sql is a file as that version left it: web1 is ready, its third attempt. */
+static void old_versions(void **state)
+{
+	struct fixture *f = *state;
+	int found = 0;
+
+	for (int version = 1;; version++) {
+		char command[512];
+		struct machine_row row;
+		struct err e = ERR_INIT;
+
+		state_close(f->s);
+		f->s = NULL;
+		count_files(f->dir, "", true);
+		snprintf(command, sizeof(command), "boot_handler/testdata/state/%d.sql", version);
+		if (access(command, R_OK) < 0)
+			break;
+		run_sql(f->file, command);
+		f->s = open_state(f);
+		assert_true(state_row(f->s, &mac, &row));
+		assert_int_equal(row.state, MACHINE_READY);
+		assert_int_equal(row.attempt, 3);
+		assert_string_equal(row.host_key[0], "ssh-ed25519 AAAA");
+		assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_LOCAL), 3);
+		assert_int_equal(state_save(f->s, &e), 0);
+		reopen(f);
+		assert_true(state_row(f->s, &mac, &row));
+		assert_int_equal(row.attempt, 3);
+		found++;
+	}
+	f->s = open_state(f);
+	assert_int_equal(found, db_version());
+}
+
 static void silent(enum log_level level, const char *line)
 {
 	(void)level;
@@ -382,6 +432,7 @@ int main(void)
 	    TEST(damaged_pages),
 	    cmocka_unit_test(unusable_place),
 	    TEST(probe),
+	    TEST(old_versions),
 	};
 
 	log_set_sink(silent);
