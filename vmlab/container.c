@@ -34,8 +34,8 @@ char *container_stack_spec(const struct lab *lab)
 {
 	char *spec;
 
-	return asprintf(&spec, "vms=%s;images=%s;cidr=%s;domain=%s", lab->vms_dir, lab->images_dir,
-		   lab->cidr_text, lab->domain) < 0
+	return asprintf(&spec, "vms=%s;images=%s;cidr=%s;domain=%s;reach=%s", lab->vms_dir,
+		   lab->images_dir, lab->cidr_text, lab->domain, lab->reach) < 0
 		   ? NULL
 		   : spec;
 }
@@ -130,6 +130,7 @@ static void common_args(
 	argv_addf(a, "--label=vmlab.port=%d", lab->port);
 	argv_addf(a, "--label=vmlab.cidr=%s", lab->cidr_text);
 	argv_addf(a, "--label=vmlab.domain=%s", lab->domain);
+	argv_addf(a, "--label=vmlab.reach=%s", lab->reach);
 	free(spec);
 }
 
@@ -162,6 +163,7 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 	argv_adds(a, "--cap-add=NET_ADMIN", "--cap-add=NET_RAW");
 	argv_addf(a, "--env=LAB_CIDR=%s", lab->cidr_text);
 	argv_addf(a, "--env=LAB_DOMAIN=%s", lab->domain);
+	argv_addf(a, "--env=LAB_REACH=%s", lab->reach);
 	/* --mount takes CSV: quoted, a comma in a path is only a comma. */
 	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/vms,readonly", lab->vms_dir);
 	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/srv/images,readonly", lab->images_dir);

@@ -85,15 +85,24 @@ static int init_images(struct lab *lab, struct err *e)
 static int init_network(struct lab *lab, struct err *e)
 {
 	const char *cidr = given(NULL, "VMLAB_CIDR"), *domain = given(NULL, "VMLAB_DOMAIN");
+	const char *reach = given(NULL, "VMLAB_REACH");
 	int r;
 
 	lab->cidr_given = cidr != NULL;
 	lab->domain_given = domain != NULL;
+	lab->reach_given = reach != NULL;
 	r = replace(&lab->cidr_text, strdup(cidr ? cidr : LAB_DEFAULT_CIDR), e);
 	if (r == 0)
 		r = replace(&lab->domain, strdup(domain ? domain : LAB_DEFAULT_DOMAIN), e);
+	if (r == 0)
+		r = replace(&lab->reach, strdup(reach ? reach : ""), e);
 	if (r < 0)
 		return r;
+	if (strspn(lab->reach, "abcdefghijklmnopqrstuvwxyz0123456789.:/,") != strlen(lab->reach))
+		return err_set(e, EINVAL,
+		    "VMLAB_REACH: \"%s\" is not understood: give internet, all or none, or networks "
+		    "joined by commas, as in internet,10.1.2.0/24",
+		    lab->reach);
 	r = cidr4_parse(lab->cidr_text, true, &lab->cidr, e);
 	if (r < 0)
 		return err_wrap(e, "VMLAB_CIDR");
@@ -145,6 +154,7 @@ void lab_clear(struct lab *lab)
 	free(lab->home);
 	free(lab->cidr_text);
 	free(lab->domain);
+	free(lab->reach);
 	free(lab->stack_image);
 	free(lab->vm_image);
 	*lab = (struct lab)LAB_INIT;
@@ -184,6 +194,8 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 		r = port_parse(value, &lab->port, e);
 	if (r == 0 && !lab->domain_given && (value = lab_label(containers, "vmlab.domain")))
 		r = replace(&lab->domain, strdup(value), e);
+	if (r == 0 && !lab->reach_given && (value = lab_label(containers, "vmlab.reach")))
+		r = replace(&lab->reach, strdup(value), e);
 	if (r == 0 && !lab->cidr_given && (value = lab_label(containers, "vmlab.cidr"))) {
 		r = cidr4_parse(value, true, &lab->cidr, e);
 		if (r == 0)

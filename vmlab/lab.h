@@ -29,11 +29,12 @@ struct lab {
 	char *home;       /* absolute: lab key, known hosts */
 	char *cidr_text;
 	char *domain;
+	char *reach; /* what machines may reach outside the lab; "": the stack's default */
 	char *stack_image; /* container images */
 	char *vm_image;
 	struct cidr4 cidr;
 	int port;
-	bool vms_given, images_given, port_given, cidr_given, domain_given;
+	bool vms_given, images_given, port_given, cidr_given, domain_given, reach_given;
 };
 
 #define LAB_INIT                                                                                   \

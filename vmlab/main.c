@@ -54,8 +54,9 @@ static void overview(FILE *f)
 	    "  --port PORT    the lab's API on 127.0.0.1 (VMLAB_PORT; default 7480)\n"
 	    "  --version, --help\n"
 	    "Environment only: VMLAB_HOME (SSH key; default ~/.local/share/vmlab), VMLAB_CIDR\n"
-	    "(default 192.168.100.1/24), VMLAB_DOMAIN (pvmlab.local), VMLAB_ENGINE (client to "
-	    "use).\n"
+	    "(default 192.168.100.1/24), VMLAB_DOMAIN (pvmlab.local), VMLAB_REACH (what machines\n"
+	    "reach outside the lab: internet, all, none, or networks, as in internet,10.1.2.0/24;\n"
+	    "default internet: no private addresses), VMLAB_ENGINE (client to use).\n"
 	    "\n"
 	    "Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 Ctrl-C.\n"
 	    "`vmlab COMMAND --help` shows a command's options with examples.\n",

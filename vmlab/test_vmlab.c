@@ -69,6 +69,7 @@ static void lab_for_test(struct lab *lab)
 	unsetenv("VMLAB_PORT");
 	unsetenv("VMLAB_CIDR");
 	unsetenv("VMLAB_DOMAIN");
+	setenv("VMLAB_REACH", "internet,10.1.2.0/24", 1);
 	unsetenv("VMLAB_STACK_IMAGE");
 	unsetenv("VMLAB_VM_IMAGE");
 	setenv("VMLAB_HOME", "/root/lab home", 1);
@@ -183,6 +184,7 @@ static void test_stack_args(void **state)
 	    "--label=vmlab.lab=lab7", "--label=vmlab.role=stack", "--label=vmlab.vms=/srv/v,ms",
 	    "--network=container:lab7-net", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW",
 	    "--env=LAB_CIDR=192.168.100.1/24", "--env=LAB_DOMAIN=pvmlab.local",
+	    "--env=LAB_REACH=internet,10.1.2.0/24",
 	    "--mount=type=bind,\"src=/srv/v,ms\",dst=/vms,readonly",
 	    "--mount=type=bind,\"src=/srv/images\",dst=/srv/images,readonly",
 	    "--mount=type=volume,src=lab7-state,dst=/state",

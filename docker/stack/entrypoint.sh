@@ -54,6 +54,14 @@ if [ -n "${INTERFACE-}" ] && [ -n "${PROVISIONER_IP-}" ]; then
 			"$(ip -o -4 addr show dev "$INTERFACE" | awk '{printf "%s ", $4}')): give one it" \
 			"has, or add it with 'ip addr add'"
 	export LAB_CIDR
+else
+	# How the engine connects this namespace: see nftables.conf.
+	UPLINK_NETS=$({ ip -o -4 route show scope link; ip -o -6 route show proto kernel; } |
+		awk -v lab="dev ${LAB_BRIDGE:-lab0} " '!index($0, lab) && $1 ~ /\// {printf "%s ", $1}')
+	UPLINK_GATEWAYS=$(ip -o -4 route show default |
+		awk '{for (i = 1; i < NF; i++) if ($i == "via" && $(i + 1) ~ /^[0-9.]+$/)
+			printf "%s ", $(i + 1)}')
+	export UPLINK_NETS UPLINK_GATEWAYS
 fi
 
 assignments=$("$lib/settings.py" check 2>&1) || die "$assignments"

@@ -24,6 +24,21 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(LABEL + r"(\." + LABEL + r")*")
 MTU_MIN, MTU_MAX = 1280, 9216
+# One port a transfer, out of the way of the kernel's own choice.
+TFTP_MAX = 800
+TFTP_PORTS = 20000, 20999
+
+# What LAB_REACH=internet leaves out: the networks of the host, its neighbours and the machine
+# itself, and multicast; in IPv6 also where translators and tunnels put IPv4 addresses.
+NOT_INTERNET4 = [ipaddress.IPv4Network(n) for n in (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3")]
+NOT_INTERNET6 = [ipaddress.IPv6Network(n) for n in (
+    "::/96", "::ffff:0:0/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fc00::/7", "fe80::/9",
+    "ff00::/8")] + [ipaddress.IPv6Network((int(ipaddress.IPv6Address("64:ff9b::"))
+                                           | int(n.network_address), 96 + n.prefixlen))
+                    for n in NOT_INTERNET4]
+ALL4, ALL6 = ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0")
 
 
 class Refused(Exception):
@@ -51,11 +66,12 @@ def cidr(env, name, default, version):
     return net
 
 
-def dhcp_range(env, lab):
-    """Returns (first, last), or None when only declared machines get an address."""
+def dhcp_range(env, lab, host_mode):
+    """Returns (first, last), or None when only declared machines get an address: the default on
+    a network that was there before, whose other machines are none of ours."""
     text = env.get("DHCP_RANGE", "")
     net = lab.network
-    if text == "static":
+    if text == "static" or (host_mode and not text):
         return None
     if not text:
         half = net.num_addresses // 2
@@ -89,6 +105,62 @@ def listen(env, name, default):
     if host is None or not 0 < port < 65536:
         raise Refused(f"{name}={text!r} is no address and port: give it as in {default}")
     return host, port
+
+
+def without(nets, opened):
+    """The networks `nets` less the networks `opened`."""
+    for hole in opened:
+        left = []
+        for net in nets:
+            if hole.version != net.version or not net.overlaps(hole):
+                left.append(net)
+            elif hole.prefixlen > net.prefixlen:
+                left += net.address_exclude(hole)
+        nets = left
+    return nets
+
+
+def lab_reach(env):
+    """What machines may not reach outside the lab: two lists of networks, IPv4 and IPv6."""
+    words = [w.strip() for w in (env.get("LAB_REACH", "") or "internet").split(",")]
+    if words == ["all"]:
+        return [], []
+    if words == ["none"]:
+        return [ALL4], [ALL6]
+    # The engine's own networks count as the host's, whatever their addresses.
+    uplink = networks(env, "UPLINK_NETS")
+    closed = [ALL4, ALL6]
+    if "internet" in words:
+        closed = NOT_INTERNET4 + NOT_INTERNET6 + uplink
+    opened = []
+    for word in words:
+        if word == "internet":
+            continue
+        try:
+            opened.append(ipaddress.ip_network(word, strict=False))
+        except ValueError:
+            raise Refused(f"LAB_REACH={env['LAB_REACH']!r}: {word!r} is no network: give internet, "
+                          "all or none, or networks joined by commas, as in internet,10.1.2.0/24 "
+                          "or internet,192.168.1.5") from None
+    return ([n for n in without(closed, opened) if n.version == 4],
+            [n for n in without(closed, opened) if n.version == 6])
+
+
+def networks(env, name):
+    return [ipaddress.ip_network(n, strict=False) for n in env.get(name, "").split()]
+
+
+def elements(nets, none):
+    """For an nft set, which must not be written empty: `none` is a network nobody can ask for."""
+    return ", ".join(str(n) for n in nets) or none
+
+
+def guest_access(env):
+    text = env.get("GUEST_ACCESS", "") or "own"
+    if text not in ("own", "any"):
+        raise Refused(f"GUEST_ACCESS={text!r}: give own (a machine's configuration only for that "
+                      "machine's address) or any (where its address is not to be known here)")
+    return text
 
 
 def settings(env):
@@ -125,8 +197,10 @@ def settings(env):
         raise Refused(f"OPERATOR_LISTEN={operator[0]}:{operator[1]} is where guests are served: "
                       "give another port, at an address that guests cannot reach")
 
-    span = dhcp_range(env, lab)
+    span = dhcp_range(env, lab, host_mode)
     base = lab6.network.network_address if lab6 else None
+    closed4, closed6 = lab_reach(env)
+    gateways = networks(env, "UPLINK_GATEWAYS")
     return {
         "MODE": "host" if host_mode else "bridge",
         "LAB_IF": interface,
@@ -139,9 +213,19 @@ def settings(env):
         "RANGE": f"{span[0]},{span[1]}" if span else f"{lab.network.network_address},static",
         "LAB_IP6": str(lab6.ip) if lab6 else "",
         "LAB_NET6": str(lab6.network) if lab6 else "",
+        "LAB_NET6_FIRST": str(base) if lab6 else "",
         "RANGE6": f"{base + 0x10000},{base + 0x1ffff}" if lab6 else "",
         "LAB_DOMAIN": domain,
         "LAB_MTU": mtu,
+        "OPEN_RANGE": "open" if span else "",
+        "GUEST_ACCESS": guest_access(env),
+        "CLOSED4": elements(closed4, "0.0.0.0"),
+        "CLOSED6": elements(closed6, "::"),
+        "GATEWAYS": elements(gateways, "127.0.0.1"),
+        "TFTP_MAX": str(TFTP_MAX),
+        "TFTP_PORTS": "%d-%d" % TFTP_PORTS,
+        "TFTP_FIRST": str(TFTP_PORTS[0]),
+        "TFTP_LAST": str(TFTP_PORTS[1]),
         "OPERATOR_HOST": str(operator[0]),
         "OPERATOR_PORT": str(operator[1]),
     }
@@ -190,6 +274,10 @@ def main(argv):
         return 0
     if len(argv) >= 3 and argv[1] == "render":
         flags = set(argv[3:]) | {values["MODE"]}
+        if values["OPEN_RANGE"]:
+            flags.add("open")
+        if "ipv6" in flags:
+            flags.add("ipv6open" if "open" in flags or "bridge" in flags else "ipv6static")
         if values["LAB_MTU"] not in ("0", "1500"):
             flags.add("mtu")
         values["AUTHORIZED_KEYS"] = "--authorized-keys " + KEYS if "keys" in flags else ""
