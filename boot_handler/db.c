@@ -26,6 +26,9 @@ static const char *const migrations[] = {
     " kind TEXT NOT NULL, text TEXT NOT NULL, phase TEXT, bytes INTEGER NOT NULL,"
     " total_bytes INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);",
+    "ALTER TABLE machine ADD COLUMN leased_ip6 TEXT;"
+    "ALTER TABLE machine ADD COLUMN seen_ip TEXT;"
+    "ALTER TABLE machine ADD COLUMN seen_ip6 TEXT;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -17,6 +17,7 @@ enum column_type {
 	COLUMN_BOOL,
 	COLUMN_MAC,
 	COLUMN_IP4,
+	COLUMN_IP6,
 	COLUMN_STATE,
 	COLUMN_PHASE,
 	COLUMN_KIND,
@@ -48,6 +49,9 @@ static const struct column of_machine[] = {
     MACHINE(changed_at_ms, COLUMN_INT64),
     MACHINE(last_seen_ms, COLUMN_INT64),
     MACHINE(leased_ip, COLUMN_IP4),
+    MACHINE(leased_ip6, COLUMN_IP6),
+    MACHINE(seen_ip, COLUMN_IP4),
+    MACHINE(seen_ip6, COLUMN_IP6),
     MACHINE(error_phase, COLUMN_PHASE),
     MACHINE(error_reason, COLUMN_TEXT),
     MACHINE(error_hint, COLUMN_TEXT),
@@ -120,11 +124,13 @@ static void bind_text(sqlite3_stmt *s, int i, const char *text)
 		sqlite3_bind_null(s, i);
 }
 
-static void bind_address(sqlite3_stmt *s, int i, const struct in_addr *ip)
+/* All zero is none, and NULL. */
+static void bind_address(sqlite3_stmt *s, int i, int family, const void *ip, size_t size)
 {
-	char text[INET_ADDRSTRLEN];
+	static const struct in6_addr none;
+	char text[INET6_ADDRSTRLEN];
 
-	if (ip->s_addr && inet_ntop(AF_INET, ip, text, sizeof(text)))
+	if (memcmp(ip, &none, size) != 0 && inet_ntop(family, ip, text, sizeof(text)))
 		sqlite3_bind_text(s, i, text, -1, SQLITE_TRANSIENT);
 	else
 		sqlite3_bind_null(s, i);
@@ -154,7 +160,10 @@ static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void 
 		sqlite3_bind_text(s, i, mac_format(value, mac), -1, SQLITE_TRANSIENT);
 		break;
 	case COLUMN_IP4:
-		bind_address(s, i, value);
+		bind_address(s, i, AF_INET, value, c->size);
+		break;
+	case COLUMN_IP6:
+		bind_address(s, i, AF_INET6, value, c->size);
 		break;
 	case COLUMN_STATE:
 		bind_text(s, i, machine_state_name(*(const enum machine_state *)value));
@@ -198,7 +207,8 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 	case COLUMN_MAC:
 		return mac_parse(text, strlen(text), value, NULL);
 	case COLUMN_IP4:
-		if (inet_pton(AF_INET, text, value) != 1)
+	case COLUMN_IP6:
+		if (inet_pton(c->type == COLUMN_IP4 ? AF_INET : AF_INET6, text, value) != 1)
 			memset(value, 0, c->size);
 		break;
 	case COLUMN_STATE:

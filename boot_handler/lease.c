@@ -15,7 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-#define LEASE_TEXT_MAX 100
+#define LEASE_TEXT_MAX 200
 
 int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 {
@@ -29,15 +29,22 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 	const char *action = strsep(&rest, " ");
 	const char *mac = strsep(&rest, " ");
 	const char *ip = strsep(&rest, " ");
+	const char *name = strsep(&rest, " ");
+	memset(out, 0, sizeof(*out));
 	if (!ip || rest)
-		return err_set(e, EINVAL, "the lease event has to be: add|old|del MAC IP");
+		return err_set(e, EINVAL, "the lease event has to be: add|old|del MAC|- IP [NAME]");
 	out->gone = strcmp(action, "del") == 0;
 	if (!out->gone && strcmp(action, "add") != 0 && strcmp(action, "old") != 0)
 		return err_set(e, EINVAL, "the lease event has to be add, old or del");
-	if (mac_parse(mac, strlen(mac), &out->mac, e) < 0)
+	out->has_mac = strcmp(mac, "-") != 0;
+	if (out->has_mac && mac_parse(mac, strlen(mac), &out->mac, e) < 0)
 		return -EINVAL;
-	if (inet_pton(AF_INET, ip, &out->ip) != 1)
-		return err_set(e, EINVAL, "the lease event has no IPv4 address");
+	out->six = strchr(ip, ':');
+	if (inet_pton(out->six ? AF_INET6 : AF_INET, ip,
+		out->six ? (void *)&out->ip6 : (void *)&out->ip) != 1)
+		return err_set(e, EINVAL, "the lease event has no IP address");
+	if (name)
+		snprintf(out->name, sizeof(out->name), "%.*s", (int)strcspn(name, "."), name);
 	return 0;
 }
 
@@ -74,7 +81,12 @@ int lease_event_main(int argc, char **argv)
 	/* dnsmasq has more events (init, tftp, arp-add...), and leases of other kinds. */
 	if (argc < 3)
 		return 0;
-	int n = snprintf(text, sizeof(text), "%s %s %s", argv[0], argv[1], argv[2]);
+	/* IPv6: the first argument is the DUID. */
+	const char *mac = argv[1];
+	if (strchr(argv[2], ':'))
+		mac = getenv("DNSMASQ_MAC");
+	int n = snprintf(text, sizeof(text), "%s %s %s%s%s", argv[0], mac && *mac ? mac : "-",
+	    argv[2], argc > 3 ? " " : "", argc > 3 ? argv[3] : "");
 	if (n < 0 || n >= (int)sizeof(text) || lease_parse(text, (size_t)n, &lease, &e) < 0) {
 		log_debug("lease event left alone");
 		return 0;

@@ -56,12 +56,31 @@ struct machine_row {
 	int64_t eta_s; /* -1: not known */
 	int64_t changed_at_ms;
 	int64_t last_seen_ms;
-	struct in_addr leased_ip; /* 0: none */
+	struct in_addr leased_ip;    /* by the lab's DHCP; 0: none */
+	struct in6_addr leased_ip6;  /* ::, as below: none */
+	struct in_addr seen_ip;      /* where it called from when that was no lease; 0: none */
+	struct in6_addr seen_ip6;
 	enum machine_phase error_phase;
 	char error_reason[MACHINE_TEXT_SIZE]; /* empty: no error */
 	char error_hint[MACHINE_TEXT_SIZE];
 	char host_key[MACHINE_KEYS_MAX][MACHINE_KEY_SIZE];
 };
+
+/* The addresses that a machine is known by; zero where there is none. */
+struct machine_addresses {
+	struct in_addr leased_ip, seen_ip;
+	struct in6_addr leased_ip6, seen_ip6;
+};
+
+static inline bool ip6_is_set(const struct in6_addr *ip)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(ip);
+}
+
+static inline bool ip6_equal(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return __builtin_memcmp(a, b, sizeof(*a)) == 0;
+}
 
 struct event {
 	uint64_t id;

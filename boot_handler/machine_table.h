@@ -28,7 +28,7 @@ struct machine {
 	char name[MACHINE_NAME_SIZE]; /* this and the rest: under the lock */
 	enum machine_phase phase;
 	enum machine_phase error_phase;
-	struct in_addr leased_ip;
+	struct machine_addresses address;
 	uint64_t bytes;
 	uint64_t total_bytes;
 	uint64_t rate_bytes_per_s;

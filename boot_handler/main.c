@@ -42,13 +42,14 @@ static void on_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
 	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = vm_snapshot_by_mac(snapshot, &lease->mac);
-	struct in_addr ip = {0};
+	const struct vm *vm = NULL;
 
-	if (!lease->gone)
-		ip = lease->ip;
+	if (lease->has_mac)
+		vm = vm_snapshot_by_mac(snapshot, &lease->mac);
+	else if (lease->name[0]) /* dnsmasq gives names to declared machines only */
+		vm = vm_snapshot_by_name(snapshot, lease->name);
 	if (vm)
-		state_leased(services->state, &lease->mac, vm->name, ip);
+		state_leased(services->state, &vm->mac, vm->name, lease);
 	vm_snapshot_unref(snapshot);
 }
 

@@ -44,9 +44,11 @@ static json_t *text_or_null(const char *text)
 
 static json_t *ip_json(const struct vm *vm, const struct machine_row *row)
 {
-	struct in_addr ip = vm->ip.s_addr ? vm->ip : row->leased_ip;
+	struct in_addr ip = row->seen_ip.s_addr ? row->seen_ip : row->leased_ip;
 	char text[INET_ADDRSTRLEN];
 
+	if (!ip.s_addr)
+		ip = vm->ip;
 	if (!ip.s_addr || !inet_ntop(AF_INET, &ip, text, sizeof(text)))
 		return json_null();
 	return json_string(text);

@@ -1,5 +1,6 @@
 #include "boot_handler/state.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -58,7 +59,10 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->eta_s = m->eta_s;
 	row->changed_at_ms = m->changed_at_ms;
 	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
-	row->leased_ip = m->leased_ip;
+	row->leased_ip = m->address.leased_ip;
+	row->leased_ip6 = m->address.leased_ip6;
+	row->seen_ip = m->address.seen_ip;
+	row->seen_ip6 = m->address.seen_ip6;
 	row->error_phase = m->error_phase;
 	copy_text(m->error_reason, row->error_reason, sizeof(row->error_reason));
 	copy_text(m->error_hint, row->error_hint, sizeof(row->error_hint));
@@ -83,7 +87,12 @@ static void load_row(void *ctx, const struct machine_row *row)
 	m->total_bytes = row->total_bytes;
 	m->changed_at_ms = row->changed_at_ms;
 	atomic_store(&m->last_seen_ms, row->last_seen_ms);
-	m->leased_ip = row->leased_ip;
+	m->address = (struct machine_addresses){
+	    .leased_ip = row->leased_ip,
+	    .leased_ip6 = row->leased_ip6,
+	    .seen_ip = row->seen_ip,
+	    .seen_ip6 = row->seen_ip6,
+	};
 	m->error_phase = row->error_phase;
 	replace_text(&m->error_reason, row->error_reason);
 	replace_text(&m->error_hint, row->error_hint);
@@ -405,29 +414,94 @@ void state_local(struct state *s, const struct mac *mac, const char *name)
 	writer_kick(s->writer);
 }
 
-void state_leased(
-    struct state *s, const struct mac *mac, const char *name, struct in_addr ip)
+static void lease_event(
+    struct state *s, struct machine *m, enum event_kind kind, const char *text, int64_t now)
+{
+	record(s, m, kind, text, now);
+	machine_mark_dirty(&s->table, m);
+}
+
+static void took_ip4(struct state *s, struct machine *m, struct in_addr ip, int64_t now)
+{
+	char text[INET_ADDRSTRLEN];
+
+	if (m->address.leased_ip.s_addr != ip.s_addr ||
+	    now - m->leased_at_ms >= LEASE_EVENT_EVERY_MS)
+		lease_event(s, m, EVENT_DHCP, inet_ntop(AF_INET, &ip, text, sizeof(text)), now);
+	if (m->address.seen_ip.s_addr == ip.s_addr)
+		m->address.seen_ip.s_addr = 0;
+	m->address.leased_ip = ip;
+	m->leased_at_ms = now;
+}
+
+static void took_ip6(struct state *s, struct machine *m, const struct in6_addr *ip, int64_t now)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (!ip6_equal(&m->address.leased_ip6, ip))
+		lease_event(s, m, EVENT_DHCP, inet_ntop(AF_INET6, ip, text, sizeof(text)), now);
+	if (ip6_equal(&m->address.seen_ip6, ip))
+		m->address.seen_ip6 = in6addr_any;
+	m->address.leased_ip6 = *ip;
+}
+
+void state_leased(struct state *s, const struct mac *mac, const char *name, const struct lease *l)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
-	char text[32] = "released";
 
 	if (!m)
 		return;
-	bool same = m->leased_ip.s_addr == ip.s_addr;
-	if (!same || (ip.s_addr && now - m->leased_at_ms >= LEASE_EVENT_EVERY_MS)) {
-		const uint8_t *b = (const uint8_t *)&ip.s_addr;
-
-		if (ip.s_addr)
-			snprintf(text, sizeof(text), "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
-		m->leased_ip = ip;
-		m->leased_at_ms = now;
-		record(s, m, ip.s_addr ? EVENT_DHCP : EVENT_LEASE, text, now);
-		machine_mark_dirty(&s->table, m);
-	}
-	if (ip.s_addr)
+	struct machine_addresses *a = &m->address;
+	if (!l->gone) {
+		if (l->six)
+			took_ip6(s, m, &l->ip6, now);
+		else
+			took_ip4(s, m, l->ip, now);
 		machine_touch(&s->table, m, now);
+	} else if (l->six && ip6_equal(&a->leased_ip6, &l->ip6)) {
+		a->leased_ip6 = in6addr_any;
+		lease_event(s, m, EVENT_LEASE, "released", now);
+	} else if (!l->six && a->leased_ip.s_addr == l->ip.s_addr) {
+		a->leased_ip.s_addr = 0;
+		lease_event(s, m, EVENT_LEASE, "released", now);
+	}
 	machine_unlock(&s->table, m);
+}
+
+/* What it has by DHCP is the lease's to tell: only another address is remembered. */
+void state_seen_from(
+    struct state *s, const struct mac *mac, const char *name, const char *source)
+{
+	struct in_addr ip = {0};
+	struct in6_addr ip6 = in6addr_any;
+
+	if (inet_pton(AF_INET, source, &ip) != 1 && inet_pton(AF_INET6, source, &ip6) != 1)
+		return;
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	if (!m)
+		return;
+	struct machine_addresses *a = &m->address, before = *a;
+	if (ip.s_addr)
+		a->seen_ip.s_addr = ip.s_addr == a->leased_ip.s_addr ? 0 : ip.s_addr;
+	else
+		a->seen_ip6 = ip6_equal(&ip6, &a->leased_ip6) ? in6addr_any : ip6;
+	if (memcmp(&before, a, sizeof(before)) != 0)
+		machine_mark_dirty(&s->table, m);
+	machine_unlock(&s->table, m);
+}
+
+bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out)
+{
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+
+	memset(out, 0, sizeof(*out));
+	if (!m)
+		return false;
+	machine_lock(&s->table, m);
+	*out = m->address;
+	machine_unlock(&s->table, m);
+	return true;
 }
 
 /* ---- life and the file ------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include "boot_handler/boot.h"
 #include "boot_handler/db.h"
+#include "boot_handler/lease.h"
 #include "boot_handler/machine.h"
 #include "boot_handler/report.h"
 #include "lib/err.h"
@@ -56,8 +57,16 @@ must_check int state_became_ready(struct state *s, const struct mac *mac, const 
 void state_reinstall(struct state *s, const struct mac *mac, const char *name);
 void state_local(struct state *s, const struct mac *mac, const char *name);
 
-/* dnsmasq gave (ip) or took (0) an address. */
-void state_leased(struct state *s, const struct mac *mac, const char *name, struct in_addr ip);
+/* dnsmasq gave or took an address. */
+void state_leased(
+    struct state *s, const struct mac *mac, const char *name, const struct lease *lease);
+/* A call that was this machine's own came from `source` (an address as text; anything else is left
+ * alone). Not to be told of what firmware asks for: a system may have another address. */
+void state_seen_from(
+    struct state *s, const struct mac *mac, const char *name, const char *source);
+/* The addresses that it is known by, leased and seen, each zero when there is none. The one that it
+ * has is the seen one, else the leased one. False for a machine never seen. */
+bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out);
 
 /* Copies all that is known; false, and a blank "declared" row, for a machine never seen. */
 bool state_row(struct state *s, const struct mac *mac, struct machine_row *row);

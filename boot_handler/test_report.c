@@ -153,8 +153,9 @@ static void keys(void **state)
 static void leases(void **state)
 {
 	static const char *const wrong[] = {"", "add", "add 52:54:00:00:00:11", "tftp 1 2",
-	    "add 52:54:00:00:00:11 fd00::1", "add 52:54:00:00:00:11 1.2.3.4 x",
-	    "add 06-52:54:00:00:00:11 1.2.3.4"};
+	    "add 52:54:00:00:00:11 fd00::1::", "add 52:54:00:00:00:11 1.2.3.4 x y",
+	    "add 06-52:54:00:00:00:11 1.2.3.4", "add 00:01:00:01:2a fd00::1"};
+	static const char six[] = "old - fd00::1 web1.pvmlab.local";
 	struct err e = ERR_INIT;
 	struct lease lease;
 
@@ -163,7 +164,11 @@ static void leases(void **state)
 		assert_int_equal(lease_parse(wrong[i], strlen(wrong[i]), &lease, &e), -EINVAL);
 	assert_int_equal(lease_parse("add 52:54:00:00:00:11 1.2.3.4", 29, &lease, &e), 0);
 	assert_int_equal(lease.ip.s_addr, htonl(0x01020304));
-	assert_false(lease.gone);
+	assert_false(lease.gone || lease.six || lease.name[0]);
+	assert_true(lease.has_mac);
+	assert_int_equal(lease_parse(six, strlen(six), &lease, &e), 0);
+	assert_true(lease.six && !lease.has_mac && ip6_is_set(&lease.ip6));
+	assert_string_equal(lease.name, "web1");
 	assert_int_equal(lease_parse("del 52:54:00:00:00:11 1.2.3.4", 29, &lease, &e), 0);
 	assert_true(lease.gone);
 }

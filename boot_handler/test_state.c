@@ -201,14 +201,57 @@ static void orders(void **state)
 static void addresses(void **state)
 {
 	struct in_addr ip = {htonl(0xc0a86463)};
+	struct lease lease = {.ip = ip}, other = {.gone = true, .ip = {htonl(0xc0a86464)}};
+	struct lease six = {.six = true};
+	struct machine_addresses a;
 	struct fixture *f = *state;
 
-	state_leased(f->s, &mac, "web1", ip);
+	assert_int_equal(inet_pton(AF_INET6, "fd00::63", &six.ip6), 1);
+	assert_false(state_addresses(f->s, &mac, &a));
+	state_leased(f->s, &mac, "web1", &lease);
+	state_leased(f->s, &mac, "web1", &six);
+	state_leased(f->s, &mac, "web1", &other); /* an older lease's end is not this one's */
 	assert_int_equal(row_of(f->s).leased_ip.s_addr, ip.s_addr);
 	reopen(f);
-	assert_int_equal(row_of(f->s).leased_ip.s_addr, ip.s_addr);
-	state_leased(f->s, &mac, "web1", (struct in_addr){0});
-	assert_int_equal(row_of(f->s).leased_ip.s_addr, 0);
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.leased_ip.s_addr, ip.s_addr);
+	assert_true(ip6_equal(&a.leased_ip6, &six.ip6));
+	lease.gone = six.gone = true;
+	state_leased(f->s, &mac, "web1", &lease);
+	state_leased(f->s, &mac, "web1", &six);
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.leased_ip.s_addr, 0);
+	assert_false(ip6_is_set(&a.leased_ip6));
+}
+
+static void seen_addresses(void **state)
+{
+	struct lease lease = {.ip = {htonl(0xc0a86463)}};
+	struct machine_addresses a;
+	struct fixture *f = *state;
+
+	state_leased(f->s, &mac, "web1", &lease);
+	state_seen_from(f->s, &mac, "web1", "192.168.100.99"); /* its lease */
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.seen_ip.s_addr, 0);
+	state_seen_from(f->s, &mac, "web1", "192.168.100.50");
+	state_seen_from(f->s, &mac, "web1", "fd00::50");
+	state_seen_from(f->s, &mac, "web1", "");
+	state_seen_from(f->s, &mac, "web1", "unix:");
+	reopen(f);
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.seen_ip.s_addr, htonl(0xc0a86432));
+	assert_true(ip6_is_set(&a.seen_ip6));
+	/* The lease ends, the static address stays; once leased, the lease has the word. */
+	lease.gone = true;
+	state_leased(f->s, &mac, "web1", &lease);
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.seen_ip.s_addr, htonl(0xc0a86432));
+	lease = (struct lease){.ip = a.seen_ip};
+	state_leased(f->s, &mac, "web1", &lease);
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.seen_ip.s_addr, 0);
+	assert_int_equal(a.leased_ip.s_addr, lease.ip.s_addr);
 }
 
 struct seen {
@@ -424,6 +467,7 @@ int main(void)
 	    TEST(interrupted_and_failed),
 	    TEST(orders),
 	    TEST(addresses),
+	    TEST(seen_addresses),
 	    TEST(events),
 	    TEST(logs),
 	    TEST(survives_restart),
