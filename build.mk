@@ -71,6 +71,7 @@ LIB_SRC := \
 	lib/json_text.c \
 	lib/log.c \
 	lib/plan.c \
+	lib/smbios_id.c \
 	lib/storage.c \
 	lib/vm.c \
 	lib/vm_claims.c \
@@ -185,6 +186,7 @@ VMLAB_SRC := \
 	vmlab/stop.c \
 	vmlab/table.c \
 	vmlab/up.c \
+	vmlab/vm_uuid.c \
 	vmlab/watch.c
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
@@ -192,6 +194,7 @@ TESTS := \
 	lib/test_addr \
 	lib/test_disk_choice \
 	lib/test_plan \
+	lib/test_smbios_id \
 	lib/test_storage \
 	lib/test_vm \
 	lib/test_vm_store \

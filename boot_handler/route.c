@@ -1,9 +1,9 @@
 #include "boot_handler/route.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
+#include "lib/smbios_id.h"
 #include "lib/vm.h"
 
 int route_decode(const char *text, size_t len, bool form, char *out, size_t size)
@@ -111,36 +111,33 @@ static int parse_name(struct piece p, struct route *out, struct err *e)
 
 static int parse_uuid(struct piece p, struct route *out, struct err *e)
 {
-	char text[sizeof(out->uuid)];
+	char text[sizeof(out->uuid)], uuid[sizeof(out->uuid)];
 	int n = route_decode(p.text, p.len, false, text, sizeof(text));
 
 	if (n == 0)
 		return 0;
-	bool good = n == 36;
-	for (int i = 0; good && i < n; i++) {
-		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-		good = hyphen ? text[i] == '-' : hex_digit(text[i]) >= 0;
-		text[i] = (char)tolower((unsigned char)text[i]);
-	}
-	if (!good)
+	if (n < 0 || !smbios_uuid_parse(text, uuid))
 		return err_set(e, EINVAL,
 		    "uuid is malformed: write it like 123e4567-e89b-12d3-a456-426614174000");
-	memcpy(out->uuid, text, sizeof(text));
+	if (!smbios_uuid_unset(uuid))
+		memcpy(out->uuid, uuid, sizeof(uuid));
 	return 0;
 }
 
-/* Machines carry the oddest serial numbers; one that cannot be a key is as good as none. */
+/* Machines carry the oddest serial numbers, some with blanks up to a field's width; one that cannot
+ * be in a definition is as good as none. */
 static void parse_serial(struct piece p, struct route *out)
 {
-	char text[sizeof(out->serial)];
+	char text[128];
+	int len = route_decode(p.text, p.len, false, text, sizeof(text));
+	const char *start = text + (len < 0 ? 0 : strspn(text, " "));
 
-	memset(text, 0, sizeof(text));
-	if (route_decode(p.text, p.len, false, text, sizeof(text)) < 0)
+	if (len < 0)
 		return;
-	for (const char *c = text; *c; c++)
-		if (!isprint((unsigned char)*c))
-			return;
-	memcpy(out->serial, text, sizeof(text));
+	while (len > 0 && text[len - 1] == ' ')
+		text[--len] = '\0';
+	if (smbios_serial_valid(start) && !smbios_serial_unset(start))
+		memcpy(out->serial, start, strlen(start) + 1);
 }
 
 static int parse_arch(struct piece p, struct route *out, struct err *e)

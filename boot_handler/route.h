@@ -13,6 +13,7 @@
 
 #include "lib/addr.h"
 #include "lib/err.h"
+#include "lib/smbios_id.h"
 
 /* Longest request target looked at, in bytes; a longer one is malformed. */
 #define ROUTE_TARGET_MAX 2048
@@ -57,8 +58,9 @@ struct route {
 	enum route_arch arch;
 	enum route_document document;
 	enum route_action action;
-	char uuid[37];   /* lower case; empty when absent */
-	char serial[65]; /* printable ASCII; empty when absent or not printable */
+	/* Empty when absent, or one that vendors leave unset (smbios_id.h). */
+	char uuid[SMBIOS_UUID_SIZE]; /* lower case */
+	char serial[SMBIOS_SERIAL_MAX + 1];
 	char name[64];   /* valid VM name; empty when absent */
 	bool has_after;  /* ROUTE_EVENTS: `after` was given; else the newest ones are wanted */
 	uint64_t after;  /* ROUTE_EVENTS: ids greater than this */

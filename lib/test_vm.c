@@ -67,7 +67,7 @@ static void every_field_is_read(void **state)
 	    "\"arch\":\"aarch64\",\"distro\":\"ubuntu-24.04\",\"hostname\":\"db.example.org\","
 	    "\"role\":\"target\",\"cpus\":4,\"memory\":1536,\"disks\":[{\"size\":\"8GiB\"},"
 	    "{\"match\":{\"serial\":\"x\"}},{\"size\":\"512m\"}],\"firmware\":\"uefi\","
-	    "\"uuid\":\"6F1C2A34-5B6D-4E7F-8A9B-0C1D2E3F4A5B\",\"serial\":\"CZ 3021/A\","
+	    "\"uuid\":\"6F1C2A34-5B6D-4E7F-8A9B-0C1D2E3F4A5B\",\"serial\":\"CZ 3021/A,(b)\","
 	    "\"mode\":\"shell\",\"after_install\":\"kexec\",\"kernel_args\":\"quiet a.b=1,2\","
 	    "\"ssh_keys\":[\"" KEY "\"],\"ssh_key\":\"" KEY "\\n\",\"pxeboot\":false,"
 	    "\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\",\"ssh_port\":2222,"
@@ -98,7 +98,7 @@ static void every_field_is_read(void **state)
 	assert_true(vm->disk_bytes[2] == 512 * MIB);
 	assert_true(vm->disk_bytes[3] == 0);
 	assert_string_equal(vm->uuid, "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b");
-	assert_string_equal(vm->serial, "CZ 3021/A");
+	assert_string_equal(vm->serial, "CZ 3021/A,(b)");
 	assert_int_equal(vm->mode, VM_MODE_SHELL);
 	assert_int_equal(vm->after_install, VM_AFTER_KEXEC);
 	assert_string_equal(vm->kernel_args, "quiet a.b=1,2");
@@ -282,8 +282,12 @@ static const struct {
     {HEAD "\"firmware\":\"efi\"}", 2, 13, "\"uefi\", \"bios\""},
     {HEAD "\"firmware\":\"bios\",\"arch\":\"arm64\"}", 2, 13, "only with"},
     {HEAD "\"uuid\":\"6f1c2a34\"}", 2, 9, "not a UUID"},
-    {HEAD "\"uuid\":\"00000000-0000-0000-0000-000000000000\"}", 2, 9, "not a UUID"},
-    {HEAD "\"serial\":\"a,b\"}", 2, 11, "serial number"},
+    {HEAD "\"uuid\":\"00000000-0000-0000-0000-000000000000\"}", 2, 9, "whose vendor set no UUID"},
+    {HEAD "\"uuid\":\"FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF\"}", 2, 9, "whose vendor set no UUID"},
+    {HEAD "\"uuid\":\"03000200-0400-0500-0006-000700080009\"}", 2, 9, "whose vendor set no UUID"},
+    {HEAD "\"serial\":\"Default string\"}", 2, 11, "whose vendor set no serial number"},
+    {HEAD "\"serial\":\"To Be Filled By O.E.M.\"}", 2, 11, "whose vendor set no serial number"},
+    {HEAD "\"serial\":\"\u00e4\"}", 2, 11, "serial number"},
     {HEAD "\"serial\":\" a\"}", 2, 11, "serial number"},
     {HEAD "\"hostname\":\"a..b\"}", 2, 13, "not a host name"},
     {HEAD "\"hostname\":\"a_b\"}", 2, 13, "not a host name"},

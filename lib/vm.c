@@ -90,12 +90,15 @@ const struct vm_field vm_fields[] = {
     {"uuid", vm_read_uuid, VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 	"\"}",
-	"SMBIOS system UUID; a machine that boots with an unknown MAC is found by it.", NULL,
+	"SMBIOS system UUID; a machine that boots with an unknown MAC is found by it. One that "
+	"vendors leave unset, such as all zeros, is refused. `vmlab` gives a VM without it one of "
+	"its own, the same each time.",
+	NULL,
 	"\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
     {"serial", vm_read_serial, VM_FIELD_OWN,
-	"{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._/+:-]([A-Za-z0-9 "
-	"._/+:-]{0,62}[A-Za-z0-9._/+:-])?$\"}",
-	"SMBIOS system serial number; a machine that boots with an unknown MAC is found by it.",
+	"{\"type\":\"string\",\"pattern\":\"^[!-~]([ -~]{0,62}[!-~])?$\"}",
+	"SMBIOS system serial number, printable ASCII; a machine that boots with an unknown MAC is "
+	"found by it. One that vendors leave unset, such as `Default string`, is refused.",
 	NULL, "\"CZ3021ABCD\""},
     {"mode", vm_read_mode, 0, "{\"enum\":[\"install\",\"local\",\"shell\"]}",
 	"What a network boot does: `install` installs once and boots from disk from then on, "

@@ -7,14 +7,13 @@
 #define LIB_VM_FIELD_H
 
 #include "json_text.h"
+#include "smbios_id.h"
 #include "vm.h"
-
-#define VM_UUID_TEXT_SIZE 37
 
 /* A definition while it is read. The strings of `draft` are borrowed from the JSON values. */
 struct vm_reader {
 	struct vm draft;
-	char uuid[VM_UUID_TEXT_SIZE];
+	char uuid[SMBIOS_UUID_SIZE];
 	struct cidr4 subnet; /* prefix 0: none */
 	struct cidr6 subnet6;
 	bool from_defaults; /* the value at hand comes from _defaults.json */

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "smbios_id.h"
+
 #define MIB (UINT64_C(1) << 20)
 #define MEMORY_MIN_BYTES (64 * MIB)
 #define MEMORY_MAX_BYTES (16 * MIB * MIB) /* 16 TiB */
@@ -312,21 +314,18 @@ int vm_read_role(struct vm_reader *r, json_t *value)
 int vm_read_uuid(struct vm_reader *r, json_t *value)
 {
 	const char *s;
-	bool zero = true;
 
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
-	bool ok = strlen(s) == VM_UUID_TEXT_SIZE - 1;
-	for (size_t i = 0; ok && i < VM_UUID_TEXT_SIZE - 1; i++) {
-		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-		ok = hyphen ? s[i] == '-' : isxdigit((unsigned char)s[i]) != 0;
-		zero = zero && (hyphen || s[i] == '0');
-		r->uuid[i] = (char)tolower((unsigned char)s[i]);
-	}
-	if (!ok || zero)
+	if (!smbios_uuid_parse(s, r->uuid))
 		return vm_refuse(r,
 		    "\"%.40s\" is not a UUID: write one such as "
 		    "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b",
+		    s);
+	if (smbios_uuid_unset(r->uuid))
+		return vm_refuse(r,
+		    "%s is what firmware shows whose vendor set no UUID, the same on many machines: "
+		    "leave it out, the MAC address tells this one",
 		    s);
 	r->draft.uuid = r->uuid;
 	return 0;
@@ -338,10 +337,16 @@ int vm_read_serial(struct vm_reader *r, json_t *value)
 
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
-	if (!vm_text_is(s, VM_ALNUM " ._/+:-", 1, 64) || s[0] == ' ' || s[strlen(s) - 1] == ' ')
-		return vm_refuse(r, "must be the SMBIOS serial number: 1 to 64 letters, digits, "
-				    "spaces or ._/+:- with no "
-				    "space at either end");
+	if (!smbios_serial_valid(s))
+		return vm_refuse(r,
+		    "must be the SMBIOS serial number: 1 to %d printable ASCII characters with no "
+		    "space at either end",
+		    SMBIOS_SERIAL_MAX);
+	if (smbios_serial_unset(s))
+		return vm_refuse(r,
+		    "\"%s\" is what firmware shows whose vendor set no serial number, the same on "
+		    "many machines: leave it out, the MAC address tells this one",
+		    s);
 	r->draft.serial = (char *)s;
 	return 0;
 }

@@ -319,6 +319,7 @@ def _():
 def _():
     check(installs(ipxe(STRANGER, uuid="0F0E0D0C-0B0A-4908-8706-050403020100")), "not known by its UUID")
     check(installs(ipxe(STRANGER, serial="ALPHA-1")), "not known by its serial number")
+    check(installs(ipxe(STRANGER, serial="%20ALPHA-1%20%20")), "not known by its serial number with blanks around it")
 
 
 @suite.test("an unknown machine waits, sees its MAC, and asks again", needs=[UP])

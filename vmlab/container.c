@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "vmlab/vm_uuid.h"
 
 #define MIB (1024 * 1024)
 
@@ -23,6 +24,18 @@ char *container_disk_volume(const struct lab *lab, const char *vm)
 	return container_name(lab, "disk", vm);
 }
 
+/* Appends key=value to a spec; what separates pairs is written as %3B. */
+static void print_pair(FILE *f, const char *key, const char *value)
+{
+	fprintf(f, "%s%s=", ftell(f) > 0 ? ";" : "", key);
+	for (; *value; value++) {
+		if (*value == ';' || *value == '%')
+			fprintf(f, "%%%02X", (unsigned)*value);
+		else
+			fputc(*value, f);
+	}
+}
+
 char *container_net_spec(const struct lab *lab)
 {
 	char *spec;
@@ -32,12 +45,22 @@ char *container_net_spec(const struct lab *lab)
 
 char *container_stack_spec(const struct lab *lab)
 {
-	char *spec;
+	char *spec = NULL;
+	size_t len;
+	FILE *f = open_memstream(&spec, &len);
 
-	return asprintf(&spec, "vms=%s;images=%s;cidr=%s;domain=%s;reach=%s", lab->vms_dir,
-		   lab->images_dir, lab->cidr_text, lab->domain, lab->reach) < 0
-		   ? NULL
-		   : spec;
+	if (!f)
+		return NULL;
+	print_pair(f, "vms", lab->vms_dir);
+	print_pair(f, "images", lab->images_dir);
+	print_pair(f, "cidr", lab->cidr_text);
+	print_pair(f, "domain", lab->domain);
+	print_pair(f, "reach", lab->reach);
+	if (fclose(f) != 0) {
+		free(spec);
+		return NULL;
+	}
+	return spec;
 }
 
 static void print_disks(FILE *f, const struct vm *vm)
@@ -46,9 +69,9 @@ static void print_disks(FILE *f, const struct vm *vm)
 		fprintf(f, "%s%" PRIu64, i ? " " : "", vm->disk_bytes[i]);
 }
 
-char *container_vm_spec(const struct vm *vm)
+char *container_vm_spec(const struct lab *lab, const struct vm *vm)
 {
-	char *spec = NULL, mac[MAC_TEXT_SIZE];
+	char *spec = NULL, mac[MAC_TEXT_SIZE], uuid[SMBIOS_UUID_SIZE];
 	size_t len;
 	FILE *f = open_memstream(&spec, &len);
 
@@ -58,8 +81,9 @@ char *container_vm_spec(const struct vm *vm)
 	    "mac=%s;arch=%s;cpus=%u;memory=%" PRIu64 " MiB;disks=", mac_format(&vm->mac, mac),
 	    vm_arch_name(vm->arch), vm->cpus, vm->memory_bytes / MIB);
 	print_disks(f, vm);
-	fprintf(f, ";firmware=%s;uuid=%s;serial=%s", vm_firmware_name(vm->firmware),
-	    vm->uuid ? vm->uuid : "", vm->serial ? vm->serial : "");
+	print_pair(f, "firmware", vm_firmware_name(vm->firmware));
+	print_pair(f, "uuid", vm_uuid_of(lab, vm, uuid));
+	print_pair(f, "serial", vm->serial ? vm->serial : "");
 	if (fclose(f) != 0) {
 		free(spec);
 		return NULL;
@@ -177,10 +201,10 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 void container_vm_args(const struct lab *lab, const struct vm *vm,
     const struct container_vm_options *options, struct argv *a)
 {
-	char mac[MAC_TEXT_SIZE], *disks = NULL;
+	char mac[MAC_TEXT_SIZE], uuid[SMBIOS_UUID_SIZE], *disks = NULL;
 	size_t len;
 
-	common_args(lab, "vm", vm->name, container_vm_spec(vm), a);
+	common_args(lab, "vm", vm->name, container_vm_spec(lab, vm), a);
 	log_args(a);
 	/* A terminal and an open stdin: that is what `vmlab console` attaches to. */
 	argv_adds(a, "--interactive", "--tty");
@@ -204,8 +228,7 @@ void container_vm_args(const struct lab *lab, const struct vm *vm,
 	free(disks);
 	argv_addf(a, "--env=VM_DISK_BUS=%s", options->disk_bus);
 	argv_addf(a, "--env=VM_FIRMWARE=%s", vm_firmware_name(vm->firmware));
-	if (vm->uuid)
-		argv_addf(a, "--env=VM_UUID=%s", vm->uuid);
+	argv_addf(a, "--env=VM_UUID=%s", vm_uuid_of(lab, vm, uuid));
 	if (vm->serial)
 		argv_addf(a, "--env=VM_SERIAL=%s", vm->serial);
 	argv_addf(a, "--env=VM_ACCEL=%s", options->accel);

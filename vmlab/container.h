@@ -36,7 +36,7 @@ void container_vm_args(const struct lab *lab, const struct vm *vm,
 /* Specs; caller frees, NULL without memory. */
 char *container_net_spec(const struct lab *lab);
 char *container_stack_spec(const struct lab *lab);
-char *container_vm_spec(const struct vm *vm);
+char *container_vm_spec(const struct lab *lab, const struct vm *vm);
 
 /* The keys whose values differ, ", " between them; caller frees. "" when the specs are equal, NULL
  * without memory. */

@@ -302,7 +302,7 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 	const struct container *c = container_list_vm(&st->s->containers, vm->name);
 	struct container_vm_options options = st->vm_options;
 	_cleanup_argv_ struct argv run = ARGV_INIT;
-	_cleanup_free_ char *spec = container_vm_spec(vm);
+	_cleanup_free_ char *spec = container_vm_spec(st->s->lab, vm);
 	const char *why_not = NULL;
 
 	if (!spec)

@@ -26,6 +26,7 @@
 #include "vmlab/ssh.h"
 #include "vmlab/start.h"
 #include "vmlab/table.h"
+#include "vmlab/vm_uuid.h"
 
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
 
@@ -217,7 +218,11 @@ static void test_vm_args(void **state)
 	    "--env=VM_NAME=web1", "--env=VM_MAC=52:54:00:aa:bb:cc", "--env=VM_ARCH=arm64",
 	    "--env=VM_CPUS=3", "--env=VM_MEMORY_MIB=512",
 	    "--env=VM_DISKS_BYTES=8589934592 1073741824", "--env=VM_DISK_BUS=nvme",
-	    "--env=VM_FIRMWARE=uefi", "--env=VM_SERIAL=S 1", "--env=VM_ACCEL=tcg",
+	    "--env=VM_FIRMWARE=uefi", "--env=VM_SERIAL=S 1,a;b%", "--env=VM_ACCEL=tcg",
+	    "--env=VM_UUID=9f625fb2-b999-530b-a309-58af86aa84ac",
+	    "--label=vmlab.spec=mac=52:54:00:aa:bb:cc;arch=arm64;cpus=3;memory=512 MiB;"
+	    "disks=8589934592 1073741824;firmware=uefi;"
+	    "uuid=9f625fb2-b999-530b-a309-58af86aa84ac;serial=S 1,a%3Bb%25",
 	    "--env=VM_NIC_ROM=ipxe", "--env=VM_BRIDGE=lab0"};
 	struct container_vm_options options = {
 	    .kvm = false, .accel = "tcg", .nic_rom = "ipxe", .disk_bus = "nvme"};
@@ -228,7 +233,7 @@ static void test_vm_args(void **state)
 	lab_for_test(&lab);
 	struct vm *vm =
 	    vm_from("{\"name\":\"web1\",\"mac\":\"52-54-00-AA-BB-CC\",\"arch\":\"aarch64\","
-		    "\"cpus\":3,\"memory\":\"512M\",\"serial\":\"S 1\","
+		    "\"cpus\":3,\"memory\":\"512M\",\"serial\":\"S 1,a;b%\","
 		    "\"disks\":[{\"size\":\"8G\"},{\"size\":\"1G\"}]}");
 	container_vm_args(&lab, vm, &options, &a);
 	assert_false(a.failed);
@@ -242,6 +247,26 @@ static void test_vm_args(void **state)
 	assert_true(has(&kvm, "--device=/dev/kvm"));
 	vm_free(vm);
 	lab_clear(&lab);
+}
+
+/* Two labs, and names that would run into each other without something between them. */
+static void test_vm_uuid(void **state)
+{
+	static const struct {
+		const char *lab, *vm, *uuid;
+	} cases[] = {
+	    {"lab7", "web1", "9f625fb2-b999-530b-a309-58af86aa84ac"}, /* uuid5 of Python's uuid module */
+	    {"lab7", "web2", "1f284192-b160-55e2-b039-b7175748f5be"},
+	    {"lab", "7-web1", "cbfce92d-486e-53dc-ab37-b63ef7a2c55b"},
+	    {"lab-7", "web1", "4507e43b-d721-5d70-8ae9-af0477a2894b"},
+	};
+	char uuid[SMBIOS_UUID_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		vm_uuid_derive(cases[i].lab, cases[i].vm, uuid);
+		assert_string_equal(uuid, cases[i].uuid);
+	}
 }
 
 static void test_spec_diff(void **state)
@@ -851,6 +876,7 @@ int main(void)
 	    cmocka_unit_test(test_process),
 	    cmocka_unit_test(test_stack_args),
 	    cmocka_unit_test(test_vm_args),
+	    cmocka_unit_test(test_vm_uuid),
 	    cmocka_unit_test(test_spec_diff),
 	    cmocka_unit_test(test_start_decide),
 	    cmocka_unit_test(test_container_list),

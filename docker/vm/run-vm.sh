@@ -29,6 +29,7 @@
 # variables. The network is always first in the boot order: what to boot is the stack's decision.
 # shellcheck disable=SC2054,SC2100 # commas inside QEMU's options are no separators; names no sums
 set -euo pipefail
+export LC_ALL=C
 
 firmware_dir=/usr/share/vmlab/firmware
 disks=/disks
@@ -65,7 +66,8 @@ setting VM_DISKS_BYTES '' '([1-9][0-9]{5,18}( +[1-9][0-9]{5,18})*)?' "sizes in b
 setting VM_DISK_BUS virtio 'virtio|scsi|sata|nvme' "virtio, scsi, sata or nvme"
 setting VM_FIRMWARE uefi 'uefi|bios' "uefi or bios"
 setting VM_UUID '' '([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?' "a UUID"
-setting VM_SERIAL '' '[A-Za-z0-9._:/+-]{0,64}' "at most 64 letters, digits and ._:/+-"
+setting VM_SERIAL '' '([[:graph:]]([[:print:]]{0,62}[[:graph:]])?)?' \
+	"at most 64 printable ASCII characters with no blank at either end"
 setting VM_ACCEL auto 'auto|kvm|tcg' "auto, kvm or tcg"
 setting VM_BRIDGE lab0 '[A-Za-z0-9][A-Za-z0-9_.-]{0,14}' "an interface name"
 setting VM_NICS 1 '[12]' "1 or 2"
@@ -172,7 +174,7 @@ q+=(-boot "menu=off,splash-time=0")
 
 smbios=type=1,manufacturer=vmlab,product=vm
 [[ -z $VM_UUID ]] || { q+=(-uuid "$VM_UUID") && smbios+=,uuid=$VM_UUID; }
-[[ -z $VM_SERIAL ]] || smbios+=,serial=$VM_SERIAL
+[[ -z $VM_SERIAL ]] || smbios+=,serial=${VM_SERIAL//,/,,} # a lone comma ends QEMU's value
 q+=(-smbios "$smbios")
 
 # The second card comes first, so that who takes the first card he finds takes the wrong one.
