@@ -68,6 +68,7 @@ LIB_SRC := \
 	lib/disk_choice.c \
 	lib/err.c \
 	lib/hash_table.c \
+	lib/json_syntax.c \
 	lib/json_text.c \
 	lib/log.c \
 	lib/plan.c \
@@ -193,6 +194,7 @@ VMLAB_SRC := \
 TESTS := \
 	lib/test_addr \
 	lib/test_disk_choice \
+	lib/test_json \
 	lib/test_plan \
 	lib/test_smbios_id \
 	lib/test_storage \

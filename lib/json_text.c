@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_syntax.h"
+
 /* ---- positions --------------------------------------------------------------------------------*/
 
 /* A byte order mark is no column. */
@@ -40,82 +42,6 @@ const char *json_path_format(const struct json_path *path, char *buf, size_t siz
 		used += (size_t)n;
 	}
 	return buf;
-}
-
-/* ---- what is refused before jansson sees it ---------------------------------------------------*/
-
-/* Length of the UTF-8 sequence at text[i], 0 when it is not one (RFC 3629). */
-static size_t utf8_length(const char *text, size_t len, size_t i)
-{
-	const unsigned char *p = (const unsigned char *)text + i;
-	size_t left = len - i;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		return left >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		unsigned char low = p[0] == 0xe0 ? 0xa0 : 0x80, high = p[0] == 0xed ? 0x9f : 0xbf;
-		return left >= 3 && p[1] >= low && p[1] <= high && (p[2] & 0xc0) == 0x80 ? 3 : 0;
-	}
-	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		unsigned char low = p[0] == 0xf0 ? 0x90 : 0x80, high = p[0] == 0xf4 ? 0x8f : 0xbf;
-		return left >= 4 && p[1] >= low && p[1] <= high && (p[2] & 0xc0) == 0x80 &&
-			       (p[3] & 0xc0) == 0x80
-			   ? 4
-			   : 0;
-	}
-	return 0;
-}
-
-static int refuse_control(unsigned char c, bool in_string, struct err *e)
-{
-	if (c == '\0')
-		return err_set(e, EINVAL, "a NUL byte stands in the text: remove it");
-	if (in_string && (c == '\n' || c == '\r'))
-		return err_set(e, EINVAL,
-		    "a line ends inside a string: close the quotes, or write \\n for a line break");
-	if (in_string)
-		return err_set(
-		    e, EINVAL, "a raw control character stands in a string: write \\u%04x", c);
-	return err_set(e, EINVAL, "a control character (code %u) stands in the text: remove it", c);
-}
-
-static int check_text(
-    const char *text, size_t len, unsigned nesting_max, size_t *bad, struct err *e)
-{
-	bool in_string = false;
-	unsigned depth = 0;
-	size_t n;
-
-	for (size_t i = 0; i < len; i += n) {
-		unsigned char c = (unsigned char)text[i];
-		*bad = i;
-		n = utf8_length(text, len, i);
-		if (n == 0)
-			return err_set(e, EINVAL,
-			    "the byte 0x%02x is not UTF-8: save the file in UTF-8 encoding", c);
-		if (c < 0x20 && (in_string || !strchr("\t\n\r", c) || c == '\0'))
-			return refuse_control(c, in_string, e);
-		if (in_string) {
-			if (c == '\\' && i + 1 < len && (unsigned char)text[i + 1] >= 0x20 &&
-			    (unsigned char)text[i + 1] < 0x80)
-				n = 2;
-			else if (c == '"')
-				in_string = false;
-		} else if (c == '"') {
-			in_string = true;
-		} else if (c == '{' || c == '[') {
-			if (++depth > nesting_max)
-				return err_set(e, EINVAL,
-				    "brackets are nested deeper than %u levels: flatten the "
-				    "definition",
-				    nesting_max);
-		} else if ((c == '}' || c == ']') && depth > 0) {
-			depth--;
-		}
-	}
-	return 0;
 }
 
 /* ---- parsing ----------------------------------------------------------------------------------*/
@@ -157,20 +83,12 @@ static int syntax_error(
 
 	*bad = token_start(text, end < len ? end : len);
 	switch (json_error_code(j)) {
-	case json_error_premature_end_of_input:
-		for (*bad = len; *bad > 0 && strchr(" \t\r\n", text[*bad - 1]);)
-			--*bad;
-		return err_set(
-		    e, EINVAL, "the JSON ends too early: a bracket or quote is not closed");
 	case json_error_duplicate_key:
 		return err_set(e, EINVAL, "the key %.*s is given twice: keep one",
 		    (int)(end - *bad < 80 ? end - *bad : 80), text + *bad);
 	case json_error_null_character:
 	case json_error_null_byte_in_key:
 		return err_set(e, EINVAL, "\\u0000 stands in a string: remove it");
-	case json_error_end_of_input_expected:
-		return err_set(e, EINVAL,
-		    "text follows after the closing bracket of the definition: remove it");
 	case json_error_numeric_overflow:
 		return err_set(e, EINVAL, "the number is too large");
 	default:
@@ -193,8 +111,10 @@ json_t *json_text_parse(
 		    "the file is empty: write a JSON object such as {\"name\": \"web1\"}");
 		return NULL;
 	}
-	if (check_text(text, len, nesting_max, bad, e) < 0)
+	if (json_syntax_check(text + bom, len - bom, nesting_max, bad, e) < 0) {
+		*bad += bom;
 		return NULL;
+	}
 
 	json_t *root = json_loadb(text + bom, len - bom, JSON_REJECT_DUPLICATES, &j);
 	if (!root) {
