@@ -372,6 +372,75 @@ static void bad_is_refused_with_its_place(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* ---- all that is wrong with one ----------------------------------------------------------------*/
+
+struct told {
+	char text[2000];
+	unsigned errors, warnings;
+};
+
+static void note(struct told *t, struct vm_where where, const char *text)
+{
+	size_t used = strlen(t->text);
+
+	snprintf(t->text + used, sizeof(t->text) - used, "%d:%d %s\n", where.line, where.column, text);
+}
+
+static void note_error(void *ctx, struct vm_where where, const char *text)
+{
+	((struct told *)ctx)->errors++;
+	note(ctx, where, text);
+}
+
+static void note_a_warning(void *ctx, struct vm_where where, const char *text)
+{
+	((struct told *)ctx)->warnings++;
+	note(ctx, where, text);
+}
+
+static void all_that_is_wrong_is_told(void **state)
+{
+	static const char text[] = "{\"name\": \"Web_1\",\n"
+				   " \"ip\": \"10.0.0.5\", \"subnet\": \"10.0.1.0/24\",\n"
+				   " \"arch\": \"arm64\", \"firmware\": \"bios\",\n"
+				   " \"memory\": \"1 GB\", \"cpus\": \"two\", \"colour\": 1,\n"
+				   " \"disks\": [{\"size\": \"1X\"}, {\"size\": \"2G\"}, 7],\n"
+				   " \"users\": [{\"name\": \"Ann\", \"lock_passwd\": 1}, {}],\n"
+				   " \"hooks\": {\"post_install\": [\"\", \"x\", 3]},\n"
+				   " \"packages\": [\"a b\", \"jq\", \"; rm\"]}";
+	static const char *const wanted[] = {"2:8 \"ip\"", "3:31 \"firmware\"", "4:12 \"memory\"",
+	    "4:28 \"cpus\"", "5:21 \"disks[0].size\"", "5:44 \"disks[2]\"",
+	    "6:21 \"users[0].name\"", "6:43 \"users[0].lock_passwd\"", "6:47 \"users[1]\"",
+	    "7:29 \"hooks.post_install[0]\"", "7:38 \"hooks.post_install[2]\"",
+	    "8:15 \"packages[0]\"", "8:28 \"packages[2]\"", "4:35 \"colour\""};
+	struct told told = {.errors = 0};
+	struct vm_listener listener = {note_a_warning, note_error, &told};
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	struct vm *vm = NULL;
+
+	(void)state;
+	assert_int_equal(
+	    vm_parse_all(text, strlen(text), NULL, &vm, &where, &listener, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "\"mac\" is missing"));
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		if (!strstr(told.text, wanted[i]))
+			fail_msg("not told: %s\nbut:\n%s", wanted[i], told.text);
+	assert_non_null(strstr(told.text, "1:10 \"name\""));
+	assert_int_equal(told.errors, sizeof(wanted) / sizeof(*wanted)); /* with "name", less "colour" */
+	assert_int_equal(told.warnings, 1);
+
+	/* Every table entry that is wrong in one way is told once. */
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		memset(&told, 0, sizeof(told));
+		assert_int_equal(vm_parse_all(bad[i].text, strlen(bad[i].text), NULL, &vm, &where,
+				     &listener, &e),
+		    -EINVAL);
+		if (told.errors > 1)
+			fail_msg("%s\n%s\n%s", bad[i].text, e.msg, told.text);
+	}
+}
+
 static void nul_byte_is_refused(void **state)
 {
 	static const char text[] = "{\"name\":\"a\0b\"}";
@@ -618,6 +687,7 @@ int main(void)
 	    cmocka_unit_test(file_replaces_default),
 	    cmocka_unit_test(sizes_are_parsed),
 	    cmocka_unit_test(bad_is_refused_with_its_place),
+	    cmocka_unit_test(all_that_is_wrong_is_told),
 	    cmocka_unit_test(nul_byte_is_refused),
 	    cmocka_unit_test(size_and_depth_are_limited),
 	    cmocka_unit_test(unknown_keys_are_warnings),

@@ -327,24 +327,27 @@ static void cleanup_json(json_t **j)
 }
 #define _cleanup_json_ _cleanup_(cleanup_json)
 
-static json_t *read_text(const char *text, size_t len, struct vm_where *where, struct err *e)
+static json_t *read_text(struct vm_reader *r)
 {
+	struct vm_where where = {0, 0};
 	size_t bad;
 
-	*where = (struct vm_where){0, 0};
-	if (len > VM_FILE_MAX_BYTES) {
-		err_set(e, EINVAL, "the file has %zu bytes: a definition may have at most %d", len,
-		    VM_FILE_MAX_BYTES);
+	if (r->len > VM_FILE_MAX_BYTES) {
+		err_set(r->e, EINVAL, "the file has %zu bytes: a definition may have at most %d",
+		    r->len, VM_FILE_MAX_BYTES);
+		vm_refuse_at(r, where);
 		return NULL;
 	}
-	json_t *root = json_text_parse(text, len, VM_NESTING_MAX, &bad, e);
-	if (!root)
-		json_text_position(text, bad, &where->line, &where->column);
+	json_t *root = json_text_parse(r->text, r->len, VM_NESTING_MAX, &bad, r->e);
+	if (!root) {
+		json_text_position(r->text, bad, &where.line, &where.column);
+		vm_refuse_at(r, where);
+	}
 	return root;
 }
 
-/* Drops unknown members; with r->strict, refuses the first one. */
-static int drop_unknown_fields(struct vm_reader *r, json_t *root)
+/* Drops unknown members; with r->strict, refuses them. */
+static void drop_unknown_fields(struct vm_reader *r, json_t *root)
 {
 	const char *known[sizeof(vm_fields) / sizeof(vm_fields[0])];
 	const char *key;
@@ -356,12 +359,10 @@ static int drop_unknown_fields(struct vm_reader *r, json_t *root)
 	json_object_foreach_safe(root, next, key, value) {
 		if (find_field(key))
 			continue;
-		if (strcmp(key, "$schema") != 0 &&
-		    vm_unknown_key(r, key, known, vm_field_count) < 0)
-			return -EINVAL;
+		if (strcmp(key, "$schema") != 0)
+			(void)vm_unknown_key(r, key, known, vm_field_count);
 		json_object_del(root, key);
 	}
-	return 0;
 }
 
 static void drop_empty_fields(json_t *root)
@@ -375,7 +376,7 @@ static void drop_empty_fields(json_t *root)
 			json_object_del(root, key);
 }
 
-static int read_fields(struct vm_reader *r, json_t *root, const json_t *defaults)
+static void read_fields(struct vm_reader *r, json_t *root, const json_t *defaults)
 {
 	for (size_t i = 0; i < vm_field_count; i++) {
 		const struct vm_field *f = &vm_fields[i];
@@ -384,38 +385,37 @@ static int read_fields(struct vm_reader *r, json_t *root, const json_t *defaults
 		if (!value && defaults && !(f->flags & VM_FIELD_OWN)) {
 			value = json_object_get(defaults, f->name);
 			r->from_defaults = true;
-			if (value && json_object_set(root, f->name, value) < 0)
-				return err_set(r->e, EINVAL, "out of memory");
+			if (value && json_object_set(root, f->name, value) < 0) {
+				err_set(r->e, EINVAL, "out of memory");
+				vm_refuse_at(r, (struct vm_where){0, 0});
+			}
 		}
 		if (!value)
 			continue;
 		vm_path_key(r, f->name);
-		int rc = f->read(r, value);
+		(void)f->read(r, value);
 		vm_path_leave(r);
-		if (rc < 0)
-			return rc;
 	}
 	r->from_defaults = false;
-	return 0;
 }
 
-static int refuse_field(struct vm_reader *r, const char *field, const char *sentence)
+static void refuse_field(struct vm_reader *r, const char *field, const char *sentence)
 {
 	vm_path_key(r, field);
-	int rc = vm_refuse(r, "%s", sentence);
+	(void)vm_refuse(r, "%s", sentence);
 	vm_path_leave(r);
-	return rc;
 }
 
-static int check_required(struct vm_reader *r, const json_t *root)
+static void check_required(struct vm_reader *r, const json_t *root)
 {
-	for (size_t i = 0; i < vm_field_count; i++)
-		if ((vm_fields[i].flags & VM_FIELD_REQUIRED) &&
-		    !json_object_get(root, vm_fields[i].name))
-			return err_set(r->e, EINVAL,
-			    "\"%s\" is missing: add it, such as \"%s\": %s", vm_fields[i].name,
-			    vm_fields[i].name, vm_fields[i].example);
-	return 0;
+	for (size_t i = 0; i < vm_field_count; i++) {
+		if (!(vm_fields[i].flags & VM_FIELD_REQUIRED) ||
+		    json_object_get(root, vm_fields[i].name))
+			continue;
+		err_set(r->e, EINVAL, "\"%s\" is missing: add it, such as \"%s\": %s",
+		    vm_fields[i].name, vm_fields[i].name, vm_fields[i].example);
+		vm_refuse_at(r, (struct vm_where){0, 0});
+	}
 }
 
 /* The first or last address of a network belongs to no machine (RFC 919; RFC 3021 for /31). */
@@ -438,35 +438,34 @@ static bool in_network6(const struct cidr6 *net, const struct in6_addr *ip)
 	return true;
 }
 
-/* What no single field can tell. */
-static int check_together(struct vm_reader *r)
+/* What no single field can tell. A field that was refused is as good as absent. */
+static void check_together(struct vm_reader *r)
 {
 	struct vm *vm = &r->draft;
 
 	if (vm->ip.s_addr && r->subnet.prefix) {
 		if (!cidr4_contains(&r->subnet, vm->ip))
-			return refuse_field(
-			    r, "ip", "lies outside \"subnet\": correct one of them");
-		if (vm->ip_prefix && vm->ip_prefix != r->subnet.prefix)
-			return refuse_field(
+			refuse_field(r, "ip", "lies outside \"subnet\": correct one of them");
+		else if (vm->ip_prefix && vm->ip_prefix != r->subnet.prefix)
+			refuse_field(
 			    r, "ip", "has another prefix length than \"subnet\": drop one");
-		vm->ip_prefix = r->subnet.prefix;
+		else
+			vm->ip_prefix = r->subnet.prefix;
 	}
 	if (vm->ip.s_addr && is_network_edge(vm->ip, vm->ip_prefix))
-		return refuse_field(
+		refuse_field(
 		    r, "ip", "is the network's own or its broadcast address: take another");
 	if (vm->has_ip6 && r->subnet6.prefix) {
 		if (!in_network6(&r->subnet6, &vm->ip6))
-			return refuse_field(
-			    r, "ipv6", "lies outside \"subnetv6\": correct one of them");
-		if (vm->ip6_prefix && vm->ip6_prefix != r->subnet6.prefix)
-			return refuse_field(
+			refuse_field(r, "ipv6", "lies outside \"subnetv6\": correct one of them");
+		else if (vm->ip6_prefix && vm->ip6_prefix != r->subnet6.prefix)
+			refuse_field(
 			    r, "ipv6", "has another prefix length than \"subnetv6\": drop one");
-		vm->ip6_prefix = r->subnet6.prefix;
+		else
+			vm->ip6_prefix = r->subnet6.prefix;
 	}
 	if (vm->arch == VM_ARCH_ARM64 && vm->firmware == VM_FIRMWARE_BIOS)
-		return refuse_field(r, "firmware", "\"bios\" exists only with \"arch\": \"amd64\"");
-	return 0;
+		refuse_field(r, "firmware", "\"bios\" exists only with \"arch\": \"amd64\"");
 }
 
 static void set_builtin_defaults(struct vm *vm)
@@ -494,56 +493,84 @@ static int pack_definition(struct vm_reader *r, json_t *root, struct vm **out)
 	return *out ? 0 : err_set(r->e, EINVAL, "out of memory");
 }
 
-/* The text as an object of known fields that say something; NULL: r->e says what is wrong. */
+/* The text as an object of known fields that say something; NULL: it was refused. */
 static json_t *start_reading(struct vm_reader *r)
 {
-	_cleanup_json_ json_t *root = read_text(r->text, r->len, r->where, r->e);
+	json_t *root = read_text(r);
 
 	if (!root)
 		return NULL;
 	set_builtin_defaults(&r->draft);
-	if (drop_unknown_fields(r, root) < 0)
-		return NULL;
+	drop_unknown_fields(r, root);
 	drop_empty_fields(root);
-	return steal_ptr(root);
+	return root;
+}
+
+/* 0, or -EINVAL with the first refusal. */
+static int outcome(const struct vm_reader *r, struct vm_where *where, struct err *e)
+{
+	*where = r->first_where;
+	if (r->refusals == 0)
+		return 0;
+	if (e)
+		*e = r->first;
+	return -EINVAL;
+}
+
+int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e)
+{
+	struct err sentence = ERR_INIT;
+	struct vm_reader r = {.text = text, .len = len, .listener = *listener, .e = &sentence};
+
+	_cleanup_json_ json_t *root = start_reading(&r);
+	if (root) {
+		check_required(&r, root);
+		read_fields(&r, root, defaults);
+		check_together(&r);
+	}
+	if (outcome(&r, where, e) < 0)
+		return -EINVAL;
+	if (pack_definition(&r, root, out) < 0)
+		vm_refuse_at(&r, (struct vm_where){0, 0});
+	return outcome(&r, where, e);
 }
 
 int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **out,
     struct vm_where *where, void (*warn)(void *ctx, struct vm_where where, const char *text),
     void *ctx, struct err *e)
 {
-	struct err ignored;
-	struct vm_reader r = {.text = text,
-	    .len = len,
-	    .where = where,
-	    .warn = warn,
-	    .ctx = ctx,
-	    .e = e ? e : &ignored};
+	struct vm_listener listener = {.warn = warn, .ctx = ctx};
 
-	_cleanup_json_ json_t *root = start_reading(&r);
-	if (!root)
-		return -EINVAL;
-	if (check_required(&r, root) < 0 || read_fields(&r, root, defaults) < 0 ||
-	    check_together(&r) < 0)
-		return -EINVAL;
-	return pack_definition(&r, root, out);
+	return vm_parse_all(text, len, defaults, out, where, &listener, e);
 }
 
 int vm_defaults_parse(
     const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e)
 {
-	struct err ignored;
-	struct vm_reader r = {
-	    .text = text, .len = len, .where = where, .e = e ? e : &ignored, .strict = true};
+	return vm_defaults_parse_all(text, len, out, where, &(struct vm_listener){0}, e);
+}
+
+int vm_defaults_parse_all(const char *text, size_t len, json_t **out, struct vm_where *where,
+    const struct vm_listener *listener, struct err *e)
+{
+	struct err sentence = ERR_INIT;
+	struct vm_reader r = {.text = text,
+	    .len = len,
+	    .listener = *listener,
+	    .e = &sentence,
+	    .strict = true};
 
 	_cleanup_json_ json_t *root = start_reading(&r);
-	if (!root)
-		return -EINVAL;
-	for (size_t i = 0; i < vm_field_count; i++)
+	for (size_t i = 0; root && i < vm_field_count; i++)
 		if ((vm_fields[i].flags & VM_FIELD_OWN) && json_object_get(root, vm_fields[i].name))
-			return refuse_field(&r, vm_fields[i].name,
+			refuse_field(&r, vm_fields[i].name,
 			    "belongs to one machine: move it into that machine's own file");
-	if (read_fields(&r, root, NULL) < 0 || check_together(&r) < 0)
+	if (root && r.refusals == 0) {
+		read_fields(&r, root, NULL);
+		check_together(&r);
+	}
+	if (outcome(&r, where, e) < 0)
 		return -EINVAL;
 	*out = steal_ptr(root);
 	return 0;

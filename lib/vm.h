@@ -82,10 +82,24 @@ must_check int vm_parse(const char *text, size_t len, const json_t *defaults, st
     struct vm_where *where,
     void (*warn)(void *ctx, struct vm_where where, const char *text), void *ctx, struct err *e);
 
+/* Who is told of everything that is wrong with a definition. Every function may be NULL. */
+struct vm_listener {
+	void (*warn)(void *ctx, struct vm_where where, const char *text);
+	void (*error)(void *ctx, struct vm_where where, const char *text);
+	void *ctx;
+};
+
+/* As vm_parse(), and `error` is told what else is wrong, after the first problem that `where` and
+ * `e` have. */
+must_check int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e);
+
 /* Parses vms/_defaults.json: same fields except name, mac, ip, ipv6, uuid, serial, which belong to
  * one machine. *out is a new reference. */
 must_check int vm_defaults_parse(
     const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e);
+must_check int vm_defaults_parse_all(const char *text, size_t len, json_t **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e);
 
 void vm_free(struct vm *vm);
 

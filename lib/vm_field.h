@@ -22,10 +22,11 @@ struct vm_reader {
 	const char *text; /* the file, for positions */
 	size_t len;
 	struct json_path path; /* the value at hand */
-	struct vm_where *where;
-	void (*warn)(void *ctx, struct vm_where where, const char *text);
-	void *ctx;
-	struct err *e;
+	struct vm_listener listener;
+	struct err *e;     /* the sentence at hand */
+	unsigned refusals; /* so far; the first one: */
+	struct vm_where first_where;
+	struct err first;
 };
 
 enum {
@@ -47,11 +48,15 @@ struct vm_field {
 extern const struct vm_field vm_fields[];
 extern const size_t vm_field_count;
 
-/* Refuses the value at r->path: position, and `"<path>": <sentence>`. Returns -EINVAL. */
+/* Refuses the value at r->path: position, and `"<path>": <sentence>`. Returns -EINVAL. Reading goes
+ * on with the next value all the same: a person wants to know all that is wrong. */
 int vm_refuse(struct vm_reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* As vm_refuse, with the sentence that is in r->e already. */
 int vm_refuse_err(struct vm_reader *r);
+
+/* Refuses with the sentence in r->e, told as lying there. Returns -EINVAL. */
+int vm_refuse_at(struct vm_reader *r, struct vm_where where);
 
 /* Warns about the unknown member `key` of the object at r->path, or refuses it (-EINVAL). */
 int vm_unknown_key(struct vm_reader *r, const char *key, const char *const *known, size_t count);
@@ -67,7 +72,7 @@ void vm_path_leave(struct vm_reader *r);
 /* `""` and null mean the same as absent. */
 bool vm_value_empty(const json_t *value);
 
-/* Every reader returns 0 or -EINVAL with r->where and r->e set. `value` is not empty. */
+/* Every reader returns 0 or -EINVAL after vm_refuse(). `value` is not empty. */
 int vm_read_name(struct vm_reader *r, json_t *value);
 int vm_read_mac(struct vm_reader *r, json_t *value);
 int vm_read_ip(struct vm_reader *r, json_t *value);

@@ -12,7 +12,7 @@
 #include "json_text.h"
 #include "vm_claims.h"
 
-#define WARNINGS_MAX 20
+#define FURTHER_MAX 50
 /* Time stamps of some file systems count whole seconds: what is younger is looked at again. */
 #define YOUNG_NS (INT64_C(2) * 1000000000)
 
@@ -64,12 +64,13 @@ static bool same_problem(const struct vm_problem_node *a, const struct vm_proble
 	return a && b && strcmp(a->problem.text, b->problem.text) == 0 &&
 	       a->problem.where.line == b->problem.where.line &&
 	       a->problem.where.column == b->problem.where.column &&
+	       a->problem.warning == b->problem.warning &&
 	       a->problem.serving_last_good == b->problem.serving_last_good;
 }
 
 static bool has_problems(const struct vm_file *file)
 {
-	return file->problem || file->warnings;
+	return file->problem || file->further;
 }
 
 void vm_file_set_problem(struct vm_folder *f, struct vm_file *file, struct vm_problem_node *p)
@@ -85,7 +86,7 @@ void vm_file_set_problem(struct vm_folder *f, struct vm_file *file, struct vm_pr
 	f->changed = true;
 }
 
-static void free_warnings(struct vm_problem_node *p)
+static void free_further(struct vm_problem_node *p)
 {
 	while (p) {
 		struct vm_problem_node *next = p->next;
@@ -95,21 +96,21 @@ static void free_warnings(struct vm_problem_node *p)
 }
 
 /* Takes the list over. */
-static void set_warnings(struct vm_folder *f, struct vm_file *file, struct vm_problem_node *list)
+static void set_further(struct vm_folder *f, struct vm_file *file, struct vm_problem_node *list)
 {
-	struct vm_problem_node *a = list, *b = file->warnings;
+	struct vm_problem_node *a = list, *b = file->further;
 
 	while (a && same_problem(a, b)) {
 		a = a->next;
 		b = b->next;
 	}
 	if (!a && !b) {
-		free_warnings(list);
+		free_further(list);
 		return;
 	}
 	f->files_with_problems -= has_problems(file);
-	free_warnings(file->warnings);
-	file->warnings = list;
+	free_further(file->further);
+	file->further = list;
 	f->files_with_problems += has_problems(file);
 	f->changed = true;
 }
@@ -121,7 +122,7 @@ void vm_file_free(struct vm_file *file)
 	vm_node_unref(file->serving);
 	vm_node_unref(file->pending);
 	vm_problem_unref(file->problem);
-	free_warnings(file->warnings);
+	free_further(file->further);
 	free(file);
 }
 
@@ -172,7 +173,7 @@ void vm_file_drop(struct vm_folder *f, struct vm_file *file)
 	vm_file_serve(f, file, NULL);
 	set_pending(file, NULL);
 	vm_file_set_problem(f, file, NULL);
-	set_warnings(f, file, NULL);
+	set_further(f, file, NULL);
 	hash_table_remove(&f->files, name_hash(file->name), file);
 	free(file);
 }
@@ -188,23 +189,44 @@ static void refuse_file(
 	vm_file_set_problem(f, file, vm_problem_new(file->name, where, text, last_good, false));
 }
 
-struct warning_list {
+/* What else is wrong with a file, in the order of its lines. */
+struct further_list {
 	const char *file;
-	struct vm_problem_node *first, **end;
+	struct vm_problem_node *first;
 	unsigned count;
+	bool last_good;
 };
+
+static bool stands_before(struct vm_where a, struct vm_where b)
+{
+	return a.line != b.line ? a.line < b.line : a.column < b.column;
+}
+
+static void add_further(
+    struct further_list *list, struct vm_where where, const char *text, bool warning)
+{
+	struct vm_problem_node **at = &list->first;
+
+	if (list->count++ >= FURTHER_MAX)
+		return;
+	struct vm_problem_node *p =
+	    vm_problem_new(list->file, where, text, !warning && list->last_good, warning);
+	if (!p)
+		return;
+	while (*at && !stands_before(where, (*at)->problem.where))
+		at = &(*at)->next;
+	p->next = *at;
+	*at = p;
+}
 
 static void add_warning(void *ctx, struct vm_where where, const char *text)
 {
-	struct warning_list *list = ctx;
+	add_further(ctx, where, text, true);
+}
 
-	if (list->count++ >= WARNINGS_MAX)
-		return;
-	struct vm_problem_node *p = vm_problem_new(list->file, where, text, false, true);
-	if (p) {
-		*list->end = p;
-		list->end = &p->next;
-	}
+static void add_error(void *ctx, struct vm_where where, const char *text)
+{
+	add_further(ctx, where, text, false);
 }
 
 static bool address_free(const struct vm_folder *f, const struct vm *vm, struct err *e)
@@ -250,18 +272,18 @@ static struct vm_where where_is(const char *text, size_t len, const char *field)
 
 static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text, size_t len)
 {
-	struct warning_list warnings = {.file = file->name, .end = &warnings.first};
+	struct further_list further = {.file = file->name, .last_good = file->serving != NULL};
+	struct vm_listener listener = {add_warning, add_error, &further};
 	struct vm_where where;
 	struct err e = ERR_INIT;
 	struct vm *vm = NULL;
 
-	if (vm_parse(text, len, f->defaults, &vm, &where, add_warning, &warnings, &e) < 0) {
-		free_warnings(warnings.first);
-		set_warnings(f, file, NULL);
+	int r = vm_parse_all(text, len, f->defaults, &vm, &where, &listener, &e);
+	set_further(f, file, further.first);
+	if (r < 0) {
 		refuse_file(f, file, where, e.msg);
 		return;
 	}
-	set_warnings(f, file, warnings.first);
 	if (!address_free(f, vm, &e)) {
 		vm_free(vm);
 		refuse_file(f, file, where_is(text, len, "ip"), e.msg);
@@ -274,16 +296,21 @@ static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text
 
 static void parse_defaults(struct vm_folder *f, const char *text, size_t len)
 {
+	struct vm_file *file = f->defaults_file;
+	struct further_list further = {.file = file->name, .last_good = f->defaults != NULL};
+	struct vm_listener listener = {NULL, add_error, &further};
 	struct vm_where where;
 	struct err e = ERR_INIT;
 	json_t *defaults;
 
-	if (vm_defaults_parse(text, len, &defaults, &where, &e) == 0) {
+	int r = vm_defaults_parse_all(text, len, &defaults, &where, &listener, &e);
+	set_further(f, file, further.first);
+	if (r == 0) {
 		json_decref(f->defaults);
 		f->defaults = defaults;
 		f->blocked = false;
 		f->read_all_again = true;
-		vm_file_set_problem(f, f->defaults_file, NULL);
+		vm_file_set_problem(f, file, NULL);
 		return;
 	}
 	/* Without its defaults a machine could be installed wrongly: better not at all. */
@@ -292,9 +319,9 @@ static void parse_defaults(struct vm_folder *f, const char *text, size_t len)
 		char more[1100];
 		snprintf(more, sizeof(more), "%s; no definition is used before this is corrected",
 		    e.msg);
-		refuse_file(f, f->defaults_file, where, more);
+		refuse_file(f, file, where, more);
 	} else {
-		refuse_file(f, f->defaults_file, where, e.msg);
+		refuse_file(f, file, where, e.msg);
 	}
 }
 
@@ -335,6 +362,7 @@ static void read_content(struct vm_folder *f, struct vm_file *file, const struct
 		char why[300];
 		snprintf(why, sizeof(why), "the file cannot be read: %s", strerror(e.code));
 		file->content = 0;
+		set_further(f, file, NULL);
 		refuse_file(f, file, (struct vm_where){0, 0}, why);
 		return;
 	}
@@ -371,6 +399,7 @@ static void refuse_without_reading(
 		    "the file has %jd bytes: a definition may have at most %d",
 		    (intmax_t)st->st_size, VM_FILE_MAX_BYTES);
 	file->content = 0;
+	set_further(f, file, NULL);
 	refuse_file(f, file, (struct vm_where){0, 0}, text);
 }
 

@@ -19,7 +19,7 @@ struct vm_file {
 	struct vm_node *serving;          /* in force */
 	struct vm_node *pending;          /* newest valid definition, not in force (yet) */
 	struct vm_problem_node *problem;  /* why the newest content is not in force */
-	struct vm_problem_node *warnings; /* a list */
+	struct vm_problem_node *further;  /* a list: warnings, and what else is wrong with it */
 	unsigned seen;                    /* the last scan that saw it */
 	bool young;    /* changed so shortly before it was read that the stamp proves nothing */
 	bool at_start; /* its content was there when the store opened */

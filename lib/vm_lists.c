@@ -21,18 +21,18 @@
 
 /* ---- walking ----------------------------------------------------------------------------------*/
 
-/* Reads the member `key` when it is there. */
-static int member(
+/* Reads the member `key` when it is there. What was refused is noted: the next one is read all the
+ * same. */
+static void member(
     struct vm_reader *r, json_t *object, const char *key, int (*read)(struct vm_reader *, json_t *))
 {
 	json_t *value = json_object_get(object, key);
 
 	if (vm_value_empty(value))
-		return 0;
+		return;
 	vm_path_key(r, key);
-	int rc = read(r, value);
+	(void)read(r, value);
 	vm_path_leave(r);
-	return rc;
 }
 
 static int each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader *, json_t *))
@@ -46,10 +46,8 @@ static int each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader 
 		return vm_refuse(r, "has more than %d entries", LIST_MAX);
 	json_array_foreach(list, i, value) {
 		vm_path_index(r, i);
-		int rc = read(r, value);
+		(void)read(r, value);
 		vm_path_leave(r);
-		if (rc < 0)
-			return rc;
 	}
 	return 0;
 }
@@ -66,8 +64,8 @@ static int want_object(
 		size_t i = 0;
 		while (i < count && strcmp(key, known[i]) != 0)
 			i++;
-		if (i == count && vm_unknown_key(r, key, known, count) < 0)
-			return -EINVAL;
+		if (i == count)
+			(void)vm_unknown_key(r, key, known, count);
 	}
 	return 0;
 }
@@ -149,10 +147,10 @@ static int read_disk(struct vm_reader *r, json_t *value)
 
 	if (r->draft.disk_count == VM_DISKS_MAX)
 		return vm_refuse(r, "is one disk too many: at most %d are possible", VM_DISKS_MAX);
-	if (want_object(r, value, "{\"size\": \"10G\"}", known, COUNT(known)) < 0 ||
-	    member(r, value, "size", read_disk_size) < 0 ||
-	    member(r, value, "match", read_disk_match) < 0)
+	if (want_object(r, value, "{\"size\": \"10G\"}", known, COUNT(known)) < 0)
 		return -EINVAL;
+	member(r, value, "size", read_disk_size);
+	member(r, value, "match", read_disk_match);
 	r->draft.disk_count++;
 	return 0;
 }
@@ -315,13 +313,12 @@ static int read_user(struct vm_reader *r, json_t *value)
 	if (vm_value_empty(json_object_get(value, "name")))
 		return vm_refuse(r, "has no \"name\": add it");
 	for (size_t i = 0; i < COUNT(lines); i++)
-		if (member(r, value, lines[i], read_line) < 0)
-			return -EINVAL;
-	if (member(r, value, "name", read_user_name) < 0 ||
-	    member(r, value, "groups", read_lines_or_line) < 0 ||
-	    member(r, value, "lock_passwd", read_flag) < 0)
-		return -EINVAL;
-	return member(r, value, "ssh_authorized_keys", vm_read_ssh_keys);
+		member(r, value, lines[i], read_line);
+	member(r, value, "name", read_user_name);
+	member(r, value, "groups", read_lines_or_line);
+	member(r, value, "lock_passwd", read_flag);
+	member(r, value, "ssh_authorized_keys", vm_read_ssh_keys);
+	return 0;
 }
 
 int vm_read_users(struct vm_reader *r, json_t *value)
@@ -382,14 +379,14 @@ static int read_write_file(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (vm_value_empty(json_object_get(value, "path")))
 		return vm_refuse(r, "has no \"path\": add it");
-	if (member(r, value, "path", read_file_path) < 0 ||
-	    member(r, value, "content", read_text) < 0 ||
-	    member(r, value, "encoding", read_line) < 0 ||
-	    member(r, value, "owner", read_line) < 0 ||
-	    member(r, value, "permissions", read_permissions) < 0 ||
-	    member(r, value, "append", read_flag) < 0)
-		return -EINVAL;
-	return member(r, value, "defer", read_flag);
+	member(r, value, "path", read_file_path);
+	member(r, value, "content", read_text);
+	member(r, value, "encoding", read_line);
+	member(r, value, "owner", read_line);
+	member(r, value, "permissions", read_permissions);
+	member(r, value, "append", read_flag);
+	member(r, value, "defer", read_flag);
+	return 0;
 }
 
 int vm_read_write_files(struct vm_reader *r, json_t *value)
@@ -466,10 +463,10 @@ int vm_read_storage(struct vm_reader *r, json_t *value)
 	struct storage storage;
 	struct json_path bad;
 
-	if (known_keys(r, value, storage_keys, storage_key_count) < 0 ||
-	    member(r, value, "root", storage_root_known) < 0 ||
-	    member(r, value, "partitions", storage_partitions_known) < 0)
+	if (known_keys(r, value, storage_keys, storage_key_count) < 0)
 		return -EINVAL;
+	member(r, value, "root", storage_root_known);
+	member(r, value, "partitions", storage_partitions_known);
 	if (storage_parse(value, &storage, &bad, r->e) < 0)
 		return refuse_below(r, &bad);
 	return 0;
@@ -488,12 +485,9 @@ static int read_scripts(struct vm_reader *r, json_t *value)
 	json_array_foreach(value, i, script)
 	{
 		vm_path_index(r, i);
-		int rc = json_is_string(script) && json_string_length(script) > 0
-		    ? 0
-		    : vm_refuse(r, "must be a script: a text that is not empty");
+		if (!json_is_string(script) || json_string_length(script) == 0)
+			(void)vm_refuse(r, "must be a script: a text that is not empty");
 		vm_path_leave(r);
-		if (rc < 0)
-			return rc;
 	}
 	return 0;
 }
@@ -509,15 +503,13 @@ int vm_read_hooks(struct vm_reader *r, json_t *value)
 	json_object_foreach(value, key, list)
 	{
 		if (strcmp(key, known[0]) != 0) {
-			if (vm_unknown_key(r, key, known, COUNT(known)) < 0)
-				return -EINVAL;
+			(void)vm_unknown_key(r, key, known, COUNT(known));
 			continue;
 		}
 		vm_path_key(r, key);
-		int rc = vm_value_empty(list) ? 0 : read_scripts(r, list);
+		if (!vm_value_empty(list))
+			(void)read_scripts(r, list);
 		vm_path_leave(r);
-		if (rc < 0)
-			return rc;
 	}
 	return 0;
 }

@@ -45,14 +45,24 @@ static struct vm_where locate(const struct vm_reader *r, bool key)
 	return where;
 }
 
+int vm_refuse_at(struct vm_reader *r, struct vm_where where)
+{
+	if (r->refusals++ == 0) {
+		r->first = *r->e;
+		r->first_where = where;
+	} else if (r->listener.error) {
+		r->listener.error(r->listener.ctx, where, r->e->msg);
+	}
+	return -EINVAL;
+}
+
 int vm_refuse_err(struct vm_reader *r)
 {
 	char path[120];
 
-	*r->where = locate(r, false);
 	err_wrap(r->e, "\"%s\"%s", json_path_format(&r->path, path, sizeof(path)),
 	    r->from_defaults ? " (from _defaults.json)" : "");
-	return -EINVAL;
+	return vm_refuse_at(r, locate(r, false));
 }
 
 int vm_refuse(struct vm_reader *r, const char *fmt, ...)
@@ -114,11 +124,11 @@ int vm_unknown_key(struct vm_reader *r, const char *key, const char *const *know
 	    r->strict ? "" : " and is ignored", nearest ? ": did you mean \"" : "",
 	    nearest ? nearest : "", nearest ? "\"?" : "");
 	if (r->strict) {
-		*r->where = where;
-		return err_set(r->e, EINVAL, "%s", sentence);
+		err_set(r->e, EINVAL, "%s", sentence);
+		return vm_refuse_at(r, where);
 	}
-	if (r->warn)
-		r->warn(r->ctx, where, sentence);
+	if (r->listener.warn)
+		r->listener.warn(r->listener.ctx, where, sentence);
 	return 0;
 }
 
@@ -126,11 +136,11 @@ void vm_warn(struct vm_reader *r, const char *sentence)
 {
 	char text[400], path[120];
 
-	if (!r->warn || r->from_defaults)
+	if (!r->listener.warn || r->from_defaults)
 		return;
 	snprintf(text, sizeof(text), "\"%s\" %s", json_path_format(&r->path, path, sizeof(path)),
 	    sentence);
-	r->warn(r->ctx, locate(r, false), text);
+	r->listener.warn(r->listener.ctx, locate(r, false), text);
 }
 
 /* ---- kinds of values --------------------------------------------------------------------------*/

@@ -20,7 +20,7 @@ struct vm_node {
 
 struct vm_problem_node {
 	atomic_uint refs;
-	struct vm_problem_node *next; /* the file's further warnings; not counted */
+	struct vm_problem_node *next; /* what else is wrong with the file; not counted */
 	struct vm_problem problem;    /* its strings lie in this allocation */
 };
 

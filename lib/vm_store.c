@@ -73,7 +73,9 @@ static int by_file(const void *a, const void *b)
 	const struct vm_problem *y = &(*(struct vm_problem_node *const *)b)->problem;
 	int order = strcmp(x->file, y->file);
 
-	return order ? order : x->where.line - y->where.line;
+	if (order == 0)
+		order = x->where.line - y->where.line;
+	return order ? order : x->where.column - y->where.column;
 }
 
 /* The old order and the few new ones are merged: sorting a hundred thousand again takes long. */
@@ -118,7 +120,7 @@ static size_t add_problems(struct vm_problem_node **list, size_t room, const str
 			list[n] = file->problem;
 		n++;
 	}
-	for (struct vm_problem_node *p = file->warnings; p; p = p->next) {
+	for (struct vm_problem_node *p = file->further; p; p = p->next) {
 		if (list && n < room)
 			list[n] = p;
 		n++;

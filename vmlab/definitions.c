@@ -293,6 +293,13 @@ static void on_warning(void *ctx, struct vm_where where, const char *text)
 	report_add(rp, NULL, rp->file, where, true, text);
 }
 
+static void on_error(void *ctx, struct vm_where where, const char *text)
+{
+	struct report *rp = ctx;
+
+	report_add(rp, NULL, rp->file, where, false, text);
+}
+
 static void validate_folder(
     struct report *rp, const struct lab *lab, const struct vm_snapshot *snap, const char *only)
 {
@@ -308,6 +315,7 @@ static void validate_alone(struct report *rp, const char *path)
 {
 	_cleanup_free_ char *text = NULL, *defaults_path = NULL, *defaults_text = NULL;
 	_cleanup_json_ json_t *defaults = NULL;
+	struct vm_listener listener = {on_warning, on_error, rp};
 	struct vm_where where = {0, 0};
 	struct err e = ERR_INIT, ignored = ERR_INIT;
 	struct vm *vm = NULL;
@@ -318,7 +326,7 @@ static void validate_alone(struct report *rp, const char *path)
 	rp->file = path;
 	int r = file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e);
 	if (r == 0 && strcmp(path + folder, "_defaults.json") == 0) {
-		r = vm_defaults_parse(text, len, &defaults, &where, &e);
+		r = vm_defaults_parse_all(text, len, &defaults, &where, &listener, &e);
 	} else if (r == 0) {
 		size_t defaults_len;
 		if (asprintf(&defaults_path, "%.*s_defaults.json", folder, path) < 0)
@@ -327,7 +335,7 @@ static void validate_alone(struct report *rp, const char *path)
 			&ignored) == 0 &&
 		    vm_defaults_parse(defaults_text, defaults_len, &defaults, &where, &ignored) < 0)
 			defaults = NULL;
-		r = vm_parse(text, len, defaults, &vm, &where, on_warning, rp, &e);
+		r = vm_parse_all(text, len, defaults, &vm, &where, &listener, &e);
 	}
 	if (r < 0)
 		report_add(rp, NULL, path, where, false, e.msg);
@@ -362,7 +370,7 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 		snap = vm_store_snapshot(store);
 	if (count == 0) {
 		validate_folder(rp, lab, snap, NULL);
-		rp->files = vm_snapshot_count(snap) + rp->errors;
+		rp->files = vm_snapshot_count(snap);
 	}
 	for (int i = 0; i < count; i++) {
 		const char *base = snap ? in_folder(lab, files[i]) : NULL;
