@@ -78,6 +78,7 @@ LIB_SRC := \
 	lib/vm_claims.c \
 	lib/vm_file.c \
 	lib/vm_folder.c \
+	lib/vm_holders.c \
 	lib/vm_lists.c \
 	lib/vm_read.c \
 	lib/vm_schema.c \

@@ -4,7 +4,9 @@
 
 #include "boot_handler/image.h"
 #include "boot_handler/keys.h"
+#include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/vm_holders.h"
 #include "lib/vm_store.h"
 
 struct tally {
@@ -14,11 +16,15 @@ struct tally {
 
 static int check_vms(const struct options *options, struct tally *tally, struct err *e)
 {
-	struct vm_store_options store_options = {
-	    .dir = options->vms, .lab = options->has_lab ? &options->lab : NULL};
+	_cleanup_free_ char *holders = NULL;
 	struct vm_store *store;
 
-	int r = vm_store_open(&store_options, &store, e);
+	int r = vm_holders_read(options->holders, &holders, e);
+	struct vm_store_options store_options = {.dir = options->vms,
+	    .lab = options->has_lab ? &options->lab : NULL,
+	    .holders = holders};
+	if (r == 0)
+		r = vm_store_open(&store_options, &store, e);
 	if (r < 0)
 		return r;
 	const struct vm_snapshot *snapshot = vm_store_snapshot(store);

@@ -13,7 +13,9 @@
 #include "boot_handler/options.h"
 #include "boot_handler/server.h"
 #include "boot_handler/services.h"
+#include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/vm_holders.h"
 
 #define RETRY_S 1
 
@@ -70,14 +72,41 @@ static void log_problems(struct vm_store *store)
 	vm_snapshot_unref(snapshot);
 }
 
-static void watch(struct services *services)
+/* What the memory of holders costs: a fiftieth of a processor at most. */
+#define HOLDERS_PAUSE 50
+
+struct keeper {
+	const char *path;
+	bool due;
+	int64_t not_before_ms;
+};
+
+static void keep_holders(struct keeper *k, struct vm_store *store)
 {
+	const struct vm_snapshot *snapshot = vm_store_snapshot(store);
+	struct err e = ERR_INIT;
+	int cost_ms = 0;
+
+	if (vm_holders_write(k->path, snapshot, &cost_ms, &e) < 0)
+		log_warn("who holds which name and address cannot be kept: %s", e.msg);
+	vm_snapshot_unref(snapshot);
+	k->due = false;
+	k->not_before_ms = now_ms() + (int64_t)cost_ms * HOLDERS_PAUSE;
+}
+
+static void watch(struct services *services, const char *holders)
+{
+	struct keeper keeper = {.path = holders, .due = true};
 	struct err e = ERR_INIT;
 
 	while (!stopping) {
-		int r = vm_store_wait(services->store, -1, &e);
+		int64_t left = keeper.not_before_ms - now_ms();
+		if (keeper.due && left <= 0)
+			keep_holders(&keeper, services->store);
+		int r = vm_store_wait(services->store, keeper.due ? (int)left : -1, &e);
 
 		if (r == 1) {
+			keeper.due = true;
 			live_publish(services->live);
 			log_problems(services->store);
 		}
@@ -88,13 +117,20 @@ static void watch(struct services *services)
 		else if (!stopping)
 			sleep(RETRY_S);
 	}
+	if (keeper.due)
+		keep_holders(&keeper, services->store);
 }
 
 static int start_services(
     const struct options *options, struct services *services, struct err *e)
 {
-	struct vm_store_options store_options = {
-	    .dir = options->vms, .lab = options->has_lab ? &options->lab : NULL};
+	_cleanup_free_ char *holders = NULL;
+
+	if (vm_holders_read(options->holders, &holders, e) < 0)
+		log_warn("who held which name and address is not known: %s", e->msg);
+	struct vm_store_options store_options = {.dir = options->vms,
+	    .lab = options->has_lab ? &options->lab : NULL,
+	    .holders = holders};
 
 	services->urls.base = options->base_url;
 	services->urls.initrds = options->initrds_url_path;
@@ -172,7 +208,7 @@ static int serve(const struct options *options)
 		log_info("serving guests=%s operator=%s base_url=%s", options->listen,
 		    options->operator_listen, options->base_url);
 		log_problems(services.store);
-		watch(&services);
+		watch(&services, options->holders);
 		log_info("stopping");
 	} else {
 		log_error("%s", e.msg);

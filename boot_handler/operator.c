@@ -364,6 +364,16 @@ static void answer_ready(struct services *services, struct server_answer *a)
 	answer_json(a, json_pack("{s:b, s:o}", "ready", ready, "reasons", reasons));
 }
 
+static void answer_holders(struct services *services, struct server_answer *a)
+{
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	char *text = vm_holders_text(snapshot);
+
+	vm_snapshot_unref(snapshot);
+	answer_json(a, json_pack("{s:s}", "holders", text ? text : ""));
+	free(text);
+}
+
 void operator_handle(void *ctx, const struct server_request *request, struct server_answer *a)
 {
 	struct services *services = ctx;
@@ -380,6 +390,9 @@ void operator_handle(void *ctx, const struct server_request *request, struct ser
 		break;
 	case ROUTE_EVENTS:
 		answer_events(services, request->route, a);
+		break;
+	case ROUTE_HOLDERS:
+		answer_holders(services, a);
 		break;
 	case ROUTE_READYZ:
 		answer_ready(services, a);

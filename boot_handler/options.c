@@ -26,6 +26,7 @@ const char options_help[] =
     "  --vms DIR              definitions, one JSON file each            [/vms]\n"
     "  --images DIR           images as <distro>/<arch>/manifest.json    [/srv/images]\n"
     "  --state FILE           what happened to each machine (SQLite)     [/state/vmlab.db]\n"
+    "                         and beside it, FILE.holders: who holds which name and address\n"
     "  --authorized-keys FILE public SSH keys for every machine's user; read again when changed\n"
     "\n"
     "Where it listens:\n"
@@ -184,6 +185,15 @@ static int validate(struct options *o, struct err *e)
 	return 0;
 }
 
+static int derive_holders(struct options *o, struct err *e)
+{
+	int n = snprintf(o->holders, sizeof(o->holders), "%s.holders", o->state);
+
+	return n > 0 && n < (int)sizeof(o->holders)
+	    ? 0
+	    : err_set(e, EINVAL, "--state has a path that is too long");
+}
+
 static void derive_lease_socket(struct options *o)
 {
 	const char *path = listen_unix_path(o->listen);
@@ -231,5 +241,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	if (r < 0)
 		return r;
 	derive_lease_socket(out);
+	if (derive_holders(out, e) < 0)
+		return -EINVAL;
 	return OPTIONS_RUN;
 }

@@ -358,6 +358,10 @@ static int parse_operator(struct piece path, struct piece query, struct route *o
 		return parse_vms(path, out, e);
 	if (piece_is(segment[2], "events") && path.len == 0)
 		return parse_events(query, out, e);
+	if (piece_is(segment[2], "holders") && path.len == 0) {
+		out->kind = ROUTE_HOLDERS;
+		return 0;
+	}
 	return not_found(e);
 }
 

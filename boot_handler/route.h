@@ -36,6 +36,7 @@ enum route_kind {
 	ROUTE_VM,
 	ROUTE_ACTION,
 	ROUTE_EVENTS,
+	ROUTE_HOLDERS, /* who holds which name and address: vm_holders_text() */
 };
 
 enum route_document {

@@ -78,12 +78,14 @@ static const struct row table[] = {
     {O, "/api/v1/vms/", -EINVAL, 0},
     {O, "/api/v1/vms/-x", -EINVAL, 0},
     {O, "/api/v1/events", 0, ROUTE_EVENTS},
+    {O, "/api/v1/holders", 0, ROUTE_HOLDERS},
     {O, "/api/v1/events?after=12&limit=5&vm=web1", 0, ROUTE_EVENTS},
     {O, "/api/v1/events?after=-1", -EINVAL, 0},
     {O, "/api/v1/events?after=99999999999999999999", -EINVAL, 0},
     {O, "/api/v1/events?limit=0", -EINVAL, 0},
     {O, "/api/v1/events?limit=1001", -EINVAL, 0},
     {O, "/api/v2/vms", ROUTE_NOT_FOUND, 0},
+    {O, "/api/v1/holders/x", ROUTE_NOT_FOUND, 0},
     {O, "/ipxe?mac=" MAC, ROUTE_NOT_FOUND, 0},
 };
 

@@ -148,6 +148,15 @@ static void unchanged(struct lab *lab)
 	assert_int_equal(vm_store_wait(lab->store, RESCAN_MS * 2 + 50, &e), 0);
 }
 
+/* As changed(), also when what was done made no difference. */
+static void settled(struct lab *lab)
+{
+	struct err e = ERR_INIT;
+
+	assert_true(vm_store_wait(lab->store, RESCAN_MS * 2 + 20, &e) >= 0);
+	take_snapshot(lab);
+}
+
 static int mac_of(const struct lab *lab, const char *name)
 {
 	const struct vm *vm = vm_snapshot_by_name(lab->snap, name);
@@ -627,6 +636,151 @@ static void collider_at_start_may_go(void **state)
 	assert_int_equal(vm_snapshot_problem_count(lab->snap), 0);
 }
 
+/* ---- memory of who was first -------------------------------------------------------------------*/
+
+/* A second store on the same folder that knows what the first one holds: the stack's other program,
+ * the stack after a restart, or the command line. */
+static const struct vm_snapshot *see_as_another(const struct lab *lab, struct vm_store **store)
+{
+	char *holders = lab->snap ? vm_holders_text(lab->snap) : NULL;
+	struct vm_store_options options = {.dir = lab->dir, .holders = holders, .no_inotify = true};
+	struct err e = ERR_INIT;
+
+	if (vm_store_open(&options, store, &e) < 0)
+		fail_msg("%s", e.msg);
+	free(holders);
+	return vm_store_snapshot(*store);
+}
+
+static void holder_keeps_its_claim_over_a_restart(void **state)
+{
+	struct lab *lab = *state;
+	struct vm_store *other;
+
+	put_vm(lab, "web1.json", "web1", 1, ",\"ip\":\"192.168.100.7\"");
+	open_store(lab);
+	put_vm(lab, "a-copy.json", "copy", 1, "");
+	put_vm(lab, "b-copy.json", "b", 3, ",\"ip\":\"192.168.100.7\"");
+	put_vm(lab, "same.json", "web1", 4, "");
+	changed(lab);
+	put_vm(lab, "web1.json", "web1", 1, ",\"ip\":\"192.168.100.7\",\"cpus\":3"); /* younger now */
+	changed(lab);
+	const struct vm_snapshot *seen = see_as_another(lab, &other);
+	assert_int_equal(vm_snapshot_count(seen), 1);
+	assert_int_equal(vm_snapshot_by_name(seen, "web1")->cpus, 3);
+	assert_int_equal(vm_snapshot_problem_count(seen), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_non_null(
+		    strstr(vm_snapshot_problem_at(seen, i)->text, "belongs to web1.json already"));
+	vm_snapshot_unref(seen);
+	vm_store_close(other);
+}
+
+static void memory_of_a_file_that_is_gone_holds_nothing(void **state)
+{
+	struct lab *lab = *state;
+	struct vm_store *other;
+
+	put_vm(lab, "web1.json", "web1", 1, "");
+	put_vm(lab, "web2.json", "web2", 2, "");
+	open_store(lab);
+	drop_file(lab, "web1.json");
+	put_vm(lab, "web2.json", "web2", 1, ""); /* while the store does not look */
+	const struct vm_snapshot *seen = see_as_another(lab, &other);
+	assert_int_equal(vm_snapshot_by_name(seen, "web2")->mac.octet[5], 1);
+	assert_int_equal(vm_snapshot_problem_count(seen), 0);
+	vm_snapshot_unref(seen);
+	vm_store_close(other);
+}
+
+static void foreign_memory_is_ignored(void **state)
+{
+	struct lab *lab = *state;
+	struct vm_store_options options = {
+	    .dir = lab->dir, .holders = "\n\nrubbish\n12\n0123456789abcdefg\nffffffffffffffff"};
+	struct vm_store *other;
+	struct err e = ERR_INIT;
+
+	put_vm(lab, "a.json", "web1", 1, "");
+	put_vm(lab, "b.json", "web2", 1, "");
+	assert_int_equal(vm_store_open(&options, &other, &e), 0);
+	const struct vm_snapshot *seen = vm_store_snapshot(other);
+	assert_int_equal(vm_snapshot_count(seen), 0);
+	vm_snapshot_unref(seen);
+	vm_store_close(other);
+}
+
+/* What a file of the stack's has in force counts, not what stands in it now. */
+static void memory_stands_for_a_last_good_definition(void **state)
+{
+	struct lab *lab = *state;
+	struct vm_store *other;
+
+	put_vm(lab, "web1.json", "web1", 1, "");
+	open_store(lab);
+	put(lab, "web1.json", "{\"name\":");
+	put_vm(lab, "web2.json", "web2", 1, "");
+	changed(lab);
+	expect_problem(lab, "web2.json", "belongs to web1.json already", false);
+	const struct vm_snapshot *seen = see_as_another(lab, &other);
+	assert_int_equal(vm_snapshot_count(seen), 0);
+	assert_non_null(strstr(vm_snapshot_problem_at(seen, 1)->text, "belongs to web1.json already"));
+	vm_snapshot_unref(seen);
+	drop_file(lab, "web1.json");
+	struct err e = ERR_INIT;
+	assert_int_equal(vm_store_wait(other, 3000, &e), 1);
+	seen = vm_store_snapshot(other);
+	assert_non_null(vm_snapshot_by_name(seen, "web2"));
+	vm_snapshot_unref(seen);
+	vm_store_close(other);
+}
+
+/* In whatever order files come, change and go: who opens the folder now serves what the one serves
+ * that saw it all, and refuses the rest of the same files. */
+static void others_judge_alike_in_any_order(void **state)
+{
+	struct lab *lab = *state;
+	unsigned seed = 20;
+
+	open_with(lab, true);
+	for (unsigned step = 0; step < 40; step++) {
+		seed = seed * 1664525u + 1013904223u;
+		char file[20], name[20], more[60];
+		snprintf(file, sizeof(file), "f%u.json", seed >> 8 & 3);
+		snprintf(name, sizeof(name), "n%u", seed >> 10 & 3);
+		snprintf(more, sizeof(more), ",\"ip\":\"192.168.100.%u\",\"serial\":\"S%u\"",
+		    10 + (seed >> 16 & 3), seed >> 20 & 7);
+		if ((seed >> 27) % 5 == 0)
+			unlink(path_of(lab, file));
+		else
+			put_vm(lab, file, name, (int)(seed >> 13 & 3) + 1, more);
+		settled(lab);
+
+		struct vm_store *other;
+		const struct vm_snapshot *seen = see_as_another(lab, &other);
+		for (size_t i = 0; i < vm_snapshot_count(seen); i++) {
+			const struct vm *vm = vm_snapshot_at(seen, i);
+			const struct vm *first = vm_snapshot_by_name(lab->snap, vm->name);
+			if (!first || strcmp(vm_snapshot_file(lab->snap, first),
+					  vm_snapshot_file(seen, vm)) != 0)
+				fail_msg("step %u: %s serves %s only for who came later", step,
+				    vm_snapshot_file(seen, vm), vm->name);
+		}
+		for (size_t i = 0; i < vm_snapshot_problem_count(lab->snap); i++) {
+			const char *refused = vm_snapshot_problem_at(lab->snap, i)->file;
+			bool also = false;
+			for (size_t j = 0; j < vm_snapshot_problem_count(seen); j++)
+				also |= strcmp(vm_snapshot_problem_at(seen, j)->file, refused) == 0;
+			if (!also)
+				fail_msg("step %u: %s is refused by the first only", step, refused);
+		}
+		assert_int_equal(
+		    vm_snapshot_problem_count(seen), vm_snapshot_problem_count(lab->snap));
+		vm_snapshot_unref(seen);
+		vm_store_close(other);
+	}
+}
+
 /* Both programs see the same files, perhaps in another order: the older one wins in both. */
 static void newcomers_are_ordered_by_age(void **state)
 {
@@ -928,6 +1082,11 @@ int main(void)
 	    TEST(every_claim_is_unique),
 	    TEST(colliders_at_start_are_all_refused),
 	    TEST(collider_at_start_may_go),
+	    TEST(holder_keeps_its_claim_over_a_restart),
+	    TEST(memory_of_a_file_that_is_gone_holds_nothing),
+	    TEST(foreign_memory_is_ignored),
+	    TEST(memory_stands_for_a_last_good_definition),
+	    TEST(others_judge_alike_in_any_order),
 	    TEST(newcomers_are_ordered_by_age),
 	    TEST(edit_into_a_conflict_keeps_last_good),
 	    TEST(two_files_may_trade),

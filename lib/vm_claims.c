@@ -1,6 +1,8 @@
 #include "vm_claims.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +83,63 @@ void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
 	for (int c = 0; c < CLAIM_COUNT; c++)
 		if (key_of(file->serving->vm, (enum claim)c, &key))
 			hash_table_remove(&f->claims, key_hash(&key), file);
+}
+
+/* ---- who held what before ----------------------------------------------------------------------*/
+
+/* One number for "this file holds that". */
+static uint64_t holding_of(const struct key *key, const char *file)
+{
+	return hash_bytes(file, strlen(file), key_hash(key));
+}
+
+char *vm_holders_text(const struct vm_snapshot *snap)
+{
+	char *text = NULL;
+	size_t len;
+	struct key key;
+	FILE *m = open_memstream(&text, &len);
+
+	if (!m)
+		return NULL;
+	for (size_t i = 0; i < vm_snapshot_count(snap); i++) {
+		const struct vm *vm = vm_snapshot_at(snap, i);
+		const char *file = vm_snapshot_file(snap, vm);
+		for (int c = 0; file && c < CLAIM_COUNT; c++)
+			if (key_of(vm, (enum claim)c, &key))
+				fprintf(m, "%016" PRIx64 "\n", holding_of(&key, file));
+	}
+	if (fclose(m) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+int vm_claims_remember(struct vm_folder *f, const char *holders)
+{
+	while (*holders) {
+		char *end;
+		uint64_t holding = strtoull(holders, &end, 16);
+		if (end == holders + 16 && *end == '\n' &&
+		    hash_table_add(&f->held, holding, f) < 0)
+			return -ENOMEM;
+		holders += strcspn(holders, "\n");
+		holders += *holders == '\n';
+	}
+	return 0;
+}
+
+static bool any(const void *item, const void *key)
+{
+	(void)item;
+	(void)key;
+	return true;
+}
+
+static bool held_before(const struct vm_folder *f, const struct key *key, const char *file)
+{
+	return hash_table_find(&f->held, holding_of(key, file), any, NULL) != NULL;
 }
 
 /* ---- saying why not ---------------------------------------------------------------------------*/
@@ -184,6 +243,44 @@ static int by_arrival(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* True for a file of the start that claims what another one of them held before. */
+static bool comes_after_holder(const struct round *r, const struct vm_file *file)
+{
+	struct key key;
+
+	for (int c = 0; c < CLAIM_COUNT; c++)
+		if (key_of(file->pending->vm, (enum claim)c, &key) &&
+		    !held_before(r->folder, &key, file->name) &&
+		    hash_table_find(&r->wanted, key_hash(&key), pending_claims, &key))
+			return true;
+	return false;
+}
+
+/* Files of the start are newcomers all the same where others remember who was first. */
+static void find_newcomers(struct round *r)
+{
+	const struct vm_folder *f = r->folder;
+	struct key key;
+
+	if (f->held.count == 0)
+		return;
+	for (size_t i = 0; i < r->count; i++)
+		for (int c = 0; r->files[i]->at_start && c < CLAIM_COUNT; c++)
+			if (key_of(r->files[i]->pending->vm, (enum claim)c, &key) &&
+			    held_before(f, &key, r->files[i]->name) &&
+			    hash_table_add(&r->wanted, key_hash(&key), r->files[i]) < 0)
+				return; /* cannot be: there is room for all */
+	for (size_t i = 0; i < r->count; i++)
+		if (r->files[i]->at_start && comes_after_holder(r, r->files[i]))
+			r->files[i]->late = true;
+	for (size_t i = 0; i < r->count; i++) {
+		if (r->files[i]->late)
+			r->files[i]->at_start = false;
+		r->files[i]->late = false;
+	}
+	hash_table_wipe(&r->wanted);
+}
+
 /* Gathers what is pending, and makes room for all its claims: from there on nothing can fail. */
 static bool round_begin(struct round *r)
 {
@@ -211,6 +308,7 @@ static bool round_begin(struct round *r)
 		if (file && file->pending)
 			r->files[r->count++] = file;
 	}
+	find_newcomers(r);
 	qsort(r->files, r->count, sizeof(*r->files), by_arrival);
 	for (size_t i = 0; i < r->count; i++) {
 		r->files[i]->in_set = true;
@@ -259,6 +357,22 @@ static void find_ties(struct round *r)
 	}
 }
 
+/* A file that held this before the store opened, and what it says now is not in force: as its last
+ * good definition would, it keeps what it had. */
+static struct vm_file *past_holder(
+    const struct vm_folder *f, const struct key *key, const struct vm_file *file)
+{
+	if (f->held.count == 0 || held_before(f, key, file->name))
+		return NULL;
+	for (size_t i = 0; i < f->files.capacity; i++) {
+		struct vm_file *other = f->files.slots[i].item;
+		if (other && other != file && other->from_before && !other->in_set &&
+		    held_before(f, key, other->name))
+			return other;
+	}
+	return NULL;
+}
+
 /* True, and out of the set, when `file` cannot be accepted together with the others in it. */
 static bool collides(struct round *r, struct vm_file *file)
 {
@@ -271,6 +385,10 @@ static bool collides(struct round *r, struct vm_file *file)
 		    hash_table_find(&r->folder->claims, key_hash(&key), serving_claims, &key);
 		if (holder == file)
 			continue;
+		if (!holder && (holder = past_holder(r->folder, &key, file))) {
+			refuse(r, file, REASON_HELD, key.claim, holder);
+			return true;
+		}
 		/* A holder in the set gives up what its new definition does not claim any more. */
 		if (holder && (!holder->in_set || claims_key(holder->pending, &key))) {
 			refuse(r, file, REASON_HELD, key.claim, holder);

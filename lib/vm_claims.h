@@ -2,7 +2,8 @@
  *
  * The first holder keeps what it has and the newcomer is refused, naming both files. Newcomers of
  * one batch come in order of change time, then of file name, so that every program that watches
- * the folder decides alike. Files that collide when the store opens are all refused until one of
+ * the folder decides alike. When the store opens, files that held their claims before, as the memory
+ * of another program tells, keep them; of others that collide then, all are refused until one of
  * them changes or goes. Definitions that trade their claims in one batch are accepted together.
  */
 #ifndef LIB_VM_CLAIMS_H
@@ -16,5 +17,9 @@ void vm_claims_settle(struct vm_folder *f);
 /* Enter or remove a file's serving definition; vm_file_serve() calls them. */
 void vm_claims_add(struct vm_folder *f, struct vm_file *file);
 void vm_claims_remove(struct vm_folder *f, struct vm_file *file);
+
+/* Takes in what vm_holders_text() wrote: who held what before the store opened. Lines that it did
+ * not write are ignored. Returns 0 or -ENOMEM. */
+must_check int vm_claims_remember(struct vm_folder *f, const char *holders);
 
 #endif

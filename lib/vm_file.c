@@ -55,7 +55,7 @@ struct vm_file *vm_file_get(struct vm_folder *f, const char *name)
 		return NULL;
 	}
 	if (file)
-		file->at_start = f->first_scan;
+		file->at_start = file->from_before = f->first_scan;
 	return file;
 }
 
@@ -164,6 +164,7 @@ void vm_file_serve(struct vm_folder *f, struct vm_file *file, struct vm_node *no
 		return;
 	}
 	file->serving = node;
+	file->from_before = false;
 	vm_claims_add(f, file);
 	f->changed = true;
 }

@@ -296,7 +296,8 @@ bool vm_folder_look_at(struct vm_folder *f, const char *name)
 	return true;
 }
 
-int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *lab, struct err *e)
+int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *lab,
+    const char *holders, struct err *e)
 {
 	*f = (struct vm_folder){.first_scan = true};
 	if (lab) {
@@ -304,7 +305,7 @@ int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *la
 		f->lab = &f->lab_storage;
 	}
 	f->path = strdup(path);
-	if (!f->path)
+	if (!f->path || (holders && vm_claims_remember(f, holders) < 0))
 		return err_set(e, ENOMEM, "out of memory");
 	int rc = vm_folder_scan(f, e);
 	return rc < 0 ? rc : 0;
@@ -316,6 +317,7 @@ void vm_folder_close(struct vm_folder *f)
 		vm_file_free(f->files.slots[i].item);
 	hash_table_clear(&f->files);
 	hash_table_clear(&f->claims);
+	hash_table_clear(&f->held);
 	for (size_t i = 0; i < f->added_count; i++)
 		vm_node_unref(f->added[i]);
 	free(f->added);

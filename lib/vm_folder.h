@@ -23,9 +23,11 @@ struct vm_file {
 	unsigned seen;                    /* the last scan that saw it */
 	bool young;    /* changed so shortly before it was read that the stamp proves nothing */
 	bool at_start; /* its content was there when the store opened */
+	bool from_before; /* it was, and has had no definition in force since */
 	/* vm_claims.c's, while it decides: */
 	bool in_set;    /* may still be accepted */
 	bool tied;      /* collides with another one of the start */
+	bool late;      /* of the start, but another one of it was first */
 	uint32_t round; /* position in the round */
 	char name[];
 };
@@ -36,6 +38,7 @@ struct vm_folder {
 	struct cidr4 lab_storage;
 	struct hash_table files;       /* struct vm_file by name */
 	struct hash_table claims;      /* struct vm_file by each claim of its serving definition */
+	struct hash_table held;        /* vm_claims.c's: who held what before the store opened */
 	json_t *defaults;              /* NULL: none */
 	struct vm_file *defaults_file; /* NULL: there is none */
 	bool blocked; /* _defaults.json was bad from the start: no definition can be trusted */
@@ -56,8 +59,9 @@ struct vm_folder {
 	bool changed;
 };
 
-must_check int vm_folder_open(
-    struct vm_folder *f, const char *path, const struct cidr4 *lab, struct err *e);
+/* `holders`: what vm_holders_text() wrote, or NULL. */
+must_check int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *lab,
+    const char *holders, struct err *e);
 void vm_folder_close(struct vm_folder *f);
 
 /* Looks at every file. 1: this is another folder than the one read last (it was replaced, or

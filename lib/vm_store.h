@@ -8,7 +8,8 @@
  * that VM. A file that turns unreadable, half written, too large, too deep or invalid keeps that
  * VM's last good definition; a deleted file removes the VM. Of two files with one name, MAC, IP,
  * UUID or serial the first holder keeps it and the newcomer is refused, naming both; when the
- * store opens with such files already there, all of them are refused.
+ * store opens with such files already there, the holder is who held it before (options.holders),
+ * and without such a memory all of them are refused.
  *
  * inotify makes it fast, a rescan every rescan_ms makes it right (virtiofs, 9p, NFS and overlay
  * lower layers deliver no events). Where inotify tells every change - a local file system, no links
@@ -35,6 +36,7 @@ struct vm_store_options {
 	int quiet_ms;              /* 0: 20; a burst is read once it has been quiet this long... */
 	int burst_max_ms;          /* 0: 200; ...or has lasted this long */
 	int scan_pause_ms;         /* 0: by what looking at every file takes */
+	const char *holders;       /* NULL, or vm_holders_text() of a store that saw the folder before */
 	bool no_inotify;           /* rescans only: how a test sees a mount without events */
 };
 
@@ -84,6 +86,11 @@ const char *vm_snapshot_file(const struct vm_snapshot *snap, const struct vm *vm
 
 size_t vm_snapshot_problem_count(const struct vm_snapshot *snap);
 const struct vm_problem *vm_snapshot_problem_at(const struct vm_snapshot *snap, size_t i);
+
+/* Who holds which name, MAC, address, UUID and serial, for a store that opens later or elsewhere:
+ * so that both decide alike about files that claim the same. Lines of text; caller frees; NULL
+ * without memory. Any thread. */
+char *vm_holders_text(const struct vm_snapshot *snap);
 
 /* Counts published snapshots from 1. */
 unsigned long vm_snapshot_generation(const struct vm_snapshot *snap);

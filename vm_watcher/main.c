@@ -15,13 +15,14 @@
 #include "dnsmasq.h"
 #include "hosts.h"
 #include "log.h"
+#include "vm_holders.h"
 #include "vm_store.h"
 
 #define RELOAD_RETRY_MS 250
 #define HEARTBEAT_MS 5000 /* how often the DNS file is touched: what watches us sees that we look */
 
 struct options {
-	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain;
+	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
 	struct cidr4 lab;
 	bool has_lab, check, once;
 };
@@ -48,6 +49,7 @@ static const char usage[] =
     "  --dns-hosts FILE   written for dnsmasq's addn-hosts=\n"
     "  --pid-file FILE    dnsmasq's; it gets SIGHUP when a file has changed\n"
     "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
+    "  --holders FILE     boot_handler's memory of who holds which name and address\n"
     "  --lab CIDR         network every \"ip\" must lie in, such as 192.168.100.1/24\n"
     "  --check            only say what is wrong with the definitions; exit status 1 if anything "
     "is\n"
@@ -87,10 +89,10 @@ static int check_options(const struct options *o)
 /* 0: go on; else the exit status plus 1. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, LAB, CHECK, ONCE, VERBOSE, HELP, VERSION };
+	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, HOLDERS, LAB, CHECK, ONCE, VERBOSE, HELP, VERSION };
 	static const struct option known[] = {{"vms", 1, NULL, VMS}, {"dhcp-hosts", 1, NULL, DHCP},
 	    {"dns-hosts", 1, NULL, DNS}, {"pid-file", 1, NULL, PID}, {"domain", 1, NULL, DOMAIN},
-	    {"lab", 1, NULL, LAB}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
+	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
 	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
 	    {NULL, 0, NULL, 0}};
 	int c, rc = 0;
@@ -111,6 +113,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case DOMAIN:
 			o->domain = optarg;
+			break;
+		case HOLDERS:
+			o->holders = optarg;
 			break;
 		case LAB:
 			rc = set_lab(o, optarg);
@@ -311,7 +316,11 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread: await_signal() takes them */
 
-	struct vm_store_options so = {.dir = o.vms, .lab = o.has_lab ? &o.lab : NULL};
+	_cleanup_free_ char *holders = NULL;
+	if (o.holders && vm_holders_read(o.holders, &holders, &e) < 0)
+		log_warn("who held which name and address is not known: %s", e.msg);
+	struct vm_store_options so = {
+	    .dir = o.vms, .lab = o.has_lab ? &o.lab : NULL, .holders = holders};
 	struct watcher w = {.options = &o};
 	if (vm_store_open(&so, &w.store, &e) < 0) {
 		log_error("%s", e.msg);

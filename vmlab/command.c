@@ -98,6 +98,58 @@ void session_clear(struct session *s)
 	s->api = NULL;
 }
 
+static bool has_errors(struct vm_store *store)
+{
+	const struct vm_snapshot *snap = vm_store_snapshot(store);
+	bool any = false;
+
+	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++)
+		any |= !vm_snapshot_problem_at(snap, i)->warning;
+	vm_snapshot_unref(snap);
+	return any;
+}
+
+/* Opens the folder once more with what the stack remembers. An older stack, or one that does not
+ * answer, is no error: then the files speak for themselves. */
+static int open_again(struct session *s, struct vm_store **store, struct err *e)
+{
+	_cleanup_json_ json_t *doc = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (api_get(s->api, "/api/v1/holders", &doc, &ignored) < 0)
+		return 0;
+	vm_store_close(*store);
+	*store = NULL;
+	return lab_open_store(
+	    s->lab, json_string_value(json_object_get(doc, "holders")), store, e);
+}
+
+int session_open_store(struct session *s, struct vm_store **store, struct err *e)
+{
+	int r = lab_open_store(s->lab, NULL, store, e);
+
+	if (r < 0 || !has_errors(*store) || !lab_is_served(s->lab, &s->containers))
+		return r;
+	return open_again(s, store, e);
+}
+
+int definitions_open(struct lab *lab, struct vm_store **store, struct err *e)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	struct err ignored = ERR_INIT;
+
+	int r = lab_open_store(lab, NULL, store, e);
+	if (r < 0 || !has_errors(*store))
+		return r;
+	s.lab = lab;
+	if (engine_find(&s.engine, &ignored) < 0 ||
+	    engine_containers(&s.engine, lab->name, &s.containers, &ignored) < 0 ||
+	    !lab_is_served(lab, &s.containers) || lab_adopt(lab, &s.containers, &ignored) < 0 ||
+	    api_new(lab->port, &s.api, &ignored) < 0)
+		return 0;
+	return open_again(&s, store, e);
+}
+
 static void list_names(const struct vm_snapshot *snap, FILE *f)
 {
 	size_t count = snap ? vm_snapshot_count(snap) : 0;
@@ -124,7 +176,7 @@ int session_check_name(struct session *s, const char *name, struct err *e)
 	if (container_list_vm(&s->containers, name))
 		return 0;
 	const struct vm_snapshot *snap = NULL;
-	if (lab_open_store(s->lab, &store, &ignored) == 0)
+	if (session_open_store(s, &store, &ignored) == 0)
 		snap = vm_store_snapshot(store);
 	bool known = snap && vm_snapshot_by_name(snap, name);
 	FILE *f = open_memstream(&names, &len);

@@ -68,6 +68,13 @@ must_check int session_open(struct session *s, struct lab *lab, struct err *e);
 must_check int session_refresh(struct session *s, struct err *e);
 void session_clear(struct session *s);
 
+/* Reads vms/ once, and judges files that claim the same as the running stack does. */
+must_check int session_open_store(struct session *s, struct vm_store **store, struct err *e);
+
+/* The same without a session, for commands that need no engine and no lab: where one is there and
+ * serves this folder, it is asked. lab_adopt() has been called. */
+must_check int definitions_open(struct lab *lab, struct vm_store **store, struct err *e);
+
 /* Refuses a name that is neither defined nor has a container, with the names there are. */
 must_check int session_check_name(struct session *s, const char *name, struct err *e);
 

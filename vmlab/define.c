@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 uint32_t define_free_ip(const struct cidr4 *net, const uint32_t *used, size_t count)
 {
@@ -26,6 +27,43 @@ struct mac define_mac(uint32_t random)
 {
 	return (struct mac){
 	    {0x52, 0x54, 0x00, (uint8_t)(random >> 16), (uint8_t)(random >> 8), (uint8_t)random}};
+}
+
+int define_claims_of(const struct define_words *w, struct define_claims *out, struct err *e)
+{
+	struct cidr4 ip;
+
+	*out = (struct define_claims){.name = w->name};
+	if (w->ip && cidr4_parse(w->ip, false, &ip, e) < 0)
+		return err_wrap(e, "--ip");
+	if (w->ip)
+		out->ip = ip.addr;
+	if (w->mac && mac_parse(w->mac, strlen(w->mac), &out->mac, e) < 0)
+		return err_wrap(e, "--mac");
+	return 0;
+}
+
+const char *define_taken(const struct define_claims *claims, const char *text, size_t len)
+{
+	json_t *o = json_loadb(text, len, 0, NULL);
+	const char *name = json_string_value(json_object_get(o, "name"));
+	const char *mac_text = json_string_value(json_object_get(o, "mac"));
+	const char *ip_text = json_string_value(json_object_get(o, "ip"));
+	const char *field = NULL;
+	struct err ignored;
+	struct cidr4 ip;
+	struct mac mac;
+
+	if (ip_text && claims->ip.s_addr && cidr4_parse(ip_text, false, &ip, &ignored) == 0 &&
+	    ip.addr.s_addr == claims->ip.s_addr)
+		field = "ip";
+	if (mac_text && mac_parse(mac_text, strlen(mac_text), &mac, &ignored) == 0 &&
+	    memcmp(&mac, &claims->mac, sizeof(mac)) == 0)
+		field = "mac";
+	if (name && strcmp(name, claims->name) == 0)
+		field = "name";
+	json_decref(o);
+	return field;
 }
 
 char *define_render(const struct define_words *w)

@@ -26,4 +26,18 @@ struct mac define_mac(uint32_t random);
 /* The file's text (caller frees), NULL without memory. */
 char *define_render(const struct define_words *words);
 
+/* What a definition would claim. */
+struct define_claims {
+	const char *name;
+	struct in_addr ip; /* 0: none */
+	struct mac mac;
+};
+
+/* 0, or -EINVAL with a sentence when a word is no address. */
+must_check int define_claims_of(
+    const struct define_words *w, struct define_claims *out, struct err *e);
+
+/* The field ("name", "mac", "ip") by which another file's text claims the same; NULL: none. */
+const char *define_taken(const struct define_claims *claims, const char *text, size_t len);
+
 #endif

@@ -71,7 +71,42 @@ static size_t used_ips(const char *folder, uint32_t **out)
 	return count;
 }
 
-static int choose_ip(const struct lab *lab, char *ip, struct err *e)
+/* Refuses what another file says already, also one that is refused itself: the stack would not use
+ * the new one. */
+static int check_free(const struct lab *lab, const struct define_words *w, struct err *e)
+{
+	_cleanup_closedir_ DIR *d = opendir(lab->vms_dir);
+	struct define_claims claims;
+	struct dirent *entry;
+	struct err ignored = ERR_INIT;
+
+	if (define_claims_of(w, &claims, e) < 0)
+		return -e->code;
+	while (d && (entry = readdir(d))) {
+		const char *dot = strrchr(entry->d_name, '.'), *field;
+		_cleanup_free_ char *text = NULL, *path = NULL;
+		size_t len;
+		if (*entry->d_name == '_' || *entry->d_name == '.' || !dot ||
+		    strcmp(dot, ".json") != 0 ||
+		    (strncmp(entry->d_name, w->name, (size_t)(dot - entry->d_name)) == 0 &&
+			w->name[dot - entry->d_name] == '\0'))
+			continue; /* its own file is write_new()'s to refuse */
+		if (asprintf(&path, "%s/%s", lab->vms_dir, entry->d_name) < 0)
+			return err_set(e, ENOMEM, "out of memory");
+		if (file_read(path, VM_FILE_MAX_BYTES, &text, &len, &ignored) < 0 ||
+		    !(field = define_taken(&claims, text, len)))
+			continue;
+		return err_set(e, EEXIST,
+		    "%s \"%s\" is taken by %s: give another%s", field,
+		    strcmp(field, "name") == 0 ? w->name
+		    : strcmp(field, "ip") == 0 ? w->ip
+					       : w->mac,
+		    path, strcmp(field, "name") == 0 ? "" : ", or leave the option out");
+	}
+	return 0;
+}
+
+static int choose_ip(struct lab *lab, char *ip, struct err *e)
 {
 	_cleanup_free_ uint32_t *used = NULL;
 	size_t count = used_ips(lab->vms_dir, &used);
@@ -85,12 +120,12 @@ static int choose_ip(const struct lab *lab, char *ip, struct err *e)
 	return 0;
 }
 
-static int choose_mac(const struct lab *lab, char *text, struct err *e)
+static int choose_mac(struct lab *lab, char *text, struct err *e)
 {
 	struct vm_store *store = NULL;
 	uint32_t random;
 
-	int r = lab_open_store(lab, &store, e);
+	int r = definitions_open(lab, &store, e);
 	if (r < 0)
 		return r;
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
@@ -148,11 +183,11 @@ static int write_new(const char *path, const char *text, struct err *e)
 }
 
 /* What only the folder as a whole can tell: two machines with one address. */
-static int check_conflicts(const struct lab *lab, const char *name, struct err *e)
+static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 {
 	struct vm_store *store = NULL;
 
-	int r = lab_open_store(lab, &store, e);
+	int r = definitions_open(lab, &store, e);
 	if (r < 0)
 		return r;
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
@@ -166,7 +201,7 @@ static int check_conflicts(const struct lab *lab, const char *name, struct err *
 	return r;
 }
 
-static int make(const struct lab *lab, struct define_words *w, struct err *e)
+static int make(struct lab *lab, struct define_words *w, struct err *e)
 {
 	char ip[INET_ADDRSTRLEN], mac[MAC_TEXT_SIZE];
 	_cleanup_free_ char *text = NULL, *path = NULL;
@@ -187,6 +222,9 @@ static int make(const struct lab *lab, struct define_words *w, struct err *e)
 		r = choose_mac(lab, mac, e);
 		w->mac = mac;
 	}
+	if (r < 0)
+		return r;
+	r = check_free(lab, w, e);
 	if (r < 0)
 		return r;
 	text = define_render(w);
@@ -363,7 +401,7 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 
 	int r = no_containers(lab, e);
 	if (r == 0 && (count == 0 || lab->vms_dir))
-		r = lab_open_store(lab, &store, e);
+		r = definitions_open(lab, &store, e);
 	if (r < 0 && count == 0)
 		return r;
 	if (store)

@@ -250,10 +250,21 @@ int lab_check_same(const struct lab *lab, const struct container_list *container
 	    lab->name, vms, mine);
 }
 
-int lab_open_store(const struct lab *lab, struct vm_store **store, struct err *e)
+bool lab_is_served(const struct lab *lab, const struct container_list *containers)
 {
-	struct vm_store_options options = {
-	    .dir = lab->vms_dir, .lab = &lab->cidr, .no_inotify = true};
+	const struct container *stack = container_list_role(containers, "stack");
+	const char *vms = lab_label(containers, "vmlab.vms");
+
+	return stack && stack->running && vms && lab->vms_dir && strcmp(vms, lab->vms_dir) == 0;
+}
+
+int lab_open_store(
+    const struct lab *lab, const char *holders, struct vm_store **store, struct err *e)
+{
+	struct vm_store_options options = {.dir = lab->vms_dir,
+	    .lab = &lab->cidr,
+	    .holders = holders,
+	    .no_inotify = true};
 	int r = lab_need_vms(lab, e);
 
 	return r < 0 ? r : vm_store_open(&options, store, e);

@@ -62,8 +62,12 @@ must_check int lab_need_vms(const struct lab *lab, struct err *e);
 must_check int lab_check_same(
     const struct lab *lab, const struct container_list *containers, struct err *e);
 
-/* Reads vms/ once. */
-must_check int lab_open_store(const struct lab *lab, struct vm_store **store, struct err *e);
+/* True when the lab that runs serves this command's vms/. */
+bool lab_is_served(const struct lab *lab, const struct container_list *containers);
+
+/* Reads vms/ once. `holders`: NULL, or who holds what in the running stack (vm_holders_text()). */
+must_check int lab_open_store(
+    const struct lab *lab, const char *holders, struct vm_store **store, struct err *e);
 
 /* Names may become container, volume and file names. */
 bool lab_name_valid(const char *name);

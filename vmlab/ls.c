@@ -119,7 +119,7 @@ static int look(struct listing *l, struct lab *lab, struct err *e)
 	else if (!l->api)
 		snprintf(l->down, sizeof(l->down), "lab \"%s\" is down: `vmlab up` starts it",
 		    lab->name);
-	if (lab->vms_dir && lab_open_store(lab, &l->store, &why) == 0)
+	if (lab->vms_dir && session_open_store(&l->session, &l->store, &why) == 0)
 		l->snap = vm_store_snapshot(l->store);
 	else if (!l->api && l->session.containers.count == 0)
 		return lab_need_vms(lab, e);

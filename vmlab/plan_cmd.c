@@ -171,11 +171,11 @@ static int subject_plan(
 	return 0;
 }
 
-static int plan_named(const struct lab *lab, const struct wanted *w, struct err *e)
+static int plan_named(struct lab *lab, const struct wanted *w, struct err *e)
 {
 	struct vm_store *store = NULL;
 	struct subject subject = {0};
-	int r = lab_open_store(lab, &store, e);
+	int r = definitions_open(lab, &store, e);
 
 	if (r < 0)
 		return r;

@@ -136,7 +136,7 @@ static void from_definition(struct login *l, const char *name)
 	struct err ignored = ERR_INIT;
 	char ip[INET_ADDRSTRLEN];
 
-	if (lab_open_store(l->session.lab, &store, &ignored) < 0)
+	if (session_open_store(&l->session, &store, &ignored) < 0)
 		return;
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
 	const struct vm *vm = vm_snapshot_by_name(snap, name);

@@ -801,6 +801,36 @@ static void test_ssh_args(void **state)
 
 /* ---- new, problems, host --------------------------------------------------------------------- */
 
+static void test_taken(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} others[] = {
+	    {"{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"ip\":\"10.0.0.1\"}", NULL},
+	    {"{\"name\":\"db1\"}", "name"},
+	    {"{\"mac\":\"52-54-00-AA-00-02\"}", "mac"}, /* the same in other words */
+	    {"{\"ip\":\"10.0.0.2/24\",\"cpus\":\"broken\"}", "ip"},
+	    {"{\"ip\":\"10.0.0.2\"", NULL}, /* says nothing yet */
+	    {"", NULL},
+	};
+	struct define_words words = {.name = "db1", .mac = "52:54:00:aa:00:02", .ip = "10.0.0.2"};
+	struct define_claims claims;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(define_claims_of(&words, &claims, &e), 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		const char *field = define_taken(&claims, others[i].text, strlen(others[i].text));
+		if (others[i].field)
+			assert_string_equal(field, others[i].field);
+		else
+			assert_null(field);
+	}
+	words.ip = "10.0.0.x";
+	assert_int_equal(define_claims_of(&words, &claims, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "--ip"));
+}
+
 static void test_define(void **state)
 {
 	uint32_t used[] = {0xc0a8640a, 0xc0a8640b};
@@ -870,6 +900,7 @@ static void test_cpuinfo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_taken),
 	    cmocka_unit_test(test_human_numbers),
 	    cmocka_unit_test(test_human_clean),
 	    cmocka_unit_test(test_duration),

@@ -94,7 +94,7 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 
 	int r = lab_check_same(lab, &up->session.containers, e);
 	if (r == 0)
-		r = lab_open_store(lab, &up->store, e);
+		r = session_open_store(&up->session, &up->store, e);
 	if (r < 0)
 		return r;
 	up->snap = vm_store_snapshot(up->store);
