@@ -74,6 +74,7 @@ LIB_SRC := \
 	lib/plan.c \
 	lib/smbios_id.c \
 	lib/storage.c \
+	lib/text.c \
 	lib/vm.c \
 	lib/vm_claims.c \
 	lib/vm_file.c \
@@ -199,6 +200,7 @@ TESTS := \
 	lib/test_plan \
 	lib/test_smbios_id \
 	lib/test_storage \
+	lib/test_text \
 	lib/test_vm \
 	lib/test_vm_store \
 	vm_watcher/test_hosts \

@@ -10,6 +10,7 @@
 #include "boot_handler/route.h"
 #include "lib/cleanup.h"
 #include "lib/json_text.h"
+#include "lib/text.h"
 
 #define REPORT_DEPTH_MAX 8
 
@@ -18,22 +19,7 @@ static void cleanup_json(json_t **json)
 	json_decref(*json);
 }
 
-/* Copies at most size - 1 bytes, not cutting a UTF-8 character in two. */
-static void copy_clean(const char *text, char *out, size_t size)
-{
-	size_t len = strlen(text);
-
-	if (len >= size) {
-		len = size - 1;
-		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-			len--;
-	}
-	for (size_t i = 0; i < len; i++)
-		out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
-	out[len] = '\0';
-}
-
-/* The end of the log, from the start of a line; control characters become '?'. */
+/* The end of the log, from the start of a line, cleaned. */
 static char *copy_log(const char *text)
 {
 	size_t len = strlen(text);
@@ -47,9 +33,8 @@ static char *copy_log(const char *text)
 			text++;
 	}
 	char *copy = strdup(text);
-	for (char *c = copy; c && *c; c++)
-		if (((unsigned char)*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f)
-			*c = '?';
+	if (copy)
+		text_clean_string(copy, "\n\t");
 	return copy;
 }
 
@@ -138,10 +123,10 @@ int report_parse(const char *body, size_t len, struct report *out, struct err *e
 		return -EINVAL;
 	if (get_text(json, "message", false, &text, e) < 0)
 		return -EINVAL;
-	copy_clean(text, out->message, sizeof(out->message));
+	text_copy_clean(text, out->message, sizeof(out->message));
 	if (get_text(json, "hint", false, &text, e) < 0)
 		return -EINVAL;
-	copy_clean(text, out->hint, sizeof(out->hint));
+	text_copy_clean(text, out->hint, sizeof(out->hint));
 	if (get_text(json, "log", false, &text, e) < 0)
 		return -EINVAL;
 	if (text[0] && !(out->log = copy_log(text)))

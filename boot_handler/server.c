@@ -16,6 +16,7 @@
 #include "boot_handler/listen.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/text.h"
 
 #define TIMEOUT_S 30
 #define CONNECTIONS_MAX 4096
@@ -169,17 +170,6 @@ static enum MHD_Result send_error(struct server *s, struct MHD_Connection *conne
 
 /* ---- receiving --------------------------------------------------------------------------- */
 
-/* It may quote the client. */
-static void copy_sentence(const char *text, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (; n < size - 1 && text[n]; n++)
-		out[n] = (unsigned char)text[n] < 0x20 || (unsigned char)text[n] >= 0x7f ? '?'
-											 : text[n];
-	out[n] = '\0';
-}
-
 static void *begin_exchange(void *ctx, const char *target, struct MHD_Connection *connection)
 {
 	struct exchange *x = malloc(sizeof(*x));
@@ -192,7 +182,7 @@ static void *begin_exchange(void *ctx, const char *target, struct MHD_Connection
 	e.msg[0] = '\0';
 	x->parsed = route_parse(s->options.side, target, &x->route, &e);
 	if (x->parsed != 0)
-		copy_sentence(e.msg, x->why, sizeof(x->why));
+		text_copy_clean(e.msg, x->why, sizeof(x->why)); /* it may quote the client */
 	else if (s->options.expect)
 		s->options.expect(s->options.ctx, &x->route);
 	x->begun = false;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
+
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
 	if (e) {
@@ -11,6 +13,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 		va_start(ap, fmt);
 		vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 		va_end(ap);
+		text_clean_string(e->msg, "");
 		e->code = code;
 	}
 	return -code;
@@ -27,6 +30,7 @@ int err_errno(struct err *e, const char *fmt, ...)
 		va_end(ap);
 		if (n >= 0 && (size_t)n < sizeof(e->msg))
 			snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", strerror(code));
+		text_clean_string(e->msg, "");
 		e->code = code;
 	}
 	errno = code;
@@ -49,5 +53,6 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	if (n >= 0 && (size_t)n < sizeof(e->msg) &&
 	    snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", below) < 0)
 		e->msg[n] = '\0';
+	text_clean_string(e->msg, "");
 	return -e->code;
 }

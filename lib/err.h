@@ -2,7 +2,8 @@
  *
  * A fallible function takes `struct err *` last, returns 0 or -errno and has filled the struct
  * when it returns negative. Callers add context on the way up with err_wrap(); the top logs the
- * message once. No allocation, no global state: safe in every thread.
+ * message once. A sentence may quote others: text.h cleans it. No allocation, no global state: safe
+ * in every thread.
  */
 #ifndef LIB_ERR_H
 #define LIB_ERR_H

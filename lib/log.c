@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "text.h"
+
 static const char *program_name = "";
 static enum log_level threshold = LOG_LEVEL_INFO;
 static void (*current_sink)(enum log_level level, const char *line);
@@ -36,9 +38,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
 	va_end(ap);
-	for (char *p = line; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	text_clean_string(line, "");
 
 	if (current_sink) {
 		current_sink(level, line);

@@ -3,7 +3,7 @@
  *	log_info("install finished mac=%s seconds=%d", mac, seconds);
  *
  * The sink is stderr until the program sets another with log_set_sink(). errno is preserved,
- * control characters in the text are written as '?', so no input can forge a line.
+ * the text is cleaned by text.h, so no input can forge a line or steer a terminal.
  * Safe in every thread. Never pass secrets.
  */
 #ifndef LIB_LOG_H

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "text.h"
+
 const char *human_bytes(uint64_t bytes, char *buf)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -119,16 +121,13 @@ static void print_clean_range(FILE *f, const char *p, const char *end)
 			p = skip_escape(p, end);
 			continue;
 		}
-		/* U+0080 to U+009F: control characters too, one of them starts a sequence. */
-		if (c == 0xc2 && p + 1 < end && (unsigned char)p[1] >= 0x80 &&
-		    (unsigned char)p[1] <= 0x9f) {
+		int plain;
+		size_t n = text_character(p, (size_t)(end - p), &plain);
+		if (plain || c == '\t')
+			fwrite(p, 1, n, f);
+		else if (c != '\r')
 			putc('?', f);
-			p += 2;
-			continue;
-		}
-		if (c != '\r')
-			putc((c < 0x20 && c != '\t') || c == 0x7f ? '?' : c, f);
-		p++;
+		p += n;
 	}
 }
 
