@@ -68,9 +68,11 @@ LIB_SRC := \
 	lib/disk_choice.c \
 	lib/err.c \
 	lib/hash_table.c \
+	lib/image_advice.c \
 	lib/json_syntax.c \
 	lib/json_text.c \
 	lib/log.c \
+	lib/near.c \
 	lib/plan.c \
 	lib/smbios_id.c \
 	lib/storage.c \
@@ -196,6 +198,7 @@ VMLAB_SRC := \
 TESTS := \
 	lib/test_addr \
 	lib/test_disk_choice \
+	lib/test_image_advice \
 	lib/test_json \
 	lib/test_plan \
 	lib/test_smbios_id \

@@ -331,10 +331,10 @@ static void write_no_image(struct text *t, const struct boot_script *s)
 	put(t, vm_arch_name(s->vm->arch));
 	put(t, "\necho vmlab: ");
 	put_said(t, s->missing ? s->missing : "it is not there");
-	put(t, "\necho vmlab: build it with: vmlab image build ");
-	put(t, distro);
-	put(t, " --arch ");
-	put(t, vm_arch_name(s->vm->arch));
+	if (s->advice) {
+		put(t, "\necho vmlab: ");
+		put_said(t, s->advice);
+	}
 	put(t, "\n");
 	put_again(t, s);
 }

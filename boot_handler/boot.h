@@ -53,6 +53,7 @@ struct boot_script {
 	const struct mac *mac;         /* the interface that booted; NULL when it was not said */
 	unsigned attempt;              /* BOOT_INSTALL */
 	const char *missing;           /* BOOT_NO_IMAGE: what is missing, a sentence */
+	const char *advice;            /* BOOT_NO_IMAGE: what to do about it */
 	enum machine_phase error_phase; /* BOOT_FAILED */
 	const char *error_reason;      /* BOOT_FAILED; any text, cleaned here */
 };

@@ -13,6 +13,7 @@
 #include "boot_handler/machine.h"
 #include "lib/atomic_file.h"
 #include "lib/cleanup.h"
+#include "lib/image_advice.h"
 #include "lib/json_text.h"
 #include "lib/log.h"
 
@@ -35,6 +36,7 @@ struct entry {
 	struct image *image;
 	struct err bad; /* why the manifest is unusable */
 	char missing[400];
+	char advice[IMAGE_ADVICE_SIZE]; /* what to do about it */
 };
 
 struct images {
@@ -273,6 +275,9 @@ static void look_again(struct images *im, struct entry *entry)
 {
 	int outcome = look(im, entry) ? COMPLETE : INCOMPLETE;
 
+	if (outcome == INCOMPLETE)
+		image_advice_for(im->dir, entry->distro, entry->arch, entry->seen.st_ino != 0,
+		    entry->advice);
 	atomic_store_explicit(&entry->outcome, outcome, memory_order_release);
 	atomic_store_explicit(&entry->looked_at_ms, now_ms(), memory_order_release);
 }
@@ -347,11 +352,13 @@ bool images_has(struct images *im, const char *distro, enum vm_arch arch)
 }
 
 void images_missing(
-    struct images *im, const char *distro, enum vm_arch arch, char *out, size_t size)
+    struct images *im, const char *distro, enum vm_arch arch, struct image_missing *out)
 {
 	const struct entry *entry = lock_entry(im, distro, arch);
 
-	snprintf(out, size, "%s", entry ? entry->missing : "its distro is not known");
+	snprintf(out->what, sizeof(out->what), "%s",
+	    entry ? entry->missing : "its distro is not known");
+	snprintf(out->advice, sizeof(out->advice), "%s", entry ? entry->advice : "");
 	pthread_mutex_unlock(&im->lock);
 }
 
@@ -364,11 +371,9 @@ int images_get(struct images *im, const char *distro, enum vm_arch arch, struct 
 
 	if (!entry || atomic_load(&entry->outcome) != COMPLETE)
 		r = err_set(e, ENOENT,
-		    "the image images/%s/%s cannot be used: %s; build it with: vmlab image build %s "
-		    "--arch %s",
-		    distro ? distro : "?", vm_arch_name(arch),
-		    entry ? entry->missing : "its distro is not known", distro ? distro : "?",
-		    vm_arch_name(arch));
+		    "the image images/%s/%s cannot be used: %s; %s", distro ? distro : "?",
+		    vm_arch_name(arch), entry ? entry->missing : "its distro is not known",
+		    entry ? entry->advice : "name one in the definition");
 	else if (!copy || !(copy->kernel_version = strdup(entry->image->kernel_version)) ||
 		 !(copy->rootfs_file = strdup(entry->image->rootfs_file)) ||
 		 !(copy->rootfs = json_deep_copy(entry->image->rootfs)))

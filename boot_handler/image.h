@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "lib/image_advice.h"
 #include "lib/vm.h"
 
 /* The names under which iPXE is told to fetch them. */
@@ -41,9 +42,15 @@ void images_free(struct images *im);
 
 /* True when the image is complete. Nearly always one atomic read; any thread. */
 bool images_has(struct images *im, const char *distro, enum vm_arch arch);
-/* Copies one sentence on what is missing; empty when nothing is. Any thread. */
+/* What is missing, and what to do about it; empty when nothing is. */
+struct image_missing {
+	char what[400];
+	char advice[IMAGE_ADVICE_SIZE];
+};
+
+/* Any thread. */
 void images_missing(
-    struct images *im, const char *distro, enum vm_arch arch, char *out, size_t size);
+    struct images *im, const char *distro, enum vm_arch arch, struct image_missing *out);
 /* A copy of the image's data, freed by image_free(). -ENOENT with the sentence above. */
 must_check int images_get(struct images *im, const char *distro, enum vm_arch arch,
     struct image **out, struct err *e);

@@ -129,6 +129,7 @@ static void golden(void **state)
 	compare("local", &s);
 	s.decision = BOOT_NO_IMAGE;
 	s.missing = "there is no manifest.json";
+	s.advice = "build it with: vmlab image build debian-13 --arch amd64";
 	compare("no-image", &s);
 	s.decision = BOOT_WRONG_ARCH;
 	compare("wrong-arch", &s);

@@ -2,10 +2,11 @@
 #include "vm_field.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include "near.h"
 
 #include "smbios_id.h"
 
@@ -77,45 +78,13 @@ int vm_refuse(struct vm_reader *r, const char *fmt, ...)
 	return vm_refuse_err(r);
 }
 
-/* Letters to insert, remove or change to come from a to b; only small numbers matter. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-	unsigned row[40];
-	size_t la = strlen(a), lb = strlen(b);
-
-	if (la >= 40 || lb >= 40)
-		return 40;
-	for (unsigned j = 0; j <= lb; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= la; i++) {
-		unsigned diagonal = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= lb; j++) {
-			unsigned changed = diagonal + (tolower((unsigned char)a[i - 1]) !=
-							  tolower((unsigned char)b[j - 1]));
-			unsigned other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-			diagonal = row[j];
-			row[j] = changed < other ? changed : other;
-		}
-	}
-	return row[lb];
-}
-
 int vm_unknown_key(struct vm_reader *r, const char *key, const char *const *known, size_t count)
 {
 	char sentence[400], path[120];
-	const char *nearest = NULL;
-	unsigned best = 3;
 
 	if (r->from_defaults)
 		return 0; /* told when _defaults.json was read */
-	for (size_t i = 0; i < count; i++) {
-		unsigned d = edit_distance(key, known[i]);
-		if (d < best && d < strlen(known[i])) {
-			best = d;
-			nearest = known[i];
-		}
-	}
+	const char *nearest = near_word(key, known, count);
 	vm_path_key(r, key);
 	struct vm_where where = locate(r, true);
 	json_path_format(&r->path, path, sizeof(path));

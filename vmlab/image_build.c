@@ -18,18 +18,7 @@
 #define TAIL_BYTES 8192
 #define TAIL_LINES 15
 
-/* ---- recipes
- * -----------------------------------------------------------------------------------*/
-
-struct image_recipe {
-	const char *name;
-	const char *suite;
-};
-
-static const struct image_recipe recipes[] = {
-    {"debian-13", "trixie"},
-    {"debian-12", "bookworm"},
-};
+/* ---- what is built ----------------------------------------------------------------------------- */
 
 /* What a guest needs to boot, to be set up by cloud-init and to be logged in to. Its network is
  * systemd-networkd: the one of cloud-init's renderers that needs no package of its own. */
@@ -75,19 +64,6 @@ static const char *const dpkg_options[] = {
     "path-exclude=/usr/lib/binfmt.d/python*", /* to run .pyc files by name: a mount for nothing */
     "force-unsafe-io",
 };
-
-const struct image_recipe *image_recipe_find(const char *name)
-{
-	for (size_t i = 0; i < sizeof(recipes) / sizeof(*recipes); i++)
-		if (!strcmp(recipes[i].name, name))
-			return &recipes[i];
-	return NULL;
-}
-
-const char *image_recipe_names(void)
-{
-	return "debian-13, debian-12";
-}
 
 /* Debian Policy 5.6.7 and apt's "/suite", "=version" and ":arch". */
 static bool packages_valid(const char *list)

@@ -8,17 +8,10 @@
 #include <stdbool.h>
 
 #include "err.h"
+#include "image_advice.h"
 #include "vm.h"
 #include "vmlab/argv.h"
 #include "vmlab/image_progress.h"
-
-struct image_recipe; /* one known distribution release */
-
-/* The recipe called `name` ("debian-13"), NULL when there is none. */
-const struct image_recipe *image_recipe_find(const char *name);
-
-/* "debian-13, debian-12", for messages. */
-const char *image_recipe_names(void);
 
 struct image_build {
 	const struct image_recipe *recipe;
