@@ -120,6 +120,7 @@ OS_INSTALLER_SRC := \
 	os_installer/decompress.c \
 	os_installer/digest.c \
 	os_installer/disk.c \
+	os_installer/disk_erase.c \
 	os_installer/disk_image.c \
 	os_installer/disk_scan.c \
 	os_installer/fetch.c \

@@ -1,6 +1,5 @@
 #include "disk.h"
 
-#include <blkid/blkid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,12 +16,12 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "disk_erase.h"
 #include "disk_scan.h"
 #include "log.h"
 
 #define NODE_WAIT_MS 15000
 #define SETTLE_MS 1000 /* then it is time to help */
-#define EDGE_BYTES (1U << 20)
 
 /* GPT partition types: UEFI 2.10 table 5.7; Discoverable Partitions Specification. */
 #define TYPE_ESP "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
@@ -47,55 +46,6 @@ int disk_random(void *buf, size_t len, struct err *e)
 
 /* ---- erasing ----------------------------------------------------------------------------------- */
 
-/* Erases every signature libblkid knows, so that no stale LVM, RAID or file system comes back. */
-static int signatures_wipe(int fd, const char *path, struct err *e)
-{
-	blkid_probe pr = blkid_new_probe();
-	int r = 0;
-
-	if (!pr)
-		return err_set(e, ENOMEM, "out of memory");
-	if (blkid_probe_set_device(pr, fd, 0, 0) < 0) {
-		r = err_set(e, EIO, "cannot look for old signatures on %s", path);
-		goto out;
-	}
-	blkid_probe_enable_superblocks(pr, 1);
-	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_TYPE |
-	    BLKID_SUBLKS_BADCSUM);
-	blkid_probe_enable_partitions(pr, 1);
-	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
-	for (int n = 0; n < 64 && blkid_do_probe(pr) == 0; n++) {
-		const char *type = NULL;
-		if (blkid_probe_lookup_value(pr, "TYPE", &type, NULL) < 0)
-			blkid_probe_lookup_value(pr, "PTTYPE", &type, NULL);
-		log_debug("erasing an old signature device=%s type=%s", path, type ? type : "?");
-		if (blkid_do_wipe(pr, 0) < 0) {
-			r = err_set(e, EIO, "cannot erase an old signature on %s", path);
-			break;
-		}
-	}
-out:
-	blkid_free_probe(pr);
-	return r;
-}
-
-static int zero_range(int fd, const char *path, uint64_t offset, size_t len, struct err *e)
-{
-	_cleanup_free_ char *zeros = calloc(1, len);
-
-	if (!zeros)
-		return err_set(e, ENOMEM, "out of memory");
-	while (len > 0) {
-		ssize_t n = pwrite(fd, zeros, len, (off_t)offset);
-		if (n <= 0)
-			return err_errno(e, "cannot write to %s at byte %llu", path,
-			    (unsigned long long)offset);
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int device_open(const char *path, int flags, struct err *e)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC | flags);
@@ -109,7 +59,7 @@ static int device_wipe(const char *path, struct err *e)
 {
 	_cleanup_close_ int fd = device_open(path, O_EXCL, e);
 
-	return fd < 0 ? fd : signatures_wipe(fd, path, e);
+	return fd < 0 ? fd : disk_erase_signatures(fd, path, e);
 }
 
 /* The partitions the disk has now, before the new table. */
@@ -255,6 +205,20 @@ static int node_wait(const struct plan *p, unsigned i, struct err *e)
 	    part->path, NODE_WAIT_MS / 1000);
 }
 
+/* Where the partitions are going to be, before there are any: as soon as the kernel names one, what
+ * watches for members of an array may take it. */
+static int places_erase(int fd, const struct plan *p, struct err *e)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct plan_partition *part = &p->part[i];
+		int r = disk_erase_edges(fd, p->disk.path, part->start_lba * p->disk.sector_bytes,
+		    part->sectors * p->disk.sector_bytes, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int disk_partition(const struct plan *p, struct err *e)
 {
 	uint64_t size = 0;
@@ -267,10 +231,9 @@ int disk_partition(const struct plan *p, struct err *e)
 		return fd;
 	if (ioctl(fd, BLKGETSIZE64, &size) < 0 || size != p->disk.size_bytes)
 		return err_set(e, ESTALE, "disk %s changed its size since the plan was made", p->disk.path);
-	if ((r = signatures_wipe(fd, p->disk.path, e)) < 0 ||
-	    (r = zero_range(fd, p->disk.path, 0, EDGE_BYTES, e)) < 0 ||
-	    (r = zero_range(fd, p->disk.path, size - EDGE_BYTES, EDGE_BYTES, e)) < 0 ||
-	    (r = table_write(fd, p, e)) < 0)
+	if ((r = disk_erase_signatures(fd, p->disk.path, e)) < 0 ||
+	    (r = disk_erase_edges(fd, p->disk.path, 0, size, e)) < 0 ||
+	    (r = places_erase(fd, p, e)) < 0 || (r = table_write(fd, p, e)) < 0)
 		return r;
 	/* Partitions cannot be opened exclusively while the whole disk is. */
 	close(steal_fd(&fd));

@@ -12,8 +12,9 @@
 #include "err.h"
 #include "plan.h"
 
-/* Erases the signatures of everything that was on the disk, its partitions included, writes the
- * partition table, waits for the partitions' device nodes and erases stale signatures there. */
+/* Erases what tells of anything that was on the disk, its partitions and the places of the new ones
+ * included (disk_erase.h), writes the partition table, waits for the partitions' device nodes and
+ * erases stale signatures there. */
 must_check int disk_partition(const struct plan *p, struct err *e);
 
 /* Makes the file systems and swap areas. */

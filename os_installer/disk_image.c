@@ -17,6 +17,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "disk_erase.h"
 #include "log.h"
 
 #define EDGE TABLE_EDGE_BYTES
@@ -144,11 +145,15 @@ static void erase_all(struct disk_image *i)
 
 static int ends_erase(struct disk_image *i, struct err *e)
 {
-	uint64_t behind = i->image_bytes, left = i->disk.size_bytes - behind;
+	uint64_t behind = i->image_bytes, size = i->disk.size_bytes, left = size - behind;
+	/* The table's copy, and before it the end of the partition that will have grown. */
+	uint64_t tail = EDGE + DISK_EDGE_BYTES, from = size - (tail < size ? tail : size);
 	int r;
 
+	if (from < behind)
+		from = behind < tail_at(i) ? behind : tail_at(i);
 	if ((r = disk_image_erase(i, 0, EDGE, e)) < 0 ||
-	    (r = disk_image_erase(i, tail_at(i), EDGE, e)) < 0 ||
+	    (r = disk_image_erase(i, from, size - from, e)) < 0 ||
 	    (r = disk_image_erase(i, behind, left < EDGE ? left : EDGE, e)) < 0 ||
 	    (r = sync_disk(i, e)) < 0)
 		return r;

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import hostile_archives as archives
+import old_members
 from hostile_archives import Bench, Case, Handler, skip, zstd
 
 MIB = 1 << 20
@@ -89,6 +90,9 @@ def old_disk(bench):
             f.write(b"\xa5old" * (MIB // 4))
     run("sfdisk", "-q", "--no-tell-kernel", "--force", bench.disk, input="label: gpt\nsize=200M\nsize=300M\n")
     run("mkfs.ext4", "-q", "-F", "-E", f"offset={MIB}", bench.disk, "100m")
+    # Where the grown root will begin and end, whichever the table's last sector is.
+    for size in (DISK - ROOT_AT - MIB, DISK - ROOT_AT - 33 * 512):
+        old_members.put(bench.disk, ROOT_AT, size)
     run("blockdev", "--flushbufs", bench.loop)
 
 
@@ -115,6 +119,9 @@ def check_disk(bench, image, label, kind="ext4"):
     fs = f"{bench.work}/fs"
     with open(fs, "wb") as f:
         f.write(part(bench.disk, ROOT_AT, sizes["1"] * 512))
+    seen = run("wipefs", "-n", "--noheadings", "-O", "TYPE", fs).split()
+    if set(seen) != {kind}:
+        return f"wipefs sees {seen}, not only {kind}"
     if kind == "ext4":
         run("e2fsck", "-fn", fs)
         blocks = [int(l.split()[-1]) for l in run("dumpe2fs", "-h", fs).splitlines() if l.startswith(("Block count", "Block size"))]

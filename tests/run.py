@@ -60,6 +60,8 @@ SUITES = [
     ("archives", lambda: python("hostile_archives.py"), "script", 900,
         "archives that mean harm, and one with everything in it, unpacked by os-installer"),
     ("diskimage", lambda: python("disk_image.py"), "script", 300, "whole disk images onto a loop device full of old data"),
+    ("oldmembers", lambda: python("old_members.py"), "script", 300,
+        "os-installer on a disk full of members of RAIDs, pools and volume groups"),
     ("initrd", lambda: shell("initrd_boot.sh"), "script", 600, "the initrd started in a VM"),
     ("stack", lambda: python("test_stack.py"), "suite", 900, "the built image answering real clients"),
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
