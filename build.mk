@@ -281,6 +281,12 @@ $(eval $(call program,vm_watcher/vm_watcher,vm_watcher))
 $(eval $(call program,os_installer/os-installer,os_installer,$$(LDFLAGS_static_$$(VARIANT))))
 $(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
 
+# What the VM's image needs beside its scripts; nothing of lib.
+$(OUT)/docker/vm/with-tap: $(OUT)/docker/vm/with_tap.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_static_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $^
+	$(Q)$(if $(filter release,$(VARIANT)),$(STRIP) -g $@)
+
 # Unit tests: `check` runs them all and goes on after a failure; check-<component> one component's.
 define unit_test # dir/test_name
 $(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1)))

@@ -79,13 +79,15 @@ $(if $(filter host,$(BUILDER)),,builder-ready) fuzzer-ready: %-ready: base-%-$(H
 compile = @$(call in_builder,make --no-print-directory -f build.mk -j$$(nproc) $(1))
 
 define compile_rules # arch
-.PHONY: programs-$(1) static-$(1) vmlab-$(1) initrd-$(1)
+.PHONY: programs-$(1) static-$(1) vmlab-$(1) initrd-$(1) vm-programs-$(1)
 programs-$(1): builder-ready
 	$$(call compile,ARCH=$(1) programs)
 static-$(1): builder-ready
 	$$(call compile,ARCH=$(1) build/$(1)/release/os_installer/os-installer)
 vmlab-$(1): builder-ready
 	$$(call compile,ARCH=$(1) build/$(1)/release/vmlab/vmlab)
+vm-programs-$(1): builder-ready
+	$$(call compile,ARCH=$(1) build/$(1)/release/docker/vm/with-tap)
 initrd-$(1): static-$(1)
 	@initrd/build.sh --arch $(1) --out build/initrd/$(1)/initrd.zst \
 		--installer build/$(1)/release/os_installer/os-installer
@@ -121,10 +123,10 @@ stack-$(1): base-stack-$(1) programs-$(1) initrds
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
 		$(foreach i,$(ARCHES),build/initrd/$(i)/initrd.zst:initrds/$(i)/initrd.zst)
 	$(call pack,pxeboot_stack,$(1),pxeboot_stack_$(1).tar)
-vm-image-$(1): base-vm-$(1)
+vm-image-$(1): base-vm-$(1) vm-programs-$(1)
 	@docker/stage.sh build/context/vmlab_vm-$(1) \
 		docker/vm/Dockerfile:Dockerfile $(BASE)/vm-$(1).tar:base-$(1).tar \
-		LICENSE:LICENSE docker/vm:vm
+		LICENSE:LICENSE docker/vm:vm build/$(1)/release/docker/vm/with-tap:$(1)/with-tap
 	$(call pack,vmlab_vm,$(1),vmlab_vm_$(1).tar)
 endef
 $(foreach a,$(ARCHES),$(eval $(call image_rules,$(a))))

@@ -53,6 +53,22 @@ class Client:
         """The first DHCPOFFER, or None when there is none in `timeout` seconds."""
         return self._exchange(DISCOVER, OFFER, mac, timeout, kwargs)
 
+    def offers(self, mac, seconds):
+        """All DHCPOFFERs to one DHCPDISCOVER within that time."""
+        xid = random.getrandbits(32)
+        deadline = time.monotonic() + seconds
+        found = []
+        self._send(mac, xid, _options(DISCOVER, {}))
+        while (left := deadline - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                reply = _reply(self.socket.recv(4096), xid)
+            except socket.timeout:
+                break
+            if reply and reply.kind == OFFER:
+                found.append(reply)
+        return found
+
     def request(self, mac, offer, timeout=3.0, **kwargs):
         """DHCPACK or DHCPNAK to the request of an offer."""
         extra = {50: socket.inet_aton(offer.yiaddr), 54: socket.inet_aton(offer.server)}

@@ -20,6 +20,10 @@ STACK_IMAGE = os.environ.get("STACK_IMAGE", "pxeboot_stack:latest")
 SERVER = "192.168.100.1"
 SERVER6 = "fd56:6d6c:6162::1"
 OPERATOR_PORT = 8080
+# What the stack is run with, as the README and `vmlab` do.
+CONFINED = ["--cap-drop", "ALL", *(w for c in ("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID",
+    "SETPCAP", "CHOWN", "DAC_OVERRIDE", "KILL") for w in ("--cap-add", c)), "--security-opt", "no-new-privileges",
+    "--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "--pids-limit", "200", "--memory", "512m"]
 DAEMONS = ("dnsmasq", "nginx", "boot_handler", "vm_watcher")
 
 
@@ -49,7 +53,7 @@ class Lab:
 
     def stack_args(self, name, env=()):
         args = ["--name", name, "--label", f"vmlab.lab={self.name}",
-            "--network", f"container:{self.net}", "--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW",
+            "--network", f"container:{self.net}", *CONFINED,
             "-v", f"{self.vms}:/vms:ro", "-v", f"{self.images}:/srv/images:ro",
             "-v", f"{self.state_volume}:/state",
             "-v", f"{self.keys}:/etc/vmlab/authorized_keys:ro"]

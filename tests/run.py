@@ -67,6 +67,8 @@ SUITES = [
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
         "emitted documents read by dnsmasq and cloud-init"),
     ("badinput", lambda: python("test_badinput.py"), "suite", 600, "hostile and broken definitions"),
+    ("confined", lambda: python("test_confined.py"), "suite", 300,
+        "what the containers may do, and what a machine's network port lets through"),
     ("e2e", lambda: python("test_e2e.py"), "suite", 1500, "VMs installed over PXE, end to end"),
     ("fault", lambda: python("test_fault.py"), "suite", 5400 if FULL else 600,
         "the installer against broken lines, servers and files, and killed"),

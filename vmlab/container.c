@@ -164,11 +164,35 @@ static void log_args(struct argv *a)
 	argv_adds(a, "--log-driver=json-file", "--log-opt=max-size=16m", "--log-opt=max-file=2");
 }
 
+/* No more rights than it needs, and nothing to write to but its volumes. */
+static void confine_args(struct argv *a, const char *capabilities, unsigned pids, uint64_t memory_mib)
+{
+	argv_adds(a, "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only",
+	    "--tmpfs=/run", "--tmpfs=/tmp");
+	for (const char *p = capabilities; *p; p += strspn(p, " ")) {
+		size_t len = strcspn(p, " ");
+		argv_addf(a, "--cap-add=%.*s", (int)len, p);
+		p += len;
+	}
+	argv_addf(a, "--pids-limit=%u", pids);
+	argv_addf(a, "--memory=%" PRIu64 "m", memory_mib);
+}
+
+#define STACK_PIDS 200
+#define STACK_MEMORY_MIB 512
+/* What QEMU takes beside the guest's memory: under emulation 512 MiB of translated code, and what it
+ * keeps to find its way in that. */
+#define VM_PIDS 200
+#define VM_EXTRA_MIB 512
+#define VM_EMULATED_EXTRA_MIB 1536
+
 void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
 {
 	common_args(lab, "net", NULL, container_net_spec(lab), a);
 	argv_addf(a, "--hostname=%s", lab->name);
 	argv_addf(a, "--publish=127.0.0.1:%d:8080", lab->port);
+	log_args(a);
+	argv_adds(a, "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only");
 	argv_add(a, "--sysctl=net.ipv4.ip_forward=1");
 	if (ipv6)
 		argv_adds(a, "--sysctl=net.ipv6.conf.all.disable_ipv6=0",
@@ -184,7 +208,9 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 	common_args(lab, "stack", NULL, container_stack_spec(lab), a);
 	log_args(a);
 	argv_addf(a, "--network=container:%s-net", lab->name);
-	argv_adds(a, "--cap-add=NET_ADMIN", "--cap-add=NET_RAW");
+	confine_args(a,
+	    "NET_ADMIN NET_RAW NET_BIND_SERVICE SETUID SETGID SETPCAP CHOWN DAC_OVERRIDE KILL",
+	    STACK_PIDS, STACK_MEMORY_MIB);
 	argv_addf(a, "--env=LAB_CIDR=%s", lab->cidr_text);
 	argv_addf(a, "--env=LAB_DOMAIN=%s", lab->domain);
 	argv_addf(a, "--env=LAB_REACH=%s", lab->reach);
@@ -209,7 +235,10 @@ void container_vm_args(const struct lab *lab, const struct vm *vm,
 	/* A terminal and an open stdin: that is what `vmlab console` attaches to. */
 	argv_adds(a, "--interactive", "--tty");
 	argv_addf(a, "--network=container:%s-net", lab->name);
-	argv_adds(a, "--cap-add=NET_ADMIN", "--device=/dev/net/tun");
+	/* All but what QEMU itself may do: run-vm.sh gives these up before it starts QEMU. */
+	confine_args(a, "NET_ADMIN SETUID SETGID SETPCAP CHOWN", VM_PIDS + 2 * vm->cpus,
+	    vm->memory_bytes / MIB + (options->kvm ? VM_EXTRA_MIB : VM_EMULATED_EXTRA_MIB));
+	argv_add(a, "--device=/dev/net/tun");
 	if (options->kvm)
 		argv_add(a, "--device=/dev/kvm");
 	argv_add(a, "--stop-timeout=90");

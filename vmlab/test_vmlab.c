@@ -183,7 +183,10 @@ static void test_stack_args(void **state)
 {
 	static const char *const wanted[] = {"run", "--detach", "lab7-stack",
 	    "--label=vmlab.lab=lab7", "--label=vmlab.role=stack", "--label=vmlab.vms=/srv/v,ms",
-	    "--network=container:lab7-net", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW",
+	    "--network=container:lab7-net", "--cap-drop=ALL", "--cap-add=NET_ADMIN",
+	    "--cap-add=NET_RAW", "--cap-add=KILL", "--security-opt=no-new-privileges",
+	    "--read-only", "--tmpfs=/run", "--pids-limit=200", "--memory=512m",
+	    "--log-opt=max-size=16m",
 	    "--env=LAB_CIDR=192.168.100.1/24", "--env=LAB_DOMAIN=pvmlab.local",
 	    "--env=LAB_REACH=internet,10.1.2.0/24",
 	    "--mount=type=bind,\"src=/srv/v,ms\",dst=/vms,readonly",
@@ -205,6 +208,7 @@ static void test_stack_args(void **state)
 	container_net_args(&lab, false, &net);
 	assert_true(has(&net, "--publish=127.0.0.1:7480:8080"));
 	assert_true(has(&net, "--sysctl=net.ipv4.ip_forward=1"));
+	assert_true(has(&net, "--cap-drop=ALL"));
 	assert_false(has(&net, "--sysctl=net.ipv6.conf.all.forwarding=1"));
 	assert_string_equal(net.items[net.count - 1], "infinity");
 	lab_clear(&lab);
@@ -214,6 +218,8 @@ static void test_vm_args(void **state)
 {
 	static const char *const wanted[] = {"lab7-vm-web1", "--label=vmlab.role=vm",
 	    "--label=vmlab.vm=web1", "--interactive", "--tty", "--network=container:lab7-net",
+	    "--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=CHOWN", "--read-only",
+	    "--security-opt=no-new-privileges", "--pids-limit=206", "--memory=2048m",
 	    "--device=/dev/net/tun", "--mount=type=volume,src=lab7-disk-web1,dst=/disks",
 	    "--env=VM_NAME=web1", "--env=VM_MAC=52:54:00:aa:bb:cc", "--env=VM_ARCH=arm64",
 	    "--env=VM_CPUS=3", "--env=VM_MEMORY_MIB=512",
@@ -245,6 +251,7 @@ static void test_vm_args(void **state)
 	options.kvm = true;
 	container_vm_args(&lab, vm, &options, &kvm);
 	assert_true(has(&kvm, "--device=/dev/kvm"));
+	assert_true(has(&kvm, "--memory=1024m"));
 	vm_free(vm);
 	lab_clear(&lab);
 }

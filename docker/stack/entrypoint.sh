@@ -153,6 +153,14 @@ lab_forwarding()
 	fi
 }
 
+# Machines are kept from playing server for each other where the kernel can filter on a bridge.
+machine_ports()
+{
+	emulated || nft -f "$lib/ports.nft" 2>"$run/err" ||
+		say "warning: machines in the lab can pretend to be its DHCP server or router: this kernel" \
+			"filters nothing on a bridge ($(head -n 1 "$run/err"))"
+}
+
 # ---- ports --------------------------------------------------------------------------------------
 
 # port_free t|u PORT ADDRESS WHAT - dies when someone else holds it where we would listen.
@@ -246,7 +254,10 @@ if [ -e /etc/vmlab/authorized_keys ]; then
 	set -- "$@" keys
 fi
 "$lib/settings.py" render "$run" "$@"
-[ "$MODE" = host ] || lab_forwarding
+if [ "$MODE" = bridge ]; then
+	lab_forwarding
+	machine_ports
+fi
 
 # Have the declared machines known before the first packet is answered.
 as dnsmasq vm_watcher --once --vms /vms --dhcp-hosts /run/vm_watcher/dhcp-hosts \
