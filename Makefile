@@ -24,10 +24,17 @@ guest-image:
 	@test -e images/$(IMAGE)/$(ARCH)/manifest.json || $(PREFIX)/bin/vmlab image build $(IMAGE) --arch $(ARCH)
 
 ##   load       build both images of this architecture and load them into the container engine
-##   install    put the vmlab command into PREFIX/bin (default /usr/local)
+##   install    the vmlab command, its manual pages and shell completion, below PREFIX (/usr/local)
 .PHONY: install
+SHARE = $(DESTDIR)$(PREFIX)/share
 install: vmlab
 	@install -D -m 0755 build/$(ARCH)/release/vmlab/vmlab $(DESTDIR)$(PREFIX)/bin/vmlab
+	@install -D -m 0644 vmlab/completion/vmlab.bash $(SHARE)/bash-completion/completions/vmlab
+	@install -D -m 0644 vmlab/completion/_vmlab $(SHARE)/zsh/site-functions/_vmlab
+	@install -D -m 0644 vmlab/completion/vmlab.fish $(SHARE)/fish/vendor_completions.d/vmlab.fish
+	@install -d $(SHARE)/man/man1
+	@for page in $$(build/$(ARCH)/release/vmlab/vmlab __man); do \
+		build/$(ARCH)/release/vmlab/vmlab __man $$page >$(SHARE)/man/man1/$$page.1 || exit 1; done
 
 ##   test       every test: unit, stack, real consumers, end to end in VMs, fuzzing
 .PHONY: test

@@ -153,13 +153,16 @@ VMLAB_SRC := \
 	vmlab/api.c \
 	vmlab/argv.c \
 	vmlab/command.c \
+	vmlab/complete.c \
 	vmlab/container.c \
 	vmlab/define.c \
 	vmlab/definitions.c \
 	vmlab/doctor.c \
 	vmlab/engine.c \
+	vmlab/events.c \
 	vmlab/follow.c \
 	vmlab/goal.c \
+	vmlab/help_text.c \
 	vmlab/host.c \
 	vmlab/human.c \
 	vmlab/image.c \
@@ -182,7 +185,9 @@ VMLAB_SRC := \
 	vmlab/keys.c \
 	vmlab/lab.c \
 	vmlab/ls.c \
+	vmlab/man.c \
 	vmlab/plan_cmd.c \
+	vmlab/power.c \
 	vmlab/problems.c \
 	vmlab/process.c \
 	vmlab/progress.c \
@@ -223,6 +228,7 @@ TESTS := \
 	os_installer/test_progress \
 	os_installer/test_report \
 	os_installer/test_unpack \
+	vmlab/test_cli \
 	vmlab/test_image \
 	vmlab/test_vmlab
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts boot_handler/fuzz_route

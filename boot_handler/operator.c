@@ -86,6 +86,15 @@ static json_t *login_json(const struct vm *vm)
 	return json;
 }
 
+static json_t *disks_json(const struct vm *vm)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		json_array_append_new(list, json_integer((json_int_t)vm->disk_bytes[i]));
+	return list;
+}
+
 static json_t *vm_json(struct services *services, const struct vm *vm)
 {
 	struct machine_row row;
@@ -93,7 +102,7 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 
 	state_row(services->state, &vm->mac, &row);
 	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
-			 " s:b, s:o, s:o, s:o, s:o, s:o}",
+			 " s:b, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
 	    "name", vm->name,
 	    "mac", mac_format(&vm->mac, mac),
 	    "ip", ip_json(vm, &row),
@@ -113,7 +122,10 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	    "last_seen", time_json(row.last_seen_ms),
 	    "error", error_json(&row),
 	    "user", login_json(vm),
-	    "ssh_host_keys", host_keys_json(&row));
+	    "ssh_host_keys", host_keys_json(&row),
+	    "cpus", (int)vm->cpus,
+	    "memory_bytes", (json_int_t)vm->memory_bytes,
+	    "disks_bytes", disks_json(vm));
 }
 
 static int find_vm(struct services *services, const char *name,

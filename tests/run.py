@@ -63,6 +63,7 @@ SUITES = [
     ("oldmembers", lambda: python("old_members.py"), "script", 300,
         "os-installer on a disk full of members of RAIDs, pools and volume groups"),
     ("initrd", lambda: shell("initrd_boot.sh"), "script", 600, "the initrd started in a VM"),
+    ("cli", lambda: python("test_cli.py"), "suite", 300, "manual pages and completion, by those who read them"),
     ("stack", lambda: python("test_stack.py"), "suite", 900, "the built image answering real clients"),
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
         "emitted documents read by dnsmasq and cloud-init"),

@@ -17,19 +17,25 @@ enum {
 	STATUS_INTERRUPTED = 130,
 };
 
+/* What the words after a command are, for the completion of shells. */
+enum operands { OPERANDS_NONE, OPERANDS_VM, OPERANDS_VMS, OPERANDS_COMMAND };
+
 struct command {
 	const char *name;
+	const char *aliases[2]; /* other names for it, or NULL */
 	const char *args;    /* "[NAME...]" */
 	const char *summary; /* one line for the overview */
 	const char *help;    /* options and examples; ends with a newline */
 	/* argv[0] is the command's name. Returns the exit status. */
 	int (*run)(struct lab *lab, int argc, char **argv);
+	enum operands operands;
 	bool own_options; /* words after the name are handed on untouched (ssh, image) */
 };
 
 extern const struct command doctor_command, new_command, validate_command, image_command,
     up_command, down_command, ls_command, logs_command, console_command, ssh_command, wait_command,
-    reinstall_command, rm_command, plan_command, schema_command, reference_command;
+    reinstall_command, rm_command, plan_command, schema_command, reference_command,
+    events_command, start_command, restart_command, help_command;
 
 /* Prints "vmlab: <message>" to stderr; returns STATUS_FAILED. */
 int command_fail(const struct err *e);

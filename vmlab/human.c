@@ -2,8 +2,11 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "text.h"
 
@@ -129,6 +132,18 @@ static void print_clean_range(FILE *f, const char *p, const char *end)
 			putc('?', f);
 		p += n;
 	}
+}
+
+unsigned human_terminal_width(int fd)
+{
+	const char *said = getenv("COLUMNS");
+	struct winsize size;
+
+	if (!isatty(fd))
+		return 0;
+	if (said && atoi(said) > 0)
+		return (unsigned)atoi(said);
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 void human_print_clean(FILE *f, const char *text)

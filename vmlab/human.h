@@ -1,5 +1,5 @@
 /* human.h - sizes, durations and times as people write them and JSON carries them, and text of
- * others made safe to print. Pure, apart from the two clocks.
+ * others made safe to print. Pure, apart from the two clocks and the look at the terminal.
  */
 #ifndef VMLAB_HUMAN_H
 #define VMLAB_HUMAN_H
@@ -24,6 +24,9 @@ int64_t human_rfc3339_ms(const char *text);
 
 int64_t human_now_ms(void);       /* monotonic, for durations */
 int64_t human_wallclock_ms(void); /* since 1970 */
+
+/* Columns of the terminal that fd is, or what COLUMNS says of it; 0 when it is none. */
+unsigned human_terminal_width(int fd);
 
 /* Writes `text` (NULL: nothing) to f on one line and without what could drive a terminal: escape
  * sequences and carriage returns vanish, control characters other than tab become '?'. */

@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "vmlab/human.h"
+#include "vmlab/command.h"
 #include "vmlab/image_build.h"
 #include "vmlab/image_disk.h"
 #include "vmlab/image_import.h"
@@ -21,13 +22,13 @@
 
 #define EXIT_USAGE 2
 
-static const char help[] =
+const char image_help[] =
     "usage: vmlab image build debian-13|debian-12 [--arch A] [--kernel cloud|generic]\n"
     "                         [--include PKG,...]\n"
     "       vmlab image import NAME --arch A ROOTFS.tar[.zst|.gz|.xz]\n"
     "       vmlab image import NAME --arch A DISK.{raw[.zst|.gz|.xz]|qcow2} [--kernel-from IMAGE]\n"
     "       vmlab image ls [--json]\n"
-    "       vmlab image rm NAME [--arch A]\n"
+    "       vmlab image rm NAME [--arch A] [-y]\n"
     "\n"
     "An image is what a machine installs: the root file system as one tarball, its kernel, and\n"
     "the drivers an installer can need. A VM definition names it in \"distro\".\n"
@@ -38,7 +39,7 @@ static const char help[] =
     "        A whole disk (raw or qcow2, told by its content) is written to the machine's disk as it\n"
     "        is; then its last partition grows and cloud-init's seed is put in.\n"
     "ls      lists the images there are.\n"
-    "rm      removes one.\n"
+    "rm      removes one; asks before when a definition names it.\n"
     "\n"
     "  --arch A         amd64 or arm64 (build: this machine's unless given; rm: all)\n"
     "  --images DIR     where images are kept (./images, or VMLAB_IMAGES)\n"
@@ -47,6 +48,7 @@ static const char help[] =
     "  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n"
     "                   (default: the newest of that architecture)\n"
     "  --include PKGS   more packages for the image, separated by commas\n"
+    "  -y, --yes        rm: do not ask\n"
     "  --json           for scripts\n"
     "\n"
     "Examples\n"
@@ -56,12 +58,14 @@ static const char help[] =
     "  docker export $(docker create my-vm-rootfs) | vmlab image import my-vm --arch amd64 -\n";
 
 struct options {
+	const struct lab *lab;
 	const char *images_dir;
 	const char *arch;
 	const char *kernel;
 	const char *include;
 	const char *kernel_from;
 	bool json;
+	bool yes;
 	bool help;
 	int operand_count;
 	char **operands;
@@ -201,6 +205,33 @@ static int list(const struct options *o)
 	return image_list_print(o->images_dir, o->json, &e) ? fail(&e) : EXIT_SUCCESS;
 }
 
+/* Names of the VMs whose definitions name the image, ", " between them; NULL without memory. */
+static char *image_users(const struct options *o, const char *image, enum vm_arch arch)
+{
+	const struct vm_snapshot *snap = NULL;
+	struct vm_store *store = NULL;
+	struct err ignored = ERR_INIT;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	if (o->lab->vms_dir && lab_open_store(o->lab, &store, &ignored) == 0)
+		snap = vm_store_snapshot(store);
+	for (size_t i = 0; snap && i < vm_snapshot_count(snap); i++) {
+		const struct vm *vm = vm_snapshot_at(snap, i);
+		if (vm->distro && strcmp(vm->distro, image) == 0 && (!o->arch || vm->arch == arch))
+			fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", vm->name);
+	}
+	fclose(f);
+	if (snap)
+		vm_snapshot_unref(snap);
+	if (store)
+		vm_store_close(store);
+	return text;
+}
+
 static int remove_image(const struct options *o)
 {
 	struct err e = ERR_INIT;
@@ -210,6 +241,10 @@ static int remove_image(const struct options *o)
 		return usage("rm needs the name of an image");
 	if (o->arch && vm_arch_parse(o->arch, &arch))
 		return usage("--arch is amd64 or arm64");
+	_cleanup_free_ char *users = image_users(o, o->operands[0], arch);
+	if (users && *users &&
+	    !command_confirm(o->yes, "Definitions name the image %s: %s. Remove it?", o->operands[0], users))
+		return EXIT_FAILURE;
 	return image_list_remove(
 		   o->images_dir, o->operands[0], o->arch ? vm_arch_name(arch) : NULL, &e)
 		   ? fail(&e)
@@ -221,20 +256,20 @@ static const struct {
 	int (*run)(const struct options *o);
 } subcommands[] = {{"build", build}, {"import", import}, {"ls", list}, {"rm", remove_image}};
 
-static int parse(int argc, char **argv, struct options *o)
+static int parse(const struct lab *lab, int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {{"arch", required_argument, NULL, 'a'},
 	    {"images", required_argument, NULL, 'i'}, {"kernel", required_argument, NULL, 'k'},
 	    {"include", required_argument, NULL, 'p'},
 	    {"kernel-from", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	const char *dir = getenv("VMLAB_IMAGES");
+	    {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
-	*o = (struct options){.images_dir = dir && *dir ? dir : "images"};
+	*o = (struct options){
+	    .lab = lab, .images_dir = lab->images_dir ? lab->images_dir : "images"};
 	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":hy", longs, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			o->arch = optarg;
@@ -254,6 +289,9 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'j':
 			o->json = true;
 			break;
+		case 'y':
+			o->yes = true;
+			break;
 		case 'h':
 			o->help = true;
 			break;
@@ -269,15 +307,15 @@ static int parse(int argc, char **argv, struct options *o)
 	return 0;
 }
 
-int image_main(int argc, char **argv)
+int image_main(const struct lab *lab, int argc, char **argv)
 {
 	struct options o;
-	int rc = parse(argc, argv, &o);
+	int rc = parse(lab, argc, argv, &o);
 
 	if (rc)
 		return rc;
 	if (o.help) {
-		fputs(help, stdout);
+		fputs(image_help, stdout);
 		return EXIT_SUCCESS;
 	}
 	if (!o.operand_count)

@@ -1,7 +1,4 @@
-/* image_cmd.c - hands `vmlab image …` over to image.h, with the lab's settings in the environment.
- */
-#include <stdlib.h>
-
+/* image_cmd.c - hands `vmlab image …` over to image.h, with the lab's folders. */
 #include "vmlab/command.h"
 #include "vmlab/image.h"
 
@@ -13,16 +10,14 @@ static int run(struct lab *lab, int argc, char **argv)
 	/* An image can be made before there is a vms/: then images/ is the one here. */
 	if (lab_adopt(lab, &none, &e) < 0)
 		return command_fail(&e);
-	if (lab->images_dir && setenv("VMLAB_IMAGES", lab->images_dir, 1) < 0)
-		return STATUS_FAILED;
-	return image_main(argc, argv);
+	return image_main(lab, argc, argv);
 }
 
 const struct command image_command = {
     .name = "image",
     .args = "build|import|ls|rm ...",
     .summary = "build, import, list and remove what machines install",
-    .help = "",
+    .help = image_help,
     .run = run,
     .own_options = true,
 };

@@ -3,10 +3,12 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/human.h"
+#include "vmlab/interrupt.h"
 #include "vmlab/problems.h"
 #include "vmlab/table.h"
 
@@ -32,11 +34,16 @@ static void listing_clear(struct listing *l)
 static json_t *from_definition(const struct vm *vm)
 {
 	char mac[MAC_TEXT_SIZE], ip[INET_ADDRSTRLEN];
+	json_t *disks = json_array();
 	bool fixed = vm->ip.s_addr && inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip));
 
-	return json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s?, s:n}", "name", vm->name, "mac",
-	    mac_format(&vm->mac, mac), "ip", fixed ? ip : NULL, "arch", vm_arch_name(vm->arch),
-	    "distro", vm->distro, "hostname", vm->hostname, "state");
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		json_array_append_new(disks, json_integer((json_int_t)vm->disk_bytes[i]));
+	return json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s?, s:s, s:i, s:I, s:o, s:n}", "name",
+	    vm->name, "mac", mac_format(&vm->mac, mac), "ip", fixed ? ip : NULL, "arch",
+	    vm_arch_name(vm->arch), "distro", vm->distro, "hostname", vm->hostname, "mode",
+	    vm_mode_name(vm->mode), "cpus", (int)vm->cpus, "memory_bytes",
+	    (json_int_t)vm->memory_bytes, "disks_bytes", disks, "state");
 }
 
 /* Adds or completes one VM in `vms`, an object keyed by name. */
@@ -147,57 +154,166 @@ static void print_problems(struct listing *l, const json_t *problems)
 	}
 }
 
-static int run(struct lab *lab, int argc, char **argv)
+/* ---- the command ------------------------------------------------------------------------- */
+
+struct ls {
+	struct table table;
+	bool json, quiet;
+	int watch_s; /* 0: once */
+	int count;
+	char **names; /* only these, unless count is 0 */
+};
+
+static bool wanted(const struct ls *ls, const json_t *vm)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+	const char *name = json_string_value(json_object_get(vm, "name"));
+
+	for (int i = 0; i < ls->count; i++)
+		if (name && strcmp(ls->names[i], name) == 0)
+			return true;
+	return ls->count == 0;
+}
+
+/* New reference. */
+static json_t *only_wanted(const struct ls *ls, json_t *vms)
+{
+	json_t *out = json_array(), *vm;
+	size_t i;
+
+	json_array_foreach(vms, i, vm)
+		if (wanted(ls, vm))
+			json_array_append(out, vm);
+	return out;
+}
+
+static void print_names(const json_t *vms)
+{
+	const json_t *vm;
+	size_t i;
+
+	json_array_foreach(vms, i, vm)
+		puts(json_string_value(json_object_get(vm, "name")));
+}
+
+static void print_all(struct ls *ls, struct listing *l)
+{
+	_cleanup_json_ json_t *all = merge_all(l), *problems = merge_problems(l);
+	_cleanup_json_ json_t *vms = only_wanted(ls, all);
+
+	if (ls->json) {
+		_cleanup_json_ json_t *doc = json_pack("{s:s, s:b, s:s?, s:O, s:O}", "lab",
+		    l->session.lab->name, "up", l->api != NULL, "vms_dir", l->session.lab->vms_dir,
+		    "vms", vms, "problems", problems);
+		json_dumpf(doc, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else if (ls->quiet) {
+		print_names(vms);
+	} else {
+		ls->table.now_ms = human_wallclock_ms();
+		table_print(stdout, &ls->table, vms);
+		if (*l->down)
+			fprintf(ls->watch_s ? stdout : stderr, "%s\n", l->down);
+		if (ls->count == 0)
+			print_problems(l, problems);
+	}
+}
+
+static int list_once(struct ls *ls, struct lab *lab, struct err *e)
+{
 	struct listing l = {.session = SESSION_INIT};
+
+	int r = look(&l, lab, e);
+	for (int i = 0; r == 0 && i < ls->count; i++)
+		r = session_check_name(&l.session, ls->names[i], e);
+	if (r == 0 && ls->watch_s)
+		fputs("\033[H\033[2J", stdout);
+	if (r == 0)
+		print_all(ls, &l);
+	listing_clear(&l);
+	return r;
+}
+
+static const struct option options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"wide", no_argument, NULL, 'w'},
+    {"columns", required_argument, NULL, 'c'},
+    {"watch", optional_argument, NULL, 'W'},
+    {0},
+};
+
+/* STATUS_OK, or STATUS_USAGE after saying why. */
+static int parse(struct ls *ls, int argc, char **argv)
+{
 	struct err e = ERR_INIT;
-	bool json = false;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		json |= o == 'j';
+	table_usual(&ls->table, false);
+	while ((o = getopt_long(argc, argv, "qw", options, NULL)) != -1) {
+		ls->json |= o == 'j';
+		ls->quiet |= o == 'q';
+		if (o == 'w')
+			table_usual(&ls->table, true);
+		if (o == 'c' && table_choose(&ls->table, optarg, &e) < 0)
+			return command_usage(&ls_command, "%s", e.msg);
+		if (o == 'W')
+			ls->watch_s = optarg ? atoi(optarg) : 2;
+		if (o == 'W' && (ls->watch_s < 1 || ls->watch_s > 3600))
+			return command_usage(&ls_command, "--watch takes seconds, from 1 to 3600");
 		if (o == '?')
 			return command_usage(&ls_command, "wrong option");
 	}
-	if (optind < argc)
-		return command_usage(&ls_command, "it takes no name");
-	int r = look(&l, lab, &e);
-	if (r == 0) {
-		_cleanup_json_ json_t *vms = merge_all(&l), *problems = merge_problems(&l);
-		if (json) {
-			_cleanup_json_ json_t *doc = json_pack("{s:s, s:b, s:s?, s:O, s:O}", "lab",
-			    lab->name, "up", l.api != NULL, "vms_dir", lab->vms_dir, "vms", vms,
-			    "problems", problems);
-			json_dumpf(doc, stdout, JSON_INDENT(2));
-			putchar('\n');
-		} else {
-			table_print(stdout, vms, human_wallclock_ms());
-			if (*l.down)
-				fprintf(stderr, "%s\n", l.down);
-			print_problems(&l, problems);
-		}
-	}
-	listing_clear(&l);
+	if (ls->watch_s && !isatty(STDOUT_FILENO))
+		return command_usage(
+		    &ls_command, "--watch is for a terminal; `vmlab events -f` is for others");
+	ls->names = argv + optind;
+	ls->count = argc - optind;
+	return STATUS_OK;
+}
+
+static int run(struct lab *lab, int argc, char **argv)
+{
+	struct ls ls = {0};
+	struct err e = ERR_INIT;
+
+	int r = parse(&ls, argc, argv);
+	if (r != STATUS_OK)
+		return r;
+	ls.table.width = human_terminal_width(STDOUT_FILENO);
+	if (ls.watch_s)
+		interrupt_install();
+	do {
+		r = list_once(&ls, lab, &e);
+		fflush(stdout);
+		for (int i = 0; r == 0 && i < ls.watch_s * 10 && !interrupt_pending(); i++)
+			interrupt_sleep_ms(100);
+	} while (r == 0 && ls.watch_s && !interrupt_pending());
 	return r < 0 ? command_fail(&e) : STATUS_OK;
 }
 
 const struct command ls_command = {
     .name = "ls",
-    .args = "[--json]",
+    .aliases = {"status", "list"},
+    .args = "[--json | -q] [--wide | --columns LIST] [--watch[=SECONDS]] [NAME...]",
     .summary = "every VM: state, progress, address",
     .help =
 	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
-	"machine is (declared, booting, installing with phase and percent, installed, ready, "
-	"failed),\n"
-	"or stopped; AGE is since when. Below: what is wrong with definitions.\n"
+	"machine is (declared, booting, installing with phase and percent, installed, ready, failed),\n"
+	"or stopped; AGE is since when. On a narrow terminal columns that matter less are left out.\n"
+	"Below: what is wrong with definitions. `vmlab status` and `vmlab list` are the same.\n"
 	"\n"
-	"  --json    {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API "
-	"knows of each VM,\n"
-	"            and \"container\": the container's status, or null\n"
+	"  -q, --quiet      only names\n"
+	"  -w, --wide       all columns\n"
+	"  --columns LIST   these columns, in this order: name, state, ip, mac, arch, cpus, memory, disks,\n"
+	"                   distro, mode, hostname, container, seen, age, error\n"
+	"  --watch[=S]      show it again every S seconds (2) until Ctrl-C\n"
+	"  --json           {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API knows of each\n"
+	"                   VM, and \"container\": the container's status, or null\n"
 	"\n"
 	"Examples:\n"
 	"  vmlab ls\n"
+	"  vmlab ls --columns name,ip,memory,disks\n"
 	"  vmlab ls --json | jq -r '.vms[] | select(.state == \"ready\") | .ip'\n",
     .run = run,
+    .operands = OPERANDS_VMS,
 };

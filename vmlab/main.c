@@ -7,6 +7,8 @@
 
 #include "lib/log.h"
 #include "vmlab/command.h"
+#include "vmlab/complete.h"
+#include "vmlab/man.h"
 
 static const struct command *const commands[] = {
     &doctor_command,
@@ -15,7 +17,10 @@ static const struct command *const commands[] = {
     &plan_command,
     &image_command,
     &up_command,
+    &start_command,
+    &restart_command,
     &ls_command,
+    &events_command,
     &wait_command,
     &ssh_command,
     &console_command,
@@ -25,20 +30,11 @@ static const struct command *const commands[] = {
     &rm_command,
     &schema_command,
     &reference_command,
+    &help_command,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
-static void overview(FILE *f)
-{
-	fputs("usage: vmlab [GLOBAL OPTION...] COMMAND [ARGUMENT...]\n"
-	      "\n"
-	      "From small JSON files in vms/ to installed virtual machines, over real PXE.\n"
-	      "\n",
-	    f);
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs(
-	    "\n"
+static const char overview_text[] =
 	    "A first VM:\n"
 	    "  vmlab doctor                  what this machine lacks\n"
 	    "  vmlab image build debian-13   something to install\n"
@@ -59,8 +55,18 @@ static void overview(FILE *f)
 	    "default internet: no private addresses), VMLAB_ENGINE (client to use).\n"
 	    "\n"
 	    "Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 Ctrl-C.\n"
-	    "`vmlab COMMAND --help` shows a command's options with examples.\n",
+	    "`vmlab COMMAND --help` shows a command's options with examples.\n";
+
+static void overview(FILE *f)
+{
+	fputs("usage: vmlab [GLOBAL OPTION...] COMMAND [ARGUMENT...]\n"
+	      "\n"
+	      "From small JSON files in vms/ to installed virtual machines, over real PXE.\n"
+	      "\n",
 	    f);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(f, "\n%s", overview_text);
 }
 
 static const struct option options[] = {
@@ -94,10 +100,18 @@ static int usage_error(const char *what, const char *word)
 	return STATUS_USAGE;
 }
 
+static bool is_called(const struct command *c, const char *name)
+{
+	for (size_t i = 0; i < sizeof(c->aliases) / sizeof(*c->aliases); i++)
+		if (c->aliases[i] && strcmp(c->aliases[i], name) == 0)
+			return true;
+	return strcmp(c->name, name) == 0;
+}
+
 static const struct command *find(const char *name)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		if (strcmp(commands[i]->name, name) == 0)
+		if (is_called(commands[i], name))
 			return commands[i];
 	return NULL;
 }
@@ -165,6 +179,74 @@ static int strip_after(int argc, char **argv, struct lab_options *lo, const stru
 	return kept;
 }
 
+/* ---- help, manual pages, completion ---------------------------------------------------------- */
+
+static int help_run(struct lab *lab, int argc, char **argv)
+{
+	const struct command *c = argc > 1 ? find(argv[1]) : NULL;
+
+	(void)lab;
+	if (argc > 1 && !c)
+		return usage_error("unknown command", argv[1]);
+	if (c)
+		command_help(c);
+	else
+		overview(stdout);
+	return STATUS_OK;
+}
+
+const struct command help_command = {
+    .name = "help",
+    .args = "[COMMAND]",
+    .summary = "this overview, or a command's page",
+    .help = "Prints the overview, or what `vmlab COMMAND --help` prints.\n"
+	    "\n"
+	    "Example:\n"
+	    "  vmlab help up\n",
+    .run = help_run,
+    .operands = OPERANDS_COMMAND,
+};
+
+/* "__man" names the pages there are, "__man vmlab" and "__man vmlab-up" print one. */
+static int print_man(int argc, char **argv)
+{
+	static const char prefix[] = "vmlab-";
+
+	if (argc == 1) {
+		puts("vmlab");
+		for (size_t i = 0; i < COMMAND_COUNT; i++)
+			printf("%s%s\n", prefix, commands[i]->name);
+		return STATUS_OK;
+	}
+	if (strcmp(argv[1], "vmlab") == 0) {
+		man_overview(overview_text, commands, COMMAND_COUNT, stdout);
+		return STATUS_OK;
+	}
+	const struct command *c =
+	    strncmp(argv[1], prefix, strlen(prefix)) == 0 ? find(argv[1] + strlen(prefix)) : NULL;
+	if (!c)
+		return usage_error("there is no manual page", argv[1]);
+	man_command(c, stdout);
+	return STATUS_OK;
+}
+
+/* Exit status 1: what fits are files. */
+static int print_completion(const struct lab_options *lo, int argc, char **argv)
+{
+	struct container_list none = CONTAINER_LIST_INIT;
+	struct lab lab = LAB_INIT;
+	struct err e = ERR_INIT;
+
+	/* Without a lab there are no names to offer, but everything else. */
+	if (lab_init(&lab, lo, &e) == 0 && lab_adopt(&lab, &none, &e) < 0)
+		lab_clear(&lab);
+	struct complete_source source = {commands, COMMAND_COUNT, overview_text, lab.vms_dir,
+	    lab.images_dir};
+	bool found = complete(&source, (size_t)argc - 1, (const char *const *)argv + 1, stdout);
+	lab_clear(&lab);
+	return found ? STATUS_OK : STATUS_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct lab_options lo = {0};
@@ -181,16 +263,10 @@ int main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (strcmp(argv[0], "help") == 0 && argc > 1 && find(argv[1])) {
-		/* "help up" is "up --help". */
-		static char help[] = "--help";
-		argv++;
-		argv[1] = help;
-		argc = 2;
-	} else if (strcmp(argv[0], "help") == 0) {
-		overview(stdout);
-		return STATUS_OK;
-	}
+	if (strcmp(argv[0], "__man") == 0)
+		return print_man(argc, argv);
+	if (strcmp(argv[0], "__complete") == 0)
+		return print_completion(&lo, argc, argv);
 	const struct command *c = find(argv[0]);
 	if (!c)
 		return usage_error("unknown command", argv[0]);

@@ -245,4 +245,5 @@ const struct command plan_command = {
 	"\n"
 	"Exit status: 0 it fits, 1 it does not (the reason is on stderr).\n",
     .run = plan_run,
+    .operands = OPERANDS_VM,
 };

@@ -245,5 +245,6 @@ const struct command ssh_command = {
 	"\n"
 	"Exit status: that of the command; 255 when ssh fails, 1 when it was not started.\n",
     .run = run,
+    .operands = OPERANDS_VM,
     .own_options = true,
 };

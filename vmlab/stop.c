@@ -207,6 +207,7 @@ const struct command down_command = {
 	    "  vmlab down\n"
 	    "  vmlab down --volumes -y      nothing of the lab is left but your files\n",
     .run = down_run,
+    .operands = OPERANDS_VMS,
 };
 
 /* ---- rm -------------------------------------------------------------------------------------- */
@@ -268,6 +269,7 @@ const struct command rm_command = {
 	    "Example:\n"
 	    "  vmlab rm web1 && rm vms/web1.json\n",
     .run = rm_run,
+    .operands = OPERANDS_VMS,
 };
 
 /* ---- reinstall ------------------------------------------------------------------------------- */
@@ -383,4 +385,5 @@ const struct command reinstall_command = {
 	    "Example:\n"
 	    "  vmlab reinstall -y --wait web1\n",
     .run = reinstall_run,
+    .operands = OPERANDS_VMS,
 };

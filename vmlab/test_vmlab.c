@@ -664,10 +664,13 @@ static void test_table(void **state)
 	    "{\"name\":\"web1\",\"state\":\"failed\",\"container\":\"running\",\"error\":{"
 	    "\"phase\":\"plan\","
 	    "\"reason\":\"too\\nsmall\"}}]");
+	struct table table = {.now_ms = 120000};
 	char *text = NULL;
 
+	table_usual(&table, false);
+
 	(void)state;
-	CAPTURE(text, table_print(f, vms, 120000));
+	CAPTURE(text, table_print(f, &table, vms));
 	assert_string_equal(text,
 	    "NAME  STATE            IP        ARCH   DISTRO     AGE    ERROR\n"
 	    "db1   stopped (ready)  10.0.0.2  arm64  debian-13  2 min\n"
@@ -682,7 +685,7 @@ static void test_table(void **state)
 	reason[900] = '\0';
 	vms = json_pack("[{s:s, s:s, s:{s:s}}]", "name", "web1", "state", "failed", "error", "reason",
 	    reason);
-	CAPTURE(text, table_print(f, vms, 120000));
+	CAPTURE(text, table_print(f, &table, vms));
 	assert_non_null(strstr(text, reason));
 	free(text);
 	json_decref(vms);

@@ -409,4 +409,5 @@ const struct command up_command = {
 	"Exit status: 0 all are up, 1 something is not (what and why is shown), 130 after "
 	"Ctrl-C.\n",
     .run = run,
+    .operands = OPERANDS_VMS,
 };

@@ -15,6 +15,7 @@
 static const struct option logs_options[] = {
     {"follow", no_argument, NULL, 'f'},
     {"tail", required_argument, NULL, 'n'},
+    {"since", required_argument, NULL, 's'},
     {"installer", no_argument, NULL, 'i'},
     {0},
 };
@@ -35,8 +36,12 @@ static int installer_log(struct session *s, const char *name, struct err *e)
 	return 0;
 }
 
-static int engine_log(
-    struct session *s, const char *name, bool follow, const char *tail, struct err *e)
+struct log_wish {
+	bool follow;
+	const char *tail, *since; /* NULL: all */
+};
+
+static int engine_log(struct session *s, const char *name, const struct log_wish *wish, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	const struct container *c = name ? container_list_vm(&s->containers, name)
@@ -46,27 +51,50 @@ static int engine_log(
 		return err_set(e, ENOENT, "%s is not there to have a log: `vmlab up%s%s` starts it",
 		    name ? name : "the stack", name ? " " : "", name ? name : "");
 	argv_add(&a, "logs");
-	if (follow)
+	/* A console is shown as it was; the stack's lines come from daemons that tell no time. */
+	if (!name)
+		argv_add(&a, "--timestamps");
+	if (wish->follow)
 		argv_add(&a, "--follow");
-	if (tail)
-		argv_addf(&a, "--tail=%s", tail);
+	if (wish->tail)
+		argv_addf(&a, "--tail=%s", wish->tail);
+	if (wish->since)
+		argv_addf(&a, "--since=%s", wish->since);
 	argv_add(&a, c->name);
 	return engine_exec(&s->engine, &a, e);
+}
+
+/* What the engine takes: an age, or a date that may go on to a time and a zone. */
+static bool since_valid(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || strlen(text) > 40)
+		return false;
+	if (text[digits] == '-')
+		return text[strspn(text, "0123456789-:.TZ+")] == '\0';
+	return text[strspn(text, "0123456789hms.")] == '\0';
 }
 
 static int logs_run(struct lab *lab, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = SESSION_INIT;
 	struct err e = ERR_INIT;
-	bool follow = false, installer = false;
-	const char *tail = NULL;
+	struct log_wish wish = {0};
+	bool installer = false;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "fn:", logs_options, NULL)) != -1) {
-		follow |= o == 'f';
+		wish.follow |= o == 'f';
 		installer |= o == 'i';
 		if (o == 'n')
-			tail = optarg;
+			wish.tail = optarg;
+		if (o == 's')
+			wish.since = optarg;
+		if (o == 's' && !since_valid(optarg))
+			return command_usage(&logs_command,
+			    "\"%s\" is no time: give an age such as 90s, 10m, 2h, or 2025-01-31T12:00:00",
+			    optarg);
 		if (o == '?')
 			return command_usage(&logs_command, "wrong option");
 	}
@@ -78,13 +106,13 @@ static int logs_run(struct lab *lab, int argc, char **argv)
 		r = session_check_name(&s, name, &e);
 	if (r == 0)
 		r = installer ? installer_log(&s, name, &e)
-			      : engine_log(&s, name, follow, tail, &e);
+			      : engine_log(&s, name, &wish, &e);
 	return r < 0 ? command_fail(&e) : STATUS_OK;
 }
 
 const struct command logs_command = {
     .name = "logs",
-    .args = "[-f] [-n LINES] [--installer] [NAME]",
+    .args = "[-f] [-n LINES] [--since TIME] [--installer] [NAME]",
     .summary = "the stack's log, a VM's serial console, or its installer's log",
     .help = "Without a name the stack's log: DHCP, TFTP, HTTP, what each machine was told. With a "
 	    "name\n"
@@ -92,6 +120,7 @@ const struct command logs_command = {
 	    "\n"
 	    "  -f, --follow     go on as more comes\n"
 	    "  -n, --tail N     only the last N lines\n"
+	    "  --since TIME     only what is younger: an age (90s, 10m, 2h) or a time (2025-01-31T12:00:00)\n"
 	    "  --installer      what the VM's installer reported: of a failure phase, reason and hint, then\n"
 	    "                   the last 100 lines of its log\n"
 	    "\n"
@@ -100,9 +129,29 @@ const struct command logs_command = {
 	    "  vmlab logs -n 50 web1\n"
 	    "  vmlab logs --installer web1\n",
     .run = logs_run,
+    .operands = OPERANDS_VM,
 };
 
 /* ---- console --------------------------------------------------------------------------------- */
+
+/* Clients differ in the status they end with when the keys to leave were pressed. What tells is the
+ * machine: while it runs, it was left, not lost. */
+static int attach(struct session *s, const char *container, const struct argv *a)
+{
+	struct err e = ERR_INIT;
+	int status;
+
+	int r = process_run(a, &status, &e);
+	if (r == 0 && status != 0)
+		r = session_refresh(s, &e);
+	if (r < 0)
+		return command_fail(&e);
+	for (size_t i = 0; status != 0 && i < s->containers.count; i++)
+		if (strcmp(s->containers.items[i].name, container) == 0 && s->containers.items[i].running)
+			status = 0;
+	fputs("\r\n", stderr);
+	return status == 0 ? STATUS_OK : STATUS_FAILED;
+}
 
 static int console_run(struct lab *lab, int argc, char **argv)
 {
@@ -128,10 +177,8 @@ static int console_run(struct lab *lab, int argc, char **argv)
 	if (r < 0)
 		return command_fail(&e);
 	fprintf(stderr, "Console of %s. Ctrl-] leaves it; Enter brings a prompt.\n", argv[1]);
-	argv_adds(&a, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name);
-	if (engine_exec(&s.engine, &a, &e) < 0)
-		return command_fail(&e);
-	return STATUS_OK;
+	argv_adds(&a, s.engine.client, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name);
+	return attach(&s, c->name, &a);
 }
 
 const struct command console_command = {
@@ -145,6 +192,7 @@ const struct command console_command = {
 	    "Example:\n"
 	    "  vmlab console web1\n",
     .run = console_run,
+    .operands = OPERANDS_VM,
 };
 
 /* ---- wait ------------------------------------------------------------------------------------ */
@@ -244,4 +292,5 @@ const struct command wait_command = {
 	"Example:\n"
 	"  vmlab up --no-wait && vmlab wait --for ready --timeout 10m web1 && vmlab ssh web1 id\n",
     .run = wait_run,
+    .operands = OPERANDS_VMS,
 };

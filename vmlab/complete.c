@@ -1,0 +1,187 @@
+#include "vmlab/complete.h"
+
+#include <dirent.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vmlab/help_text.h"
+#include "vmlab/image_build.h"
+
+/* Values of options that are one of a few words. */
+static const struct {
+	const char *option;
+	const char *words;
+} values[] = {
+    {"--arch", "amd64 arm64"},
+    {"--for", "installed ready"},
+    {"--accel", "auto tcg kvm"},
+    {"--nic-rom", "firmware ipxe"},
+    {"--disk-bus", "virtio scsi sata nvme"},
+    {"--kernel", "cloud generic"},
+};
+
+#define OPERANDS_SEEN 4 /* no command cares for more */
+
+struct completion {
+	const struct complete_source *source;
+	const char *typed; /* the beginning of the word */
+	FILE *out;
+};
+
+static void offer(const struct completion *c, const char *word, const char *what, size_t what_len)
+{
+	if (strncmp(word, c->typed, strlen(c->typed)) != 0)
+		return;
+	fprintf(c->out, "%s", word);
+	if (what_len > 0)
+		fprintf(c->out, "\t%.*s", (int)what_len, what);
+	fputc('\n', c->out);
+}
+
+static void offer_words(const struct completion *c, const char *words)
+{
+	char word[HELP_WORD_SIZE];
+
+	for (const char *p = words; *p; p += strspn(p, " ,")) {
+		size_t len = strcspn(p, " ,");
+		snprintf(word, sizeof(word), "%.*s", (int)len, p);
+		offer(c, word, "", 0);
+		p += len;
+	}
+}
+
+static void offer_options(const struct completion *c, const char *page)
+{
+	struct help_line line;
+	struct help_option option;
+
+	while (help_line_next(&page, &line))
+		if (help_option_parse(&line, &option))
+			offer(c, *option.name ? option.name : option.brief, option.summary,
+			    option.summary_len);
+}
+
+/* The option of `page` that `word` is and that wants a value. */
+static bool wants_value(const char *page, const char *word)
+{
+	struct help_line line;
+	struct help_option option;
+
+	while (help_line_next(&page, &line))
+		if (help_option_parse(&line, &option) && *option.value &&
+		    (strcmp(option.name, word) == 0 || strcmp(option.brief, word) == 0))
+			return true;
+	return false;
+}
+
+static void offer_commands(const struct completion *c)
+{
+	for (size_t i = 0; i < c->source->count; i++) {
+		const struct command *command = c->source->commands[i];
+		offer(c, command->name, command->summary, strlen(command->summary));
+	}
+}
+
+/* VMs are called as their files usually are; folders of images as what they hold. */
+static void offer_entries(const struct completion *c, const char *path, const char *suffix)
+{
+	_cleanup_closedir_ DIR *d = path ? opendir(path) : NULL;
+	char name[256];
+
+	for (const struct dirent *entry; d && (entry = readdir(d)) != NULL;) {
+		size_t len = strlen(entry->d_name), end = strlen(suffix);
+		if (strchr("._", *entry->d_name) || len <= end || len - end >= sizeof(name) ||
+		    strcmp(entry->d_name + len - end, suffix) != 0)
+			continue;
+		memcpy(name, entry->d_name, len - end);
+		name[len - end] = '\0';
+		offer(c, name, "", 0);
+	}
+}
+
+/* Operands of `vmlab image`. */
+static bool complete_image(const struct completion *c, size_t place, const char *const *operands)
+{
+	if (place == 0)
+		offer_words(c, "build import ls rm");
+	else if (place == 1 && strcmp(operands[0], "build") == 0)
+		offer_words(c, image_recipe_names());
+	else if (place == 1 && strcmp(operands[0], "rm") == 0)
+		offer_entries(c, c->source->images_dir, "");
+	else
+		return place != 2 || strcmp(operands[0], "import") != 0;
+	return true;
+}
+
+static bool complete_operand(const struct completion *c, const struct command *command,
+    size_t place, const char *const *operands)
+{
+	if (strcmp(command->name, "image") == 0)
+		return complete_image(c, place, operands);
+	if (command->operands == OPERANDS_COMMAND && place == 0)
+		offer_commands(c);
+	else if (command->operands == OPERANDS_VMS ||
+		 (command->operands == OPERANDS_VM && place == 0))
+		offer_entries(c, c->source->vms_dir, ".json");
+	else if (command->operands == OPERANDS_VM)
+		return command != &ssh_command;
+	return true;
+}
+
+static const struct command *find(const struct complete_source *source, const char *word)
+{
+	for (size_t i = 0; i < source->count; i++)
+		if (strcmp(source->commands[i]->name, word) == 0)
+			return source->commands[i];
+	return NULL;
+}
+
+static bool complete_value(const struct completion *c, const char *option)
+{
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+		if (strcmp(values[i].option, option) == 0) {
+			offer_words(c, values[i].words);
+			return true;
+		}
+	return false;
+}
+
+bool complete(
+    const struct complete_source *source, size_t count, const char *const *words, FILE *out)
+{
+	struct completion c = {source, count > 0 ? words[count - 1] : "", out};
+	const struct command *command = NULL;
+	const char *operands[OPERANDS_SEEN] = {""};
+	size_t place = 0; /* how many operands stand before the word */
+
+	for (size_t i = 0; i + 1 < count; i++) {
+		bool valued = wants_value(source->global_help, words[i]) ||
+			      (command && wants_value(command->help, words[i]));
+		if (valued && i + 2 == count)
+			return complete_value(&c, words[i]);
+		if (valued)
+			i++;
+		else if (*words[i] == '-')
+			continue;
+		else if (!command) {
+			command = find(source, words[i]);
+			if (!command)
+				return true;
+		} else {
+			if (place < OPERANDS_SEEN)
+				operands[place] = words[i];
+			place++;
+		}
+	}
+	if (*c.typed == '-') {
+		if (command)
+			offer_options(&c, command->help);
+		offer_options(&c, source->global_help);
+		return true;
+	}
+	if (!command) {
+		offer_commands(&c);
+		return true;
+	}
+	return complete_operand(&c, command, place, operands);
+}
