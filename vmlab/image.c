@@ -217,7 +217,7 @@ static char *image_users(const struct options *o, const char *image, enum vm_arc
 
 	if (!f)
 		return NULL;
-	if (o->lab->vms_dir && lab_open_store(o->lab, &store, &ignored) == 0)
+	if (o->lab->vms_dir && lab_open_store(o->lab, NULL, &store, &ignored) == 0)
 		snap = vm_store_snapshot(store);
 	for (size_t i = 0; snap && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
