@@ -110,6 +110,7 @@ BOOT_HANDLER_SRC := \
 	boot_handler/report.c \
 	boot_handler/route.c \
 	boot_handler/server.c \
+	boot_handler/services.c \
 	boot_handler/state.c \
 	boot_handler/writer.c
 OS_INSTALLER_SRC := \

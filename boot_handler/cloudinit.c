@@ -191,7 +191,7 @@ static json_t *network_config(const struct cloudinit *c, const json_t *doc)
 	if (own)
 		return json_incref(own);
 	json_t *interface = json_pack("{s:{s:s}, s:b}",
-	    "match", "macaddress", mac_format(&c->vm->mac, mac),
+	    "match", "macaddress", mac_format(&c->nic, mac),
 	    "dhcp4", 1);
 	if (c->vm->has_ip6)
 		json_object_set_new(interface, "dhcp6", json_true());

@@ -18,6 +18,7 @@
 
 struct cloudinit {
 	const struct vm *vm;
+	struct mac nic;      /* of the card that the machine asked with */
 	const json_t *keys;  /* array of the operator's public keys */
 	const char *base;    /* boot_urls.base */
 	const char *domain;  /* "pvmlab.local" */

@@ -40,8 +40,8 @@ static void put_from_doc(json_t *config, const struct vm *vm)
 	json_decref(doc);
 }
 
-int config_build(const struct vm *vm, bool noreboot, const struct image *image,
-    const struct boot_urls *urls, json_t **out, struct err *e)
+int config_build(const struct vm *vm, const struct mac *nic, bool noreboot,
+    const struct image *image, const struct boot_urls *urls, json_t **out, struct err *e)
 {
 	enum vm_after after = vm->after_install;
 	char mac[MAC_TEXT_SIZE];
@@ -52,7 +52,7 @@ int config_build(const struct vm *vm, bool noreboot, const struct image *image,
 	    "format", 1,
 	    "name", vm->name,
 	    "hostname", vm->hostname,
-	    "mac", mac_format(&vm->mac, mac),
+	    "mac", mac_format(nic, mac),
 	    "distro", vm->distro,
 	    "arch", vm_arch_kernel_name(vm->arch),
 	    "firmware", vm_firmware_name(vm->firmware),

@@ -14,9 +14,9 @@
 #include "lib/err.h"
 #include "lib/vm.h"
 
-/* `noreboot`: vms/<name>.noreboot is there. *out is a new reference. Fails only for want of
+/* `nic`: the card that the machine asked with. `noreboot`: vms/<name>.noreboot is there. *out is a new reference. Fails only for want of
  * memory. */
-must_check int config_build(const struct vm *vm, bool noreboot, const struct image *image,
+must_check int config_build(const struct vm *vm, const struct mac *nic, bool noreboot, const struct image *image,
     const struct boot_urls *urls, json_t **out, struct err *e);
 
 #endif

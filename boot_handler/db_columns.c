@@ -16,6 +16,7 @@ enum column_type {
 	COLUMN_UNSIGNED,
 	COLUMN_BOOL,
 	COLUMN_MAC,
+	COLUMN_NIC, /* a MAC; NULL when zero */
 	COLUMN_IP4,
 	COLUMN_IP6,
 	COLUMN_STATE,
@@ -48,6 +49,7 @@ static const struct column of_machine[] = {
     MACHINE(total_bytes, COLUMN_INT64),
     MACHINE(changed_at_ms, COLUMN_INT64),
     MACHINE(last_seen_ms, COLUMN_INT64),
+    MACHINE(nic, COLUMN_NIC),
     MACHINE(leased_ip, COLUMN_IP4),
     MACHINE(leased_ip6, COLUMN_IP6),
     MACHINE(seen_ip, COLUMN_IP4),
@@ -159,6 +161,12 @@ static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void 
 	case COLUMN_MAC:
 		sqlite3_bind_text(s, i, mac_format(value, mac), -1, SQLITE_TRANSIENT);
 		break;
+	case COLUMN_NIC:
+		if (mac_number(value) == 0)
+			sqlite3_bind_null(s, i);
+		else
+			sqlite3_bind_text(s, i, mac_format(value, mac), -1, SQLITE_TRANSIENT);
+		break;
 	case COLUMN_IP4:
 		bind_address(s, i, AF_INET, value, c->size);
 		break;
@@ -206,6 +214,10 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 		break;
 	case COLUMN_MAC:
 		return mac_parse(text, strlen(text), value, NULL);
+	case COLUMN_NIC:
+		if (mac_parse(text, strlen(text), value, NULL) < 0)
+			memset(value, 0, c->size);
+		break;
 	case COLUMN_IP4:
 	case COLUMN_IP6:
 		if (inet_pton(c->type == COLUMN_IP4 ? AF_INET : AF_INET6, text, value) != 1)

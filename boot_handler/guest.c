@@ -75,6 +75,9 @@ static void answer_ipxe(
 		has_image = images_has(services->images, script.vm->distro, script.vm->arch);
 	}
 	script.decision = boot_decide(script.vm, memory, has_image, route->arch);
+	if (script.vm && script.mac)
+		state_asked_with(
+		    services->state, &script.vm->mac, script.vm->name, script.mac);
 	if (script.vm)
 		script.attempt = state_booted(
 		    services->state, &script.vm->mac, script.vm->name, script.decision);
@@ -99,10 +102,11 @@ static void answer_ipxe(
 
 /* ---- /config and /cloud-init ------------------------------------------------------------- */
 
-static const struct vm *vm_by_mac(
-    const struct vm_snapshot *snapshot, const struct route *route, struct err *e)
+/* By the definition's MAC address, or by that of the card which the machine last asked with. */
+static const struct vm *vm_by_mac(struct services *services, const struct vm_snapshot *snapshot,
+    const struct route *route, struct err *e)
 {
-	const struct vm *vm = vm_snapshot_by_mac(snapshot, &route->mac);
+	const struct vm *vm = services_vm_by_mac(services, snapshot, &route->mac);
 	char mac[MAC_TEXT_SIZE];
 
 	if (!vm)
@@ -115,8 +119,9 @@ static int build_config(
     struct services *services, const struct route *route, json_t **out, struct err *e)
 {
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = vm_by_mac(snapshot, route, e);
+	const struct vm *vm = vm_by_mac(services, snapshot, route, e);
 	struct image *image = NULL;
+	struct mac nic;
 
 	if (!vm)
 		return -ENOENT;
@@ -124,9 +129,10 @@ static int build_config(
 	int r = images_get(services->images, vm->distro, vm->arch, &image, e);
 	if (r == -ENOENT)
 		return -EBUSY; /* the machine is known: 409, it may ask again */
+	state_nic(services->state, &vm->mac, &nic);
 	if (r == 0)
-		r = config_build(
-		    vm, vm_snapshot_noreboot(snapshot, vm), image, &services->urls, out, e);
+		r = config_build(vm, &nic, vm_snapshot_noreboot(snapshot, vm), image,
+		    &services->urls, out, e);
 	image_free(image);
 	return r;
 }
@@ -158,12 +164,14 @@ static int build_document(
 	json_t *keys = keys_get(services->keys);
 	struct cloudinit c = {
 	    .vm = vm,
+	    .nic = vm->mac,
 	    .keys = keys,
 	    .base = services->urls.base,
 	    .domain = services->domain,
 	    .dns = services->dns,
 	    .attempt = state_boot_memory(services->state, &vm->mac).attempt,
 	};
+	state_nic(services->state, &vm->mac, &c.nic);
 	int r = cloudinit_document(&c, route->document, out, e);
 	json_decref(keys);
 	return r;
@@ -221,7 +229,7 @@ static int take(
     struct services *services, const struct server_request *request, struct err *e)
 {
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = vm_by_mac(snapshot, request->route, e);
+	const struct vm *vm = vm_by_mac(services, snapshot, request->route, e);
 
 	if (!vm)
 		return -ENOENT;

@@ -56,6 +56,7 @@ struct machine_row {
 	int64_t eta_s; /* -1: not known */
 	int64_t changed_at_ms;
 	int64_t last_seen_ms;
+	struct mac nic; /* the card it asked with, when that is not the definition's; zero: none */
 	struct in_addr leased_ip;    /* by the lab's DHCP; 0: none */
 	struct in6_addr leased_ip6;  /* ::, as below: none */
 	struct in_addr seen_ip;      /* where it called from when that was no lease; 0: none */

@@ -139,6 +139,33 @@ void machine_table_expect(struct machine_table *t, const struct mac *mac)
 	    &t->bucket[spread(mac_number(mac)) % MACHINE_BUCKETS], memory_order_relaxed));
 }
 
+void machine_set_nic(struct machine_table *t, struct machine *m, uint64_t nic)
+{
+	/* The card may have been another machine's before. */
+	for (struct machine *other = nic ? atomic_load(&t->nics) : NULL; other;
+	     other = other->next_nic) {
+		uint64_t same = nic;
+		if (other != m && atomic_compare_exchange_strong(&other->nic, &same, 0))
+			machine_mark_dirty(t, other);
+	}
+	atomic_store(&m->nic, nic);
+	machine_mark_dirty(t, m);
+	if (!nic || atomic_exchange(&m->in_nics, true))
+		return;
+	m->next_nic = atomic_load(&t->nics);
+	while (!atomic_compare_exchange_weak(&t->nics, &m->next_nic, m))
+		;
+}
+
+struct machine *machine_table_find_nic(struct machine_table *t, uint64_t nic)
+{
+	struct machine *m = atomic_load(&t->nics);
+
+	while (m && atomic_load(&m->nic) != nic)
+		m = m->next_nic;
+	return m;
+}
+
 void machine_table_init(struct machine_table *t)
 {
 	for (int i = 0; i < MACHINE_STRIPES; i++)

@@ -24,6 +24,9 @@ struct machine {
 	_Atomic int64_t last_seen_ms;
 	_Atomic uint64_t asked; /* when the last ipxe event was << 8 | its decision + 1 */
 	atomic_bool dirty;
+	_Atomic uint64_t nic; /* MAC of the card it asked with; 0: the definition's. Written locked */
+	struct machine *next_nic; /* of the table's list; fixed once it is in it */
+	atomic_bool in_nics;
 
 	char name[MACHINE_NAME_SIZE]; /* this and the rest: under the lock */
 	enum machine_phase phase;
@@ -44,6 +47,7 @@ struct machine_table {
 	_Atomic(struct machine *) bucket[MACHINE_BUCKETS];
 	pthread_mutex_t stripe[MACHINE_STRIPES];
 	_Atomic(struct machine *) dirty; /* a stack: pushed by all, taken whole by the writer */
+	_Atomic(struct machine *) nics;  /* those that ever asked with another card; never shrinks */
 };
 
 /* The table is zeroed memory before. */
@@ -59,6 +63,11 @@ void machine_lock(struct machine_table *t, const struct machine *m);
 void machine_unlock(struct machine_table *t, const struct machine *m);
 /* It will be looked for in a moment: brings it closer to the processor. */
 void machine_table_expect(struct machine_table *t, const struct mac *mac);
+
+/* Notes the card that the locked machine asked with; 0: that of its definition. */
+void machine_set_nic(struct machine_table *t, struct machine *m, uint64_t nic);
+/* The machine that last asked with that card, which is not its definition's; NULL: none. */
+struct machine *machine_table_find_nic(struct machine_table *t, uint64_t nic);
 
 struct boot_memory machine_memory(const struct machine *m);
 void machine_set_memory(struct machine *m, struct boot_memory memory); /* locked */

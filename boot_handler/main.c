@@ -47,7 +47,7 @@ static void on_lease(void *ctx, const struct lease *lease)
 	const struct vm *vm = NULL;
 
 	if (lease->has_mac)
-		vm = vm_snapshot_by_mac(snapshot, &lease->mac);
+		vm = services_vm_by_mac(services, snapshot, &lease->mac);
 	else if (lease->name[0]) /* dnsmasq gives names to declared machines only */
 		vm = vm_snapshot_by_name(snapshot, lease->name);
 	if (vm)

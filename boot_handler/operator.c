@@ -98,13 +98,14 @@ static json_t *disks_json(const struct vm *vm)
 static json_t *vm_json(struct services *services, const struct vm *vm)
 {
 	struct machine_row row;
-	char mac[MAC_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE], nic[MAC_TEXT_SIZE];
 
 	state_row(services->state, &vm->mac, &row);
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
 			 " s:b, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
 	    "name", vm->name,
 	    "mac", mac_format(&vm->mac, mac),
+	    "nic", mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(),
 	    "ip", ip_json(vm, &row),
 	    "arch", vm_arch_name(vm->arch),
 	    "distro", vm->distro ? vm->distro : "",

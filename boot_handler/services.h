@@ -24,4 +24,8 @@ struct services {
 	atomic_bool store_unreadable; /* the last look at vms/ failed */
 };
 
+/* The definition with this MAC address, or of the machine that last asked with this card; NULL. */
+const struct vm *services_vm_by_mac(
+    const struct services *services, const struct vm_snapshot *snapshot, const struct mac *mac);
+
 #endif

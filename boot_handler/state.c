@@ -59,6 +59,7 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->eta_s = m->eta_s;
 	row->changed_at_ms = m->changed_at_ms;
 	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
+	row->nic = mac_from_number(atomic_load(&m->nic));
 	row->leased_ip = m->address.leased_ip;
 	row->leased_ip6 = m->address.leased_ip6;
 	row->seen_ip = m->address.seen_ip;
@@ -87,6 +88,8 @@ static void load_row(void *ctx, const struct machine_row *row)
 	m->total_bytes = row->total_bytes;
 	m->changed_at_ms = row->changed_at_ms;
 	atomic_store(&m->last_seen_ms, row->last_seen_ms);
+	if (mac_number(&row->nic))
+		machine_set_nic(&s->table, m, mac_number(&row->nic));
 	m->address = (struct machine_addresses){
 	    .leased_ip = row->leased_ip,
 	    .leased_ip6 = row->leased_ip6,
@@ -254,6 +257,42 @@ unsigned state_booted(
 	machine_touch(&s->table, m, now);
 	machine_unlock(&s->table, m);
 	return memory.attempt;
+}
+
+void state_asked_with(
+    struct state *s, const struct mac *mac, const char *name, const struct mac *nic)
+{
+	uint64_t number = mac_equal(mac, nic) ? 0 : mac_number(nic);
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+	char text[MAC_TEXT_SIZE], own[MAC_TEXT_SIZE];
+
+	if (m ? atomic_load_explicit(&m->nic, memory_order_relaxed) == number : number == 0)
+		return;
+	m = machine_table_lock(&s->table, mac, name);
+	if (!m)
+		return;
+	machine_set_nic(&s->table, m, number);
+	machine_unlock(&s->table, m);
+	log_info("asks with %s card vm=%s mac=%s defined=%s", number ? "another" : "its own", name,
+	    mac_format(nic, text), mac_format(mac, own));
+}
+
+bool state_nic(struct state *s, const struct mac *mac, struct mac *nic)
+{
+	const struct machine *m = machine_table_find(&s->table, mac_number(mac));
+	uint64_t number = m ? atomic_load(&m->nic) : 0;
+
+	*nic = number ? mac_from_number(number) : *mac;
+	return number != 0;
+}
+
+bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac)
+{
+	const struct machine *m = machine_table_find_nic(&s->table, mac_number(nic));
+
+	if (m)
+		*mac = mac_from_number(m->mac);
+	return m != NULL;
 }
 
 void state_seen(struct state *s, const struct mac *mac, const char *name)

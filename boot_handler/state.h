@@ -39,6 +39,15 @@ void state_expect(struct state *s, const struct mac *mac);
 unsigned state_booted(struct state *s, const struct mac *mac, const char *name,
     enum boot_decision decision);
 
+/* It asked for what to boot with this card: mostly its definition's, but a machine is found by UUID and
+ * serial number, too. Remembered, as what follows has to be made for that card. */
+void state_asked_with(
+    struct state *s, const struct mac *mac, const char *name, const struct mac *nic);
+/* The card it last asked with, else the definition's; true when that is another. */
+bool state_nic(struct state *s, const struct mac *mac, struct mac *nic);
+/* The machine that last asked with this card, if no definition has it. */
+bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac);
+
 /* The machine has been heard from. */
 void state_seen(struct state *s, const struct mac *mac, const char *name);
 

@@ -86,7 +86,7 @@ static json_t *config(const char *definition, bool noreboot)
 	struct vm *vm = parse(definition);
 
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, noreboot, image, &urls, &json, &e), 0);
+	assert_int_equal(config_build(vm, &vm->mac, noreboot, image, &urls, &json, &e), 0);
 	image_free(image);
 	vm_free(vm);
 	return json;
@@ -140,7 +140,7 @@ static json_t *document(const char *definition, const char *operators_key,
 {
 	struct vm *vm = parse(definition);
 	json_t *keys = operators_key ? json_pack("[s]", operators_key) : json_array();
-	struct cloudinit c = {vm, keys, "http://h", "pvmlab.local", "192.168.100.1", 2};
+	struct cloudinit c = {vm, vm->mac, keys, "http://h", "pvmlab.local", "192.168.100.1", 2};
 	struct err e = ERR_INIT;
 	json_error_t where;
 	char *text = NULL;
@@ -157,6 +157,32 @@ static json_t *document(const char *definition, const char *operators_key,
 	json_decref(keys);
 	vm_free(vm);
 	return json;
+}
+
+/* A machine that was found by its UUID has another card than its definition says. */
+static void other_card(void **state)
+{
+	static const struct boot_urls urls = {"http://h", "/initrds"};
+	struct mac nic = {{2, 0, 0, 0, 0, 9}};
+	struct vm *vm = parse("{" ID "}");
+	struct cloudinit c = {vm, nic, NULL, "http://h", "d", NULL, 0};
+	struct image *image = NULL;
+	struct err e = ERR_INIT;
+	json_t *json = NULL;
+	char *text = NULL;
+
+	(void)state;
+	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
+	assert_int_equal(config_build(vm, &nic, false, image, &urls, &json, &e), 0);
+	assert_string_equal(text_at(json, "mac"), "02:00:00:00:00:09");
+	assert_string_equal(text_at(json, "report_url"), "http://h/report/52:54:00:00:00:11");
+	assert_int_equal(cloudinit_document(&c, ROUTE_NETWORK_CONFIG, &text, &e), 0);
+	assert_non_null(strstr(text, "\"macaddress\": \"02:00:00:00:00:09\""));
+	assert_null(strstr(text, "52:54:00"));
+	free(text);
+	json_decref(json);
+	image_free(image);
+	vm_free(vm);
 }
 
 static void default_user(void **state)
@@ -224,7 +250,7 @@ static void hostile_values(void **state)
 static void own_documents(void **state)
 {
 	struct vm *vm = parse("{" ID ",\"user_data\":\"#!/bin/sh\\necho $HOME\\n\"}");
-	struct cloudinit c = {vm, NULL, "http://h", "d", NULL, 0};
+	struct cloudinit c = {vm, vm->mac, NULL, "http://h", "d", NULL, 0};
 	struct err e = ERR_INIT;
 	char *text = NULL;
 	char *login = NULL;
@@ -279,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(manifests),
 	    cmocka_unit_test(configs),
+	    cmocka_unit_test(other_card),
 	    cmocka_unit_test(default_user),
 	    cmocka_unit_test(own_users),
 	    cmocka_unit_test(hostile_values),

@@ -254,6 +254,39 @@ static void seen_addresses(void **state)
 	assert_int_equal(a.leased_ip.s_addr, lease.ip.s_addr);
 }
 
+/* Found by UUID or serial number, with a card that no definition has. */
+static void other_cards(void **state)
+{
+	const struct mac second = {{0x52, 0x54, 0, 0, 0, 0x12}}, card = {{2, 0, 0, 0, 0, 9}};
+	struct fixture *f = *state;
+	struct mac got;
+
+	assert_false(state_nic(f->s, &mac, &got));
+	assert_true(mac_equal(&got, &mac));
+	assert_false(state_by_nic(f->s, &card, &got));
+	state_asked_with(f->s, &mac, "web1", &mac);
+	assert_false(state_row(f->s, &mac, &(struct machine_row){0}));
+	state_asked_with(f->s, &mac, "web1", &card);
+	reopen(f);
+	assert_true(state_nic(f->s, &mac, &got));
+	assert_true(mac_equal(&got, &card));
+	assert_true(state_by_nic(f->s, &card, &got));
+	assert_true(mac_equal(&got, &mac));
+	/* The card moves to another machine. */
+	state_asked_with(f->s, &second, "web2", &card);
+	assert_true(state_by_nic(f->s, &card, &got));
+	assert_true(mac_equal(&got, &second));
+	assert_false(state_nic(f->s, &mac, &got));
+	reopen(f);
+	assert_false(state_nic(f->s, &mac, &got));
+	/* It asks with its own again. */
+	state_asked_with(f->s, &second, "web2", &second);
+	assert_false(state_by_nic(f->s, &card, &got));
+	assert_false(state_nic(f->s, &second, &got));
+	reopen(f);
+	assert_false(state_by_nic(f->s, &card, &got));
+}
+
 struct seen {
 	int count;
 	uint64_t last;
@@ -468,6 +501,7 @@ int main(void)
 	    TEST(orders),
 	    TEST(addresses),
 	    TEST(seen_addresses),
+	    TEST(other_cards),
 	    TEST(events),
 	    TEST(logs),
 	    TEST(survives_restart),
