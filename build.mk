@@ -91,6 +91,7 @@ VM_WATCHER_SRC := \
 	vm_watcher/dnsmasq.c \
 	vm_watcher/hosts.c
 BOOT_HANDLER_SRC := \
+	boot_handler/access.c \
 	boot_handler/boot.c \
 	boot_handler/check.c \
 	boot_handler/cloudinit.c \
@@ -214,6 +215,7 @@ TESTS := \
 	lib/test_vm \
 	lib/test_vm_store \
 	vm_watcher/test_hosts \
+	boot_handler/test_access \
 	boot_handler/test_boot \
 	boot_handler/test_documents \
 	boot_handler/test_report \

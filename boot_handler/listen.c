@@ -1,8 +1,10 @@
 #include "boot_handler/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -47,7 +49,7 @@ static int clear_path(const struct sockaddr_un *address, int type, struct err *e
 	return 0;
 }
 
-static int open_unix(const char *path, int type, int flags, struct err *e)
+static int open_unix(const char *path, int type, int flags, mode_t mode, struct err *e)
 {
 	struct sockaddr_un address;
 
@@ -57,10 +59,12 @@ static int open_unix(const char *path, int type, int flags, struct err *e)
 	if (r < 0)
 		return r;
 	_cleanup_close_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | flags, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	/* Before bind, as bind takes the new file's mode from here: no moment with another one. */
+	if (fd < 0 || fchmod(fd, mode) < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return err_errno(e, "cannot listen on %s", path);
-	if (chmod(path, 0666) < 0)
-		return err_errno(e, "cannot open %s for other users", path);
+	if (chmod(path, mode) < 0)
+		return err_errno(e, "cannot set who may use %s", path);
 	return steal_fd(&fd);
 }
 
@@ -99,12 +103,36 @@ static int open_tcp(const char *text, struct err *e)
 	return r < 0 ? r : steal_fd(&fd);
 }
 
-int listen_open(const char *text, struct err *e)
+static int take_inherited(const char *number, struct err *e)
+{
+	char *end;
+	long fd = strtol(number, &end, 10);
+	int flags, type = 0;
+	socklen_t len = sizeof(type);
+
+	if (end == number || *end || fd < 0 || fd > 1023 ||
+	    getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+		return err_set(e, EINVAL, "\"fd:%s\" is no inherited stream socket", number);
+	flags = fcntl((int)fd, F_GETFL);
+	if (flags < 0 || fcntl((int)fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_errno(e, "cannot use the inherited socket fd:%s", number);
+	return (int)fd;
+}
+
+static int open_any(const char *text, mode_t mode, struct err *e)
 {
 	const char *path = listen_unix_path(text);
 
-	_cleanup_close_ int fd =
-	    path ? open_unix(path, SOCK_STREAM, SOCK_NONBLOCK, e) : open_tcp(text, e);
+	if (path)
+		return open_unix(path, SOCK_STREAM, SOCK_NONBLOCK, mode, e);
+	return strncmp(text, "fd:", 3) == 0 ? take_inherited(text + 3, e) : open_tcp(text, e);
+}
+
+int listen_open(const char *text, mode_t mode, struct err *e)
+{
+	_cleanup_close_ int fd = open_any(text, mode, e);
+
 	if (fd < 0)
 		return fd;
 	if (listen(fd, BACKLOG) < 0)
@@ -122,5 +150,5 @@ void listen_remove(const char *text)
 
 int listen_datagram(const char *path, struct err *e)
 {
-	return open_unix(path, SOCK_DGRAM, 0, e);
+	return open_unix(path, SOCK_DGRAM, 0, 0666, e);
 }

@@ -2,11 +2,14 @@
 #ifndef BOOT_HANDLER_LISTEN_H
 #define BOOT_HANDLER_LISTEN_H
 
+#include <sys/types.h>
+
 #include "lib/err.h"
 
-/* "unix:/path" (mode 0666; a socket nobody answers on any more is replaced), "1.2.3.4:80",
- * "[::1]:80" or ":80". Returns the descriptor (non-blocking, close-on-exec) or -errno. */
-must_check int listen_open(const char *text, struct err *e);
+/* "unix:/path" (with `mode`; a socket nobody answers on any more is replaced), "fd:3" (a socket
+ * that is bound already and was inherited), "1.2.3.4:80", "[::1]:80" or ":80". Returns the
+ * descriptor (non-blocking, close-on-exec) or -errno. */
+must_check int listen_open(const char *text, mode_t mode, struct err *e);
 /* Removes the socket file of "unix:/path". */
 void listen_remove(const char *text);
 

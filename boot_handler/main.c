@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "boot_handler/access.h"
 #include "boot_handler/check.h"
 #include "boot_handler/guest.h"
 #include "boot_handler/lease.h"
@@ -162,6 +163,8 @@ static void stop_services(struct services *services)
 struct listeners {
 	struct server *guest;
 	struct server *operator;
+	struct server *operator_tcp; /* NULL when not asked for */
+	struct access *access;
 	struct lease_receiver *leases;
 };
 
@@ -170,6 +173,7 @@ static int start_listeners(const struct options *options, struct services *servi
 {
 	struct server_options guest = {
 	    .listen = options->listen,
+	    .socket_mode = 0666,
 	    .side = ROUTE_SIDE_GUEST,
 	    .threads = options->threads,
 	    .handle = guest_handle,
@@ -178,6 +182,7 @@ static int start_listeners(const struct options *options, struct services *servi
 	};
 	struct server_options operator = {
 	    .listen = options->operator_listen,
+	    .socket_mode = 0600,
 	    .side = ROUTE_SIDE_OPERATOR,
 	    .threads = 2,
 	    .handle = operator_handle,
@@ -187,6 +192,14 @@ static int start_listeners(const struct options *options, struct services *servi
 	int r = server_start(&guest, &listeners->guest, e);
 	if (r == 0)
 		r = server_start(&operator, &listeners->operator, e);
+	if (r == 0 && options->operator_tcp) {
+		r = access_new(options->operator_token_file, options->operator_tcp,
+		    options->operator_hosts, &listeners->access, e);
+		operator.listen = options->operator_tcp;
+		operator.access = listeners->access;
+		if (r == 0)
+			r = server_start(&operator, &listeners->operator_tcp, e);
+	}
 	if (r == 0 && options->lease_socket)
 		r = lease_receiver_start(
 		    options->lease_socket, on_lease, services, &listeners->leases, e);
@@ -205,8 +218,9 @@ static int serve(const struct options *options)
 		r = start_listeners(options, &services, &listeners, &e);
 	}
 	if (r == 0) {
-		log_info("serving guests=%s operator=%s base_url=%s", options->listen,
-		    options->operator_listen, options->base_url);
+		log_info("serving guests=%s operator=%s operator_tcp=%s base_url=%s",
+		    options->listen, options->operator_listen,
+		    options->operator_tcp ? options->operator_tcp : "off", options->base_url);
 		log_problems(services.store);
 		watch(&services, options->holders);
 		log_info("stopping");
@@ -215,6 +229,8 @@ static int serve(const struct options *options)
 	}
 	server_stop(listeners.guest);
 	server_stop(listeners.operator);
+	server_stop(listeners.operator_tcp);
+	access_free(listeners.access);
 	lease_receiver_stop(listeners.leases);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);

@@ -31,9 +31,14 @@ const char options_help[] =
     "\n"
     "Where it listens:\n"
     "  --listen WHERE         for machines                [unix:/run/boot_handler/guest.sock]\n"
-    "  --operator-listen WHERE for you: /healthz, /readyz, /api/v1/vms   [0.0.0.0:8080]\n"
+    "  --operator-listen WHERE for you: /healthz, /readyz, /api/v1/vms\n"
+    "                         [unix:/run/boot_handler/operator.sock, for its owner only]\n"
     "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
-    "                         WHERE is unix:/path, 127.0.0.1:8080 or [::1]:8080\n"
+    "                         WHERE is unix:/path, fd:3 for a socket it inherits, 127.0.0.1:8080\n"
+    "                         or [::1]:8080; --operator-listen takes the first two\n"
+    "  --operator-tcp ADDRESS:PORT   for you, over TCP as well                       [off]\n"
+    "  --operator-token-file FILE    what a client over TCP has to send as bearer token\n"
+    "  --operator-hosts A,B          names it is reached by, besides localhost and the address\n"
     "  --threads N            threads answering machines                 [one per CPU but one]\n"
     "\n"
     "What it tells machines:\n"
@@ -50,9 +55,9 @@ const char options_help[] =
     "Try it without a lab:\n"
     "  boot_handler --vms vms --images images --state /tmp/state.db \\\n"
     "      --base-url http://127.0.0.1:8001 --listen 127.0.0.1:8001 \\\n"
-    "      --operator-listen 127.0.0.1:8002\n"
+    "      --operator-listen unix:/tmp/operator.sock\n"
     "  curl 'http://127.0.0.1:8001/ipxe?mac=52:54:00:00:00:11'\n"
-    "  curl http://127.0.0.1:8002/api/v1/vms\n";
+    "  curl --unix-socket /tmp/operator.sock http://localhost/api/v1/vms\n";
 
 enum {
 	OPT_VMS = 256,
@@ -61,6 +66,9 @@ enum {
 	OPT_BASE_URL,
 	OPT_LISTEN,
 	OPT_OPERATOR_LISTEN,
+	OPT_OPERATOR_TCP,
+	OPT_OPERATOR_TOKEN_FILE,
+	OPT_OPERATOR_HOSTS,
 	OPT_LEASE_SOCKET,
 	OPT_AUTHORIZED_KEYS,
 	OPT_DOMAIN,
@@ -80,6 +88,9 @@ static const struct option long_options[] = {
     {"base-url", required_argument, NULL, OPT_BASE_URL},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"operator-listen", required_argument, NULL, OPT_OPERATOR_LISTEN},
+    {"operator-tcp", required_argument, NULL, OPT_OPERATOR_TCP},
+    {"operator-token-file", required_argument, NULL, OPT_OPERATOR_TOKEN_FILE},
+    {"operator-hosts", required_argument, NULL, OPT_OPERATOR_HOSTS},
     {"lease-socket", required_argument, NULL, OPT_LEASE_SOCKET},
     {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
     {"domain", required_argument, NULL, OPT_DOMAIN},
@@ -126,6 +137,15 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 	case OPT_OPERATOR_LISTEN:
 		o->operator_listen = value;
 		return OPTIONS_RUN;
+	case OPT_OPERATOR_TCP:
+		o->operator_tcp = value;
+		return OPTIONS_RUN;
+	case OPT_OPERATOR_TOKEN_FILE:
+		o->operator_token_file = value;
+		return OPTIONS_RUN;
+	case OPT_OPERATOR_HOSTS:
+		o->operator_hosts = value;
+		return OPTIONS_RUN;
 	case OPT_LEASE_SOCKET:
 		o->lease_socket = value;
 		return OPTIONS_RUN;
@@ -167,6 +187,25 @@ static bool domain_valid(const char *domain)
 	       domain[strspn(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-")] == '\0';
 }
 
+static int validate_operator(const struct options *o, struct err *e)
+{
+	bool local = listen_unix_path(o->operator_listen) ||
+		     strncmp(o->operator_listen, "fd:", 3) == 0;
+
+	if (!local)
+		return err_set(e, EINVAL,
+		    "--operator-listen has to be unix:/path or fd:NUMBER; over TCP the operator is "
+		    "served by --operator-tcp %s with --operator-token-file FILE",
+		    o->operator_listen);
+	if (!o->operator_tcp != !o->operator_token_file)
+		return err_set(e, EINVAL,
+		    "--operator-tcp and --operator-token-file go together: without a token nobody is "
+		    "served over TCP");
+	if (o->operator_hosts && !o->operator_tcp)
+		return err_set(e, EINVAL, "--operator-hosts is of use only with --operator-tcp");
+	return 0;
+}
+
 static int validate(struct options *o, struct err *e)
 {
 	if (o->base_url && !boot_url_valid(o->base_url))
@@ -182,7 +221,7 @@ static int validate(struct options *o, struct err *e)
 	if (!domain_valid(o->domain))
 		return err_set(e, EINVAL,
 		    "--domain has to be a domain name in lower case, such as pvmlab.local");
-	return 0;
+	return validate_operator(o, e);
 }
 
 static int derive_holders(struct options *o, struct err *e)
@@ -217,7 +256,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	    .images = "/srv/images",
 	    .state = "/state/vmlab.db",
 	    .listen = "unix:/run/boot_handler/guest.sock",
-	    .operator_listen = "0.0.0.0:8080",
+	    .operator_listen = "unix:/run/boot_handler/operator.sock",
 	    .domain = "pvmlab.local",
 	    .initrds_url_path = "/initrds",
 	    /* The one left is for whoever asks: nginx. */

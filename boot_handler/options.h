@@ -16,6 +16,9 @@ struct options {
 	const char *base_url;
 	const char *listen;
 	const char *operator_listen;
+	const char *operator_tcp;        /* NULL: no TCP listener for the operator */
+	const char *operator_token_file; /* NULL without operator_tcp */
+	const char *operator_hosts;      /* NULL: none more */
 	const char *lease_socket; /* NULL: none */
 	const char *authorized_keys; /* NULL: none */
 	const char *domain;

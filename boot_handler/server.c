@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "boot_handler/access.h"
 #include "boot_handler/listen.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -143,8 +144,10 @@ static struct MHD_Response *make_response(const struct server_answer *a)
 	return response;
 }
 
+/* `name` and `value`: one more header, or NULL. */
 static enum MHD_Result send_answer(
-    struct MHD_Connection *connection, const struct server_answer *a, const char *allow)
+    struct MHD_Connection *connection, const struct server_answer *a, const char *name,
+    const char *value)
 {
 	struct MHD_Response *response = make_response(a);
 
@@ -152,20 +155,20 @@ static enum MHD_Result send_answer(
 		return MHD_NO;
 	if (a->type)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
-	if (allow)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+	if (name)
+		MHD_add_response_header(response, name, value);
 	enum MHD_Result sent = MHD_queue_response(connection, a->status, response);
 	MHD_destroy_response(response);
 	return sent;
 }
 
 static enum MHD_Result send_error(struct server *s, struct MHD_Connection *connection,
-    unsigned status, const char *sentence, const char *allow)
+    unsigned status, const char *sentence, const char *name, const char *value)
 {
 	struct server_answer a = {0};
 
 	server_answer_error(&a, s->options.side, status, sentence);
-	return send_answer(connection, &a, allow);
+	return send_answer(connection, &a, name, value);
 }
 
 /* ---- receiving --------------------------------------------------------------------------- */
@@ -215,40 +218,47 @@ static bool announced_too_large(struct MHD_Connection *connection)
 	return length && strtoull(length, NULL, 10) > SERVER_BODY_MAX_BYTES;
 }
 
-/* A page in the operator's browser must not be able to order a reinstall: browsers tell the
- * page's origin with every POST. */
-static bool foreign_origin(struct MHD_Connection *connection)
+static const char *header(struct MHD_Connection *connection, const char *name)
 {
-	const char *origin =
-	    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
-	const char *host =
-	    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
 
-	if (!origin)
+/* Returns true when access was refused and `*result` is set. */
+static bool refuse_stranger(
+    struct server *s, struct MHD_Connection *connection, enum MHD_Result *result)
+{
+	struct err e = ERR_INIT;
+
+	if (!s->options.access)
 		return false;
-	const char *authority = strstr(origin, "://");
-	return !authority || !host || strcmp(authority + 3, host) != 0;
+	int r = access_check(s->options.access, header(connection, MHD_HTTP_HEADER_HOST),
+	    header(connection, MHD_HTTP_HEADER_ORIGIN),
+	    header(connection, MHD_HTTP_HEADER_AUTHORIZATION), &e);
+	if (r == 0)
+		return false;
+	*result = r == -EACCES ? send_error(s, connection, MHD_HTTP_UNAUTHORIZED, e.msg,
+				     MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"vmlab\"")
+			       : send_error(s, connection, MHD_HTTP_FORBIDDEN, e.msg, NULL, NULL);
+	return true;
 }
 
 /* Answers what is wrong before any body is read. Returns true when `*result` is set. */
 static bool refuse_early(struct server *s, struct MHD_Connection *connection,
     const struct exchange *x, const char *method, enum MHD_Result *result)
 {
+	if (refuse_stranger(s, connection, result))
+		return true;
 	if (x->parsed == ROUTE_NOT_FOUND)
-		*result = send_error(s, connection, MHD_HTTP_NOT_FOUND, x->why, NULL);
+		*result = send_error(s, connection, MHD_HTTP_NOT_FOUND, x->why, NULL, NULL);
 	else if (x->parsed < 0)
-		*result = send_error(s, connection, server_status(x->parsed), x->why, NULL);
+		*result = send_error(s, connection, server_status(x->parsed), x->why, NULL, NULL);
 	else if (!route_allows(x->route.kind, method))
 		*result = send_error(s, connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 		    "this method is not possible here: see the Allow header",
-		    route_methods(x->route.kind));
+		    MHD_HTTP_HEADER_ALLOW, route_methods(x->route.kind));
 	else if (announced_too_large(connection))
 		*result = send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE,
-		    "the body is larger than 64 KiB: send less", NULL);
-	else if (s->options.side == ROUTE_SIDE_OPERATOR && x->route.kind == ROUTE_ACTION &&
-		 foreign_origin(connection))
-		*result = send_error(s, connection, MHD_HTTP_FORBIDDEN,
-		    "this order comes from a web page of another origin: it is refused", NULL);
+		    "the body is larger than 64 KiB: send less", NULL, NULL);
 	else
 		return false;
 	return true;
@@ -293,12 +303,12 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 	}
 	if (x->received > SERVER_BODY_MAX_BYTES)
 		return send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE,
-		    "the body is larger than 64 KiB: send less", NULL);
+		    "the body is larger than 64 KiB: send less", NULL, NULL);
 
 	struct server_request request = {&x->route, x->body ? x->body : "", x->len};
 	struct server_answer a = {.status = MHD_HTTP_OK};
 	s->options.handle(s->options.ctx, &request, &a);
-	return send_answer(connection, &a, NULL);
+	return send_answer(connection, &a, NULL, NULL);
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -381,7 +391,7 @@ int server_start(const struct server_options *options, struct server **out, stru
 	s->stop = eventfd(0, EFD_CLOEXEC);
 	if (s->stop < 0)
 		return err_errno(e, "cannot start the HTTP server on %s", options->listen);
-	s->fd = listen_open(options->listen, e);
+	s->fd = listen_open(options->listen, options->socket_mode, e);
 	if (s->fd < 0)
 		return s->fd;
 	struct MHD_OptionItem pool[] = {

@@ -48,8 +48,12 @@ void server_answer_error(
 /* Takes over malloc'ed text. */
 void server_answer_text(struct server_answer *a, const char *type, char *text);
 
+struct access;
+
 struct server_options {
-	const char *listen; /* "unix:/path", "1.2.3.4:80", "[::1]:80" or ":80"; borrowed till the end */
+	const char *listen; /* what listen_open() takes; borrowed till the end */
+	mode_t socket_mode; /* of "unix:/path" */
+	const struct access *access; /* NULL: whoever can connect may ask; borrowed till the end */
 	enum route_side side;
 	unsigned threads; /* at least 1 */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);

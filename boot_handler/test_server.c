@@ -1,5 +1,7 @@
 /* The handlers behind real listeners, asked over sockets; with snapshots changing meanwhile. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "boot_handler/access.h"
 #include "boot_handler/guest.h"
 #include "boot_handler/operator.h"
 #include "boot_handler/server.h"
@@ -27,11 +30,15 @@
 #define PART(name, file) \
 	"\"" name "\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}"
 #define ANSWER_MAX 20000
+#define TOKEN "0123456789abcdef0123"
 
 static char dir[] = "/tmp/test_server.XXXXXX";
 static struct services services;
 static struct server *guest;
 static struct server *operators;
+static struct server *operators_tcp;
+static struct access *access_tcp;
+static int tcp_port;
 
 static void write_file(const char *name, const char *text)
 {
@@ -86,10 +93,33 @@ static struct server *start(const char *name, enum route_side side,
 
 	snprintf(mine, sizeof(where[0]), "unix:%s/%s", dir, name);
 	struct server_options options = {
-	    .listen = mine, .side = side, .threads = 2, .handle = handle, .ctx = &services};
+	    .listen = mine, .socket_mode = 0600, .side = side, .threads = 2, .handle = handle,
+	    .ctx = &services};
 	if (server_start(&options, &s, &e) < 0)
 		fail_msg("%s", e.msg);
 	return s;
+}
+
+/* The operator's API over TCP, on an inherited socket: that is how its port is known here. */
+static void start_tcp(void)
+{
+	static char where[20];
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	tcp_port = ntohs(address.sin_port);
+	write_file("token", TOKEN "\n");
+	snprintf(where, sizeof(where), "fd:%d", fd);
+	if (access_new(path_of("token"), "127.0.0.1:1", NULL, &access_tcp, &e) < 0)
+		fail_msg("%s", e.msg);
+	struct server_options options = {.listen = where, .access = access_tcp,
+	    .side = ROUTE_SIDE_OPERATOR, .threads = 1, .handle = operator_handle, .ctx = &services};
+	if (server_start(&options, &operators_tcp, &e) < 0)
+		fail_msg("%s", e.msg);
 }
 
 static int setup(void **state)
@@ -117,6 +147,7 @@ static int setup(void **state)
 		fail_msg("%s", e.msg);
 	guest = start("g", ROUTE_SIDE_GUEST, guest_handle);
 	operators = start("o", ROUTE_SIDE_OPERATOR, operator_handle);
+	start_tcp();
 	return 0;
 }
 
@@ -127,6 +158,8 @@ static int teardown(void **state)
 	(void)state;
 	server_stop(guest);
 	server_stop(operators);
+	server_stop(operators_tcp);
+	access_free(access_tcp);
 	state_close(services.state);
 	keys_free(services.keys);
 	images_free(services.images);
@@ -140,14 +173,19 @@ static int teardown(void **state)
 
 static int dial(const char *name)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un local = {.sun_family = AF_UNIX};
+	struct sockaddr_in tcp = {.sin_family = AF_INET,
+	    .sin_addr = {htonl(INADDR_LOOPBACK)},
+	    .sin_port = htons((uint16_t)tcp_port)};
 	struct timeval patience = {.tv_sec = 10};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	bool is_tcp = strcmp(name, "tcp") == 0;
+	int fd = socket(is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", dir, name);
+	snprintf(local.sun_path, sizeof(local.sun_path), "%s/%s", dir, name);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(connect(fd, is_tcp ? (struct sockaddr *)&tcp : (struct sockaddr *)&local,
+			     is_tcp ? sizeof(tcp) : sizeof(local)), 0);
 	return fd;
 }
 
@@ -283,13 +321,55 @@ static void operator_statuses(void **state)
 	assert_int_equal(ask("o", "GET", "/ipxe?mac=" MAC, ""), 404);
 }
 
-static void foreign_page(void **state)
+static void operators_socket_is_his_alone(void **state)
 {
-	const char *text = "POST /api/v1/vms/web1/reinstall HTTP/1.1\r\nHost: 127.0.0.1:7480\r\n"
-			   "Origin: http://evil.example\r\nConnection: close\r\n\r\n";
+	struct stat st;
 
 	(void)state;
-	assert_int_equal(exchange("o", text, strlen(text), answer), 403);
+	assert_int_equal(stat(path_of("o"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void operator_over_tcp(void **state)
+{
+	static const struct {
+		const char *line, *headers;
+		int status;
+	} table[] = {
+	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 200},
+	    {"POST /api/v1/vms/web1/local",
+		"Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 200},
+	    {"GET /api/v1/nosuch", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 404},
+	    {"GET /api/v1/vms", "Host: localhost\r\n", 401},
+	    {"GET /healthz", "Host: localhost\r\n", 401},
+	    {"GET /api/v1/nosuch", "Host: localhost\r\n", 401},
+	    {"DELETE /api/v1/vms", "Host: localhost\r\n", 401},
+	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer " TOKEN "4\r\n", 401},
+	    {"GET /api/v1/vms", "Host: evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 403},
+	    {"POST /api/v1/vms/web1/reinstall",
+		"Host: localhost\r\nOrigin: http://evil.example\r\nAuthorization: Bearer " TOKEN
+		"\r\n", 403},
+	    /* what an HTML form can send, in a browser that tells the origin and in one that does not */
+	    {"POST /api/v1/vms/web1/reinstall",
+		"Host: localhost\r\nOrigin: http://evil.example\r\n"
+		"Content-Type: application/x-www-form-urlencoded\r\n", 403},
+	    {"POST /api/v1/vms/web1/reinstall",
+		"Host: localhost\r\nContent-Type: text/plain\r\n", 401},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char text[600];
+		int n = snprintf(text, sizeof(text),
+		    "%s HTTP/1.1\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n", table[i].line,
+		    table[i].headers);
+		int status = exchange("tcp", text, (size_t)n, answer);
+		if (status != table[i].status)
+			fail_msg("case %zu: %d, not %d: %s", i, status, table[i].status, answer);
+		assert_int_equal(status == 401, says("WWW-Authenticate: Bearer"));
+		assert_int_equal(status >= 400, says("{\"error\":\""));
+		assert_false(says(TOKEN));
+	}
 }
 
 static void bodies_have_a_limit(void **state)
@@ -391,7 +471,8 @@ int main(void)
 	    cmocka_unit_test(guest_statuses),
 	    cmocka_unit_test(whole_install),
 	    cmocka_unit_test(operator_statuses),
-	    cmocka_unit_test(foreign_page),
+	    cmocka_unit_test(operators_socket_is_his_alone),
+	    cmocka_unit_test(operator_over_tcp),
 	    cmocka_unit_test(bodies_have_a_limit),
 	    cmocka_unit_test(broken_http),
 	    cmocka_unit_test(definitions_change_meanwhile),

@@ -197,7 +197,7 @@ def start_handler(suite, lab, count, port):
         "-v", f"{vms}:/vms:ro", "-v", f"{lab.images}:/srv/images:ro", "--entrypoint", "/usr/sbin/boot_handler",
         STACK_IMAGE, "--vms", "/vms", "--images", "/srv/images", "--state", "/tmp/vmlab.db",
         "--base-url", f"http://{SERVER}", "--listen", f"127.0.0.1:{port}",
-        "--operator-listen", f"127.0.0.1:{port + 1}", "--lab", "10.0.0.1/8")
+        "--operator-listen", "unix:/tmp/operator.sock", "--lab", "10.0.0.1/8")
     suite.cleanup(lambda: docker("rm", "-f", "-v", handler, check_rc=False))
     body = eventually(lambda: (a := lab.get(f"/ipxe?mac={mac(count - 1)}&arch=x86_64", port=port)).status == 200
         and "initrd.mode=install" in a.text and a.body, 120, "boot_handler serves the last VM", every=0.02)

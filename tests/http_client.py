@@ -1,6 +1,7 @@
 """http_client.py - one HTTP request sent exactly as given: no redirects, no path clean-up."""
 import http.client
 import json
+import os
 import socket
 
 
@@ -22,13 +23,31 @@ class Response:
         return f"HTTP {self.status} {self.text[:300]!r}"
 
 
-def request(host, path, method="GET", body=None, headers=None, port=80, timeout=10):
-    """`path` goes into the request line untouched. A dict as body is sent as JSON."""
+class LocalConnection(http.client.HTTPConnection):
+    """Over a unix socket, whose path may be longer than the kernel takes."""
+
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        folder = os.open(os.path.dirname(self.path), os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(self.path)}")
+        finally:
+            os.close(folder)
+
+
+def request(host, path, method="GET", body=None, headers=None, port=80, timeout=10, unix=None):
+    """`path` goes into the request line untouched. A dict as body is sent as JSON. With `unix`, the
+    path of a socket, `host` and `port` are not used."""
     headers = dict(headers or {})
     if isinstance(body, (dict, list)):
         body = json.dumps(body).encode()
         headers.setdefault("Content-Type", "application/json")
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    connection = LocalConnection(unix, timeout) if unix else http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         if body is not None and "Content-Length" not in headers:

@@ -19,7 +19,7 @@ from harness import DOCKER, PREFIX, check, docker, eventually, fail, run
 STACK_IMAGE = os.environ.get("STACK_IMAGE", "pxeboot_stack:latest")
 SERVER = "192.168.100.1"
 SERVER6 = "fd56:6d6c:6162::1"
-OPERATOR_PORT = 8080
+OPERATOR_PORT = 8080 # only where OPERATOR_LISTEN asks for one
 # What the stack is run with, as the README and `vmlab` do.
 CONFINED = ["--cap-drop", "ALL", *(w for c in ("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID",
     "SETPCAP", "CHOWN", "DAC_OVERRIDE", "KILL") for w in ("--cap-add", c)), "--security-opt", "no-new-privileges",
@@ -37,7 +37,10 @@ class Lab:
         self.vms = os.path.join(self.dir, "vms")
         self.images = os.path.join(self.dir, "images")
         self.keys = os.path.join(self.dir, "authorized_keys")
+        self.api_dir = os.path.join(self.dir, "api")
+        self.socket = os.path.join(self.api_dir, "api.sock")
         os.makedirs(self.vms)
+        os.mkdir(self.api_dir, 0o700)
         os.makedirs(self.images)
         open(self.keys, "w").close()
         suite.cleanup(self.remove)
@@ -55,7 +58,7 @@ class Lab:
         args = ["--name", name, "--label", f"vmlab.lab={self.name}",
             "--network", f"container:{self.net}", *CONFINED,
             "-v", f"{self.vms}:/vms:ro", "-v", f"{self.images}:/srv/images:ro",
-            "-v", f"{self.state_volume}:/state",
+            "-v", f"{self.state_volume}:/state", "-v", f"{self.api_dir}:/run/operator",
             "-v", f"{self.keys}:/etc/vmlab/authorized_keys:ro"]
         for item in env:
             args += ["-e", item]
@@ -70,8 +73,8 @@ class Lab:
         self.wait_serving()
 
     def wait_serving(self, seconds=30):
-        eventually(lambda: self.get("/readyz", port=OPERATOR_PORT, from_lab=False).status == 200,
-            seconds, "the stack answers /readyz with 200")
+        eventually(lambda: self.operator("/readyz").status == 200, seconds,
+            "the stack answers /readyz with 200")
 
     def net_pid(self):
         return int(docker("inspect", "-f", "{{.State.Pid}}", self.net).stdout)
@@ -162,19 +165,23 @@ class Lab:
         return c
 
     def get(self, path, from_lab=False, **kwargs):
-        """A request from inside the lab's own namespace, over loopback for the operator's port."""
+        """A request from inside the lab's own namespace."""
         with self.inside():
             return http_client.request(SERVER if from_lab else "127.0.0.1", path, **kwargs)
 
+    def operator(self, path, **kwargs):
+        """A request to the operator's API, over its socket."""
+        return http_client.request("localhost", path, unix=self.socket, **kwargs)
+
     def api(self, path, method="GET", body=None):
-        answer = self.get(path, port=OPERATOR_PORT, method=method, body=body)
+        answer = self.operator(path, method=method, body=body)
         if answer.status != 200:
             fail(f"{method} {path}: {answer}")
         return answer.json
 
     def vm(self, name):
         """The VM as the operator's API shows it, or None when there is no such VM."""
-        answer = self.get(f"/api/v1/vms/{name}", port=OPERATOR_PORT)
+        answer = self.operator(f"/api/v1/vms/{name}")
         if answer.status == 404:
             return None
         check(answer.status == 200, f"/api/v1/vms/{name}: {answer}")

@@ -65,6 +65,7 @@ SUITES = [
     ("initrd", lambda: shell("initrd_boot.sh"), "script", 600, "the initrd started in a VM"),
     ("cli", lambda: python("test_cli.py"), "suite", 300, "manual pages and completion, by those who read them"),
     ("stack", lambda: python("test_stack.py"), "suite", 900, "the built image answering real clients"),
+    ("operator", lambda: python("test_operator.py"), "suite", 300, "who reaches the operator's API, and who does not"),
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
         "emitted documents read by dnsmasq and cloud-init"),
     ("badinput", lambda: python("test_badinput.py"), "suite", 600, "hostile and broken definitions"),

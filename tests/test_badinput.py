@@ -13,7 +13,7 @@ import dhcp
 import http_client
 import netns
 from harness import Suite, check, check_equal, docker, eventually, fail, have_image
-from lab import OPERATOR_PORT, SERVER, STACK_IMAGE, Lab
+from lab import SERVER, STACK_IMAGE, Lab
 
 suite = Suite("badinput", __doc__)
 lab = Lab(suite, "bad")
@@ -277,7 +277,7 @@ def _():
                 body=b"{}" if "report" in path else None)
             check(answer.status != 200, f"{path}: {answer}")
             refused_plainly(path, answer)
-        answer = lab.get(f"/api/v1/vms/{quoted}", port=OPERATOR_PORT)
+        answer = lab.operator(f"/api/v1/vms/{quoted}")
         check(answer.status in (400, 404, 414), f"operator, {kind}: {answer}")
 
 
@@ -307,7 +307,7 @@ def _():
     only_good()
     lab.write("wrong.json", "{")
     eventually(lambda: lab.problems("wrong.json"), 3, "a problem")
-    check_equal(lab.get("/readyz", port=OPERATOR_PORT).status, 200, "/readyz")
+    check_equal(lab.operator("/readyz").status, 200, "/readyz")
     lab.undefine("wrong.json")
 
 

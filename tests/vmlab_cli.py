@@ -3,7 +3,6 @@ import json
 import os
 import platform
 import re
-import socket
 import subprocess
 import time
 
@@ -18,25 +17,19 @@ BINARY = next((p for p in (os.environ.get("VMLAB", ""),
 IMAGES = os.environ.get("VMLAB_TEST_IMAGES", os.path.join(ROOT, "images"))
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class VmLab:
-    """A lab made by `vmlab` with its own name, folders, key and port; removed with the suite."""
+    """A lab made by `vmlab` with its own name, folders and key; removed with the suite."""
 
     def __init__(self, suite, label="e2e"):
         self.name = PREFIX + label
         self.dir = os.path.join(suite.tempdir(), label)
         self.vms = os.path.join(self.dir, "vms")
         self.images = os.path.join(self.dir, "images")
-        self.port = free_port()
+        self.socket = os.path.join(self.dir, "home", "labs", self.name, "api.sock")
         for path in (self.vms, self.images, os.path.join(self.dir, "home")):
             os.makedirs(path)
         self.env = dict(os.environ, VMLAB_LAB=self.name, VMLAB_VMS=self.vms, VMLAB_IMAGES=self.images,
-            VMLAB_PORT=str(self.port), VMLAB_HOME=os.path.join(self.dir, "home"), NO_COLOR="1", TERM="dumb",
+            VMLAB_HOME=os.path.join(self.dir, "home"), NO_COLOR="1", TERM="dumb",
             VMLAB_STACK_IMAGE=STACK_IMAGE, VMLAB_VM_IMAGE=VM_IMAGE)
         suite.cleanup(self.remove)
         suite.log_on_failure(self.log)
@@ -80,7 +73,7 @@ class VmLab:
     # ---- the VM as the operator and the console see it
 
     def api(self, path, method="GET"):
-        answer = http_client.request("127.0.0.1", path, port=self.port, method=method,
+        answer = http_client.request("localhost", path, unix=self.socket, method=method,
             body=b"" if method == "POST" else None)
         check(answer.status == 200, f"{method} {path}: {answer}")
         return answer.json

@@ -1,4 +1,5 @@
-/* api.h - the stack's operator API on 127.0.0.1, over HTTP. One handle, one thread. */
+/* api.h - the stack's operator API: HTTP over the unix socket in the lab's own folder, however long
+ * that folder's path. One handle, one thread. */
 #ifndef VMLAB_API_H
 #define VMLAB_API_H
 
@@ -8,7 +9,8 @@
 
 struct api;
 
-must_check int api_new(int port, struct api **out, struct err *e);
+/* `folder` is the lab's own; it need not exist yet. */
+must_check int api_new(const char *folder, struct api **out, struct err *e);
 void api_free(struct api *api);
 
 static inline void cleanup_api(struct api **api)
@@ -24,7 +26,7 @@ static inline void cleanup_json(json_t **value)
 #define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
 
 /* GET a path such as "/api/v1/vms". *out is a new reference. -ECONNREFUSED when nobody answers,
- * -ENOENT for 404, -EREMOTEIO for any other refusal (the message is the API's own sentence),
+ * -EACCES when the lab is another user's, -ENOENT for 404, -EREMOTEIO for any other refusal (the message is the API's own sentence),
  * -EPROTO when the answer is not JSON or larger than 16 MiB. */
 must_check int api_get(struct api *api, const char *path, json_t **out, struct err *e);
 

@@ -82,7 +82,7 @@ int session_open(struct session *s, struct lab *lab, struct err *e)
 		r = engine_containers(&s->engine, lab->name, &s->containers, e);
 	if (r == 0)
 		r = lab_adopt(lab, &s->containers, e);
-	return r < 0 ? r : api_new(lab->port, &s->api, e);
+	return r < 0 ? r : api_new(lab->dir, &s->api, e);
 }
 
 int session_refresh(struct session *s, struct err *e)
@@ -145,7 +145,7 @@ int definitions_open(struct lab *lab, struct vm_store **store, struct err *e)
 	if (engine_find(&s.engine, &ignored) < 0 ||
 	    engine_containers(&s.engine, lab->name, &s.containers, &ignored) < 0 ||
 	    !lab_is_served(lab, &s.containers) || lab_adopt(lab, &s.containers, &ignored) < 0 ||
-	    api_new(lab->port, &s.api, &ignored) < 0)
+	    api_new(lab->dir, &s.api, &ignored) < 0)
 		return 0;
 	return open_again(&s, store, e);
 }

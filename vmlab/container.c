@@ -56,6 +56,8 @@ char *container_stack_spec(const struct lab *lab)
 	print_pair(f, "cidr", lab->cidr_text);
 	print_pair(f, "domain", lab->domain);
 	print_pair(f, "reach", lab->reach);
+	print_pair(f, "dir", lab->dir);
+	fprintf(f, ";port=%d", lab->port);
 	if (fclose(f) != 0) {
 		free(spec);
 		return NULL;
@@ -151,6 +153,7 @@ static void common_args(
 		argv_addf(a, "--label=vmlab.vm=%s", vm);
 	argv_addf(a, "--label=vmlab.vms=%s", lab->vms_dir);
 	argv_addf(a, "--label=vmlab.images=%s", lab->images_dir);
+	argv_addf(a, "--label=vmlab.dir=%s", lab->dir);
 	argv_addf(a, "--label=vmlab.port=%d", lab->port);
 	argv_addf(a, "--label=vmlab.cidr=%s", lab->cidr_text);
 	argv_addf(a, "--label=vmlab.domain=%s", lab->domain);
@@ -190,7 +193,8 @@ void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
 {
 	common_args(lab, "net", NULL, container_net_spec(lab), a);
 	argv_addf(a, "--hostname=%s", lab->name);
-	argv_addf(a, "--publish=127.0.0.1:%d:8080", lab->port);
+	if (lab->port != LAB_PORT_NONE)
+		argv_addf(a, "--publish=127.0.0.1:%d:8080", lab->port);
 	log_args(a);
 	argv_adds(a, "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only");
 	argv_add(a, "--sysctl=net.ipv4.ip_forward=1");
@@ -214,10 +218,13 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 	argv_addf(a, "--env=LAB_CIDR=%s", lab->cidr_text);
 	argv_addf(a, "--env=LAB_DOMAIN=%s", lab->domain);
 	argv_addf(a, "--env=LAB_REACH=%s", lab->reach);
+	if (lab->port != LAB_PORT_NONE)
+		argv_add(a, "--env=OPERATOR_LISTEN=0.0.0.0:8080");
 	/* --mount takes CSV: quoted, a comma in a path is only a comma. */
 	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/vms,readonly", lab->vms_dir);
 	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/srv/images,readonly", lab->images_dir);
 	argv_addf(a, "--mount=type=volume,src=%s-state,dst=/state", lab->name);
+	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/run/operator", lab->dir);
 	argv_addf(a,
 	    "--mount=type=bind,\"src=%s/authorized_keys\",dst=/etc/vmlab/authorized_keys,readonly",
 	    lab->home);

@@ -1,7 +1,7 @@
 /* container.h - the lab's containers as arguments of `docker run`. Pure: definition in, arguments
  * out, nothing is asked or started here.
  *
- *	<lab>-net        owns the network namespace and the published operator port, does nothing
+ *	<lab>-net        owns the network namespace and the API's TCP port if there is one, does nothing
  *	<lab>-stack      DHCP, TFTP, HTTP, state
  *	<lab>-vm-<name>  QEMU with one virtual machine; its output is the serial console
  *

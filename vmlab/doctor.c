@@ -152,11 +152,12 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 	const struct container *net = container_list_role(&s->containers, "net");
 	struct err e = ERR_INIT;
 
-	if (net && net->running)
-		tell(d, OK, "port", NULL, "lab \"%s\" is up on 127.0.0.1:%d", lab->name, lab->port);
+	tell(d, OK, "lab", NULL, "\"%s\" %s", lab->name,
+	    net && net->running ? "is up" : "is not up");
+	if (lab->port == LAB_PORT_NONE || (net && net->running))
+		;
 	else if (host_port_free(lab->port))
-		tell(d, OK, "port", NULL, "127.0.0.1:%d is free for lab \"%s\"", lab->port,
-		    lab->name);
+		tell(d, OK, "port", NULL, "127.0.0.1:%d is free for the lab's API", lab->port);
 	else
 		tell(d, MISSING, "port", "choose another with --port or VMLAB_PORT",
 		    "127.0.0.1:%d is taken by another program", lab->port);

@@ -74,6 +74,14 @@ static int init_home(struct lab *lab, struct err *e)
 	return replace(&lab->home, path, e);
 }
 
+static int init_dir(struct lab *lab, struct err *e)
+{
+	char *path;
+
+	return replace(
+	    &lab->dir, asprintf(&path, "%s/labs/%s", lab->home, lab->name) < 0 ? NULL : path, e);
+}
+
 static int init_images(struct lab *lab, struct err *e)
 {
 	const char *stack = given(NULL, "VMLAB_STACK_IMAGE"), *vm = given(NULL, "VMLAB_VM_IMAGE");
@@ -128,7 +136,7 @@ int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
 		    "lab name \"%s\" cannot be used: lower case letters, digits and '-', at most "
 		    "40 characters",
 		    name);
-	lab->port = LAB_DEFAULT_PORT;
+	lab->port = LAB_PORT_NONE;
 	lab->vms_given = vms != NULL;
 	lab->images_given = images != NULL;
 	lab->port_given = port != NULL;
@@ -142,6 +150,8 @@ int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
 	if (r == 0)
 		r = init_home(lab, e);
 	if (r == 0)
+		r = init_dir(lab, e);
+	if (r == 0)
 		r = init_images(lab, e);
 	return r < 0 ? r : init_network(lab, e);
 }
@@ -152,6 +162,7 @@ void lab_clear(struct lab *lab)
 	free(lab->vms_dir);
 	free(lab->images_dir);
 	free(lab->home);
+	free(lab->dir);
 	free(lab->cidr_text);
 	free(lab->domain);
 	free(lab->reach);
@@ -190,8 +201,12 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 		r = replace(&lab->vms_dir, strdup(value), e);
 	if (r == 0 && !lab->images_given && (value = lab_label(containers, "vmlab.images")))
 		r = replace(&lab->images_dir, strdup(value), e);
-	if (r == 0 && !lab->port_given && (value = lab_label(containers, "vmlab.port")))
+	if (r == 0 && !lab->port_given && (value = lab_label(containers, "vmlab.port")) &&
+	    strcmp(value, "0") != 0)
 		r = port_parse(value, &lab->port, e);
+	/* Where the socket was made, whatever VMLAB_HOME says by now. */
+	if (r == 0 && (value = lab_label(containers, "vmlab.dir")))
+		r = replace(&lab->dir, strdup(value), e);
 	if (r == 0 && !lab->domain_given && (value = lab_label(containers, "vmlab.domain")))
 		r = replace(&lab->domain, strdup(value), e);
 	if (r == 0 && !lab->reach_given && (value = lab_label(containers, "vmlab.reach")))
@@ -248,6 +263,25 @@ int lab_check_same(const struct lab *lab, const struct container_list *container
 	    "lab \"%s\" already runs with the definitions in %s, not %s: use another lab "
 	    "(--lab NAME --port PORT), or stop this one first with `vmlab down`",
 	    lab->name, vms, mine);
+}
+
+int lab_ensure_dir(const struct lab *lab, struct err *e)
+{
+	_cleanup_free_ char *copy = strdup(lab->dir);
+
+	if (!copy)
+		return err_set(e, ENOMEM, "out of memory");
+	for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
+		if (slash)
+			*slash = '\0';
+		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+			return err_errno(e,
+			    "cannot create the lab's own folder %s (set VMLAB_HOME to use another)",
+			    copy);
+		if (!slash)
+			return 0;
+		*slash = '/';
+	}
 }
 
 bool lab_is_served(const struct lab *lab, const struct container_list *containers)

@@ -1,4 +1,4 @@
-/* lab.h - which lab a command works on: its name, folders, port and network.
+/* lab.h - which lab a command works on: its name, folders and network.
  *
  * Where each setting comes from, first match: option, environment variable (VMLAB_LAB, VMLAB_VMS,
  * VMLAB_IMAGES, VMLAB_PORT, VMLAB_CIDR, VMLAB_DOMAIN, VMLAB_HOME, and VMLAB_STACK_IMAGE and
@@ -15,7 +15,7 @@
 #include "vm_store.h"
 #include "vmlab/engine.h"
 
-#define LAB_DEFAULT_PORT 7480
+#define LAB_PORT_NONE 0
 #define LAB_DEFAULT_CIDR "192.168.100.1/24"
 #define LAB_DEFAULT_DOMAIN "pvmlab.local"
 
@@ -27,13 +27,14 @@ struct lab {
 	char *vms_dir;    /* absolute; NULL: not known yet */
 	char *images_dir; /* absolute; NULL: not known yet */
 	char *home;       /* absolute: lab key, known hosts */
+	char *dir;        /* absolute, the lab's own, for its owner only: API socket, token */
 	char *cidr_text;
 	char *domain;
 	char *reach; /* what machines may reach outside the lab; "": the stack's default */
 	char *stack_image; /* container images */
 	char *vm_image;
 	struct cidr4 cidr;
-	int port;
+	int port; /* of the API over TCP on 127.0.0.1, or LAB_PORT_NONE */
 	bool vms_given, images_given, port_given, cidr_given, domain_given, reach_given;
 };
 
@@ -61,6 +62,9 @@ must_check int lab_need_vms(const struct lab *lab, struct err *e);
  * pull one lab back and forth. */
 must_check int lab_check_same(
     const struct lab *lab, const struct container_list *containers, struct err *e);
+
+/* Makes the lab's own folder where it is missing. */
+must_check int lab_ensure_dir(const struct lab *lab, struct err *e);
 
 /* True when the lab that runs serves this command's vms/. */
 bool lab_is_served(const struct lab *lab, const struct container_list *containers);

@@ -159,7 +159,10 @@ int start_network(struct start *st, struct err *e)
 	r = session_refresh(st->s, e);
 	if (r < 0)
 		return r;
-	fprintf(st->out, "lab: network up, API at http://127.0.0.1:%d\n", lab->port);
+	fprintf(st->out, "lab: network up\n");
+	if (lab->port != LAB_PORT_NONE)
+		fprintf(st->out, "lab: API at http://127.0.0.1:%d for who has the token in %s/token\n",
+		    lab->port, lab->dir);
 	return stop_stranded(st, e) < 0 ? -e->code : session_refresh(st->s, e);
 }
 

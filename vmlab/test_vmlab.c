@@ -192,6 +192,8 @@ static void test_stack_args(void **state)
 	    "--mount=type=bind,\"src=/srv/v,ms\",dst=/vms,readonly",
 	    "--mount=type=bind,\"src=/srv/images\",dst=/srv/images,readonly",
 	    "--mount=type=volume,src=lab7-state,dst=/state",
+	    "--label=vmlab.dir=/root/lab home/labs/lab7",
+	    "--mount=type=bind,\"src=/root/lab home/labs/lab7\",dst=/run/operator",
 	    "--mount=type=bind,\"src=/root/lab home/authorized_keys\","
 	    "dst=/etc/vmlab/authorized_keys,readonly"};
 	_cleanup_argv_ struct argv a = ARGV_INIT, net = ARGV_INIT;
@@ -206,7 +208,16 @@ static void test_stack_args(void **state)
 			fail_msg("%s is missing", wanted[i]);
 	assert_string_equal(a.items[a.count - 1], LAB_STACK_IMAGE);
 	container_net_args(&lab, false, &net);
-	assert_true(has(&net, "--publish=127.0.0.1:7480:8080"));
+	for (size_t i = 0; i < net.count; i++)
+		assert_true(strncmp(net.items[i], "--publish", 9) != 0);
+	for (size_t i = 0; i < a.count; i++)
+		assert_null(strstr(a.items[i], "OPERATOR_LISTEN"));
+	lab.port = 7480;
+	_cleanup_argv_ struct argv tcp = ARGV_INIT, tcp_net = ARGV_INIT;
+	container_stack_args(&lab, &tcp);
+	container_net_args(&lab, false, &tcp_net);
+	assert_true(has(&tcp, "--env=OPERATOR_LISTEN=0.0.0.0:8080"));
+	assert_true(has(&tcp_net, "--publish=127.0.0.1:7480:8080"));
 	assert_true(has(&net, "--sysctl=net.ipv4.ip_forward=1"));
 	assert_true(has(&net, "--cap-drop=ALL"));
 	assert_false(has(&net, "--sysctl=net.ipv6.conf.all.forwarding=1"));

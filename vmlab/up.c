@@ -106,7 +106,9 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 	/* The engine would create a missing folder too, but as root and without a word. */
 	if (mkdir(lab->images_dir, 0755) < 0 && errno != EEXIST)
 		return err_errno(e, "cannot create the folder for images %s", lab->images_dir);
-	r = keys_ensure(lab, &created, e);
+	r = lab_ensure_dir(lab, e);
+	if (r == 0)
+		r = keys_ensure(lab, &created, e);
 	if (r == 0 && created)
 		fprintf(up->out, "lab: made the SSH key %s/id_ed25519\n", lab->home);
 	return r;

@@ -138,7 +138,7 @@ lab_forwarding()
 {
 	if emulated; then
 		say "warning: this image runs under emulation, where no packet filter can be set: machines" \
-			"have no way out of the lab, and the operator's API answers on 127.0.0.1 only"
+			"have no way out of the lab, and a TCP port of the operator's API is on 127.0.0.1 only"
 		return
 	fi
 	# shellcheck disable=SC2153 # OPERATOR_PORT is one of the assignments
@@ -187,7 +187,8 @@ ports_check()
 	port_free u 53 "$LAB_IP" DNS
 	port_free t 53 "$LAB_IP" DNS
 	port_free t 80 "$LAB_IP" HTTP
-	port_free t "$OPERATOR_PORT" "$OPERATOR_HOST" "the operator's API, OPERATOR_LISTEN"
+	[ -z "$OPERATOR_HOST" ] ||
+		port_free t "$OPERATOR_PORT" "$OPERATOR_HOST" "the operator's API, OPERATOR_LISTEN"
 }
 
 # ---- files --------------------------------------------------------------------------------------
@@ -215,6 +216,37 @@ folders()
 			"readable for all (chmod a+rx)"
 }
 
+# The operator's own folder: the API's socket is made there by operator-socket, for the folder's owner.
+operator_folder()
+{
+	[ -d /run/operator ] || mkdir -m 0700 /run/operator
+	[ -n "$OPERATOR_HOST" ] || return 0
+	token=/run/operator/token
+	if [ -n "${OPERATOR_TOKEN-}" ] && [ -n "${OPERATOR_TOKEN_FILE-}" ]; then
+		die "OPERATOR_TOKEN and OPERATOR_TOKEN_FILE are both set: give one of them"
+	elif [ -n "${OPERATOR_TOKEN-}" ]; then
+		token=OPERATOR_TOKEN
+		(umask 077 && printf '%s\n' "$OPERATOR_TOKEN" >/run/boot_handler/token)
+	else
+		if [ -n "${OPERATOR_TOKEN_FILE-}" ]; then
+			token=$OPERATOR_TOKEN_FILE
+		elif [ ! -s "$token" ]; then
+			rm -f "$token.new"
+			{ (umask 077 && { od -An -N 24 -tx1 /dev/urandom | tr -d ' \n' && echo; } >"$token.new") &&
+				chown "$(stat -c %u:%g /run/operator)" "$token.new" &&
+				mv -f "$token.new" "$token"; } 2>"$run/err" ||
+				die "the operator's token cannot be kept in /run/operator ($(cat "$run/err")):" \
+					"mount a writable folder there, or give OPERATOR_TOKEN_FILE"
+		fi
+		(umask 077 && cat "$token" >/run/boot_handler/token) 2>"$run/err" ||
+			die "the operator's token cannot be read ($(cat "$run/err"))"
+	fi
+	chown boot_handler: /run/boot_handler/token
+	grep -Eqx '[!-~]{16,256}' /run/boot_handler/token ||
+		die "the operator's token ($token) is not one line of 16 to 256 printable characters" \
+			"without blanks: give such a one, or none to have it made"
+}
+
 # ---- start --------------------------------------------------------------------------------------
 
 mkdir -p "$run"
@@ -237,11 +269,15 @@ elif [ -n "$LAB_IP6" ]; then
 	set -- ipv6 noroute6
 fi
 if [ "$MODE" = bridge ] && emulated; then
-	OPERATOR_HOST=127.0.0.1
-	export OPERATOR_LISTEN="127.0.0.1:$OPERATOR_PORT"
+	if [ -n "$OPERATOR_HOST" ]; then
+		OPERATOR_HOST=127.0.0.1
+		export OPERATOR_LISTEN="127.0.0.1:$OPERATOR_PORT"
+	fi
 fi
 ports_check
 folders
+operator_folder
+unset OPERATOR_TOKEN # nobody else here has to know it
 if [ -e /etc/vmlab/authorized_keys ]; then
 	# boot_handler reads it again when it changes; a file only root may read is copied once.
 	rm -f "$run/authorized_keys"
@@ -266,5 +302,5 @@ as dnsmasq vm_watcher --once --vms /vms --dhcp-hosts /run/vm_watcher/dhcp-hosts 
 	say "warning: the VM definitions could not be read before the start; vm_watcher goes on trying"
 
 say "serving $LAB_CIDR on $LAB_IF ($MODE mode${LAB_IP6:+, IPv6 $LAB_IP6}), operator's API at" \
-	"$OPERATOR_HOST:$OPERATOR_PORT"
+	"/run/operator/api.sock${OPERATOR_HOST:+ and, with its token, at $OPERATOR_HOST:$OPERATOR_PORT}"
 exec "$lib/supervise.py" -c "$run/supervisord.conf"

@@ -3,7 +3,7 @@
 
     dnsmasq       a DNS query for the stack's own name; the ports of DHCP and TFTP are bound
     nginx         GET of an unknown path
-    boot_handler  through nginx, as guests reach it, and /readyz on the operator's listener
+    boot_handler  through nginx, as guests reach it, and /readyz on the operator's socket
     vm_watcher    alive, and has looked at vms/ within the last WATCH_S seconds
 
 Exit status 0 (all answer) or 1, with one line a problem on standard output.
@@ -41,28 +41,38 @@ def dnsmasq(conf):
             raise OSError(f"nothing is bound to the UDP port of {what}")
 
 
-def get(address, port, path, status):
-    c = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
+def get(connection, path, status):
     try:
-        c.request("GET", path)
-        answer = c.getresponse()
+        connection.request("GET", path)
+        answer = connection.getresponse()
         text = answer.read(500).decode("utf-8", "replace").strip()
     finally:
-        c.close()
+        connection.close()
     if answer.status != status:
         raise OSError(f"status {answer.status} where {status} was expected: {text}")
 
 
+class LocalConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 def nginx(conf):
-    get(conf["address"], 80, "/", 404)
+    get(http.client.HTTPConnection(conf["address"], 80, timeout=TIMEOUT_S), "/", 404)
 
 
 def boot_handler_guest(conf):
-    get(conf["address"], 80, "/config/x", 400)
+    get(http.client.HTTPConnection(conf["address"], 80, timeout=TIMEOUT_S), "/config/x", 400)
 
 
 def boot_handler_operator(conf):
-    get(conf["operator"], conf["operator_port"], "/readyz", 200)
+    get(LocalConnection(conf["operator"]), "/readyz", 200)
 
 
 def vm_watcher(_conf):

@@ -20,6 +20,8 @@ import sys
 
 TEMPLATES = os.path.dirname(os.path.abspath(__file__))
 KEYS = "/run/vmlab/authorized_keys"
+OPERATOR_SOCKET = "/run/operator/api.sock"
+TOKEN = "/run/boot_handler/token"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(LABEL + r"(\." + LABEL + r")*")
@@ -95,15 +97,16 @@ def dhcp_range(env, lab, host_mode):
     return first, last
 
 
-def listen(env, name, default):
-    text = env.get(name, "") or default
+def listen(env, name, example):
+    text = env.get(name, "")
     m = re.fullmatch(r"([0-9.]+):([0-9]{1,5})", text)
     try:
         host, port = ipaddress.IPv4Address(m[1]), int(m[2])
     except (TypeError, ValueError):
         host, port = None, 0
     if host is None or not 0 < port < 65536:
-        raise Refused(f"{name}={text!r} is no address and port: give it as in {default}")
+        raise Refused(f"{name}={text!r} is no address and port: give it as in {example}, or "
+                      "leave it away to have no TCP port")
     return host, port
 
 
@@ -163,6 +166,21 @@ def guest_access(env):
     return text
 
 
+def operator_hosts(env, operator):
+    names = [n for n in re.split("[, ]+", env.get("OPERATOR_HOSTS", "").lower()) if n]
+    for name in names:
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            if not DOMAIN.fullmatch(name):
+                raise Refused(f"OPERATOR_HOSTS: {name!r} is no host name or address: give the names "
+                              "by which the API is reached, without port, as in lab.example.org") from None
+    if names and not operator:
+        raise Refused("OPERATOR_HOSTS is set but OPERATOR_LISTEN is not: give the address and port "
+                      "where the API is to be served over TCP, or unset it")
+    return ",".join(names)
+
+
 def settings(env):
     """Parses everything; returns a dict of plain strings, safe to write into any template."""
     host_mode = bool(env.get("INTERFACE"))
@@ -191,11 +209,11 @@ def settings(env):
     if not re.fullmatch("[0-9]{1,5}", mtu) or (mtu != "0"
                                                and not MTU_MIN <= int(mtu) <= MTU_MAX):
         raise Refused(f"LAB_MTU={mtu!r} is no MTU: give a number from {MTU_MIN} to {MTU_MAX}")
-    operator = listen(env, "OPERATOR_LISTEN",
-                      "127.0.0.1:8080" if host_mode else "0.0.0.0:8080")
-    if operator[1] in (53, 67, 69, 80) or (host_mode and operator[0] == lab.ip):
+    operator = listen(env, "OPERATOR_LISTEN", "127.0.0.1:8080") if env.get("OPERATOR_LISTEN") else None
+    if operator and (operator[1] in (53, 67, 69, 80) or (host_mode and operator[0] == lab.ip)):
         raise Refused(f"OPERATOR_LISTEN={operator[0]}:{operator[1]} is where guests are served: "
                       "give another port, at an address that guests cannot reach")
+    hosts = operator_hosts(env, operator)
 
     span = dhcp_range(env, lab, host_mode)
     base = lab6.network.network_address if lab6 else None
@@ -226,8 +244,9 @@ def settings(env):
         "TFTP_PORTS": "%d-%d" % TFTP_PORTS,
         "TFTP_FIRST": str(TFTP_PORTS[0]),
         "TFTP_LAST": str(TFTP_PORTS[1]),
-        "OPERATOR_HOST": str(operator[0]),
-        "OPERATOR_PORT": str(operator[1]),
+        "OPERATOR_HOST": str(operator[0]) if operator else "",
+        "OPERATOR_PORT": str(operator[1] if operator else 8080),
+        "OPERATOR_HOSTS": hosts,
     }
 
 
@@ -251,15 +270,21 @@ def render(directory, values, flags):
             text = expand(f.read(), values, flags)
         with open(os.path.join(directory, name), "w", encoding="ascii") as f:
             f.write(text)
-    operator = values["OPERATOR_HOST"]
     health = {
         "address": values["LAB_IP"],
         "domain": values["LAB_DOMAIN"],
-        "operator": "127.0.0.1" if operator == "0.0.0.0" else operator,
-        "operator_port": int(values["OPERATOR_PORT"]),
+        "operator": OPERATOR_SOCKET,
     }
     with open(os.path.join(directory, "health.json"), "w", encoding="ascii") as f:
         json.dump(health, f)
+
+
+def operator_tcp(values):
+    if not values["OPERATOR_HOST"]:
+        return ""
+    hosts = " --operator-hosts " + values["OPERATOR_HOSTS"] if values["OPERATOR_HOSTS"] else ""
+    return (f"--operator-tcp {values['OPERATOR_HOST']}:{values['OPERATOR_PORT']} "
+            f"--operator-token-file {TOKEN}{hosts}")
 
 
 def main(argv):
@@ -281,6 +306,8 @@ def main(argv):
         if values["LAB_MTU"] not in ("0", "1500"):
             flags.add("mtu")
         values["AUTHORIZED_KEYS"] = "--authorized-keys " + KEYS if "keys" in flags else ""
+        values["OPERATOR_SOCKET"] = OPERATOR_SOCKET
+        values["OPERATOR_TCP"] = operator_tcp(values)
         render(argv[2], values, flags)
         return 0
     print(__doc__, file=sys.stderr)
