@@ -144,3 +144,14 @@ int cidr6_parse(const char *text, bool prefix_required, struct cidr6 *out, struc
 	*out = c;
 	return 0;
 }
+
+bool cidr6_contains(const struct cidr6 *net, const struct in6_addr *ip)
+{
+	for (unsigned i = 0; i < 16 && i * 8 < net->prefix; i++) {
+		unsigned bits = net->prefix - i * 8;
+		unsigned mask = bits >= 8 ? 0xff : 0xffu << (8 - bits) & 0xff;
+		if ((net->addr.s6_addr[i] ^ ip->s6_addr[i]) & mask)
+			return false;
+	}
+	return true;
+}

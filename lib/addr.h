@@ -57,5 +57,6 @@ struct cidr6 {
 };
 must_check int cidr6_parse(
     const char *text, bool prefix_required, struct cidr6 *out, struct err *e);
+bool cidr6_contains(const struct cidr6 *net, const struct in6_addr *ip);
 
 #endif

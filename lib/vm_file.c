@@ -259,6 +259,31 @@ static bool address_free(const struct vm_folder *f, const struct vm *vm, struct 
 	return true;
 }
 
+/* An address that the lab cannot give is none; the machine is served without it, as files made for
+ * other labs have one of theirs. */
+static const char *unusable6(
+    const struct vm_folder *f, const struct vm *vm, char *buf, size_t size)
+{
+	char ip[INET6_ADDRSTRLEN], net[INET6_ADDRSTRLEN];
+
+	if (!f->lab6 || !vm->has_ip6)
+		return NULL;
+	inet_ntop(AF_INET6, &f->lab6->addr, net, sizeof(net));
+	inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip));
+	if (!cidr6_contains(f->lab6, &vm->ip6))
+		snprintf(buf, size,
+		    "\"ipv6\": %s lies outside the lab's network %s/%u and is not used: take an "
+		    "address in it",
+		    ip, net, f->lab6->prefix);
+	else if (memcmp(&vm->ip6, &f->lab6->addr, sizeof(vm->ip6)) == 0)
+		snprintf(buf, size,
+		    "\"ipv6\": %s is the provisioner's own address and is not used: take another",
+		    ip);
+	else
+		return NULL;
+	return buf;
+}
+
 static struct vm_where where_is(const char *text, size_t len, const char *field)
 {
 	struct json_path path = {.depth = 1};
@@ -279,7 +304,13 @@ static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text
 	struct err e = ERR_INIT;
 	struct vm *vm = NULL;
 
+	char why6[300];
+
 	int r = vm_parse_all(text, len, f->defaults, &vm, &where, &listener, &e);
+	if (r == 0 && unusable6(f, vm, why6, sizeof(why6))) {
+		add_warning(&further, where_is(text, len, "ipv6"), why6);
+		vm->has_ip6 = false;
+	}
 	set_further(f, file, further.first);
 	if (r < 0) {
 		refuse_file(f, file, where, e.msg);

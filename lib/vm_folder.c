@@ -297,12 +297,16 @@ bool vm_folder_look_at(struct vm_folder *f, const char *name)
 }
 
 int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *lab,
-    const char *holders, struct err *e)
+    const struct cidr6 *lab6, const char *holders, struct err *e)
 {
 	*f = (struct vm_folder){.first_scan = true};
 	if (lab) {
 		f->lab_storage = *lab;
 		f->lab = &f->lab_storage;
+	}
+	if (lab6) {
+		f->lab6_storage = *lab6;
+		f->lab6 = &f->lab6_storage;
 	}
 	f->path = strdup(path);
 	if (!f->path || (holders && vm_claims_remember(f, holders) < 0))

@@ -35,7 +35,9 @@ struct vm_file {
 struct vm_folder {
 	char *path;
 	const struct cidr4 *lab; /* NULL: any address is good */
+	const struct cidr6 *lab6; /* likewise */
 	struct cidr4 lab_storage;
+	struct cidr6 lab6_storage;
 	struct hash_table files;       /* struct vm_file by name */
 	struct hash_table claims;      /* struct vm_file by each claim of its serving definition */
 	struct hash_table held;        /* vm_claims.c's: who held what before the store opened */
@@ -61,7 +63,7 @@ struct vm_folder {
 
 /* `holders`: what vm_holders_text() wrote, or NULL. */
 must_check int vm_folder_open(struct vm_folder *f, const char *path, const struct cidr4 *lab,
-    const char *holders, struct err *e);
+    const struct cidr6 *lab6, const char *holders, struct err *e);
 void vm_folder_close(struct vm_folder *f);
 
 /* Looks at every file. 1: this is another folder than the one read last (it was replaced, or

@@ -415,7 +415,7 @@ int vm_store_open(const struct vm_store_options *o, struct vm_store **out, struc
 		s->watch =
 		    inotify_add_watch(s->inotify, o->dir, WATCH_MASK); /* before the first look */
 	if (rc == 0)
-		rc = vm_folder_open(&s->folder, o->dir, o->lab, o->holders, e);
+		rc = vm_folder_open(&s->folder, o->dir, o->lab, o->lab6, o->holders, e);
 	if (rc == 0)
 		rc = publish(s, e);
 	if (rc < 0) {

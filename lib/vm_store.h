@@ -32,6 +32,7 @@ struct vm_snapshot;
 struct vm_store_options {
 	const char *dir;           /* must exist */
 	const struct cidr4 *lab;   /* NULL, or the network every "ip" must lie in */
+	const struct cidr6 *lab6;  /* NULL, or the network outside of which no "ipv6" is used */
 	int rescan_ms;             /* 0: 2000 */
 	int quiet_ms;              /* 0: 20; a burst is read once it has been quiet this long... */
 	int burst_max_ms;          /* 0: 200; ...or has lasted this long */

@@ -111,6 +111,9 @@ static int init_network(struct lab *lab, struct err *e)
 		    "VMLAB_REACH: \"%s\" is not understood: give internet, all or none, or networks "
 		    "joined by commas, as in internet,10.1.2.0/24",
 		    lab->reach);
+	r = cidr6_parse(LAB_CIDR6, true, &lab->cidr6, e);
+	if (r < 0)
+		return r;
 	r = cidr4_parse(lab->cidr_text, true, &lab->cidr, e);
 	if (r < 0)
 		return err_wrap(e, "VMLAB_CIDR");
@@ -297,6 +300,7 @@ int lab_open_store(
 {
 	struct vm_store_options options = {.dir = lab->vms_dir,
 	    .lab = &lab->cidr,
+	    .lab6 = &lab->cidr6,
 	    .holders = holders,
 	    .no_inotify = true};
 	int r = lab_need_vms(lab, e);

@@ -17,6 +17,7 @@
 
 #define LAB_PORT_NONE 0
 #define LAB_DEFAULT_CIDR "192.168.100.1/24"
+#define LAB_CIDR6 "fd56:6d6c:6162::1/64" /* the stack's own default */
 #define LAB_DEFAULT_DOMAIN "pvmlab.local"
 
 #define LAB_STACK_IMAGE "pxeboot_stack:latest"
@@ -34,6 +35,7 @@ struct lab {
 	char *stack_image; /* container images */
 	char *vm_image;
 	struct cidr4 cidr;
+	struct cidr6 cidr6;
 	int port; /* of the API over TCP on 127.0.0.1, or LAB_PORT_NONE */
 	bool vms_given, images_given, port_given, cidr_given, domain_given, reach_given;
 };

@@ -305,6 +305,7 @@ def main(argv):
             flags.add("ipv6open" if "open" in flags or "bridge" in flags else "ipv6static")
         if values["LAB_MTU"] not in ("0", "1500"):
             flags.add("mtu")
+        values["LAB6"] = f" --lab6 {values['LAB_IP6']}/64" if "ipv6" in flags else ""
         values["AUTHORIZED_KEYS"] = "--authorized-keys " + KEYS if "keys" in flags else ""
         values["OPERATOR_SOCKET"] = OPERATOR_SOCKET
         values["OPERATOR_TCP"] = operator_tcp(values)
