@@ -88,10 +88,15 @@ LIB_SRC := \
 	lib/vm_snapshot.c \
 	lib/vm_store.c
 VM_WATCHER_SRC := \
+	vm_watcher/bus.c \
+	vm_watcher/bus_message.c \
 	vm_watcher/dnsmasq.c \
-	vm_watcher/hosts.c
+	vm_watcher/hosts.c \
+	vm_watcher/lease_watch.c \
+	vm_watcher/leases.c
 BOOT_HANDLER_SRC := \
 	boot_handler/access.c \
+	boot_handler/address.c \
 	boot_handler/boot.c \
 	boot_handler/check.c \
 	boot_handler/cloudinit.c \
@@ -215,6 +220,7 @@ TESTS := \
 	lib/test_vm \
 	lib/test_vm_store \
 	vm_watcher/test_hosts \
+	vm_watcher/test_leases \
 	boot_handler/test_access \
 	boot_handler/test_boot \
 	boot_handler/test_documents \
@@ -244,7 +250,7 @@ say  = $(if $(V),,@echo "  $(1)  $(2)")
 
 # What each component links besides lib.
 LIBS_lib          = $(call pkg_libs,jansson)
-LIBS_vm_watcher   = $(LIBS_lib)
+LIBS_vm_watcher   = $(LIBS_lib) -lpthread
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
 # nl_langinfo: see unpack.c.

@@ -22,6 +22,7 @@ static int check_vms(const struct options *options, struct tally *tally, struct 
 	int r = vm_holders_read(options->holders, &holders, e);
 	struct vm_store_options store_options = {.dir = options->vms,
 	    .lab = options->has_lab ? &options->lab : NULL,
+	    .lab6 = options->has_lab6 ? &options->lab6 : NULL,
 	    .holders = holders};
 	if (r == 0)
 		r = vm_store_open(&store_options, &store, e);

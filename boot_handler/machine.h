@@ -71,6 +71,7 @@ struct machine_row {
 struct machine_addresses {
 	struct in_addr leased_ip, seen_ip;
 	struct in6_addr leased_ip6, seen_ip6;
+	int64_t booted_ms; /* when it last asked what to boot; 0: not since this program runs */
 };
 
 static inline bool ip6_is_set(const struct in6_addr *ip)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "boot_handler/access.h"
+#include "boot_handler/address.h"
 #include "boot_handler/check.h"
 #include "boot_handler/guest.h"
 #include "boot_handler/lease.h"
@@ -109,6 +110,8 @@ static void watch(struct services *services, const char *holders)
 		if (r == 1) {
 			keeper.due = true;
 			live_publish(services->live);
+			if (services->addresses)
+				address_file_changed(services->addresses);
 			log_problems(services->store);
 		}
 		if (r < 0 && !atomic_exchange(&services->store_unreadable, true))
@@ -131,6 +134,7 @@ static int start_services(
 		log_warn("who held which name and address is not known: %s", e->msg);
 	struct vm_store_options store_options = {.dir = options->vms,
 	    .lab = options->has_lab ? &options->lab : NULL,
+	    .lab6 = options->has_lab6 ? &options->lab6 : NULL,
 	    .holders = holders};
 
 	services->urls.base = options->base_url;
@@ -147,11 +151,15 @@ static int start_services(
 		r = keys_new(options->authorized_keys, &services->keys, e);
 	if (r == 0)
 		r = state_open(options->state, &services->state, e);
+	if (r == 0 && options->machines)
+		r = address_file_start(options->machines, services->state, services->store,
+		    &services->addresses, e);
 	return r;
 }
 
 static void stop_services(struct services *services)
 {
+	address_file_stop(services->addresses);
 	state_close(services->state);
 	keys_free(services->keys);
 	images_free(services->images);

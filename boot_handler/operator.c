@@ -42,16 +42,36 @@ static json_t *text_or_null(const char *text)
 	return text && text[0] ? json_string(text) : json_null();
 }
 
-static json_t *ip_json(const struct vm *vm, const struct machine_row *row)
+static json_t *ip_json(int family, const void *ip)
 {
-	struct in_addr ip = row->seen_ip.s_addr ? row->seen_ip : row->leased_ip;
-	char text[INET_ADDRSTRLEN];
+	static const struct in6_addr none;
+	char text[INET6_ADDRSTRLEN];
+	size_t size = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 
-	if (!ip.s_addr)
-		ip = vm->ip;
-	if (!ip.s_addr || !inet_ntop(AF_INET, &ip, text, sizeof(text)))
+	if (memcmp(ip, &none, size) == 0 || !inet_ntop(family, ip, text, sizeof(text)))
 		return json_null();
 	return json_string(text);
+}
+
+static struct machine_addresses addresses_of(const struct machine_row *row)
+{
+	return (struct machine_addresses){.leased_ip = row->leased_ip,
+	    .leased_ip6 = row->leased_ip6,
+	    .seen_ip = row->seen_ip,
+	    .seen_ip6 = row->seen_ip6};
+}
+
+/* Where the machine is, and what its definition says. */
+static void put_addresses(json_t *json, const struct vm *vm, const struct machine_row *row)
+{
+	struct machine_addresses a = addresses_of(row);
+	struct in_addr ip = address_ip(vm, &a);
+	struct in6_addr ip6 = address_ip6(vm, &a), declared6 = vm->has_ip6 ? vm->ip6 : in6addr_any;
+
+	json_object_set_new(json, "ip", ip_json(AF_INET, &ip));
+	json_object_set_new(json, "declared_ip", ip_json(AF_INET, &vm->ip));
+	json_object_set_new(json, "ipv6", ip_json(AF_INET6, &ip6));
+	json_object_set_new(json, "declared_ipv6", ip_json(AF_INET6, &declared6));
 }
 
 static json_t *error_json(const struct machine_row *row)
@@ -101,12 +121,11 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	char mac[MAC_TEXT_SIZE], nic[MAC_TEXT_SIZE];
 
 	state_row(services->state, &vm->mac, &row);
-	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
+	json_t *json = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
 			 " s:b, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
 	    "name", vm->name,
 	    "mac", mac_format(&vm->mac, mac),
 	    "nic", mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(),
-	    "ip", ip_json(vm, &row),
 	    "arch", vm_arch_name(vm->arch),
 	    "distro", vm->distro ? vm->distro : "",
 	    "hostname", vm->hostname,
@@ -127,6 +146,9 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	    "cpus", (int)vm->cpus,
 	    "memory_bytes", (json_int_t)vm->memory_bytes,
 	    "disks_bytes", disks_json(vm));
+	if (json)
+		put_addresses(json, vm, &row);
+	return json;
 }
 
 static int find_vm(struct services *services, const char *name,
@@ -175,7 +197,28 @@ struct listing {
 	size_t piece_used;
 };
 
-static json_t *problems_json(const struct vm_snapshot *snapshot)
+/* What a definition declares and the machine does not have. */
+static void add_address_problems(
+    json_t *list, struct state *state, const struct vm_snapshot *snapshot, const struct vm *vm)
+{
+	struct machine_addresses a;
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!(vm->ip.s_addr || vm->has_ip6) || !state_addresses(state, &vm->mac, &a))
+		return;
+	for (int six = 0; six < 2; six++)
+		if (address_problem(vm, &a, six, text))
+			json_array_append_new(list,
+			    json_pack("{s:s, s:i, s:i, s:s, s:b, s:b}",
+				"file", vm_snapshot_file(snapshot, vm),
+				"line", 0,
+				"column", 0,
+				"text", text,
+				"serving_last_good", 0,
+				"warning", 1));
+}
+
+static json_t *problems_json(struct state *state, const struct vm_snapshot *snapshot)
 {
 	json_t *list = json_array();
 
@@ -191,6 +234,8 @@ static json_t *problems_json(const struct vm_snapshot *snapshot)
 			"serving_last_good", p->serving_last_good,
 			"warning", p->warning));
 	}
+	for (size_t i = 0; i < vm_snapshot_count(snapshot); i++)
+		add_address_problems(list, state, snapshot, vm_snapshot_at(snapshot, i));
 	return list;
 }
 
@@ -223,7 +268,7 @@ static bool next_piece(struct listing *l)
 	}
 	l->ended = true;
 	return set_piece(l, l->next == 0 ? "{\"vms\":[],\"problems\":" : "],\"problems\":",
-	    problems_json(l->snapshot), "}");
+	    problems_json(l->services->state, l->snapshot), "}");
 }
 
 static size_t listing_read(void *ctx, char *buf, size_t size)

@@ -27,6 +27,7 @@ const char options_help[] =
     "  --images DIR           images as <distro>/<arch>/manifest.json    [/srv/images]\n"
     "  --state FILE           what happened to each machine (SQLite)     [/state/vmlab.db]\n"
     "                         and beside it, FILE.holders: who holds which name and address\n"
+    "  --machines FILE        for vm_watcher: what dnsmasq cannot know of machines' addresses\n"
     "  --authorized-keys FILE public SSH keys for every machine's user; read again when changed\n"
     "\n"
     "Where it listens:\n"
@@ -47,6 +48,7 @@ const char options_help[] =
     "  --initrds-url-path P   where below it the initrds are             [/initrds]\n"
     "  --domain D             the lab's DNS domain                       [pvmlab.local]\n"
     "  --lab CIDR             the lab's network: a definition's ip must lie in it\n"
+    "  --lab6 CIDR            the same for IPv6: no other ipv6 is used\n"
     "\n"
     "  --check   parse definitions, manifests and keys; print file:line:column: sentence for each\n"
     "            problem; exit status 1 when there is one\n"
@@ -73,7 +75,9 @@ enum {
 	OPT_AUTHORIZED_KEYS,
 	OPT_DOMAIN,
 	OPT_LAB,
+	OPT_LAB6,
 	OPT_INITRDS,
+	OPT_MACHINES,
 	OPT_THREADS,
 	OPT_CHECK,
 	OPT_VERBOSE,
@@ -94,7 +98,9 @@ static const struct option long_options[] = {
     {"lease-socket", required_argument, NULL, OPT_LEASE_SOCKET},
     {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
     {"domain", required_argument, NULL, OPT_DOMAIN},
+    {"lab6", required_argument, NULL, OPT_LAB6},
     {"lab", required_argument, NULL, OPT_LAB},
+    {"machines", required_argument, NULL, OPT_MACHINES},
     {"initrds-url-path", required_argument, NULL, OPT_INITRDS},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"check", no_argument, NULL, OPT_CHECK},
@@ -158,10 +164,18 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 	case OPT_INITRDS:
 		o->initrds_url_path = value;
 		return OPTIONS_RUN;
+	case OPT_MACHINES:
+		o->machines = value;
+		return OPTIONS_RUN;
 	case OPT_LAB:
 		o->has_lab = true;
 		if (cidr4_parse(value, true, &o->lab, e) < 0)
 			return err_wrap(e, "--lab");
+		return OPTIONS_RUN;
+	case OPT_LAB6:
+		o->has_lab6 = true;
+		if (cidr6_parse(value, true, &o->lab6, e) < 0)
+			return err_wrap(e, "--lab6");
 		return OPTIONS_RUN;
 	case OPT_THREADS:
 		return parse_threads(value, &o->threads, e);

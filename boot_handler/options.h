@@ -21,10 +21,13 @@ struct options {
 	const char *operator_hosts;      /* NULL: none more */
 	const char *lease_socket; /* NULL: none */
 	const char *authorized_keys; /* NULL: none */
+	const char *machines; /* NULL: none */
 	const char *domain;
 	const char *initrds_url_path;
 	struct cidr4 lab;
 	bool has_lab;
+	struct cidr6 lab6;
+	bool has_lab6;
 	bool check;
 	bool verbose;
 	unsigned threads;

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "boot_handler/address.h"
 #include "boot_handler/boot.h"
 #include "boot_handler/image.h"
 #include "boot_handler/keys.h"
@@ -18,6 +19,7 @@ struct services {
 	struct images *images;
 	struct state *state;
 	struct keys *keys;
+	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
 	const char *domain;
 	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */

@@ -24,6 +24,8 @@ struct state {
 	struct writer *writer;
 	struct db *reader;
 	pthread_mutex_t reader_lock;
+	void (*addresses_changed)(void *ctx);
+	void *addresses_ctx;
 };
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -191,6 +193,12 @@ static void forget_progress(struct machine *m)
 
 /* ---- boots ------------------------------------------------------------------------------- */
 
+static void tell_addresses(struct state *s)
+{
+	if (s->addresses_changed)
+		s->addresses_changed(s->addresses_ctx);
+}
+
 struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
 {
 	const struct machine *m = machine_table_find(&s->table, mac_number(mac));
@@ -244,6 +252,8 @@ unsigned state_booted(
 		atomic_store(&m->asked, (uint64_t)now << 8 | ((uint64_t)decision + 1));
 		if (starts)
 			forget_progress(m);
+		m->address.booted_ms = now;
+		tell_addresses(s);
 		record(s, m, EVENT_IPXE, boot_decision_name(decision), now);
 	}
 	if (starts) {
@@ -505,6 +515,7 @@ void state_leased(struct state *s, const struct mac *mac, const char *name, cons
 		a->leased_ip.s_addr = 0;
 		lease_event(s, m, EVENT_LEASE, "released", now);
 	}
+	tell_addresses(s);
 	machine_unlock(&s->table, m);
 }
 
@@ -525,9 +536,17 @@ void state_seen_from(
 		a->seen_ip.s_addr = ip.s_addr == a->leased_ip.s_addr ? 0 : ip.s_addr;
 	else
 		a->seen_ip6 = ip6_equal(&ip6, &a->leased_ip6) ? in6addr_any : ip6;
-	if (memcmp(&before, a, sizeof(before)) != 0)
+	if (memcmp(&before, a, sizeof(before)) != 0) {
 		machine_mark_dirty(&s->table, m);
+		tell_addresses(s);
+	}
 	machine_unlock(&s->table, m);
+}
+
+void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx)
+{
+	s->addresses_changed = changed;
+	s->addresses_ctx = ctx;
 }
 
 bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out)

@@ -73,6 +73,9 @@ void state_leased(
  * alone). Not to be told of what firmware asks for: a system may have another address. */
 void state_seen_from(
     struct state *s, const struct mac *mac, const char *name, const char *source);
+/* `changed` is called, in any thread, when state_addresses() of some machine may tell something else.
+ * NULL: nobody is. To be set before the first request and after the last one. */
+void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx);
 /* The addresses that it is known by, leased and seen, each zero when there is none. The one that it
  * has is the seen one, else the leased one. False for a machine never seen. */
 bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out);

@@ -83,6 +83,11 @@ class Client:
         self._send(mac, random.getrandbits(32), _options(RELEASE, {"extra": {
             54: socket.inet_aton(reply.server)}}), ciaddr=reply.yiaddr)
 
+    def decline(self, mac, address, server):
+        """Says that `address` is taken, as the machine `mac` would. There is no answer."""
+        self._send(mac, random.getrandbits(32), _options(DECLINE, {"extra": {
+            50: socket.inet_aton(address), 54: socket.inet_aton(server)}}))
+
     def _exchange(self, kind, answer, mac, timeout, kwargs):
         xid = random.getrandbits(32)
         options = _options(kind, kwargs)

@@ -75,6 +75,7 @@ class Lab:
     def wait_serving(self, seconds=30):
         eventually(lambda: self.operator("/readyz").status == 200, seconds,
             "the stack answers /readyz with 200")
+        eventually(lambda: self.get("/", from_lab=True).status == 404, seconds, "machines are served")
 
     def net_pid(self):
         return int(docker("inspect", "-f", "{{.State.Pid}}", self.net).stdout)

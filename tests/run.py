@@ -66,6 +66,8 @@ SUITES = [
     ("cli", lambda: python("test_cli.py"), "suite", 300, "manual pages and completion, by those who read them"),
     ("stack", lambda: python("test_stack.py"), "suite", 900, "the built image answering real clients"),
     ("operator", lambda: python("test_operator.py"), "suite", 300, "who reaches the operator's API, and who does not"),
+    ("addresses", lambda: python("test_addresses.py"), "suite", 600,
+        "leases, names and identities: who gets which address"),
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
         "emitted documents read by dnsmasq and cloud-init"),
     ("badinput", lambda: python("test_badinput.py"), "suite", 600, "hostile and broken definitions"),

@@ -709,7 +709,11 @@ def _():
     eventually(lambda: (o := lab.offer(client, mac, timeout=1)) and o.yiaddr == "192.168.100.23", 3,
         "DHCP offers 192.168.100.23")
     with client.inside():
-        eventually(lambda: "192.168.100.23" in dns.ask(SERVER, "mover.pvmlab.local")[1], 3, "DNS knows the new address")
+        check_equal(dns.ask(SERVER, "mover.pvmlab.local")[1], ["192.168.100.22"], "what it still has, by DNS")
+        c = dhcp.Client()
+        check(c.acquire(mac), "no lease")
+        c.close()
+        eventually(lambda: dns.ask(SERVER, "mover.pvmlab.local")[1] == ["192.168.100.23"], 3, "DNS knows the new address")
     lab.undefine("mover.json")
     eventually(lambda: lab.vm("mover") is None, 3, "mover is gone")
 

@@ -40,7 +40,7 @@ static bool is_dnsmasq(pid_t pid)
 	return file_read(path, 64, &comm, &len, NULL) == 0 && strcmp(comm, "dnsmasq\n") == 0;
 }
 
-int dnsmasq_reload(const char *pid_file, struct err *e)
+static int dnsmasq_signal(const char *pid_file, int sig, const char *what, struct err *e)
 {
 	pid_t pid = read_pid(pid_file);
 
@@ -52,11 +52,21 @@ int dnsmasq_reload(const char *pid_file, struct err *e)
 		return DNSMASQ_NOT_RUNNING;
 	if (!is_dnsmasq(pid))
 		return DNSMASQ_NOT_RUNNING;
-	int rc = process >= 0 ? (int)syscall(SYS_pidfd_send_signal, process, SIGHUP, NULL, 0)
-			      : kill(pid, SIGHUP); /* a kernel before 5.3 */
+	int rc = process >= 0 ? (int)syscall(SYS_pidfd_send_signal, process, sig, NULL, 0)
+			      : kill(pid, sig); /* a kernel before 5.3 */
 	if (rc < 0 && errno == ESRCH)
 		return DNSMASQ_NOT_RUNNING;
 	if (rc < 0)
-		return err_errno(e, "dnsmasq (process %d) cannot be told to reload", (int)pid);
+		return err_errno(e, "dnsmasq (process %d) cannot be told to %s", (int)pid, what);
 	return 0;
+}
+
+int dnsmasq_reload(const char *pid_file, struct err *e)
+{
+	return dnsmasq_signal(pid_file, SIGHUP, "reload", e);
+}
+
+int dnsmasq_end(const char *pid_file, struct err *e)
+{
+	return dnsmasq_signal(pid_file, SIGTERM, "end", e);
 }

@@ -1,4 +1,4 @@
-/* dnsmasq.h - tells the running dnsmasq to read its hosts files again. */
+/* dnsmasq.h - signals to the running dnsmasq: read the hosts files again, end. */
 #ifndef VM_WATCHER_DNSMASQ_H
 #define VM_WATCHER_DNSMASQ_H
 
@@ -10,5 +10,8 @@
  * somebody else. Returns 0, DNSMASQ_NOT_RUNNING (no pid file yet, or its process is gone or another
  * program), or -errno. */
 must_check int dnsmasq_reload(const char *pid_file, struct err *e);
+
+/* Likewise SIGTERM; whoever started it starts it again. */
+must_check int dnsmasq_end(const char *pid_file, struct err *e);
 
 #endif

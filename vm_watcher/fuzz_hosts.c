@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 			abort();                                                                   \
 	} while (0)
 
-/* Reads the line back: MAC, then addresses, then the name; nothing else. */
+/* Reads the line back: MAC, "id:*", then addresses, then the name; nothing else. */
 static void check_dhcp(char *text, const struct vm *vm)
 {
 	struct in_addr ip = {0};
@@ -28,6 +28,8 @@ static void check_dhcp(char *text, const struct vm *vm)
 	PROMISE(
 	    field && mac_parse(field, strlen(field), &mac, NULL) == 0 && mac_equal(&mac, &vm->mac));
 	field = strtok(NULL, ",");
+	PROMISE(field && strcmp(field, "id:*") == 0);
+	field = strtok(NULL, ",");
 	if (vm->ip.s_addr) {
 		PROMISE(field && inet_pton(AF_INET, field, &ip) == 1 && ip.s_addr == vm->ip.s_addr);
 		field = strtok(NULL, ",");
@@ -38,7 +40,10 @@ static void check_dhcp(char *text, const struct vm *vm)
 		PROMISE(inet_pton(AF_INET6, field + 1, &ip6) == 1);
 		field = strtok(NULL, ",");
 	}
-	PROMISE(field && strcmp(field, vm->name) == 0 && !strtok(NULL, ","));
+	char *dot = field ? strchr(field, '.') : NULL;
+	PROMISE(dot && strcmp(dot, ".pvmlab.local") == 0 && !strtok(NULL, ","));
+	*dot = '\0';
+	PROMISE(strcmp(field, vm->name) == 0);
 }
 
 static void check_dns(const char *text, const struct vm *vm)
@@ -54,6 +59,7 @@ static void check_dns(const char *text, const struct vm *vm)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct leases leases;
 	struct vm_where where;
 	struct vm *vm = NULL;
 	char *dhcp = NULL, *dns = NULL;
@@ -62,10 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (vm_parse((const char *)data, size, NULL, &vm, &where, NULL, NULL, NULL) < 0)
 		return 0;
 	FILE *f = open_memstream(&dhcp, &len);
-	hosts_dhcp_line(f, vm);
+	hosts_dhcp_line(f, vm, "pvmlab.local");
 	fclose(f);
 	f = open_memstream(&dns, &len);
-	hosts_dns_lines(f, vm, "pvmlab.local");
+	hosts_dns_lines(f, vm, "pvmlab.local", &leases);
 	fclose(f);
 	check_dhcp(dhcp, vm);
 	check_dns(dns, vm);

@@ -8,28 +8,32 @@
 static const char header[] =
     "# Made by vm_watcher from the VM definitions; changes here are lost.\n";
 
-void hosts_dhcp_line(FILE *f, const struct vm *vm)
+void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain)
 {
 	char mac[MAC_TEXT_SIZE], ip[INET6_ADDRSTRLEN];
 
-	fputs(mac_format(&vm->mac, mac), f);
+	fprintf(f, "%s,id:*", mac_format(&vm->mac, mac));
 	if (vm->ip.s_addr)
 		fprintf(f, ",%s", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)));
 	if (vm->has_ip6)
 		fprintf(f, ",[%s]", inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip)));
-	fprintf(f, ",%s\n", vm->name);
+	fprintf(f, ",%s.%s\n", vm->name, domain);
 }
 
-void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain)
+void hosts_dns_lines(
+    FILE *f, const struct vm *vm, const char *domain, const struct leases *leases)
 {
-	char ip[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN];
+	struct in_addr ip;
+	struct in6_addr ip6;
 
-	if (vm->ip.s_addr)
-		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)), vm->name,
+	leases_address(leases, vm, &ip, &ip6);
+	if (ip.s_addr)
+		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET, &ip, text, sizeof(text)), vm->name,
 		    domain, vm->name);
-	if (vm->has_ip6)
-		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip)), vm->name,
-		    domain, vm->name);
+	if (!IN6_IS_ADDR_UNSPECIFIED(&ip6))
+		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET6, &ip6, text, sizeof(text)),
+		    vm->name, domain, vm->name);
 }
 
 /* Closes a memory stream; false when something did not fit into memory. */
@@ -41,7 +45,8 @@ static bool stream_close(FILE *f)
 }
 
 int hosts_render(
-    const struct vm_snapshot *snap, const char *domain, struct hosts_text *out, struct err *e)
+    const struct vm_snapshot *snap, const char *domain, const struct leases *leases,
+    struct hosts_text *out, struct err *e)
 {
 	*out = (struct hosts_text){NULL, NULL, 0, 0};
 	FILE *dhcp = open_memstream(&out->dhcp, &out->dhcp_len);
@@ -54,8 +59,8 @@ int hosts_render(
 	}
 	for (size_t i = 0; good && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
-		hosts_dhcp_line(dhcp, vm);
-		hosts_dns_lines(dns, vm, domain);
+		hosts_dhcp_line(dhcp, vm, domain);
+		hosts_dns_lines(dns, vm, domain, leases);
 	}
 	if (dhcp)
 		good = stream_close(dhcp) && good;
@@ -87,7 +92,7 @@ bool hosts_domain_valid(const char *domain)
 			return false;
 		label += n;
 		if (*label == '\0')
-			return true;
+			return strspn(label - n, "0123456789") < n;
 		if (*label != '.')
 			return false;
 	}

@@ -9,13 +9,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "leases.h"
 #include "vm_store.h"
 
-/* One machine's line "mac[,ip][,[ipv6]],name". */
-void hosts_dhcp_line(FILE *f, const struct vm *vm);
+/* One machine's line "mac,id:*[,ip][,[ipv6]],name.domain". Firmware, installer and system tell
+ * different client identifiers: "id:*" makes them one machine. The domain is there because dnsmasq
+ * reads a bare "10m", "600" or "ignore" as something else than a name. */
+void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain);
 
-/* One machine's lines "ip name.domain name"; none when it has no address of its own. */
-void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain);
+/* One machine's lines "ip name.domain name", with the addresses that it has; none when dnsmasq knows
+ * them by itself. */
+void hosts_dns_lines(
+    FILE *f, const struct vm *vm, const char *domain, const struct leases *leases);
 
 /* Both files as text, ordered by name. The caller frees both strings. */
 struct hosts_text {
@@ -23,10 +28,12 @@ struct hosts_text {
 	size_t dhcp_len, dns_len;
 };
 must_check int hosts_render(
-    const struct vm_snapshot *snap, const char *domain, struct hosts_text *out, struct err *e);
+    const struct vm_snapshot *snap, const char *domain, const struct leases *leases,
+    struct hosts_text *out, struct err *e);
 void hosts_text_free(struct hosts_text *t);
 
-/* True for text that may follow a machine's name: labels of letters, digits and hyphens. */
+/* True for text that may follow a machine's name: labels of letters, digits and hyphens,
+ * the last of which is no number (with a name before it, it could be read as an address). */
 bool hosts_domain_valid(const char *domain);
 
 #endif

@@ -14,22 +14,27 @@
 #include "cleanup.h"
 #include "dnsmasq.h"
 #include "hosts.h"
+#include "lease_watch.h"
 #include "log.h"
 #include "vm_holders.h"
 #include "vm_store.h"
 
 #define RELOAD_RETRY_MS 250
-#define HEARTBEAT_MS 5000 /* how often the DNS file is touched: what watches us sees that we look */
+#define HEARTBEAT_MS 1000 /* how often leases are looked at, and the DNS file is touched: what watches
+			     us sees that we look */
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
+	const char *leases, *machines, *bus; /* NULL: none */
 	struct cidr4 lab;
-	bool has_lab, check, once;
+	struct cidr6 lab6;
+	bool has_lab, has_lab6, check, once;
 };
 
 struct watcher {
 	const struct options *options;
 	struct vm_store *store;
+	struct lease_watch *leases; /* NULL: none */
 	const struct vm_snapshot *logged; /* whose problems have been told */
 	bool reload_due;
 	char last_error[1000]; /* the folder's; told once */
@@ -51,6 +56,11 @@ static const char usage[] =
     "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
     "  --holders FILE     boot_handler's memory of who holds which name and address\n"
     "  --lab CIDR         network every \"ip\" must lie in, such as 192.168.100.1/24\n"
+    "  --lab6 CIDR        network outside of which no \"ipv6\" is used\n"
+    "  --leases FILE      dnsmasq's dhcp-leasefile=: DNS names follow the addresses that machines have\n"
+    "  --machines FILE    boot_handler's, with addresses that machines have without a lease\n"
+    "  --bus PATH         socket for dnsmasq's DBUS_SYSTEM_BUS_ADDRESS=unix:path=PATH (enable-dbus):\n"
+    "                     leases of declared addresses that others hold are dropped\n"
     "  --check            only say what is wrong with the definitions; exit status 1 if anything "
     "is\n"
     "  --once             write the files once and exit\n"
@@ -73,6 +83,16 @@ static int set_lab(struct options *o, const char *text)
 	return 0;
 }
 
+static int set_lab6(struct options *o, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	if (cidr6_parse(text, true, &o->lab6, &e) < 0)
+		return usage_error("--lab6: ", e.msg);
+	o->has_lab6 = true;
+	return 0;
+}
+
 static int check_options(const struct options *o)
 {
 	if (!o->vms)
@@ -83,16 +103,19 @@ static int check_options(const struct options *o)
 		return usage_error("--dhcp-hosts and --dns-hosts are needed", "");
 	if (!o->check && !o->once && !o->pid_file)
 		return usage_error("--pid-file is missing", "");
+	if (o->bus && !o->leases)
+		return usage_error("--bus needs --leases", "");
 	return 0;
 }
 
 /* 0: go on; else the exit status plus 1. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, HOLDERS, LAB, CHECK, ONCE, VERBOSE, HELP, VERSION };
+	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, HOLDERS, LAB, LAB6, LEASES, MACHINES, BUS, CHECK, ONCE, VERBOSE, HELP, VERSION };
 	static const struct option known[] = {{"vms", 1, NULL, VMS}, {"dhcp-hosts", 1, NULL, DHCP},
 	    {"dns-hosts", 1, NULL, DNS}, {"pid-file", 1, NULL, PID}, {"domain", 1, NULL, DOMAIN},
-	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
+	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
+	    {"bus", 1, NULL, BUS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
 	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
 	    {NULL, 0, NULL, 0}};
 	int c, rc = 0;
@@ -119,6 +142,18 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case LAB:
 			rc = set_lab(o, optarg);
+			break;
+		case LAB6:
+			rc = set_lab6(o, optarg);
+			break;
+		case LEASES:
+			o->leases = optarg;
+			break;
+		case MACHINES:
+			o->machines = optarg;
+			break;
+		case BUS:
+			o->bus = optarg;
 			break;
 		case CHECK:
 			o->check = true;
@@ -216,11 +251,13 @@ static int write_file(const char *path, const char *text, size_t len)
 
 static int write_hosts(struct watcher *w, const struct vm_snapshot *snap)
 {
+	static const struct leases none;
 	const struct options *o = w->options;
+	const struct leases *leases = w->leases ? lease_watch_leases(w->leases) : &none;
 	struct err e = ERR_INIT;
 	struct hosts_text text;
 
-	if (hosts_render(snap, o->domain, &text, &e) < 0) {
+	if (hosts_render(snap, o->domain, leases, &text, &e) < 0) {
 		log_error("%s", e.msg);
 		return -e.code;
 	}
@@ -276,6 +313,39 @@ static void log_folder_error(struct watcher *w, const struct err *e)
 	snprintf(w->last_error, sizeof(w->last_error), "%s", e->msg);
 }
 
+static void wake(void *ctx)
+{
+	struct watcher *w = ctx;
+
+	vm_store_wake(w->store);
+}
+
+static int watch_leases(struct watcher *w, struct err *e)
+{
+	const struct options *o = w->options;
+	struct lease_watch_options lo = {.leases = o->leases,
+	    .machines = o->machines,
+	    .bus = o->once ? NULL : o->bus,
+	    .pid_file = o->pid_file,
+	    .news = wake,
+	    .ctx = w};
+
+	return o->leases ? lease_watch_open(&lo, &w->leases, e) : 0;
+}
+
+/* Only what dnsmasq has read is enforced: else it would give the address away again. */
+static void enforce(struct watcher *w)
+{
+	if (!w->leases || w->reload_due)
+		return;
+	const struct vm_snapshot *snap = vm_store_snapshot(w->store);
+	if (lease_watch_enforce(w->leases, snap)) {
+		w->reload_due = true;
+		reload_if_due(w);
+	}
+	vm_snapshot_unref(snap);
+}
+
 static void run(struct watcher *w)
 {
 	bool write_due = false;
@@ -283,6 +353,7 @@ static void run(struct watcher *w)
 	while (!atomic_load(&stopping)) {
 		struct err e = ERR_INIT;
 		reload_if_due(w);
+		enforce(w);
 		int rc = vm_store_wait(
 		    w->store, w->reload_due || write_due ? RELOAD_RETRY_MS : HEARTBEAT_MS, &e);
 		if (rc < 0)
@@ -291,7 +362,8 @@ static void run(struct watcher *w)
 			w->last_error[0] = '\0'; /* it waited through a rescan that went well */
 		if (rc >= 0)
 			utimensat(AT_FDCWD, w->options->dns_hosts, NULL, 0);
-		if (rc > 0 || write_due) {
+		bool moved = w->leases && lease_watch_read(w->leases);
+		if (rc > 0 || write_due || moved) {
 			const struct vm_snapshot *snap = vm_store_snapshot(w->store);
 			write_due = write_hosts(w, snap) < 0;
 			log_news(w, snap);
@@ -320,7 +392,8 @@ int main(int argc, char **argv)
 	if (o.holders && vm_holders_read(o.holders, &holders, &e) < 0)
 		log_warn("who held which name and address is not known: %s", e.msg);
 	struct vm_store_options so = {
-	    .dir = o.vms, .lab = o.has_lab ? &o.lab : NULL, .holders = holders};
+	    .dir = o.vms, .lab = o.has_lab ? &o.lab : NULL,
+	    .lab6 = o.has_lab6 ? &o.lab6 : NULL, .holders = holders};
 	struct watcher w = {.options = &o};
 	if (vm_store_open(&so, &w.store, &e) < 0) {
 		log_error("%s", e.msg);
@@ -331,6 +404,10 @@ int main(int argc, char **argv)
 		status = check(snap);
 		vm_snapshot_unref(snap);
 	} else {
+		if (watch_leases(&w, &e) < 0) {
+			log_error("%s", e.msg);
+			return EXIT_FAILURE;
+		}
 		status = write_hosts(&w, snap) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 		log_news(&w, snap);
 		reload_if_due(&w);
@@ -345,6 +422,7 @@ int main(int argc, char **argv)
 		}
 	}
 	vm_snapshot_unref(w.logged);
+	lease_watch_close(w.leases);
 	vm_store_close(w.store);
 	return status;
 }

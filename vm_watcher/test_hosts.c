@@ -56,6 +56,7 @@ static int remove_root(void **state)
 static struct hosts_text render(void)
 {
 	struct vm_store_options o = {.dir = at("vms"), .no_inotify = true};
+	static const struct leases leases;
 	struct hosts_text text;
 	struct vm_store *store;
 	struct err e = ERR_INIT;
@@ -63,7 +64,7 @@ static struct hosts_text render(void)
 	if (vm_store_open(&o, &store, &e) < 0)
 		fail_msg("%s", e.msg);
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
-	assert_int_equal(hosts_render(snap, "pvmlab.local", &text, &e), 0);
+	assert_int_equal(hosts_render(snap, "pvmlab.local", &leases, &text, &e), 0);
 	vm_snapshot_unref(snap);
 	vm_store_close(store);
 	return text;
@@ -83,10 +84,10 @@ static void text_is_exact(void **state)
 	struct hosts_text text = render();
 	assert_string_equal(text.dhcp,
 	    "# Made by vm_watcher from the VM definitions; changes here are lost.\n"
-	    "52:54:00:00:00:aa,db\n"
-	    "52:54:00:00:00:67,[fd00::67],only6\n"
-	    "52:54:00:00:00:66,192.168.100.66,[fd00::66],six\n"
-	    "52:54:00:00:00:11,192.168.100.11,web1\n");
+	    "52:54:00:00:00:aa,id:*,db.pvmlab.local\n"
+	    "52:54:00:00:00:67,id:*,[fd00::67],only6.pvmlab.local\n"
+	    "52:54:00:00:00:66,id:*,192.168.100.66,[fd00::66],six.pvmlab.local\n"
+	    "52:54:00:00:00:11,id:*,192.168.100.11,web1.pvmlab.local\n");
 	assert_string_equal(text.dns,
 	    "# Made by vm_watcher from the VM definitions; changes here are lost.\n"
 	    "fd00::67 only6.pvmlab.local only6\n"
@@ -99,7 +100,8 @@ static void text_is_exact(void **state)
 static void domains_are_checked(void **state)
 {
 	static const char *const bad[] = {
-	    "", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a\nb", "a_b"};
+	    "", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a\nb", "a_b", "1",
+	    "0.0.1"};
 
 	(void)state;
 	assert_true(hosts_domain_valid("pvmlab.local"));

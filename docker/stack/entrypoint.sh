@@ -196,10 +196,11 @@ ports_check()
 folders()
 {
 	# Also what a killed container left: a stale pid may belong to another process by now.
-	rm -rf /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx
-	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /state/dnsmasq
+	rm -rf /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines
+	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines /state/dnsmasq
 	chmod 2750 /run/boot_handler # sockets made there belong to nginx's group
 	chown boot_handler:www-data /run/boot_handler
+	chown boot_handler: /run/machines # what it tells vm_watcher
 	chown dnsmasq: /run/vm_watcher /run/dnsmasq /state/dnsmasq
 	chown www-data: /run/nginx
 	chown boot_handler: /state 2>/dev/null || true
@@ -298,7 +299,7 @@ fi
 # Have the declared machines known before the first packet is answered.
 as dnsmasq vm_watcher --once --vms /vms --dhcp-hosts /run/vm_watcher/dhcp-hosts \
 	--dns-hosts /run/vm_watcher/dns-hosts --pid-file /run/dnsmasq/dnsmasq.pid \
-	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ||
+	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ${LAB_IP6:+--lab6 "$LAB_IP6/64"} ||
 	say "warning: the VM definitions could not be read before the start; vm_watcher goes on trying"
 
 say "serving $LAB_CIDR on $LAB_IF ($MODE mode${LAB_IP6:+, IPv6 $LAB_IP6}), operator's API at" \

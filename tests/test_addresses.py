@@ -1,0 +1,381 @@
+#!/usr/bin/python3
+"""test_addresses.py - the address that a machine is said to have is the one it has.
+
+Clients with an identity of their own (busybox udhcpc; a DHCPv6 client) against the built stack: whoever
+holds a declared address, and whatever a client calls itself, the declared machine gets it at once.
+Needs the image pxeboot_stack, ip(8) and busybox. Run as root.
+"""
+import os
+import sys
+import time
+
+import dhcp
+import dhcp6
+import dns
+import http_client
+import netns
+from harness import (Suite, check, check_equal, docker, eventually, fail, have_command, have_image,
+    run, skip)
+from lab import SERVER, STACK_IMAGE, Lab
+
+suite = Suite("addresses", __doc__)
+lab = Lab(suite, "addr")
+
+UP = "the stack starts with two bystanders, who keep their leases"
+PREFIX6 = "fd56:6d6c:6162::"
+BYSTANDER = "52:54:00:ad:00:01"
+state = {}
+
+
+class Machine:
+    """A network card in a namespace of its own, wired to the lab."""
+
+    def __init__(self, mac):
+        self.mac = mac
+        label = f"m{mac.replace(':', '')[6:]}"
+        self.client = netns.Client(label, mac=mac)
+        suite.cleanup(self.client.close)
+        self.client.run(["sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
+            "net.ipv6.conf.default.accept_ra=0"], check_rc=False)
+        self.client.plug(lab.net_pid())
+        netns.wait_carrier(self.client)
+
+    def v4(self, *options):
+        """What busybox's client is given, or None. Tells the server nothing when it ends."""
+        script = os.path.join(suite.tempdir(), "udhcpc.sh")
+        if not os.path.exists(script):
+            with open(script, "w") as f:
+                f.write("#!/bin/sh\n[ \"$1\" = bound ] && echo \"$ip\" >\"$OUT\"\nexit 0\n")
+            os.chmod(script, 0o755)
+        out = script + self.mac.replace(":", "")
+        if os.path.exists(out):
+            os.unlink(out)
+        self.client.run(["busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "6", "-T", "1", "-A", "1",
+            "-s", script, *options], check_rc=False, env=dict(os.environ, OUT=out))
+        if not os.path.exists(out):
+            return None
+        with open(out) as f:
+            return f.read().strip()
+
+    def v6(self, duid):
+        c = dhcp6.Client6(duid)
+        with self.client.inside():
+            return c.acquire(), c
+
+    def get(self, family, who="system"):
+        return self.v4() if family == 4 else self.v6(dhcp6.duid_en(self.mac + who))[0]
+
+    def close(self):
+        self.client.close()
+
+
+def ask(mac, **kwargs):
+    """One DHCPv4 exchange of a raw client, able to be anyone."""
+    with state["client"].inside():
+        c = dhcp.Client()
+        try:
+            return c.acquire(mac, **kwargs)
+        finally:
+            c.close()
+
+
+def mac(n):
+    return f"52:54:00:ad:01:{n:02x}"
+
+
+def declared(family, n):
+    return f"192.168.100.{n}" if family == 4 else f"{PREFIX6}{n:x}"
+
+
+def define(name, mac, family, n, **fields):
+    lab.define(name, mac=mac, **{"ip" if family == 4 else "ipv6": declared(family, n)}, **fields)
+
+
+def wait_hosts(*macs, absent=()):
+    """The definitions have reached dnsmasq's file: dnsmasq reads it within milliseconds of that."""
+    def there():
+        text = lab.exec("cat", "/run/vm_watcher/dhcp-hosts").stdout
+        return all(m in text for m in macs) and not any(m in text for m in absent)
+    eventually(there, 5, "the definitions are in dhcp-hosts")
+
+
+def gets(machine, family, address, who="system", seconds=3):
+    """The machine asks anew until it is given `address`; how long that took is told."""
+    began = time.monotonic()
+    eventually(lambda: machine.get(family, who) == address, seconds, f"{machine.mac} gets {address}", every=0.05)
+    took = time.monotonic() - began
+    state["slowest"] = max(state.get("slowest", 0), took)
+
+
+def known_as(name, family, address):
+    """DNS and the API tell the same."""
+    key, kind = ("ip", dns.A) if family == 4 else ("ipv6", dns.AAAA)
+    lab.wait_vm(name, 3, lambda vm: vm[key] == address, f"has {key} {address}")
+    with state["client"].inside():
+        eventually(lambda: dns.ask(SERVER, f"{name}.pvmlab.local", kind) == (0, [address]), 3,
+            f"{name}.pvmlab.local is {address}")
+
+
+def undisturbed():
+    check_equal(lab.pids()["dnsmasq"], state["dnsmasq"], "dnsmasq's processes")
+    leases = lab.exec("cat", "/state/dnsmasq/leases").stdout
+    for address in state["bystanders"]:
+        check(f" {address} " in leases, f"the lease of {address}, which is in nobody's way, is gone:\n{leases}")
+
+
+@suite.test(UP)
+def _():
+    if not have_image(STACK_IMAGE):
+        fail(f"there is no image {STACK_IMAGE}: `make load` builds it")
+    for command in ("ip", "busybox"):
+        check(have_command(command), f"`{command}` is not installed on this machine")
+    lab.make_image()
+    lab.define("bystander", mac=BYSTANDER, ip="192.168.100.9", ipv6=f"{PREFIX6}9")
+    lab.start()
+    state["client"] = lab.client(suite, "asks", cidr="192.168.100.99/24")
+    m = Machine(BYSTANDER)
+    state["bystanders"] = [m.get(4), m.get(6)]
+    check_equal(state["bystanders"], ["192.168.100.9", f"{PREFIX6}9"], "the bystander's addresses")
+    m.close()
+    m = Machine("52:54:00:ad:00:02")
+    state["bystanders"] += [m.get(4), m.get(6)]
+    m.close()
+    check(all(state["bystanders"]), f"no lease: {state['bystanders']}")
+    state["dnsmasq"] = lab.pids()["dnsmasq"]
+
+
+# ---- the matrix ----------------------------------------------------------------------------------
+
+def new_file(family, n):
+    """`vmlab rm`, the file removed, and a new file with the freed address."""
+    old, new = Machine(mac(n)), Machine(mac(n + 1))
+    define("gone", old.mac, family, n)
+    wait_hosts(old.mac)
+    gets(old, family, declared(family, n))
+    lab.undefine("gone.json")
+    wait_hosts(absent=[old.mac])
+    define("fresh", new.mac, family, n)
+    wait_hosts(new.mac)
+    gets(new, family, declared(family, n))
+    known_as("fresh", family, declared(family, n))
+    return [old, new], ["fresh"]
+
+
+def changed_mac(family, n):
+    old, new = Machine(mac(n)), Machine(mac(n + 1))
+    define("changed", old.mac, family, n)
+    wait_hosts(old.mac)
+    gets(old, family, declared(family, n))
+    define("changed", new.mac, family, n)
+    wait_hosts(new.mac, absent=[old.mac])
+    if family == 6:  # what the old card got was the machine's: its new card comes with a network boot
+        boots(new)
+    gets(new, family, declared(family, n))
+    known_as("changed", family, declared(family, n))
+    check(old.get(family) != declared(family, n), "the old card gets it as well")
+    return [old, new], ["changed"]
+
+
+def swapped(family, n):
+    a, b = Machine(mac(n)), Machine(mac(n + 1))
+    define("left", a.mac, family, n)
+    define("right", b.mac, family, n + 1)
+    wait_hosts(a.mac, b.mac)
+    gets(a, family, declared(family, n))
+    gets(b, family, declared(family, n + 1))
+    lab.write(".left", "")  # both at once, as an editor's "save all"
+    define("left", a.mac, family, n + 1, role="swapped")
+    define("right", b.mac, family, n, role="swapped")
+    key = "declared_ip" if family == 4 else "declared_ipv6"
+    lab.wait_vm("left", 3, lambda vm: vm[key] == declared(family, n + 1), "declares the other address")
+    gets(a, family, declared(family, n + 1))
+    gets(b, family, declared(family, n))
+    known_as("left", family, declared(family, n + 1))
+    known_as("right", family, declared(family, n))
+    return [a, b], ["left", "right"]
+
+
+def stranger(family, n):
+    """Nobody declared it, and it got from the range what a new file then claims."""
+    who, machine = Machine(mac(n)), Machine(mac(n + 1))
+    address = who.get(family)
+    check(address, "the stranger gets no address")
+    lab.define("claims", mac=machine.mac, **{"ip" if family == 4 else "ipv6": address})
+    wait_hosts(machine.mac)
+    gets(machine, family, address)
+    known_as("claims", family, address)
+    other = who.get(family)
+    check(other and other != address, f"the stranger has {other}")
+    gets(machine, family, address)
+    return [who, machine], ["claims"]
+
+
+def boots(machine):
+    """Its firmware asks what to boot, from the address it has by DHCP."""
+    with machine.client.inside():
+        address = dhcp_address(machine)
+        run(["ip", "addr", "add", f"{address}/24", "dev", "eth0"])
+        answer = http_client.request(SERVER, f"/ipxe?mac={machine.mac}")
+        run(["ip", "addr", "del", f"{address}/24", "dev", "eth0"])
+    check_equal(answer.status, 200, "/ipxe")
+    time.sleep(1.5)  # what firmware, loader and kernel take at the very least until a system asks
+
+
+def dhcp_address(machine):
+    c = dhcp.Client()
+    try:
+        return c.acquire(machine.mac, arch=7, timeout=8).yiaddr
+    finally:
+        c.close()
+
+
+def unclean_end(family, n):
+    """Powered off in the midst of things, installed again: another client identifier and DUID."""
+    machine = Machine(mac(n))
+    define("unclean", machine.mac, family, n)
+    wait_hosts(machine.mac)
+    gets(machine, family, declared(family, n))
+    boots(machine)
+    if family == 4:
+        for client_id in ("ff000000010002000000ab01020304", "00766d6c6162", "01525400ffffff"):
+            check_equal(machine.v4("-x", f"0x3d:{client_id}"), declared(4, n), f"as {client_id}")
+        check_equal(machine.v4("-C"), declared(4, n), "without a client identifier")
+    else:
+        gets(machine, 6, declared(6, n), who="installed again", seconds=1)
+    known_as("unclean", family, declared(family, n))
+    return [machine], ["unclean"]
+
+
+def decline(family, n):
+    """A forged DECLINE, with the lease and without, takes nobody's address away."""
+    machine = Machine(mac(n))
+    define("declined", machine.mac, family, n)
+    wait_hosts(machine.mac)
+    if family == 4:
+        forge_decline(machine.mac, declared(4, n))
+        time.sleep(1.2)
+        gets(machine, 4, declared(4, n), seconds=3)
+        for _ in range(3):
+            forge_decline(machine.mac, declared(4, n))
+        time.sleep(1.2)
+        gets(machine, 4, declared(4, n), seconds=3)
+    else:
+        address, c = machine.v6(dhcp6.duid_en("declines"))
+        check_equal(address, declared(6, n), "the first address")
+        with machine.client.inside():
+            check(c.decline(address), "no answer to the DECLINE")
+        time.sleep(1.2)
+        check_equal(machine.v6(dhcp6.duid_en("declines"))[0], declared(6, n), "after the DECLINE")
+    known_as("declined", family, declared(family, n))
+    return [machine], ["declined"]
+
+
+def forge_decline(mac, address):
+    with state["client"].inside():
+        c = dhcp.Client()
+        c.decline(mac, address, SERVER)
+        c.close()
+
+
+CASES = {"new file": new_file, "changed MAC": changed_mac, "swapped": swapped, "stranger": stranger,
+    "unclean end": unclean_end, "decline": decline}
+
+
+def register(what, function, family, n):
+    @suite.test(f"{what}, IPv{family}: the declared machine gets its address at once", needs=[UP])
+    def _():
+        machines, names = function(family, n)
+        for machine in machines:
+            machine.close()
+        for name in names:
+            lab.undefine(f"{name}.json")
+        wait_hosts(absent=[m.mac for m in machines])
+        undisturbed()
+
+
+for number, (title, function) in enumerate(CASES.items()):
+    for family in (4, 6):
+        register(title, function, family, 20 + number * 4 + (family == 6) * 2)
+
+
+# ---- identity, names -------------------------------------------------------------------------------
+
+@suite.test("name and MAC alone: one address for firmware, installer and system, however they call themselves",
+    needs=[UP])
+def _():
+    m = Machine("52:54:00:ad:02:01")
+    lab.define("small", mac=m.mac)
+    wait_hosts(m.mac)
+    with m.client.inside():
+        first = dhcp_address(m)  # firmware: PXE, no client identifier
+    seen = {"udhcpc": m.v4(), "none": m.v4("-C"),
+        "DUID": m.v4("-x", "0x3d:ff56504d980002000000ab11aabbccddeeff00"), "text": m.v4("-x", "0x3d:00616263")}
+    check_equal(set(seen.values()), {first}, f"addresses {seen}")
+    known_as("small", 4, first)
+    m.close()
+    lab.undefine("small.json")
+    undisturbed()
+
+
+NAMES = ["10m", "600", "1h", "5d", "2w", "30s", "infinite", "ignore", "id", "net", "set", "tag", "0", "00", "0x10",
+    "deadbeef", "a", "1e3", "option", "known", "null", "true", "no", "127", "fd00", "11-22-33-44-55-66"]
+
+
+@suite.test("every legal name is a name to dnsmasq: none is read as a time, a number or a word", needs=[UP])
+def _():
+    for i, name in enumerate(NAMES):
+        lab.define(name, mac=f"52:54:00:ad:03:{i:02x}", **({"ip": f"192.168.100.{60 + i}"} if i % 2 else {}))
+    wait_hosts(f"52:54:00:ad:03:{len(NAMES) - 1:02x}")
+    problems = [p for p in lab.problems() if not p["warning"]]
+    check(not problems, str(problems))
+    wrong = []
+    for i, name in enumerate(NAMES):
+        reply = ask(f"52:54:00:ad:03:{i:02x}", timeout=8)
+        check(reply, f"{name}: no lease")
+        with state["client"].inside():
+            answer = dns.ask(SERVER, f"{name}.pvmlab.local")
+        seconds = int.from_bytes(reply.options.get(51, b""), "big")
+        if (reply.hostname, answer, seconds) != (name, (0, [reply.yiaddr]), 3600):
+            wrong.append((name, reply.hostname, answer, reply.yiaddr, seconds))
+    check(not wrong, f"name, host name, DNS, address, lease: {wrong}")
+    text = docker("logs", lab.stack, check_rc=False)
+    complaints = [l for l in (text.stdout + text.stderr).splitlines() if "bad " in l or "Ignoring domain" in l]
+    check(not complaints, str(complaints[:3]))
+    for name in NAMES:
+        lab.undefine(f"{name}.json")
+    wait_hosts(absent=["52:54:00:ad:03:"])
+    undisturbed()
+
+
+# ---- what a machine was seen to have ------------------------------------------------------------------
+
+SEEN = "an address other than the declared one is told by DNS and the API, and a problem names both"
+
+
+@suite.test(SEEN, needs=[UP])
+def _():
+    m = Machine("52:54:00:ad:04:01")
+    lab.define("moves", mac=m.mac, ip="192.168.100.110", ipv6=f"{PREFIX6}110")
+    wait_hosts(m.mac)
+    check_equal((m.get(4), m.get(6)), ("192.168.100.110", f"{PREFIX6}110"), "its addresses")
+    check(not lab.problems("moves.json"), str(lab.problems("moves.json")))
+    lab.define("moves", mac=m.mac, ip="192.168.100.111", ipv6=f"{PREFIX6}111")
+    lab.wait_vm("moves", 3, lambda vm: vm["declared_ip"] == "192.168.100.111", "declares the new address")
+    known_as("moves", 4, "192.168.100.110")  # it has not asked again
+    known_as("moves", 6, f"{PREFIX6}110")
+    problems = eventually(lambda: (p := lab.problems("moves.json")) and len(p) == 2 and p, 3, "two problems")
+    for problem, pair in zip(problems, (("192.168.100.111", "192.168.100.110"), (f"{PREFIX6}111", f"{PREFIX6}110"))):
+        check(problem["warning"] and all(a in problem["text"] for a in pair), str(problem))
+    gets(m, 4, "192.168.100.111")
+    boots(m)
+    gets(m, 6, f"{PREFIX6}111", who="again")
+    known_as("moves", 4, "192.168.100.111")
+    known_as("moves", 6, f"{PREFIX6}111")
+    eventually(lambda: not lab.problems("moves.json"), 3, "no problem any more")
+    m.close()
+    lab.undefine("moves.json")
+    undisturbed()
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main())

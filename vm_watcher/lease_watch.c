@@ -1,0 +1,241 @@
+#include "lease_watch.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "atomic_file.h"
+#include "bus.h"
+#include "cleanup.h"
+#include "dnsmasq.h"
+#include "log.h"
+
+#define FILE_MAX_BYTES (64u << 20)
+#define PATIENCE_MS 3000   /* dnsmasq connects within a quarter of a second of its start */
+#define FORGET_EVERY_MS 1000 /* reading 10,000 definitions again takes dnsmasq a moment */
+#define ASK_EVERY_MS 1000
+
+struct file_id {
+	struct timespec mtime;
+	ino_t inode;
+	off_t size;
+};
+
+struct lease_watch {
+	struct lease_watch_options options;
+	struct bus *bus;
+	struct leases leases;
+	struct leases before; /* its machines only, as they were when leases were last judged */
+	bool has_machines, has_before;
+	struct file_id leases_id, machines_id;
+
+	unsigned long judged; /* generation of the snapshot */
+	bool due;             /* a file has changed, or something failed */
+	bool forget_due;
+	int64_t missing_since_ms; /* dnsmasq is not connected though it is needed; 0: it is not */
+	int64_t forgot_ms, asked_ms;
+	size_t dropped; /* since the signs were last read */
+	struct leases_signs signs;
+	uint32_t declines;
+};
+
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static bool file_changed(const char *path, struct file_id *id)
+{
+	struct stat st;
+	struct file_id now = {0};
+
+	if (stat(path, &st) == 0)
+		now = (struct file_id){st.st_mtim, st.st_ino, st.st_size};
+	bool same = now.inode == id->inode && now.size == id->size &&
+		    now.mtime.tv_sec == id->mtime.tv_sec && now.mtime.tv_nsec == id->mtime.tv_nsec;
+	*id = now;
+	return !same;
+}
+
+static bool read_file(
+    const char *path, struct leases *l, int (*take)(struct leases *l, const char *text))
+{
+	_cleanup_free_ char *text = NULL;
+	struct err e = ERR_INIT;
+	size_t len;
+
+	int r = file_read(path, FILE_MAX_BYTES, &text, &len, &e);
+	if (r < 0 && e.code != ENOENT)
+		log_warn("%s", e.msg);
+	if (r >= 0 && take(l, text) < 0)
+		log_error("out of memory for %s", path);
+	return r >= 0;
+}
+
+/* dnsmasq writes its file in place: one that is half written is read again when it is whole. */
+bool lease_watch_read(struct lease_watch *w)
+{
+	const struct lease_watch_options *o = &w->options;
+	bool changed = false;
+
+	if (file_changed(o->leases, &w->leases_id))
+		changed = read_file(o->leases, &w->leases, leases_read);
+	if (o->machines && file_changed(o->machines, &w->machines_id)) {
+		if (w->has_machines && !w->has_before) {
+			w->before.machines = steal_ptr(w->leases.machines);
+			w->before.machine_count = w->leases.machine_count;
+			w->leases.machine_count = 0;
+			w->has_before = true;
+		}
+		if (read_file(o->machines, &w->leases, leases_read_machines))
+			w->has_machines = changed = true;
+	}
+	w->due = w->due || changed;
+	return changed;
+}
+
+const struct leases *lease_watch_leases(const struct lease_watch *w)
+{
+	return &w->leases;
+}
+
+/* ---- dropping ------------------------------------------------------------------------------- */
+
+static void drop(void *ctx, const struct lease_line *lease, const struct vm *vm)
+{
+	char text[INET6_ADDRSTRLEN], mac[MAC_TEXT_SIZE] = "another identity";
+	struct lease_watch *w = ctx;
+	struct err e = ERR_INIT;
+	bool six = !lease->ip.s_addr;
+
+	inet_ntop(six ? AF_INET6 : AF_INET, six ? (const void *)&lease->ip6 : &lease->ip, text,
+	    sizeof(text));
+	if (lease->has_mac)
+		mac_format(&lease->mac, mac);
+	int r = bus_drop_lease(w->bus, text, &e);
+	if (r == 0) {
+		log_info("lease dropped: the address is declared for another machine, or for a "
+			 "system that is no more address=%s vm=%s held_by=%s",
+		    text, vm->name, mac);
+		w->dropped++;
+		return;
+	}
+	if (r == BUS_NO_LEASE)
+		return;
+	w->due = true;
+	if (r == BUS_NOT_CONNECTED && w->missing_since_ms == 0)
+		w->missing_since_ms = clock_ms();
+	else if (r < 0)
+		log_error("the lease of %s, declared for %s, cannot be dropped: %s", text, vm->name,
+		    e.msg);
+}
+
+/* After a restart of this program dnsmasq has nobody to talk to until it starts anew, too. */
+static void reconnect(struct lease_watch *w)
+{
+	struct err e = ERR_INIT;
+
+	if (w->missing_since_ms == 0 || clock_ms() - w->missing_since_ms < PATIENCE_MS)
+		return;
+	w->missing_since_ms = 0;
+	log_warn("dnsmasq is restarted: a lease has to be dropped, and it is not connected");
+	if (dnsmasq_end(w->options.pid_file, &e) < 0)
+		log_error("%s", e.msg);
+}
+
+static void drop_all(struct lease_watch *w, const struct vm_snapshot *snap)
+{
+	unsigned long generation = vm_snapshot_generation(snap);
+
+	if (!w->due && generation == w->judged)
+		return;
+	w->due = false;
+	w->judged = generation;
+	leases_conflicts(&w->leases, w->has_before ? &w->before : NULL, snap, drop, w);
+	if (!w->due) {
+		w->missing_since_ms = 0;
+		free(w->before.machines);
+		w->before = (struct leases){0};
+		w->has_before = false;
+	}
+}
+
+/* ---- declined addresses --------------------------------------------------------------------- */
+
+static void look_for_declines(struct lease_watch *w, const struct vm_snapshot *snap)
+{
+	struct err ignored = ERR_INIT;
+	struct leases_signs signs;
+	uint32_t declines;
+
+	leases_signs(&w->leases, snap, &signs);
+	bool suspect = signs.astray && signs.astray != w->signs.astray;
+	suspect = suspect || (signs.held6 < w->signs.held6 && w->dropped == 0);
+	w->signs = signs;
+	w->dropped = 0;
+	if (clock_ms() - w->asked_ms >= ASK_EVERY_MS || suspect || w->due) {
+		w->asked_ms = clock_ms();
+		if (bus_declines(w->bus, &declines, &ignored) == 0) {
+			if (declines > w->declines)
+				log_warn("an address was declined by the machine that got it: "
+					 "another one seems to use it; what is declared stays");
+			suspect = suspect || declines > w->declines;
+			w->declines = declines;
+		}
+	}
+	w->forget_due = w->forget_due || suspect;
+}
+
+bool lease_watch_enforce(struct lease_watch *w, const struct vm_snapshot *snap)
+{
+	if (!w->bus)
+		return false;
+	drop_all(w, snap);
+	reconnect(w);
+	look_for_declines(w, snap);
+	if (!w->forget_due || clock_ms() - w->forgot_ms < FORGET_EVERY_MS)
+		return false;
+	w->forget_due = false;
+	w->forgot_ms = clock_ms();
+	return true;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+int lease_watch_open(
+    const struct lease_watch_options *options, struct lease_watch **out, struct err *e)
+{
+	struct lease_watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return err_set(e, ENOMEM, "out of memory");
+	w->options = *options;
+	int r = options->bus ? bus_open(options->bus, options->news, options->ctx, &w->bus, e) : 0;
+	if (r < 0) {
+		free(w);
+		return r;
+	}
+	w->due = true;
+	lease_watch_read(w);
+	*out = w;
+	return 0;
+}
+
+void lease_watch_close(struct lease_watch *w)
+{
+	if (!w)
+		return;
+	bus_close(w->bus);
+	leases_clear(&w->leases);
+	leases_clear(&w->before);
+	free(w);
+}

@@ -1,0 +1,312 @@
+#include "leases.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "hash_table.h"
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static bool has_ip6(const struct in6_addr *ip)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(ip);
+}
+
+static bool same_ip6(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool parse_mac(const char *text, size_t len, struct mac *out)
+{
+	return mac_parse(text, len, out, NULL) == 0;
+}
+
+/* DUID-LLT and DUID-LL of Ethernet (RFC 8415, 11.2 and 11.4) end with the MAC address. */
+static bool duid_mac(const char *duid, struct mac *out)
+{
+	size_t len = strlen(duid), mac = MAC_TEXT_SIZE - 1;
+	bool llt = strncmp(duid, "00:01:00:01:", 12) == 0 && len == 14 * 3 - 1;
+	bool ll = strncmp(duid, "00:03:00:01:", 12) == 0 && len == 10 * 3 - 1;
+
+	return (llt || ll) && parse_mac(duid + len - mac, mac, out);
+}
+
+/* "expiry mac|iaid address name client-id|duid" */
+static bool parse_lease(char *line, struct lease_line *out)
+{
+	char *word[5];
+
+	memset(out, 0, sizeof(*out));
+	for (int i = 0; i < 5; i++)
+		if (!(word[i] = strsep(&line, " ")))
+			return false;
+	if (inet_pton(AF_INET, word[2], &out->ip) == 1)
+		out->has_mac = parse_mac(word[1], strlen(word[1]), &out->mac);
+	else if (inet_pton(AF_INET6, word[2], &out->ip6) == 1)
+		out->has_mac = duid_mac(word[4], &out->mac);
+	else
+		return false;
+	if (strcmp(word[3], "*") != 0)
+		snprintf(out->name, sizeof(out->name), "%.*s", (int)strcspn(word[3], "."), word[3]);
+	return true;
+}
+
+static bool parse_machine(char *line, struct machine_line *out)
+{
+	char *word[4];
+
+	memset(out, 0, sizeof(*out));
+	for (int i = 0; i < 4; i++)
+		if (!(word[i] = strsep(&line, " ")))
+			return false;
+	if (!vm_name_valid(word[0]))
+		return false;
+	snprintf(out->name, sizeof(out->name), "%s", word[0]);
+	if (inet_pton(AF_INET, word[1], &out->ip) != 1)
+		out->ip.s_addr = 0;
+	if (inet_pton(AF_INET6, word[2], &out->ip6) != 1)
+		out->ip6 = in6addr_any;
+	out->booted_ms = strtoll(word[3], NULL, 10);
+	return true;
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 1;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct lease_line *x = a, *y = b;
+
+	if (!x->ip.s_addr != !y->ip.s_addr)
+		return x->ip.s_addr ? -1 : 1;
+	return x->ip.s_addr ? memcmp(&x->mac, &y->mac, sizeof(x->mac)) : strcmp(x->name, y->name);
+}
+
+int leases_read(struct leases *l, const char *text)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	struct lease_line *lines = calloc(count_lines(text), sizeof(*lines));
+	char *rest = copy, *line;
+	size_t n = 0;
+
+	if (!copy || !lines) {
+		free(lines);
+		return -ENOMEM;
+	}
+	while ((line = strsep(&rest, "\n")))
+		n += parse_lease(line, &lines[n]);
+	qsort(lines, n, sizeof(*lines), by_key);
+	free(l->lines);
+	l->lines = lines;
+	l->count = n;
+	for (l->count4 = 0; l->count4 < n && lines[l->count4].ip.s_addr;)
+		l->count4++;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct machine_line *)a)->name, ((const struct machine_line *)b)->name);
+}
+
+int leases_read_machines(struct leases *l, const char *text)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	struct machine_line *lines = calloc(count_lines(text), sizeof(*lines));
+	char *rest = copy, *line;
+	size_t n = 0;
+
+	if (!copy || !lines) {
+		free(lines);
+		return -ENOMEM;
+	}
+	while ((line = strsep(&rest, "\n")))
+		n += parse_machine(line, &lines[n]);
+	qsort(lines, n, sizeof(*lines), by_name);
+	free(l->machines);
+	l->machines = lines;
+	l->machine_count = n;
+	return 0;
+}
+
+void leases_clear(struct leases *l)
+{
+	free(l->lines);
+	free(l->machines);
+	memset(l, 0, sizeof(*l));
+}
+
+static const struct machine_line *machine(const struct leases *l, const char *name)
+{
+	struct machine_line key;
+
+	if (!l || l->machine_count == 0)
+		return NULL;
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	return bsearch(&key, l->machines, l->machine_count, sizeof(key), by_name);
+}
+
+/* ---- deciding ------------------------------------------------------------------------------- */
+
+/* The machine that a lease is of, as far as the file tells; NULL: a stranger's. The name is the one
+ * that the machine had when it got the lease: a MAC address tells better. */
+static const struct vm *holder(const struct vm_snapshot *snap, const struct lease_line *lease)
+{
+	if (lease->has_mac)
+		return vm_snapshot_by_mac(snap, &lease->mac);
+	return lease->name[0] ? vm_snapshot_by_name(snap, lease->name) : NULL;
+}
+
+static bool is_declared(const struct lease_line *lease, const struct vm *vm)
+{
+	return lease->ip.s_addr ? vm->ip.s_addr == lease->ip.s_addr
+				: vm->has_ip6 && same_ip6(&vm->ip6, &lease->ip6);
+}
+
+/* The first lease of that MAC address, or NULL. */
+static const struct lease_line *lease4(const struct leases *l, const struct mac *mac)
+{
+	struct lease_line key = {.ip = {1}, .mac = *mac};
+
+	return l->count4 ? bsearch(&key, l->lines, l->count4, sizeof(key), by_key) : NULL;
+}
+
+/* A machine may have several IPv6 leases: the declared one counts most. */
+static const struct lease_line *lease6(const struct leases *l, const struct vm *vm)
+{
+	const struct lease_line *first = l->lines + l->count4, *end = l->lines + l->count;
+	struct lease_line key = {0};
+
+	if (first == end)
+		return NULL;
+	snprintf(key.name, sizeof(key.name), "%s", vm->name);
+	const struct lease_line *any =
+	    bsearch(&key, first, (size_t)(end - first), sizeof(key), by_key);
+	for (const struct lease_line *i = any; i && i >= first && by_key(i, &key) == 0; i--)
+		if (is_declared(i, vm))
+			return i;
+	for (const struct lease_line *i = any; i && i < end && by_key(i, &key) == 0; i++)
+		if (is_declared(i, vm))
+			return i;
+	return any;
+}
+
+void leases_address(
+    const struct leases *l, const struct vm *vm, struct in_addr *ip, struct in6_addr *ip6)
+{
+	const struct machine_line *m = machine(l, vm->name);
+	const struct lease_line *lease = vm->ip.s_addr ? lease4(l, &vm->mac) : NULL;
+	const struct lease_line *six = vm->has_ip6 ? lease6(l, vm) : NULL;
+
+	*ip = m && m->ip.s_addr ? m->ip : lease ? lease->ip : vm->ip;
+	*ip6 = six ? six->ip6 : vm->has_ip6 ? vm->ip6 : in6addr_any;
+	if (m && has_ip6(&m->ip6))
+		*ip6 = m->ip6;
+}
+
+/* Who declares what, ordered by address. */
+struct claim {
+	struct in6_addr address; /* IPv4 in its first bytes */
+	const struct vm *vm;
+};
+
+static int by_address(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct in6_addr));
+}
+
+static struct in6_addr key4(struct in_addr ip)
+{
+	struct in6_addr key = in6addr_any;
+
+	memcpy(&key, &ip, sizeof(ip));
+	return key;
+}
+
+/* NULL: none, or no memory. */
+static struct claim *claims_of(const struct vm_snapshot *snap, size_t *count)
+{
+	struct claim *claims = calloc(2 * vm_snapshot_count(snap) + 1, sizeof(*claims));
+	size_t n = 0;
+
+	for (size_t i = 0; claims && i < vm_snapshot_count(snap); i++) {
+		const struct vm *vm = vm_snapshot_at(snap, i);
+		if (vm->ip.s_addr)
+			claims[n++] = (struct claim){key4(vm->ip), vm};
+		if (vm->has_ip6)
+			claims[n++] = (struct claim){vm->ip6, vm};
+	}
+	if (claims)
+		qsort(claims, n, sizeof(*claims), by_address);
+	*count = n;
+	return claims;
+}
+
+/* The machine of which the leased address is declared, or NULL. */
+static const struct vm *owner(
+    const struct claim *claims, size_t count, const struct lease_line *lease)
+{
+	struct claim key = {lease->ip.s_addr ? key4(lease->ip) : lease->ip6, NULL};
+	const struct claim *found =
+	    claims ? bsearch(&key, claims, count, sizeof(key), by_address) : NULL;
+
+	return found ? found->vm : NULL;
+}
+
+/* It asked what to boot since: the system that had the lease is gone. */
+static bool has_booted(
+    const struct leases *l, const struct leases *before, const struct vm *vm)
+{
+	const struct machine_line *now = machine(l, vm->name), *then = machine(before, vm->name);
+
+	return before && now && now->booted_ms > (then ? then->booted_ms : 0);
+}
+
+void leases_conflicts(const struct leases *l, const struct leases *before,
+    const struct vm_snapshot *snap,
+    void (*drop)(void *ctx, const struct lease_line *lease, const struct vm *vm), void *ctx)
+{
+	size_t count;
+	_cleanup_free_ struct claim *claims = claims_of(snap, &count);
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct lease_line *lease = &l->lines[i];
+		const struct vm *vm = owner(claims, count, lease);
+		bool six = !lease->ip.s_addr;
+
+		if (vm && holder(snap, lease) != vm)
+			drop(ctx, lease, vm);
+		else if (six && (vm || (vm = holder(snap, lease))) && vm->has_ip6 &&
+			 has_booted(l, before, vm))
+			drop(ctx, lease, vm);
+	}
+}
+
+void leases_signs(
+    const struct leases *l, const struct vm_snapshot *snap, struct leases_signs *out)
+{
+	*out = (struct leases_signs){0, 0};
+	for (size_t i = 0; i < l->count; i++) {
+		const struct lease_line *lease = &l->lines[i];
+		const struct vm *vm = holder(snap, lease);
+		bool six = !lease->ip.s_addr;
+
+		if (!vm || !(six ? vm->has_ip6 : vm->ip.s_addr != 0))
+			continue;
+		if (!is_declared(lease, vm))
+			out->astray += hash_bytes(&lease->ip, sizeof(lease->ip), 1) ^
+				       hash_bytes(&lease->ip6, sizeof(lease->ip6), 2);
+		else if (six)
+			out->held6++;
+	}
+}

@@ -1,0 +1,65 @@
+/* leases.h - who has which address: dnsmasq's lease file, and what boot_handler tells of machines.
+ *
+ * Pure. A declared address is its machine's: whatever lease stands in the way of that is named here.
+ */
+#ifndef VM_WATCHER_LEASES_H
+#define VM_WATCHER_LEASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vm_store.h"
+
+struct lease_line {
+	struct in_addr ip; /* 0: an IPv6 lease */
+	struct in6_addr ip6;
+	struct mac mac; /* IPv4: the client's; IPv6: of its DUID, where that is made of one */
+	bool has_mac;
+	char name[64]; /* the declared machine's, without domain; "" for a stranger's */
+};
+
+/* What boot_handler tells of one machine. */
+struct machine_line {
+	char name[64];
+	struct in_addr ip; /* an address that it has without a lease; 0: none */
+	struct in6_addr ip6;
+	int64_t booted_ms; /* when it last asked what to boot; 0: not known */
+};
+
+struct leases {
+	struct lease_line *lines; /* IPv4 by MAC address, then IPv6 by name */
+	size_t count, count4;
+	struct machine_line *machines; /* ordered by name */
+	size_t machine_count;
+};
+
+/* dnsmasq's lease file (dnsmasq(8), --dhcp-leasefile). Lines of no interest are left out. Replaces
+ * what there was; -ENOMEM. */
+must_check int leases_read(struct leases *l, const char *text);
+/* boot_handler's file, a line "name ip|- ip6|- booted_ms" each. Likewise. */
+must_check int leases_read_machines(struct leases *l, const char *text);
+void leases_clear(struct leases *l);
+
+/* The addresses that a machine has: where it was seen, else by lease, else as declared; zero when
+ * there is none, or when dnsmasq knows it by itself (a lease of a machine without "ip"). */
+void leases_address(
+    const struct leases *l, const struct vm *vm, struct in_addr *ip, struct in6_addr *ip6);
+
+/* Calls `drop` for each lease that keeps a machine from its declared address: one that is held by
+ * another machine, or, IPv6, by a system that was on this one before its last network boot (`before`
+ * is what the machines were the last time; NULL, or empty, for none). `vm` is whom it belongs to. */
+void leases_conflicts(const struct leases *l, const struct leases *before,
+    const struct vm_snapshot *snap,
+    void (*drop)(void *ctx, const struct lease_line *lease, const struct vm *vm), void *ctx);
+
+/* What tells that dnsmasq withholds a declared address for what a DHCPDECLINE said, of which it tells
+ * nobody. Both are to be compared with what they were before. */
+struct leases_signs {
+	uint64_t astray; /* of the machines that have another lease than the declared one; 0: none */
+	size_t held6;    /* declared IPv6 addresses with a lease */
+};
+void leases_signs(
+    const struct leases *l, const struct vm_snapshot *snap, struct leases_signs *out);
+
+#endif
