@@ -113,6 +113,7 @@ BOOT_HANDLER_SRC := \
 	boot_handler/machine_table.c \
 	boot_handler/operator.c \
 	boot_handler/options.c \
+	boot_handler/outlook.c \
 	boot_handler/report.c \
 	boot_handler/route.c \
 	boot_handler/server.c \
@@ -224,6 +225,7 @@ TESTS := \
 	boot_handler/test_access \
 	boot_handler/test_boot \
 	boot_handler/test_documents \
+	boot_handler/test_outlook \
 	boot_handler/test_report \
 	boot_handler/test_route \
 	boot_handler/test_server \

@@ -66,7 +66,7 @@ static void answer_ipxe(
 	struct machine_row row;
 	struct live_pin pin;
 	bool has_image = false;
-	struct image_missing missing;
+	struct image_facts image;
 
 	live_enter(services->live, &pin);
 	script.vm = find_vm(pin.snapshot, route);
@@ -88,10 +88,9 @@ static void answer_ipxe(
 		script.error_phase = row.error_phase;
 		script.error_reason = row.error_reason;
 	} else if (script.decision == BOOT_NO_IMAGE) {
-		images_missing(
-		    services->images, script.vm->distro, script.vm->arch, &missing);
-		script.missing = missing.what;
-		script.advice = missing.advice;
+		images_facts(services->images, script.vm->distro, script.vm->arch, &image);
+		script.missing = image.missing.what;
+		script.advice = image.missing.advice;
 	}
 	a->len = boot_script_write(&script, buf);
 	live_leave(services->live, &pin);

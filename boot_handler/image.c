@@ -135,6 +135,17 @@ static int check_manifest(
 	return check_file(json, "modules", IMAGE_MODULES_FILE, e);
 }
 
+static bool provides(const json_t *manifest, const char *part)
+{
+	const json_t *list = json_object_get(manifest, "provides"), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+		if (json_is_string(one) && strcmp(json_string_value(one), part) == 0)
+			return true;
+	return false;
+}
+
 static struct image *image_new(const json_t *json)
 {
 	_cleanup_(cleanup_image) struct image *image = calloc(1, sizeof(*image));
@@ -147,6 +158,7 @@ static struct image *image_new(const json_t *json)
 	image->rootfs = json_deep_copy(rootfs);
 	image->kernel_bytes = size_of(json_object_get(json, "kernel"));
 	image->modules_bytes = size_of(json_object_get(json, "modules"));
+	image->cloud_init = provides(json, "cloud-init");
 	if (!image->kernel_version || !image->rootfs_file || !image->rootfs)
 		return NULL;
 	return steal_ptr(image);
@@ -351,14 +363,17 @@ bool images_has(struct images *im, const char *distro, enum vm_arch arch)
 	return has;
 }
 
-void images_missing(
-    struct images *im, const char *distro, enum vm_arch arch, struct image_missing *out)
+void images_facts(
+    struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out)
 {
 	const struct entry *entry = lock_entry(im, distro, arch);
 
-	snprintf(out->what, sizeof(out->what), "%s",
+	out->complete = entry && atomic_load(&entry->outcome) == COMPLETE;
+	out->cloud_init = entry && entry->image && entry->image->cloud_init;
+	snprintf(out->missing.what, sizeof(out->missing.what), "%s",
 	    entry ? entry->missing : "its distro is not known");
-	snprintf(out->advice, sizeof(out->advice), "%s", entry ? entry->advice : "");
+	snprintf(
+	    out->missing.advice, sizeof(out->missing.advice), "%s", entry ? entry->advice : "");
 	pthread_mutex_unlock(&im->lock);
 }
 

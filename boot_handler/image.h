@@ -27,6 +27,7 @@ struct image {
 	int64_t kernel_bytes;
 	int64_t modules_bytes;
 	json_t *rootfs; /* the manifest's object as it is */
+	bool cloud_init; /* the manifest says that the rootfs has it */
 };
 
 /* Parses a manifest. `distro` and `arch` must be its own. -EINVAL with one sentence, `line` and
@@ -48,9 +49,16 @@ struct image_missing {
 	char advice[IMAGE_ADVICE_SIZE];
 };
 
+/* What is known of an image without reading it again. */
+struct image_facts {
+	bool complete;
+	bool cloud_init; /* it says so itself */
+	struct image_missing missing;
+};
+
 /* Any thread. */
-void images_missing(
-    struct images *im, const char *distro, enum vm_arch arch, struct image_missing *out);
+void images_facts(
+    struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out);
 /* A copy of the image's data, freed by image_free(). -ENOENT with the sentence above. */
 must_check int images_get(struct images *im, const char *distro, enum vm_arch arch,
     struct image **out, struct err *e);

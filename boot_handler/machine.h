@@ -62,6 +62,10 @@ struct machine_row {
 	struct in_addr seen_ip;      /* where it called from when that was no lease; 0: none */
 	struct in6_addr seen_ip6;
 	enum machine_phase error_phase;
+	/* Not in the state file: */
+	int64_t moved_at_ms; /* when it got on last, or when the state file was read */
+	unsigned asks;       /* of iPXE in this attempt, before the installer's first report */
+	int asked;           /* what iPXE was answered last, an enum boot_decision; -1: nothing */
 	char error_reason[MACHINE_TEXT_SIZE]; /* empty: no error */
 	char error_hint[MACHINE_TEXT_SIZE];
 	char host_key[MACHINE_KEYS_MAX][MACHINE_KEY_SIZE];

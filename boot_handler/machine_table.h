@@ -22,6 +22,7 @@ struct machine {
 	uint64_t mac;
 	_Atomic uint64_t hot;
 	_Atomic int64_t last_seen_ms;
+	atomic_uint asks;       /* for an install, in this attempt */
 	_Atomic uint64_t asked; /* when the last ipxe event was << 8 | its decision + 1 */
 	atomic_bool dirty;
 	_Atomic uint64_t nic; /* MAC of the card it asked with; 0: the definition's. Written locked */
@@ -37,6 +38,7 @@ struct machine {
 	uint64_t rate_bytes_per_s;
 	int64_t eta_s;
 	int64_t changed_at_ms;
+	int64_t moved_at_ms;
 	int64_t leased_at_ms;
 	char *error_reason;
 	char *error_hint;

@@ -140,6 +140,7 @@ static int start_services(
 	services->urls.base = options->base_url;
 	services->urls.initrds = options->initrds_url_path;
 	services->domain = options->domain;
+	services->limits = options->limits;
 	if (options->has_lab)
 		inet_ntop(AF_INET, &options->lab.addr, services->dns, sizeof(services->dns));
 	int r = vm_store_open(&store_options, &services->store, e);

@@ -115,7 +115,7 @@ static json_t *disks_json(const struct vm *vm)
 	return list;
 }
 
-static json_t *vm_json(struct services *services, const struct vm *vm)
+static json_t *recorded_json(struct services *services, const struct vm *vm)
 {
 	struct machine_row row;
 	char mac[MAC_TEXT_SIZE], nic[MAC_TEXT_SIZE];
@@ -148,6 +148,35 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	    "disks_bytes", disks_json(vm));
 	if (json)
 		put_addresses(json, vm, &row);
+	return json;
+}
+
+/* What keeps it from getting on; null: nothing. */
+static json_t *outlook_json(const struct outlook *look)
+{
+	if (!look->stage)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}",
+	    "stage", look->stage,
+	    "reason", look->reason,
+	    "hint", look->hint,
+	    "since", time_json(look->since_ms),
+	    "limit_s", look->limit_s ? json_integer(look->limit_s) : json_null());
+}
+
+/* What is recorded, and what it means now. */
+static json_t *vm_json(struct services *services, const struct vm *vm)
+{
+	json_t *json = recorded_json(services, vm);
+	struct image_facts image;
+	struct machine_row row;
+	struct outlook look;
+
+	state_row(services->state, &vm->mac, &row);
+	images_facts(services->images, vm->distro, vm->arch, &image);
+	outlook_make(&(struct outlook_facts){vm, &row, &image, &services->limits, now_ms()}, &look);
+	json_object_set_new(json, "state", json_string(look.state));
+	json_object_set_new(json, "outlook", outlook_json(&look));
 	return json;
 }
 

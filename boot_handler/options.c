@@ -50,6 +50,10 @@ const char options_help[] =
     "  --lab CIDR             the lab's network: a definition's ip must lie in it\n"
     "  --lab6 CIDR            the same for IPv6: no other ipv6 is used\n"
     "\n"
+    "  --stall-limits LIST    how long a stage may go without getting on before the machine is\n"
+    "                         said to be stalled: boot=SECONDS, a phase of the installer such as\n"
+    "                         rootfs=SECONDS, first-boot=SECONDS; 0: for ever  [STALL_LIMITS]\n"
+    "\n"
     "  --check   parse definitions, manifests and keys; print file:line:column: sentence for each\n"
     "            problem; exit status 1 when there is one\n"
     "  --verbose log more     --version     --help\n"
@@ -79,6 +83,7 @@ enum {
 	OPT_INITRDS,
 	OPT_MACHINES,
 	OPT_THREADS,
+	OPT_STALL_LIMITS,
 	OPT_CHECK,
 	OPT_VERBOSE,
 	OPT_VERSION,
@@ -103,6 +108,7 @@ static const struct option long_options[] = {
     {"machines", required_argument, NULL, OPT_MACHINES},
     {"initrds-url-path", required_argument, NULL, OPT_INITRDS},
     {"threads", required_argument, NULL, OPT_THREADS},
+    {"stall-limits", required_argument, NULL, OPT_STALL_LIMITS},
     {"check", no_argument, NULL, OPT_CHECK},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -182,6 +188,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 	case OPT_CHECK:
 		o->check = true;
 		return OPTIONS_RUN;
+	case OPT_STALL_LIMITS:
+		return outlook_limits_parse(value, &o->limits, e) < 0 ? err_wrap(e, "--stall-limits")
+								      : OPTIONS_RUN;
 	case OPT_VERBOSE:
 		o->verbose = true;
 		return OPTIONS_RUN;
@@ -276,6 +285,9 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	    /* The one left is for whoever asks: nginx. */
 	    .threads = cpus < 3 ? 1 : cpus > 9 ? 8 : (unsigned)cpus - 1,
 	};
+	outlook_limits_default(&out->limits);
+	if (outlook_limits_parse(getenv("STALL_LIMITS"), &out->limits, e) < 0)
+		return err_wrap(e, "STALL_LIMITS");
 	optind = 0;
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {

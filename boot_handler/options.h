@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "boot_handler/outlook.h"
 #include "lib/addr.h"
 #include "lib/err.h"
 
@@ -31,6 +32,7 @@ struct options {
 	bool check;
 	bool verbose;
 	unsigned threads;
+	struct outlook_limits limits;
 	char lease_path[108]; /* what lease_socket points to when it follows from listen */
 };
 

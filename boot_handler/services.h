@@ -10,6 +10,7 @@
 #include "boot_handler/image.h"
 #include "boot_handler/keys.h"
 #include "boot_handler/live.h"
+#include "boot_handler/outlook.h"
 #include "boot_handler/state.h"
 #include "lib/vm_store.h"
 
@@ -22,6 +23,7 @@ struct services {
 	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
 	const char *domain;
+	struct outlook_limits limits;
 	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */
 	atomic_bool store_unreadable; /* the last look at vms/ failed */
 };

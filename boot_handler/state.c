@@ -60,6 +60,9 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->rate_bytes_per_s = m->rate_bytes_per_s;
 	row->eta_s = m->eta_s;
 	row->changed_at_ms = m->changed_at_ms;
+	row->moved_at_ms = m->moved_at_ms;
+	row->asks = atomic_load_explicit(&m->asks, memory_order_relaxed);
+	row->asked = (int)(atomic_load_explicit(&m->asked, memory_order_relaxed) & 255) - 1;
 	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
 	row->nic = mac_from_number(atomic_load(&m->nic));
 	row->leased_ip = m->address.leased_ip;
@@ -89,6 +92,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 	m->bytes = row->bytes;
 	m->total_bytes = row->total_bytes;
 	m->changed_at_ms = row->changed_at_ms;
+	m->moved_at_ms = now_ms();
 	atomic_store(&m->last_seen_ms, row->last_seen_ms);
 	if (mac_number(&row->nic))
 		machine_set_nic(&s->table, m, mac_number(&row->nic));
@@ -142,6 +146,7 @@ bool state_row(struct state *s, const struct mac *mac, struct machine_row *row)
 	memset(row, 0, sizeof(*row));
 	row->mac = *mac;
 	row->eta_s = -1;
+	row->asked = -1;
 	return false;
 }
 
@@ -171,6 +176,7 @@ static void change_state(
 
 	machine_set_memory(m, memory);
 	m->changed_at_ms = now;
+	m->moved_at_ms = now;
 	machine_mark_dirty(&s->table, m);
 	if (differs) {
 		record(s, m, EVENT_STATE, machine_state_name(memory.state), now);
@@ -239,6 +245,8 @@ unsigned state_booted(
 		struct boot_memory memory = machine_memory(m);
 
 		machine_touch(&s->table, m, now);
+		if (decision == BOOT_INSTALL)
+			atomic_fetch_add_explicit(&m->asks, 1, memory_order_relaxed);
 		if (!starts_attempt(memory, decision) &&
 		    !is_news(atomic_load_explicit(&m->asked, memory_order_relaxed), decision, now))
 			return memory.attempt;
@@ -261,6 +269,7 @@ unsigned state_booted(
 		memory.reinstall = false;
 		memory.local = false;
 		memory.attempt++;
+		atomic_store(&m->asks, 1);
 		change_state(s, m, memory, now);
 		writer_kick(s->writer);
 	}
@@ -340,6 +349,8 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 {
 	bool begins = m->phase != r->phase;
 
+	if (begins || r->bytes != m->bytes)
+		m->moved_at_ms = now;
 	m->phase = r->phase;
 	/* That a phase is done is said without counts: the last ones stay. */
 	if (begins || r->total_bytes > 0) {
