@@ -169,8 +169,10 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 
 	if (stage < 0 || since <= 0 || f->limits->seconds[stage] == 0)
 		return false;
-	int64_t spent = f->now_ms - since;
 	bool again = f->row->state == MACHINE_BOOTING && f->row->asks >= ASKS_MAX;
+	if (again)
+		since = f->row->changed_at_ms; /* it gets on, in a circle */
+	int64_t spent = f->now_ms - since;
 	if (spent < (int64_t)f->limits->seconds[stage] * 1000 && !again)
 		return false;
 	duration(spent, took, sizeof(took));

@@ -518,6 +518,8 @@ void state_leased(struct state *s, const struct mac *mac, const char *name, cons
 			took_ip6(s, m, &l->ip6, now);
 		else
 			took_ip4(s, m, l->ip, now);
+		if (machine_memory(m).state == MACHINE_BOOTING)
+			m->moved_at_ms = now; /* firmware, iPXE or the initrd's system has come up */
 		machine_touch(&s->table, m, now);
 	} else if (l->six && ip6_equal(&a->leased_ip6, &l->ip6)) {
 		a->leased_ip6 = in6addr_any;

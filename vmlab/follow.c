@@ -148,6 +148,35 @@ static void failed(struct follow *f, struct follow_vm *vm)
 	clear_status(f);
 }
 
+/* It may get on by itself yet, but whoever waits has to know. */
+static void stalled(struct follow *f, struct follow_vm *vm)
+{
+	failed(f, vm);
+	progress_outlook(f->out, vm->state);
+	fprintf(f->out,
+	    "  then     remove the cause; it goes on by itself, or anew with `vmlab reinstall %s`; "
+	    "`vmlab wait %s` watches again\n",
+	    vm->name, vm->name);
+}
+
+/* Once, and whenever the reason changes. */
+static void say_waiting(struct follow *f, struct follow_vm *vm)
+{
+	const json_t *outlook = json_object_get(vm->state, "outlook");
+	const char *reason = json_string_value(json_object_get(outlook, "reason"));
+	const char *hint = json_string_value(json_object_get(outlook, "hint"));
+
+	if (json_string_value(json_object_get(outlook, "stage")))
+		sayf(f, vm, "waits: %s; %s", reason ? reason : "?", hint ? hint : "?");
+}
+
+static bool state_is(const struct follow_vm *vm, const char *word)
+{
+	const char *state = json_string_value(json_object_get(vm->state, "state"));
+
+	return state && strcmp(state, word) == 0;
+}
+
 static void failed_install(struct follow *f, struct follow_vm *vm)
 {
 	_cleanup_json_ json_t *detail = NULL;
@@ -182,7 +211,20 @@ static void failed_container(struct follow *f, struct follow_vm *vm, const struc
 	human_print_lines(f->out, log, "    ", LOG_LINES);
 }
 
-enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state)
+static enum follow_outcome judge_stalled(
+    const struct follow_vm *vm, const json_t *outlook, int64_t now_ms)
+{
+	const char *stage = json_string_value(json_object_get(outlook, "stage"));
+	int64_t since = human_rfc3339_ms(json_string_value(json_object_get(outlook, "since")));
+	int64_t limit_ms = json_integer_value(json_object_get(outlook, "limit_s")) * 1000;
+
+	if (vm->goal == FOLLOW_INSTALLED && stage && strcmp(stage, "first-boot") == 0)
+		return FOLLOW_ARRIVED;
+	return since < vm->begin_ms && now_ms - vm->begin_ms < limit_ms ? FOLLOW_GOING
+									 : FOLLOW_FAILED;
+}
+
+enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state, int64_t now_ms)
 {
 	const char *name = json_string_value(json_object_get(state, "state"));
 
@@ -192,6 +234,8 @@ enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state
 		return vm->shell_started ? FOLLOW_ARRIVED : FOLLOW_GOING;
 	if (strcmp(name, "failed") == 0)
 		return FOLLOW_FAILED;
+	if (strcmp(name, "stalled") == 0)
+		return judge_stalled(vm, json_object_get(state, "outlook"), now_ms);
 	if (vm->goal == FOLLOW_ANSWERS)
 		return FOLLOW_GOING;
 	if (strcmp(name, "ready") == 0)
@@ -225,12 +269,16 @@ static void judge(struct follow *f, struct follow_vm *vm)
 	    [FOLLOW_SHELL] = "in the installer's shell",
 	    [FOLLOW_ANSWERS] = "answers on SSH",
 	};
-	enum follow_outcome outcome = follow_judge(vm, vm->state);
+	enum follow_outcome outcome = follow_judge(vm, vm->state, human_wallclock_ms());
 
 	if (outcome == FOLLOW_ARRIVED)
 		arrived(f, vm, words[vm->goal]);
+	else if (outcome == FOLLOW_FAILED && state_is(vm, "stalled"))
+		stalled(f, vm);
 	else if (outcome == FOLLOW_FAILED)
 		failed_install(f, vm);
+	else if (state_is(vm, "waiting"))
+		say_waiting(f, vm);
 	else
 		plain_progress(f, vm);
 	const char *ip = json_string_value(json_object_get(vm->state, "ip"));

@@ -45,7 +45,8 @@ int follow_run(
     struct session *s, struct follow_vm *vms, size_t count, int64_t timeout_ms, FILE *out);
 void follow_vm_clear(struct follow_vm *vm);
 
-/* Pure: has the machine arrived, as far as its state tells? */
-enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state);
+/* Pure: has the machine arrived, as far as its state tells? A stall of before vm->begin_ms counts
+ * once its stage's limit is over since then, too: the machine was started anew. */
+enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state, int64_t now_ms);
 
 #endif

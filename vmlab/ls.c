@@ -298,7 +298,8 @@ const struct command ls_command = {
     .summary = "every VM: state, progress, address",
     .help =
 	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
-	"machine is (declared, booting, installing with phase and percent, installed, ready, failed),\n"
+	"machine is (declared, booting, installing with phase and percent, installed, ready, failed,\n"
+	"\"waiting\" for what is missing, \"stalled\" when its stage does not get on for longer than it may),\n"
 	"or stopped; AGE is since when. On a narrow terminal columns that matter less are left out.\n"
 	"Below: what is wrong with definitions. `vmlab status` and `vmlab list` are the same.\n"
 	"\n"

@@ -81,8 +81,13 @@ void progress_state(FILE *f, const json_t *vm)
 	const char *state = text_of(vm, "state");
 	int percent = progress_percent(vm);
 
+	const char *stage = text_of(json_object_get(vm, "outlook"), "stage");
+
 	human_print_clean(f, state);
-	if (installing(vm)) {
+	if (*stage) {
+		fputs(": ", f);
+		human_print_clean(f, stage);
+	} else if (installing(vm)) {
 		fputs(": ", f);
 		human_print_clean(f, text_of(vm, "phase"));
 		if (percent >= 0)
@@ -161,6 +166,17 @@ static void print_field(FILE *f, const char *label, const char *text)
 	fprintf(f, "  %-8s", label);
 	human_print_clean(f, text);
 	fputc('\n', f);
+}
+
+void progress_outlook(FILE *f, const json_t *vm)
+{
+	const json_t *outlook = json_object_get(vm, "outlook");
+
+	human_print_clean(f, text_of(vm, "name"));
+	fputs(strcmp(text_of(vm, "state"), "waiting") == 0 ? " waits\n" : " does not get on\n", f);
+	print_field(f, "stage", text_of(outlook, "stage"));
+	print_field(f, "reason", text_of(outlook, "reason"));
+	print_field(f, "hint", text_of(outlook, "hint"));
 }
 
 void progress_failure(FILE *f, const json_t *vm, size_t log_lines)

@@ -14,7 +14,8 @@
  * false, and writes nothing, for events not worth a line. */
 bool progress_event(FILE *f, const json_t *event);
 
-/* The state of one VM in a few words: "installing: rootfs 45 %", "ready", "failed: partition". */
+/* The state of one VM in a few words: "installing: rootfs 45 %", "ready", "failed: partition",
+ * "waiting: no image", "stalled: boot". */
 void progress_state(FILE *f, const json_t *vm);
 
 /* As progress_state(), with bytes, rate and the time left where there are any:
@@ -33,6 +34,10 @@ struct progress_item {
  * "web1  rootfs 45 %  |  db1  firmware 3 s". */
 void progress_status_line(
     FILE *f, const struct progress_item *items, size_t count, unsigned columns);
+
+/* "stalled: boot" in whole sentences: what it waits for, or how long it has not got on, and what to
+ * do. */
+void progress_outlook(FILE *f, const json_t *vm);
 
 /* Why an install failed: phase, reason, hint and the installer's last log lines, from
  * GET /api/v1/vms/<name>. */

@@ -93,7 +93,10 @@ static void print_error(FILE *f, const struct table_column *c, const json_t *vm,
 {
 	(void)c;
 	(void)now_ms;
-	human_print_clean(f, text_of(json_object_get(vm, "error"), "reason"));
+	const char *failed = text_of(json_object_get(vm, "error"), "reason");
+
+	human_print_clean(
+	    f, *failed ? failed : text_of(json_object_get(vm, "outlook"), "reason"));
 }
 
 static const struct table_column columns[] = {

@@ -432,6 +432,10 @@ static void test_goals(void **state)
 	}
 }
 
+#define STALLED(stage, since)                                                                      \
+	"{\"state\":\"stalled\",\"outlook\":{\"stage\":\"" stage "\",\"since\":\"" since            \
+	"\",\"limit_s\":300}}"
+
 static void test_judge(void **state)
 {
 	static const struct {
@@ -447,13 +451,19 @@ static void test_judge(void **state)
 	    {FOLLOW_INSTALLED, "{\"state\":\"installing\"}", FOLLOW_GOING},
 	    {FOLLOW_ANSWERS, "{\"state\":\"ready\"}", FOLLOW_GOING},
 	    {FOLLOW_SHELL, "{\"state\":\"failed\"}", FOLLOW_GOING},
+	    {FOLLOW_READY, "{\"state\":\"waiting\"}", FOLLOW_GOING},
+	    {FOLLOW_READY, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
+	    {FOLLOW_READY, STALLED("boot", "1970-01-01T00:01:00.000Z"), FOLLOW_GOING},
+	    {FOLLOW_SHELL, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_GOING},
+	    {FOLLOW_READY, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
+	    {FOLLOW_INSTALLED, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_ARRIVED},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct follow_vm vm = {.goal = cases[i].goal};
+		struct follow_vm vm = {.goal = cases[i].goal, .begin_ms = 500000};
 		json_t *o = json_from(cases[i].state);
-		if (follow_judge(&vm, o) != cases[i].outcome)
+		if (follow_judge(&vm, o, 700000) != cases[i].outcome)
 			fail_msg("case %zu", i);
 		json_decref(o);
 	}
@@ -504,6 +514,10 @@ static void test_progress_texts(void **state)
 		"installing: plan", "installing: plan"},
 	    {"{\"state\":\"failed\",\"error\":{\"phase\":\"format\"}}", "failed: format",
 		"failed: format"},
+	    {"{\"state\":\"waiting\",\"outlook\":{\"stage\":\"no image\"}}", "waiting: no image",
+		"waiting: no image"},
+	    {"{\"state\":\"stalled\",\"phase\":\"rootfs\",\"outlook\":{\"stage\":\"rootfs\"}}",
+		"stalled: rootfs", "stalled: rootfs"},
 	    {"{\"state\":\"ready\",\"phase\":\"reboot\",\"error\":null}", "ready", "ready"},
 	};
 

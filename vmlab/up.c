@@ -134,7 +134,7 @@ static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, 
 
 	if (!volume)
 		return err_set(e, ENOMEM, "out of memory");
-	if (!word || strcmp(word, "declared") == 0)
+	if (!word || strcmp(word, "declared") == 0 || strcmp(word, "waiting") == 0)
 		return 0;
 	int r = engine_volume_find(&up->session.engine, volume, e);
 	if (r != ENGINE_ABSENT)
