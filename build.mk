@@ -196,6 +196,7 @@ VMLAB_SRC := \
 	vmlab/man.c \
 	vmlab/plan_cmd.c \
 	vmlab/power.c \
+	vmlab/preflight.c \
 	vmlab/problems.c \
 	vmlab/process.c \
 	vmlab/progress.c \
@@ -203,6 +204,7 @@ VMLAB_SRC := \
 	vmlab/stages.c \
 	vmlab/start.c \
 	vmlab/stop.c \
+	vmlab/subject.c \
 	vmlab/table.c \
 	vmlab/up.c \
 	vmlab/vm_uuid.c \
@@ -241,6 +243,7 @@ TESTS := \
 	os_installer/test_unpack \
 	vmlab/test_cli \
 	vmlab/test_image \
+	vmlab/test_preflight \
 	vmlab/test_vmlab
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts boot_handler/fuzz_route
 

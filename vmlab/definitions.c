@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/define.h"
+#include "vmlab/preflight.h"
 #include "vmlab/problems.h"
 
 static int no_containers(struct lab *lab, struct err *e)
@@ -338,9 +339,41 @@ static void on_error(void *ctx, struct vm_where where, const char *text)
 	report_add(rp, NULL, rp->file, where, false, text);
 }
 
+/* What is valid and will not work all the same, at the field that says it. */
+static void validate_outlook(
+    struct report *rp, const struct lab *lab, const struct vm *vm, const char *file)
+{
+	_cleanup_subject_ struct subject subject = SUBJECT_INIT;
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	struct err e = ERR_INIT;
+	struct preflight found;
+	size_t len = 0;
+
+	if (subject_load(lab, vm, &subject, &e) < 0) {
+		report_add(rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, e.msg);
+		return;
+	}
+	preflight_check(&subject, &found);
+	if (found.count > 0 && asprintf(&path, "%s/%s", lab->vms_dir, file) > 0 &&
+	    file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e) < 0)
+		text = NULL;
+	for (size_t i = 0; i < found.count; i++) {
+		const struct preflight_finding *f = &found.finding[i];
+		char sentence[1100];
+		snprintf(sentence, sizeof(sentence), "\"%s\": %s", f->field, f->text);
+		report_add(rp, lab->vms_dir, file, problem_where(text, len, f->field), true, sentence);
+	}
+}
+
 static void validate_folder(
     struct report *rp, const struct lab *lab, const struct vm_snapshot *snap, const char *only)
 {
+	for (size_t i = 0; i < vm_snapshot_count(snap); i++) {
+		const struct vm *vm = vm_snapshot_at(snap, i);
+		const char *file = vm_snapshot_file(snap, vm);
+		if (!only || strcmp(only, file) == 0)
+			validate_outlook(rp, lab, vm, file);
+	}
 	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
 		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
 		if (!only || strcmp(only, p->file) == 0)

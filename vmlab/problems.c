@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "json_text.h"
 #include "vmlab/human.h"
 
 void problem_print(FILE *f, const char *folder, const char *file, struct vm_where where,
@@ -45,6 +46,18 @@ size_t problems_print_vm(
 
 	snprintf(file, sizeof(file), "%s.json", name);
 	return print_matching(f, lab, snap, file);
+}
+
+struct vm_where problem_where(const char *text, size_t len, const char *field)
+{
+	struct json_path path = {.depth = 1};
+	struct vm_where where = {0, 0};
+	size_t offset;
+
+	path.step[0].key = field;
+	if (text && json_text_find(text, len, &path, false, &offset))
+		json_text_position(text, offset, &where.line, &where.column);
+	return where;
 }
 
 json_t *problem_json(const struct vm_problem *p)

@@ -19,6 +19,10 @@ size_t problems_print(FILE *f, const struct lab *lab, const struct vm_snapshot *
 size_t problems_print_vm(
     FILE *f, const struct lab *lab, const struct vm_snapshot *snap, const char *name);
 
+/* Where the value of a top-level field stands in a file's text (NULL: not known); 0, 0 when it does
+ * not, as with one from _defaults.json. */
+struct vm_where problem_where(const char *text, size_t len, const char *field);
+
 /* {"file","line","column","text","warning"}; new reference. */
 json_t *problem_json(const struct vm_problem *p);
 

@@ -12,6 +12,7 @@
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
 #include "vmlab/keys.h"
+#include "vmlab/preflight.h"
 #include "vmlab/problems.h"
 #include "vmlab/start.h"
 
@@ -87,6 +88,54 @@ static int choose(struct up *up, int count, char **names, struct err *e)
 	return 0;
 }
 
+/* True when the machine cannot have been installed yet: it has no disk. */
+static bool has_no_disk_yet(struct up *up, const struct vm *vm)
+{
+	_cleanup_free_ char *volume = container_disk_volume(up->session.lab, vm->name);
+	struct err ignored = ERR_INIT;
+
+	return volume &&
+	       engine_volume_find(&up->session.engine, volume, &ignored) == ENGINE_ABSENT;
+}
+
+/* Says what is known to be wrong before anything starts. True when it cannot be installed. */
+static bool look_ahead(struct up *up, const struct vm *vm, bool say)
+{
+	_cleanup_subject_ struct subject subject = SUBJECT_INIT;
+	struct preflight found = {0};
+	struct err e = ERR_INIT;
+
+	if (subject_load(up->session.lab, vm, &subject, &e) == 0)
+		preflight_check(&subject, &found);
+	else if (say)
+		fprintf(stderr, "%s: warning: %s\n", vm->name, e.msg);
+	for (size_t i = 0; say && i < found.count; i++)
+		fprintf(stderr, "%s: %s\"%s\": %s\n", vm->name,
+		    found.finding[i].fatal ? "" : "warning: ", found.finding[i].field,
+		    found.finding[i].text);
+	return preflight_fatal(&found);
+}
+
+/* Machines that could only fail are not started. */
+static int drop_hopeless(struct up *up, struct err *e)
+{
+	size_t kept = 0, all = up->count;
+
+	for (size_t i = 0; i < all; i++) {
+		const struct vm *vm = up->vms[i];
+		if (!look_ahead(up, vm, true) || !has_no_disk_yet(up, vm)) {
+			up->vms[kept++] = vm;
+			continue;
+		}
+		fprintf(stderr, "%s is not started: it could not be installed so\n", vm->name);
+		up->incomplete = true;
+	}
+	up->count = kept;
+	return kept == 0 && all > 0
+	    ? err_set(e, EINVAL, "nothing is started: correct the definitions, see above")
+	    : 0;
+}
+
 static int prepare(struct up *up, int count, char **names, struct err *e)
 {
 	struct lab *lab = up->session.lab;
@@ -99,6 +148,8 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 		return r;
 	up->snap = vm_store_snapshot(up->store);
 	r = choose(up, count, names, e);
+	if (r == 0)
+		r = drop_hopeless(up, e);
 	if (r == 0)
 		r = start_images(&up->start, e);
 	if (r < 0)
@@ -145,6 +196,13 @@ static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, 
 	return api_post(up->session.api, path, state, e);
 }
 
+static bool is_installed(const json_t *state)
+{
+	const char *word = json_string_value(json_object_get(state, "state"));
+
+	return word && (strcmp(word, "installed") == 0 || strcmp(word, "ready") == 0);
+}
+
 static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 {
 	_cleanup_json_ json_t *state = ask_state(up, vm->name);
@@ -153,6 +211,8 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	int r = forget_lost_disk(up, vm, &state, e);
 	if (r < 0)
 		return r;
+	if (!is_installed(state) && look_ahead(up, vm, false))
+		return err_set(e, EINVAL, "%s could not be installed so, see above", vm->name);
 	int64_t before = human_wallclock_ms();
 	r = start_vm(&up->start, vm, &action, e);
 	if (r < 0)
@@ -174,12 +234,7 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 		up->follow[up->follow_count++] = follow;
 		break;
 	case GOAL_NO_IMAGE:
-		fprintf(stderr,
-		    "vmlab: %s: there is no image %s for %s: `vmlab image build %s --arch %s` "
-		    "makes "
-		    "it; the machine waits and goes on by itself\n",
-		    vm->name, vm->distro, vm_arch_name(vm->arch), vm->distro,
-		    vm_arch_name(vm->arch));
+		fprintf(stderr, "%s waits for its image, and goes on by itself\n", vm->name);
 		up->incomplete = true;
 		break;
 	case GOAL_UNKNOWN:

@@ -1,0 +1,132 @@
+#include "vmlab/preflight.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "vmlab/human.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Measured with both firmwares: what firmware, iPXE, kernel, initrd and installer take, and how often
+ * the compressed kernel and drivers lie in memory when everything is loaded and unpacked. */
+#define MEMORY_BASE_BYTES (128 * MIB)
+#define KERNEL_TIMES 3
+#define MODULES_TIMES 6
+
+__attribute__((format(printf, 4, 5))) static void find(
+    struct preflight *p, bool fatal, const char *field, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->count == PREFLIGHT_MAX)
+		return;
+	struct preflight_finding *f = &p->finding[p->count++];
+	f->fatal = fatal;
+	f->field = field;
+	va_start(ap, fmt);
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	va_end(ap);
+}
+
+bool preflight_fatal(const struct preflight *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->finding[i].fatal)
+			return true;
+	return false;
+}
+
+/* ---- the image --------------------------------------------------------------------------- */
+
+static void check_image(const struct subject *s, struct preflight *p)
+{
+	const struct vm *vm = s->vm;
+
+	if (!s->manifest)
+		find(p, false, "distro", "there is no image %s for %s, so it waits: %s", vm->distro,
+		    vm_arch_name(vm->arch), s->advice);
+	else if (subject_grub_missing(s))
+		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
+		    "the image %s has no %s: the installed system would not boot; build the image "
+		    "again, or import one that has it",
+		    vm->distro, subject_grub_missing(s));
+}
+
+/* pvmlab's "pxeboot": false with files of its own. */
+static void check_own_kernel(const struct subject *s, struct preflight *p)
+{
+	const struct vm *vm = s->vm;
+
+	if (!s->has_kernel)
+		find(p, true, "kernel", "there is no file %s in images/%s/%s: it cannot boot",
+		    vm->kernel, vm->distro, vm_arch_name(vm->arch));
+	if (!s->has_initrd)
+		find(p, true, "initrd", "there is no file %s in images/%s/%s: it cannot boot",
+		    vm->initrd, vm->distro, vm_arch_name(vm->arch));
+}
+
+/* ---- the machine ------------------------------------------------------------------------- */
+
+static uint64_t file_bytes(const struct subject *s, const char *part)
+{
+	return (uint64_t)json_integer_value(
+	    json_object_get(json_object_get(s->manifest, part), "size_bytes"));
+}
+
+uint64_t preflight_min_memory(const struct subject *s)
+{
+	if (!s->manifest)
+		return 0;
+	return MEMORY_BASE_BYTES + KERNEL_TIMES * file_bytes(s, "kernel") +
+	       MODULES_TIMES * file_bytes(s, "modules");
+}
+
+static void check_memory(const struct subject *s, struct preflight *p)
+{
+	uint64_t least = preflight_min_memory(s), has = s->vm->memory_bytes;
+	char a[HUMAN_TEXT_SIZE], b[HUMAN_TEXT_SIZE];
+
+	if (has < least)
+		find(p, true, "memory",
+		    "%s of memory are too little for the installer, which needs %s: kernel, initrd "
+		    "and drivers have to fit",
+		    human_bytes(has, a), human_bytes((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
+	if (s->host_memory_bytes && has > s->host_memory_bytes)
+		find(p, false, "memory", "%s of memory are more than this machine has, %s",
+		    human_bytes(has, a), human_bytes(s->host_memory_bytes, b));
+}
+
+static void check_cpus(const struct subject *s, struct preflight *p)
+{
+	if (s->host_cpus && s->vm->cpus > s->host_cpus)
+		find(p, false, "cpus", "%u processors are more than this machine has, %u: they share",
+		    s->vm->cpus, s->host_cpus);
+}
+
+static void check_disk(const struct subject *s, struct preflight *p)
+{
+	struct err e = ERR_INIT;
+	struct plan plan = {0};
+
+	if (s->vm->disk_count == 0)
+		find(p, true, "disks", "it has no disk to install on: add one, such as "
+				       "[{\"size\": \"10G\"}]");
+	else if (subject_plan(s, s->vm->disk_bytes[0], &plan, &e) < 0)
+		find(p, true, "disks", "%s", e.msg);
+}
+
+void preflight_check(const struct subject *s, struct preflight *out)
+{
+	const struct vm *vm = s->vm;
+
+	out->count = 0;
+	if (!vm->pxeboot && vm->kernel && vm->initrd)
+		check_own_kernel(s, out);
+	if (vm->mode == VM_MODE_INSTALL && vm->pxeboot) {
+		check_image(s, out);
+		check_disk(s, out);
+	}
+	if (vm->mode != VM_MODE_LOCAL && vm->pxeboot)
+		check_memory(s, out);
+	check_cpus(s, out);
+}

@@ -1,0 +1,48 @@
+/* subject.h - a definition together with its image and this machine, as far as it can be judged
+ * before anything starts: what `vmlab plan` lays out and what preflight.h warns about.
+ */
+#ifndef VMLAB_SUBJECT_H
+#define VMLAB_SUBJECT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image_advice.h"
+#include "plan.h"
+#include "vmlab/lab.h"
+
+struct subject {
+	const struct vm *vm; /* borrowed */
+	json_t *doc;
+	json_t *manifest; /* NULL: there is no image */
+	struct storage storage;
+	struct plan_request request;
+	char advice[IMAGE_ADVICE_SIZE]; /* without an image: how to come by one */
+	bool has_kernel, has_initrd;    /* the definition's own, in the image's folder */
+	unsigned host_cpus;
+	uint64_t host_memory_bytes; /* 0: not known */
+};
+
+#define SUBJECT_INIT                                                                               \
+	{                                                                                          \
+		0                                                                                  \
+	}
+
+/* No image is no error; a broken one is. subject_clear() in any case. */
+must_check int subject_load(
+    const struct lab *lab, const struct vm *vm, struct subject *s, struct err *e);
+void subject_clear(struct subject *s);
+#define _cleanup_subject_ __attribute__((cleanup(subject_clear)))
+
+/* Such an image brings its partitions along. */
+bool subject_is_whole_disk(const struct subject *s);
+
+/* Divides a disk of that size as the installer would. */
+must_check int subject_plan(
+    const struct subject *s, uint64_t disk_bytes, struct plan *out, struct err *e);
+
+/* The GRUB that the machine's firmware starts, when the image is known to lack it; else NULL. */
+const char *subject_grub_missing(const struct subject *s);
+
+#endif
