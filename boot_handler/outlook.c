@@ -10,8 +10,9 @@
 #define BOOT 0
 #define FIRST_BOOT (OUTLOOK_STAGES - 1)
 
-/* iPXE asks again every 10 s when it cannot load what it was told to. */
+/* iPXE that cannot load what it was told to asks again, but not faster than this. */
 #define ASKS_MAX 4
+#define ASKS_MIN_MS ((ASKS_MAX - 1) * BOOT_WAIT_S * 1000)
 
 /* By stage: what it may take on slow hardware, and what to do when it takes longer. */
 static const struct {
@@ -169,7 +170,8 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 
 	if (stage < 0 || since <= 0 || f->limits->seconds[stage] == 0)
 		return false;
-	bool again = f->row->state == MACHINE_BOOTING && f->row->asks >= ASKS_MAX;
+	bool again = f->row->state == MACHINE_BOOTING && f->row->asks >= ASKS_MAX &&
+		     f->now_ms - f->row->changed_at_ms >= ASKS_MIN_MS;
 	if (again)
 		since = f->row->changed_at_ms; /* it gets on, in a circle */
 	int64_t spent = f->now_ms - since;

@@ -38,6 +38,7 @@ static const struct row table[] = {
     {MACHINE_BOOTING, 0, 40, 3, false, false, "booting", NULL, ""},
     {MACHINE_BOOTING, 0, 40, 4, false, false, "stalled", "boot",
 	"iPXE came back 4 times in 40 s and the installer has not started"},
+    {MACHINE_BOOTING, 0, 29, 400, false, false, "booting", NULL, ""},
     {MACHINE_BOOTING, 0, 9999, 9, true, false, "waiting", "no image", "debian-13"},
     {MACHINE_INSTALLING, PHASE_NETWORK, 180, 9, false, false, "stalled", "network", "3 min"},
     {MACHINE_INSTALLING, PHASE_ROOTFS, 299, 9, false, false, "installing", NULL, ""},
