@@ -200,6 +200,7 @@ VMLAB_SRC := \
 	vmlab/problems.c \
 	vmlab/process.c \
 	vmlab/progress.c \
+	vmlab/readable.c \
 	vmlab/ssh.c \
 	vmlab/stages.c \
 	vmlab/start.c \

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "boot_handler/machine.h"
 #include "lib/atomic_file.h"
@@ -211,6 +212,13 @@ static bool file_is(const char *manifest, const char *file, int64_t size, struct
 	struct stat st;
 
 	int n = snprintf(path, sizeof(path), "%.*s%s", (int)(slash + 1 - manifest), manifest, file);
+	/* nginx, which hands it out, is another user without rights of its own, too. */
+	if (n > 0 && n < (int)sizeof(path) && access(path, R_OK) < 0 && errno == EACCES) {
+		snprintf(entry->missing, sizeof(entry->missing),
+		    "its file %s cannot be read by the stack: chmod -R a+rX the folder of images",
+		    file);
+		return false;
+	}
 	if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
 		snprintf(entry->missing, sizeof(entry->missing), "its file %s is missing", file);
 		return false;
@@ -260,7 +268,10 @@ static bool look(struct images *im, struct entry *entry)
 
 	entry->missing[0] = '\0';
 	if (manifest_path(im, entry->distro, entry->arch, path) < 0 || stat(path, &st) < 0) {
-		snprintf(entry->missing, sizeof(entry->missing), "there is no manifest.json");
+		snprintf(entry->missing, sizeof(entry->missing), "%s",
+		    errno == EACCES ? "its folder cannot be read by the stack: chmod -R a+rX the "
+				      "folder of images"
+				    : "there is no manifest.json");
 		memset(&entry->seen, 0, sizeof(entry->seen));
 		image_free(entry->image);
 		entry->image = NULL;

@@ -392,7 +392,8 @@ static void read_content(struct vm_folder *f, struct vm_file *file, const struct
 	}
 	if (file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e) < 0) {
 		char why[300];
-		snprintf(why, sizeof(why), "the file cannot be read: %s", strerror(e.code));
+		snprintf(why, sizeof(why), "the file cannot be read: %s%s", strerror(e.code),
+		    e.code == EACCES ? "; chmod a+r makes it readable for the stack" : "");
 		file->content = 0;
 		set_further(f, file, NULL);
 		refuse_file(f, file, (struct vm_where){0, 0}, why);

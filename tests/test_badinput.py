@@ -281,14 +281,32 @@ def _():
         check(answer.status in (400, 404, 414), f"operator, {kind}: {answer}")
 
 
-@suite.test("colliders at a cold start are all refused; the others work", needs=[UP])
+@suite.test("a collider that comes while the stack is down: who was first is remembered", needs=[UP])
 def _():
     only_good()
     lab.define("one", mac="52:54:00:bd:05:01", ip="192.168.100.51")
     lab.wait_vm("one")
     docker("stop", lab.stack)
-    lab.define("two", mac="52:54:00:bd:05:01", ip="192.168.100.52")
+    lab.define("a-two", mac="52:54:00:bd:05:01", ip="192.168.100.52")
+    lab.define("one", mac="52:54:00:bd:05:01", ip="192.168.100.51", cpus=1)  # younger now
     docker("start", lab.stack)
+    lab.wait_serving()
+    eventually(lambda: lab.problems("a-two.json"), 3, "the newcomer is a problem")
+    check("belongs to one.json already" in lab.problems("a-two.json")[0]["text"], str(lab.problems("a-two.json")))
+    check(lab.vm("one") and not lab.vm("a-two") and not lab.problems("one.json"), "the first one does not keep what it had")
+    eventually(lambda: "52:54:00:bd:05:01" in hosts() and "192.168.100.52" not in hosts(), 3, "vm_watcher judges alike")
+    lab.undefine("a-two.json")
+    lab.undefine("one.json")
+
+
+@suite.test("colliders without a memory of who was first are all refused; the others work", needs=[UP])
+def _():
+    only_good()
+    docker("rm", "-f", lab.stack)
+    docker("volume", "rm", lab.state_volume)
+    lab.define("one", mac="52:54:00:bd:05:01", ip="192.168.100.51")
+    lab.define("two", mac="52:54:00:bd:05:01", ip="192.168.100.52")
+    lab.start_stack()
     lab.wait_serving()
     eventually(lambda: lab.problems("one.json") and lab.problems("two.json"), 3, "both are problems")
     check("two.json" in lab.problems("one.json")[0]["text"], str(lab.problems("one.json")))

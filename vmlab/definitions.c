@@ -18,6 +18,7 @@
 #include "vmlab/define.h"
 #include "vmlab/preflight.h"
 #include "vmlab/problems.h"
+#include "vmlab/readable.h"
 
 static int no_containers(struct lab *lab, struct err *e)
 {
@@ -267,10 +268,8 @@ static int new_run(struct lab *lab, int argc, char **argv)
 		return command_usage(&new_command, "--cpus \"%s\" is no number", w.cpus);
 	w.name = argv[optind];
 	/* The first definition of a folder that has none yet. */
-	if (!lab->vms_given && mkdir("vms", 0755) < 0 && errno != EEXIST) {
-		err_errno(&e, "cannot create the folder vms/");
+	if (!lab->vms_given && readable_mkdir("vms", &e) < 0)
 		return command_fail(&e);
-	}
 	int r = no_containers(lab, &e);
 	if (r == 0)
 		r = lab_need_vms(lab, &e);
@@ -368,9 +367,17 @@ static void validate_outlook(
 static void validate_folder(
     struct report *rp, const struct lab *lab, const struct vm_snapshot *snap, const char *only)
 {
+	char complaint[PATH_MAX + 200], path[PATH_MAX];
+
+	if (!only && readable_complaint(lab->vms_dir, complaint, sizeof(complaint)))
+		report_add(rp, NULL, lab->vms_dir, (struct vm_where){0, 0}, true, complaint);
 	for (size_t i = 0; i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
 		const char *file = vm_snapshot_file(snap, vm);
+		snprintf(path, sizeof(path), "%s/%s", lab->vms_dir, file);
+		if ((!only || strcmp(only, file) == 0) &&
+		    readable_complaint(path, complaint, sizeof(complaint)))
+			report_add(rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, complaint);
 		if (!only || strcmp(only, file) == 0)
 			validate_outlook(rp, lab, vm, file);
 	}

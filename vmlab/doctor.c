@@ -1,5 +1,6 @@
 /* doctor.c - `vmlab doctor`: what this machine has and lacks, and what to do about each lack. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "vmlab/host.h"
 #include "vmlab/human.h"
 #include "vmlab/process.h"
+#include "vmlab/readable.h"
 
 #define DISK_WANTED_BYTES (UINT64_C(10) << 30)
 
@@ -150,6 +152,7 @@ static void check_space(
 static void check_lab(struct doctor *d, const struct lab *lab, const struct session *s)
 {
 	const struct container *net = container_list_role(&s->containers, "net");
+	char complaint[PATH_MAX + 200];
 	struct err e = ERR_INIT;
 
 	tell(d, OK, "lab", NULL, "\"%s\" %s", lab->name,
@@ -161,10 +164,15 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 	else
 		tell(d, MISSING, "port", "choose another with --port or VMLAB_PORT",
 		    "127.0.0.1:%d is taken by another program", lab->port);
-	if (lab_need_vms(lab, &e) == 0)
-		tell(d, OK, "definitions", NULL, "%s", lab->vms_dir);
-	else
+	if (lab_need_vms(lab, &e) < 0)
 		tell(d, NOTE, "definitions", NULL, "%s", e.msg);
+	else if (readable_folder_complaint(lab->vms_dir, complaint, sizeof(complaint)))
+		tell(d, MISSING, "definitions", "chmod -R a+rX the folder", "%s", complaint);
+	else
+		tell(d, OK, "definitions", NULL, "%s", lab->vms_dir);
+	if (lab->images_dir &&
+	    readable_images_complaint(lab->images_dir, complaint, sizeof(complaint)))
+		tell(d, MISSING, "images", "chmod -R a+rX the folder", "%s", complaint);
 }
 
 static int run(struct lab *lab, int argc, char **argv)

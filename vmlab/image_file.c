@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -77,6 +78,8 @@ int image_file_create(int dirfd, const char *name, int zstd_level, int threads,
 			return rc;
 	}
 	f->fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (f->fd >= 0 && fchmod(f->fd, 0644) < 0) /* the stack reads it, whatever the umask */
+		return err_errno(e, "cannot make the file %s readable", name);
 	if (f->fd < 0)
 		return err_errno(e, "cannot create %s", name);
 	*out = steal_ptr(f);

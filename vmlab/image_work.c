@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "vmlab/readable.h"
 
 /* Images are flat: files only. */
 static void remove_flat(int parent_fd, const char *name)
@@ -59,8 +60,8 @@ static int make_directories(const char *path, struct err *e)
 		if (c && c != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, 0755) && errno != EEXIST)
-			return err_errno(e, "cannot create the directory %s", copy);
+		if (readable_mkdir(copy, e) < 0)
+			return -e->code;
 		*p = c;
 		if (!c)
 			return 0;
@@ -92,6 +93,8 @@ int image_work_open(struct image_work *w, const char *images_dir, const char *na
 	w->fd = openat(w->parent_fd, w->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->fd < 0)
 		return err_errno(e, "cannot open %s/%s", w->parent, w->name);
+	if (fchmod(w->fd, 0755))
+		return err_errno(e, "cannot make %s/%s readable", w->parent, w->name);
 	if (flock(w->fd, LOCK_EX | LOCK_NB))
 		return err_errno(e, "cannot lock %s/%s", w->parent, w->name);
 	return 0;

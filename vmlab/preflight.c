@@ -45,6 +45,8 @@ static void check_image(const struct subject *s, struct preflight *p)
 	if (!s->manifest)
 		find(p, false, "distro", "there is no image %s for %s, so it waits: %s", vm->distro,
 		    vm_arch_name(vm->arch), s->advice);
+	else if (s->unreadable[0])
+		find(p, false, "distro", "%s", s->unreadable);
 	else if (subject_grub_missing(s))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
 		    "the image %s has no %s: the installed system would not boot; build the image "

@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "vmlab/image_manifest.h"
+#include "vmlab/readable.h"
 
 void subject_clear(struct subject *s)
 {
@@ -42,6 +43,7 @@ static bool has_file(const struct lab *lab, const struct vm *vm, const char *fil
 
 static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
 {
+	_cleanup_free_ char *folder = NULL;
 	const struct vm *vm = s->vm;
 
 	int r = lab->images_dir ? image_manifest_load(lab->images_dir, vm->distro,
@@ -51,6 +53,8 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 		return r;
 	if (r == -ENOENT)
 		image_advice_for(lab->images_dir, vm->distro, vm->arch, false, s->advice);
+	if (r == 0 && asprintf(&folder, "%s/%s", lab->images_dir, vm->distro) > 0)
+		readable_images_complaint(folder, s->unreadable, sizeof(s->unreadable));
 	s->has_kernel = lab->images_dir && has_file(lab, vm, vm->kernel);
 	s->has_initrd = lab->images_dir && has_file(lab, vm, vm->initrd);
 	return 0;

@@ -19,6 +19,7 @@ struct subject {
 	struct storage storage;
 	struct plan_request request;
 	char advice[IMAGE_ADVICE_SIZE]; /* without an image: how to come by one */
+	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
 	bool has_kernel, has_initrd;    /* the definition's own, in the image's folder */
 	unsigned host_cpus;
 	uint64_t host_memory_bytes; /* 0: not known */

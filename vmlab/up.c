@@ -14,6 +14,7 @@
 #include "vmlab/keys.h"
 #include "vmlab/preflight.h"
 #include "vmlab/problems.h"
+#include "vmlab/readable.h"
 #include "vmlab/start.h"
 
 #define STACK_TIMEOUT_MS 90000
@@ -155,8 +156,8 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 	if (r < 0)
 		return r;
 	/* The engine would create a missing folder too, but as root and without a word. */
-	if (mkdir(lab->images_dir, 0755) < 0 && errno != EEXIST)
-		return err_errno(e, "cannot create the folder for images %s", lab->images_dir);
+	if (readable_mkdir(lab->images_dir, e) < 0)
+		return -e->code;
 	r = lab_ensure_dir(lab, e);
 	if (r == 0)
 		r = keys_ensure(lab, &created, e);

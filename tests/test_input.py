@@ -1,0 +1,284 @@
+#!/usr/bin/python3
+"""test_input.py - wrong input is told where it is written, at once: by the command line, by the stack's
+API and on the machine's screen, and all of them say the same.
+"""
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+
+from harness import Suite, check, check_equal, docker, eventually, fail, have_image
+from lab import STACK_IMAGE, Lab
+from vmlab_cli import BINARY, VmLab
+
+suite = Suite("input", __doc__)
+lab = Lab(suite, "input")  # the stack alone, with short limits
+mine = VmLab(suite, "inputcli")
+MAC = "52:54:00:1a:00:%02x"
+UP = "the stack starts, and the command line's own lab"
+LIMITS = "STALL_LIMITS=boot=2,network=2,rootfs=2,hooks=0,first-boot=2"
+
+
+def validate(*argv):
+    """(status, [problem])"""
+    done = mine.vmlab("validate", "--json", *argv, check_rc=False)
+    return done.returncode, json.loads(done.stdout)["problems"]
+
+
+def errors(problems):
+    return {p["file"]: p["text"] for p in problems if not p["warning"]}
+
+
+# ---- without a lab -------------------------------------------------------------------------------
+
+@suite.test("every mistake of a file is told with its line and column, JSON's own with what was done")
+def _():
+    path = os.path.join(mine.vms, "bad.json")
+    with open(path, "w") as f:
+        f.write('{"name": "Bad",\n "mac": "52:54:00:1a:00",\n "memory": "1 GB",\n'
+            ' "disks": [{"size": "1X"}, {"size": "2Q"}],\n "colour": 1}\n')
+    status, problems = validate()
+    check_equal(status, 1, "exit status")
+    check_equal([(p["line"], p["column"], p["warning"]) for p in problems],
+        [(1, 10, False), (2, 9, False), (3, 12, False), (4, 21, False), (4, 37, False), (5, 2, True)], "places")
+    for text, line, column, words in (
+            ('{"name": "a",\n // x\n "mac": 1}', 2, 2, "a comment starts here"),
+            ('{"name": "a"\n "mac": 1}', 1, 13, "a comma is missing here"),
+            ('{"name": "a",\n "mac": 1,\n}', 2, 10, "no comma may stand before"),
+            ("{'name': 1}", 1, 2, "a single quote"),
+            ('{name: 1}', 1, 2, 'write "name"'),
+            ('{"memory": 2G}', 1, 12, 'write "2G"')):
+        with open(path, "w") as f:
+            f.write(text)
+        problems = validate()[1]
+        check(len(problems) == 1 and words in problems[0]["text"]
+            and (problems[0]["line"], problems[0]["column"]) == (line, column), f"{text!r}: {problems}")
+    with open(path, "wb") as f:
+        f.write('{"name": "bad"}'.encode("utf-16"))
+    check("UTF-16" in validate()[1][0]["text"], "UTF-16 is not named")
+    os.unlink(path)
+
+
+@suite.test("what cannot be installed is said by validate and plan, with the nearest name of an image")
+def _():
+    os.makedirs(os.path.join(mine.images, "mine-1", "amd64"))
+    with open(os.path.join(mine.images, "mine-1", "amd64", "manifest.json"), "w") as f:
+        json.dump({"format": 1, "rootfs": {"format": "tar.zst", "unpacked_bytes": 311374150, "entries": 12201},
+            "kernel": {"size_bytes": 11745216}, "modules": {"size_bytes": 4670678},
+            "provides": ["cloud-init", "grub-x86_64-efi"]}, f)
+    mine.define("small", mac=MAC % 1, distro="mine-1", memory="128M", disks=[{"size": "600M"}], cpus=500)
+    mine.define("typo", mac=MAC % 2, distro="debain-13")
+    mine.define("near", mac=MAC % 3, distro="mine1")
+    mine.define("odd", mac=MAC % 4, distro="nothing-like-it")
+    status, problems = validate()
+    check_equal(status, 0, "exit status with warnings only")
+    said = {}
+    for p in problems:
+        check(p["warning"], f"no warning: {p}")
+        said.setdefault(p["file"], []).append(p)
+    check_equal(sorted(p["text"].split('"')[1] for p in said["small.json"]), ["cpus", "disks", "memory"], "small")
+    check(all(p["line"] > 1 for p in said["small.json"]), f"no place: {said['small.json']}")
+    check("did you mean debian-13?" in said["typo.json"][0]["text"], said["typo.json"])
+    check("did you mean mine-1?" in said["near.json"][0]["text"], said["near.json"])
+    for file in ("near.json", "odd.json"):
+        check("image build" not in said[file][0]["text"], f"advises what fails: {said[file]}")
+    done = mine.vmlab("plan", "small", check_rc=False)
+    check(done.returncode == 1 and "small" in done.stderr, f"plan of a disk that is too small: {done}")
+    done = mine.vmlab("plan", "small", "--disk", "4G", check_rc=False)
+    check(done.returncode == 1 and "too little for the installer" in done.stderr, f"plan with 128M: {done}")
+    done = mine.vmlab("plan", "typo")
+    check("did you mean debian-13?" in done.stdout and "image build debain" not in done.stdout, done.stdout)
+    for name in ("small", "typo", "near", "odd"):
+        os.unlink(os.path.join(mine.vms, name + ".json"))
+
+
+@suite.test("new: an address, MAC or name that another file has is refused, and nothing is written")
+def _():
+    mine.define("one", mac=MAC % 1, ip="192.168.100.77")
+    for argv in (("--ip", "192.168.100.77"), ("--mac", (MAC % 1).upper())):
+        done = mine.vmlab("new", "two", *argv, check_rc=False)
+        check(done.returncode == 1 and "one.json" in done.stderr, f"{argv}: {done}")
+        check(not os.path.exists(os.path.join(mine.vms, "two.json")), f"{argv}: two.json is there")
+    mine.vmlab("new", "two")
+    check_equal(validate()[0], 0, "validate")
+    for name in ("one", "two"):
+        os.unlink(os.path.join(mine.vms, name + ".json"))
+
+
+@suite.test("umask 077: what new and image import write can be read by the stack")
+def _():
+    source = os.path.join(mine.dir, "root")
+    os.makedirs(os.path.join(source, "etc"), exist_ok=True)
+    done = subprocess.run(["/bin/sh", "-c",
+        f'umask 077; cd {mine.dir} && mkdir fresh && cd fresh && unset VMLAB_VMS && {BINARY} new mask'],
+        env=mine.env, capture_output=True, text=True)
+    check_equal(done.returncode, 0, f"new: {done}")
+    modes = {path: oct(os.stat(os.path.join(mine.dir, "fresh", path)).st_mode & 0o777)
+        for path in ("vms", "vms/mask.json")}
+    check_equal(modes, {"vms": "0o755", "vms/mask.json": "0o644"}, "modes")
+
+
+# ---- with the stack ------------------------------------------------------------------------------
+
+@suite.test(UP)
+def _():
+    if not have_image(STACK_IMAGE):
+        fail(f"there is no image {STACK_IMAGE}: `make load` builds it")
+    lab.make_image()
+    lab.start(env=[LIMITS])
+    mine.vmlab("up", timeout=120)
+
+
+def hosts():
+    """{mac: name} as dnsmasq is told"""
+    text = docker("exec", mine.name + "-stack", "cat", "/run/vm_watcher/dhcp-hosts").stdout
+    found = {}
+    for line in text.splitlines():
+        words = line.split(",")
+        macs = [w for w in words if re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", w)]
+        if macs:
+            found[macs[0]] = next((w for w in words if re.fullmatch(r"n[0-9]", w)), "")
+    return found
+
+
+def listing():
+    return json.loads(mine.vmlab("ls", "--json").stdout)
+
+
+def all_agree(what):
+    """API, hosts files and the command line give the same verdict."""
+    def agree():
+        now = listing()
+        served = {vm["mac"]: vm["name"] for vm in now["vms"] if vm.get("state")}
+        refused = errors(now["problems"])
+        status, problems = validate()
+        assert served == hosts(), f"{what}: API {served}, hosts {hosts()}"
+        assert set(errors(problems)) == set(refused), f"{what}: API {refused}, validate {errors(problems)}"
+        assert (status == 0) == (not refused), f"{what}: status {status}"
+        return now
+    last = None
+    for _ in range(30):
+        try:
+            return agree()
+        except AssertionError as e:
+            last = e
+            time.sleep(0.2)
+    fail(str(last))
+
+
+@suite.test("files that collide, in any order: stack, dnsmasq and command line judge alike, also after restarts",
+    needs=[UP])
+def _():
+    rng = random.Random(7)
+    for step in range(24):
+        file = f"f{rng.randrange(4)}.json"
+        path = os.path.join(mine.vms, file)
+        if rng.random() < 0.2:
+            if os.path.exists(path):
+                os.unlink(path)
+        else:
+            mine.define(file[:-5], mac=MAC % (10 + rng.randrange(4)))
+            definition = {"name": f"n{rng.randrange(4)}", "mac": MAC % (10 + rng.randrange(4)),
+                "ip": f"192.168.100.{40 + rng.randrange(4)}"}
+            with open(path + ".tmp", "w") as f:
+                json.dump(definition, f)
+            os.rename(path + ".tmp", path)
+        if step % 4 == 3:
+            before = all_agree(f"step {step}")
+        if step % 12 == 11:
+            docker("exec", mine.name + "-stack", "supervisorctl", "restart", "stack:vm_watcher", "stack:boot_handler",
+                check_rc=False)
+            after = all_agree(f"step {step}, daemons restarted")
+            for vm in after["vms"]:
+                old = next((o for o in before["vms"] if o["name"] == vm["name"]), None)
+                check(not old or not vm.get("state") or old["mac"] == vm["mac"], f"{vm['name']} changed hands: {old} {vm}")
+
+
+@suite.test("a file that claims what a machine has: only the newcomer is refused, and `up` of the good one goes on",
+    needs=[UP])
+def _():
+    for file in os.listdir(mine.vms):
+        os.unlink(os.path.join(mine.vms, file))
+    mine.define("good", mac=MAC % 30, ip="192.168.100.60", distro="none-such")
+    eventually(lambda: [v["name"] for v in listing()["vms"]] == ["good"], 5, "good is served")
+    mine.define("a-copy", mac=MAC % 30, distro="none-such")
+    mine.define("good", mac=MAC % 30, ip="192.168.100.60", cpus=1, distro="none-such")  # younger now
+    eventually(lambda: "a-copy.json" in errors(listing()["problems"]), 5, "the newcomer is refused")
+    for _ in range(2):
+        status, problems = validate()
+        check_equal((status, list(errors(problems))), (1, ["a-copy.json"]), "validate")
+        check("belongs to good.json already" in errors(problems)["a-copy.json"], problems)
+        check_equal(errors(listing()["problems"]), errors(problems), "the stack's own words")
+        done = mine.vmlab("plan", "good")
+        check(done.returncode == 0, f"plan good: {done}")
+        docker("restart", "-t", "5", mine.name + "-stack")
+        eventually(lambda: listing()["up"], 60, "the stack is back", every=1)
+    done = mine.vmlab("up", "a-copy", check_rc=False)
+    check(done.returncode == 1 and "good.json" in done.stderr, f"up a-copy: {done}")
+    os.unlink(os.path.join(mine.vms, "a-copy.json"))
+
+
+def ask(path, **kwargs):
+    return lab.get(path, from_lab=True, **kwargs)
+
+
+def report(mac, **fields):
+    answer = ask(f"/report/{mac}", method="POST", body=fields)
+    check_equal(answer.status, 204, f"report {fields}: {answer.text[:200]!r}; status")
+
+
+@suite.test("a missing image: the state says waiting, and no advice names a command that fails", needs=[UP])
+def _():
+    lab.define("typo", mac=MAC % 1, distro="debain-13")
+    lab.define("known", mac=MAC % 2, distro="debian-12")
+    vm = lab.wait_vm("typo")
+    check_equal((vm["state"], vm["outlook"]["stage"]), ("waiting", "no image"), "typo")
+    check("did you mean debian-13?" in vm["outlook"]["hint"], vm["outlook"])
+    screen = ask(f"/ipxe?mac={MAC % 1}").text
+    check("did you mean debian-13" in screen and "image build debain" not in screen, screen)
+    vm = lab.wait_vm("known")
+    check("vmlab image build debian-12 --arch amd64" in vm["outlook"]["hint"], vm["outlook"])
+    check("vmlab image build debian-12" in ask(f"/ipxe?mac={MAC % 2}").text, "no advice on the screen")
+    lab.make_image("debain-13")
+    lab.wait_vm("typo", 5, lambda vm: vm["state"] == "declared" and vm["outlook"] is None, "goes on")
+
+
+def stalls(name, stage):
+    vm = lab.wait_vm(name, 6, lambda vm: vm["state"] == "stalled", f"is stalled in {stage}")
+    check_equal(vm["outlook"]["stage"], stage, "stage")
+    check(vm["outlook"]["reason"] and vm["outlook"]["hint"] and vm["outlook"]["since"] and vm["outlook"]["limit_s"] == 2,
+        vm["outlook"])
+
+
+@suite.test("a stage that does not move for its time limit is stalled, and one that moves is not", needs=[UP])
+def _():
+    mac = MAC % 9
+    lab.define("slow", mac=mac)
+    lab.wait_vm("slow")
+    ask(f"/ipxe?mac={mac}")
+    check_equal(lab.vm("slow")["state"], "booting", "at once")
+    stalls("slow", "boot")
+    report(mac, phase="network", status="running")
+    check_equal(lab.vm("slow")["state"], "installing", "moved")
+    stalls("slow", "network")
+    for n in range(6):  # longer than the limit
+        report(mac, phase="rootfs", status="running", bytes=n * 1000, total_bytes=9000)
+        check_equal(lab.vm("slow")["state"], "installing", "bytes come")
+        time.sleep(0.6)
+    end = time.monotonic() + 3.5
+    while time.monotonic() < end:  # it reports, but no byte comes
+        report(mac, phase="rootfs", status="running", bytes=5000, total_bytes=9000)
+        time.sleep(0.3)
+    stalls("slow", "rootfs")
+    report(mac, phase="hooks", status="running")
+    time.sleep(3)
+    check_equal(lab.vm("slow")["state"], "installing", "a stage without limit")
+    report(mac, phase="report", status="done")
+    check_equal(lab.vm("slow")["state"], "installed", "in the end")
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main())
