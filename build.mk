@@ -75,6 +75,7 @@ LIB_SRC := \
 	lib/near.c \
 	lib/plan.c \
 	lib/smbios_id.c \
+	lib/ssh_key.c \
 	lib/storage.c \
 	lib/text.c \
 	lib/vm.c \
@@ -187,6 +188,7 @@ VMLAB_SRC := \
 	vmlab/image_progress.c \
 	vmlab/image_scan.c \
 	vmlab/image_source.c \
+	vmlab/image_top.c \
 	vmlab/image_version.c \
 	vmlab/image_work.c \
 	vmlab/interrupt.c \
@@ -219,6 +221,7 @@ TESTS := \
 	lib/test_json \
 	lib/test_plan \
 	lib/test_smbios_id \
+	lib/test_ssh_key \
 	lib/test_storage \
 	lib/test_text \
 	lib/test_vm \

@@ -11,6 +11,7 @@
 #include "lib/atomic_file.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/ssh_key.h"
 
 #define KEYS_FILE_MAX_BYTES (256 * 1024)
 #define KEY_MAX_BYTES 8192
@@ -110,23 +111,6 @@ int key_without_comment(const char *line, char *out, size_t size)
 	return 0;
 }
 
-/* Calls one() for each line that is not empty and no comment, trimmed. Edits text. */
-static void each_line(char *text, void (*one)(void *ctx, int number, const char *line), void *ctx)
-{
-	char *rest = text;
-	int number = 0;
-
-	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-		number++;
-		line += strspn(line, " \t");
-		size_t len = strlen(line);
-		while (len > 0 && strchr(" \t\r", line[len - 1]))
-			line[--len] = '\0';
-		if (len > 0 && line[0] != '#')
-			one(ctx, number, line);
-	}
-}
-
 struct reading {
 	const char *path;
 	json_t *list;
@@ -136,9 +120,9 @@ static void take_line(void *ctx, int number, const char *line)
 {
 	struct reading *reading = ctx;
 
-	if (!key_valid(line))
-		log_warn("%s:%d:1: this line is no SSH public key and is skipped", reading->path,
-		    number);
+	if (!ssh_key_valid(line))
+		log_warn("%s:%d:1: %s; it is skipped", reading->path, number,
+		    ssh_key_complaint(line));
 	else if (json_array_append_new(reading->list, json_string(line)) < 0)
 		log_warn("%s:%d:1: this line is no UTF-8 text and is skipped", reading->path,
 		    number);
@@ -167,8 +151,11 @@ static void refresh(struct keys *k)
 	if (st.st_ino != 0) {
 		if (file_read(k->path, KEYS_FILE_MAX_BYTES, &text, &len, &e) < 0)
 			log_warn("%s: no key of it is used", e.msg);
+		else if (ssh_key_file_useless(text, len))
+			log_warn("%s:1:1: %s; no key of it is used", k->path,
+			    ssh_key_file_useless(text, len));
 		else
-			each_line(text, take_line, &reading);
+			ssh_key_each_line(text, take_line, &reading);
 	}
 	json_decref(k->list);
 	k->list = reading.list;
@@ -221,12 +208,10 @@ static void check_line(void *ctx, int number, const char *line)
 {
 	struct checking *checking = ctx;
 
-	if (key_valid(line))
+	if (ssh_key_valid(line))
 		return;
 	checking->count++;
-	checking->problem(checking->ctx, number,
-	    "this line is no SSH public key: write \"type base64 comment\" as in a .pub file, "
-	    "without options in front");
+	checking->problem(checking->ctx, number, ssh_key_complaint(line));
 }
 
 int keys_check(const char *path, void (*problem)(void *ctx, int line, const char *text), void *ctx,
@@ -239,6 +224,11 @@ int keys_check(const char *path, void (*problem)(void *ctx, int line, const char
 	int r = file_read(path, KEYS_FILE_MAX_BYTES, &text, &len, e);
 	if (r < 0)
 		return r;
-	each_line(text, check_line, &checking);
+	const char *useless = ssh_key_file_useless(text, len);
+	if (useless) {
+		problem(ctx, 1, useless);
+		return 1;
+	}
+	ssh_key_each_line(text, check_line, &checking);
 	return checking.count;
 }

@@ -1,4 +1,4 @@
-/* keys.h - OpenSSH public keys: one line's syntax, and the operator's authorized_keys file. */
+/* keys.h - a host's OpenSSH public keys, and the operator's authorized_keys file (ssh_key.h). */
 #ifndef BOOT_HANDLER_KEYS_H
 #define BOOT_HANDLER_KEYS_H
 

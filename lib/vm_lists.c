@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "disk_choice.h"
+#include "ssh_key.h"
 #include "storage.h"
 
 #define DISK_MIN_BYTES (UINT64_C(64) << 20)
@@ -163,80 +164,6 @@ int vm_read_disks(struct vm_reader *r, json_t *value)
 
 /* ---- SSH keys ---------------------------------------------------------------------------------*/
 
-static const char *const key_types[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com"};
-
-static int base64_value(char c)
-{
-	static const char digits[] = VM_UPPER VM_LOWER VM_DIGIT "+/";
-	const char *p = c ? strchr(digits, c) : NULL;
-
-	return p ? (int)(p - digits) : -1;
-}
-
-/* Decodes the first `want` bytes. */
-static bool base64_head(const char *text, size_t len, unsigned char *out, size_t want)
-{
-	unsigned bits = 0, held = 0;
-	size_t got = 0;
-
-	for (size_t i = 0; i < len && got < want; i++) {
-		int v = base64_value(text[i]);
-		if (v < 0)
-			return false;
-		bits = bits << 6 | (unsigned)v;
-		held += 6;
-		if (held >= 8) {
-			held -= 8;
-			out[got++] = (unsigned char)(bits >> held);
-		}
-	}
-	return got == want;
-}
-
-/* The key itself begins with its type's length (32 bits) and name: RFC 4253, section 6.6. */
-static bool key_blob_is(const char *blob, const char *type)
-{
-	size_t len = strspn(blob, VM_ALNUM "+/"), type_len = strlen(type);
-	size_t padding = strspn(blob + len, "=");
-	unsigned char head[4 + 64];
-
-	if (len < 64 || padding > 2 || (len + padding) % 4 != 0)
-		return false;
-	if (blob[len + padding] != '\0' && !strchr(" \t", blob[len + padding]))
-		return false;
-	return base64_head(blob, len, head, 4 + type_len) && head[0] == 0 && head[1] == 0 &&
-	       head[2] == 0 && head[3] == type_len && memcmp(head + 4, type, type_len) == 0;
-}
-
-/* One word, where quotes hold blanks together as in authorized_keys' options. */
-static const char *next_word(const char *s)
-{
-	bool quoted = false;
-
-	for (; *s && (quoted || !strchr(" \t", *s)); s++) {
-		if (*s == '\\' && s[1] == '"')
-			s++;
-		else if (*s == '"')
-			quoted = !quoted;
-	}
-	return s + strspn(s, " \t");
-}
-
-static bool key_line_valid(const char *line)
-{
-	for (int words = 0; words < 2; words++) {
-		for (size_t i = 0; i < COUNT(key_types); i++) {
-			size_t n = strlen(key_types[i]);
-			if (strncmp(line, key_types[i], n) == 0 && strspn(line + n, " \t") > 0)
-				return key_blob_is(next_word(line), key_types[i]);
-		}
-		line = next_word(line); /* sshd(8): options may stand in front */
-	}
-	return false;
-}
-
 /* Programs that read an id_*.pub into a definition often keep the line break at its end. */
 static void trim_end(json_t *value)
 {
@@ -261,7 +188,7 @@ int vm_read_ssh_key(struct vm_reader *r, json_t *value)
 	trim_end(value);
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
-	if (!key_line_valid(s))
+	if (!ssh_key_valid(s))
 		return vm_refuse(r, "is not a public SSH key: write the one line of an id_*.pub "
 				    "file, such as \"ssh-ed25519 "
 				    "AAAA... name\"");

@@ -42,6 +42,7 @@ void image_scan_clear(struct image_scan *s)
 	free(s->initramfs);
 	free(s->kernel_link);
 	free(s->os_name);
+	image_top_clear(&s->top);
 	if (s->spool_fd >= 0)
 		close(s->spool_fd);
 	*s = (struct image_scan){.spool_fd = -1};
@@ -309,6 +310,9 @@ static int note_entry(
 		raw = archive_entry_pathname_utf8(entry);
 	if (!raw)
 		return 0; /* a name in an unknown character set is none of those looked for */
+	rc = image_top_note(&s->top, raw, e);
+	if (rc)
+		return rc;
 	path = normalise(raw);
 	note_parts(s, path);
 	if (link) {
@@ -369,7 +373,8 @@ int image_scan_run(struct image_scan *s, struct image_source *source,
 		;
 	if (rc < 0)
 		return pass_error(&p, a, e);
-	return image_source_finish(source, e);
+	rc = image_source_finish(source, e);
+	return rc ? rc : image_top_check(&s->top, e);
 }
 
 /* ---- afterwards -------------------------------------------------------------------------------*/

@@ -15,6 +15,7 @@
 #include "err.h"
 #include "vm.h"
 #include "vmlab/image_source.h"
+#include "vmlab/image_top.h"
 
 #define IMAGE_SPOOL_MAX_BYTES (2LL * 1024 * 1024 * 1024)
 
@@ -47,6 +48,7 @@ struct image_scan {
 	char *kernel_link; /* where /vmlinuz or /boot/vmlinuz points to, base name */
 	char *os_name;     /* PRETTY_NAME of os-release */
 	bool has[IMAGE_PART_COUNT];
+	struct image_top top;
 	unsigned elf_machine; /* e_machine of the first program seen, 0: none */
 	int spool_fd;
 	uint64_t spool_bytes;

@@ -6,6 +6,7 @@
 
 #include "atomic_file.h"
 #include "cleanup.h"
+#include "ssh_key.h"
 #include "vmlab/process.h"
 
 #define KEY_FILE_MAX_BYTES (1024 * 1024)
@@ -133,6 +134,34 @@ int keys_ensure(const struct lab *lab, bool *created, struct err *e)
 		*created = true;
 	}
 	return ensure_authorized(lab, identity, e);
+}
+
+struct warning {
+	const char *path;
+	FILE *f;
+};
+
+static void warn_line(void *ctx, int number, const char *line)
+{
+	const struct warning *w = ctx;
+
+	if (!ssh_key_valid(line))
+		fprintf(w->f, "%s:%d: warning: %s\n", w->path, number, ssh_key_complaint(line));
+}
+
+void keys_warn(const struct lab *lab, FILE *f)
+{
+	_cleanup_free_ char *path = home_path(lab, "authorized_keys"), *text = NULL;
+	struct err ignored = ERR_INIT;
+	size_t len;
+
+	if (!path || file_read(path, KEY_FILE_MAX_BYTES, &text, &len, &ignored) < 0)
+		return;
+	const char *useless = ssh_key_file_useless(text, len);
+	if (useless)
+		fprintf(f, "%s: warning: %s; no key of it is used\n", path, useless);
+	else
+		ssh_key_each_line(text, warn_line, &(struct warning){path, f});
 }
 
 static bool known_type(const char *text, size_t len)

@@ -8,12 +8,16 @@
 #define VMLAB_KEYS_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "err.h"
 #include "vmlab/lab.h"
 
 /* Makes what is missing. Sets *created when a new key was made. */
 must_check int keys_ensure(const struct lab *lab, bool *created, struct err *e);
+
+/* Says which lines of authorized_keys are no keys, and so let nobody in. */
+void keys_warn(const struct lab *lab, FILE *f);
 
 /* Caller frees; NULL without memory. */
 char *keys_identity_path(const struct lab *lab);

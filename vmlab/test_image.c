@@ -546,6 +546,32 @@ static void test_import_disk(void **state)
 	}
 }
 
+/* `tar -cf x.tar rootfs` instead of `tar -C rootfs -cf x.tar .`. */
+static void test_import_one_folder_too_high(void **state)
+{
+	static const char *const tops[] = {"rootfs", "./my-root", "squashfs-root"};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t t = 0; t < sizeof(tops) / sizeof(*tops); t++) {
+		struct entry moved[DEBIAN_COUNT];
+		char paths[DEBIAN_COUNT][200];
+		for (size_t i = 0; i < DEBIAN_COUNT; i++) {
+			const char *path = debian[i].path;
+			while (!strncmp(path, "./", 2))
+				path += 2;
+			moved[i] = debian[i];
+			snprintf(paths[i], sizeof(paths[i]), "%s/%s", tops[t], path);
+			moved[i].path = paths[i];
+		}
+		_cleanup_free_ char *path = tarball("high.tar", NULL, moved, DEBIAN_COUNT);
+		assert_int_equal(import(path, "refused", &e), -EINVAL);
+		if (!strstr(e.msg, "lies in one folder") || !strstr(e.msg, "tar -C "))
+			fail_msg("%s", e.msg);
+		assert_no_image("refused");
+	}
+}
+
 static void test_import_disk_refused(void **state)
 {
 	_cleanup_free_ char *raw = disk_make("raw", NULL), *odd = disk_make("odd", "head -c 4200000");
@@ -716,6 +742,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_import_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_disk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_disk_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_import_one_folder_too_high, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_damaged_gzip, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_not_a_tarball, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_replaces, setup, teardown),

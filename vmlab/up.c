@@ -161,6 +161,8 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 	r = lab_ensure_dir(lab, e);
 	if (r == 0)
 		r = keys_ensure(lab, &created, e);
+	if (r == 0)
+		keys_warn(lab, stderr);
 	if (r == 0 && created)
 		fprintf(up->out, "lab: made the SSH key %s/id_ed25519\n", lab->home);
 	return r;
