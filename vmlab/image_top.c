@@ -4,6 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_of_root(const char *path)
+{
+	static const char *const parts[] = {"usr", "bin", "etc", "lib", "sbin", "var", "boot"};
+	size_t len = strcspn(path, "/");
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (strlen(parts[i]) == len && !memcmp(parts[i], path, len))
+			return true;
+	return false;
+}
+
 int image_top_note(struct image_top *t, const char *path, struct err *e)
 {
 	while (!strncmp(path, "./", 2) || *path == '/')
@@ -11,7 +22,7 @@ int image_top_note(struct image_top *t, const char *path, struct err *e)
 	size_t len = strcspn(path, "/");
 	if (len == 0 || !strcmp(path, ".") || t->several)
 		return 0;
-	t->below |= path[len] == '/' && path[len + 1];
+	t->root_like |= path[len] == '/' && is_of_root(path + len + 1);
 	if (!t->name) {
 		t->name = strndup(path, len);
 		return t->name ? 0 : err_set(e, ENOMEM, "out of memory");
@@ -22,7 +33,7 @@ int image_top_note(struct image_top *t, const char *path, struct err *e)
 
 int image_top_check(const struct image_top *t, struct err *e)
 {
-	if (t->several || !t->name || !t->below || !strcmp(t->name, "usr"))
+	if (t->several || !t->name || !t->root_like || !strcmp(t->name, "usr"))
 		return 0;
 	return err_set(e, EINVAL,
 	    "everything in the tarball lies in one folder, %.80s/, and nothing at its top: pack what "

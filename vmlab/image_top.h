@@ -12,7 +12,7 @@
 struct image_top {
 	char *name; /* the first part of the first path */
 	bool several;
-	bool below; /* something lies below it */
+	bool root_like; /* below it lies what makes a root file system */
 };
 
 /* Sees each path as it stands in the tarball. Returns 0 or -ENOMEM. */
