@@ -10,6 +10,7 @@
 #include "boot_handler/boot.h"
 #include "boot_handler/lease.h"
 #include "boot_handler/listen.h"
+#include "lib/log.h"
 
 #define THREADS_MAX 32
 
@@ -286,8 +287,9 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	    .threads = cpus < 3 ? 1 : cpus > 9 ? 8 : (unsigned)cpus - 1,
 	};
 	outlook_limits_default(&out->limits);
+	/* No reason to serve nobody. */
 	if (outlook_limits_parse(getenv("STALL_LIMITS"), &out->limits, e) < 0)
-		return err_wrap(e, "STALL_LIMITS");
+		log_warn("STALL_LIMITS: %s", e->msg);
 	optind = 0;
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
