@@ -115,6 +115,7 @@ BOOT_HANDLER_SRC := \
 	boot_handler/operator.c \
 	boot_handler/options.c \
 	boot_handler/outlook.c \
+	boot_handler/owner.c \
 	boot_handler/report.c \
 	boot_handler/route.c \
 	boot_handler/server.c \
@@ -232,6 +233,7 @@ TESTS := \
 	boot_handler/test_boot \
 	boot_handler/test_documents \
 	boot_handler/test_outlook \
+	boot_handler/test_owner \
 	boot_handler/test_report \
 	boot_handler/test_route \
 	boot_handler/test_server \

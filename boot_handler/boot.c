@@ -358,6 +358,22 @@ static void write_refusal(struct text *t, const struct boot_script *s)
 	put_again(t, s);
 }
 
+/* Whoever looks sees what the machine would do; a machine that runs this has no right to do it. */
+static void write_elsewhere(struct text *t, const struct boot_script *s)
+{
+	put(t, "# what ");
+	put(t, s->vm->name);
+	put(t, " itself would get: ");
+	put(t, boot_decision_name(s->decision));
+	put(t, "\necho vmlab: ");
+	put(t, s->vm->name);
+	put(t, " boots from its own address only, and this request came from ");
+	put_said(t, s->elsewhere[0] ? s->elsewhere : "nowhere");
+	put(t, "\necho vmlab: nothing was changed; where another DHCP server gives the addresses, "
+	       "start the stack with GUEST_ACCESS=any\n");
+	put_again(t, s);
+}
+
 size_t boot_script_write(const struct boot_script *s, char *buf)
 {
 	static void (*const writers[])(struct text *t, const struct boot_script *s) = {
@@ -372,7 +388,10 @@ size_t boot_script_write(const struct boot_script *s, char *buf)
 	};
 	struct text t = {buf, 0, false};
 
-	if (!s->vm || !s->vm->kernel_args || kernel_args_safe(s->vm->kernel_args)) {
+	if (s->elsewhere) {
+		put(&t, "#!ipxe\n");
+		write_elsewhere(&t, s);
+	} else if (!s->vm || !s->vm->kernel_args || kernel_args_safe(s->vm->kernel_args)) {
 		put(&t, "#!ipxe\n");
 		writers[s->decision](&t, s);
 	} else {

@@ -30,6 +30,7 @@ static const char *const migrations[] = {
     "ALTER TABLE machine ADD COLUMN seen_ip TEXT;"
     "ALTER TABLE machine ADD COLUMN seen_ip6 TEXT;",
     "ALTER TABLE machine ADD COLUMN nic TEXT;",
+    "ALTER TABLE event ADD COLUMN source TEXT;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

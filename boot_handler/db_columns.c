@@ -69,6 +69,7 @@ static const struct column of_event[] = {
     EVENT(vm, COLUMN_WORDS),
     EVENT(kind, COLUMN_KIND),
     EVENT(text, COLUMN_WORDS),
+    EVENT(source, COLUMN_TEXT),
     EVENT(phase, COLUMN_PHASE),
     EVENT(bytes, COLUMN_INT64),
     EVENT(total_bytes, COLUMN_INT64),

@@ -6,6 +6,7 @@
 
 #include "boot_handler/cloudinit.h"
 #include "boot_handler/config.h"
+#include "boot_handler/owner.h"
 #include "boot_handler/report.h"
 #include "boot_handler/services.h"
 #include "lib/cleanup.h"
@@ -25,6 +26,64 @@ static void cleanup_snapshot(const struct vm_snapshot **snapshot)
 }
 
 #define _cleanup_snapshot_ _cleanup_(cleanup_snapshot)
+
+/* ---- who asks ---------------------------------------------------------------------------- */
+
+static bool another_has(struct services *services, const struct vm_snapshot *snapshot,
+    const struct vm *vm, const struct source *source)
+{
+	struct machine_addresses known;
+
+	for (size_t i = 0; i < vm_snapshot_count(snapshot); i++) {
+		const struct vm *other = vm_snapshot_at(snapshot, i);
+
+		state_addresses(services->state, &other->mac, &known);
+		if (other != vm && owner_has(other, &known, source))
+			return true;
+	}
+	return false;
+}
+
+/* True when the request about `vm` comes from an address of it. One that was recognised by its UUID
+ * or serial number has another interface than its definition, whose lease says nothing about it: it
+ * may have any address that is nobody else's. */
+static bool asks_itself(struct services *services, const struct vm_snapshot *snapshot,
+    const struct vm *vm, const struct server_request *request, bool by_id)
+{
+	struct machine_addresses known;
+	struct source source;
+
+	if (services->any_source)
+		return true;
+	if (!source_parse(request->source, &source))
+		return false;
+	if (!source.six && vm->ip.s_addr == source.ip.s_addr)
+		return true;
+	state_addresses(services->state, &vm->mac, &known);
+	return owner_has(vm, &known, &source) ||
+	       (by_id && !another_has(services, snapshot, vm, &source));
+}
+
+/* 0, or -EPERM with the sentence; a refusal is an event of the machine. */
+static int need_itself(struct services *services, const struct vm_snapshot *snapshot,
+    const struct vm *vm, const struct server_request *request, const char *what, struct err *e)
+{
+	struct machine_addresses known;
+	char address[INET6_ADDRSTRLEN];
+	struct mac nic;
+
+	if (asks_itself(
+		services, snapshot, vm, request, state_nic(services->state, &vm->mac, &nic)))
+		return 0;
+	state_refused(services->state, &vm->mac, vm->name, what);
+	state_addresses(services->state, &vm->mac, &known);
+	return err_set(e, EPERM,
+	    "%s of %s is only for %s itself, which has %s: this request came from %s (where "
+	    "machines get their addresses from another DHCP server, start the stack with "
+	    "GUEST_ACCESS=any)",
+	    what, vm->name, vm->name, owner_address(vm, &known, address),
+	    request->source[0] ? request->source : "nowhere");
+}
 
 /* ---- /ipxe ------------------------------------------------------------------------------- */
 
@@ -56,9 +115,29 @@ static void log_stranger(const struct route *route)
 	log_info("unknown machine waits mac=%s uuid=%s serial=%s", mac, route->uuid, route->serial);
 }
 
-static void answer_ipxe(
-    struct services *services, const struct route *route, struct server_answer *a)
+/* Remembers what this boot changes, unless nobody boots: a look from elsewhere has no effect. */
+static void note_boot(struct services *services, const struct vm_snapshot *snapshot,
+    struct boot_script *script, const struct server_request *request)
 {
+	const struct mac *mac = &script->vm->mac;
+	const char *name = script->vm->name;
+	bool by_id = !request->route->has_mac || !mac_equal(&request->route->mac, mac);
+
+	if (!asks_itself(services, snapshot, script->vm, request, by_id)) {
+		script->elsewhere = request->source;
+		if (!request->head)
+			state_refused(services->state, mac, name, "/ipxe");
+	} else if (!request->head) {
+		if (script->mac)
+			state_asked_with(services->state, mac, name, script->mac);
+		script->attempt = state_booted(services->state, mac, name, script->decision);
+	}
+}
+
+static void answer_ipxe(struct services *services, const struct server_request *request,
+    struct server_answer *a)
+{
+	const struct route *route = request->route;
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
 	struct boot_script script = {
 	    .urls = &services->urls, .mac = route->has_mac ? &route->mac : NULL};
@@ -72,15 +151,12 @@ static void answer_ipxe(
 	script.vm = find_vm(pin.snapshot, route);
 	if (script.vm) {
 		memory = state_boot_memory(services->state, &script.vm->mac);
+		script.attempt = memory.attempt;
 		has_image = images_has(services->images, script.vm->distro, script.vm->arch);
 	}
 	script.decision = boot_decide(script.vm, memory, has_image, route->arch);
-	if (script.vm && script.mac)
-		state_asked_with(
-		    services->state, &script.vm->mac, script.vm->name, script.mac);
 	if (script.vm)
-		script.attempt = state_booted(
-		    services->state, &script.vm->mac, script.vm->name, script.decision);
+		note_boot(services, pin.snapshot, &script, request);
 	else
 		log_stranger(route);
 	if (script.decision == BOOT_FAILED) {
@@ -114,18 +190,22 @@ static const struct vm *vm_by_mac(struct services *services, const struct vm_sna
 	return vm;
 }
 
-static int build_config(
-    struct services *services, const struct route *route, json_t **out, struct err *e)
+static int build_config(struct services *services, const struct server_request *request,
+    json_t **out, struct err *e)
 {
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = vm_by_mac(services, snapshot, route, e);
+	const struct vm *vm = vm_by_mac(services, snapshot, request->route, e);
 	struct image *image = NULL;
 	struct mac nic;
 
 	if (!vm)
 		return -ENOENT;
-	state_seen(services->state, &vm->mac, vm->name);
-	int r = images_get(services->images, vm->distro, vm->arch, &image, e);
+	int r = need_itself(services, snapshot, vm, request, "/config", e);
+	if (r < 0)
+		return r;
+	if (!request->head)
+		state_seen(services->state, &vm->mac, vm->name);
+	r = images_get(services->images, vm->distro, vm->arch, &image, e);
 	if (r == -ENOENT)
 		return -EBUSY; /* the machine is known: 409, it may ask again */
 	state_nic(services->state, &vm->mac, &nic);
@@ -136,13 +216,13 @@ static int build_config(
 	return r;
 }
 
-static void answer_config(
-    struct services *services, const struct route *route, struct server_answer *a)
+static void answer_config(struct services *services, const struct server_request *request,
+    struct server_answer *a)
 {
 	struct err e = ERR_INIT;
 	json_t *config = NULL;
 
-	int r = build_config(services, route, &config, &e);
+	int r = build_config(services, request, &config, &e);
 	if (r < 0) {
 		answer_err(a, r, &e);
 		return;
@@ -151,15 +231,19 @@ static void answer_config(
 	json_decref(config);
 }
 
-static int build_document(
-    struct services *services, const struct route *route, char **out, struct err *e)
+static int build_document(struct services *services, const struct server_request *request,
+    char **out, struct err *e)
 {
+	const struct route *route = request->route;
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = vm_snapshot_by_name(snapshot, route->name);
 
 	if (!vm)
 		return err_set(
 		    e, ENOENT, "no definition in vms/ has the name %s", route->name);
+	int r = need_itself(services, snapshot, vm, request, "/cloud-init", e);
+	if (r < 0)
+		return r;
 	json_t *keys = keys_get(services->keys);
 	struct cloudinit c = {
 	    .vm = vm,
@@ -171,18 +255,18 @@ static int build_document(
 	    .attempt = state_boot_memory(services->state, &vm->mac).attempt,
 	};
 	state_nic(services->state, &vm->mac, &c.nic);
-	int r = cloudinit_document(&c, route->document, out, e);
+	r = cloudinit_document(&c, route->document, out, e);
 	json_decref(keys);
 	return r;
 }
 
-static void answer_document(
-    struct services *services, const struct route *route, struct server_answer *a)
+static void answer_document(struct services *services, const struct server_request *request,
+    struct server_answer *a)
 {
 	struct err e = ERR_INIT;
 	char *text = NULL;
 
-	int r = build_document(services, route, &text, &e);
+	int r = build_document(services, request, &text, &e);
 	if (r < 0)
 		answer_err(a, r, &e);
 	else
@@ -224,6 +308,14 @@ static int take_report(struct services *services, const struct vm *vm,
 	return r;
 }
 
+/* Not the stack's own addresses: those are a proxy's. */
+static void note_address(struct services *services, const struct vm *vm, const char *source)
+{
+	if (strcmp(source, services->dns) != 0 && strncmp(source, "127.", 4) != 0 &&
+	    strcmp(source, "::1") != 0)
+		state_seen_from(services->state, &vm->mac, vm->name, source);
+}
+
 static int take(
     struct services *services, const struct server_request *request, struct err *e)
 {
@@ -232,6 +324,10 @@ static int take(
 
 	if (!vm)
 		return -ENOENT;
+	int r = need_itself(services, snapshot, vm, request, "/report", e);
+	if (r < 0)
+		return r;
+	note_address(services, vm, request->source);
 	return request->route->ready ? take_ready(services, vm, request, e)
 				     : take_report(services, vm, request, e);
 }
@@ -268,15 +364,16 @@ void guest_handle(void *ctx, const struct server_request *request, struct server
 {
 	struct services *services = ctx;
 
+	state_source(request->source);
 	switch (request->route->kind) {
 	case ROUTE_IPXE:
-		answer_ipxe(services, request->route, a);
+		answer_ipxe(services, request, a);
 		break;
 	case ROUTE_CONFIG:
-		answer_config(services, request->route, a);
+		answer_config(services, request, a);
 		break;
 	case ROUTE_CLOUD_INIT:
-		answer_document(services, request->route, a);
+		answer_document(services, request, a);
 		break;
 	case ROUTE_REPORT:
 		answer_report(services, request, a);
@@ -285,4 +382,5 @@ void guest_handle(void *ctx, const struct server_request *request, struct server
 		server_answer_text(a, TEXT_TYPE, strdup("ok\n"));
 		break;
 	}
+	state_source("");
 }

@@ -36,6 +36,7 @@ static const char *const kind_names[] = {
     [EVENT_STATE] = "state",
     [EVENT_LEASE] = "lease",
     [EVENT_ACTION] = "action",
+    [EVENT_REFUSED] = "refused",
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -34,7 +34,8 @@ enum machine_phase {
 	PHASE_REBOOT,
 };
 
-enum event_kind { EVENT_DHCP, EVENT_IPXE, EVENT_PHASE, EVENT_STATE, EVENT_LEASE, EVENT_ACTION };
+enum event_kind { EVENT_DHCP, EVENT_IPXE, EVENT_PHASE, EVENT_STATE, EVENT_LEASE, EVENT_ACTION,
+	EVENT_REFUSED };
 
 #define MACHINE_NAME_SIZE 64
 #define MACHINE_TEXT_SIZE 1024 /* as long as the installer's; reason and hint of a failure */
@@ -96,6 +97,7 @@ struct event {
 	enum event_kind kind;
 	enum machine_phase phase;
 	char text[64];
+	char source[INET6_ADDRSTRLEN]; /* who made it happen: an address, "dhcp", "operator"; or "" */
 	uint64_t bytes;
 	uint64_t total_bytes;
 };

@@ -40,6 +40,7 @@ struct machine {
 	int64_t changed_at_ms;
 	int64_t moved_at_ms;
 	int64_t leased_at_ms;
+	int64_t refused_at_ms;
 	char *error_reason;
 	char *error_hint;
 	char *host_key[MACHINE_KEYS_MAX];

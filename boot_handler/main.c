@@ -52,6 +52,7 @@ static void on_lease(void *ctx, const struct lease *lease)
 		vm = services_vm_by_mac(services, snapshot, &lease->mac);
 	else if (lease->name[0]) /* dnsmasq gives names to declared machines only */
 		vm = vm_snapshot_by_name(snapshot, lease->name);
+	state_source("dhcp");
 	if (vm)
 		state_leased(services->state, &vm->mac, vm->name, lease);
 	vm_snapshot_unref(snapshot);
@@ -141,6 +142,7 @@ static int start_services(
 	services->urls.initrds = options->initrds_url_path;
 	services->domain = options->domain;
 	services->limits = options->limits;
+	services->any_source = options->any_source;
 	if (options->has_lab)
 		inet_ntop(AF_INET, &options->lab.addr, services->dns, sizeof(services->dns));
 	int r = vm_store_open(&store_options, &services->store, e);

@@ -397,13 +397,14 @@ static void add_event(void *ctx, const struct event *event)
 	char mac[MAC_TEXT_SIZE];
 
 	json_array_append_new(list->events,
-	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:I, s:I}",
+	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
 		"id", (json_int_t)event->id,
 		"at", time_json(event->at_ms),
 		"vm", event->vm,
 		"mac", mac_format(&event->mac, mac),
 		"kind", event_kind_name(event->kind),
 		"text", event->text,
+		"source", text_or_null(event->source),
 		"phase", text_or_null(machine_phase_name(event->phase)),
 		"bytes", (json_int_t)event->bytes,
 		"total_bytes", (json_int_t)event->total_bytes));
@@ -465,6 +466,7 @@ void operator_handle(void *ctx, const struct server_request *request, struct ser
 {
 	struct services *services = ctx;
 
+	state_source("operator");
 	switch (request->route->kind) {
 	case ROUTE_VMS:
 		answer_vms(services, a);

@@ -41,6 +41,8 @@ const char options_help[] =
     "  --operator-tcp ADDRESS:PORT   for you, over TCP as well                       [off]\n"
     "  --operator-token-file FILE    what a client over TCP has to send as bearer token\n"
     "  --operator-hosts A,B          names it is reached by, besides localhost and the address\n"
+    "  --guest-access own|any who is answered about a machine: that machine's own address, or\n"
+    "                         anyone           [own behind a proxy, on unix:...; any over TCP]\n"
     "  --threads N            threads answering machines                 [one per CPU but one]\n"
     "\n"
     "What it tells machines:\n"
@@ -83,6 +85,7 @@ enum {
 	OPT_LAB6,
 	OPT_INITRDS,
 	OPT_MACHINES,
+	OPT_GUEST_ACCESS,
 	OPT_THREADS,
 	OPT_STALL_LIMITS,
 	OPT_CHECK,
@@ -108,6 +111,7 @@ static const struct option long_options[] = {
     {"lab", required_argument, NULL, OPT_LAB},
     {"machines", required_argument, NULL, OPT_MACHINES},
     {"initrds-url-path", required_argument, NULL, OPT_INITRDS},
+    {"guest-access", required_argument, NULL, OPT_GUEST_ACCESS},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"stall-limits", required_argument, NULL, OPT_STALL_LIMITS},
     {"check", no_argument, NULL, OPT_CHECK},
@@ -184,6 +188,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		if (cidr6_parse(value, true, &o->lab6, e) < 0)
 			return err_wrap(e, "--lab6");
 		return OPTIONS_RUN;
+	case OPT_GUEST_ACCESS:
+		o->guest_access = value;
+		return OPTIONS_RUN;
 	case OPT_THREADS:
 		return parse_threads(value, &o->threads, e);
 	case OPT_CHECK:
@@ -227,6 +234,18 @@ static int validate_operator(const struct options *o, struct err *e)
 		    "served over TCP");
 	if (o->operator_hosts && !o->operator_tcp)
 		return err_set(e, EINVAL, "--operator-hosts is of use only with --operator-tcp");
+	return 0;
+}
+
+static int derive_access(struct options *o, struct err *e)
+{
+	const char *access = o->guest_access;
+
+	if (!access)
+		access = listen_unix_path(o->listen) ? "own" : "any";
+	o->any_source = strcmp(access, "any") == 0;
+	if (!o->any_source && strcmp(access, "own") != 0)
+		return err_set(e, EINVAL, "--guest-access has to be own or any, not %s", access);
 	return 0;
 }
 
@@ -305,6 +324,8 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 		return err_set(e, EINVAL,
 		    "the word \"%s\" is not understood: see boot_handler --help", argv[optind]);
 	int r = validate(out, e);
+	if (r == 0)
+		r = derive_access(out, e);
 	if (r < 0)
 		return r;
 	derive_lease_socket(out);

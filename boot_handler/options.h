@@ -29,6 +29,8 @@ struct options {
 	bool has_lab;
 	struct cidr6 lab6;
 	bool has_lab6;
+	const char *guest_access; /* NULL: follows from listen */
+	bool any_source;
 	bool check;
 	bool verbose;
 	unsigned threads;

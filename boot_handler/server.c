@@ -1,5 +1,6 @@
 #include "boot_handler/server.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 #include <microhttpd.h>
@@ -280,6 +281,27 @@ static bool take_body(struct exchange *x, const char *data, size_t size)
 	return true;
 }
 
+/* Behind a proxy on our unix socket the client is whom it names; else who connected. */
+static const char *find_source(
+    const struct server *s, struct MHD_Connection *connection, char *buf)
+{
+	if (listen_unix_path(s->options.listen)) {
+		const char *named =
+		    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Real-IP");
+		return named ? named : "";
+	}
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *peer = info ? info->client_addr : NULL;
+	const void *address = NULL;
+
+	if (peer && peer->sa_family == AF_INET)
+		address = &((const struct sockaddr_in *)peer)->sin_addr;
+	else if (peer && peer->sa_family == AF_INET6)
+		address = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+	return address && inet_ntop(peer->sa_family, address, buf, INET6_ADDRSTRLEN) ? buf : "";
+}
+
 static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *upload_data,
     size_t *upload_data_size, void **exchange)
@@ -305,7 +327,14 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 		return send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE,
 		    "the body is larger than 64 KiB: send less", NULL, NULL);
 
-	struct server_request request = {&x->route, x->body ? x->body : "", x->len};
+	char source[INET6_ADDRSTRLEN];
+	struct server_request request = {
+	    .route = &x->route,
+	    .source = find_source(s, connection, source),
+	    .head = method[0] == 'H',
+	    .body = x->body ? x->body : "",
+	    .body_len = x->len,
+	};
 	struct server_answer a = {.status = MHD_HTTP_OK};
 	s->options.handle(s->options.ctx, &request, &a);
 	return send_answer(connection, &a, NULL, NULL);

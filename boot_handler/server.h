@@ -19,6 +19,8 @@
 
 struct server_request {
 	const struct route *route;
+	const char *source; /* the client's address as text; "" when it is not known */
+	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
 	const char *body; /* NUL-terminated; "" when there is none */
 	size_t body_len;
 };

@@ -13,10 +13,12 @@
 #include "boot_handler/writer.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/text.h"
 
 #define BOOT_EVENT_EVERY_MS 5000
 #define LOADING_EVENT_EVERY_MS 60000 /* iPXE that cannot load our kernel asks every 10 s */
 #define LEASE_EVENT_EVERY_MS 2000
+#define REFUSED_EVENT_EVERY_MS 5000
 
 struct state {
 	struct machine_table table;
@@ -150,6 +152,14 @@ bool state_row(struct state *s, const struct mac *mac, struct machine_row *row)
 	return false;
 }
 
+/* Whom this thread acts for. */
+static _Thread_local const char *acting = "";
+
+void state_source(const char *who)
+{
+	acting = who;
+}
+
 /* ---- changes; the machine is locked ------------------------------------------------------ */
 
 static void record(struct state *s, const struct machine *m, enum event_kind kind,
@@ -166,6 +176,7 @@ static void record(struct state *s, const struct machine *m, enum event_kind kin
 
 	snprintf(event.vm, sizeof(event.vm), "%s", m->name);
 	snprintf(event.text, sizeof(event.text), "%s", text);
+	text_copy_clean(acting, event.source, sizeof(event.source));
 	writer_event(s->writer, &event);
 }
 
@@ -314,6 +325,21 @@ bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac)
 	return m != NULL;
 }
 
+void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	if (now - m->refused_at_ms >= REFUSED_EVENT_EVERY_MS) {
+		m->refused_at_ms = now;
+		record(s, m, EVENT_REFUSED, what, now);
+		log_warn("refused to a stranger vm=%s what=%s source=%s", m->name, what, acting);
+	}
+	machine_unlock(&s->table, m);
+}
+
 void state_seen(struct state *s, const struct mac *mac, const char *name)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
@@ -422,8 +448,11 @@ int state_became_ready(struct state *s, const struct mac *mac, const char *name,
 		return STATE_IGNORED;
 	machine_touch(&s->table, m, now);
 	struct boot_memory memory = machine_memory(m);
+	bool knows_keys = memory.state == MACHINE_READY &&
+			  (m->host_key[0] || m->host_key[1] || m->host_key[2]);
 	if (memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY) {
-		for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		/* Once for each install: a reinstall forgets them. */
+		for (int i = 0; i < MACHINE_KEYS_MAX && !knows_keys; i++)
 			replace_text(&m->host_key[i], ready->host_key[i]);
 		if (memory.state == MACHINE_INSTALLED) {
 			memory.state = MACHINE_READY;

@@ -48,6 +48,14 @@ bool state_nic(struct state *s, const struct mac *mac, struct mac *nic);
 /* The machine that last asked with this card, if no definition has it. */
 bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac);
 
+/* Whom the calling thread acts for from now on: the source of the events that it records, an address
+ * or a word; borrowed until the next call. */
+void state_source(const char *who);
+
+/* Something about this machine was refused to the calling thread's source, and nothing changed: an
+ * event, at most every 5 s. */
+void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what);
+
 /* The machine has been heard from. */
 void state_seen(struct state *s, const struct mac *mac, const char *name);
 

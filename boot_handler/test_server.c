@@ -129,11 +129,14 @@ static int setup(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	make_folder("vms");
-	write_file("vms/web1.json", "{\"name\":\"web1\",\"mac\":\"" MAC "\"}");
+	write_file("vms/web1.json", "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"10.0.0.11\",\"ipv6\":\"fd00::11\","
+	    "\"serial\":\"SERIAL-1\"}");
 	write_file("vms/arm.json",
-	    "{\"name\":\"arm\",\"mac\":\"52:54:00:00:00:22\",\"arch\":\"arm64\"}");
+	    "{\"name\":\"arm\",\"mac\":\"52:54:00:00:00:22\",\"arch\":\"arm64\","
+	    "\"ip\":\"10.0.0.22\"}");
 	write_file("vms/disk.json",
-	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\"}");
+	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\","
+	    "\"ip\":\"10.0.0.33\"}");
 	write_file("vms/broken.json", "{\"name\":");
 	make_image();
 	struct vm_store_options options = {.dir = path_of("vms")};
@@ -211,14 +214,22 @@ static int exchange(const char *name, const char *bytes, size_t len, char *answe
 }
 
 static char answer[ANSWER_MAX];
+static const char *from; /* what the proxy says; NULL: the machine that the path names */
+
+static const char *source_of(const char *path)
+{
+	if (from)
+		return from;
+	return strstr(path, ":00:22") ? "10.0.0.22" : strstr(path, ":00:33") ? "10.0.0.33" : "10.0.0.11";
+}
 
 static int ask(const char *name, const char *method, const char *path, const char *body)
 {
 	char *text = NULL;
 	int n = asprintf(&text,
-	    "%s %s HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Length: %zu\r\n"
-	    "\r\n%s",
-	    method, path, strlen(body), body);
+	    "%s %s HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nX-Real-IP: %s\r\n"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    method, path, source_of(path), strlen(body), body);
 	int status = exchange(name, text, (size_t)n, answer);
 
 	free(text);
@@ -303,6 +314,115 @@ static void whole_install(void **state)
 	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", "hostname=web1"), 204);
 	assert_int_equal(ask("o", "GET", "/api/v1/events?after=0", ""), 200);
 	assert_true(says("\"text\":\"ready\"") && says("\"kind\":\"ipxe\""));
+}
+
+/* Paths that say something about web1, or change it, asked from everywhere else. */
+static void only_itself(void **state)
+{
+	static const char *const elsewhere[] = {"10.0.0.22", "10.0.0.99", "fd00::22", "127.0.0.1", "",
+	    "10.0.0.11, 10.0.0.99", "::ffff:10.0.0.22"};
+	static const char *const own[] = {"10.0.0.11", "::ffff:10.0.0.11", "fd00::11", "fd00:0::11"};
+	static const struct {
+		const char *method;
+		const char *path;
+	} paths[] = {
+	    {"GET", "/config/" MAC},
+	    {"HEAD", "/config/" MAC},
+	    {"GET", "/cloud-init/web1/meta-data"},
+	    {"GET", "/cloud-init/web1/user-data"},
+	    {"GET", "/cloud-init/web1/vendor-data"},
+	    {"GET", "/cloud-init/web1/network-config"},
+	    {"POST", "/report/" MAC},
+	    {"POST", "/report/" MAC "?phase=ready"},
+	};
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		from = elsewhere[i];
+		for (size_t k = 0; k < sizeof(paths) / sizeof(paths[0]); k++) {
+			int status = ask("g", paths[k].method, paths[k].path, "");
+			if (status != 403)
+				fail_msg("%s %s from %s: %d", paths[k].method, paths[k].path, from, status);
+			assert_true(paths[k].method[0] == 'H' || says("only for web1 itself, which has 10.0.0.11"));
+		}
+		assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+		assert_true(says("would get: install") && says("from its own address only"));
+		assert_false(says("\nkernel") || says("initrd.mode") || says("sanboot"));
+	}
+	from = NULL;
+	assert_int_equal(ask("g", "HEAD", "/ipxe?mac=" MAC, ""), 200);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"state\":\"declared\""));
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		from = own[i];
+		assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 200);
+		assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+		assert_true(says("initrd.mode=install"));
+	}
+	from = NULL;
+	struct err e = ERR_INIT;
+	assert_int_equal(state_save(services.state, &e), 0);
+	assert_int_equal(ask("o", "GET", "/api/v1/events?vm=web1", ""), 200);
+	assert_true(says("\"kind\":\"refused\",\"text\":\"/config\",\"source\":\"10.0.0.22\""));
+	assert_true(says("\"kind\":\"ipxe\",\"text\":\"install\",\"source\":\"10.0.0.11\""));
+	assert_true(says("\"text\":\"reinstall\",\"source\":\"operator\""));
+}
+
+/* With another interface than its definition's it is known by its serial number: from an address
+ * that is nobody's, not from a neighbour's. */
+static void known_by_serial(void **state)
+{
+	static const char path[] = "/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-1";
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	from = "10.0.0.22";
+	assert_int_equal(ask("g", "GET", path, ""), 200);
+	assert_true(says("from its own address only"));
+	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	from = "10.0.0.150";
+	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	assert_int_equal(ask("g", "GET", path, ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 200);
+	assert_int_equal(ask("g", "POST", "/report/" MAC, "{\"phase\":\"plan\",\"status\":\"done\"}"), 204);
+	from = "10.0.0.33";
+	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	from = NULL;
+	/* With its own interface again, only its own addresses count; where it was seen is one. */
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	from = "10.0.0.151";
+	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	from = NULL;
+}
+
+static void anyone_where_so_set(void **state)
+{
+	(void)state;
+	services.any_source = true;
+	from = "10.9.9.9";
+	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 200);
+	from = "";
+	assert_int_equal(ask("g", "GET", "/cloud-init/web1/user-data", ""), 200);
+	services.any_source = false;
+	from = NULL;
+}
+
+static void host_keys_once(void **state)
+{
+	static const char first[] = "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIJ3qNw6yT0aBQ0Qdl4f2mTm7aK1r5wD3sXj8oZ9pV7bT";
+	static const char second[] = "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIGo1v8bVn2yqQm0sZ7kTqf0t3hR9cLx5uJwE4dPa6iXo";
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_int_equal(
+	    ask("g", "POST", "/report/" MAC, "{\"phase\":\"report\",\"status\":\"done\"}"), 204);
+	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", first), 204);
+	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", second), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("IJ3qNw6yT0aB") && !says("IGo1v8bVn2yq"));
 }
 
 static void operator_statuses(void **state)
@@ -470,6 +590,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(guest_statuses),
 	    cmocka_unit_test(whole_install),
+	    cmocka_unit_test(only_itself),
+	    cmocka_unit_test(known_by_serial),
+	    cmocka_unit_test(anyone_where_so_set),
+	    cmocka_unit_test(host_keys_once),
 	    cmocka_unit_test(operator_statuses),
 	    cmocka_unit_test(operators_socket_is_his_alone),
 	    cmocka_unit_test(operator_over_tcp),

@@ -28,7 +28,9 @@ DAEMONS = ("dnsmasq", "nginx", "boot_handler", "vm_watcher")
 
 
 class Lab:
-    def __init__(self, suite, label="lab"):
+    def __init__(self, suite, label="lab", access="any"):
+        """access: GUEST_ACCESS; "any" lets a suite ask for every machine from one place."""
+        self.access = access
         self.name = PREFIX + label
         self.net = self.name + "-net"
         self.stack = self.name + "-stack"
@@ -60,7 +62,7 @@ class Lab:
             "-v", f"{self.vms}:/vms:ro", "-v", f"{self.images}:/srv/images:ro",
             "-v", f"{self.state_volume}:/state", "-v", f"{self.api_dir}:/run/operator",
             "-v", f"{self.keys}:/etc/vmlab/authorized_keys:ro"]
-        for item in env:
+        for item in (f"GUEST_ACCESS={self.access}", *env):
             args += ["-e", item]
         return args
 

@@ -21,21 +21,35 @@ from harness import (DOCKER, Suite, check, check_equal, docker, eventually, fail
 from lab import DAEMONS, SERVER, STACK_IMAGE, Lab
 
 suite = Suite("stack", __doc__)
-lab = Lab(suite)
+lab = Lab(suite, access="own")
 
 BASE = f"http://{SERVER}"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3qNw6yT0aBQ0Qdl4f2mTm7aK1r5wD3sXj8oZ9pV7bT"
 OPERATOR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGo1v8bVn2yqQm0sZ7kTqf0t3hR9cLx5uJwE4dPa6iXo operator@test"
 ALPHA, ARM, GAMMA, BIOS, LOCAL, SHELL, PVMLAB = (f"52:54:00:7e:57:{n:02x}" for n in range(1, 8))
 STRANGER = "52:54:00:7e:57:fe"
+ADDED = "52:54:00:7e:57:20"
+OWN = [("alpha", ALPHA, "192.168.100.10"), ("arm", ARM, "192.168.100.11"), ("bios", BIOS, "192.168.100.13"),
+    ("local", LOCAL, "192.168.100.14"), ("rescue", SHELL, "192.168.100.15"), ("pvm", PVMLAB, "192.168.100.16"),
+    ("late", ADDED, "192.168.100.20")]
 UP = "the stack starts and is ready"
 
 client = None
 state = {}
 
 
+def own_address(path):
+    """The address of the machine that the path names, from which alone it is answered."""
+    text = path.lower().replace("-", ":")
+    for name, mac, address in OWN:
+        if mac in text or f"/cloud:init/{name}/" in text:
+            return address
+    return None
+
+
 def ask(path, **kwargs):
-    """A request from the client machine to the lab's server."""
+    """A request from the client machine, which has the addresses of all, to the lab's server."""
+    kwargs.setdefault("source", own_address(path))
     with client.inside():
         return http_client.request(kwargs.pop("host", SERVER), path, **kwargs)
 
@@ -100,6 +114,8 @@ def _():
     lab.start()
     print(f"       ready after {time.monotonic() - began:.1f} s", flush=True)
     client = lab.client(suite, "client", cidr="192.168.100.99/24")
+    for _, _, address in OWN:
+        client.address(address + "/24")
     state["pids"] = lab.pids()
     for name in DAEMONS:
         check(state["pids"][name], f"{name} does not run; `docker top` shows {state['pids']}")
@@ -676,7 +692,6 @@ def _():
 
 # ---- vms/ while it runs --------------------------------------------------------------------------
 
-ADDED = "52:54:00:7e:57:20"
 ADDING = "a definition added while running: DHCP, DNS and iPXE within 3 s"
 
 
