@@ -108,10 +108,8 @@ def _():
         os.unlink(os.path.join(mine.vms, name + ".json"))
 
 
-@suite.test("umask 077: what new and image import write can be read by the stack")
+@suite.test("umask 077: what `vmlab new` writes can be read by the stack; what cannot is told")
 def _():
-    source = os.path.join(mine.dir, "root")
-    os.makedirs(os.path.join(source, "etc"), exist_ok=True)
     done = subprocess.run(["/bin/sh", "-c",
         f'umask 077; cd {mine.dir} && mkdir fresh && cd fresh && unset VMLAB_VMS && {BINARY} new mask'],
         env=mine.env, capture_output=True, text=True)
@@ -119,6 +117,14 @@ def _():
     modes = {path: oct(os.stat(os.path.join(mine.dir, "fresh", path)).st_mode & 0o777)
         for path in ("vms", "vms/mask.json")}
     check_equal(modes, {"vms": "0o755", "vms/mask.json": "0o644"}, "modes")
+    mine.define("mask", mac=MAC % 1, mode="local")
+    os.chmod(os.path.join(mine.vms, "mask.json"), 0o600)
+    status, problems = validate()
+    check(len(problems) == 1 and "chmod a+r" in problems[0]["text"] and problems[0]["file"] == "mask.json", problems)
+    doctor = json.loads(mine.vmlab("doctor", "--json", check_rc=False).stdout)
+    found = next(c for c in doctor["checks"] if c["check"] == "definitions")
+    check("chmod a+r" in found["found"] and found["result"] == "missing", found)
+    os.unlink(os.path.join(mine.vms, "mask.json"))
 
 
 # ---- with the stack ------------------------------------------------------------------------------

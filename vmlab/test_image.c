@@ -546,6 +546,28 @@ static void test_import_disk(void **state)
 	}
 }
 
+static void test_umask_does_not_matter(void **state)
+{
+	static const char *const files[] = {"", "/amd64", "/amd64/manifest.json", "/amd64/vmlinuz",
+	    "/amd64/modules.cpio.zst", "/amd64/rootfs.tar.gz"};
+	_cleanup_free_ char *path = tarball("masked", "gzip", debian, DEBIAN_COUNT);
+	struct err e = ERR_INIT;
+	mode_t before = umask(077);
+
+	(void)state;
+	int r = import(path, "masked", &e);
+	umask(before);
+	if (r < 0)
+		fail_msg("%s", e.msg);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		_cleanup_free_ char *file = NULL;
+		struct stat st;
+		assert_true(asprintf(&file, "%s/images/masked%s", folder, files[i]) > 0);
+		assert_int_equal(stat(file, &st), 0);
+		assert_int_equal(st.st_mode & 0777, S_ISDIR(st.st_mode) ? 0755 : 0644);
+	}
+}
+
 /* `tar -cf x.tar rootfs` instead of `tar -C rootfs -cf x.tar .`. */
 static void test_import_one_folder_too_high(void **state)
 {
@@ -743,6 +765,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_import_disk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_disk_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_one_folder_too_high, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_umask_does_not_matter, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_damaged_gzip, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_not_a_tarball, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_replaces, setup, teardown),
