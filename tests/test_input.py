@@ -203,7 +203,7 @@ def _():
                 check(not old or not vm.get("state") or old["mac"] == vm["mac"], f"{vm['name']} changed hands: {old} {vm}")
 
 
-@suite.test("a file that claims what a machine has: only the newcomer is refused, and `up` of the good one goes on",
+@suite.test("a file that claims what a machine has: only the newcomer is refused, by all, also while the lab is down",
     needs=[UP])
 def _():
     for file in os.listdir(mine.vms):
@@ -222,6 +222,10 @@ def _():
         check(done.returncode == 0, f"plan good: {done}")
         docker("restart", "-t", "5", mine.name + "-stack")
         eventually(lambda: listing()["up"], 60, "the stack is back", every=1)
+    mine.vmlab("down", timeout=60)  # and without a stack to ask
+    status, problems = validate()
+    check_equal((status, list(errors(problems))), (1, ["a-copy.json"]), "validate, the lab is down")
+    check_equal(mine.vmlab("plan", "good").returncode, 0, "plan, the lab is down")
     done = mine.vmlab("up", "a-copy", check_rc=False)
     check(done.returncode == 1 and "good.json" in done.stderr, f"up a-copy: {done}")
     os.unlink(os.path.join(mine.vms, "a-copy.json"))

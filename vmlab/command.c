@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "atomic_file.h"
 #include "cleanup.h"
+#include "vm_holders.h"
 
 int command_fail(const struct err *e)
 {
@@ -109,28 +111,56 @@ static bool has_errors(struct vm_store *store)
 	return any;
 }
 
-/* Opens the folder once more with what the stack remembers. An older stack, or one that does not
- * answer, is no error: then the files speak for themselves. */
-static int open_again(struct session *s, struct vm_store **store, struct err *e)
+static char *holders_path(const struct lab *lab)
+{
+	char *path;
+
+	return lab->dir && asprintf(&path, "%s/holders", lab->dir) >= 0 ? path : NULL;
+}
+
+/* What the stack that serves this folder says; NULL: an older one, or it does not answer. */
+static char *ask_holders(struct session *s)
 {
 	_cleanup_json_ json_t *doc = NULL;
 	struct err ignored = ERR_INIT;
 
-	if (api_get(s->api, "/api/v1/holders", &doc, &ignored) < 0)
+	if (!s->api || !lab_is_served(s->lab, &s->containers) ||
+	    api_get(s->api, "/api/v1/holders", &doc, &ignored) < 0)
+		return NULL;
+	const char *text = json_string_value(json_object_get(doc, "holders"));
+	return text ? strdup(text) : NULL;
+}
+
+void session_keep_holders(struct session *s, bool forget)
+{
+	_cleanup_free_ char *path = holders_path(s->lab);
+	_cleanup_free_ char *text = path && !forget ? ask_holders(s) : NULL;
+	struct err ignored = ERR_INIT;
+
+	if (path && forget)
+		unlink(path);
+	else if (text && atomic_file_replace(path, text, strlen(text), 0600, &ignored) < 0)
+		return; /* then the files speak for themselves */
+}
+
+/* Opens the folder once more with what the stack remembers, or remembered. */
+static int open_again(struct session *s, struct vm_store **store, struct err *e)
+{
+	_cleanup_free_ char *path = holders_path(s->lab), *holders = ask_holders(s);
+	struct err ignored = ERR_INIT;
+
+	if (!holders && (!path || vm_holders_read(path, &holders, &ignored) < 0 || !holders))
 		return 0;
 	vm_store_close(*store);
 	*store = NULL;
-	return lab_open_store(
-	    s->lab, json_string_value(json_object_get(doc, "holders")), store, e);
+	return lab_open_store(s->lab, holders, store, e);
 }
 
 int session_open_store(struct session *s, struct vm_store **store, struct err *e)
 {
 	int r = lab_open_store(s->lab, NULL, store, e);
 
-	if (r < 0 || !has_errors(*store) || !lab_is_served(s->lab, &s->containers))
-		return r;
-	return open_again(s, store, e);
+	return r < 0 || !has_errors(*store) ? r : open_again(s, store, e);
 }
 
 int definitions_open(struct lab *lab, struct vm_store **store, struct err *e)
@@ -142,11 +172,11 @@ int definitions_open(struct lab *lab, struct vm_store **store, struct err *e)
 	if (r < 0 || !has_errors(*store))
 		return r;
 	s.lab = lab;
-	if (engine_find(&s.engine, &ignored) < 0 ||
-	    engine_containers(&s.engine, lab->name, &s.containers, &ignored) < 0 ||
-	    !lab_is_served(lab, &s.containers) || lab_adopt(lab, &s.containers, &ignored) < 0 ||
+	if (engine_find(&s.engine, &ignored) == 0 &&
+	    engine_containers(&s.engine, lab->name, &s.containers, &ignored) == 0 &&
+	    lab_is_served(lab, &s.containers) && lab_adopt(lab, &s.containers, &ignored) == 0 &&
 	    api_new(lab->dir, &s.api, &ignored) < 0)
-		return 0;
+		s.api = NULL;
 	return open_again(&s, store, e);
 }
 

@@ -77,8 +77,12 @@ void session_clear(struct session *s);
 /* Reads vms/ once, and judges files that claim the same as the running stack does. */
 must_check int session_open_store(struct session *s, struct vm_store **store, struct err *e);
 
-/* The same without a session, for commands that need no engine and no lab: where one is there and
- * serves this folder, it is asked. lab_adopt() has been called. */
+/* Keeps what the running stack knows of who holds what in the lab's own folder, for commands that
+ * find no stack to ask; `forget`: the lab's memory ends. */
+void session_keep_holders(struct session *s, bool forget);
+
+/* As session_open_store() without a session, for commands that need no engine and no lab: where one
+ * is there and serves this folder, it is asked. lab_adopt() has been called. */
 must_check int definitions_open(struct lab *lab, struct vm_store **store, struct err *e);
 
 /* Refuses a name that is neither defined nor has a container, with the names there are. */

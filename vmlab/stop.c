@@ -76,6 +76,7 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 	int64_t begin = human_now_ms();
 	int r;
 
+	session_keep_holders(s, volumes);
 	collect(s, "vm", true, &running);
 	if (running.count > 0)
 		printf("stops %zu VM%s...\n", running.count, running.count == 1 ? "" : "s");

@@ -270,7 +270,10 @@ static int bring_up_all(struct up *up, struct err *e)
 			up->incomplete = true;
 		}
 	}
-	return session_refresh(&up->session, e);
+	r = session_refresh(&up->session, e);
+	if (r == 0)
+		session_keep_holders(&up->session, false);
+	return r;
 }
 
 static void print_login(struct up *up, const struct follow_vm *vm)
