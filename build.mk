@@ -197,6 +197,7 @@ VMLAB_SRC := \
 	vmlab/lab.c \
 	vmlab/ls.c \
 	vmlab/man.c \
+	vmlab/new_cmd.c \
 	vmlab/plan_cmd.c \
 	vmlab/power.c \
 	vmlab/preflight.c \

@@ -119,7 +119,7 @@ const char *image_advice_for(const char *images_dir, const char *distro, enum vm
 {
 	enum vm_arch other = arch == VM_ARCH_AMD64 ? VM_ARCH_ARM64 : VM_ARCH_AMD64;
 	_cleanup_closedir_ DIR *d = images_dir ? opendir(images_dir) : NULL;
-	char *names[NAMES_MAX];
+	char *names[NAMES_MAX] = {NULL};
 	size_t count = 0;
 
 	for (const struct dirent *entry; d && count < NAMES_MAX && (entry = readdir(d));)
