@@ -65,6 +65,7 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 LIB_SRC := \
 	lib/addr.c \
 	lib/atomic_file.c \
+	lib/boot_files.c \
 	lib/disk_choice.c \
 	lib/err.c \
 	lib/hash_table.c \
@@ -121,7 +122,8 @@ BOOT_HANDLER_SRC := \
 	boot_handler/server.c \
 	boot_handler/services.c \
 	boot_handler/state.c \
-	boot_handler/writer.c
+	boot_handler/writer.c \
+	boot_handler/yaml_text.c
 OS_INSTALLER_SRC := \
 	os_installer/bootloader.c \
 	os_installer/cmdline.c \
@@ -218,6 +220,7 @@ VMLAB_SRC := \
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := \
 	lib/test_addr \
+	lib/test_boot_files \
 	lib/test_disk_choice \
 	lib/test_image_advice \
 	lib/test_json \
@@ -239,6 +242,7 @@ TESTS := \
 	boot_handler/test_route \
 	boot_handler/test_server \
 	boot_handler/test_state \
+	boot_handler/test_yaml \
 	os_installer/test_config \
 	os_installer/test_decompress \
 	os_installer/test_disk \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_files.h"
 #include "cleanup.h"
 #include "command.h"
 #include "grub_bios.h"
@@ -31,102 +32,124 @@ static const struct platform {
 
 /* ---- kernel and initramfs ---------------------------------------------------------------------- */
 
-static int newest_kernel(void *ctx, const char *name)
-{
-	char *best = ctx;
-
-	if (strncmp(name, "vmlinuz-", 8) == 0 && strlen(name + 8) < 128 &&
-	    (!best[0] || strverscmp(name + 8, best) > 0))
-		strcpy(best, name + 8);
-	return 0;
-}
-
-static int kernel_find(int tree, const struct config *c, char version[129], struct err *e)
-{
-	char path[TEXT_SIZE];
-
-	version[0] = '\0';
-	if (c->kernel_version) {
-		snprintf(path, sizeof(path), "/boot/vmlinuz-%s", c->kernel_version);
-		if (tree_exists(tree, path)) {
-			snprintf(version, 129, "%s", c->kernel_version);
-			return 0;
-		}
-	}
-	tree_list(tree, "/boot", newest_kernel, version);
-	if (!version[0])
-		return err_set(e, ENOENT, "the image has no kernel (/boot/vmlinuz-*): build it with one");
-	if (c->kernel_version)
-		log_warn("the image has no kernel %s, using %s", c->kernel_version, version);
-	return 0;
-}
-
-/* How distributions name the initramfs, and what makes one. %s is the kernel's version. */
-static const char *const initramfs_names[] = {
-    "/boot/initrd.img-%s", "/boot/initramfs-%s.img", "/boot/initrd-%s"};
-
-static const struct initramfs_tool {
-	const char *program;
-	const char *argv[8]; /* "%s" is replaced */
-} initramfs_tools[] = {
-    {"/usr/sbin/update-initramfs", {"update-initramfs", "-c", "-k", "%s"}},
-    {"/usr/bin/dracut", {"dracut", "--force", "--no-hostonly", "/boot/initramfs-%s.img", "%s"}},
-    {"/usr/bin/mkinitcpio", {"mkinitcpio", "-k", "%s", "-g", "/boot/initramfs-%s.img"}},
+/* What was found of the kernel to start. */
+struct kernel {
+	char version[BOOT_VERSION_SIZE];
+	char path[BOOT_FILE_SIZE]; /* "/boot/vmlinuz-..." */
 };
 
-/* `format` holds at most one "%s". */
-static void expand(const char *format, const char *version, char *out, size_t size)
+static const char *kernel_suffix(const struct kernel *k)
 {
-	const char *mark = strstr(format, "%s");
-
-	if (mark)
-		snprintf(out, size, "%.*s%s%s", (int)(mark - format), format, version, mark + 2);
-	else
-		snprintf(out, size, "%s", format);
+	return k->path + strlen("/boot/vmlinuz-");
 }
 
-static bool initramfs_find(int tree, const char *version, char path[TEXT_SIZE])
+static bool file_find(int tree, enum boot_file file, const char *version, char path[BOOT_FILE_SIZE])
 {
-	for (size_t i = 0; i < sizeof(initramfs_names) / sizeof(*initramfs_names); i++) {
-		expand(initramfs_names[i], version, path, TEXT_SIZE);
+	for (unsigned n = 0; boot_file_path(file, n, version, path); n++)
 		if (tree_exists(tree, path))
 			return true;
-	}
 	path[0] = '\0';
 	return false;
 }
 
-static int initramfs_make(int tree, const char *directory, const char *version, struct err *e)
-{
-	char words[8][TEXT_SIZE];
-	const char *argv[9] = {NULL};
+struct search {
+	int tree;
+	struct kernel *best;
+};
 
-	for (size_t i = 0; i < sizeof(initramfs_tools) / sizeof(*initramfs_tools); i++) {
-		const struct initramfs_tool *tool = &initramfs_tools[i];
-		if (!tree_exists(tree, tool->program))
-			continue;
-		log_info("making an initramfs kernel=%s tool=%s", version, tool->argv[0]);
-		for (size_t n = 0; tool->argv[n]; n++) {
-			expand(tool->argv[n], version, words[n], TEXT_SIZE);
-			argv[n] = words[n];
-		}
-		return command_run(
-		    &(struct command){.argv = argv, .root = directory, .timeout_s = 900}, e);
-	}
-	return err_set(e, ENOENT, "the image has neither an initramfs for kernel %s nor a program to "
-	    "make one (update-initramfs, dracut, mkinitcpio)", version);
+static void take_if_newer(struct kernel *best, const char *version, const char *path)
+{
+	if (strlen(version) >= sizeof(best->version) ||
+	    (best->version[0] && strverscmp(version, best->version) <= 0))
+		return;
+	strcpy(best->version, version);
+	snprintf(best->path, sizeof(best->path), "%s", path);
 }
 
-static int initramfs_ensure(
-    int tree, const char *directory, const char *version, char path[TEXT_SIZE], struct err *e)
+static int kernel_with_modules(void *ctx, const char *version)
 {
-	if (initramfs_find(tree, version, path))
+	const struct search *s = ctx;
+	char path[BOOT_FILE_SIZE];
+
+	if (file_find(s->tree, BOOT_FILE_KERNEL, version, path))
+		take_if_newer(s->best, version, path);
+	return 0;
+}
+
+/* Its modules have another name, or are built in. */
+static int kernel_alone(void *ctx, const char *name)
+{
+	const struct search *s = ctx;
+	char path[BOOT_FILE_SIZE];
+
+	snprintf(path, sizeof(path), "/boot/%s", name);
+	if (strncmp(name, "vmlinuz-", 8) == 0 && name[8])
+		take_if_newer(s->best, name + 8, path);
+	return 0;
+}
+
+static int kernel_find(int tree, const struct config *c, struct kernel *k, struct err *e)
+{
+	struct search search = {tree, k};
+
+	memset(k, 0, sizeof(*k));
+	if (c->kernel_version && strlen(c->kernel_version) < sizeof(k->version) &&
+	    file_find(tree, BOOT_FILE_KERNEL, c->kernel_version, k->path)) {
+		strcpy(k->version, c->kernel_version);
 		return 0;
-	int r = initramfs_make(tree, directory, version, e);
+	}
+	tree_list(tree, "/lib/modules", kernel_with_modules, &search);
+	if (!k->version[0])
+		tree_list(tree, "/boot", kernel_alone, &search);
+	if (!k->version[0])
+		return err_set(e, ENOENT, "the image has no kernel (/boot/vmlinuz-*): build it with one");
+	if (c->kernel_version)
+		log_warn("the image has no kernel %s, using %s", c->kernel_version, k->path);
+	return 0;
+}
+
+/* The one that this distribution uses; NULL: none that is known. */
+static const struct initramfs_tool *initramfs_tool_find(int tree)
+{
+	for (size_t i = 0; i < initramfs_tool_count; i++)
+		if (tree_exists(tree, initramfs_tools[i].program))
+			return &initramfs_tools[i];
+	return NULL;
+}
+
+static int initramfs_make(
+    int tree, const char *directory, const struct kernel *k, struct err *e)
+{
+	const struct initramfs_tool *tool = initramfs_tool_find(tree);
+	char words[10][BOOT_FILE_SIZE];
+	const char *argv[11] = {NULL};
+
+	if (!tool)
+		return err_set(e, ENOENT,
+		    "the image has neither an initramfs for kernel %s nor a program to make one "
+		    "(update-initramfs, dracut, mkinitcpio, mkinitfs)",
+		    k->version);
+	log_info("making an initramfs kernel=%s tool=%s", k->version, tool->argv[0]);
+	for (size_t n = 0; n < 10 && tool->argv[n]; n++) {
+		boot_text_expand(tool->argv[n], k->version, kernel_suffix(k), "", words[n]);
+		argv[n] = words[n];
+	}
+	return command_run(&(struct command){.argv = argv, .root = directory, .timeout_s = 900}, e);
+}
+
+static int initramfs_ensure(int tree, const char *directory, const struct kernel *k,
+    char path[BOOT_FILE_SIZE], struct err *e)
+{
+	if (file_find(tree, BOOT_FILE_INITRAMFS, k->version, path) ||
+	    file_find(tree, BOOT_FILE_INITRAMFS, kernel_suffix(k), path))
+		return 0;
+	int r = initramfs_make(tree, directory, k, e);
 	if (r < 0)
 		return r;
-	if (!initramfs_find(tree, version, path))
-		return err_set(e, ENOENT, "making an initramfs for kernel %s left none in /boot", version);
+	if (!file_find(tree, BOOT_FILE_INITRAMFS, k->version, path) &&
+	    !file_find(tree, BOOT_FILE_INITRAMFS, kernel_suffix(k), path))
+		return err_set(
+		    e, ENOENT, "making an initramfs for kernel %s left none in /boot", k->version);
 	return 0;
 }
 
@@ -314,14 +337,17 @@ static int kexec_keep(struct bootloader *b, const struct grub_cfg *cfg, const ch
 }
 
 static int configuration_write(int tree, const struct config *c, const struct plan *p,
-    struct bootloader *b, const char *initramfs, struct err *e)
+    struct bootloader *b, const char *kernel, const char *initramfs, struct err *e)
 {
 	const struct platform *platform = &platforms[c->arch];
-	char kernel[TEXT_SIZE];
+	const struct initramfs_tool *tool = initramfs_tool_find(tree);
+	char arguments[BOOT_FILE_SIZE] = "";
 	char *text;
 	int r;
 
-	snprintf(kernel, sizeof(kernel), "/boot/vmlinuz-%s", b->kernel_version);
+	if (tool && tool->arguments)
+		boot_text_expand(tool->arguments, "", "", plan_fs_name(plan_partition(p, PLAN_ROOT)),
+		    arguments);
 	struct grub_cfg cfg = {
 	    .title = b->title,
 	    .root_uuid = plan_partition(p, PLAN_ROOT)->fs_uuid,
@@ -329,6 +355,7 @@ static int configuration_write(int tree, const struct config *c, const struct pl
 	    .kernel = on_boot(p, kernel),
 	    .initramfs = on_boot(p, initramfs),
 	    .console = platform->console,
+	    .arguments = arguments,
 	    .kernel_args = c->kernel_args,
 	};
 	if ((r = kexec_keep(b, &cfg, kernel, initramfs, e)) < 0 ||
@@ -365,19 +392,20 @@ int bootloader_stage(int tree, const char *directory, const struct config *c, co
     struct bootloader *out, struct err *e)
 {
 	const struct platform *platform = &platforms[c->arch];
-	char initramfs[TEXT_SIZE];
+	char initramfs[BOOT_FILE_SIZE];
+	struct kernel kernel;
 	int r;
 
 	memset(out, 0, sizeof(*out));
 	out->file = platform->file;
 	out->removable = platform->removable;
 	bool debian = distribution_read(tree, out);
-	if ((r = kernel_find(tree, c, out->kernel_version, e)) < 0 ||
-	    (r = initramfs_ensure(tree, directory, out->kernel_version, initramfs, e)) < 0)
+	if ((r = kernel_find(tree, c, &kernel, e)) < 0 ||
+	    (r = initramfs_ensure(tree, directory, &kernel, initramfs, e)) < 0)
 		return r;
 	r = plan_partition(p, PLAN_BIOS_BOOT) ? bios_stage(tree, directory, p, out, e)
 					      : efi_stage(tree, directory, platform, debian, out, e);
-	return r < 0 ? r : configuration_write(tree, c, p, out, initramfs, e);
+	return r < 0 ? r : configuration_write(tree, c, p, out, kernel.path, initramfs, e);
 }
 
 void bootloader_clear(struct bootloader *b)

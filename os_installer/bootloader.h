@@ -17,7 +17,6 @@
 #include "plan.h"
 
 struct bootloader {
-	char kernel_version[129];
 	char id[40];         /* the distribution's os-release ID: its directory on the EFI partition */
 	char title[120];     /* its PRETTY_NAME */
 	const char *file;    /* GRUB's name there, e.g. "grubx64.efi" */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
+
 /* Root UUID, serial console. */
 #define BASE_ARGUMENTS "root=UUID=%s ro quiet console=tty0 console=%s,115200"
 
@@ -37,24 +39,17 @@ static void put_quoted(FILE *f, const char *text)
 /* Arguments one by one, each quoted when it has to be. */
 static void put_args(FILE *f, const char *args)
 {
-	char word[512];
+	_cleanup_free_ char *copy = strdup(args ? args : "");
+	char *rest = copy, *word;
 
-	for (const char *p = args ? args : ""; *p;) {
-		size_t blank = strspn(p, " ");
-		p += blank;
-		size_t len = strcspn(p, " ");
-		if (len == 0)
+	while (rest && (word = strsep(&rest, " "))) {
+		if (!*word)
 			continue;
-		if (len < sizeof(word)) {
-			memcpy(word, p, len);
-			word[len] = '\0';
-			fputc(' ', f);
-			if (is_plain(word))
-				fputs(word, f);
-			else
-				put_quoted(f, word);
-		}
-		p += len;
+		fputc(' ', f);
+		if (is_plain(word))
+			fputs(word, f);
+		else
+			put_quoted(f, word);
 	}
 }
 
@@ -99,12 +94,24 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	fputs("\n\nmenuentry ", f);
 	put_quoted(f, c->title);
 	fprintf(f, " {\n\tlinux %s " BASE_ARGUMENTS, c->kernel, c->root_uuid, c->console);
+	put_args(f, c->arguments);
 	put_args(f, c->kernel_args);
 	fputc('\n', f);
 	if (c->initramfs)
 		fprintf(f, "\tinitrd %s\n", c->initramfs);
 	fputs("}\n", f);
 	return finish(f, &text, out, e);
+}
+
+/* Words as they are, with one blank before each. */
+static void put_words(FILE *f, const char *text)
+{
+	for (const char *p = text ? text : ""; *p;) {
+		size_t n = strcspn(p, " ");
+		if (n > 0)
+			fprintf(f, " %.*s", (int)n, p);
+		p += n + strspn(p + n, " ");
+	}
 }
 
 int grub_cfg_cmdline(const struct grub_cfg *c, char **out, struct err *e)
@@ -120,12 +127,8 @@ int grub_cfg_cmdline(const struct grub_cfg *c, char **out, struct err *e)
 	if (!f)
 		return err_set(e, ENOMEM, "out of memory");
 	fprintf(f, BASE_ARGUMENTS, c->root_uuid, c->console);
-	for (const char *p = c->kernel_args ? c->kernel_args : ""; *p;) {
-		size_t n = strcspn(p, " ");
-		if (n > 0)
-			fprintf(f, " %.*s", (int)n, p);
-		p += n + strspn(p + n, " ");
-	}
+	put_words(f, c->arguments);
+	put_words(f, c->kernel_args);
 	return finish(f, &text, out, e);
 }
 

@@ -15,7 +15,8 @@ struct grub_cfg {
 	const char *kernel;      /* path on that one, e.g. "/boot/vmlinuz-6.12" */
 	const char *initramfs;   /* path, or NULL */
 	const char *console;     /* serial console's name for the kernel, e.g. "ttyS0" */
-	const char *kernel_args; /* or NULL */
+	const char *arguments;   /* what the initramfs has to be told, or NULL */
+	const char *kernel_args; /* the definition's, or NULL */
 };
 
 /* grub.cfg as text; the caller frees *out. -EINVAL when a value cannot be written safely. */

@@ -55,9 +55,24 @@ static void test_grub_cfg(void **state)
 	free(text);
 
 	c.kernel_args = " quiet  mem=1G a=b&c ";
+	c.arguments = "modules=sd-mod,ext4 rootfstype=ext4";
+	assert_int_equal(grub_cfg_render(&c, &text, &e), 0);
+	assert_non_null(strstr(text, "ttyS0,115200 modules=sd-mod,ext4 rootfstype=ext4 quiet mem=1G 'a=b&c'\n"));
+	free(text);
+	assert_int_equal(grub_cfg_cmdline(&c, &text, &e), 0);
+	assert_non_null(strstr(text, "ttyS0,115200 modules=sd-mod,ext4 rootfstype=ext4 quiet mem=1G a=b&c"));
+	free(text);
+	c.arguments = NULL;
 	assert_int_equal(grub_cfg_cmdline(&c, &text, &e), 0);
 	assert_string_equal(text, "root=UUID=" ROOT_UUID
 				  " ro quiet console=tty0 console=ttyS0,115200 quiet mem=1G a=b&c");
+	free(text);
+	/* A word as long as the longest definition's. */
+	char args[1025] = "x=";
+	memset(args + 2, 'y', sizeof(args) - 3);
+	c.kernel_args = args;
+	assert_int_equal(grub_cfg_render(&c, &text, &e), 0);
+	assert_non_null(strstr(text, args));
 	free(text);
 	c.kernel_args = NULL;
 	/* /boot of its own: found by its own UUID, without /boot in its paths. */
