@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/yaml_text.h"
 #include "lib/cleanup.h"
 
 static void cleanup_json(json_t **json)
@@ -205,7 +206,7 @@ static json_t *network_config(const struct cloudinit *c, const json_t *doc)
 
 static int dump(const json_t *json, const char *first_line, char **out, struct err *e)
 {
-	_cleanup_free_ char *text = json_dumps(json, JSON_INDENT(1));
+	_cleanup_free_ char *text = yaml_text(json);
 
 	if (!text || asprintf(out, "%s%s\n", first_line, text) < 0)
 		return no_memory(e);

@@ -194,18 +194,25 @@ static int mount_read(struct reader *r, const json_t *value, struct storage_part
 	return 0;
 }
 
+/* mkfs.vfat makes none with a dot, and only says so when the disk has been erased. */
+static const char *label_characters(enum storage_fs fs)
+{
+	return fs == STORAGE_FS_VFAT ? ALNUM "_-" : ALNUM "._-";
+}
+
 static int label_read(struct reader *r, const json_t *value, struct storage_partition *p)
 {
 	const char *text;
 	size_t max = file_systems[p->fs].label_max;
+	const char *allowed = label_characters(p->fs);
 
 	if (text_of(r, value, &text) < 0)
 		return -EINVAL;
-	if (strlen(text) > max || strspn(text, ALNUM "._-") != strlen(text) || text[0] == '-')
+	if (strlen(text) > max || strspn(text, allowed) != strlen(text) || text[0] == '-')
 		return err_set(r->e, EINVAL,
 		    "\"%.40s\" is not a label for %s: write at most %zu letters, "
-		    "digits and . _ -",
-		    text, file_systems[p->fs].name, max);
+		    "digits and%s _ -",
+		    text, file_systems[p->fs].name, max, p->fs == STORAGE_FS_VFAT ? "" : " .");
 	strcpy(p->label, text);
 	return 0;
 }
@@ -219,8 +226,9 @@ static void label_default(struct storage_partition *p)
 							: p->mount + 1;
 
 	snprintf(p->label, sizeof(p->label), "%.*s", (int)max, from);
+	const char *allowed = label_characters(p->fs);
 	for (char *c = p->label; *c; c++)
-		if (*c == '/' || *c == '@' || *c == '+')
+		if (!strchr(allowed, *c))
 			*c = '-';
 }
 

@@ -69,8 +69,8 @@ static void test_accepts(void **state)
 	     "\"fs\":\"xfs\"}]}",
 		"/a-very/long/mount/point xfs 1024 a-very-long-; / ext4 rest root"},
 	    {"{\"partitions\":[{\"mount\":\"/boot\",\"size\":\"512M\"},"
-	     "{\"mount\":\"/mnt/x\",\"size\":\"64M\",\"fs\":\"vfat\"}]}",
-		"/boot ext4 512 boot; /mnt/x vfat 64 mnt-x; / ext4 rest root"},
+	     "{\"mount\":\"/mnt/x.y+z\",\"size\":\"64M\",\"fs\":\"vfat\"}]}",
+		"/boot ext4 512 boot; /mnt/x.y+z vfat 64 mnt-x-y-z; / ext4 rest root"},
 	};
 
 	(void)state;
@@ -125,6 +125,8 @@ static void test_refuses(void **state)
 		"left out"},
 	    {ONE("\"mount\":\"/var\",\"size\":\"1G\",\"fs\":\"xfs\",\"label\":\"thirteen-char\""),
 		"partitions[0].label", "at most 12"},
+	    {ONE("\"mount\":\"/srv\",\"size\":\"1G\",\"fs\":\"vfat\",\"label\":\"a.b\""),
+		"partitions[0].label", "not a label for vfat"},
 	    {ONE("\"mount\":\"/var\",\"size\":\"1G\",\"label\":\"a b\""), "partitions[0].label",
 		"at most 16"},
 	    {ONE("\"mount\":\"/var\",\"size\":\"rest\""), "", "leaves nothing for \"/\""},

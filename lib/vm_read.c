@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #include "near.h"
 
@@ -231,6 +232,21 @@ bool vm_name_valid(const char *name)
 	       name[strlen(name) - 1] != '-';
 }
 
+/* /etc/hosts of most distributions, and cloud-init, which takes a host named localhost for one that has
+ * no name yet. */
+static bool hostname_taken(const char *s)
+{
+	static const char *const taken[] = {"localhost", "localhost4", "localhost6", "ip6-localhost",
+	    "ip6-loopback", "ip6-localnet", "ip6-mcastprefix", "ip6-allnodes", "ip6-allrouters",
+	    "ip6-allhosts"};
+	size_t label = strcspn(s, ".");
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+		if (strlen(taken[i]) == label && strncasecmp(s, taken[i], label) == 0)
+			return true;
+	return false;
+}
+
 int vm_read_name(struct vm_reader *r, json_t *value)
 {
 	const char *s;
@@ -243,6 +259,8 @@ int vm_read_name(struct vm_reader *r, json_t *value)
 		    "hyphens, with no "
 		    "hyphen at either end",
 		    s);
+	if (hostname_taken(s))
+		return vm_refuse(r, "\"%s\" is a name that every system has for itself: choose another", s);
 	r->draft.name = (char *)s;
 	return 0;
 }
@@ -274,6 +292,8 @@ int vm_read_hostname(struct vm_reader *r, json_t *value)
 		    "separated by "
 		    "single dots",
 		    s);
+	if (hostname_taken(s))
+		return vm_refuse(r, "\"%s\" is a name that every system has for itself: choose another", s);
 	r->draft.hostname = (char *)s;
 	return 0;
 }
@@ -524,6 +544,24 @@ int vm_read_initrd(struct vm_reader *r, json_t *value)
 	return want_file_name(r, value, &r->draft.initrd);
 }
 
+/* The last one counts: another of these would lead the installer elsewhere, or the kernel to a file that
+ * is not there. */
+static int kernel_args_ours(struct vm_reader *r, const char *args)
+{
+	static const char *const ours[] = {"BOOTIF=", "config_url=", "initrd.mode=", "initrd="};
+
+	for (const char *word = args; *word;) {
+		word += strspn(word, " ");
+		for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+			if (strncmp(word, ours[i], strlen(ours[i])) == 0)
+				return vm_refuse(r,
+				    "must not set %.*s, which the lab sets itself: remove it",
+				    (int)strlen(ours[i]) - 1, ours[i]);
+		word += strcspn(word, " ");
+	}
+	return 0;
+}
+
 /* The text goes into an iPXE script, onto the kernel's command line and into grub.cfg: what any of
  * them would expand, quote or end a command with is refused. */
 int vm_read_kernel_args(struct vm_reader *r, json_t *value)
@@ -543,6 +581,8 @@ int vm_read_kernel_args(struct vm_reader *r, json_t *value)
 			    "remove it",
 			    *p);
 	}
+	if (kernel_args_ours(r, s) < 0)
+		return -EINVAL;
 	r->draft.kernel_args = (char *)s;
 	return 0;
 }

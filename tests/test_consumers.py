@@ -25,6 +25,12 @@ DOCUMENTS = ("meta-data", "user-data", "vendor-data", "network-config")
 UP = "the stack starts with a rich set of definitions"
 GUEST_UP = "cloud-init of the guest image can be run"
 
+# Characters and words that a YAML 1.1 reader takes for something else, or not at all.
+ODD = "\x7f\x80\x85\x9f\xa0\u2028\u2029\ufeff\ufffe\uffff\U0001f600\U0010ffff\t\x01\r"
+WORDS = ("yes", "No", "on", "OFF", "y", "null", "~", "", "0x1f", "0o17", "017", "1:30", "52:54:00:12:34:56",
+    "12:34:56:11:22:33", "1_000", "1e3", ".5", "-.inf", ".NaN", "2025-11-26", "2025-11-26T01:02:03Z", "<<", "=", "- x",
+    "? x", "# x", "&a", "*a", "!!int 3", "%YAML", "---", "...", "{{ x }}", "| x", "> x", " x", "x ", "'", '"', "\\", "a: b")
+
 # What a definition may say to cloud-init, awkward text included: name -> fields.
 RICH = {
     "plain": {},
@@ -38,10 +44,20 @@ RICH = {
     "static": {"network_config": {"version": 2, "ethernets": {"lan": {"match": {"name": "e*"}, "dhcp4": True}}}},
     "hosted": {"hostname": "other-name", "ssh_key": KEY, "packages": ["nginx"]},
 }
+# What looks like something else in YAML: no document that means anything, so only read.
+LOOKS = {
+    "yaml": {"write_files": [{"path": "/etc/odd", "content": "".join(ODD)}],
+        "runcmd": [["printf", "%s"] + [f"a {c} b" for c in ODD] + list(WORDS)]},
+    "yamlobject": {"user_data": {"odd": {c: [c, f" {c} "] for c in ODD}, "words": {w: w for w in WORDS},
+        "numbers": [0, -1, 2 ** 62, 1.5, -0.25, 1e22, 1e300, 1.5e-7, 2.0], "plain": [True, False, None], "k" * 1200: 1}},
+    "600": {"hostname": "0x1F.true"},
+    "true": {},
+}
+ALL = {**RICH, **LOOKS}
 
 
 def mac_of(name):
-    return f"52:54:00:c0:00:{list(RICH).index(name) + 1:02x}"
+    return f"52:54:00:c0:00:{list(ALL).index(name) + 1:02x}"
 
 
 @suite.test(UP)
@@ -51,7 +67,7 @@ def _():
     lab.make_image()
     with open(lab.keys, "w") as f:
         f.write(KEY + " operator\n")
-    for i, (name, fields) in enumerate(RICH.items()):
+    for i, (name, fields) in enumerate(ALL.items()):
         lab.define(name, mac=mac_of(name), ip=f"192.168.100.{10 + i}", ipv6=f"fd56:6d6c:6162::{10 + i:x}", **fields)
     lab.start()
 
@@ -61,7 +77,7 @@ def _():
     bad = [p for p in lab.problems() if not p["warning"]]
     check(not bad, f"refused: {json.dumps(bad, indent=1)}")
     names = [vm["name"] for vm in lab.api("/api/v1/vms")["vms"]]
-    check_equal(sorted(names), sorted(RICH), "VMs")
+    check_equal(sorted(names), sorted(ALL), "VMs")
 
 
 def fetch(name, document):
@@ -90,7 +106,7 @@ def _():
     hosts = lab.exec("cat", "/run/vm_watcher/dhcp-hosts").stdout
     lines = [l for l in hosts.splitlines() if l and not l.startswith("#")]
     macs = re.findall(r"52:54:00:c0:00:\w\w", hosts)
-    check_equal(sorted(set(macs)), sorted(mac_of(n) for n in RICH), f"MACs in:\n{hosts}")
+    check_equal(sorted(set(macs)), sorted(mac_of(n) for n in ALL), f"MACs in:\n{hosts}")
     for line in lines:
         check(re.fullmatch(r"[0-9a-z:.,*\[\]-]+", line, re.I), f"an odd line: {line!r}")
     mode = lab.exec("stat", "-c", "%a", "/run/vm_watcher/dhcp-hosts", "/run/vm_watcher/dns-hosts").stdout.split()
@@ -100,7 +116,7 @@ def _():
 @suite.test("dnsmasq answers what the files say", needs=[UP])
 def _():
     with lab.inside():
-        for i, name in enumerate(RICH):
+        for i, name in enumerate(ALL):
             check_equal(dns.ask(SERVER, f"{name}.pvmlab.local"), (0, [f"192.168.100.{10 + i}"]), name)
 
 
@@ -131,17 +147,18 @@ def in_guest(script, directory):
 def seeds():
     directory = os.path.join(suite.tempdir(), "seeds")
     if not os.path.isdir(directory):
-        for name in RICH:
-            os.makedirs(os.path.join(directory, name))
+        for name in ALL:
+            where = os.path.join(directory, "rich" if name in RICH else "looks", name)
+            os.makedirs(where)
             for document in DOCUMENTS:
-                with open(os.path.join(directory, name, document), "w") as f:
+                with open(os.path.join(where, document), "w") as f:
                     f.write(fetch(name, document))
     return directory
 
 
 @suite.test("cloud-init schema finds user-data and vendor-data valid", needs=[UP, GUEST_UP])
 def _():
-    done = in_guest("rc=0; for f in /seed/*/user-data /seed/*/vendor-data; do "
+    done = in_guest("rc=0; for f in /seed/rich/*/user-data /seed/rich/*/vendor-data; do "
         "out=$(cloud-init schema -c $f 2>&1) && case \"$out\" in *eprecat*) false;; esac || "
         "{ rc=1; echo \"$f: $out\"; }; done; exit $rc", seeds())
     check(done.returncode == 0, done.stdout[-3000:])
@@ -149,7 +166,7 @@ def _():
 
 @suite.test("cloud-init schema finds network-config valid", needs=[UP, GUEST_UP])
 def _():
-    done = in_guest("rc=0; for f in /seed/*/network-config; do "
+    done = in_guest("rc=0; for f in /seed/rich/*/network-config; do "
         "out=$(cloud-init schema -t network-config -c $f 2>&1) || { rc=1; echo \"$f: $out\"; }; done; exit $rc", seeds())
     check(done.returncode == 0, done.stdout[-3000:])
 
@@ -160,27 +177,35 @@ def _():
 import json, sys
 from cloudinit import util, safeyaml
 out = {}
-for name in sys.argv[1:]:
-    user = util.load_yaml(open("/seed/%s/user-data" % name).read())
-    meta = util.load_yaml(open("/seed/%s/meta-data" % name).read())
-    vendor = util.load_yaml(open("/seed/%s/vendor-data" % name).read())
-    net = util.load_yaml(open("/seed/%s/network-config" % name).read())
+for path in sys.argv[1:]:
+    name = path.split("/")[-1]
+    user = util.load_yaml(open("%s/user-data" % path).read())
+    meta = util.load_yaml(open("%s/meta-data" % path).read())
+    vendor = util.load_yaml(open("%s/vendor-data" % path).read())
+    net = util.load_yaml(open("%s/network-config" % path).read())
     out[name] = {"user": user, "meta": meta, "vendor": vendor, "net": net}
 print(json.dumps(out))
 '''
     with open(os.path.join(seeds(), "read.py"), "w") as f:
         f.write(program)
-    done = in_guest("python3 /seed/read.py " + " ".join(RICH), seeds())
+    done = in_guest("python3 /seed/read.py /seed/rich/* /seed/looks/*", seeds())
     check(done.returncode == 0, done.stdout + done.stderr)
     got = json.loads(done.stdout)
-    for name, fields in RICH.items():
-        check_equal(got[name]["meta"]["local-hostname"], fields.get("hostname", name), f"{name}: local-hostname")
+    for name, fields in ALL.items():
+        check_equal(got[name]["meta"]["local-hostname"], fields.get("hostname", name).split(".")[0],
+            f"{name}: local-hostname")
+        check_equal(got[name]["meta"]["instance-id"], f"iid-{name}-1", f"{name}: instance-id")
         check_equal(got[name]["vendor"]["phone_home"]["url"],
             f"http://{SERVER}/report/{mac_of(name)}?phase=ready", f"{name}: phone_home")
         check(got[name]["net"], f"{name}: no network-config")
     for wanted, written in zip(RICH["files"]["write_files"], got["files"]["user"]["write_files"]):
         check_equal(written["content"], wanted["content"], f"files: {wanted['path']}")
     check_equal(got["commands"]["user"]["runcmd"], RICH["commands"]["runcmd"], "commands: runcmd")
+    check_equal(got["yaml"]["user"]["runcmd"], LOOKS["yaml"]["runcmd"], "yaml: runcmd")
+    check_equal(got["yaml"]["user"]["write_files"], LOOKS["yaml"]["write_files"], "yaml: write_files")
+    check_equal(got["yamlobject"]["user"], LOOKS["yamlobject"]["user_data"], "yamlobject: user_data")
+    check_equal(got["600"]["user"]["hostname"], "0x1F", "600: hostname")
+    check_equal(got["true"]["user"]["hostname"], "true", "true: hostname")
     check_equal(got["commands"]["user"]["packages"], RICH["commands"]["packages"], "commands: packages")
     check_equal({u["name"] for u in got["users"]["user"]["users"] if isinstance(u, dict)}, {"ann", "bob"}, "users")
     check_equal(got["ownobject"]["user"]["timezone"], "Europe/Berlin", "ownobject: timezone")
@@ -190,7 +215,7 @@ print(json.dumps(out))
 
 @suite.test("cloud-init's network renderer accepts each network-config", needs=[UP, GUEST_UP])
 def _():
-    done = in_guest("rc=0; for d in /seed/*/; do out=$(cloud-init devel net-convert -p $d/network-config -k yaml "
+    done = in_guest("rc=0; for d in /seed/rich/*/; do out=$(cloud-init devel net-convert -p $d/network-config -k yaml "
         "-d /tmp/out -D debian -O networkd 2>&1) || { rc=1; echo \"$d: $out\"; }; done; exit $rc", seeds())
     check(done.returncode == 0, done.stdout[-3000:])
 
@@ -204,7 +229,7 @@ def _():
         schema = json.load(f)
     check_equal(schema.get("$schema"), "https://json-schema.org/draft/2020-12/schema", "$schema")
     known = set(schema["properties"])
-    for name, fields in RICH.items():
+    for name, fields in ALL.items():
         unknown = set(fields) - known
         check(not unknown, f"{name}: the schema does not know {unknown}")
     check({"name", "mac"} <= set(schema["required"]), f"required: {schema['required']}")

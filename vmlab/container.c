@@ -207,6 +207,28 @@ void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
 	    lab->stack_image, "infinity");
 }
 
+/* --mount takes CSV: quoted, a comma in a path is only a comma, and a quote is written twice. */
+static void bind_arg(struct argv *a, const char *directory, const char *file, const char *target)
+{
+	_cleanup_free_ char *source = NULL;
+	size_t len;
+	FILE *f = open_memstream(&source, &len);
+
+	if (!f) {
+		a->failed = true;
+		return;
+	}
+	for (const char *p = directory; *p; p++) {
+		if (*p == '"')
+			fputc('"', f);
+		fputc(*p, f);
+	}
+	if (fclose(f) != 0)
+		a->failed = true;
+	else
+		argv_addf(a, "--mount=type=bind,\"src=%s%s\",dst=%s", source, file, target);
+}
+
 void container_stack_args(const struct lab *lab, struct argv *a)
 {
 	common_args(lab, "stack", NULL, container_stack_spec(lab), a);
@@ -220,14 +242,11 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 	argv_addf(a, "--env=LAB_REACH=%s", lab->reach);
 	if (lab->port != LAB_PORT_NONE)
 		argv_add(a, "--env=OPERATOR_LISTEN=0.0.0.0:8080");
-	/* --mount takes CSV: quoted, a comma in a path is only a comma. */
-	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/vms,readonly", lab->vms_dir);
-	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/srv/images,readonly", lab->images_dir);
+	bind_arg(a, lab->vms_dir, "", "/vms,readonly");
+	bind_arg(a, lab->images_dir, "", "/srv/images,readonly");
 	argv_addf(a, "--mount=type=volume,src=%s-state,dst=/state", lab->name);
-	argv_addf(a, "--mount=type=bind,\"src=%s\",dst=/run/operator", lab->dir);
-	argv_addf(a,
-	    "--mount=type=bind,\"src=%s/authorized_keys\",dst=/etc/vmlab/authorized_keys,readonly",
-	    lab->home);
+	bind_arg(a, lab->dir, "", "/run/operator");
+	bind_arg(a, lab->home, "/authorized_keys", "/etc/vmlab/authorized_keys,readonly");
 	argv_add(a, lab->stack_image);
 }
 

@@ -64,7 +64,7 @@ static json_t *json_from(const char *text)
 static void lab_for_test(struct lab *lab)
 {
 	struct lab_options options = {
-	    .name = "lab7", .vms_dir = "/srv/v,ms", .images_dir = "/srv/images"};
+	    .name = "lab7", .vms_dir = "/srv/v,m\"s", .images_dir = "/srv/images"};
 	struct err e = ERR_INIT;
 
 	unsetenv("VMLAB_PORT");
@@ -182,14 +182,14 @@ static void test_process(void **state)
 static void test_stack_args(void **state)
 {
 	static const char *const wanted[] = {"run", "--detach", "lab7-stack",
-	    "--label=vmlab.lab=lab7", "--label=vmlab.role=stack", "--label=vmlab.vms=/srv/v,ms",
+	    "--label=vmlab.lab=lab7", "--label=vmlab.role=stack", "--label=vmlab.vms=/srv/v,m\"s",
 	    "--network=container:lab7-net", "--cap-drop=ALL", "--cap-add=NET_ADMIN",
 	    "--cap-add=NET_RAW", "--cap-add=KILL", "--security-opt=no-new-privileges",
 	    "--read-only", "--tmpfs=/run", "--pids-limit=200", "--memory=512m",
 	    "--log-opt=max-size=16m",
 	    "--env=LAB_CIDR=192.168.100.1/24", "--env=LAB_DOMAIN=pvmlab.local",
 	    "--env=LAB_REACH=internet,10.1.2.0/24",
-	    "--mount=type=bind,\"src=/srv/v,ms\",dst=/vms,readonly",
+	    "--mount=type=bind,\"src=/srv/v,m\"\"s\",dst=/vms,readonly",
 	    "--mount=type=bind,\"src=/srv/images\",dst=/srv/images,readonly",
 	    "--mount=type=volume,src=lab7-state,dst=/state",
 	    "--label=vmlab.dir=/root/lab home/labs/lab7",
