@@ -214,6 +214,7 @@ VMLAB_SRC := \
 	vmlab/subject.c \
 	vmlab/table.c \
 	vmlab/up.c \
+	vmlab/vm_disks.c \
 	vmlab/vm_uuid.c \
 	vmlab/watch.c
 
@@ -255,6 +256,7 @@ TESTS := \
 	vmlab/test_cli \
 	vmlab/test_image \
 	vmlab/test_preflight \
+	vmlab/test_vm_disks \
 	vmlab/test_vmlab
 FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts boot_handler/fuzz_route
 

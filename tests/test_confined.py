@@ -296,6 +296,40 @@ def _():
     eventually(lambda: TAP not in taps(), 5, "the port is gone")
 
 
+@suite.test("a disk of an older version, root's, is taken over; a larger size makes it grow, a smaller one does not", needs=[UP])
+def _():
+    volume = f"{lab.name}-disk-boxed"
+    docker("run", "--rm", "--network", "none", "-v", f"{volume}:/disks", "--entrypoint", "/bin/chown", VM_IMAGE,
+        "-R", "0:0", "/disks")
+    def disk_bytes():
+        text = docker("run", "--rm", "--network", "none", "-v", f"{volume}:/disks:ro", "--entrypoint", "/usr/bin/qemu-img",
+            VM_IMAGE, "info", "-U", "--output=json", "/disks/disk0.qcow2").stdout
+        return json.loads(text)["virtual-size"]
+    check_equal(disk_bytes(), 1 << 30, "size at first")
+    lab.define("boxed", mac=MAC, ip="192.168.100.10", arch="amd64", memory="256M", disks=[{"size": "3G"}])
+    done = lab.vmlab("up", "--no-wait", "boxed", timeout=120, check_rc=False)
+    check(re.search(r"disk 0 grows from 1 GiB to 3 GiB", done.stdout), f"not told: {done.stdout}")
+    eventually(lambda: disk_bytes() == 3 << 30, 10, "the disk has grown")
+    lab.vmlab("down", "boxed", timeout=60)
+    lab.define("boxed", mac=MAC, ip="192.168.100.10", arch="amd64", memory="256M", disks=[{"size": "2G"}])
+    done = lab.vmlab("up", "--no-wait", "boxed", timeout=120, check_rc=False)
+    check(re.search(r"disk 0 stays at 3 GiB", done.stdout) and "2 GiB disk" not in done.stdout,
+        f"not told, or not the disk's real size: {done.stdout}")
+    check_equal(disk_bytes(), 3 << 30, "size of a disk that was to shrink")
+
+
+@suite.test("a running VM whose file was renamed keeps its port, and `up` says who has it", needs=[UP])
+def _():
+    os.unlink(os.path.join(lab.vms, "boxed.json"))
+    lab.define("renamed", mac=MAC, ip="192.168.100.10", arch="amd64", memory="256M", disks=[{"size": "1G"}])
+    done = lab.vmlab("up", "--no-wait", "renamed", timeout=120, check_rc=False)
+    check_equal(done.returncode, 1, "exit status")
+    check("boxed" in done.stderr and MAC in done.stderr and "vmlab down boxed" in done.stderr, f"it says: {done.stderr}")
+    check(TAP in taps(), "the running VM has lost its port")
+    check_equal(docker("ps", "-aq", "--filter", f"name={lab.container('renamed')}").stdout, "", "a second container")
+    os.unlink(os.path.join(lab.vms, "renamed.json"))
+
+
 @suite.test("`vmlab rm` leaves nothing of a running VM", needs=[UP])
 def _():
     lab.vmlab("rm", "-y", "boxed", timeout=60)

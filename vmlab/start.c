@@ -8,6 +8,7 @@
 #include "vmlab/host.h"
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
+#include "vmlab/vm_disks.h"
 
 #define RUN_TIMEOUT_MS 120000
 #define HEALTH_POLL_MS 300
@@ -276,18 +277,22 @@ int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
 	}
 }
 
-static void describe(FILE *f, const struct vm *vm, bool kvm, const char *why_not)
+static void describe(struct start *st, const struct vm *vm, bool kvm, const char *why_not)
 {
 	char text[HUMAN_TEXT_SIZE];
+	struct vm_disks disks;
+	FILE *f = st->out;
 
+	vm_disks_look(&st->s->engine, st->s->lab, vm->name, &disks);
 	fprintf(f, "%s: %s, %u CPU%s, %s memory", vm->name, vm_arch_name(vm->arch), vm->cpus,
 	    vm->cpus == 1 ? "" : "s", human_bytes(vm->memory_bytes, text));
 	for (unsigned i = 0; i < vm->disk_count; i++)
-		fprintf(f, ", %s disk", human_bytes(vm->disk_bytes[i], text));
+		fprintf(f, ", %s disk", human_bytes(vm_disks_after_start(&disks, vm, i), text));
 	if (kvm)
 		fputs(", KVM\n", f);
 	else
 		fprintf(f, ", emulated (%s)\n", why_not ? why_not : "as asked for");
+	vm_disks_tell(f, &disks, vm);
 }
 
 static void say_changed(FILE *f, const struct vm *vm, const struct container *c, const char *spec)
@@ -298,6 +303,38 @@ static void say_changed(FILE *f, const struct vm *vm, const struct container *c,
 	    "%s: runs with its old %s; `vmlab down %s && vmlab up %s` gives it what its "
 	    "definition says now\n",
 	    vm->name, diff ? diff : "settings", vm->name, vm->name);
+}
+
+const struct container *start_mac_holder(
+    const struct container_list *containers, const struct vm *vm)
+{
+	char mac[MAC_TEXT_SIZE], *pair;
+	const struct container *holder = NULL;
+
+	if (asprintf(&pair, "mac=%s;", mac_format(&vm->mac, mac)) < 0)
+		return NULL;
+	for (size_t i = 0; i < containers->count && !holder; i++) {
+		const struct container *c = &containers->items[i];
+		if (c->running && c->vm && strcmp(c->role, "vm") == 0 &&
+		    strcmp(c->vm, vm->name) != 0 && strncmp(c->spec, pair, strlen(pair)) == 0)
+			holder = c;
+	}
+	free(pair);
+	return holder;
+}
+
+static int refuse_taken_mac(struct start *st, const struct vm *vm, struct err *e)
+{
+	const struct container *holder = start_mac_holder(&st->s->containers, vm);
+	char mac[MAC_TEXT_SIZE];
+
+	if (!holder)
+		return 0;
+	return err_set(e, EADDRINUSE,
+	    "%s runs with its MAC %s already, and two machines cannot share one. Was the file renamed? "
+	    "Then give it its old name, or let go of the old machine: `vmlab down %s && vmlab up %s` "
+	    "installs %s on a disk of its own (`vmlab rm %s` removes the old one with its disk)",
+	    holder->vm, mac_format(&vm->mac, mac), holder->vm, vm->name, vm->name, holder->vm);
 }
 
 int start_vm(struct start *st, const struct vm *vm, enum start_action *action, struct err *e)
@@ -312,6 +349,11 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 		return err_set(e, ENOMEM, "out of memory");
 	struct start_wish wish = {.spec = spec, .image_id = st->vm_image_id, .net_id = net_id(st)};
 	*action = start_decide(c, &wish);
+	if (!c || !c->running) {
+		int taken = refuse_taken_mac(st, vm, e);
+		if (taken < 0)
+			return err_wrap(e, "%s", vm->name);
+	}
 	if (strcmp(options.accel, "tcg") != 0)
 		options.kvm =
 		    host_kvm_usable(vm->arch, &why_not) || strcmp(options.accel, "kvm") == 0;
@@ -321,7 +363,7 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 	else if (*action == START_START)
 		fprintf(st->out, "%s: started again\n", vm->name);
 	else if (*action != START_KEEP)
-		describe(st->out, vm, options.kvm, why_not);
+		describe(st, vm, options.kvm, why_not);
 	int r = carry_out(st, *action, c, &run, e);
 	return r < 0 ? err_wrap(e, "%s", vm->name) : 0;
 }

@@ -30,6 +30,10 @@ struct start_wish {
  * not be replaced. */
 enum start_action start_decide(const struct container *c, const struct start_wish *wish);
 
+/* The container of another VM that runs with the MAC of `vm`, or NULL. */
+const struct container *start_mac_holder(
+    const struct container_list *containers, const struct vm *vm);
+
 struct start {
 	struct session *s;
 	FILE *out;

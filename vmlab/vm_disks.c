@@ -1,0 +1,80 @@
+#include "vmlab/vm_disks.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "vmlab/container.h"
+#include "vmlab/human.h"
+
+#define LOOK_TIMEOUT_MS 60000
+
+int vm_disks_parse(const char *text, struct vm_disks *d)
+{
+	struct vm_disks fresh = {0};
+	uint64_t bytes;
+	unsigned n;
+	int len;
+
+	for (; *text; text += len) {
+		if (sscanf(text, "%u %" SCNu64 "\n%n", &n, &bytes, &len) != 2 || n >= VM_DISKS_MAX)
+			return -EINVAL;
+		fresh.bytes[n] = bytes;
+	}
+	*d = fresh;
+	return 0;
+}
+
+void vm_disks_look(const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d)
+{
+	_cleanup_free_ char *volume = container_disk_volume(lab, vm), *out = NULL;
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	struct err ignored = ERR_INIT;
+
+	*d = (struct vm_disks){0};
+	if (!volume || engine_volume_find(en, volume, &ignored) != 0)
+		return;
+	argv_adds(&a, "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only",
+	    "--security-opt=no-new-privileges", "--user=65534", "--log-driver=none");
+	argv_addf(&a, "--mount=type=volume,src=%s,dst=/disks,readonly", volume);
+	argv_adds(&a, "--entrypoint=/usr/lib/vmlab/disks.sh", lab->vm_image);
+	if (engine_run(en, &a, LOOK_TIMEOUT_MS, &out, &ignored) < 0 || vm_disks_parse(out, d) < 0)
+		*d = (struct vm_disks){0};
+}
+
+uint64_t vm_disks_after_start(const struct vm_disks *d, const struct vm *vm, unsigned i)
+{
+	return d->bytes[i] > vm->disk_bytes[i] ? d->bytes[i] : vm->disk_bytes[i];
+}
+
+void vm_disks_tell(FILE *f, const struct vm_disks *d, const struct vm *vm)
+{
+	char have[HUMAN_TEXT_SIZE], wanted[HUMAN_TEXT_SIZE];
+	bool grows = false;
+
+	for (unsigned i = 0; i < VM_DISKS_MAX; i++) {
+		if (d->bytes[i] == 0)
+			continue;
+		human_bytes(d->bytes[i], have);
+		if (i >= vm->disk_count) {
+			fprintf(f, "%s: disk %u (%s) is in the definition no more: it is kept, and not attached\n",
+			    vm->name, i, have);
+			continue;
+		}
+		human_bytes(vm->disk_bytes[i], wanted);
+		if (d->bytes[i] < vm->disk_bytes[i])
+			fprintf(f, "%s: disk %u grows from %s to %s\n", vm->name, i, have, wanted);
+		else if (d->bytes[i] > vm->disk_bytes[i])
+			fprintf(f,
+			    "%s: disk %u stays at %s: what is on it would be cut off at %s; `vmlab rm "
+			    "%s && vmlab up %s` installs it anew on a smaller one\n",
+			    vm->name, i, have, wanted, vm->name, vm->name);
+		grows |= i == 0 && d->bytes[i] < vm->disk_bytes[i];
+	}
+	if (grows)
+		fprintf(f,
+		    "%s: its system takes the new room as it boots where it has growpart, as the images "
+		    "built here have; else grow partition and file system by hand\n",
+		    vm->name);
+}
