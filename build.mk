@@ -202,6 +202,7 @@ VMLAB_SRC := \
 	vmlab/new_cmd.c \
 	vmlab/plan_cmd.c \
 	vmlab/power.c \
+	vmlab/power_state.c \
 	vmlab/preflight.c \
 	vmlab/problems.c \
 	vmlab/process.c \
@@ -255,6 +256,7 @@ TESTS := \
 	os_installer/test_unpack \
 	vmlab/test_cli \
 	vmlab/test_image \
+	vmlab/test_power_state \
 	vmlab/test_preflight \
 	vmlab/test_vm_disks \
 	vmlab/test_vmlab

@@ -12,7 +12,7 @@ struct goal_facts {
 	const char *state; /* the API's word before the start; NULL: unknown machine */
 	bool noreboot;     /* vms/<name>.noreboot is there */
 	bool has_image;
-	bool was_running; /* its container ran already */
+	bool was_running; /* its container ran already, and the state is of this time */
 };
 
 enum goal_kind {

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/human.h"
+#include "vmlab/power_state.h"
 #include "vmlab/interrupt.h"
 #include "vmlab/problems.h"
 #include "vmlab/table.h"
@@ -78,12 +79,16 @@ static json_t *merge_all(struct listing *l)
 		if (!c->vm || strcmp(c->role, "vm") != 0)
 			continue;
 		merge(vms, c->vm, json_pack("{s:s, s:n}", "name", c->vm, "state"));
-		json_object_set_new(
-		    json_object_get(vms, c->vm), "container", json_string(c->status));
+		vm = json_object_get(vms, c->vm);
+		const char *power = power_state_name(power_state_of(c, l->api ? vm : NULL));
+		json_object_set_new(vm, "container", json_string(c->status));
+		json_object_set_new(vm, "power", json_string(power));
 	}
 	json_object_foreach(vms, name, vm) {
-		if (!json_object_get(vm, "container"))
-			json_object_set_new(vm, "container", json_null());
+		if (json_object_get(vm, "container"))
+			continue;
+		json_object_set_new(vm, "container", json_null());
+		json_object_set_new(vm, "power", json_null());
 	}
 	/* Keys come out sorted only through the dumper: sort by hand. */
 	size_t count = json_object_size(vms);
@@ -299,8 +304,9 @@ const struct command ls_command = {
     .help =
 	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
 	"machine is (declared, booting, installing with phase and percent, installed, ready, failed,\n"
-	"\"waiting\" for what is missing, \"stalled\" when its stage does not get on for longer than it may),\n"
-	"or stopped; AGE is since when. On a narrow terminal columns that matter less are left out.\n"
+	"\"waiting\" for what is missing, \"stalled\" when its stage does not get on for longer than it may,\n"
+	"stopped, or starting: it has power, and its firmware has asked for nothing yet. AGE is since\n"
+	"when. On a narrow terminal columns that matter less are left out.\n"
 	"Below: what is wrong with definitions. `vmlab status` and `vmlab list` are the same.\n"
 	"\n"
 	"  -q, --quiet      only names\n"

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/keys.h"
+#include "vmlab/power_state.h"
 
 /* The options of ssh(1) that take a value. */
 static const char with_value[] = "BbcDEeFIiJLlmOopQRSWw";
@@ -211,6 +212,11 @@ static int run(struct lab *lab, int argc, char **argv)
 		r = err_set(&e, ENOTCONN, "%s is stopped: `vmlab up %s` starts it", name, name);
 	if (r == 0)
 		r = look_up(&l, name, w.unverified, &e);
+	if (r == 0 && power_state_of(c, l.vm) == POWER_STARTING)
+		fprintf(stderr,
+		    "vmlab: %s has just been started and its firmware still runs; `vmlab wait %s` waits "
+		    "until one can log in\n",
+		    name, name);
 	if (r == 0) {
 		struct ssh_target t = {
 		    .client = l.session.engine.client, .name = name, .user = l.user, .ip = l.ip};

@@ -36,15 +36,16 @@ static void print_text(FILE *f, const struct table_column *c, const json_t *vm, 
 
 static void print_state(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
 {
-	const char *state = text_of(vm, "state"), *container = text_of(vm, "container");
-	bool ours = *container != '\0', running = strcmp(container, "running") == 0;
+	const char *state = text_of(vm, "state"), *power = text_of(vm, "power");
 
 	(void)c;
 	(void)now_ms;
-	if (ours && !running)
+	if (strcmp(power, "stopped") == 0)
 		fprintf(f, "stopped%s%s%s", *state ? " (" : "", state, *state ? ")" : "");
+	else if (strcmp(power, "starting") == 0)
+		fputs("starting (firmware)", f);
 	else if (!*state)
-		fputs(ours ? "running" : "", f);
+		fputs(*power ? "running" : "", f);
 	else
 		progress_state(f, vm);
 }

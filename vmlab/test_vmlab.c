@@ -684,9 +684,9 @@ static void test_table(void **state)
 	json_t *vms = json_from(
 	    "[{\"name\":\"db1\",\"state\":\"ready\",\"ip\":\"10.0.0.2\",\"arch\":\"arm64\","
 	    "\"distro\":"
-	    "\"debian-13\",\"container\":\"exited\",\"changed_at\":\"1970-01-01T00:00:00Z\"},"
+	    "\"debian-13\",\"container\":\"exited\",\"power\":\"stopped\",\"changed_at\":\"1970-01-01T00:00:00Z\"},"
 	    "{\"name\":\"new1\",\"state\":null,\"ip\":null,\"container\":null},"
-	    "{\"name\":\"web1\",\"state\":\"failed\",\"container\":\"running\",\"error\":{"
+	    "{\"name\":\"web1\",\"state\":\"failed\",\"container\":\"running\",\"power\":\"on\",\"error\":{"
 	    "\"phase\":\"plan\","
 	    "\"reason\":\"too\\nsmall\"}}]");
 	struct table table = {.now_ms = 120000};

@@ -12,6 +12,7 @@
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
 #include "vmlab/keys.h"
+#include "vmlab/power_state.h"
 #include "vmlab/preflight.h"
 #include "vmlab/problems.h"
 #include "vmlab/readable.h"
@@ -226,7 +227,7 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	    .state = json_string_value(json_object_get(state, "state")),
 	    .noreboot = vm_snapshot_noreboot(up->snap, vm),
 	    .has_image = lab_has_image(up->session.lab, vm),
-	    .was_running = running,
+	    .was_running = running && !power_state_was_ready(c, state),
 	};
 	struct follow_vm follow = {.name = vm->name,
 	    .has_container = true,

@@ -1,4 +1,5 @@
 /* watch.c - `vmlab logs`, `vmlab console`, `vmlab wait`: looking at what runs. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "vmlab/follow.h"
 #include "vmlab/goal.h"
 #include "vmlab/human.h"
+#include "vmlab/power_state.h"
 #include "vmlab/progress.h"
 
 /* ---- logs ------------------------------------------------------------------------------------ */
@@ -204,17 +206,38 @@ static const struct option wait_options[] = {
     {0},
 };
 
-/* All VMs of the lab that have a container. */
+/* All VMs of the lab that run. */
 static void name_all(struct session *s, struct argv *names)
 {
 	for (size_t i = 0; i < s->containers.count; i++) {
 		const struct container *c = &s->containers.items[i];
-		if (c->vm && strcmp(c->role, "vm") == 0)
+		if (c->vm && c->running && strcmp(c->role, "vm") == 0)
 			argv_add(names, c->vm);
 	}
 }
 
-static int wait_for(struct session *s, const struct argv *names, enum follow_goal goal,
+/* A machine that is off gets nowhere; it may have got far enough before. Changes the goal for one that
+ * tells of its first boot only, and was ready before it was started this time. */
+static int judge_power(struct session *s, const char *name, enum follow_goal *goal, struct err *e)
+{
+	const struct container *c = container_list_vm(&s->containers, name);
+	_cleanup_json_ json_t *vm = NULL;
+	struct err ignored = ERR_INIT;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/api/v1/vms/%s", name);
+	if (api_get(s->api, path, &vm, &ignored) < 0)
+		vm = NULL;
+	const char *state = json_string_value(json_object_get(vm, "state"));
+	bool installed = state && (strcmp(state, "installed") == 0 || strcmp(state, "ready") == 0);
+	if (power_state_of(c, vm) == POWER_STOPPED && !(*goal == FOLLOW_INSTALLED && installed))
+		return err_set(e, ENOTCONN, "%s is stopped: `vmlab up %s` starts it", name, name);
+	if (*goal == FOLLOW_READY && power_state_was_ready(c, vm))
+		*goal = FOLLOW_ANSWERS;
+	return 0;
+}
+
+static int wait_for(struct session *s, const struct argv *names, enum follow_goal wanted,
     int64_t timeout_ms, bool quiet)
 {
 	_cleanup_free_ struct follow_vm *vms = calloc(names->count + 1, sizeof(*vms));
@@ -225,6 +248,10 @@ static int wait_for(struct session *s, const struct argv *names, enum follow_goa
 		return STATUS_FAILED;
 	for (size_t i = 0; i < names->count; i++) {
 		const struct container *c = container_list_vm(&s->containers, names->items[i]);
+		enum follow_goal goal = wanted;
+		struct err e = ERR_INIT;
+		if (judge_power(s, names->items[i], &goal, &e) < 0)
+			return command_fail(&e);
 		vms[i] = (struct follow_vm){.name = names->items[i],
 		    .goal = goal,
 		    .has_container = c && c->running,
