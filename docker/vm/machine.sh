@@ -13,6 +13,9 @@ qmp=$run/qmp.sock
 # The tap's counters are the machine's: what it sent.
 tap=tap$(tr -d : <<<"${VM_MAC,,}")
 
+# Process 1 of a container is not ended by a signal it takes no notice of.
+trap 'exit 0' TERM INT
+
 say()
 {
 	echo "run-vm: $*" >&2
@@ -176,8 +179,6 @@ q+=(-chardev stdio,id=console,signal=off -serial chardev:console
 rm -f "$monitor" "$qmp"
 say "starting $VM_NAME: $VM_ARCH $VM_FIRMWARE, $VM_CPUS CPUs, $VM_MEMORY_MIB MiB, $n disks," \
 	"accel $accel${obstacle:+ ($obstacle)}"
-"$qemu" "${q[@]}" <&0 &
-pid=$!
 
 hmp()
 {
@@ -229,6 +230,7 @@ DEAF_TIMEOUT=5
 stop()
 {
 	trap '' TERM INT
+	[[ -n $pid ]] || exit 0
 	stopping=1
 	local since=$SECONDS heard=0 pressed=-10
 	while kill -0 "$pid" 2>/dev/null; do
@@ -253,12 +255,15 @@ stop()
 	done
 	kill "$pid" 2>/dev/null || true
 }
+pid=
 stopping=0
+trap stop TERM INT
+"$qemu" "${q[@]}" <&0 &
+pid=$!
 if [[ $VM_ARCH == amd64 ]] && ((VM_STUCK_TIMEOUT)); then
 	rescue </dev/null &
 	rescuer=$!
 fi
-trap stop TERM INT
 
 status=0
 wait "$pid" || status=$?

@@ -4,6 +4,7 @@
 # entered by hand, frames with another source are dropped, so a machine can neither take a neighbour's
 # frames nor speak in its name. Needs NET_ADMIN; without the kernel's help it warns and goes on.
 set -euo pipefail
+trap 'exit 0' TERM INT # process 1 is not ended by a signal it takes no notice of
 
 bridge=$1
 shift

@@ -32,6 +32,7 @@
 # keeps disk<N>.qcow2 and the firmware's variables. The network is always first in the boot order: what
 # to boot is the stack's decision.
 set -euo pipefail
+trap 'exit 0' TERM INT # process 1 is not ended by a signal it takes no notice of
 export LC_ALL=C
 
 lib=/usr/lib/vmlab
