@@ -34,7 +34,7 @@ static int check_vms(const struct options *options, struct tally *tally, struct 
 
 		printf("%s/%s:%d:%d: %s%s\n", options->vms, p->file, p->where.line,
 		    p->where.column, p->warning ? "warning: " : "", p->text);
-		tally->problems++;
+		tally->problems += !p->warning;
 	}
 	fprintf(stderr, "%zu definitions\n", vm_snapshot_count(snapshot));
 	vm_snapshot_unref(snapshot);

@@ -103,8 +103,8 @@ static int parse_name(struct piece p, struct route *out, struct err *e)
 
 	if (route_decode(p.text, p.len, false, text, sizeof(text)) < 0 || !vm_name_valid(text))
 		return err_set(e, EINVAL,
-		    "the name is malformed: a VM's name has at most 63 letters a-z, digits and "
-		    "inner hyphens");
+		    "the name is malformed: a VM's name has at most 63 letters, digits and inner "
+		    "hyphens, underscores and dots");
 	memcpy(out->name, text, sizeof(text));
 	return 0;
 }

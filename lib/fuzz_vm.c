@@ -29,7 +29,7 @@ static void check_vm(const struct vm *vm)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		PROMISE(one_line(texts[i]));
 	PROMISE(!strchr(vm->doc, '\n')); /* texts in it may hold anything, escaped */
-	PROMISE(vm_name_valid(vm->name));
+	PROMISE(vm_name_valid(vm->name) && vm_label_valid(vm->label));
 	PROMISE(vm->hostname && vm->distro && !strchr(vm->distro, '/') && vm->distro[0] != '.');
 	PROMISE(!vm->kernel_args || !strpbrk(vm->kernel_args, "\"'\\$;&|<>{}#`"));
 	PROMISE(!vm->kernel || !strchr(vm->kernel, '/'));

@@ -223,10 +223,12 @@ static const struct {
     {"{\"name\":null," MAC "}", 0, 0, "\"name\" is missing"},
     /* name */
     {"{\"name\":1," MAC "}", 1, 9, "\"name\": must be a text"},
-    {"{\"name\":\"Web\"," MAC "}", 1, 9, "is not a name"},
+    {"{\"name\":\"_a\"," MAC "}", 1, 9, "is not a name"},
+    {"{\"name\":\".a\"," MAC "}", 1, 9, "is not a name"},
+    {"{\"name\":\"a.\"," MAC "}", 1, 9, "is not a name"},
+    {"{\"name\":\"a b\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"-a\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"a-\"," MAC "}", 1, 9, "is not a name"},
-    {"{\"name\":\"a.b\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"a/b\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"..\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"a$b\"," MAC "}", 1, 9, "is not a name"},
@@ -235,7 +237,7 @@ static const struct {
     {"{\"name\":\"\\u00e4\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"," MAC "}", 1,
 	9, "is not a name"},
-    {"{\"na\\u006de\":\"X\"," MAC "}", 1, 14, "is not a name"},
+    {"{\"na\\u006de\":\"-X\"," MAC "}", 1, 14, "is not a name"},
     /* mac */
     {"{\"name\":\"a\",\n  \"mac\" : \"52:54:00:00:00\"}", 2, 11, "not a MAC address"},
     {"{\"name\":\"a\",\"mac\":\"52:54:00:00:00:11\\n\"}", 1, 19, "control character"},
@@ -406,7 +408,7 @@ static void note_a_warning(void *ctx, struct vm_where where, const char *text)
 
 static void all_that_is_wrong_is_told(void **state)
 {
-	static const char text[] = "{\"name\": \"Web_1\",\n"
+	static const char text[] = "{\"name\": \"-Web1\",\n"
 				   " \"ip\": \"10.0.0.5\", \"subnet\": \"10.0.1.0/24\",\n"
 				   " \"arch\": \"arm64\", \"firmware\": \"bios\",\n"
 				   " \"memory\": \"1 GB\", \"cpus\": \"two\", \"colour\": 1,\n"
@@ -444,6 +446,52 @@ static void all_that_is_wrong_is_told(void **state)
 		    -EINVAL);
 		if (told.errors > 1)
 			fail_msg("%s\n%s\n%s", bad[i].text, e.msg, told.text);
+	}
+}
+
+static void other_names_get_a_label(void **state)
+{
+	static const struct {
+		const char *name, *label;
+	} cases[] = {{"web1", "web1"}, {"Web", "web"}, {"My_VM.1", "my-vm-1"}, {"a.b", "a-b"},
+	    {"A__b..c", "a--b--c"}, {"x_", "x"}, {"9", "9"}, {"ab_-_", "ab"}};
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "{\"name\":\"%s\"," MAC "}", cases[i].name);
+		struct vm *vm = parse(text, NULL);
+		assert_string_equal(vm->name, cases[i].name);
+		assert_string_equal(vm->label, cases[i].label);
+		assert_string_equal(vm->hostname, cases[i].label);
+		assert_true(vm_label_valid(vm->label));
+		assert_int_equal(
+		    vm_label_valid(vm->name), strcmp(cases[i].name, cases[i].label) == 0);
+		vm_free(vm);
+	}
+}
+
+/* pvmlab's tool leaves out what is false, and always writes a role. */
+static void pxeboot_left_out_beside_a_role_is_false(void **state)
+{
+	static const struct {
+		const char *fields, *defaults;
+		bool pxeboot;
+	} cases[] = {{"", NULL, true}, {",\"role\":\"target\"", NULL, false},
+	    {",\"role\":\"target\",\"pxeboot\":true", NULL, true},
+	    {",\"role\":\"target\",\"pxeboot\":false", NULL, false},
+	    {",\"pxeboot\":false", NULL, false}, {",\"role\":\"\"", NULL, true},
+	    {"", "{\"role\":\"web\"}", true}, {",\"role\":\"target\"", "{\"pxeboot\":true}", true}};
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *defaults = cases[i].defaults ? json_loads(cases[i].defaults, 0, NULL) : NULL;
+		snprintf(text, sizeof(text), "{\"name\":\"a\"," MAC "%s}", cases[i].fields);
+		struct vm *vm = parse(text, defaults);
+		assert_int_equal(vm->pxeboot, cases[i].pxeboot);
+		vm_free(vm);
+		json_decref(defaults);
 	}
 }
 
@@ -694,6 +742,8 @@ int main(void)
 	    cmocka_unit_test(sizes_are_parsed),
 	    cmocka_unit_test(bad_is_refused_with_its_place),
 	    cmocka_unit_test(all_that_is_wrong_is_told),
+	    cmocka_unit_test(other_names_get_a_label),
+	    cmocka_unit_test(pxeboot_left_out_beside_a_role_is_false),
 	    cmocka_unit_test(nul_byte_is_refused),
 	    cmocka_unit_test(size_and_depth_are_limited),
 	    cmocka_unit_test(unknown_keys_are_warnings),

@@ -594,6 +594,45 @@ static void every_claim_is_unique(void **state)
 	expect_problem(lab, "b.json", "\"name\" a belongs to a.json", false);
 }
 
+static void names_that_become_one_host_name_collide(void **state)
+{
+	struct lab *lab = *state;
+
+	put_vm(lab, "a.json", "My_VM", 1, "");
+	open_store(lab);
+	assert_int_equal(mac_of(lab, "My_VM"), 1);
+	put_vm(lab, "b.json", "my.vm", 2, "");
+	changed(lab);
+	assert_int_equal(mac_of(lab, "my.vm"), -1);
+	expect_problem(lab, "b.json",
+	    "\"name\" my.vm becomes the host name my-vm, and so does My_VM of a.json: give one", false);
+}
+
+static void provisioner_is_skipped_with_a_note(void **state)
+{
+	struct lab *lab = *state;
+
+	/* Its address is the stack's own; and nothing in it has to be right. */
+	put_vm(lab, "p.json", "prov", 1, ",\"role\":\"provisioner\",\"ip\":\"192.168.100.1\"");
+	put_vm(lab, "q.json", "-", 2, ",\"role\":\"provisioner\"");
+	put_vm(lab, "a.json", "web1", 3, "");
+	open_store(lab);
+	assert_int_equal(vm_snapshot_count(lab->snap), 1);
+	for (int i = 0; i < 2; i++) {
+		const struct vm_problem *p = problem_of(lab, i ? "q.json" : "p.json");
+		assert_non_null(p);
+		assert_true(p->warning);
+		assert_non_null(strstr(p->text, "skipped"));
+	}
+	put_vm(lab, "a.json", "web1", 3, ",\"role\":\"provisioner\"");
+	changed(lab);
+	assert_int_equal(vm_snapshot_count(lab->snap), 0);
+	put_vm(lab, "a.json", "web1", 3, ",\"role\":\"target\"");
+	changed(lab);
+	assert_int_equal(mac_of(lab, "web1"), 3);
+	assert_null(problem_of(lab, "a.json"));
+}
+
 static void colliders_at_start_are_all_refused(void **state)
 {
 	struct lab *lab = *state;
@@ -1080,6 +1119,8 @@ int main(void)
 	    TEST(unknown_key_is_a_warning),
 	    TEST(newcomer_is_refused),
 	    TEST(every_claim_is_unique),
+	    TEST(names_that_become_one_host_name_collide),
+	    TEST(provisioner_is_skipped_with_a_note),
 	    TEST(colliders_at_start_are_all_refused),
 	    TEST(collider_at_start_may_go),
 	    TEST(holder_keeps_its_claim_over_a_restart),

@@ -32,8 +32,11 @@
 
 const struct vm_field vm_fields[] = {
     {"name", vm_read_name, VM_FIELD_REQUIRED | VM_FIELD_OWN,
-	"{\"type\":\"string\",\"pattern\":\"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$\"}",
-	"The machine's name in the lab: 1 to 63 lower-case letters, digits and hyphens.", NULL,
+	"{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_])?$\"}",
+	"The machine's name in the lab: 1 to 63 lower-case letters, digits and hyphens. Capitals, `_` "
+	"and `.`, as pvmlab takes them, stay in the name; in DNS and as host name the machine has lower "
+	"case and `-` for them.",
+	NULL,
 	"\"web1\""},
     {"mac", vm_read_mac, VM_FIELD_REQUIRED | VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$\"}",
@@ -179,7 +182,7 @@ const struct vm_field vm_fields[] = {
     {"pxeboot", vm_read_pxeboot, 0, "{\"type\":\"boolean\"}",
 	"`false` with `kernel` and `initrd`: boot these from the image directory; `false` without "
 	"them: boot from disk.",
-	"`true`", "true"},
+	"`true`; in a file with `role`, as pvmlab's tool writes them, `false`", "true"},
     {"kernel", vm_read_kernel, 0, FILE_NAME, "Kernel: a file name in the image directory.", NULL,
 	"\"vmlinuz\""},
     {"initrd", vm_read_initrd, 0, FILE_NAME, "Initrd: a file name in the image directory.", NULL,
@@ -279,7 +282,8 @@ int vm_size_parse(const char *text, uint64_t *bytes)
 
 /* ---- one VM, one allocation -------------------------------------------------------------------*/
 
-static const size_t string_offsets[] = {offsetof(struct vm, name), offsetof(struct vm, hostname),
+static const size_t string_offsets[] = {offsetof(struct vm, name), offsetof(struct vm, label),
+    offsetof(struct vm, hostname),
     offsetof(struct vm, distro), offsetof(struct vm, role), offsetof(struct vm, uuid),
     offsetof(struct vm, serial), offsetof(struct vm, kernel), offsetof(struct vm, initrd),
     offsetof(struct vm, kernel_args), offsetof(struct vm, doc)};
@@ -438,6 +442,21 @@ static bool in_network6(const struct cidr6 *net, const struct in6_addr *ip)
 	return true;
 }
 
+bool vm_is_provisioner(const struct vm *vm)
+{
+	return vm->role && strcmp(vm->role, "provisioner") == 0;
+}
+
+bool vm_text_is_provisioner(const char *text, size_t len)
+{
+	size_t bad;
+	_cleanup_json_ json_t *root =
+	    len > VM_FILE_MAX_BYTES ? NULL : json_text_parse(text, len, VM_NESTING_MAX, &bad, NULL);
+	const char *role = json_string_value(json_object_get(root, "role"));
+
+	return role && strcmp(role, "provisioner") == 0;
+}
+
 /* What no single field can tell. A field that was refused is as good as absent. */
 static void check_together(struct vm_reader *r)
 {
@@ -486,7 +505,7 @@ static int pack_definition(struct vm_reader *r, json_t *root, struct vm **out)
 	for (size_t i = vm->disk_count; i < VM_DISKS_MAX; i++)
 		vm->disk_bytes[i] = 0;
 	if (!vm->hostname)
-		vm->hostname = vm->name;
+		vm->hostname = vm->label;
 	_cleanup_free_ char *doc = json_dumps(root, JSON_COMPACT);
 	vm->doc = doc;
 	*out = doc ? vm_pack(vm) : NULL;
@@ -524,6 +543,7 @@ int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm
 	struct vm_reader r = {.text = text, .len = len, .listener = *listener, .e = &sentence};
 
 	_cleanup_json_ json_t *root = start_reading(&r);
+	bool of_pvmlab = json_object_get(root, "role") != NULL;
 	if (root) {
 		check_required(&r, root);
 		read_fields(&r, root, defaults);
@@ -531,6 +551,8 @@ int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm
 	}
 	if (outcome(&r, where, e) < 0)
 		return -EINVAL;
+	if (of_pvmlab && !json_object_get(root, "pxeboot"))
+		r.draft.pxeboot = false;
 	if (pack_definition(&r, root, out) < 0)
 		vm_refuse_at(&r, (struct vm_where){0, 0});
 	return outcome(&r, where, e);

@@ -36,8 +36,9 @@ enum vm_after { VM_AFTER_REBOOT, VM_AFTER_POWEROFF, VM_AFTER_SHELL, VM_AFTER_KEX
 /* Immutable after vm_parse(). Strings are NUL-terminated UTF-8 without control characters; NULL
  * where the definition says nothing and there is no default. */
 struct vm {
-	char *name;     /* [a-z0-9]([a-z0-9-]{0,61}[a-z0-9])? */
-	char *hostname; /* defaults to name */
+	char *name;     /* see vm_name_valid(); the machine's key everywhere but on the network */
+	char *label;    /* the name as DNS takes it: lower case, '-' for '_' and '.' */
+	char *hostname; /* defaults to label */
 	char *distro;   /* image directory name, e.g. "debian-13"; [a-z0-9][a-z0-9._-]* */
 	char *role;
 	char *uuid;     /* lower case RFC 9562 text */
@@ -53,7 +54,8 @@ struct vm {
 	uint8_t ip6_prefix;  /* 0 when not given */
 	bool has_ip6;
 	bool pxeboot; /* pvmlab's; false with kernel and initrd: boot those from the image; false
-	                 without: boot from disk. Absent means true. */
+	                 without: boot from disk. Absent means true, but false in a file of pvmlab's
+	                 tool, which always has a role and leaves out what is false. */
 	struct in6_addr ip6;
 	enum vm_arch arch;
 	enum vm_firmware firmware;
@@ -103,8 +105,21 @@ must_check int vm_defaults_parse_all(const char *text, size_t len, json_t **out,
 
 void vm_free(struct vm *vm);
 
-/* True for text that may be a VM's name. */
+/* True for text that may be a VM's name: 1 to 63 letters, digits and inner '-', '_' and '.'. Safe as
+ * part of a path, of a container's name and of a URL. */
 bool vm_name_valid(const char *name);
+
+/* True for a name that is its own label, as new machines get: no capitals, '_' or '.'. */
+bool vm_label_valid(const char *label);
+
+/* Writes the label of a valid name. */
+#define VM_LABEL_SIZE 64
+void vm_label_make(const char *name, char label[VM_LABEL_SIZE]);
+
+/* True for pvmlab's own machine, whose place the stack has: its file defines no machine to serve.
+ * Holds also where the rest of the file is not valid. */
+bool vm_text_is_provisioner(const char *text, size_t len);
+bool vm_is_provisioner(const struct vm *vm);
 
 const char *vm_arch_name(enum vm_arch arch);        /* "amd64", "arm64": image directories */
 const char *vm_arch_kernel_name(enum vm_arch arch); /* "x86_64", "aarch64": pvmlab's spelling */

@@ -26,7 +26,7 @@ struct key {
 /* False when the definition does not claim such a thing. */
 static bool key_of(const struct vm *vm, enum claim claim, struct key *key)
 {
-	const void *data[] = {vm->name, &vm->mac, vm->ip.s_addr ? &vm->ip : NULL,
+	const void *data[] = {vm->label, &vm->mac, vm->ip.s_addr ? &vm->ip : NULL,
 	    vm->has_ip6 ? &vm->ip6 : NULL, vm->uuid, vm->serial};
 	const size_t fixed[] = {0, sizeof(vm->mac), sizeof(vm->ip), sizeof(vm->ip6), 0, 0};
 
@@ -196,6 +196,13 @@ struct verdict {
 	struct vm_file *other;
 };
 
+static const char *name_of(const struct vm_file *file)
+{
+	const struct vm_node *node = file->serving ? file->serving : file->pending;
+
+	return node ? node->vm->name : "";
+}
+
 static void report(struct vm_folder *f, struct vm_file *file, const struct verdict *v)
 {
 	char value[80], text[900];
@@ -204,7 +211,13 @@ static void report(struct vm_folder *f, struct vm_file *file, const struct verdi
 
 	key_of(file->pending->vm, v->claim, &key);
 	key_text(&key, value, sizeof(value));
-	if (v->reason == REASON_DISPUTED)
+	if (v->claim == CLAIM_NAME && strcmp(file->pending->vm->name, name_of(v->other)) != 0)
+		snprintf(text, sizeof(text),
+		    "\"name\" %s becomes the host name %s, and so does %s of %s: %s",
+		    file->pending->vm->name, value, name_of(v->other), v->other->name,
+		    v->reason == REASON_DISPUTED ? "neither is used until one of them changes"
+						 : "give one of them another name");
+	else if (v->reason == REASON_DISPUTED)
 		snprintf(text, sizeof(text),
 		    "\"%s\" %s is claimed by both %s and %s: neither is used until one of them "
 		    "changes",

@@ -296,6 +296,19 @@ static struct vm_where where_is(const char *text, size_t len, const char *field)
 	return where;
 }
 
+/* pvmlab keeps its own machine beside the others: that is us, and no machine to serve. */
+static void skip_provisioner(struct vm_folder *f, struct vm_file *file, struct vm_where where)
+{
+	set_pending(file, NULL);
+	vm_file_serve(f, file, NULL);
+	vm_file_set_problem(f, file, NULL);
+	set_further(f, file,
+	    vm_problem_new(file->name, where,
+		"\"role\": \"provisioner\" is pvmlab's own machine: this file is skipped, the stack "
+		"takes its place",
+		false, true));
+}
+
 static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text, size_t len)
 {
 	struct further_list further = {.file = file->name, .last_good = file->serving != NULL};
@@ -307,6 +320,12 @@ static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text
 	char why6[300];
 
 	int r = vm_parse_all(text, len, f->defaults, &vm, &where, &listener, &e);
+	if (r < 0 ? vm_text_is_provisioner(text, len) : vm_is_provisioner(vm)) {
+		vm_free(vm);
+		free_further(further.first);
+		skip_provisioner(f, file, where_is(text, len, "role"));
+		return;
+	}
 	if (r == 0 && unusable6(f, vm, why6, sizeof(why6))) {
 		add_warning(&further, where_is(text, len, "ipv6"), why6);
 		vm->has_ip6 = false;

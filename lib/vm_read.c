@@ -2,6 +2,7 @@
 #include "vm_field.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -228,8 +229,23 @@ static int want_file_name(struct vm_reader *r, const json_t *value, char **out)
 
 bool vm_name_valid(const char *name)
 {
-	return vm_text_is(name, VM_LOWER VM_DIGIT "-", 1, 63) && name[0] != '-' &&
-	       name[strlen(name) - 1] != '-';
+	return vm_text_is(name, VM_ALNUM "-_.", 1, VM_LABEL_SIZE - 1) && !strchr("-_.", name[0]) &&
+	       !strchr("-.", name[strlen(name) - 1]);
+}
+
+bool vm_label_valid(const char *label)
+{
+	return vm_name_valid(label) && vm_text_is(label, VM_LOWER VM_DIGIT "-", 1, 63);
+}
+
+void vm_label_make(const char *name, char label[VM_LABEL_SIZE])
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i <= len; i++)
+		label[i] = name[i] == '_' || name[i] == '.' ? '-' : (char)tolower((unsigned char)name[i]);
+	while (len > 0 && label[len - 1] == '-')
+		label[--len] = '\0'; /* a name may end with '_' */
 }
 
 /* /etc/hosts of most distributions, and cloud-init, which takes a host named localhost for one that has
@@ -255,13 +271,15 @@ int vm_read_name(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!vm_name_valid(s))
 		return vm_refuse(r,
-		    "\"%.70s\" is not a name: write 1 to 63 lower-case letters, digits and "
-		    "hyphens, with no "
-		    "hyphen at either end",
+		    "\"%.70s\" is not a name: write 1 to 63 lower-case letters, digits and hyphens "
+		    "with no hyphen at either end (capitals, '_' and '.' are taken, and become lower "
+		    "case and '-' in the host name)",
 		    s);
 	if (hostname_taken(s))
 		return vm_refuse(r, "\"%s\" is a name that every system has for itself: choose another", s);
 	r->draft.name = (char *)s;
+	vm_label_make(s, r->label);
+	r->draft.label = r->label;
 	return 0;
 }
 

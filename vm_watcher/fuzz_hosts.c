@@ -43,7 +43,7 @@ static void check_dhcp(char *text, const struct vm *vm)
 	char *dot = field ? strchr(field, '.') : NULL;
 	PROMISE(dot && strcmp(dot, ".pvmlab.local") == 0 && !strtok(NULL, ","));
 	*dot = '\0';
-	PROMISE(strcmp(field, vm->name) == 0);
+	PROMISE(strcmp(field, vm->label) == 0);
 }
 
 static void check_dns(const char *text, const struct vm *vm)

@@ -17,7 +17,7 @@ void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain)
 		fprintf(f, ",%s", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)));
 	if (vm->has_ip6)
 		fprintf(f, ",[%s]", inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip)));
-	fprintf(f, ",%s.%s\n", vm->name, domain);
+	fprintf(f, ",%s.%s\n", vm->label, domain);
 }
 
 void hosts_dns_lines(
@@ -29,11 +29,11 @@ void hosts_dns_lines(
 
 	leases_address(leases, vm, &ip, &ip6);
 	if (ip.s_addr)
-		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET, &ip, text, sizeof(text)), vm->name,
-		    domain, vm->name);
+		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET, &ip, text, sizeof(text)), vm->label,
+		    domain, vm->label);
 	if (!IN6_IS_ADDR_UNSPECIFIED(&ip6))
 		fprintf(f, "%s %s.%s %s\n", inet_ntop(AF_INET6, &ip6, text, sizeof(text)),
-		    vm->name, domain, vm->name);
+		    vm->label, domain, vm->label);
 }
 
 /* Closes a memory stream; false when something did not fit into memory. */

@@ -200,7 +200,7 @@ int session_check_name(struct session *s, const char *name, struct err *e)
 
 	if (!vm_name_valid(name))
 		return err_set(e, EINVAL,
-		    "\"%s\" is no VM name: lower case letters, digits and '-', at most 63 "
+		    "\"%s\" is no VM name: letters, digits and inner '-', '_' and '.', at most 63 "
 		    "characters",
 		    name);
 	if (container_list_vm(&s->containers, name))

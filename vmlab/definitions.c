@@ -135,6 +135,11 @@ static void validate_alone(struct report *rp, const char *path)
 			&ignored) == 0 &&
 		    vm_defaults_parse(defaults_text, defaults_len, &defaults, &where, &ignored) < 0)
 			defaults = NULL;
+		if (vm_text_is_provisioner(text, len)) {
+			report_add(rp, NULL, path, where, true,
+			    "\"role\": \"provisioner\" is pvmlab's own machine, which is skipped");
+			return;
+		}
 		r = vm_parse_all(text, len, defaults, &vm, &where, &listener, &e);
 	}
 	if (r < 0)

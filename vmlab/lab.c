@@ -12,7 +12,7 @@ bool lab_name_valid(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len <= 40 && vm_name_valid(name);
+	return len <= 40 && vm_label_valid(name);
 }
 
 /* The option, else the environment variable unless empty, else NULL. */

@@ -197,7 +197,7 @@ static int make(struct lab *lab, struct define_words *w, struct err *e)
 	_cleanup_free_ char *text = NULL, *path = NULL;
 	int r = 0;
 
-	if (!vm_name_valid(w->name))
+	if (!vm_label_valid(w->name))
 		return err_set(e, EINVAL,
 		    "\"%s\" is no VM name: lower case letters, digits and '-', at most 63 "
 		    "characters, no '-' at either end",

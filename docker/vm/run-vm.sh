@@ -61,7 +61,7 @@ setting()
 	export "${1?}"
 }
 
-setting VM_NAME '' '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?' "a name such as web1"
+setting VM_NAME '' '[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_])?' "a name such as web1"
 setting VM_MAC '' '([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}' "an address such as 52:54:00:00:00:01"
 setting VM_ARCH amd64 'amd64|arm64' "amd64 or arm64"
 setting VM_CPUS 1 '[1-9][0-9]{0,2}' "a number of CPUs"
