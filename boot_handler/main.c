@@ -143,6 +143,7 @@ static int start_services(
 	services->domain = options->domain;
 	services->limits = options->limits;
 	services->any_source = options->any_source;
+	services->notices = options->notices;
 	if (options->has_lab)
 		inet_ntop(AF_INET, &options->lab.addr, services->dns, sizeof(services->dns));
 	int r = vm_store_open(&store_options, &services->store, e);

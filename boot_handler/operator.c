@@ -8,6 +8,7 @@
 
 #include "boot_handler/cloudinit.h"
 #include "boot_handler/services.h"
+#include "lib/atomic_file.h"
 #include "lib/cleanup.h"
 
 #define JSON_TYPE "application/json"
@@ -435,6 +436,22 @@ static void answer_events(
 	    json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last));
 }
 
+/* What the operator should know though all is well. */
+static json_t *notices_json(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *list = json_array();
+	size_t len;
+
+	if (!path || file_read(path, 16 * 1024, &text, &len, NULL) < 0)
+		return list;
+	char *rest = text;
+	for (const char *line; (line = strsep(&rest, "\n"));)
+		if (*line)
+			json_array_append_new(list, json_string(line));
+	return list;
+}
+
 static void answer_ready(struct services *services, struct server_answer *a)
 {
 	json_t *reasons = json_array();
@@ -449,7 +466,8 @@ static void answer_ready(struct services *services, struct server_answer *a)
 		json_array_append_new(reasons, json_string(e.msg));
 	bool ready = json_array_size(reasons) == 0;
 	a->status = ready ? 200 : 503;
-	answer_json(a, json_pack("{s:b, s:o}", "ready", ready, "reasons", reasons));
+	answer_json(a, json_pack("{s:b, s:o, s:o}", "ready", ready, "reasons", reasons, "warnings",
+			   notices_json(services->notices)));
 }
 
 static void answer_holders(struct services *services, struct server_answer *a)

@@ -30,6 +30,7 @@ const char options_help[] =
     "                         and beside it, FILE.holders: who holds which name and address\n"
     "  --machines FILE        for vm_watcher: what dnsmasq cannot know of machines' addresses\n"
     "  --authorized-keys FILE public SSH keys for every machine's user; read again when changed\n"
+    "  --notices FILE         what /readyz is to warn of, a sentence a line\n"
     "\n"
     "Where it listens:\n"
     "  --listen WHERE         for machines                [unix:/run/boot_handler/guest.sock]\n"
@@ -80,6 +81,7 @@ enum {
 	OPT_OPERATOR_HOSTS,
 	OPT_LEASE_SOCKET,
 	OPT_AUTHORIZED_KEYS,
+	OPT_NOTICES,
 	OPT_DOMAIN,
 	OPT_LAB,
 	OPT_LAB6,
@@ -106,6 +108,7 @@ static const struct option long_options[] = {
     {"operator-hosts", required_argument, NULL, OPT_OPERATOR_HOSTS},
     {"lease-socket", required_argument, NULL, OPT_LEASE_SOCKET},
     {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
+    {"notices", required_argument, NULL, OPT_NOTICES},
     {"domain", required_argument, NULL, OPT_DOMAIN},
     {"lab6", required_argument, NULL, OPT_LAB6},
     {"lab", required_argument, NULL, OPT_LAB},
@@ -168,6 +171,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_AUTHORIZED_KEYS:
 		o->authorized_keys = value;
+		return OPTIONS_RUN;
+	case OPT_NOTICES:
+		o->notices = value;
 		return OPTIONS_RUN;
 	case OPT_DOMAIN:
 		o->domain = value;

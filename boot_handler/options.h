@@ -23,6 +23,7 @@ struct options {
 	const char *lease_socket; /* NULL: none */
 	const char *authorized_keys; /* NULL: none */
 	const char *machines; /* NULL: none */
+	const char *notices; /* NULL: none; what /readyz warns of, a sentence a line */
 	const char *domain;
 	const char *initrds_url_path;
 	struct cidr4 lab;

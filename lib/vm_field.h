@@ -14,7 +14,6 @@
 struct vm_reader {
 	struct vm draft;
 	char uuid[SMBIOS_UUID_SIZE];
-	char uuid[VM_UUID_TEXT_SIZE];
 	char label[VM_LABEL_SIZE];
 	struct cidr4 subnet; /* prefix 0: none */
 	struct cidr6 subnet6;

@@ -28,6 +28,8 @@ DAEMONS = ("dnsmasq", "nginx", "boot_handler", "vm_watcher")
 
 
 class Lab:
+    bridge = "lab0"
+
     def __init__(self, suite, label="lab", access="any"):
         """access: GUEST_ACCESS; "any" lets a suite ask for every machine from one place."""
         self.access = access
@@ -161,7 +163,7 @@ class Lab:
     def client(self, suite, label, cidr=None):
         c = netns.Client(f"{self.name[len(PREFIX):]}-{label}")
         suite.cleanup(c.close)
-        c.plug(self.net_pid())
+        c.plug(self.net_pid(), self.bridge)
         netns.wait_carrier(c)
         if cidr:
             c.address(cidr)

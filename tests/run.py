@@ -68,6 +68,7 @@ SUITES = [
     ("operator", lambda: python("test_operator.py"), "suite", 300, "who reaches the operator's API, and who does not"),
     ("addresses", lambda: python("test_addresses.py"), "suite", 600,
         "leases, names and identities: who gets which address"),
+    ("dropin", lambda: python("test_dropin.py"), "suite", 300, "the built image run as pvmlab runs its own"),
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
         "emitted documents read by dnsmasq and cloud-init"),
     ("badinput", lambda: python("test_badinput.py"), "suite", 600, "hostile and broken definitions"),

@@ -3,11 +3,12 @@
 #
 # Bridge mode (default): makes LAB_BRIDGE with LAB_CIDR in this network namespace, which may be a
 # pause container's and may still hold the bridge of an earlier start with machines on it: what is
-# there already is left alone. Host-interface mode (INTERFACE and PROVISIONER_IP): serves an
-# interface that exists and changes nothing about the network. Either way the stack refuses to
-# start with one sentence when the interface, an address or a port is not to be had.
+# there already is left alone. Host-interface mode (PROVISIONER_IP): serves the interface that has
+# this address and changes nothing about the network. Either way the stack refuses to start with
+# one sentence when the interface, an address or a port is not to be had.
 #
-# Settings: see settings.py. With arguments, runs those instead (docker run IMAGE vm_watcher --help).
+# Settings: `docker run IMAGE --help`. With other arguments, runs those instead (docker run IMAGE
+# vm_watcher --help).
 set -eu
 
 run=/run/vmlab
@@ -32,12 +33,62 @@ as()
 	setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
 }
 
-if [ $# -gt 0 ]; then
-	exec "$@"
-fi
+case ${1-} in
+'') ;;
+--help | -h) exec "$lib/settings.py" help ;;
+*) exec "$@" ;;
+esac
 
 # ---- settings -----------------------------------------------------------------------------------
 
+is_mount()
+{
+	awk -v at="$1" '$5 == at {found = 1} END {exit !found}' /proc/self/mountinfo
+}
+
+# folder OURS PVMLABS - which of the two the user has mounted.
+folder()
+{
+	if is_mount "$2"; then
+		if ! is_mount "$1"; then
+			echo "$2"
+			return
+		fi
+		say "warning: $1 and $2 are both mounted: $1 is used" >&2
+	fi
+	echo "$1"
+}
+
+VMS_DIR=$(folder /vms /mnt/host/vms)
+IMAGES_DIR=$(folder /srv/images /www/images)
+export VMS_DIR IMAGES_DIR
+
+# The interface that has the address PROVISIONER_IP.
+interface_of()
+{
+	case $1 in
+	*[!0-9.]*) die "PROVISIONER_IP=$1 is no IPv4 address: give one as in 10.0.0.1" ;;
+	esac
+	found=$(ip -o -4 addr show | awk -v ip="$1" '{split($4, a, "/")} a[1] == ip {print $2; exit}')
+	[ -n "$found" ] ||
+		die "PROVISIONER_IP=$1 is not an address of any interface here (there are:" \
+			"$(ip -o -4 addr show | awk '{printf "%s %s, ", $2, $4}' | sed 's/, $//')): give" \
+			"one of these, or run with --network host"
+	echo "$found"
+}
+
+# The network of the interface's IPv6 address, for a DHCP_RANGE_V6_START that needs one.
+cidr6_of()
+{
+	ip -o -6 addr show dev "$1" scope global -temporary -deprecated | awk '
+		$4 ~ /\/64$/ && ($4 ~ /^f[cd]/ || !best) {best = $4} END {print best}'
+}
+
+if [ -z "${INTERFACE-}" ] && [ -n "${PROVISIONER_IP-}" ]; then
+	INTERFACE=$(interface_of "$PROVISIONER_IP") || exit 1
+	export INTERFACE
+	say "$INTERFACE has PROVISIONER_IP=$PROVISIONER_IP"
+fi
 # In host-interface mode the network is the one the address is in.
 if [ -n "${INTERFACE-}" ] && [ -n "${PROVISIONER_IP-}" ]; then
 	case $INTERFACE in
@@ -54,6 +105,13 @@ if [ -n "${INTERFACE-}" ] && [ -n "${PROVISIONER_IP-}" ]; then
 			"$(ip -o -4 addr show dev "$INTERFACE" | awk '{printf "%s ", $4}')): give one it" \
 			"has, or add it with 'ip addr add'"
 	export LAB_CIDR
+	if [ -z "${LAB_CIDR6-}" ] && [ -n "${DHCP_RANGE_V6_START-}" ]; then
+		LAB_CIDR6=$(cidr6_of "$INTERFACE")
+		export LAB_CIDR6
+		[ -n "$LAB_CIDR6" ] ||
+			say "warning: DHCP_RANGE_V6_START is set, but $INTERFACE has no IPv6 address with a" \
+				"/64: serving IPv4 only"
+	fi
 else
 	# How the engine connects this namespace: see nftables.conf.
 	UPLINK_NETS=$({ ip -o -4 route show scope link; ip -o -6 route show proto kernel; } |
@@ -66,6 +124,24 @@ fi
 
 assignments=$("$lib/settings.py" check 2>&1) || die "$assignments"
 eval "$assignments" # quoted values of known characters, from parsed input
+
+# ---- what is lost with the container ------------------------------------------------------------
+
+# What becomes of /state when the container is removed; nothing when it outlives it. An engine makes
+# a volume without a name where none was given, and the next container gets a new one.
+state_loss()
+{
+	awk '
+		$5 == "/state" {
+			seen = 1; type = ""
+			for (i = 7; i < NF; i++) if ($i == "-") type = $(i + 1)
+			if (type == "tmpfs") print "is a tmpfs, which ends with this container"
+			else if ($4 ~ /\/volumes\/[0-9a-f]+\/_data$/ && length($4) - length("/volumes//_data") >= 64)
+				print "is a volume without a name, which no other container gets"
+		}
+		END {if (!seen) print "is not a volume"}
+	' /proc/self/mountinfo | tail -n 1
+}
 
 # ---- the bridge ---------------------------------------------------------------------------------
 
@@ -208,12 +284,12 @@ folders()
 		die "/state cannot be written by the user boot_handler: mount a volume there, or make" \
 			"the folder writable for uid $(id -u boot_handler)"
 	for user in boot_handler dnsmasq; do
-		as "$user" test -r /vms -a -x /vms ||
-			die "/vms cannot be read by the user $user: make the folder with the VM" \
+		as "$user" test -r "$VMS_DIR" -a -x "$VMS_DIR" ||
+			die "$VMS_DIR cannot be read by the user $user: make the folder with the VM" \
 				"definitions readable for all (chmod a+rx)"
 	done
-	as www-data test -r /srv/images -a -x /srv/images ||
-		die "/srv/images cannot be read by the user www-data: make the folder with the images" \
+	as www-data test -r "$IMAGES_DIR" -a -x "$IMAGES_DIR" ||
+		die "$IMAGES_DIR cannot be read by the user www-data: make the folder with the images" \
 			"readable for all (chmod a+rx)"
 }
 
@@ -251,7 +327,7 @@ operator_folder()
 # ---- start --------------------------------------------------------------------------------------
 
 mkdir -p "$run"
-rm -f "$run/health.json"
+rm -f "$run/health.json" "$run/notices"
 set --
 if [ "$MODE" = bridge ]; then
 	bridge_up
@@ -290,6 +366,19 @@ if [ -e /etc/vmlab/authorized_keys ]; then
 		die "/etc/vmlab/authorized_keys cannot be read: mount a readable file of public SSH keys"
 	set -- "$@" keys
 fi
+loss=$(state_loss)
+if [ -n "$loss" ]; then
+	{
+		printf '/state %s: when this container is removed, what happened to each machine is ' "$loss"
+		printf 'forgotten (installed machines still boot their disks, which say so; events and '
+		printf 'logs are lost): mount a named volume with -v pxe-state:/state\n'
+	} >"$run/notices"
+	say "warning: $(cat "$run/notices")"
+	set -- "$@" notices
+fi
+if [ "$MODE" = host ] && [ -z "${ROUTER-}" ]; then
+	say "machines get no default router: set ROUTER to an address in the network, or to 'self'"
+fi
 "$lib/settings.py" render "$run" "$@"
 if [ "$MODE" = bridge ]; then
 	lab_forwarding
@@ -297,7 +386,7 @@ if [ "$MODE" = bridge ]; then
 fi
 
 # Have the declared machines known before the first packet is answered.
-as dnsmasq vm_watcher --once --vms /vms --dhcp-hosts /run/vm_watcher/dhcp-hosts \
+as dnsmasq vm_watcher --once --vms "$VMS_DIR" --dhcp-hosts /run/vm_watcher/dhcp-hosts \
 	--dns-hosts /run/vm_watcher/dns-hosts --pid-file /run/dnsmasq/dnsmasq.pid \
 	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ${LAB_IP6:+--lab6 "$LAB_IP6/64"} ||
 	say "warning: the VM definitions could not be read before the start; vm_watcher goes on trying"

@@ -20,6 +20,7 @@ import time
 TIMEOUT_S = 3
 WATCH_S = 20  # vm_watcher touches its DNS file every 5 seconds
 SETTINGS = "/run/vmlab/health.json"
+NOTICES = "/run/vmlab/notices"  # what the operator should know though all is well
 
 
 def dnsmasq(conf):
@@ -119,6 +120,11 @@ def main():
             failed = 1
     if not failed:
         print("all daemons answer")
+    try:
+        with open(NOTICES, encoding="utf-8") as f:
+            print("warning: " + f.read().strip())
+    except OSError:
+        pass  # there are none
     return failed
 
 

@@ -3,10 +3,12 @@
 
     settings.py check             prints shell assignments for entrypoint.sh, or one sentence
                                   (what is wrong, where, what to do) and exits with 1
+    settings.py help              prints the image's help
     settings.py render DIR [FLAG...]
                                   writes dnsmasq.conf, nginx.conf, supervisord.conf, nftables.conf
                                   and health.json into DIR. Flags: ipv6 (the lab has it), noroute6
-                                  (but no way out), keys (the operator gave public keys)
+                                  (but no way out), keys (the operator gave public keys), notices
+                                  (there are some in DIR/notices, for the operator)
 
 Reads the environment and the templates beside this file, and nothing else. No VM data passes
 through here: the configuration is made of the operator's settings only, each of them parsed first.
@@ -17,11 +19,65 @@ import json
 import os
 import re
 import sys
+import textwrap
+
+# Every variable that the image reads: (name, what holds without it, what it says). The image's help
+# is made from this; Settings refuses to read any other.
+VARIABLES = (
+    ("INTERFACE", "the one that has PROVISIONER_IP",
+     "host-interface mode: the interface that is there already and is to be served"),
+    ("PROVISIONER_IP", "",
+     "host-interface mode: its address, at which machines reach the stack. With neither of these two "
+     "the stack makes a bridge of its own"),
+    ("LAB_BRIDGE", "lab0", "bridge mode: the bridge's name"),
+    ("LAB_CIDR", "192.168.100.1/24", "bridge mode: the stack's address in the lab, with the prefix"),
+    ("LAB_CIDR6", "fd56:6d6c:6162::1/64; host-interface mode: off",
+     "the stack's IPv6 address in the lab, a /64, or 'off'. Host-interface mode with "
+     "DHCP_RANGE_V6_START: the interface's own"),
+    ("LAB_DOMAIN", "pvmlab.local", "the lab's DNS domain"),
+    ("LAB_MTU", "the uplink's", "bridge mode: the lab's MTU"),
+    ("DHCP_RANGE", "the upper half of the network; host-interface mode: static",
+     "addresses for machines without \"ip\", as in 10.0.0.100,10.0.0.200, or 'static': none"),
+    ("DHCP_RANGE_START", "", "the first of them, with DHCP_RANGE_END in place of DHCP_RANGE"),
+    ("DHCP_RANGE_END", "", "the last of them"),
+    ("DHCP_RANGE_V6_START", "::1:0", "the first IPv6 address, in full or as its last 64 bits (::64)"),
+    ("DHCP_RANGE_V6_END", "::1:ffff", "the last IPv6 address"),
+    ("ROUTER", "self; host-interface mode: none",
+     "the default router that machines are told: 'self' (the stack), 'none', or an address in the "
+     "network"),
+    ("LAB_REACH", "internet",
+     "bridge mode: what machines reach outside the lab: internet, all, none, or networks joined by "
+     "commas"),
+    ("GUEST_ACCESS", "own",
+     "'own': a machine's configuration only for that machine's address; 'any': where its address is "
+     "not to be known here"),
+    ("OPERATOR_LISTEN", "", "where the operator's API is to listen besides its socket in /run/operator, as "
+     "in 127.0.0.1:8080; every request then needs the token"),
+    ("OPERATOR_HOSTS", "", "more host names by which the API is reached there, joined by commas"),
+    ("OPERATOR_TOKEN", "a new one, in /run/operator/token", "the token"),
+    ("OPERATOR_TOKEN_FILE", "", "the file the token is in"),
+)
+# What entrypoint.sh finds out.
+FOUND = ("UPLINK_NETS", "UPLINK_GATEWAYS", "VMS_DIR", "IMAGES_DIR")
+
+HELP = """The stack that installs machines over the network: DHCP, DNS, TFTP and HTTP in one container.
+
+    docker run -d --cap-add NET_ADMIN --cap-add NET_RAW \\
+      -v "$PWD/vms:/vms:ro" -v "$PWD/images:/srv/images:ro" -v state:/state IMAGE
+
+Folders: /vms (definitions; else /mnt/host/vms), /srv/images (images; else /www/images),
+/state (what happened to each machine: a named volume or a folder of the host),
+/etc/vmlab/authorized_keys (public SSH keys for every machine).
+With another first argument than --help, the container runs that program instead.
+
+Environment variables:
+"""
 
 TEMPLATES = os.path.dirname(os.path.abspath(__file__))
 KEYS = "/run/vmlab/authorized_keys"
 OPERATOR_SOCKET = "/run/operator/api.sock"
 TOKEN = "/run/boot_handler/token"
+NOTICES = "/run/vmlab/notices"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(LABEL + r"(\." + LABEL + r")*")
@@ -45,6 +101,23 @@ ALL4, ALL6 = ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0")
 
 class Refused(Exception):
     pass
+
+
+class Settings(dict):
+    """The environment; only what VARIABLES and FOUND list can be read."""
+
+    def get(self, name, default=""):
+        if name not in [row[0] for row in VARIABLES] and name not in FOUND:
+            raise KeyError(f"{name} is in neither VARIABLES nor FOUND")
+        return super().get(name, default)
+
+
+def help_text():
+    text = HELP
+    for name, absent, what in VARIABLES:
+        text += f"  {name}" + (f"  [{absent}]" if absent else "") + "\n"
+        text += textwrap.fill(what, 96, initial_indent=" " * 6, subsequent_indent=" " * 6) + "\n"
+    return text
 
 
 def cidr(env, name, default, version):
@@ -71,8 +144,16 @@ def cidr(env, name, default, version):
 def dhcp_range(env, lab, host_mode):
     """Returns (first, last), or None when only declared machines get an address: the default on
     a network that was there before, whose other machines are none of ours."""
-    text = env.get("DHCP_RANGE", "")
+    text, name = env.get("DHCP_RANGE"), "DHCP_RANGE"
+    ends = [env.get("DHCP_RANGE_START"), env.get("DHCP_RANGE_END")]
     net = lab.network
+    if any(ends):
+        if text:
+            raise Refused("DHCP_RANGE and DHCP_RANGE_START are both set: unset one of them")
+        if not all(ends):
+            raise Refused("DHCP_RANGE_START and DHCP_RANGE_END belong together: set both, or "
+                          "neither")
+        text, name = ",".join(ends), "DHCP_RANGE_START,DHCP_RANGE_END"
     if text == "static" or (host_mode and not text):
         return None
     if not text:
@@ -86,15 +167,54 @@ def dhcp_range(env, lab, host_mode):
     try:
         first, last = (ipaddress.IPv4Address(part.strip()) for part in re.split("[,-]", text))
     except ValueError:
-        raise Refused(f"DHCP_RANGE={text!r} is no address range: give it as in "
+        raise Refused(f"{name}={text!r} is no address range: give it as in "
                       f"{net.network_address + 100},{net.network_address + 200}, or 'static' to "
                       "serve only declared machines") from None
     if first > last:
-        raise Refused(f"DHCP_RANGE={text}: the first address is above the last")
+        raise Refused(f"{name}={text}: the first address is above the last")
     for ip in first, last:
         if ip not in net or ip in (net.network_address, net.broadcast_address):
-            raise Refused(f"DHCP_RANGE={text}: {ip} is not an address for machines in {net}")
+            raise Refused(f"{name}={text}: {ip} is not an address for machines in {net}")
     return first, last
+
+
+def dhcp_range6(env, lab6):
+    """Returns (first, last). An address below 2^64 is the part after the prefix."""
+    ends = []
+    for name, default in ("DHCP_RANGE_V6_START", "::1:0"), ("DHCP_RANGE_V6_END", "::1:ffff"):
+        text = env.get(name) or default
+        try:
+            ip = ipaddress.IPv6Address(text)
+        except ValueError:
+            raise Refused(f"{name}={text!r} is no IPv6 address: give it in full, or its last 64 "
+                          "bits as in ::64") from None
+        if int(ip) < 1 << 64:
+            ip = lab6.network.network_address + int(ip)
+        if ip not in lab6.network:
+            raise Refused(f"{name}={text} is not an address in {lab6.network}")
+        ends.append(ip)
+    if bool(env.get("DHCP_RANGE_V6_START")) != bool(env.get("DHCP_RANGE_V6_END")):
+        raise Refused("DHCP_RANGE_V6_START and DHCP_RANGE_V6_END belong together: set both, or "
+                      "neither")
+    if ends[0] > ends[1]:
+        raise Refused(f"DHCP_RANGE_V6_START={ends[0]} is above DHCP_RANGE_V6_END={ends[1]}")
+    return ends
+
+
+def router(env, lab, host_mode):
+    """The address machines are told as their router; empty: none."""
+    text = env.get("ROUTER") or ("none" if host_mode else "self")
+    if text in ("none", "self"):
+        return str(lab.ip) if text == "self" else ""
+    try:
+        ip = ipaddress.IPv4Address(text)
+    except ValueError:
+        ip = None
+    if ip is None or ip not in lab.network or ip in (lab.network.network_address,
+                                                     lab.network.broadcast_address):
+        raise Refused(f"ROUTER={text!r} is no address of a machine in {lab.network}: give one, or "
+                      "'self' or 'none'")
+    return str(ip)
 
 
 def listen(env, name, example):
@@ -183,6 +303,7 @@ def operator_hosts(env, operator):
 
 def settings(env):
     """Parses everything; returns a dict of plain strings, safe to write into any template."""
+    env = Settings(env)
     host_mode = bool(env.get("INTERFACE"))
     interface = env.get("INTERFACE") or env.get("LAB_BRIDGE") or "lab0"
     if not NAME.fullmatch(interface):
@@ -193,8 +314,8 @@ def settings(env):
         raise Refused("INTERFACE is set but PROVISIONER_IP is not: give the address of "
                       f"{interface} that machines are to reach the stack at")
     if env.get("PROVISIONER_IP") and not host_mode:
-        raise Refused("PROVISIONER_IP is set but INTERFACE is not: give the interface that carries "
-                      "it, or unset both to have a bridge made")
+        raise Refused("PROVISIONER_IP is set but no interface has it: give the interface that "
+                      "carries it as INTERFACE, or unset both to have a bridge made")
     lab = cidr(env, "LAB_CIDR", "192.168.100.1/24", 4)
 
     default6 = "" if host_mode else "fd56:6d6c:6162::1/64"
@@ -219,6 +340,7 @@ def settings(env):
     base = lab6.network.network_address if lab6 else None
     closed4, closed6 = lab_reach(env)
     gateways = networks(env, "UPLINK_GATEWAYS")
+    span6 = dhcp_range6(env, lab6) if lab6 else None
     return {
         "MODE": "host" if host_mode else "bridge",
         "LAB_IF": interface,
@@ -232,10 +354,14 @@ def settings(env):
         "LAB_IP6": str(lab6.ip) if lab6 else "",
         "LAB_NET6": str(lab6.network) if lab6 else "",
         "LAB_NET6_FIRST": str(base) if lab6 else "",
-        "RANGE6": f"{base + 0x10000},{base + 0x1ffff}" if lab6 else "",
+        "RANGE6": f"{span6[0]},{span6[1]}" if lab6 else "",
+        "VMS_DIR": env.get("VMS_DIR") or "/vms",
+        "IMAGES_ROOT": os.path.dirname(env.get("IMAGES_DIR") or "/srv/images"),
+        "ROUTER": router(env, lab, host_mode),
         "LAB_DOMAIN": domain,
         "LAB_MTU": mtu,
         "OPEN_RANGE": "open" if span else "",
+        "OPEN_RANGE6": "open" if span or env.get("DHCP_RANGE_V6_START") else "",
         "GUEST_ACCESS": guest_access(env),
         "CLOSED4": elements(closed4, "0.0.0.0"),
         "CLOSED6": elements(closed6, "::"),
@@ -288,6 +414,9 @@ def operator_tcp(values):
 
 
 def main(argv):
+    if argv[1:] == ["help"]:
+        print(help_text(), end="")
+        return 0
     try:
         values = settings(os.environ)
     except Refused as e:
@@ -302,10 +431,13 @@ def main(argv):
         if values["OPEN_RANGE"]:
             flags.add("open")
         if "ipv6" in flags:
-            flags.add("ipv6open" if "open" in flags or "bridge" in flags else "ipv6static")
+            flags.add("ipv6open" if values["OPEN_RANGE6"] or "bridge" in flags else "ipv6static")
         if values["LAB_MTU"] not in ("0", "1500"):
             flags.add("mtu")
         values["LAB6"] = f" --lab6 {values['LAB_IP6']}/64" if "ipv6" in flags else ""
+        if values["ROUTER"]:
+            flags.add("router")
+        values["NOTICES"] = "--notices " + NOTICES if "notices" in flags else ""
         values["AUTHORIZED_KEYS"] = "--authorized-keys " + KEYS if "keys" in flags else ""
         values["OPERATOR_SOCKET"] = OPERATOR_SOCKET
         values["OPERATOR_TCP"] = operator_tcp(values)
