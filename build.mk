@@ -171,6 +171,7 @@ VMLAB_SRC := \
 	vmlab/definitions.c \
 	vmlab/doctor.c \
 	vmlab/engine.c \
+	vmlab/engine_error.c \
 	vmlab/events.c \
 	vmlab/follow.c \
 	vmlab/goal.c \
@@ -197,6 +198,9 @@ VMLAB_SRC := \
 	vmlab/interrupt.c \
 	vmlab/keys.c \
 	vmlab/lab.c \
+	vmlab/lab_dir.c \
+	vmlab/lab_find.c \
+	vmlab/lab_name.c \
 	vmlab/ls.c \
 	vmlab/man.c \
 	vmlab/new_cmd.c \
@@ -255,6 +259,7 @@ TESTS := \
 	os_installer/test_report \
 	os_installer/test_unpack \
 	vmlab/test_cli \
+	vmlab/test_engine_error \
 	vmlab/test_image \
 	vmlab/test_power_state \
 	vmlab/test_preflight \

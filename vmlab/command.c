@@ -9,6 +9,11 @@
 #include "atomic_file.h"
 #include "cleanup.h"
 #include "vm_holders.h"
+#include "vmlab/lab_dir.h"
+#include "vmlab/lab_find.h"
+
+/* Longer than anything that changes a lab takes, but for starting very many VMs. */
+#define LOCK_TIMEOUT_MS (10 * 60 * 1000)
 
 int command_fail(const struct err *e)
 {
@@ -81,19 +86,59 @@ int session_open(struct session *s, struct lab *lab, struct err *e)
 	s->lab = lab;
 	int r = engine_find(&s->engine, e);
 	if (r == 0)
-		r = engine_containers(&s->engine, lab->name, &s->containers, e);
-	if (r == 0)
-		r = lab_adopt(lab, &s->containers, e);
+		r = lab_find(lab, &s->engine, &s->containers, e);
 	return r < 0 ? r : api_new(lab->dir, &s->api, e);
 }
 
 int session_refresh(struct session *s, struct err *e)
 {
-	return engine_containers(&s->engine, s->lab->name, &s->containers, e);
+	return engine_containers(&s->engine, "vmlab.lab", s->lab->name, &s->containers, e);
+}
+
+/* This process's words, as they were typed. */
+static void own_words(char *text, size_t size)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/cmdline", "re");
+	size_t n = f ? fread(text, 1, size - 1, f) : 0;
+	size_t name = strnlen(text, n) + 1;
+
+	text[n] = '\0';
+	if (name >= n) {
+		*text = '\0';
+		return;
+	}
+	memmove(text, text + name, n - name + 1);
+	for (size_t i = 0; i + name + 1 < n; i++)
+		if (!text[i])
+			text[i] = ' ';
+}
+
+int session_lock(struct session *s, bool create, struct err *e)
+{
+	char words[200];
+
+	if (!create && s->containers.count == 0 && access(s->lab->dir, F_OK) < 0)
+		return 0;
+	int r = lab_dir_ensure(s->lab, e);
+	if (r < 0)
+		return r;
+	own_words(words, sizeof(words));
+	r = lab_dir_lock(s->lab, words, LOCK_TIMEOUT_MS, stderr, &s->lock, e);
+	if (r != LAB_WAITED)
+		return r;
+	r = session_refresh(s, e);
+	return r < 0 ? r : lab_adopt(s->lab, &s->containers, e);
+}
+
+void session_unlock(struct session *s)
+{
+	cleanup_close(&s->lock);
+	s->lock = -1;
 }
 
 void session_clear(struct session *s)
 {
+	session_unlock(s);
 	api_free(s->api);
 	container_list_clear(&s->containers);
 	engine_clear(&s->engine);
@@ -173,8 +218,8 @@ int definitions_open(struct lab *lab, struct vm_store **store, struct err *e)
 		return r;
 	s.lab = lab;
 	if (engine_find(&s.engine, &ignored) == 0 &&
-	    engine_containers(&s.engine, lab->name, &s.containers, &ignored) == 0 &&
-	    lab_is_served(lab, &s.containers) && lab_adopt(lab, &s.containers, &ignored) == 0 &&
+	    lab_find(lab, &s.engine, &s.containers, &ignored) == 0 &&
+	    lab_is_served(lab, &s.containers) &&
 	    api_new(lab->dir, &s.api, &ignored) < 0)
 		s.api = NULL;
 	return open_again(&s, store, e);

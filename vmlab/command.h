@@ -61,11 +61,12 @@ struct session {
 	struct engine engine;
 	struct container_list containers;
 	struct api *api;
+	int lock; /* -1, or held by session_lock() */
 };
 
 #define SESSION_INIT                                                                               \
 	{                                                                                          \
-		NULL, ENGINE_INIT, CONTAINER_LIST_INIT, NULL                                       \
+		NULL, ENGINE_INIT, CONTAINER_LIST_INIT, NULL, -1                                     \
 	}
 #define _cleanup_session_ __attribute__((cleanup(session_clear)))
 
@@ -73,6 +74,12 @@ must_check int session_open(struct session *s, struct lab *lab, struct err *e);
 /* Looks at the containers again. */
 must_check int session_refresh(struct session *s, struct err *e);
 void session_clear(struct session *s);
+
+/* Keeps other commands from changing the lab, until session_unlock() or session_clear(), after
+ * waiting for one that does. What changes a lab calls this before it looks at anything; `create`
+ * is for commands that may begin a lab. */
+must_check int session_lock(struct session *s, bool create, struct err *e);
+void session_unlock(struct session *s);
 
 /* Reads vms/ once, and judges files that claim the same as the running stack does. */
 must_check int session_open_store(struct session *s, struct vm_store **store, struct err *e);

@@ -157,7 +157,7 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 
 	tell(d, OK, "lab", NULL, "\"%s\" %s", lab->name,
 	    net && net->running ? "is up" : "is not up");
-	if (lab->port == LAB_PORT_NONE || (net && net->running))
+	if (lab->port == LAB_PORT_NONE || lab->port == LAB_PORT_AUTO || (net && net->running))
 		;
 	else if (host_port_free(lab->port))
 		tell(d, OK, "port", NULL, "127.0.0.1:%d is free for the lab's API", lab->port);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "vmlab/engine_error.h"
 
 #define OUTPUT_MAX_BYTES (16 * 1024 * 1024)
 #define QUERY_TIMEOUT_MS 30000
@@ -16,36 +17,11 @@ void engine_clear(struct engine *en)
 	*en = (struct engine)ENGINE_INIT;
 }
 
-/* The engine's complaint as one line: the last line of stderr that says something. */
-static void complaint(char *text, char *buf, size_t size)
-{
-	char *line, *best = NULL, *rest = text;
-
-	while (rest && (line = strsep(&rest, "\n"))) {
-		if (!*line || strncmp(line, "See 'docker", 11) == 0)
-			continue;
-		best = line;
-	}
-	if (!best)
-		best = (char *)"it says nothing";
-	for (;;) {
-		static const char *const prefixes[] = {
-		    "docker: ", "Error response from daemon: ", "Error: "};
-		size_t i = 0, count = sizeof(prefixes) / sizeof(*prefixes);
-		while (i < count && strncmp(best, prefixes[i], strlen(prefixes[i])) != 0)
-			i++;
-		if (i == count)
-			break;
-		best += strlen(prefixes[i]);
-	}
-	snprintf(buf, size, "%s", best);
-}
-
 static int refused(const char *client, struct process_result *r, struct err *e)
 {
 	char why[400];
 
-	complaint(r->err, why, sizeof(why));
+	engine_error_sentence(r->err, why, sizeof(why));
 	if (strstr(why, "permission denied"))
 		return err_set(e, EACCES,
 		    "%s may not talk to the container engine: run vmlab as root (sudo), or join "
@@ -142,7 +118,7 @@ int engine_run(
 		return n;
 	if (r.status != 0) {
 		char why[600];
-		complaint(r.err, why, sizeof(why));
+		engine_error_sentence(r.err, why, sizeof(why));
 		return err_set(e, EIO, "%s %s failed: %s", en->client, args->items[0], why);
 	}
 	if (out)
@@ -226,8 +202,8 @@ int container_list_parse(json_t *doc, struct container_list *list, struct err *e
 	return 0;
 }
 
-int engine_containers(
-    const struct engine *en, const char *lab, struct container_list *list, struct err *e)
+int engine_containers(const struct engine *en, const char *label, const char *value,
+    struct container_list *list, struct err *e)
 {
 	_cleanup_argv_ struct argv ps = ARGV_INIT, inspect = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
@@ -235,7 +211,7 @@ int engine_containers(
 	json_error_t je;
 
 	argv_adds(&ps, "ps", "--all", "--quiet", "--no-trunc", "--filter");
-	argv_addf(&ps, "label=vmlab.lab=%s", lab);
+	argv_addf(&ps, "label=%s=%s", label, value);
 	int n = engine_run(en, &ps, QUERY_TIMEOUT_MS, &ids, e);
 	if (n < 0)
 		return n;
@@ -292,7 +268,7 @@ static int inspect(const struct engine *en, const char *kind, const char *name, 
 		char why[400];
 		if (strcasestr(r.err, "no such"))
 			return ENGINE_ABSENT;
-		complaint(r.err, why, sizeof(why));
+		engine_error_sentence(r.err, why, sizeof(why));
 		return err_set(e, EIO, "%s %s inspect %s failed: %s", en->client, kind, name, why);
 	}
 	r.out[strcspn(r.out, "\n")] = '\0';
@@ -309,6 +285,23 @@ int engine_image_id(const struct engine *en, const char *reference, char **id, s
 int engine_volume_find(const struct engine *en, const char *volume, struct err *e)
 {
 	return inspect(en, "volume", volume, "{{.Name}}", NULL, e);
+}
+
+int engine_volume_label(
+    const struct engine *en, const char *volume, const char *label, char **value, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+
+	*value = NULL;
+	int r = inspect(en, "volume", volume, "{{json .Labels}}", &text, e);
+	if (r != 0)
+		return r;
+	json_t *labels = json_loads(text, JSON_DECODE_ANY, NULL);
+	const char *found = json_string_value(json_object_get(labels, label));
+	*value = found ? strdup(found) : NULL;
+	bool lost = found && !*value;
+	json_decref(labels);
+	return lost ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
 int engine_log_tail(

@@ -58,9 +58,9 @@ struct container_list {
 	}
 #define _cleanup_container_list_ __attribute__((cleanup(container_list_clear)))
 
-/* All containers labelled vmlab.lab=<lab>, running or not. */
-must_check int engine_containers(
-    const struct engine *en, const char *lab, struct container_list *list, struct err *e);
+/* All containers with that label, running or not. */
+must_check int engine_containers(const struct engine *en, const char *label, const char *value,
+    struct container_list *list, struct err *e);
 /* The same from a document of `docker inspect` (consumed): what engine_containers() calls. */
 must_check int container_list_parse(json_t *doc, struct container_list *list, struct err *e);
 void container_list_clear(struct container_list *list);
@@ -89,6 +89,10 @@ must_check int engine_image_id(
 
 /* 0 when the volume exists, or ENGINE_ABSENT. */
 must_check int engine_volume_find(const struct engine *en, const char *volume, struct err *e);
+
+/* A volume's label (caller frees), NULL when it has none; ENGINE_ABSENT when there is no volume. */
+must_check int engine_volume_label(
+    const struct engine *en, const char *volume, const char *label, char **value, struct err *e);
 
 /* The container's last lines of output, both streams (caller frees). */
 must_check int engine_log_tail(

@@ -30,4 +30,7 @@ uint64_t host_free_bytes(const char *path);
 /* True when nobody listens on 127.0.0.1:port. */
 bool host_port_free(int port);
 
+/* A port of 127.0.0.1 on which nobody listens; 0 on failure. */
+int host_find_free_port(void);
+
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "vmlab/lab_name.h"
 
 bool lab_name_valid(const char *name)
 {
@@ -52,8 +53,11 @@ static int port_parse(const char *text, int *port, struct err *e)
 	char *end;
 	long n = strtol(text, &end, 10);
 
-	if (*end || end == text || n < 1 || n > 65535)
-		return err_set(e, EINVAL, "port \"%s\" is not a number from 1 to 65535", text);
+	if (strcmp(text, "auto") == 0)
+		n = LAB_PORT_AUTO;
+	else if (*end || end == text || n < 1 || n > 65535)
+		return err_set(
+		    e, EINVAL, "port \"%s\" is neither auto nor a number from 1 to 65535", text);
 	*port = (int)n;
 	return 0;
 }
@@ -125,6 +129,28 @@ static int init_network(struct lab *lab, struct err *e)
 	return 0;
 }
 
+char *lab_vms_path(const struct lab *lab)
+{
+	return lab->vms_dir ? strdup(lab->vms_dir) : absolute("vms");
+}
+
+static int name_after_folder(struct lab *lab, struct err *e)
+{
+	_cleanup_free_ char *folder = lab_vms_path(lab);
+	char name[LAB_NAME_SIZE] = "";
+
+	if (folder)
+		lab_name_make(folder, false, name);
+	return replace(&lab->name, folder ? strdup(name) : NULL, e);
+}
+
+int lab_rename(struct lab *lab, const char *name, struct err *e)
+{
+	int r = replace(&lab->name, strdup(name), e);
+
+	return r < 0 ? r : init_dir(lab, e);
+}
+
 int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
 {
 	const char *name = given(options->name, "VMLAB_LAB");
@@ -140,12 +166,13 @@ int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
 		    "40 characters",
 		    name);
 	lab->port = LAB_PORT_NONE;
+	lab->name_given = name != NULL;
 	lab->vms_given = vms != NULL;
 	lab->images_given = images != NULL;
 	lab->port_given = port != NULL;
-	r = replace(&lab->name, strdup(name ? name : "vmlab"), e);
-	if (r == 0 && vms)
-		r = replace(&lab->vms_dir, absolute(vms), e);
+	r = vms ? replace(&lab->vms_dir, absolute(vms), e) : 0;
+	if (r == 0)
+		r = name ? replace(&lab->name, strdup(name), e) : name_after_folder(lab, e);
 	if (r == 0 && images)
 		r = replace(&lab->images_dir, absolute(images), e);
 	if (r == 0 && port)
@@ -204,8 +231,8 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 		r = replace(&lab->vms_dir, strdup(value), e);
 	if (r == 0 && !lab->images_given && (value = lab_label(containers, "vmlab.images")))
 		r = replace(&lab->images_dir, strdup(value), e);
-	if (r == 0 && !lab->port_given && (value = lab_label(containers, "vmlab.port")) &&
-	    strcmp(value, "0") != 0)
+	if (r == 0 && (!lab->port_given || lab->port == LAB_PORT_AUTO) &&
+	    (value = lab_label(containers, "vmlab.port")) && strcmp(value, "0") != 0)
 		r = port_parse(value, &lab->port, e);
 	/* Where the socket was made, whatever VMLAB_HOME says by now. */
 	if (r == 0 && (value = lab_label(containers, "vmlab.dir")))
@@ -263,28 +290,10 @@ int lab_check_same(const struct lab *lab, const struct container_list *container
 	if (!vms || !mine || strcmp(vms, mine) == 0)
 		return 0;
 	return err_set(e, EBUSY,
-	    "lab \"%s\" already runs with the definitions in %s, not %s: use another lab "
-	    "(--lab NAME --port PORT), or stop this one first with `vmlab down`",
-	    lab->name, vms, mine);
-}
-
-int lab_ensure_dir(const struct lab *lab, struct err *e)
-{
-	_cleanup_free_ char *copy = strdup(lab->dir);
-
-	if (!copy)
-		return err_set(e, ENOMEM, "out of memory");
-	for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
-		if (slash)
-			*slash = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			return err_errno(e,
-			    "cannot create the lab's own folder %s (set VMLAB_HOME to use another)",
-			    copy);
-		if (!slash)
-			return 0;
-		*slash = '/';
-	}
+	    "lab \"%s\" already runs with the definitions in %s, not %s: leave --lab away (and "
+	    "VMLAB_LAB unset) to work on this folder's own lab, or stop that one first with `vmlab "
+	    "--lab %s down`",
+	    lab->name, vms, mine, lab->name);
 }
 
 bool lab_is_served(const struct lab *lab, const struct container_list *containers)

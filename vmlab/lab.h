@@ -16,6 +16,7 @@
 #include "vmlab/engine.h"
 
 #define LAB_PORT_NONE 0
+#define LAB_PORT_AUTO (-1) /* a free one, until lab_dir_choose_port() has found it */
 #define LAB_DEFAULT_CIDR "192.168.100.1/24"
 #define LAB_CIDR6 "fd56:6d6c:6162::1/64" /* the stack's own default */
 #define LAB_DEFAULT_DOMAIN "pvmlab.local"
@@ -24,7 +25,7 @@
 #define LAB_VM_IMAGE "vmlab_vm:latest"
 
 struct lab {
-	char *name;
+	char *name; /* after its folder, until lab_find() knows better */
 	char *vms_dir;    /* absolute; NULL: not known yet */
 	char *images_dir; /* absolute; NULL: not known yet */
 	char *home;       /* absolute: lab key, known hosts */
@@ -37,7 +38,8 @@ struct lab {
 	struct cidr4 cidr;
 	struct cidr6 cidr6;
 	int port; /* of the API over TCP on 127.0.0.1, or LAB_PORT_NONE */
-	bool vms_given, images_given, port_given, cidr_given, domain_given, reach_given;
+	bool name_given, vms_given, images_given, port_given, cidr_given,
+	    domain_given, reach_given;
 };
 
 #define LAB_INIT                                                                                   \
@@ -53,6 +55,13 @@ struct lab_options {
 must_check int lab_init(struct lab *lab, const struct lab_options *options, struct err *e);
 void lab_clear(struct lab *lab);
 
+/* The absolute path of vms/, as given or as it would be in this folder; caller frees. NULL without
+ * memory. */
+char *lab_vms_path(const struct lab *lab);
+
+/* Another name, and with it another folder of its own. */
+must_check int lab_rename(struct lab *lab, const char *name, struct err *e);
+
 /* Fills what was not given from the labels of the lab's containers, then from the defaults ./vms
  * and the folder `images` beside it. vms_dir stays NULL when there is no such folder. */
 must_check int lab_adopt(struct lab *lab, const struct container_list *containers, struct err *e);
@@ -64,9 +73,6 @@ must_check int lab_need_vms(const struct lab *lab, struct err *e);
  * pull one lab back and forth. */
 must_check int lab_check_same(
     const struct lab *lab, const struct container_list *containers, struct err *e);
-
-/* Makes the lab's own folder where it is missing. */
-must_check int lab_ensure_dir(const struct lab *lab, struct err *e);
 
 /* True when the lab that runs serves this command's vms/. */
 bool lab_is_served(const struct lab *lab, const struct container_list *containers);

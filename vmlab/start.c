@@ -8,6 +8,7 @@
 #include "vmlab/host.h"
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
+#include "vmlab/lab_find.h"
 #include "vmlab/vm_disks.h"
 
 #define RUN_TIMEOUT_MS 120000
@@ -174,6 +175,18 @@ static const char *net_id(const struct start *st)
 	return net ? net->id : "";
 }
 
+/* Before a container that is to be made, so that the volume carries the lab's labels. */
+static int make_volume(struct start *st, const char *role, const char *vm, enum start_action action,
+    struct err *e)
+{
+	_cleanup_free_ char *name = container_name(st->s->lab, role, vm);
+
+	if (action != START_CREATE && action != START_RECREATE)
+		return 0;
+	return name ? lab_make_volume(st->s->lab, &st->s->engine, name, e)
+		    : err_set(e, ENOMEM, "out of memory");
+}
+
 int start_stack(struct start *st, struct err *e)
 {
 	const struct container *stack = container_list_role(&st->s->containers, "stack");
@@ -190,7 +203,9 @@ int start_stack(struct start *st, struct err *e)
 	if (action == START_RECREATE && stack->running)
 		fprintf(st->out, "lab: replaces the stack (newer image or other settings)\n");
 	container_stack_args(st->s->lab, &run);
-	int r = carry_out(st, action, stack, &run, e);
+	int r = make_volume(st, "state", NULL, action, e);
+	if (r == 0)
+		r = carry_out(st, action, stack, &run, e);
 	return r < 0 ? r : session_refresh(st->s, e);
 }
 
@@ -364,6 +379,8 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 		fprintf(st->out, "%s: started again\n", vm->name);
 	else if (*action != START_KEEP)
 		describe(st, vm, options.kvm, why_not);
-	int r = carry_out(st, *action, c, &run, e);
+	int r = make_volume(st, "disk", vm->name, *action, e);
+	if (r == 0)
+		r = carry_out(st, *action, c, &run, e);
 	return r < 0 ? err_wrap(e, "%s", vm->name) : 0;
 }

@@ -49,21 +49,49 @@ static void collect(struct session *s, const char *role, bool running_only, stru
 	}
 }
 
-/* Volumes "<lab>-disk-*" and "<lab>-state": all of the lab's, with or without a container. */
-static int collect_volumes(struct session *s, struct argv *names, struct err *e)
+static int list_volumes(struct session *s, const char *filter, char **out, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
-	_cleanup_free_ char *out = NULL, *state = NULL, *disk = NULL;
 
 	argv_adds(&a, "volume", "ls", "--quiet");
-	if (asprintf(&state, "%s-state", s->lab->name) < 0 ||
+	if (filter)
+		argv_adds(&a, "--filter", filter);
+	return engine_run(&s->engine, &a, 60000, out, e);
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strcspn(p, "\n") == len && memcmp(p, line, len) == 0)
+			return true;
+	return false;
+}
+
+/* All of the lab's, with or without a container: those with its label, and of those without any
+ * lab's label, made by older versions, "<lab>-disk-*" and "<lab>-state". Names alone do not tell:
+ * "a-disk-state" may be the state of lab "a-disk". */
+static int collect_volumes(struct session *s, struct argv *names, struct err *e)
+{
+	_cleanup_free_ char *mine = NULL, *labelled = NULL, *all = NULL, *label = NULL;
+	_cleanup_free_ char *state = NULL, *disk = NULL;
+
+	if (asprintf(&label, "label=vmlab.lab=%s", s->lab->name) < 0 ||
+	    asprintf(&state, "%s-state", s->lab->name) < 0 ||
 	    asprintf(&disk, "%s-disk-", s->lab->name) < 0)
 		return err_set(e, ENOMEM, "out of memory");
-	int r = engine_run(&s->engine, &a, 60000, &out, e);
-	char *rest = out, *line;
-	while (r == 0 && (line = strsep(&rest, "\n")))
-		if (strcmp(line, state) == 0 || strncmp(line, disk, strlen(disk)) == 0)
+	int r = list_volumes(s, label, &mine, e);
+	if (r == 0)
+		r = list_volumes(s, "label=vmlab.lab", &labelled, e);
+	if (r == 0)
+		r = list_volumes(s, NULL, &all, e);
+	char *rest = all, *line;
+	while (r == 0 && (line = strsep(&rest, "\n"))) {
+		bool named = strcmp(line, state) == 0 || strncmp(line, disk, strlen(disk)) == 0;
+		if (*line && (has_line(mine, line) || (named && !has_line(labelled, line))))
 			argv_add(names, line);
+	}
 	return r;
 }
 
@@ -185,6 +213,8 @@ static int down_run(struct lab *lab, int argc, char **argv)
 		count > 0 ? "these VMs" : "all VMs of the lab, and its state,"))
 		return STATUS_FAILED;
 	if (r == 0)
+		r = session_lock(&s, false, &e);
+	if (r == 0)
 		r = count > 0 ? down_some(&s, count, argv + optind, volumes, &e)
 			      : down_all(&s, volumes, &e);
 	return r < 0 ? command_fail(&e) : STATUS_OK;
@@ -215,16 +245,17 @@ const struct command down_command = {
 
 static int rm_one(struct session *s, const char *name, struct err *e)
 {
-	const struct container *c = container_list_vm(&s->containers, name);
 	_cleanup_argv_ struct argv one = ARGV_INIT;
-	int r = 0;
+	int r = session_lock(s, false, e);
+	const struct container *c = container_list_vm(&s->containers, name);
 
-	if (c) {
+	if (r == 0 && c) {
 		argv_add(&one, c->name);
 		r = remove_named(s, "container", &one, e);
 	}
 	if (r == 0)
 		r = remove_disk(s, name, e);
+	session_unlock(s);
 	if (r == 0)
 		printf("%s: container and disk are gone; its definition stays\n", name);
 	return r;
@@ -284,12 +315,15 @@ struct reinstall {
 static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 {
 	struct session *s = &ri->session;
-	const struct container *c = container_list_vm(&s->containers, name);
 	_cleanup_argv_ struct argv restart = ARGV_INIT;
 	char path[128];
 
+	int r = session_lock(s, false, e);
+	if (r < 0)
+		return r;
+	const struct container *c = container_list_vm(&s->containers, name);
 	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", name);
-	int r = api_post(s->api, path, NULL, e);
+	r = api_post(s->api, path, NULL, e);
 	if (r < 0)
 		return r;
 	keys_forget_host(s->lab, name);
@@ -360,6 +394,7 @@ static int reinstall_run(struct lab *lab, int argc, char **argv)
 			break;
 		}
 		r = reinstall_one(&ri, argv[optind + i], &e);
+		session_unlock(&ri.session);
 	}
 	if (r < 0)
 		status = command_fail(&e);

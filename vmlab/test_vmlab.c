@@ -21,6 +21,7 @@
 #include "vmlab/host.h"
 #include "vmlab/human.h"
 #include "vmlab/keys.h"
+#include "vmlab/lab_name.h"
 #include "vmlab/problems.h"
 #include "vmlab/progress.h"
 #include "vmlab/ssh.h"
@@ -380,7 +381,8 @@ static void test_container_list(void **state)
 
 static void test_lab_names(void **state)
 {
-	struct lab_options bad[] = {{.name = "../x"}, {.name = "A"}, {.port = "0"}, {.port = "7x"}};
+	struct lab_options bad[] = {{.name = "../x"}, {.name = "A"}, {.port = "0"}, {.port = "7x"},
+	    {.port = "automatic"}};
 
 	(void)state;
 	setenv("VMLAB_HOME", "/h", 1);
@@ -391,6 +393,42 @@ static void test_lab_names(void **state)
 		assert_true(*e.msg);
 		lab_clear(&lab);
 	}
+}
+
+static void test_lab_default_names(void **state)
+{
+	static const struct {
+		const char *vms, *name;
+	} cases[] = {
+	    {"/home/me/web/vms", "vmlab-web"},
+	    {"/home/me/web/definitions", "vmlab-web"},
+	    {"/home/me/My Lab (2)/vms", "vmlab-my-lab-2"},
+	    {"/srv/vmlab/vms", "vmlab"},
+	    {"/srv/vmlab-two/vms", "vmlab-two"},
+	    {"/srv/vmlab2/vms", "vmlab-vmlab2"},
+	    {"/vms", "vmlab-lab"},
+	    {"/srv/---/vms", "vmlab-lab"},
+	    {"/srv/\xd0\xbb\xd0\xb0\xd0\xb1/vms", "vmlab-lab"},
+	    {"/srv/a__b/vms", "vmlab-a-b"},
+	    {"/srv/-a-/vms", "vmlab-a"},
+	    {"/srv/an-extraordinarily-long-name-of-a-folder/vms",
+		"vmlab-an-extraordinarily-long-nam"},
+	};
+	char name[LAB_NAME_SIZE], other[LAB_NAME_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		lab_name_make(cases[i].vms, false, name);
+		assert_string_equal(name, cases[i].name);
+		assert_true(lab_name_valid(name));
+		lab_name_make(cases[i].vms, true, other);
+		assert_true(lab_name_valid(other));
+		assert_int_equal(strlen(other), strlen(name) + 7);
+		assert_memory_equal(other, name, strlen(name));
+	}
+	lab_name_make("/a/web/vms", true, name);
+	lab_name_make("/b/web/vms", true, other);
+	assert_string_not_equal(name, other);
 }
 
 /* ---- goals ----------------------------------------------------------------------------------- */
@@ -947,6 +985,7 @@ int main(void)
 	    cmocka_unit_test(test_start_decide),
 	    cmocka_unit_test(test_container_list),
 	    cmocka_unit_test(test_lab_names),
+	    cmocka_unit_test(test_lab_default_names),
 	    cmocka_unit_test(test_goals),
 	    cmocka_unit_test(test_judge),
 	    cmocka_unit_test(test_progress_event),

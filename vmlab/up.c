@@ -12,6 +12,8 @@
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
 #include "vmlab/keys.h"
+#include "vmlab/lab_dir.h"
+#include "vmlab/lab_find.h"
 #include "vmlab/power_state.h"
 #include "vmlab/preflight.h"
 #include "vmlab/problems.h"
@@ -159,7 +161,15 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 	/* The engine would create a missing folder too, but as root and without a word. */
 	if (readable_mkdir(lab->images_dir, e) < 0)
 		return -e->code;
-	r = lab_ensure_dir(lab, e);
+	r = 0;
+	if (lab_older_one_left(lab, &up->session.engine, &up->session.containers))
+		fprintf(up->out,
+		    "lab: this one is new and called \"%s\"; an older version called every lab "
+		    "\"vmlab\": if the disks you want are that one's, `vmlab down`, then `vmlab --lab "
+		    "vmlab up`\n",
+		    lab->name);
+	if (lab->port == LAB_PORT_AUTO)
+		r = lab_dir_choose_port(lab, e);
 	if (r == 0)
 		r = keys_ensure(lab, &created, e);
 	if (r == 0)
@@ -418,7 +428,7 @@ static int parse(struct up *up, int argc, char **argv)
 
 static int run(struct lab *lab, int argc, char **argv)
 {
-	struct up up = {.timeout_ms = 30 * 60 * 1000};
+	struct up up = {.session = SESSION_INIT, .timeout_ms = 30 * 60 * 1000};
 	struct err e = ERR_INIT;
 
 	up.start.vm_options = (struct container_vm_options){
@@ -432,11 +442,14 @@ static int run(struct lab *lab, int argc, char **argv)
 	up.start.out = up.out;
 	int r = session_open(&up.session, lab, &e);
 	if (r == 0)
+		r = session_lock(&up.session, true, &e);
+	if (r == 0)
 		r = prepare(&up, argc - optind, argv + optind, &e);
 	/* From here on there is something that goes on without us. */
 	interrupt_install();
 	if (r == 0)
 		r = bring_up_all(&up, &e);
+	session_unlock(&up.session);
 	if (r < 0)
 		status = interrupt_pending() ? interrupted() : command_fail(&e);
 	else

@@ -1,0 +1,27 @@
+/* lab_find.h - finds the lab a command is about, and its containers.
+ *
+ * A lab belongs to the folder that holds its vms/: the labels of its containers and of its volumes
+ * name it. Without --lab or VMLAB_LAB a command works on the lab of the folder it is in, whatever
+ * that lab is called, and never on another folder's.
+ */
+#ifndef VMLAB_LAB_FIND_H
+#define VMLAB_LAB_FIND_H
+
+#include "err.h"
+#include "vmlab/engine.h"
+#include "vmlab/lab.h"
+
+/* Settles the lab's name and lists its containers; then lab_adopt(). */
+must_check int lab_find(
+    struct lab *lab, const struct engine *en, struct container_list *containers, struct err *e);
+
+/* Makes the volume with the lab's labels, unless it is there. */
+must_check int lab_make_volume(
+    const struct lab *lab, const struct engine *en, const char *volume, struct err *e);
+
+/* True when an older version, which called every lab "vmlab", has left disks that this folder's
+ * new lab will not see. */
+bool lab_older_one_left(const struct lab *lab, const struct engine *en,
+    const struct container_list *containers);
+
+#endif
