@@ -32,6 +32,8 @@ install: vmlab
 	@install -D -m 0644 vmlab/completion/vmlab.bash $(SHARE)/bash-completion/completions/vmlab
 	@install -D -m 0644 vmlab/completion/_vmlab $(SHARE)/zsh/site-functions/_vmlab
 	@install -D -m 0644 vmlab/completion/vmlab.fish $(SHARE)/fish/vendor_completions.d/vmlab.fish
+	@install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	@sed 's,@BINDIR@,$(PREFIX)/bin,' vmlab/vmlab.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/vmlab.service
 	@install -d $(SHARE)/man/man1
 	@for page in $$(build/$(ARCH)/release/vmlab/vmlab __man); do \
 		build/$(ARCH)/release/vmlab/vmlab __man $$page >$(SHARE)/man/man1/$$page.1 || exit 1; done

@@ -211,6 +211,7 @@ VMLAB_SRC := \
 	vmlab/problems.c \
 	vmlab/process.c \
 	vmlab/progress.c \
+	vmlab/resume.c \
 	vmlab/readable.c \
 	vmlab/ssh.c \
 	vmlab/stages.c \

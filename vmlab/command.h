@@ -34,7 +34,7 @@ struct command {
 
 extern const struct command doctor_command, new_command, validate_command, image_command,
     up_command, down_command, ls_command, logs_command, console_command, ssh_command, wait_command,
-    reinstall_command, rm_command, plan_command, schema_command, reference_command,
+    reinstall_command, rm_command, resume_command, plan_command, schema_command, reference_command,
     events_command, start_command, restart_command, help_command;
 
 /* Prints "vmlab: <message>" to stderr; returns STATUS_FAILED. */

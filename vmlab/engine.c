@@ -211,7 +211,7 @@ int engine_containers(const struct engine *en, const char *label, const char *va
 	json_error_t je;
 
 	argv_adds(&ps, "ps", "--all", "--quiet", "--no-trunc", "--filter");
-	argv_addf(&ps, "label=%s=%s", label, value);
+	argv_addf(&ps, "label=%s%s%s", label, value ? "=" : "", value ? value : "");
 	int n = engine_run(en, &ps, QUERY_TIMEOUT_MS, &ids, e);
 	if (n < 0)
 		return n;

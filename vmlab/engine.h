@@ -58,7 +58,7 @@ struct container_list {
 	}
 #define _cleanup_container_list_ __attribute__((cleanup(container_list_clear)))
 
-/* All containers with that label, running or not. */
+/* All containers with that label, running or not; with any value of it when `value` is NULL. */
 must_check int engine_containers(const struct engine *en, const char *label, const char *value,
     struct container_list *list, struct err *e);
 /* The same from a document of `docker inspect` (consumed): what engine_containers() calls. */

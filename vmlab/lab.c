@@ -224,6 +224,7 @@ static bool is_folder(const char *path)
 
 static int adopt_labels(struct lab *lab, const struct container_list *containers, struct err *e)
 {
+	const struct container *net = container_list_role(containers, "net");
 	const char *value;
 	int r = 0;
 
@@ -231,7 +232,8 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 		r = replace(&lab->vms_dir, strdup(value), e);
 	if (r == 0 && !lab->images_given && (value = lab_label(containers, "vmlab.images")))
 		r = replace(&lab->images_dir, strdup(value), e);
-	if (r == 0 && (!lab->port_given || lab->port == LAB_PORT_AUTO) &&
+	/* "auto" is content with the port that a running lab has. */
+	if (r == 0 && (!lab->port_given || (lab->port == LAB_PORT_AUTO && net && net->running)) &&
 	    (value = lab_label(containers, "vmlab.port")) && strcmp(value, "0") != 0)
 		r = port_parse(value, &lab->port, e);
 	/* Where the socket was made, whatever VMLAB_HOME says by now. */

@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &logs_command,
     &reinstall_command,
     &down_command,
+    &resume_command,
     &rm_command,
     &schema_command,
     &reference_command,

@@ -86,9 +86,36 @@ static int stop_container(struct start *st, const char *name, struct err *e)
 	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
 }
 
-/* Does what was decided: `run` holds the arguments of a new container. */
+static int port_taken(const struct start *st, int r, struct err *e)
+{
+	if (r == 0 ||
+	    (!strstr(e->msg, "already allocated") && !strstr(e->msg, "address already in use")))
+		return r;
+	return err_set(e, EADDRINUSE,
+	    "port %d on 127.0.0.1 is taken by another program: choose another with --port or "
+	    "VMLAB_PORT, or --port auto for a free one",
+	    st->s->lab->port);
+}
+
+/* `run` leaves what it has made when it cannot start it: the next `up` would only try that again,
+ * with the same settings. Nothing that has ever run is removed. */
+static void remove_unstarted(struct start *st, const char *name)
+{
+	_cleanup_container_list_ struct container_list list = CONTAINER_LIST_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!name || engine_containers(&st->s->engine, "vmlab.lab", st->s->lab->name, &list, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		if (strcmp(list.items[i].name, name) == 0 &&
+		    strcmp(list.items[i].status, "created") == 0 &&
+		    remove_container(st, name, &ignored) < 0)
+			return;
+}
+
+/* Does what was decided: `run` holds the arguments of a new container called `name`. */
 static int carry_out(struct start *st, enum start_action action, const struct container *c,
-    const struct argv *run, struct err *e)
+    const char *name, const struct argv *run, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	int r = 0;
@@ -99,7 +126,7 @@ static int carry_out(struct start *st, enum start_action action, const struct co
 		return 0;
 	case START_START:
 		argv_adds(&a, "start", c->name);
-		return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
+		return port_taken(st, engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e), e);
 	case START_RECREATE:
 		if (c->running)
 			r = stop_container(st, c->name, e);
@@ -112,13 +139,9 @@ static int carry_out(struct start *st, enum start_action action, const struct co
 		break;
 	}
 	r = engine_run(&st->s->engine, run, RUN_TIMEOUT_MS, NULL, e);
-	if (r < 0 &&
-	    (strstr(e->msg, "already allocated") || strstr(e->msg, "address already in use")))
-		return err_set(e, EADDRINUSE,
-		    "port %d on 127.0.0.1 is taken by another program: choose another with --port "
-		    "or VMLAB_PORT",
-		    st->s->lab->port);
-	return r;
+	if (r < 0)
+		remove_unstarted(st, name);
+	return port_taken(st, r, e);
 }
 
 /* The network namespace is new: whoever still runs in the old one has lost the lab. */
@@ -142,6 +165,7 @@ int start_network(struct start *st, struct err *e)
 	const struct container *net = container_list_role(&st->s->containers, "net");
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_net_spec(lab);
+	_cleanup_free_ char *name = container_name(lab, "net", NULL);
 
 	if (!spec)
 		return err_set(e, ENOMEM, "out of memory");
@@ -155,7 +179,7 @@ int start_network(struct start *st, struct err *e)
 		    "lab \"%s\" runs with other settings (%s): `vmlab down` first", lab->name,
 		    net->spec);
 	container_net_args(lab, host_has_ipv6(), &run);
-	int r = carry_out(st, action, net, &run, e);
+	int r = carry_out(st, action, net, name, &run, e);
 	if (r < 0)
 		return r;
 	r = session_refresh(st->s, e);
@@ -192,6 +216,7 @@ int start_stack(struct start *st, struct err *e)
 	const struct container *stack = container_list_role(&st->s->containers, "stack");
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_stack_spec(st->s->lab);
+	_cleanup_free_ char *name = container_name(st->s->lab, "stack", NULL);
 
 	if (!spec)
 		return err_set(e, ENOMEM, "out of memory");
@@ -205,7 +230,7 @@ int start_stack(struct start *st, struct err *e)
 	container_stack_args(st->s->lab, &run);
 	int r = make_volume(st, "state", NULL, action, e);
 	if (r == 0)
-		r = carry_out(st, action, stack, &run, e);
+		r = carry_out(st, action, stack, name, &run, e);
 	return r < 0 ? r : session_refresh(st->s, e);
 }
 
@@ -358,6 +383,7 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 	struct container_vm_options options = st->vm_options;
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_vm_spec(st->s->lab, vm);
+	_cleanup_free_ char *name = container_name(st->s->lab, "vm", vm->name);
 	const char *why_not = NULL;
 
 	if (!spec)
@@ -381,6 +407,6 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 		describe(st, vm, options.kvm, why_not);
 	int r = make_volume(st, "disk", vm->name, *action, e);
 	if (r == 0)
-		r = carry_out(st, *action, c, &run, e);
+		r = carry_out(st, *action, c, name, &run, e);
 	return r < 0 ? err_wrap(e, "%s", vm->name) : 0;
 }

@@ -24,6 +24,7 @@
 #include "vmlab/lab_name.h"
 #include "vmlab/problems.h"
 #include "vmlab/progress.h"
+#include "vmlab/resume.h"
 #include "vmlab/ssh.h"
 #include "vmlab/start.h"
 #include "vmlab/table.h"
@@ -393,6 +394,29 @@ static void test_lab_names(void **state)
 		assert_true(*e.msg);
 		lab_clear(&lab);
 	}
+}
+
+static void test_was_running(void **state)
+{
+	static const struct {
+		struct container c;
+		const char *saved;
+		bool was;
+	} cases[] = {
+	    {{.id = "aa11", .status = "exited", .exit_code = 255}, NULL, true},
+	    {{.id = "aa11", .status = "exited", .exit_code = 0}, NULL, false},
+	    {{.id = "aa11", .status = "exited", .exit_code = 137}, "", false},
+	    {{.id = "aa11", .status = "exited", .exit_code = 0}, "bb22\naa11\n", true},
+	    {{.id = "aa11", .status = "exited", .exit_code = 0}, "bb22\n", false},
+	    {{.id = "", .status = "exited", .exit_code = 0}, "bb22\n", false},
+	    {{.id = "aa11", .status = "created", .exit_code = 255}, NULL, false},
+	    {{.id = "aa11", .status = "running", .running = true}, "aa11\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (resume_was_running(&cases[i].c, cases[i].saved) != cases[i].was)
+			fail_msg("case %zu", i);
 }
 
 static void test_lab_default_names(void **state)
@@ -986,6 +1010,7 @@ int main(void)
 	    cmocka_unit_test(test_container_list),
 	    cmocka_unit_test(test_lab_names),
 	    cmocka_unit_test(test_lab_default_names),
+	    cmocka_unit_test(test_was_running),
 	    cmocka_unit_test(test_goals),
 	    cmocka_unit_test(test_judge),
 	    cmocka_unit_test(test_progress_event),
