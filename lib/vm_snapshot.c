@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hash_table.h"
+#include "text.h"
 
 struct vm_snapshot {
 	atomic_uint refs;
@@ -70,6 +71,7 @@ struct vm_problem_node *vm_problem_new(
 	    .text = memcpy(strings + file_size, text, text_size),
 	    .serving_last_good = serving_last_good,
 	    .warning = warning};
+	text_clean_string(p->problem.text, ""); /* it may quote the file */
 	return p;
 }
 

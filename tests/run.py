@@ -65,6 +65,8 @@ SUITES = [
     ("initrd", lambda: shell("initrd_boot.sh"), "script", 600, "the initrd started in a VM"),
     ("cli", lambda: python("test_cli.py"), "suite", 300, "manual pages and completion, by those who read them"),
     ("stack", lambda: python("test_stack.py"), "suite", 900, "the built image answering real clients"),
+    ("closed", lambda: python("test_closed.py"), "suite", 400,
+        "what a lab refuses to guests, to other containers, to a network it is a guest on"),
     ("operator", lambda: python("test_operator.py"), "suite", 300, "who reaches the operator's API, and who does not"),
     ("addresses", lambda: python("test_addresses.py"), "suite", 600,
         "leases, names and identities: who gets which address"),
