@@ -147,6 +147,7 @@ OS_INSTALLER_SRC := \
 	os_installer/journal.c \
 	os_installer/kexec.c \
 	os_installer/manifest.c \
+	os_installer/marker.c \
 	os_installer/mounts.c \
 	os_installer/nvram.c \
 	os_installer/partition_table.c \
@@ -256,6 +257,7 @@ TESTS := \
 	os_installer/test_disk_image \
 	os_installer/test_emit \
 	os_installer/test_fetch \
+	os_installer/test_marker \
 	os_installer/test_progress \
 	os_installer/test_report \
 	os_installer/test_unpack \

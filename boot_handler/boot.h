@@ -28,6 +28,7 @@ struct boot_memory {
 	bool local;
 	bool reinstall;
 	unsigned attempt;
+	bool ordered; /* this install was ordered: what is installed may go */
 };
 
 /* `vm` NULL: unknown machine. `has_image`: the image of vm's distro and arch is complete. */

@@ -40,7 +40,7 @@ static void put_from_doc(json_t *config, const struct vm *vm)
 	json_decref(doc);
 }
 
-int config_build(const struct vm *vm, const struct mac *nic, bool noreboot,
+int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory memory, bool noreboot,
     const struct image *image, const struct boot_urls *urls, json_t **out, struct err *e)
 {
 	enum vm_after after = vm->after_install;
@@ -48,7 +48,7 @@ int config_build(const struct vm *vm, const struct mac *nic, bool noreboot,
 
 	if (noreboot && (after == VM_AFTER_REBOOT || after == VM_AFTER_KEXEC))
 		after = VM_AFTER_SHELL;
-	json_t *config = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:O}",
+	json_t *config = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:O, s:i, s:b}",
 	    "format", 1,
 	    "name", vm->name,
 	    "hostname", vm->hostname,
@@ -59,7 +59,9 @@ int config_build(const struct vm *vm, const struct mac *nic, bool noreboot,
 	    "reboot_on_success", after == VM_AFTER_REBOOT || after == VM_AFTER_KEXEC,
 	    "after_install", vm_after_name(after),
 	    "kernel_version", image->kernel_version,
-	    "rootfs", image->rootfs);
+	    "rootfs", image->rootfs,
+	    "attempt", (int)memory.attempt,
+	    "reinstall", memory.ordered || memory.reinstall);
 	if (!config)
 		return err_set(e, ENOMEM, "the installer's configuration cannot be built");
 	put_urls(config, vm, image, urls);

@@ -31,6 +31,7 @@ static const char *const migrations[] = {
     "ALTER TABLE machine ADD COLUMN seen_ip6 TEXT;",
     "ALTER TABLE machine ADD COLUMN nic TEXT;",
     "ALTER TABLE event ADD COLUMN source TEXT;",
+    "ALTER TABLE machine ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

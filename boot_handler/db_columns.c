@@ -43,6 +43,7 @@ static const struct column of_machine[] = {
     MACHINE(state, COLUMN_STATE),
     MACHINE(local, COLUMN_BOOL),
     MACHINE(reinstall, COLUMN_BOOL),
+    MACHINE(ordered, COLUMN_BOOL),
     MACHINE(attempt, COLUMN_UNSIGNED),
     MACHINE(phase, COLUMN_PHASE),
     MACHINE(bytes, COLUMN_INT64),

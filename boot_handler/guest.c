@@ -210,7 +210,7 @@ static int build_config(struct services *services, const struct server_request *
 		return -EBUSY; /* the machine is known: 409, it may ask again */
 	state_nic(services->state, &vm->mac, &nic);
 	if (r == 0)
-		r = config_build(vm, &nic, vm_snapshot_noreboot(snapshot, vm), image,
+		r = config_build(vm, &nic, state_boot_memory(services->state, &vm->mac), vm_snapshot_noreboot(snapshot, vm), image,
 		    &services->urls, out, e);
 	image_free(image);
 	return r;

@@ -38,6 +38,7 @@ enum event_kind { EVENT_DHCP, EVENT_IPXE, EVENT_PHASE, EVENT_STATE, EVENT_LEASE,
 	EVENT_REFUSED };
 
 #define MACHINE_NAME_SIZE 64
+#define MACHINE_ATTEMPT_MAX (1 << 24) /* what a machine may say of itself */
 #define MACHINE_TEXT_SIZE 1024 /* as long as the installer's; reason and hint of a failure */
 #define MACHINE_KEY_SIZE 1536 /* one SSH public key: an 8192-bit RSA key fits */
 #define MACHINE_KEYS_MAX 3
@@ -49,6 +50,7 @@ struct machine_row {
 	enum machine_state state;
 	bool local;     /* the operator said: boot from disk */
 	bool reinstall; /* the operator said: install at the next PXE boot */
+	bool ordered;   /* the install that is going on was ordered so */
 	unsigned attempt;
 	enum machine_phase phase;
 	uint64_t bytes;

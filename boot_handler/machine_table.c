@@ -11,7 +11,7 @@
 static uint64_t hot_pack(struct boot_memory m)
 {
 	return (uint64_t)m.state | (uint64_t)m.local << 4 | (uint64_t)m.reinstall << 5 |
-	       (uint64_t)m.attempt << 8;
+	       (uint64_t)m.ordered << 6 | (uint64_t)m.attempt << 8;
 }
 
 static struct boot_memory hot_unpack(uint64_t hot)
@@ -20,6 +20,7 @@ static struct boot_memory hot_unpack(uint64_t hot)
 	    .state = (enum machine_state)(hot & 15),
 	    .local = hot & 16,
 	    .reinstall = hot & 32,
+	    .ordered = hot & 64,
 	    .attempt = (unsigned)(hot >> 8),
 	};
 }

@@ -94,7 +94,7 @@ int outlook_limits_parse(const char *text, struct outlook_limits *out, struct er
 static bool waits(const struct outlook_facts *f, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
-	struct boot_memory memory = {row->state, row->local, row->reinstall, row->attempt};
+	struct boot_memory memory = {row->state, row->local, row->reinstall, row->attempt, row->ordered};
 	const char *arch = vm_arch_name(f->vm->arch), *distro = f->vm->distro;
 
 	if (row->state != MACHINE_DECLARED && row->state != MACHINE_BOOTING)

@@ -121,6 +121,11 @@ int report_parse(const char *body, size_t len, struct report *out, struct err *e
 	    get_count(json, "rate_bytes_per_s", &out->rate_bytes_per_s, e) < 0 ||
 	    get_eta(json, &out->eta_s, e) < 0)
 		return -EINVAL;
+	uint64_t attempt = 0;
+	if (get_count(json, "attempt", &attempt, e) < 0)
+		return -EINVAL;
+	out->attempt = attempt < MACHINE_ATTEMPT_MAX ? (unsigned)attempt : 0;
+	out->already = json_is_true(json_object_get(json, "already_installed"));
 	if (get_text(json, "message", false, &text, e) < 0)
 		return -EINVAL;
 	text_copy_clean(text, out->message, sizeof(out->message));

@@ -22,6 +22,8 @@ struct report {
 	uint64_t total_bytes;
 	uint64_t rate_bytes_per_s;
 	int64_t eta_s; /* -1: not said */
+	bool already;     /* nothing was installed: the disk says that it is, by install `attempt` */
+	unsigned attempt; /* 0: not said */
 	char message[MACHINE_TEXT_SIZE];
 	char hint[MACHINE_TEXT_SIZE];
 	char *log; /* NULL, or the last lines, newline separated; freed by report_clear() */

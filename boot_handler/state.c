@@ -55,6 +55,7 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->state = memory.state;
 	row->local = memory.local;
 	row->reinstall = memory.reinstall;
+	row->ordered = memory.ordered;
 	row->attempt = memory.attempt;
 	row->phase = m->phase;
 	row->bytes = m->bytes;
@@ -89,6 +90,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 	machine_set_memory(m, (struct boot_memory){.state = row->state,
 			  .local = row->local,
 			  .reinstall = row->reinstall,
+			  .ordered = row->ordered,
 			  .attempt = row->attempt});
 	m->phase = row->phase;
 	m->bytes = row->bytes;
@@ -277,6 +279,7 @@ unsigned state_booted(
 	}
 	if (starts) {
 		memory.state = MACHINE_BOOTING;
+		memory.ordered = memory.ordered || memory.reinstall;
 		memory.reinstall = false;
 		memory.local = false;
 		memory.attempt++;
@@ -405,6 +408,11 @@ static int take_report(struct state *s, struct machine *m, struct report *r, int
 		memory.state = MACHINE_FAILED;
 	else if (r->phase == PHASE_REPORT && r->status == REPORT_DONE)
 		memory.state = MACHINE_INSTALLED;
+	if (memory.state == MACHINE_INSTALLED) {
+		memory.ordered = false;
+		if (r->already && r->attempt > memory.attempt)
+			memory.attempt = r->attempt;
+	}
 
 	take_progress(s, m, r, now);
 	if (r->log)
@@ -417,6 +425,9 @@ static int take_report(struct state *s, struct machine *m, struct report *r, int
 		log_warn("install failed vm=%s phase=%s reason=%s", m->name,
 		    machine_phase_name(r->phase), r->message);
 	} else if (memory.state == MACHINE_INSTALLED) {
+		if (r->already)
+			log_info("its disk says it is installed already vm=%s attempt=%u", m->name,
+			    memory.attempt);
 		forget_progress(m);
 	}
 	if (memory.state != before)
@@ -496,6 +507,7 @@ void state_local(struct state *s, const struct mac *mac, const char *name)
 		return;
 	struct boot_memory memory = machine_memory(m);
 	memory.reinstall = false;
+	memory.ordered = false;
 	memory.local = true;
 	record(s, m, EVENT_ACTION, "local", now);
 	change_state(s, m, memory, now);

@@ -74,7 +74,7 @@ static void decisions(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		const struct row *row = &table[i];
-		struct boot_memory memory = {row->state, row->local, row->reinstall, 1};
+		struct boot_memory memory = {row->state, row->local, row->reinstall, 1, false};
 		char json[300];
 
 		snprintf(json, sizeof(json), "{" ID "%s}", row->fields);

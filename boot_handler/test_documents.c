@@ -77,6 +77,8 @@ static const char *text_at(const json_t *json, const char *key)
 	return text ? text : "(none)";
 }
 
+static const struct boot_memory memory = {.attempt = 3, .ordered = true};
+
 static json_t *config(const char *definition, bool noreboot)
 {
 	static const struct boot_urls urls = {"http://h", "/initrds"};
@@ -86,7 +88,7 @@ static json_t *config(const char *definition, bool noreboot)
 	struct vm *vm = parse(definition);
 
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, &vm->mac, noreboot, image, &urls, &json, &e), 0);
+	assert_int_equal(config_build(vm, &vm->mac, memory, noreboot, image, &urls, &json, &e), 0);
 	image_free(image);
 	vm_free(vm);
 	return json;
@@ -105,6 +107,8 @@ static void configs(void **state)
 	assert_string_equal(text_at(c, "report_url"), "http://h/report/52:54:00:00:00:11");
 	assert_string_equal(text_at(c, "arch"), "x86_64");
 	assert_string_equal(text_at(c, "after_install"), "reboot");
+	assert_int_equal(json_integer_value(json_object_get(c, "attempt")), 3);
+	assert_true(json_is_true(json_object_get(c, "reinstall")));
 	assert_true(json_is_true(json_object_get(c, "reboot_on_success")));
 	assert_string_equal(text_at(json_object_get(c, "rootfs"), "sha256"), SHA);
 	assert_null(json_object_get(c, "kernel_args"));
@@ -173,7 +177,7 @@ static void other_card(void **state)
 
 	(void)state;
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, &nic, false, image, &urls, &json, &e), 0);
+	assert_int_equal(config_build(vm, &nic, (struct boot_memory){.attempt = 1}, false, image, &urls, &json, &e), 0);
 	assert_string_equal(text_at(json, "mac"), "02:00:00:00:00:09");
 	assert_string_equal(text_at(json, "report_url"), "http://h/report/52:54:00:00:00:11");
 	assert_int_equal(cloudinit_document(&c, ROUTE_NETWORK_CONFIG, &text, &e), 0);

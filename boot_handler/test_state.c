@@ -190,12 +190,37 @@ static void orders(void **state)
 	assert_true(state_boot_memory(f->s, &mac).reinstall);
 	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 2);
 	assert_false(state_boot_memory(f->s, &mac).reinstall);
+	/* It stays an order until it is carried out, however often it is begun. */
+	assert_true(state_boot_memory(f->s, &mac).ordered);
+	assert_int_equal(report(f->s, PHASE_PLAN, REPORT_RUNNING), 0);
+	reopen(f);
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 3);
+	assert_true(state_boot_memory(f->s, &mac).ordered);
+	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
+	assert_false(state_boot_memory(f->s, &mac).ordered);
 	state_local(f->s, &mac, "web1");
 	assert_true(state_boot_memory(f->s, &mac).local);
 	state_reinstall(f->s, &mac, "web1");
 	assert_false(state_boot_memory(f->s, &mac).local);
 	state_local(f->s, &mac, "web1");
 	assert_false(state_boot_memory(f->s, &mac).reinstall);
+}
+
+/* The state file is new, the machine is not. */
+static void its_disk_says_that_it_is_installed(void **state)
+{
+	struct fixture *f = *state;
+	struct report done = {.phase = PHASE_REPORT, .status = REPORT_DONE, .eta_s = -1,
+	    .already = true, .attempt = 5};
+
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 1);
+	assert_false(state_boot_memory(f->s, &mac).ordered);
+	assert_int_equal(state_reported(f->s, &mac, "web1", &done), STATE_IMPORTANT);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+	assert_int_equal(row_of(f->s).attempt, 5);
+	state_reinstall(f->s, &mac, "web1");
+	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 6);
+	assert_true(state_boot_memory(f->s, &mac).ordered);
 }
 
 static void addresses(void **state)
@@ -499,6 +524,7 @@ int main(void)
 	    TEST(way_of_an_install),
 	    TEST(interrupted_and_failed),
 	    TEST(orders),
+	    TEST(its_disk_says_that_it_is_installed),
 	    TEST(addresses),
 	    TEST(seen_addresses),
 	    TEST(other_cards),

@@ -63,6 +63,13 @@ static bool valid_kernel_args(const char *s)
 	return true;
 }
 
+static bool valid_mac(const char *s)
+{
+	struct mac mac;
+
+	return mac_parse(s, strlen(s), &mac, NULL) == 0;
+}
+
 static bool valid_any(const char *s)
 {
 	(void)s;
@@ -216,6 +223,24 @@ static int set_hooks(struct config *c, const json_t *v, struct err *e)
 	return 0;
 }
 
+static int set_attempt(struct config *c, const json_t *v, struct err *e)
+{
+	json_int_t n = json_integer_value(v);
+
+	if (!json_is_integer(v) || n < 0 || n > INT32_MAX)
+		return err_set(e, EINVAL, "attempt is not a number of installs");
+	c->attempt = (unsigned)n;
+	return 0;
+}
+
+static int set_reinstall(struct config *c, const json_t *v, struct err *e)
+{
+	if (!json_is_boolean(v))
+		return err_set(e, EINVAL, "reinstall is not true or false");
+	c->keep_installed = json_is_false(v);
+	return 0;
+}
+
 static int set_reboot(struct config *c, const json_t *v, struct err *e)
 {
 	if (!json_is_boolean(v))
@@ -231,9 +256,11 @@ static int set_reboot(struct config *c, const json_t *v, struct err *e)
 /* In the order they are applied: after_install says more than reboot_on_success, so it comes later. */
 static const struct field fields[] = {
     {"format", .set = set_format},
-    {"name", STRING(name), .valid = valid_hostname, .expects = "a machine's name"},
+    {"name", STRING(name), .valid = vm_name_valid, .expects = "a machine's name"},
     {"hostname", STRING(hostname), .valid = valid_hostname, .expects = "a host name"},
-    {"mac", IGNORED},
+    {"mac", STRING(mac), .valid = valid_mac, .expects = "a MAC address"},
+    {"attempt", .set = set_attempt},
+    {"reinstall", .set = set_reinstall},
     {"distro", STRING(distro), .valid = valid_token, .expects = "an image's name"},
     {"arch", .required = true, .set = set_arch},
     {"cloud_init_url", STRING(cloud_init_url), .valid = valid_url, .expects = "an http:// URL"},
@@ -370,7 +397,9 @@ int config_parse(const char *text, size_t len, struct config **out, struct confi
 	storage_default(&c->storage);
 	r = fields_apply(c, doc, e);
 	if (r == 0 && !c->hostname && c->name) {
-		c->hostname = strdup(c->name);
+		char label[VM_LABEL_SIZE];
+		vm_label_make(c->name, label);
+		c->hostname = strdup(label);
 		if (!c->hostname)
 			r = err_set(e, ENOMEM, "out of memory");
 	}

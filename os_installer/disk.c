@@ -222,9 +222,10 @@ static int places_erase(int fd, const struct plan *p, struct err *e)
 int disk_partition(const struct plan *p, struct err *e)
 {
 	uint64_t size = 0;
-	int r = old_partitions_wipe(&p->disk, e);
+	/* First of all: from here on the disk does not boot. */
+	int r = disk_marker_write(&p->disk, NULL, e);
 
-	if (r < 0)
+	if (r < 0 || (r = old_partitions_wipe(&p->disk, e)) < 0)
 		return r;
 	_cleanup_close_ int fd = device_open(p->disk.path, O_EXCL, e);
 	if (fd < 0)
@@ -382,6 +383,18 @@ static int write_whole(int fd, const void *data, size_t len, uint64_t offset)
 		len -= (size_t)n;
 	}
 	return fsync(fd);
+}
+
+int disk_marker_write(const struct disk *d, const uint8_t sector[MARKER_BYTES], struct err *e)
+{
+	static const uint8_t nothing[MARKER_BYTES];
+	_cleanup_close_ int fd = device_open(d->path, O_EXCL, e);
+
+	if (fd < 0)
+		return fd;
+	if (write_whole(fd, sector ? sector : nothing, MARKER_BYTES, MARKER_OFFSET) < 0)
+		return err_errno(e, "cannot write to %s", d->path);
+	return 0;
 }
 
 int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t *core,

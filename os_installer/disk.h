@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "marker.h"
 #include "plan.h"
 
 /* Erases what tells of anything that was on the disk, its partitions and the places of the new ones
@@ -25,6 +26,11 @@ must_check int disk_format(const struct plan *p, struct err *e);
  * the disk may be mounted any more. */
 must_check int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t *core,
     size_t core_len, struct err *e);
+
+/* Writes the sector at MARKER_OFFSET (marker.h), or erases it when `sector` is NULL; synced. Nothing of
+ * the disk may be mounted. */
+must_check int disk_marker_write(
+    const struct disk *d, const uint8_t sector[MARKER_BYTES], struct err *e);
 
 /* Linux's swap header for a device of that size: version 1, in the first page. Pure. */
 void disk_swap_header(const char *label, const char *uuid, uint64_t device_bytes,

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "grow.h"
 #include "log.h"
+#include "marker.h"
 #include "nvram.h"
 #include "tree.h"
 
@@ -181,6 +182,21 @@ int image_install_configure(struct image_install *in, struct mounts *mounts, con
 	return seed ? seed_write(*tree, seed, e) : 0;
 }
 
+/* Where the image leaves room for it. */
+static void marker_leave(struct image_install *in, const struct config *c)
+{
+	uint8_t *head = disk_image_head(in->disk);
+	struct marker m;
+
+	if (!marker_make(&m, c->name, c->mac, c->distro, c->attempt))
+		return;
+	if (marker_has_place(head, TABLE_SECTOR_BYTES))
+		marker_render(&m, head + MARKER_OFFSET);
+	else
+		log_warn("the image has something before its first partition: the disk cannot say that "
+			 "it is installed");
+}
+
 int image_install_activate(
     struct image_install *in, const struct config *c, bool nvram, struct err *e)
 {
@@ -188,6 +204,7 @@ int image_install_activate(
 	struct plan_partition part = {.role = PLAN_ESP};
 	char file[64], title[64];
 	struct err problem = ERR_INIT;
+	marker_leave(in, c);
 	int r = disk_image_commit(in->disk, e);
 
 	if (r < 0 || !nvram)

@@ -20,6 +20,7 @@
 #include "journal.h"
 #include "kexec.h"
 #include "log.h"
+#include "marker.h"
 #include "mounts.h"
 #include "plan.h"
 #include "progress.h"
@@ -45,6 +46,8 @@ struct install {
 	struct seed seed;
 	bool has_seed;
 	struct plan plan;            /* plan */
+	bool already;                /* `marker` was found: nothing to install */
+	struct marker marker;        /* what the disk says, or is to say */
 	struct mounts mounts;        /* rootfs */
 	int tree;
 	struct bootloader bootloader;
@@ -179,6 +182,23 @@ static void disks_log(const struct disk *disks, size_t count)
 		    disks[i].excluded[0] ? " is left alone: " : "", disks[i].excluded);
 }
 
+/* The server asks for the first install of a machine that says it is installed: it has lost its state,
+ * or the report was lost. What is on the disk is worth more. */
+static bool installed_already(struct install *in, const struct disk *disks, size_t count)
+{
+	const struct config *c = in->config;
+	const struct disk *d = c->keep_installed && !in->o->reinstall
+	    ? marker_find(disks, count, c->name, c->mac, &in->marker)
+	    : NULL;
+
+	in->already = d != NULL;
+	if (d)
+		log_info("already installed: %s says so, name=%s mac=%s distro=%s attempt=%u; nothing is "
+			 "written, `vmlab reinstall` installs again", d->path, in->marker.name,
+		    in->marker.mac, in->marker.distro, in->marker.attempt);
+	return in->already;
+}
+
 /* Looks for disks and chooses one. With a match the right one may still be on its way. */
 static int disk_plan(struct install *in, struct disk *disks, struct err *e)
 {
@@ -190,6 +210,8 @@ static int disk_plan(struct install *in, struct disk *disks, struct err *e)
 		int n = disk_list(in->o->disk, DISK_WAIT_MS, disks, DISKS_MAX, e);
 		if (n < 0)
 			return n;
+		if (installed_already(in, disks, (size_t)n))
+			return 0;
 		int r = manifest_is_disk(&in->config->manifest)
 		    ? plan_whole_disk(&q, disks, (size_t)n, &in->plan, e)
 		    : plan_make(&q, disks, (size_t)n, &in->plan, e);
@@ -211,6 +233,10 @@ static int phase_plan(struct install *in, struct err *e)
 	int r = firmware_check(in->config, !in->o->no_nvram, e);
 	if (r == 0)
 		r = disk_plan(in, disks, e);
+	if (in->already) {
+		free(disks);
+		return r;
+	}
 	if (r == 0)
 		r = plan_assign_uuids(&in->plan, disk_random, e);
 	free(disks);
@@ -413,6 +439,20 @@ static int image_finish(struct install *in, struct err *e)
 	return image_install_activate(in->image, in->config, !in->o->no_nvram, e);
 }
 
+/* A disk that cannot say so is installed all the same. */
+static void marker_leave(struct install *in)
+{
+	const struct config *c = in->config;
+	uint8_t sector[MARKER_BYTES];
+	struct err e = ERR_INIT;
+
+	if (!marker_make(&in->marker, c->name, c->mac, c->distro, c->attempt))
+		return;
+	marker_render(&in->marker, sector);
+	if (disk_marker_write(&in->plan.disk, sector, &e) < 0)
+		log_warn("the disk does not say that it is installed: %s", e.msg);
+}
+
 /* The order is what keeps a half-done disk from booting: all of the system is on the disk before
  * the boot files get the names firmware looks for, or the first sector its code. */
 static int phase_bootloader(struct install *in, struct err *e)
@@ -442,17 +482,18 @@ static int phase_bootloader(struct install *in, struct err *e)
 	close(steal_fd(&in->tree));
 	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
 		return r;
-	if (!esp)
-		return disk_boot_code(&in->plan, in->bootloader.boot_sector, in->bootloader.core,
-		    in->bootloader.core_len, e);
-	if (!in->o->no_nvram)
+	if (!esp && (r = disk_boot_code(&in->plan, in->bootloader.boot_sector, in->bootloader.core,
+			 in->bootloader.core_len, e)) < 0)
+		return r;
+	if (esp && !in->o->no_nvram)
 		bootloader_register(&in->bootloader, &in->plan);
+	marker_leave(in);
 	return 0;
 }
 
 static int phase_report(struct install *in, struct err *e)
 {
-	return report_success(in->report, REPORT_PATIENCE_S, e);
+	return report_success(in->report, in->already ? &in->marker : NULL, REPORT_PATIENCE_S, e);
 }
 
 /* ---- order ------------------------------------------------------------------------------------- */
@@ -532,6 +573,8 @@ static int phases_run(struct install *in, struct install_failure *failure)
 			continue;
 		if (p->run == phase_hooks && !hooks_wanted(in))
 			continue;
+		if (in->already && p->run != phase_report)
+			continue;
 		report_phase(in->report, p->name, false);
 		int r = p->run(in, &failure->err);
 		if (r < 0) {
@@ -556,7 +599,9 @@ int install_run(const struct install_options *o, struct report *r, enum vm_after
 	memset(failure, 0, sizeof(*failure));
 	int rc = phases_run(&in, failure);
 	if (rc == 0 && in.config)
-		*after = in.config->after_install;
+		*after = in.already && in.config->after_install != VM_AFTER_SHELL
+		    ? VM_AFTER_REBOOT
+		    : in.config->after_install;
 	/* Also after a failure, so that a second try finds the disk free. */
 	if (in.tree >= 0)
 		close(steal_fd(&in.tree));

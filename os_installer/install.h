@@ -13,6 +13,7 @@ struct install_options {
 	const char *disk;       /* NULL: chosen by the plan */
 	const char *directory;  /* where the new root is mounted meanwhile */
 	const char *until;      /* NULL, or the name of the last phase to do */
+	bool reinstall;         /* also where the disk says that this machine is installed */
 	bool no_disk;           /* unpack into `directory` and stop: tests and benchmarks */
 	bool no_nvram;          /* leave the firmware's boot menu alone */
 };

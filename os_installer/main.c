@@ -39,6 +39,7 @@ static const char usage_text[] =
     "  --disk PATH        install onto this disk and no other\n"
     "  --directory DIR    mount the new system here meanwhile (/target)\n"
     "  --until PHASE      stop after this phase\n"
+    "  --reinstall        also where a disk says that this machine is installed\n"
     "  --no-disk          only unpack the image into DIR, which has to exist; stop then\n"
     "  --no-nvram         leave the firmware's boot menu alone\n"
     "  --no-reboot        exit instead of rebooting or powering off\n"
@@ -58,7 +59,7 @@ struct arguments {
 static int arguments_parse(int argc, char **argv, struct arguments *a)
 {
 	enum { CONFIG_URL = 1, CHECK, PLAN, DISK_SIZE, DISK, DIRECTORY, UNTIL, NO_DISK, NO_NVRAM,
-		NO_REBOOT };
+		NO_REBOOT, REINSTALL };
 	static const struct option options[] = {
 	    {"config-url", required_argument, NULL, CONFIG_URL},
 	    {"check", required_argument, NULL, CHECK},
@@ -67,6 +68,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 	    {"disk", required_argument, NULL, DISK},
 	    {"directory", required_argument, NULL, DIRECTORY},
 	    {"until", required_argument, NULL, UNTIL},
+	    {"reinstall", no_argument, NULL, REINSTALL},
 	    {"no-disk", no_argument, NULL, NO_DISK},
 	    {"no-nvram", no_argument, NULL, NO_NVRAM},
 	    {"no-reboot", no_argument, NULL, NO_REBOOT},
@@ -85,6 +87,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 		case DISK: a->install.disk = optarg; break;
 		case DIRECTORY: a->install.directory = optarg; break;
 		case UNTIL: a->install.until = optarg; break;
+		case REINSTALL: a->install.reinstall = true; break;
 		case NO_DISK: a->install.no_disk = true; break;
 		case NO_NVRAM: a->install.no_nvram = true; break;
 		case NO_REBOOT: a->no_reboot = true; break;

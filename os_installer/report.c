@@ -199,11 +199,16 @@ static int send_final(struct report *r, const char *body, unsigned patience_s, s
 	}
 }
 
-int report_success(struct report *r, unsigned patience_s, struct err *e)
+int report_success(
+    struct report *r, const struct marker *found, unsigned patience_s, struct err *e)
 {
 	char *log = journal_text();
-	char *body = body_dump(json_pack(
-	    "{s:s, s:s, s:s}", "phase", "report", "status", "done", "log", log ? log : ""));
+	json_t *json = json_pack(
+	    "{s:s, s:s, s:s}", "phase", "report", "status", "done", "log", log ? log : "");
+	if (json && found)
+		json_object_update_new(json,
+		    json_pack("{s:b, s:I}", "already_installed", 1, "attempt", (json_int_t)found->attempt));
+	char *body = body_dump(json);
 	int rc = -ENOMEM;
 
 	free(log);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "marker.h"
 
 struct report;
 
@@ -34,7 +35,8 @@ void report_phase(struct report *r, const char *phase, bool done);
 void report_progress(struct report *r, const char *phase, const struct report_bytes *b);
 
 /* Sends phase "report", status "done", and tries again for up to patience_s. */
-must_check int report_success(struct report *r, unsigned patience_s, struct err *e);
+must_check int report_success(
+    struct report *r, const struct marker *found, unsigned patience_s, struct err *e);
 
 /* Sends a failure with the log's last lines; tries again for up to two minutes. */
 must_check int report_failure(struct report *r, const char *phase, const char *message,

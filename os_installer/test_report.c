@@ -199,7 +199,7 @@ static void test_progress(void **state)
 	usleep(200000);
 	report_progress(r, "rootfs", &unknown);
 	usleep(200000);
-	assert_int_equal(report_success(r, 5, &e), 0);
+	assert_int_equal(report_success(r, NULL, 5, &e), 0);
 	report_stop(r);
 	assert_int_equal(s.count, 4);
 	assert_string_equal(s.body[0], "{\"phase\":\"rootfs\",\"status\":\"running\"}");

@@ -150,6 +150,10 @@ for fault in ("good", "cut", "flip", "plain"):
             open(f"{work}/config-layout.json", "w"))
         json.dump(dict(c, rootfs=many, rootfs_url=f"{base}/many/rootfs.tar.zst"),
             open(f"{work}/config-many.json", "w"))
+        json.dump(dict(c, reinstall=False, attempt=1), open(f"{work}/config-first.json", "w"))
+        json.dump(dict(c, reinstall=True, attempt=2), open(f"{work}/config-ordered.json", "w"))
+        json.dump(dict(c, reinstall=False, name="other", mac="52:54:00:00:00:99"),
+            open(f"{work}/config-foreign.json", "w"))
         json.dump(dict(c, disks=[{"match": {"serial": "none has this"}}]), open(f"{work}/config-match.json", "w"))
     if fault == "plain":   # the predecessor's seven keys
         for key in ("format", "name", "hostname", "mac", "kernel_version", "kernel_args", "rootfs", "report_url"):
@@ -412,6 +416,29 @@ run good
 result "a disk in use: refused" says "$work/log" "is in use"
 umount "$work/in-use"
 
+# The sector as marker.h describes it; a kernel without FAT gets no further than this.
+disk_new 3G
+run first --until rootfs
+result "a disk without a marker is installed" says "$work/log" "rootfs unpacked"
+python3 - "$work/disk" <<'PY'
+import hashlib, sys
+text = b"vmlab: an install was finished on this disk\nname=loop1\nmac=52:54:00:00:00:01\ndistro=test\nattempt=7\n"
+text = text.ljust(480, b"\0")
+with open(sys.argv[1], "r+b") as f:
+    f.seek(512 * 1024)
+    f.write(text + hashlib.sha256(text).digest())
+PY
+blockdev --flushbufs "$loop"
+before=$(sha256sum <"$work/disk")
+run first
+result "what is installed is not installed again by a server that forgot" test $status = 0
+result "...it says so" says "$work/log" "already installed: $loop says so, name=loop1"
+result "...to the server, too" says "$work/reports" '"already_installed":true,"attempt":7'
+result "...and writes nothing" test "$(sha256sum <"$work/disk")" = "$before"
+run foreign --until partition
+result "another machine's disk is installed" says "$work/log" "phase done phase=partition"
+result "...and says nothing any more" bash -c "! grep -qaF 'an install was finished' <(head -c 1M '$work/disk')"
+
 modprobe -q vfat 2>/dev/null
 if grep -qw vfat /proc/filesystems; then
 	disk_new 3G
@@ -425,6 +452,10 @@ if grep -qw vfat /proc/filesystems; then
 	result "...grub.cfg" says "$work/target/boot/grub/grub.cfg" "menuentry 'Test '\\''System'\\'' 1'" \
 		"initrd /boot/initrd.img-6.1-test" " quiet"
 	umount -R "$work/target"
+	run first
+	result "the install leaves a marker" says "$work/reports" '"already_installed":true'
+	run ordered
+	result "an order wipes it" says "$work/log" "phase done phase=rootfs"
 else
 	echo "skip the whole install: this kernel cannot mount FAT; the end-to-end tests do it in a VM"
 fi
