@@ -29,6 +29,7 @@ DAEMONS = ("dnsmasq", "nginx", "boot_handler", "vm_watcher")
 
 class Lab:
     bridge = "lab0"
+    server = SERVER
 
     def __init__(self, suite, label="lab", access="any"):
         """access: GUEST_ACCESS; "any" lets a suite ask for every machine from one place."""
@@ -172,7 +173,7 @@ class Lab:
     def get(self, path, from_lab=False, **kwargs):
         """A request from inside the lab's own namespace."""
         with self.inside():
-            return http_client.request(SERVER if from_lab else "127.0.0.1", path, **kwargs)
+            return http_client.request(self.server if from_lab else "127.0.0.1", path, **kwargs)
 
     def operator(self, path, **kwargs):
         """A request to the operator's API, over its socket."""

@@ -30,6 +30,7 @@ class ProvisionerVm(Lab):
     """Where pvmlab runs its stack, and how."""
 
     bridge = "enp0s2"
+    server = SERVER
     _powers = None
 
     def start_net(self):

@@ -272,6 +272,26 @@ def _():
     check_equal(lab.ssh("web", "test -e /var/lib/kept && echo old || echo new"), "new", "system")
 
 
+FORGOTTEN = "a lab that lost its state leaves what is installed alone"
+
+
+@suite.test(FORGOTTEN, needs=[READY])
+def _():
+    lab.ssh("web", "sudo touch /var/lib/kept-too; sync")
+    stack = f"{lab.name}-stack"
+    docker("exec", stack, "find", "/state", "-mindepth", "1", "-delete")
+    docker("restart", "-t", "5", stack, timeout=90)
+    eventually(lambda: lab.vm("web")["state"] == "declared", 60, "the state is forgotten", every=0.5)
+    began = time.monotonic()
+    docker("restart", "-t", "0", lab.container("web"), timeout=90)
+    lab.wait_state("web", "installed", BOOT_S)
+    said = lab.vmlab("logs", "--installer", "web").stdout
+    check("already installed" in said, f"the installer's log: {tail(said, 600)}")
+    eventually(lambda: lab.vmlab("ssh", "web", "test -e /var/lib/kept-too", check_rc=False,
+        timeout=30).returncode == 0, BOOT_S, "the system of before answers", every=2)
+    print(f"       back after {time.monotonic() - began:.0f} s", flush=True)
+
+
 @suite.test("`vmlab down` ends it by an orderly shutdown", needs=[READY])
 def _():
     lab.vmlab("down", "web", timeout=120)
