@@ -204,6 +204,7 @@ VMLAB_SRC := \
 	vmlab/lab_name.c \
 	vmlab/ls.c \
 	vmlab/man.c \
+	vmlab/net_clash.c \
 	vmlab/new_cmd.c \
 	vmlab/plan_cmd.c \
 	vmlab/power.c \
@@ -264,6 +265,7 @@ TESTS := \
 	vmlab/test_cli \
 	vmlab/test_engine_error \
 	vmlab/test_image \
+	vmlab/test_net_clash \
 	vmlab/test_power_state \
 	vmlab/test_preflight \
 	vmlab/test_vm_disks \

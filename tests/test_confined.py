@@ -16,6 +16,7 @@ import time
 import dhcp
 import netns
 from harness import (PREFIX, Suite, check, check_equal, docker, eventually, have_command, have_image, run, skip)
+from lab import CONFINED
 from vmlab_cli import STACK_IMAGE, VM_IMAGE, VmLab
 
 suite = Suite("confined", __doc__)
@@ -281,6 +282,26 @@ def _():
     check(not arrives(ear, redirect[8:]), "the redirect arrives")
 
 
+# ---- a network that hides what is needed ------------------------------------------------------------
+
+@suite.test("a lab network that holds the resolver or the gateway is refused, by `up` and by the stack itself", needs=[UP])
+def _():
+    with open("/etc/resolv.conf") as f:
+        hidden = [a for a in re.findall(r"(?m)^nameserver (\d[\d.]+)", f.read()) if not a.startswith("127.")]
+    hidden += re.findall(r"default via (\S+)", run(["ip", "-4", "route"]).stdout)
+    if hidden:
+        other = VmLab(suite, "hiding")
+        other.env["VMLAB_CIDR"] = hidden[0].rsplit(".", 1)[0] + (".1/24" if not hidden[0].endswith(".1") else ".2/24")
+        done = other.vmlab("up", "--no-wait", check_rc=False)
+        check_equal(done.returncode, 1, "exit status")
+        check(f"holds {hidden[0]}" in done.stderr and "VMLAB_CIDR=" in done.stderr, f"it says: {done.stderr}")
+        check_equal(docker("ps", "-aq", "--filter", f"label=vmlab.lab={other.name}").stdout, "", "containers")
+        check("holds" in other.vmlab("doctor", check_rc=False).stdout, "doctor says nothing")
+    done = docker("run", "--rm", *CONFINED, "--dns", "192.168.100.53", STACK_IMAGE, check_rc=False)
+    check_equal(done.returncode, 1, "exit status of the stack")
+    check("192.168.100.53" in done.stderr and "LAB_CIDR" in done.stderr, f"the stack says: {done.stderr}")
+
+
 # ---- its end ---------------------------------------------------------------------------------------
 
 def taps():
@@ -310,7 +331,9 @@ def _():
     done = lab.vmlab("up", "--no-wait", "boxed", timeout=120, check_rc=False)
     check(re.search(r"disk 0 grows from 1 GiB to 3 GiB", done.stdout), f"not told: {done.stdout}")
     eventually(lambda: disk_bytes() == 3 << 30, 10, "the disk has grown")
-    lab.vmlab("down", "boxed", timeout=60)
+    began = time.monotonic()
+    lab.vmlab("down", "boxed", timeout=60) # perhaps before QEMU runs
+    check(time.monotonic() - began < 30, "`down` just after `up` takes long")
     lab.define("boxed", mac=MAC, ip="192.168.100.10", arch="amd64", memory="256M", disks=[{"size": "2G"}])
     done = lab.vmlab("up", "--no-wait", "boxed", timeout=120, check_rc=False)
     check(re.search(r"disk 0 stays at 3 GiB", done.stdout) and "2 GiB disk" not in done.stdout,

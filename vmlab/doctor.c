@@ -9,6 +9,7 @@
 #include "vmlab/command.h"
 #include "vmlab/host.h"
 #include "vmlab/human.h"
+#include "vmlab/net_clash.h"
 #include "vmlab/process.h"
 #include "vmlab/readable.h"
 
@@ -152,7 +153,7 @@ static void check_space(
 static void check_lab(struct doctor *d, const struct lab *lab, const struct session *s)
 {
 	const struct container *net = container_list_role(&s->containers, "net");
-	char complaint[PATH_MAX + 200];
+	char complaint[PATH_MAX + 200], what[64] = "";
 	struct err e = ERR_INIT;
 
 	tell(d, OK, "lab", NULL, "\"%s\" %s", lab->name,
@@ -164,6 +165,10 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 	else
 		tell(d, MISSING, "port", "choose another with --port or VMLAB_PORT",
 		    "127.0.0.1:%d is taken by another program", lab->port);
+	enum net_clash clash = net_clash_look(&lab->cidr, what, sizeof(what));
+	net_clash_sentence(clash, what, lab->cidr_text, complaint, sizeof(complaint));
+	tell(d, clash == NET_CLASH_NONE ? OK : clash == NET_CLASH_LAN ? NOTE : MISSING, "network", NULL,
+	    "%s", *complaint ? complaint : lab->cidr_text);
 	if (lab_need_vms(lab, &e) < 0)
 		tell(d, NOTE, "definitions", NULL, "%s", e.msg);
 	else if (readable_folder_complaint(lab->vms_dir, complaint, sizeof(complaint)))

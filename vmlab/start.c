@@ -9,6 +9,7 @@
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
 #include "vmlab/lab_find.h"
+#include "vmlab/net_clash.h"
 #include "vmlab/vm_disks.h"
 
 #define RUN_TIMEOUT_MS 120000
@@ -159,6 +160,22 @@ static int stop_stranded(struct start *st, struct err *e)
 	return 0;
 }
 
+/* A network that hides what its machines need is refused; one that hides less is told. */
+static int check_clash(struct start *st, struct err *e)
+{
+	const struct lab *lab = st->s->lab;
+	char what[64] = "", sentence[600];
+
+	enum net_clash clash = net_clash_look(&lab->cidr, what, sizeof(what));
+	if (clash == NET_CLASH_NONE)
+		return 0;
+	net_clash_sentence(clash, what, lab->cidr_text, sentence, sizeof(sentence));
+	if (clash != NET_CLASH_LAN)
+		return err_set(e, EADDRINUSE, "%s", sentence);
+	fprintf(stderr, "vmlab: %s\n", sentence);
+	return 0;
+}
+
 int start_network(struct start *st, struct err *e)
 {
 	struct lab *lab = st->s->lab;
@@ -178,8 +195,11 @@ int start_network(struct start *st, struct err *e)
 		return err_set(e, EBUSY,
 		    "lab \"%s\" runs with other settings (%s): `vmlab down` first", lab->name,
 		    net->spec);
+	int r = check_clash(st, e);
+	if (r < 0)
+		return r;
 	container_net_args(lab, host_has_ipv6(), &run);
-	int r = carry_out(st, action, net, name, &run, e);
+	r = carry_out(st, action, net, name, &run, e);
 	if (r < 0)
 		return r;
 	r = session_refresh(st->s, e);

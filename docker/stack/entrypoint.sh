@@ -145,6 +145,21 @@ state_loss()
 
 # ---- the bridge ---------------------------------------------------------------------------------
 
+# The first nameserver of this container that lies in the lab's network, where nobody can reach it.
+resolver_inside()
+{
+	python3 -c '
+import ipaddress, re, sys
+lab = ipaddress.ip_interface(sys.argv[1])
+for word in re.findall(r"(?m)^\s*nameserver\s+(\S+)", open("/etc/resolv.conf").read()):
+    try:
+        if ipaddress.ip_address(word) in lab.network:
+            print(word)
+            break
+    except ValueError:
+        pass' "$LAB_CIDR" 2>/dev/null || true
+}
+
 bridge_up()
 {
 	have=$(ip -o -4 addr show dev "$LAB_IF" scope global 2>/dev/null | awk '{print $4}')
@@ -155,6 +170,11 @@ bridge_up()
 			die "LAB_CIDR=$LAB_CIDR overlaps a network this container is in already ($clash):" \
 				"give another LAB_CIDR, such as 192.168.200.1/24"
 	fi
+	hidden=$(resolver_inside)
+	[ -z "$hidden" ] ||
+		die "LAB_CIDR=$LAB_CIDR holds $hidden, which resolves names for this container: machines would" \
+			"resolve none outside the lab; give another LAB_CIDR, such as 192.168.200.1/24, or another" \
+			"resolver with --dns"
 	if [ ! -e "/sys/class/net/$LAB_IF" ]; then
 		ip link add "$LAB_IF" address "$LAB_MAC" type bridge forward_delay 0 mcast_snooping 0 \
 			2>"$run/err" ||

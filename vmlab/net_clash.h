@@ -1,0 +1,33 @@
+/* net_clash.h - does the lab's network hide something that its machines need? A network that holds the
+ * resolver or the gateway of this machine takes it away from them: the packets never leave the lab.
+ * Pure but for net_clash_look().
+ */
+#ifndef VMLAB_NET_CLASH_H
+#define VMLAB_NET_CLASH_H
+
+#include <stdbool.h>
+
+#include "addr.h"
+
+enum net_clash {
+	NET_CLASH_NONE,
+	NET_CLASH_LAN,      /* this machine is in a network that overlaps: out of the guests' reach */
+	NET_CLASH_GATEWAY,  /* its way out lies in the lab's network */
+	NET_CLASH_RESOLVER, /* and so does what resolves names */
+};
+
+/* Looks for a nameserver in a text of resolv.conf(5). `what` gets its address. */
+enum net_clash net_clash_resolvers(
+    const struct cidr4 *lab, const char *resolv_conf, char *what, size_t size);
+
+/* Looks at a text of /proc/net/route. `what` gets "192.168.100.0/24 on eth0", or the gateway. */
+enum net_clash net_clash_routes(const struct cidr4 *lab, const char *routes, char *what, size_t size);
+
+/* The worst of both, for this machine. */
+enum net_clash net_clash_look(const struct cidr4 *lab, char *what, size_t size);
+
+/* One sentence: what is wrong, and the setting that mends it. */
+void net_clash_sentence(
+    enum net_clash clash, const char *what, const char *lab, char *text, size_t size);
+
+#endif
