@@ -146,7 +146,7 @@ def hosts():
         words = line.split(",")
         macs = [w for w in words if re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", w)]
         if macs:
-            found[macs[0]] = next((w for w in words if re.fullmatch(r"n[0-9]", w)), "")
+            found[macs[0]] = words[-1].split(".")[0]
     return found
 
 
