@@ -329,7 +329,8 @@ NO_IMAGE = "its file appears, but no image: it says which one, and waits"
 def _():
     lab.define("stray", mac=STRANGER, arch="amd64", distro="nosuch-9", disks=[{"size": "4G"}])
     lab.wait_console("stray", r"nosuch-9", 60)
-    check(lab.vm("stray")["state"] in ("declared", "booting"), f"state {lab.vm('stray')['state']}")
+    vm = lab.vm("stray")
+    check_equal((vm["state"], vm["outlook"]["stage"]), ("waiting", "no image"), "state")
 
 
 WRONG_HASH = "a rootfs with the wrong hash: starts by itself, ends failed with the reason"
