@@ -256,6 +256,26 @@ def _():
     lab.wait_vm("typo", 5, lambda vm: vm["state"] == "declared" and vm["outlook"] is None, "goes on")
 
 
+@suite.test("what the stack cannot read is said, with what to do", needs=[UP])
+def _():
+    lab.define("locked", mac=MAC % 5)
+    lab.wait_vm("locked", 3, lambda vm: vm["state"] == "declared")
+    kernel = os.path.join(lab.images, "debian-13", "amd64", "vmlinuz")
+    for path in (kernel, os.path.dirname(kernel)):
+        mode = os.stat(path).st_mode & 0o777
+        os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
+        vm = lab.wait_vm("locked", 5, lambda vm: vm["state"] == "waiting", f"waits without {path}")
+        check("cannot be read by the stack: chmod" in vm["outlook"]["reason"], vm["outlook"])
+        os.chmod(path, mode)
+        lab.wait_vm("locked", 5, lambda vm: vm["state"] == "declared", "goes on")
+    os.chmod(os.path.join(lab.vms, "locked.json"), 0o600)
+    found = eventually(lambda: lab.problems("locked.json"), 5, "a problem")
+    check("chmod a+r" in found[0]["text"] and found[0]["serving_last_good"], found)
+    os.chmod(os.path.join(lab.vms, "locked.json"), 0o644)
+    eventually(lambda: not lab.problems("locked.json"), 5, "no problem any more")
+    lab.undefine("locked.json")
+
+
 def stalls(name, stage):
     vm = lab.wait_vm(name, 6, lambda vm: vm["state"] == "stalled", f"is stalled in {stage}")
     check_equal(vm["outlook"]["stage"], stage, "stage")
