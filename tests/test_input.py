@@ -134,7 +134,7 @@ def _():
     if not have_image(STACK_IMAGE):
         fail(f"there is no image {STACK_IMAGE}: `make load` builds it")
     lab.make_image()
-    lab.start(env=[LIMITS])
+    lab.start(env=[LIMITS, "GUEST_ACCESS=any"])
     mine.vmlab("up", timeout=120)
 
 
