@@ -102,6 +102,8 @@ static void test_findings(void **state)
 	    {",\"disks\":[{\"size\":\"600M\"}]", {"!disks: "}},
 	    {",\"disks\":[]", {"!disks: it has no disk"}},
 	    {",\"cpus\":5", {"cpus: 5 processors are more than this machine has, 4"}},
+	    {",\"memory\":\"128M\",\"firmware\":\"bios\"", {"firmware: "}},
+	    {",\"memory\":\"96M\",\"firmware\":\"bios\"", {"firmware: ", "memory: 96 MiB"}},
 	    {",\"firmware\":\"bios\"", {"firmware: the image debian-13 has no grub-i386-pc"}},
 	    {",\"arch\":\"arm64\"",
 		{"distro: there is no image debian-13 for arm64, so it waits: build it with: vmlab "
