@@ -52,15 +52,17 @@ bool address_problem(
 
 void address_line(FILE *f, const struct vm *vm, const struct machine_addresses *a)
 {
-	char ip[INET_ADDRSTRLEN] = "-", ip6[INET6_ADDRSTRLEN] = "-";
+	char ip[INET_ADDRSTRLEN] = "-", ip6[INET6_ADDRSTRLEN] = "-", nic[MAC_TEXT_SIZE] = "-";
 	int64_t booted_ms = vm->has_ip6 ? a->booted_ms : 0;
 
 	if (a->seen_ip.s_addr)
 		inet_ntop(AF_INET, &a->seen_ip, ip, sizeof(ip));
 	if (ip6_is_set(&a->seen_ip6))
 		inet_ntop(AF_INET6, &a->seen_ip6, ip6, sizeof(ip6));
-	if (a->seen_ip.s_addr || ip6_is_set(&a->seen_ip6) || booted_ms)
-		fprintf(f, "%s %s %s %lld\n", vm->name, ip, ip6, (long long)booted_ms);
+	if (mac_number(&a->nic))
+		mac_format(&a->nic, nic);
+	if (a->seen_ip.s_addr || ip6_is_set(&a->seen_ip6) || booted_ms || mac_number(&a->nic))
+		fprintf(f, "%s %s %s %lld %s\n", vm->name, ip, ip6, (long long)booted_ms, nic);
 }
 
 /* ---- the file ------------------------------------------------------------------------------ */

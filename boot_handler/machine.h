@@ -76,6 +76,7 @@ struct machine_row {
 
 /* The addresses that a machine is known by; zero where there is none. */
 struct machine_addresses {
+	struct mac nic; /* the card it asked with, when that is not the definition's; zero: none */
 	struct in_addr leased_ip, seen_ip;
 	struct in6_addr leased_ip6, seen_ip6;
 	int64_t booted_ms; /* when it last asked what to boot; 0: not since this program runs */

@@ -305,6 +305,7 @@ void state_asked_with(
 	if (!m)
 		return;
 	machine_set_nic(&s->table, m, number);
+	tell_addresses(s);
 	machine_unlock(&s->table, m);
 	log_info("asks with %s card vm=%s mac=%s defined=%s", number ? "another" : "its own", name,
 	    mac_format(nic, text), mac_format(mac, own));
@@ -612,6 +613,7 @@ bool state_addresses(struct state *s, const struct mac *mac, struct machine_addr
 		return false;
 	machine_lock(&s->table, m);
 	*out = m->address;
+	out->nic = mac_from_number(atomic_load(&m->nic));
 	machine_unlock(&s->table, m);
 	return true;
 }

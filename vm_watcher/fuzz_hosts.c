@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (vm_parse((const char *)data, size, NULL, &vm, &where, NULL, NULL, NULL) < 0)
 		return 0;
 	FILE *f = open_memstream(&dhcp, &len);
-	hosts_dhcp_line(f, vm, "pvmlab.local");
+	hosts_dhcp_line(f, vm, "pvmlab.local", NULL);
 	fclose(f);
 	f = open_memstream(&dns, &len);
 	hosts_dns_lines(f, vm, "pvmlab.local", &leases);

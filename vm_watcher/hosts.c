@@ -8,11 +8,15 @@
 static const char header[] =
     "# Made by vm_watcher from the VM definitions; changes here are lost.\n";
 
-void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain)
+void hosts_dhcp_line(
+    FILE *f, const struct vm *vm, const char *domain, const struct mac *nic)
 {
 	char mac[MAC_TEXT_SIZE], ip[INET6_ADDRSTRLEN];
 
-	fprintf(f, "%s,id:*", mac_format(&vm->mac, mac));
+	fputs(mac_format(&vm->mac, mac), f);
+	if (nic)
+		fprintf(f, ",%s", mac_format(nic, mac));
+	fputs(",id:*", f);
 	if (vm->ip.s_addr)
 		fprintf(f, ",%s", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)));
 	if (vm->has_ip6)
@@ -59,7 +63,9 @@ int hosts_render(
 	}
 	for (size_t i = 0; good && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
-		hosts_dhcp_line(dhcp, vm, domain);
+		const struct mac *nic = leases_nic(leases, vm);
+		hosts_dhcp_line(dhcp, vm, domain,
+		    nic && !vm_snapshot_by_mac(snap, nic) ? nic : NULL);
 		hosts_dns_lines(dns, vm, domain, leases);
 	}
 	if (dhcp)

@@ -12,10 +12,11 @@
 #include "leases.h"
 #include "vm_store.h"
 
-/* One machine's line "mac,id:*[,ip][,[ipv6]],name.domain". Firmware, installer and system tell
+/* One machine's line "mac[,nic],id:*[,ip][,[ipv6]],name.domain". Firmware, installer and system tell
  * different client identifiers: "id:*" makes them one machine. The domain is there because dnsmasq
  * reads a bare "10m", "600" or "ignore" as something else than a name. */
-void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain);
+void hosts_dhcp_line(
+    FILE *f, const struct vm *vm, const char *domain, const struct mac *nic);
 
 /* One machine's lines "ip name.domain name", with the addresses that it has; none when dnsmasq knows
  * them by itself. */

@@ -71,6 +71,7 @@ static bool parse_machine(char *line, struct machine_line *out)
 	if (inet_pton(AF_INET6, word[2], &out->ip6) != 1)
 		out->ip6 = in6addr_any;
 	out->booted_ms = strtoll(word[3], NULL, 10);
+	out->has_nic = line && parse_mac(line, strlen(line), &out->nic);
 	return true;
 }
 
@@ -136,6 +137,9 @@ int leases_read_machines(struct leases *l, const char *text)
 	free(l->machines);
 	l->machines = lines;
 	l->machine_count = n;
+	l->nic_count = 0;
+	for (size_t i = 0; i < n; i++)
+		l->nic_count += lines[i].has_nic;
 	return 0;
 }
 
@@ -156,14 +160,34 @@ static const struct machine_line *machine(const struct leases *l, const char *na
 	return bsearch(&key, l->machines, l->machine_count, sizeof(key), by_name);
 }
 
+const struct mac *leases_nic(const struct leases *l, const struct vm *vm)
+{
+	const struct machine_line *m = l && l->nic_count ? machine(l, vm->name) : NULL;
+
+	return m && m->has_nic ? &m->nic : NULL;
+}
+
+/* The machine that asked with a card which no definition has. */
+static const struct vm *by_nic(
+    const struct leases *l, const struct vm_snapshot *snap, const struct mac *nic)
+{
+	for (size_t i = 0; l->nic_count && i < l->machine_count; i++)
+		if (l->machines[i].has_nic && mac_equal(&l->machines[i].nic, nic))
+			return vm_snapshot_by_name(snap, l->machines[i].name);
+	return NULL;
+}
+
 /* ---- deciding ------------------------------------------------------------------------------- */
 
 /* The machine that a lease is of, as far as the file tells; NULL: a stranger's. The name is the one
  * that the machine had when it got the lease: a MAC address tells better. */
-static const struct vm *holder(const struct vm_snapshot *snap, const struct lease_line *lease)
+static const struct vm *holder(
+    const struct leases *l, const struct vm_snapshot *snap, const struct lease_line *lease)
 {
-	if (lease->has_mac)
-		return vm_snapshot_by_mac(snap, &lease->mac);
+	if (lease->has_mac) {
+		const struct vm *vm = vm_snapshot_by_mac(snap, &lease->mac);
+		return vm ? vm : by_nic(l, snap, &lease->mac);
+	}
 	return lease->name[0] ? vm_snapshot_by_name(snap, lease->name) : NULL;
 }
 
@@ -205,7 +229,8 @@ void leases_address(
     const struct leases *l, const struct vm *vm, struct in_addr *ip, struct in6_addr *ip6)
 {
 	const struct machine_line *m = machine(l, vm->name);
-	const struct lease_line *lease = vm->ip.s_addr ? lease4(l, &vm->mac) : NULL;
+	const struct mac *nic = leases_nic(l, vm);
+	const struct lease_line *lease = vm->ip.s_addr ? lease4(l, nic ? nic : &vm->mac) : NULL;
 	const struct lease_line *six = vm->has_ip6 ? lease6(l, vm) : NULL;
 
 	*ip = m && m->ip.s_addr ? m->ip : lease ? lease->ip : vm->ip;
@@ -284,9 +309,9 @@ void leases_conflicts(const struct leases *l, const struct leases *before,
 		const struct vm *vm = owner(claims, count, lease);
 		bool six = !lease->ip.s_addr;
 
-		if (vm && holder(snap, lease) != vm)
+		if (vm && holder(l, snap, lease) != vm)
 			drop(ctx, lease, vm);
-		else if (six && (vm || (vm = holder(snap, lease))) && vm->has_ip6 &&
+		else if (six && (vm || (vm = holder(l, snap, lease))) && vm->has_ip6 &&
 			 has_booted(l, before, vm))
 			drop(ctx, lease, vm);
 	}
@@ -298,7 +323,7 @@ void leases_signs(
 	*out = (struct leases_signs){0, 0};
 	for (size_t i = 0; i < l->count; i++) {
 		const struct lease_line *lease = &l->lines[i];
-		const struct vm *vm = holder(snap, lease);
+		const struct vm *vm = holder(l, snap, lease);
 		bool six = !lease->ip.s_addr;
 
 		if (!vm || !(six ? vm->has_ip6 : vm->ip.s_addr != 0))

@@ -25,19 +25,21 @@ struct machine_line {
 	struct in_addr ip; /* an address that it has without a lease; 0: none */
 	struct in6_addr ip6;
 	int64_t booted_ms; /* when it last asked what to boot; 0: not known */
+	struct mac nic;    /* the card it asked with, when that is not the definition's */
+	bool has_nic;
 };
 
 struct leases {
 	struct lease_line *lines; /* IPv4 by MAC address, then IPv6 by name */
 	size_t count, count4;
 	struct machine_line *machines; /* ordered by name */
-	size_t machine_count;
+	size_t machine_count, nic_count;
 };
 
 /* dnsmasq's lease file (dnsmasq(8), --dhcp-leasefile). Lines of no interest are left out. Replaces
  * what there was; -ENOMEM. */
 must_check int leases_read(struct leases *l, const char *text);
-/* boot_handler's file, a line "name ip|- ip6|- booted_ms" each. Likewise. */
+/* boot_handler's file, a line "name ip|- ip6|- booted_ms nic|-" each. Likewise. */
 must_check int leases_read_machines(struct leases *l, const char *text);
 void leases_clear(struct leases *l);
 
@@ -45,6 +47,9 @@ void leases_clear(struct leases *l);
  * there is none, or when dnsmasq knows it by itself (a lease of a machine without "ip"). */
 void leases_address(
     const struct leases *l, const struct vm *vm, struct in_addr *ip, struct in6_addr *ip6);
+
+/* The card that the machine asked with, when that is not the definition's; NULL: none. */
+const struct mac *leases_nic(const struct leases *l, const struct vm *vm);
 
 /* Calls `drop` for each lease that keeps a machine from its declared address: one that is held by
  * another machine, or, IPv6, by a system that was on this one before its last network boot (`before`
