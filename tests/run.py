@@ -73,6 +73,8 @@ SUITES = [
     ("dropin", lambda: python("test_dropin.py"), "suite", 300, "the built image run as pvmlab runs its own"),
     ("lab", lambda: python("test_lab.py"), "suite", 300, "a lab belongs to its folder; one command at a time"),
     ("reboot", lambda: python("test_reboot.py"), "suite", 300, "what ran before a reboot of the host runs again"),
+    ("words", lambda: python("test_words.py"), "suite", 300,
+        "what machines show and users write, taken for that and nothing else"),
     ("consumers", lambda: python("test_consumers.py"), "suite", 600,
         "emitted documents read by dnsmasq and cloud-init"),
     ("badinput", lambda: python("test_badinput.py"), "suite", 600, "hostile and broken definitions"),

@@ -123,6 +123,10 @@ static const struct {
 	"a - - 5\nb - - 5\n", "a - - 6\nb - - 6\n", "fd00::a>a fd00::99>b "},
     {"booted for the first time", "1 7 fd00::a a " EN "\n", "", "a - - 6\n", "fd00::a>a "},
     {"not booted", "1 7 fd00::a a " EN "\n", "a - - 5\n", "a - - 5\n", ""},
+    {"its other card has it", "1 02:00:00:00:00:99 10.0.0.10 a *\n", NULL,
+	"a - - 0 02:00:00:00:00:99\n", ""},
+    {"another's other card has it", "1 02:00:00:00:00:99 10.0.0.10 a *\n", NULL,
+	"a - - 0 -\nb - - 0 02:00:00:00:00:99\n", "10.0.0.10>a "},
     {"not known whether", "1 7 fd00::a a " EN "\n", NULL, "a - - 5\n", ""},
     {"no lease at all", "\n1 2\n1 2 3 4 5\nduid x\n\x01\xff\n", "", "junk\n- - - -\n", ""},
 };

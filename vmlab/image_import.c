@@ -270,13 +270,25 @@ static void warn_parts(const struct image_manifest *m)
 		log_warn("the rootfs has no grub-install with files for UEFI: an installed machine "
 			 "will not boot; add the package grub-efi-%s",
 		    vm_arch_name(m->arch));
+	if (m->arch == VM_ARCH_AMD64 && (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_I386_PC]))
+		log_info("the rootfs has no GRUB for a BIOS: machines with \"firmware\": \"bios\" "
+			 "cannot be installed with it");
 	if (!has[IMAGE_PART_CLOUD_INIT])
 		log_warn("the rootfs has no cloud-init: users, keys and packages of a VM "
 			 "definition will not be set up");
 	if (!has[IMAGE_PART_SSHD])
 		log_warn("the rootfs has no sshd: there will be no login over the network");
-	if (!m->has_initramfs)
+	if (!image_scan_has_boot_kernel(m->scan))
+		log_warn("the rootfs has no /boot/vmlinuz-<version>, which is what is started: an "
+			 "installation will fail; copy the kernel of /lib/modules/%s there",
+		    m->kernel_version);
+	if (!m->has_initramfs && has[IMAGE_PART_INITRAMFS_TOOL])
 		log_info("the rootfs has no initramfs for %s; the installer will make one",
+		    m->kernel_version);
+	else if (!m->has_initramfs)
+		log_warn("the rootfs has no initramfs for %s and no program to make one "
+			 "(update-initramfs, dracut, mkinitcpio, mkinitfs): an installation will fail; "
+			 "add the distribution's package for it",
 		    m->kernel_version);
 }
 

@@ -45,6 +45,7 @@ static json_t *provides_json(const struct image_manifest *m)
 	    [IMAGE_PART_GRUB_X86_64_EFI] = "grub-x86_64-efi",
 	    [IMAGE_PART_GRUB_ARM64_EFI] = "grub-arm64-efi",
 	    [IMAGE_PART_GRUB_I386_PC] = "grub-i386-pc",
+	    [IMAGE_PART_INITRAMFS_TOOL] = "initramfs-tool",
 	};
 	json_t *list = json_array();
 

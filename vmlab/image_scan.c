@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boot_files.h"
 #include "cleanup.h"
 #include "vmlab/image_modules.h"
 #include "vmlab/image_version.h"
@@ -174,6 +175,9 @@ static void note_parts(struct image_scan *s, const char *path)
 	      {"lib/grub/i386-pc/", IMAGE_PART_GRUB_I386_PC},
 	  };
 
+	for (size_t i = 0; i < initramfs_tool_count; i++)
+		if (!strcmp(path, normalise(initramfs_tools[i].program)))
+			s->has[IMAGE_PART_INITRAMFS_TOOL] = true;
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
 		if (is_program(path, programs[i].name))
 			s->has[programs[i].part] = true;
@@ -547,13 +551,29 @@ int image_scan_kernel(
 	return 0;
 }
 
+static bool has_initramfs_named(const struct image_scan *s, const char *name)
+{
+	for (size_t i = 0; i < s->initramfs_count; i++)
+		if (!strcmp(s->initramfs[i], name))
+			return true;
+	return false;
+}
+
 bool image_scan_has_initramfs(const struct image_scan *s, const char *version)
 {
-	for (size_t i = 0; i < s->initramfs_count; i++) {
-		const char *at = strchr(s->initramfs[i], '-');
-		if (at && starts(at + 1, version))
+	char path[BOOT_FILE_SIZE];
+
+	for (unsigned n = 0; boot_file_path(BOOT_FILE_INITRAMFS, n, version, path); n++)
+		if (has_initramfs_named(s, path + strlen("/boot/")))
 			return true;
-	}
+	return false;
+}
+
+bool image_scan_has_boot_kernel(const struct image_scan *s)
+{
+	for (size_t i = 0; i < s->member_count; i++)
+		if (starts(s->members[i].path, "boot/vmlinuz-"))
+			return true;
 	return false;
 }
 

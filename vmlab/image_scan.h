@@ -27,6 +27,7 @@ enum image_part {
 	IMAGE_PART_GRUB_X86_64_EFI,
 	IMAGE_PART_GRUB_ARM64_EFI,
 	IMAGE_PART_GRUB_I386_PC,
+	IMAGE_PART_INITRAMFS_TOOL,
 	IMAGE_PART_COUNT
 };
 
@@ -76,6 +77,9 @@ must_check int image_scan_load(const struct image_scan *s, const struct image_me
  * missing. */
 must_check int image_scan_kernel(
     const struct image_scan *s, const struct image_member **kernel, char **version, struct err *e);
+
+/* True when /boot holds a kernel by a name that the installer looks for. */
+bool image_scan_has_boot_kernel(const struct image_scan *s);
 
 /* True when the rootfs has an initramfs for this kernel version. */
 bool image_scan_has_initramfs(const struct image_scan *s, const char *version);

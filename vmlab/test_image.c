@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "cleanup.h"
+#include "log.h"
 #include "vmlab/image_build.h"
 #include "vmlab/image_disk.h"
 #include "vmlab/image_import.h"
@@ -393,6 +394,45 @@ static void assert_no_image(const char *name)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static char said[4000];
+
+static void keep(enum log_level level, const char *line)
+{
+	if (level <= LOG_LEVEL_WARN)
+		snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n", line);
+}
+
+/* Alpine's names: the flavour alone, modules as .ko.gz. */
+static void test_import_alpine(void **state)
+{
+	static const struct entry alpine[] = {DIRECTORY("etc"), TEXT("sbin/mkinitfs", "x"),
+	    TEXT("usr/sbin/grub-install", "x"), TEXT("usr/lib/grub/x86_64-efi/modinfo.sh", "x"),
+	    TEXT("boot/vmlinuz-virt", "the kernel"), TEXT("boot/initramfs-virt", "initramfs"),
+	    {"lib/modules/6.6.31-0-virt/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL, sizeof(ext4_gz) - 1},
+	    TEXT("lib/modules/6.6.31-0-virt/modules.dep", "kernel/fs/ext4/ext4.ko.gz:\n")};
+	static const struct entry bare[] = {TEXT("lib/modules/6.6.31-0-virt/vmlinuz", "the kernel"),
+	    {"lib/modules/6.6.31-0-virt/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL, sizeof(ext4_gz) - 1},
+	    TEXT("lib/modules/6.6.31-0-virt/modules.dep", "kernel/fs/ext4/ext4.ko.gz:\n")};
+	_cleanup_free_ char *good = tarball("alpine", "gzip", alpine, sizeof(alpine) / sizeof(*alpine));
+	_cleanup_free_ char *bad = tarball("bare", "gzip", bare, sizeof(bare) / sizeof(*bare));
+	struct err e = ERR_INIT;
+
+	(void)state;
+	said[0] = '\0';
+	log_set_sink(keep);
+	assert_int_equal(import(good, "alpine", &e), 0);
+	assert_null(strstr(said, "will fail"));
+	assert_null(strstr(said, "not boot"));
+	assert_int_equal(import(bad, "bare", &e), 0);
+	log_set_sink(NULL);
+	assert_non_null(strstr(said, "no /boot/vmlinuz-<version>"));
+	assert_non_null(strstr(said, "no program to make one"));
+	assert_non_null(strstr(said, "no grub-install"));
+	json_t *doc = manifest("alpine");
+	assert_string_equal(json_string_value(json_object_get(doc, "kernel_version")), "6.6.31-0-virt");
+	json_decref(doc);
+}
+
 static void check_refused(
     const char *name, const struct entry *entries, size_t count, const char *sentence)
 {
@@ -760,6 +800,7 @@ int main(void)
 	    cmocka_unit_test(test_modules_closure),
 	    cmocka_unit_test(test_modules_bad),
 	    cmocka_unit_test_setup_teardown(test_import_formats, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_import_alpine, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_incomplete_rootfs, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_disk, setup, teardown),
