@@ -109,6 +109,7 @@ BOOT_HANDLER_SRC := \
 	boot_handler/image.c \
 	boot_handler/keys.c \
 	boot_handler/lease.c \
+	boot_handler/lease_memory.c \
 	boot_handler/listen.c \
 	boot_handler/live.c \
 	boot_handler/machine.c \
@@ -243,6 +244,7 @@ TESTS := \
 	vm_watcher/test_hosts \
 	vm_watcher/test_leases \
 	boot_handler/test_access \
+	boot_handler/test_address \
 	boot_handler/test_boot \
 	boot_handler/test_documents \
 	boot_handler/test_outlook \

@@ -42,20 +42,35 @@ static void catch_signals(struct vm_store *store)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
-static void on_lease(void *ctx, const struct lease *lease)
+static bool take_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
 	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = NULL;
 
 	if (lease->has_mac)
-		vm = services_vm_by_mac(services, snapshot, &lease->mac);
+		vm = vm_snapshot_by_mac(snapshot, &lease->mac);
 	else if (lease->name[0]) /* dnsmasq gives names to declared machines only */
 		vm = vm_snapshot_by_name(snapshot, lease->name);
 	state_source("dhcp");
 	if (vm)
 		state_leased(services->state, &vm->mac, vm->name, lease);
 	vm_snapshot_unref(snapshot);
+	return vm;
+}
+
+static void on_lease(void *ctx, const struct lease *lease)
+{
+	struct services *services = ctx;
+
+	if (take_lease(services, lease))
+		return;
+	lease_memory_take(&services->undeclared, lease);
+	if (take_lease(services, lease)) { /* its definition has just appeared */
+		struct lease taken = *lease;
+		taken.gone = true;
+		lease_memory_take(&services->undeclared, &taken);
+	}
 }
 
 /* The problems of vms/ go to the log once for each snapshot that has other ones. */
@@ -111,6 +126,7 @@ static void watch(struct services *services, const char *holders)
 		if (r == 1) {
 			keeper.due = true;
 			live_publish(services->live);
+			lease_memory_replay(&services->undeclared, take_lease, services);
 			if (services->addresses)
 				address_file_changed(services->addresses);
 			log_problems(services->store);
@@ -138,6 +154,7 @@ static int start_services(
 	    .lab6 = options->has_lab6 ? &options->lab6 : NULL,
 	    .holders = holders};
 
+	lease_memory_init(&services->undeclared);
 	services->urls.base = options->base_url;
 	services->urls.initrds = options->initrds_url_path;
 	services->domain = options->domain;

@@ -9,6 +9,7 @@
 #include "boot_handler/boot.h"
 #include "boot_handler/image.h"
 #include "boot_handler/keys.h"
+#include "boot_handler/lease_memory.h"
 #include "boot_handler/live.h"
 #include "boot_handler/outlook.h"
 #include "boot_handler/state.h"
@@ -20,6 +21,7 @@ struct services {
 	struct images *images;
 	struct state *state;
 	struct keys *keys;
+	struct lease_memory undeclared;
 	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
 	const char *domain;

@@ -528,12 +528,13 @@ static void took_ip4(struct state *s, struct machine *m, struct in_addr ip, int6
 	char text[INET_ADDRSTRLEN];
 
 	if (m->address.leased_ip.s_addr != ip.s_addr ||
-	    now - m->leased_at_ms >= LEASE_EVENT_EVERY_MS)
+	    now - m->leased_at_ms >= LEASE_EVENT_EVERY_MS) {
 		lease_event(s, m, EVENT_DHCP, inet_ntop(AF_INET, &ip, text, sizeof(text)), now);
+		m->leased_at_ms = now;
+	}
 	if (m->address.seen_ip.s_addr == ip.s_addr)
 		m->address.seen_ip.s_addr = 0;
 	m->address.leased_ip = ip;
-	m->leased_at_ms = now;
 }
 
 static void took_ip6(struct state *s, struct machine *m, const struct in6_addr *ip, int64_t now)

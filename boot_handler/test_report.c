@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "boot_handler/keys.h"
-#include "boot_handler/lease.h"
+#include "boot_handler/lease_memory.h"
 #include "boot_handler/report.h"
 
 #define BLOB "AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
@@ -173,6 +173,63 @@ static void leases(void **state)
 	assert_true(lease.gone);
 }
 
+static bool take_all(void *ctx, const struct lease *lease)
+{
+	unsigned *count = ctx;
+
+	assert_true(lease->has_mac);
+	++*count;
+	return true;
+}
+
+static bool take_none(void *ctx, const struct lease *lease)
+{
+	unsigned *count = ctx;
+
+	(void)lease;
+	++*count;
+	return false;
+}
+
+static void undeclared_leases(void **state)
+{
+	static struct lease_memory memory;
+	struct lease lease = {.has_mac = true, .mac = {{0x52, 0x54, 0, 0, 0, 1}}, .ip = {1}};
+	struct lease six = {.has_mac = true, .mac = lease.mac, .six = true};
+	struct lease nameless = {.six = true};
+	unsigned count = 0;
+
+	(void)state;
+	lease_memory_init(&memory);
+	lease_memory_take(&memory, &lease);
+	lease_memory_take(&memory, &lease);
+	lease_memory_take(&memory, &six);
+	lease_memory_take(&memory, &nameless);
+	lease_memory_replay(&memory, take_none, &count);
+	assert_int_equal(count, 2);
+	lease.gone = true;
+	lease.ip.s_addr = 2; /* the end of another one */
+	lease_memory_take(&memory, &lease);
+	count = 0;
+	lease_memory_replay(&memory, take_none, &count);
+	assert_int_equal(count, 2);
+	lease.ip.s_addr = 1;
+	lease_memory_take(&memory, &lease);
+	count = 0;
+	lease_memory_replay(&memory, take_all, &count);
+	lease_memory_replay(&memory, take_all, &count);
+	assert_int_equal(count, 1);
+	lease.gone = false;
+	for (unsigned i = 0; i < 3 * LEASE_MEMORY_SIZE; i++) {
+		lease.mac.octet[4] = (uint8_t)(i >> 8);
+		lease.mac.octet[5] = (uint8_t)i;
+		lease_memory_take(&memory, &lease);
+	}
+	count = 0;
+	lease_memory_replay(&memory, take_all, &count);
+	assert_int_equal(count, LEASE_MEMORY_SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +239,7 @@ int main(void)
 	    cmocka_unit_test(ready),
 	    cmocka_unit_test(keys),
 	    cmocka_unit_test(leases),
+	    cmocka_unit_test(undeclared_leases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,14 +110,19 @@ def gets(machine, family, address, who="system", seconds=3):
 def known_as(name, family, address):
     """DNS and the API tell the same."""
     key, kind = ("ip", dns.A) if family == 4 else ("ipv6", dns.AAAA)
-    lab.wait_vm(name, 3, lambda vm: vm[key] == address, f"has {key} {address}")
+    lab.wait_vm(name, 30, lambda vm: vm[key] == address, f"has {key} {address}")
     with state["client"].inside():
         eventually(lambda: dns.ask(SERVER, f"{name}.pvmlab.local", kind) == (0, [address]), 3,
             f"{name}.pvmlab.local is {address}")
 
 
+def same_dnsmasq():
+    """A helper of a lease event may be there for a moment."""
+    eventually(lambda: lab.pids()["dnsmasq"] == state["dnsmasq"], 3, f"dnsmasq's processes are {state['dnsmasq']}")
+
+
 def undisturbed():
-    check_equal(lab.pids()["dnsmasq"], state["dnsmasq"], "dnsmasq's processes")
+    same_dnsmasq()
     leases = lab.exec("cat", "/state/dnsmasq/leases").stdout
     for address in state["bystanders"]:
         check(f" {address} " in leases, f"the lease of {address}, which is in nobody's way, is gone:\n{leases}")
@@ -264,8 +269,7 @@ def decline(family, n):
         check_equal(address, declared(6, n), "the first address")
         with machine.client.inside():
             check(c.decline(address), "no answer to the DECLINE")
-        time.sleep(1.2)
-        check_equal(machine.v6(dhcp6.duid_en("declines"))[0], declared(6, n), "after the DECLINE")
+        gets(machine, 6, declared(6, n), who="after it")
     known_as("declined", family, declared(family, n))
     return [machine], ["declined"]
 
@@ -347,6 +351,18 @@ def _():
     undisturbed()
 
 
+@suite.test("a machine that had its lease before its definition is known by it", needs=[UP])
+def _():
+    m = Machine("52:54:00:ad:02:02")
+    leased = m.get(4)
+    check(leased, "no lease")
+    lab.define("late", mac=m.mac)
+    known_as("late", 4, leased)
+    m.close()
+    lab.undefine("late.json")
+    undisturbed()
+
+
 # ---- what a machine was seen to have ------------------------------------------------------------------
 
 SEEN = "an address other than the declared one is told by DNS and the API, and a problem names both"
@@ -375,6 +391,82 @@ def _():
     m.close()
     lab.undefine("moves.json")
     undisturbed()
+
+
+OUTSIDE = "an \"ipv6\" outside of the lab's network is not used anywhere, and a warning says so"
+
+
+@suite.test(OUTSIDE, needs=[UP])
+def _():
+    lab.define("abroad", mac="52:54:00:ad:05:01", ip="192.168.100.115", ipv6="fd00:cafe::15")
+    lab.define("ours", mac="52:54:00:ad:05:02", ipv6=f"{PREFIX6}1")
+    for file, address in ("abroad.json", "fd00:cafe::15"), ("ours.json", f"{PREFIX6}1"):
+        problem = eventually(lambda: lab.problems(file), 3, f"a problem of {file}")[0]
+        check(problem["warning"] and problem["line"] > 1 and address in problem["text"], str(problem))
+    vm = lab.wait_vm("abroad")
+    check_equal((vm["ipv6"], vm["ip"]), (None, "192.168.100.115"), "addresses in the API")
+    check("cafe" not in lab.exec("cat", "/run/vm_watcher/dhcp-hosts", "/run/vm_watcher/dns-hosts").stdout,
+        "it is in dnsmasq's files")
+    lab.undefine("abroad.json")
+    lab.undefine("ours.json")
+
+
+STATIC = "a static address that the definition's network_config sets is where DNS and the API see the machine"
+
+
+@suite.test(STATIC, needs=[UP])
+def _():
+    m = Machine("52:54:00:ad:06:01")
+    static = "192.168.100.117"
+    lab.define("static", mac=m.mac, arch="amd64", distro="debian-13", network_config={"version": 2, "ethernets": {
+        "lan": {"match": {"macaddress": m.mac}, "addresses": [f"{static}/24"]}}})
+    wait_hosts(m.mac)
+    boots(m)
+    leased = m.v4()
+    says(m, leased, f"/report/{m.mac}", {"phase": "report", "status": "done"})
+    known_as("static", 4, leased)
+    says(m, static, f"/report/{m.mac}?phase=ready", b"instance_id=i&hostname=static&pub_key_ed25519=")
+    known_as("static", 4, static)
+    boots(m)  # its firmware gets a lease again: the system has its own address all the same
+    known_as("static", 4, static)
+    check(not lab.problems("static.json"), str(lab.problems("static.json")))
+    lab.define("static", mac=m.mac, ip="192.168.100.118", arch="amd64", distro="debian-13",
+        network_config={"version": 2, "ethernets": {"lan": {"match": {"macaddress": m.mac},
+            "addresses": [f"{static}/24"]}}})
+    problem = eventually(lambda: lab.problems("static.json"), 3, "a problem")[0]
+    check(problem["warning"] and static in problem["text"] and "192.168.100.118" in problem["text"], str(problem))
+    m.close()
+    lab.undefine("static.json")
+    undisturbed()
+
+
+def says(machine, address, path, body):
+    with machine.client.inside():
+        run(["ip", "addr", "replace", f"{address}/24", "dev", "eth0"])
+        answer = http_client.request(SERVER, path, method="POST", body=body)
+        run(["ip", "addr", "del", f"{address}/24", "dev", "eth0"])
+    check_equal(answer.status, 204, f"{path} from {address}: {answer.text[:200]}; status")
+
+
+@suite.test("after vm_watcher died a lease in the way is dropped all the same", needs=[UP])
+def _():
+    m, old = Machine("52:54:00:ad:07:01"), Machine("52:54:00:ad:07:02")
+    lab.define("before", mac=old.mac, ip="192.168.100.119")
+    wait_hosts(old.mac)
+    gets(old, 4, "192.168.100.119")
+    watcher = lab.pids()["vm_watcher"]
+    for pid in watcher:
+        os.kill(pid, 9)
+    eventually(lambda: (p := lab.pids()["vm_watcher"]) and p != watcher, 5, "vm_watcher is back")
+    time.sleep(1)
+    same_dnsmasq()  # nothing was in the way
+    lab.undefine("before.json")
+    wait_hosts(absent=[old.mac])
+    lab.define("after", mac=m.mac, ip="192.168.100.119")
+    wait_hosts(m.mac)
+    gets(m, 4, "192.168.100.119", seconds=12)
+    leases = lab.exec("cat", "/state/dnsmasq/leases").stdout
+    check(all(f" {a} " in leases for a in state["bystanders"]), f"a lease that is in nobody's way is gone:\n{leases}")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@
 
 #define FILE_MAX_BYTES (64u << 20)
 #define PATIENCE_MS 3000   /* dnsmasq connects within a quarter of a second of its start */
-#define FORGET_EVERY_MS 1000 /* reading 10,000 definitions again takes dnsmasq a moment */
+#define FORGET_EVERY_MS 500 /* reading 10,000 definitions again takes dnsmasq a moment */
 #define ASK_EVERY_MS 1000
+#define READ_EVERY_MS 150 /* a storm of machines that boot changes the file with each of them */
 
 struct file_id {
 	struct timespec mtime;
@@ -37,7 +38,7 @@ struct lease_watch {
 	bool due;             /* a file has changed, or something failed */
 	bool forget_due;
 	int64_t missing_since_ms; /* dnsmasq is not connected though it is needed; 0: it is not */
-	int64_t forgot_ms, asked_ms;
+	int64_t forgot_ms, asked_ms, read_ms;
 	size_t dropped; /* since the signs were last read */
 	struct leases_signs signs;
 	uint32_t declines;
@@ -87,6 +88,10 @@ bool lease_watch_read(struct lease_watch *w)
 	const struct lease_watch_options *o = &w->options;
 	bool changed = false;
 
+	int64_t early_ms = w->read_ms + READ_EVERY_MS - clock_ms();
+	if (early_ms > 0)
+		nanosleep(&(struct timespec){.tv_nsec = early_ms * 1000000}, NULL);
+	w->read_ms = clock_ms();
 	if (file_changed(o->leases, &w->leases_id))
 		changed = read_file(o->leases, &w->leases, leases_read);
 	if (o->machines && file_changed(o->machines, &w->machines_id)) {
@@ -207,6 +212,11 @@ bool lease_watch_enforce(struct lease_watch *w, const struct vm_snapshot *snap)
 	w->forget_due = false;
 	w->forgot_ms = clock_ms();
 	return true;
+}
+
+bool lease_watch_is_due(const struct lease_watch *w)
+{
+	return w->bus && (w->due || w->forget_due);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -346,6 +346,11 @@ static void enforce(struct watcher *w)
 	vm_snapshot_unref(snap);
 }
 
+static bool is_due(const struct watcher *w)
+{
+	return w->reload_due || (w->leases && lease_watch_is_due(w->leases));
+}
+
 static void run(struct watcher *w)
 {
 	bool write_due = false;
@@ -355,7 +360,7 @@ static void run(struct watcher *w)
 		reload_if_due(w);
 		enforce(w);
 		int rc = vm_store_wait(
-		    w->store, w->reload_due || write_due ? RELOAD_RETRY_MS : HEARTBEAT_MS, &e);
+		    w->store, is_due(w) || write_due ? RELOAD_RETRY_MS : HEARTBEAT_MS, &e);
 		if (rc < 0)
 			log_folder_error(w, &e);
 		else if (rc > 0 || !w->reload_due)
