@@ -102,7 +102,7 @@ def by_zsh(line):
         os.close(terminal)
 
 
-CASES = [("vmlab re", ["reference", "reinstall", "restart"]), ("vmlab console w", ["web1", "web2"]),
+CASES = [("vmlab re", ["reference", "reinstall", "restart", "resume"]), ("vmlab console w", ["web1", "web2"]),
     ("vmlab wait --for ", ["installed", "ready"]), ("vmlab image build debian-1", ["debian-12", "debian-13"]),
     ("vmlab up --t", ["--timeout"])]
 
