@@ -15,7 +15,7 @@ import sys
 import time
 
 import http_client
-from harness import DOCKER, PREFIX, Suite, check, check_equal, docker, eventually, have_image, run
+from harness import DOCKER, PREFIX, Suite, check, check_equal, docker, eventually, have_image, run, skip
 from vmlab_cli import BINARY, STACK_IMAGE, VM_IMAGE
 
 suite = Suite("lab", __doc__)
@@ -108,6 +108,22 @@ def _():
         st = os.stat(os.path.join(where, "api.sock"))
         check_equal((stat.S_IMODE(st.st_mode), st.st_uid), (0o600, os.getuid()), "socket: mode, owner")
         check_equal(http_client.request("", "/healthz", unix=os.path.join(where, "api.sock")).status, 200, "/healthz")
+
+
+@suite.test("another user who may use the engine is told whose the lab is, and changes nothing", needs=[UP])
+def _():
+    engine = "/var/run/docker.sock"
+    if not os.path.exists(engine):
+        skip(f"the engine's socket is not {engine}")
+    before = state["a"].ids()
+    binary = os.path.join(suite.tempdir(), "vmlab") # where others may come
+    shutil.copy(BINARY, binary)
+    for argv, status in ((["ls"], 0), (["down"], 1), (["reinstall", "-y", "web1"], 1)):
+        done = run(["setpriv", "--reuid=65534", "--regid=65534", f"--groups={os.stat(engine).st_gid}", binary, *argv],
+            cwd=state["a"].dir, env=dict(state["a"].env(), HOME="/nonexistent"), check_rc=False)
+        check_equal(done.returncode, status, f"{argv}: {done.stderr}; status")
+        check("another user" in done.stderr or "the user it belongs to" in done.stderr, f"{argv}: {done.stderr}")
+    check_equal(state["a"].ids(), before, "the running containers")
 
 
 @suite.test("commands in another folder, with vms/ or without, touch neither", needs=[UP])

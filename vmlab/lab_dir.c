@@ -26,7 +26,14 @@ int lab_dir_ensure(const struct lab *lab, struct err *e)
 	for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
 		if (slash)
 			*slash = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+		int code = mkdir(copy, 0700) < 0 ? errno : 0;
+		if (code == EACCES)
+			return err_set(e, EACCES,
+			    "the folder %s of lab \"%s\" is closed to you: work on this lab as the user it "
+			    "belongs to, or as root (sudo); a lab of your own can have its folder elsewhere "
+			    "with VMLAB_HOME",
+			    lab->dir, lab->name);
+		if (code && code != EEXIST)
 			return err_errno(e,
 			    "cannot create the lab's own folder %s (set VMLAB_HOME to use another)",
 			    copy);

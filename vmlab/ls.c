@@ -1,5 +1,6 @@
 /* ls.c - `vmlab ls`: what is defined, what runs and how far it is; also while the stack is down. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct listing {
 	struct vm_store *store; /* NULL: no folder */
 	const struct vm_snapshot *snap;
 	json_t *api; /* {"vms":…,"problems":…}, or NULL while the stack is down */
-	char down[200];
+	char down[600];
 };
 
 static void listing_clear(struct listing *l)
@@ -125,8 +126,8 @@ static int look(struct listing *l, struct lab *lab, struct err *e)
 		return r;
 	if (container_list_role(&l->session.containers, "stack") &&
 	    api_get(l->session.api, "/api/v1/vms", &l->api, &why) < 0)
-		snprintf(l->down, sizeof(l->down),
-		    "the stack does not answer: `vmlab logs` may tell "
+		snprintf(l->down, sizeof(l->down), "%s",
+		    why.code == EACCES ? why.msg : "the stack does not answer: `vmlab logs` may tell "
 		    "why, `vmlab up` starts it");
 	else if (!l->api)
 		snprintf(l->down, sizeof(l->down), "lab \"%s\" is down: `vmlab up` starts it",
