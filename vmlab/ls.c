@@ -20,7 +20,7 @@ struct listing {
 	struct vm_store *store; /* NULL: no folder */
 	const struct vm_snapshot *snap;
 	json_t *api; /* {"vms":…,"problems":…}, or NULL while the stack is down */
-	char down[600];
+	char down[1000]; /* as much as an error sentence */
 };
 
 static void listing_clear(struct listing *l)
