@@ -81,6 +81,7 @@ LIB_SRC := \
 	lib/text.c \
 	lib/vm.c \
 	lib/vm_claims.c \
+	lib/vm_cloudinit.c \
 	lib/vm_file.c \
 	lib/vm_folder.c \
 	lib/vm_holders.c \
@@ -102,9 +103,12 @@ BOOT_HANDLER_SRC := \
 	boot_handler/boot.c \
 	boot_handler/check.c \
 	boot_handler/cloudinit.c \
+	boot_handler/cloudinit_users.c \
+	boot_handler/cloudinit_vendor.c \
 	boot_handler/config.c \
 	boot_handler/db.c \
 	boot_handler/db_columns.c \
+	boot_handler/firstboot.c \
 	boot_handler/guest.c \
 	boot_handler/image.c \
 	boot_handler/keys.c \
@@ -166,6 +170,7 @@ OS_INSTALLER_SRC := \
 VMLAB_SRC := \
 	vmlab/api.c \
 	vmlab/argv.c \
+	vmlab/cloud_init.c \
 	vmlab/command.c \
 	vmlab/complete.c \
 	vmlab/container.c \
@@ -247,6 +252,7 @@ TESTS := \
 	boot_handler/test_address \
 	boot_handler/test_boot \
 	boot_handler/test_documents \
+	boot_handler/test_firstboot \
 	boot_handler/test_outlook \
 	boot_handler/test_owner \
 	boot_handler/test_report \
@@ -265,6 +271,7 @@ TESTS := \
 	os_installer/test_report \
 	os_installer/test_unpack \
 	vmlab/test_cli \
+	vmlab/test_cloud_init \
 	vmlab/test_engine_error \
 	vmlab/test_image \
 	vmlab/test_net_clash \
@@ -316,6 +323,14 @@ $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(CPPFLAGS_$(call component,$*)) -c -o $@ $<
+
+# A script of ours that goes into a program, as the text of a C string.
+$(OUT)/%.inc: %.py
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(OUT)/boot_handler/cloudinit_vendor.o: $(OUT)/boot_handler/guest_ready.inc
+CPPFLAGS_boot_handler = -I$(OUT)
 
 define program # output path, component, extra link flags
 $(OUT)/$(1): $(OUT)/$(2)/main.o $(call objs_of,$(2))

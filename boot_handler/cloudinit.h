@@ -2,7 +2,7 @@
  *
  * Specification: cloud-init's "NoCloud" datasource, "Cloud config" modules and "Networking config
  * version 2" pages. Every document is JSON, which is YAML, so no value can break out of its place;
- * user-data and vendor-data start with the line "#cloud-config".
+ * user-data starts with the line "#cloud-config", vendor-data with "#cloud-config-archive".
  */
 #ifndef BOOT_HANDLER_CLOUDINIT_H
 #define BOOT_HANDLER_CLOUDINIT_H
@@ -31,7 +31,8 @@ must_check int cloudinit_document(
     const struct cloudinit *c, enum route_document which, char **out, struct err *e);
 
 /* Name of the user a person logs in as: the first of the definition's users, or CLOUDINIT_USER.
- * NULL when user_data says it all. *out is malloc'ed. */
+ * NULL when only the guest can tell: with user_data, or the distribution's "default" user. *out is
+ * malloc'ed. */
 must_check int cloudinit_login(const struct vm *vm, char **out, struct err *e);
 
 #endif

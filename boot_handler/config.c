@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static void put_url(json_t *config, const char *key, const struct vm *vm,
     const struct boot_urls *urls, const char *file)
@@ -41,7 +42,8 @@ static void put_from_doc(json_t *config, const struct vm *vm)
 }
 
 int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory memory, bool noreboot,
-    const struct image *image, const struct boot_urls *urls, json_t **out, struct err *e)
+    const struct image *image, const struct boot_urls *urls, const char *domain, json_t **out,
+    struct err *e)
 {
 	enum vm_after after = vm->after_install;
 	char mac[MAC_TEXT_SIZE];
@@ -67,6 +69,9 @@ int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory 
 	put_urls(config, vm, image, urls);
 	if (vm->kernel_args)
 		json_object_set_new(config, "kernel_args", json_string(vm->kernel_args));
+	if (domain[0] && !strchr(vm->hostname, '.'))
+		json_object_set_new(
+		    config, "fqdn", json_sprintf("%s.%s", vm->hostname, domain));
 	put_from_doc(config, vm);
 	*out = config;
 	return 0;

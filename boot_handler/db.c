@@ -32,6 +32,7 @@ static const char *const migrations[] = {
     "ALTER TABLE machine ADD COLUMN nic TEXT;",
     "ALTER TABLE event ADD COLUMN source TEXT;",
     "ALTER TABLE machine ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE machine ADD COLUMN cloud_init TEXT;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

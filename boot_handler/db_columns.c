@@ -61,6 +61,7 @@ static const struct column of_machine[] = {
     MEMBER(machine_row, "host_key_1", host_key[0], COLUMN_TEXT),
     MEMBER(machine_row, "host_key_2", host_key[1], COLUMN_TEXT),
     MEMBER(machine_row, "host_key_3", host_key[2], COLUMN_TEXT),
+    MACHINE(cloud_init, COLUMN_TEXT),
 };
 
 static const struct column of_event[] = {

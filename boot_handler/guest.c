@@ -6,6 +6,7 @@
 
 #include "boot_handler/cloudinit.h"
 #include "boot_handler/config.h"
+#include "boot_handler/firstboot.h"
 #include "boot_handler/owner.h"
 #include "boot_handler/report.h"
 #include "boot_handler/services.h"
@@ -211,7 +212,7 @@ static int build_config(struct services *services, const struct server_request *
 	state_nic(services->state, &vm->mac, &nic);
 	if (r == 0)
 		r = config_build(vm, &nic, state_boot_memory(services->state, &vm->mac), vm_snapshot_noreboot(snapshot, vm), image,
-		    &services->urls, out, e);
+		    &services->urls, services->domain ? services->domain : "", out, e);
 	image_free(image);
 	return r;
 }
@@ -278,16 +279,28 @@ static void answer_document(struct services *services, const struct server_reque
 static int take_ready(struct services *services, const struct vm *vm,
     const struct server_request *request, struct err *e)
 {
-	struct report_ready ready;
+	struct firstboot_ready ready;
 
-	int r = report_ready_parse(request->body, request->body_len, &ready, e);
+	int r = firstboot_ready_parse(request->body, request->body_len, &ready, e);
 	if (r < 0)
 		return r;
 	r = state_became_ready(services->state, &vm->mac, vm->name, &ready);
+	firstboot_ready_clear(&ready);
 	if (r == STATE_IGNORED)
 		return err_set(e, EBUSY,
 		    "%s cannot be ready: it has not been installed, or a reinstall is due",
 		    vm->name);
+	return r;
+}
+
+static int take_event(struct services *services, const struct vm *vm,
+    const struct server_request *request, struct err *e)
+{
+	struct firstboot_event event;
+
+	int r = firstboot_event_parse(request->body, request->body_len, &event, e);
+	if (r == 0)
+		state_cloud_init(services->state, &vm->mac, vm->name, &event);
 	return r;
 }
 
@@ -328,8 +341,15 @@ static int take(
 	if (r < 0)
 		return r;
 	note_address(services, vm, request->source);
-	return request->route->ready ? take_ready(services, vm, request, e)
-				     : take_report(services, vm, request, e);
+	switch (request->route->report) {
+	case ROUTE_REPORT_READY:
+		return take_ready(services, vm, request, e);
+	case ROUTE_REPORT_CLOUD_INIT:
+		return take_event(services, vm, request, e);
+	case ROUTE_REPORT_INSTALLER:
+		break;
+	}
+	return take_report(services, vm, request, e);
 }
 
 /* Success means: what matters of it is on disk. */

@@ -37,6 +37,7 @@ static const char *const kind_names[] = {
     [EVENT_LEASE] = "lease",
     [EVENT_ACTION] = "action",
     [EVENT_REFUSED] = "refused",
+    [EVENT_CLOUD_INIT] = "cloud-init",
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -34,14 +34,24 @@ enum machine_phase {
 	PHASE_REBOOT,
 };
 
-enum event_kind { EVENT_DHCP, EVENT_IPXE, EVENT_PHASE, EVENT_STATE, EVENT_LEASE, EVENT_ACTION,
-	EVENT_REFUSED };
+enum event_kind {
+	EVENT_DHCP,
+	EVENT_IPXE,
+	EVENT_PHASE,
+	EVENT_STATE,
+	EVENT_LEASE,
+	EVENT_ACTION,
+	EVENT_REFUSED,
+	EVENT_CLOUD_INIT, /* a stage or module of cloud-init begins, or has failed */
+};
 
 #define MACHINE_NAME_SIZE 64
 #define MACHINE_ATTEMPT_MAX (1 << 24) /* what a machine may say of itself */
 #define MACHINE_TEXT_SIZE 1024 /* as long as the installer's; reason and hint of a failure */
 #define MACHINE_KEY_SIZE 1536 /* one SSH public key: an 8192-bit RSA key fits */
 #define MACHINE_KEYS_MAX 3
+#define MACHINE_CLOUD_INIT_SIZE 8192 /* see firstboot.h */
+#define MACHINE_STAGE_SIZE 64
 
 /* A copy of everything known about a machine; times in milliseconds since the epoch, 0: never. */
 struct machine_row {
@@ -72,6 +82,8 @@ struct machine_row {
 	char error_reason[MACHINE_TEXT_SIZE]; /* empty: no error */
 	char error_hint[MACHINE_TEXT_SIZE];
 	char host_key[MACHINE_KEYS_MAX][MACHINE_KEY_SIZE];
+	char cloud_init[MACHINE_CLOUD_INIT_SIZE]; /* JSON; empty: it has not told */
+	char stage[MACHINE_STAGE_SIZE]; /* where cloud-init is; not kept in the file */
 };
 
 /* The addresses that a machine is known by; zero where there is none. */
@@ -99,7 +111,7 @@ struct event {
 	char vm[MACHINE_NAME_SIZE];
 	enum event_kind kind;
 	enum machine_phase phase;
-	char text[64];
+	char text[MACHINE_STAGE_SIZE];
 	char source[INET6_ADDRSTRLEN]; /* who made it happen: an address, "dhcp", "operator"; or "" */
 	uint64_t bytes;
 	uint64_t total_bytes;

@@ -28,6 +28,7 @@ struct machine {
 	_Atomic uint64_t nic; /* MAC of the card it asked with; 0: the definition's. Written locked */
 	struct machine *next_nic; /* of the table's list; fixed once it is in it */
 	atomic_bool in_nics;
+	atomic_bool calls; /* it tells at each boot what cloud-init made of it */
 
 	char name[MACHINE_NAME_SIZE]; /* this and the rest: under the lock */
 	enum machine_phase phase;
@@ -44,6 +45,9 @@ struct machine {
 	char *error_reason;
 	char *error_hint;
 	char *host_key[MACHINE_KEYS_MAX];
+	char *cloud_init;
+	char stage[MACHINE_STAGE_SIZE];
+	unsigned stage_events; /* recorded since it began to boot */
 };
 
 struct machine_table {

@@ -116,14 +116,40 @@ static json_t *disks_json(const struct vm *vm)
 	return list;
 }
 
+/* {"status", "errors", ...} of firstboot.h, and "stage" while it is on its way; null before. */
+static json_t *cloud_init_json(const struct machine_row *row)
+{
+	json_t *json = row->cloud_init[0] ? json_loads(row->cloud_init, 0, NULL) : NULL;
+
+	if (row->stage[0]) {
+		json = json ? json : json_pack("{s:s}", "status", "running");
+		json_object_set_new(json, "status", json_string("running"));
+		json_object_set_new(json, "stage", json_string(row->stage));
+	}
+	return json ? json : json_null();
+}
+
+/* The definition's word, else the guest's own. */
+static json_t *user_json(const struct vm *vm, const json_t *cloud_init)
+{
+	json_t *user = login_json(vm);
+	const json_t *told = json_object_get(cloud_init, "user");
+
+	if (!json_is_null(user) || !json_is_string(told))
+		return user;
+	json_decref(user);
+	return json_copy((json_t *)told);
+}
+
 static json_t *recorded_json(struct services *services, const struct vm *vm)
 {
 	struct machine_row row;
 	char mac[MAC_TEXT_SIZE], nic[MAC_TEXT_SIZE];
 
 	state_row(services->state, &vm->mac, &row);
+	json_t *cloud_init = cloud_init_json(&row);
 	json_t *json = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
-			 " s:b, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
+			 " s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
 	    "name", vm->name,
 	    "mac", mac_format(&vm->mac, mac),
 	    "nic", mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(),
@@ -142,7 +168,8 @@ static json_t *recorded_json(struct services *services, const struct vm *vm)
 	    "changed_at", time_json(row.changed_at_ms),
 	    "last_seen", time_json(row.last_seen_ms),
 	    "error", error_json(&row),
-	    "user", login_json(vm),
+	    "user", user_json(vm, cloud_init),
+	    "cloud_init", cloud_init,
 	    "ssh_host_keys", host_keys_json(&row),
 	    "cpus", (int)vm->cpus,
 	    "memory_bytes", (json_int_t)vm->memory_bytes,

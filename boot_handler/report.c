@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/keys.h"
-#include "boot_handler/route.h"
 #include "lib/cleanup.h"
 #include "lib/json_text.h"
 #include "lib/text.h"
@@ -143,43 +141,4 @@ void report_clear(struct report *r)
 {
 	free(r->log);
 	r->log = NULL;
-}
-
-static const char *const key_fields[MACHINE_KEYS_MAX] = {
-    "pub_key_ed25519",
-    "pub_key_ecdsa",
-    "pub_key_rsa",
-};
-
-static void take_field(const char *name, char *value, struct report_ready *out)
-{
-	value[strcspn(value, "\r\n")] = '\0';
-	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
-		if (strcmp(name, key_fields[i]) == 0 &&
-		    key_without_comment(value, out->host_key[i], sizeof(out->host_key[i])) < 0)
-			out->host_key[i][0] = '\0';
-}
-
-int report_ready_parse(const char *body, size_t len, struct report_ready *out, struct err *e)
-{
-	char name[64];
-	char value[MACHINE_KEY_SIZE + 512];
-
-	memset(out, 0, sizeof(*out));
-	while (len > 0) {
-		const char *end = memchr(body, '&', len);
-		size_t field = end ? (size_t)(end - body) : len;
-		const char *equals = memchr(body, '=', field);
-
-		if (!equals)
-			return err_set(e, EINVAL,
-			    "the call-back's body is no form: send key=value pairs joined by &");
-		size_t name_len = (size_t)(equals - body);
-		if (route_decode(body, name_len, true, name, sizeof(name)) >= 0 &&
-		    route_decode(equals + 1, field - name_len - 1, true, value, sizeof(value)) >= 0)
-			take_field(name, value, out);
-		body += end ? field + 1 : field;
-		len -= end ? field + 1 : field;
-	}
-	return 0;
 }

@@ -1,4 +1,4 @@
-/* report.h - what machines tell us: the installer's JSON and cloud-init's phone_home form. Pure.
+/* report.h - what the installer tells us. Pure.
  * The sender is not trusted: text is cut and cleaned of control characters here.
  */
 #ifndef BOOT_HANDLER_REPORT_H
@@ -32,15 +32,5 @@ struct report {
 /* Parses the body of POST /report/<mac>. -EINVAL with one sentence. */
 must_check int report_parse(const char *body, size_t len, struct report *out, struct err *e);
 void report_clear(struct report *r);
-
-/* What cloud-init's phone_home posts (application/x-www-form-urlencoded). */
-struct report_ready {
-	char host_key[MACHINE_KEYS_MAX][MACHINE_KEY_SIZE]; /* "type base64"; empty when not sent */
-};
-
-/* Unknown fields and unusable keys are ignored: that the machine called is what counts.
- * -EINVAL when the body is no form at all. */
-must_check int report_ready_parse(
-    const char *body, size_t len, struct report_ready *out, struct err *e);
 
 #endif

@@ -253,11 +253,14 @@ static int parse_guest(struct piece path, struct piece query, struct route *out,
 	while (next_parameter(&query, &key, &value)) {
 		if (!piece_is(key, "phase"))
 			continue;
-		if (!piece_is(value, "ready"))
+		if (piece_is(value, "ready"))
+			out->report = ROUTE_REPORT_READY;
+		else if (piece_is(value, "cloud-init"))
+			out->report = ROUTE_REPORT_CLOUD_INIT;
+		else
 			return err_set(e, EINVAL,
-			    "phase in the query can only be \"ready\"; the installer's phases go "
-			    "into the JSON body");
-		out->ready = true;
+			    "phase in the query can only be \"ready\" or \"cloud-init\"; the "
+			    "installer's phases go into the JSON body");
 	}
 	return parse_with_mac(ROUTE_REPORT, path, out, e);
 }

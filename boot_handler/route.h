@@ -46,6 +46,13 @@ enum route_document {
 	ROUTE_NETWORK_CONFIG,
 };
 
+/* Who reports, and in which form. */
+enum route_report {
+	ROUTE_REPORT_INSTALLER,  /* JSON of its phases */
+	ROUTE_REPORT_READY,      /* ?phase=ready: firstboot.h's call */
+	ROUTE_REPORT_CLOUD_INIT, /* ?phase=cloud-init: one of its events */
+};
+
 enum route_action { ROUTE_REINSTALL, ROUTE_LOCAL };
 
 /* What iPXE says it was built for. */
@@ -54,7 +61,7 @@ enum route_arch { ROUTE_ARCH_NOT_SAID, ROUTE_ARCH_AMD64, ROUTE_ARCH_ARM64, ROUTE
 struct route {
 	enum route_kind kind;
 	bool has_mac;
-	bool ready; /* ROUTE_REPORT with phase=ready: cloud-init's form, not the installer's JSON */
+	enum route_report report; /* ROUTE_REPORT */
 	struct mac mac;
 	enum route_arch arch;
 	enum route_document document;

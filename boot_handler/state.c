@@ -77,7 +77,17 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	copy_text(m->error_hint, row->error_hint, sizeof(row->error_hint));
 	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 		copy_text(m->host_key[i], row->host_key[i], sizeof(row->host_key[i]));
+	copy_text(m->cloud_init, row->cloud_init, sizeof(row->cloud_init));
+	copy_text(m->stage, row->stage, sizeof(row->stage));
 	machine_unlock(&s->table, m);
+}
+
+/* Takes over `result`. */
+static void keep_result(struct machine *m, char *result)
+{
+	free(m->cloud_init);
+	m->cloud_init = result;
+	atomic_store(&m->calls, result != NULL);
 }
 
 static void load_row(void *ctx, const struct machine_row *row)
@@ -111,6 +121,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 	replace_text(&m->error_hint, row->error_hint);
 	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 		replace_text(&m->host_key[i], row->host_key[i]);
+	keep_result(m, row->cloud_init[0] ? strdup(row->cloud_init) : NULL);
 	machine_unlock(&s->table, m);
 }
 
@@ -198,6 +209,12 @@ static void change_state(
 	}
 }
 
+static void begin_boot(struct machine *m)
+{
+	m->stage[0] = '\0';
+	m->stage_events = 0;
+}
+
 static void forget_progress(struct machine *m)
 {
 	m->phase = PHASE_NONE;
@@ -208,6 +225,8 @@ static void forget_progress(struct machine *m)
 	m->error_phase = PHASE_NONE;
 	replace_text(&m->error_reason, NULL);
 	replace_text(&m->error_hint, NULL);
+	keep_result(m, NULL);
+	begin_boot(m);
 }
 
 /* ---- boots ------------------------------------------------------------------------------- */
@@ -236,6 +255,14 @@ static bool starts_attempt(struct boot_memory memory, enum boot_decision decisio
 	       (memory.reinstall || memory.state != MACHINE_BOOTING || memory.attempt == 0);
 }
 
+/* What a machine was is not what it is: the firmware runs. */
+static bool leaves_ready(
+    const struct machine *m, struct boot_memory memory, enum boot_decision decision)
+{
+	return decision == BOOT_LOCAL && memory.state == MACHINE_READY &&
+	       atomic_load_explicit(&m->calls, memory_order_relaxed);
+}
+
 /* Waiting machines ask every few seconds: that is news only once. */
 static bool is_news(uint64_t asked, enum boot_decision decision, int64_t now)
 {
@@ -260,7 +287,7 @@ unsigned state_booted(
 		machine_touch(&s->table, m, now);
 		if (decision == BOOT_INSTALL)
 			atomic_fetch_add_explicit(&m->asks, 1, memory_order_relaxed);
-		if (!starts_attempt(memory, decision) &&
+		if (!starts_attempt(memory, decision) && !leaves_ready(m, memory, decision) &&
 		    !is_news(atomic_load_explicit(&m->asked, memory_order_relaxed), decision, now))
 			return memory.attempt;
 	}
@@ -284,6 +311,12 @@ unsigned state_booted(
 		memory.local = false;
 		memory.attempt++;
 		atomic_store(&m->asks, 1);
+		change_state(s, m, memory, now);
+		writer_kick(s->writer);
+	} else if (leaves_ready(m, memory, decision)) {
+		memory.state = MACHINE_INSTALLED;
+		keep_result(m, firstboot_booting(m->cloud_init));
+		begin_boot(m);
 		change_state(s, m, memory, now);
 		writer_kick(s->writer);
 	}
@@ -449,8 +482,49 @@ int state_reported(struct state *s, const struct mac *mac, const char *name, str
 	return outcome;
 }
 
+/* One call may be heard twice: a boot is new by its id. */
+static bool boots_anew(const struct machine *m, const struct firstboot_ready *ready)
+{
+	const char *id = json_string_value(json_object_get(ready->result, "boot_id"));
+	char known[MACHINE_NAME_SIZE + 1];
+
+	if (!id || !m->cloud_init)
+		return false;
+	firstboot_id(m->cloud_init, known, sizeof(known));
+	return strcmp(known, id) != 0;
+}
+
+static void take_ready(
+    struct state *s, struct machine *m, const struct firstboot_ready *ready, int64_t now)
+{
+	struct boot_memory memory = machine_memory(m);
+	bool anew = boots_anew(m, ready);
+	bool knows_keys = m->host_key[0] || m->host_key[1] || m->host_key[2];
+
+	/* Once for each install: a reinstall forgets them. */
+	for (int i = 0; i < MACHINE_KEYS_MAX && !knows_keys; i++)
+		replace_text(&m->host_key[i], ready->host_key[i]);
+	if (ready->result)
+		keep_result(m, firstboot_result(ready, m->cloud_init));
+	begin_boot(m);
+	if (memory.state == MACHINE_INSTALLED) {
+		memory.state = MACHINE_READY;
+		change_state(s, m, memory, now);
+	} else if (anew) {
+		/* Its firmware did not ask us. */
+		record(s, m, EVENT_STATE, machine_state_name(MACHINE_READY), now);
+		m->changed_at_ms = now;
+	}
+	machine_mark_dirty(&s->table, m);
+}
+
+static bool is_installed(struct boot_memory memory)
+{
+	return memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY;
+}
+
 int state_became_ready(struct state *s, const struct mac *mac, const char *name,
-    const struct report_ready *ready)
+    const struct firstboot_ready *ready)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
@@ -459,22 +533,33 @@ int state_became_ready(struct state *s, const struct mac *mac, const char *name,
 	if (!m)
 		return STATE_IGNORED;
 	machine_touch(&s->table, m, now);
-	struct boot_memory memory = machine_memory(m);
-	bool knows_keys = memory.state == MACHINE_READY &&
-			  (m->host_key[0] || m->host_key[1] || m->host_key[2]);
-	if (memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY) {
-		/* Once for each install: a reinstall forgets them. */
-		for (int i = 0; i < MACHINE_KEYS_MAX && !knows_keys; i++)
-			replace_text(&m->host_key[i], ready->host_key[i]);
-		if (memory.state == MACHINE_INSTALLED) {
-			memory.state = MACHINE_READY;
-			change_state(s, m, memory, now);
-		}
-		machine_mark_dirty(&s->table, m);
+	if (is_installed(machine_memory(m))) {
+		take_ready(s, m, ready, now);
 		outcome = STATE_IMPORTANT;
 	}
 	machine_unlock(&s->table, m);
 	return outcome;
+}
+
+void state_cloud_init(struct state *s, const struct mac *mac, const char *name,
+    const struct firstboot_event *event)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	char text[MACHINE_STAGE_SIZE];
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	machine_touch(&s->table, m, now);
+	/* What ends after the call that made it ready is no news. */
+	if (machine_memory(m).state == MACHINE_INSTALLED && (event->begins || event->failed)) {
+		if (event->begins)
+			snprintf(m->stage, sizeof(m->stage), "%s", event->text);
+		snprintf(text, sizeof(text), "%.55s%s", event->text, event->failed ? " failed" : "");
+		if (m->stage_events++ < STATE_STAGE_EVENTS_MAX)
+			record(s, m, EVENT_CLOUD_INIT, text, now);
+	}
+	machine_unlock(&s->table, m);
 }
 
 /* ---- orders and leases ------------------------------------------------------------------- */

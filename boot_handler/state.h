@@ -2,7 +2,7 @@
  * way to and from the state file.
  *
  *	declared -> booting -> installing -> installed -> ready
- *	            any of the first three -> failed
+ *	            any of the first three -> failed; ready -> installed when it boots again
  *
  * Memory is authoritative: a request reads one atomic word, never the file. Changes of state take
  * one short lock of that machine and are written behind by writer.h's thread; state_save() waits
@@ -14,6 +14,7 @@
 
 #include "boot_handler/boot.h"
 #include "boot_handler/db.h"
+#include "boot_handler/firstboot.h"
 #include "boot_handler/lease.h"
 #include "boot_handler/machine.h"
 #include "boot_handler/report.h"
@@ -33,7 +34,8 @@ struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
 void state_expect(struct state *s, const struct mac *mac);
 
 /* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
- * unless one has started and not even the installer has come up since. Lock-free when nothing
+ * unless one has started and not even the installer has come up since; from its disk, a machine that
+ * tells of each boot is no more than installed until it does. Lock-free when nothing
  * changes, and then an event is recorded at most every 5 s (every minute while it cannot even load
  * the installer). Returns the attempt's number. */
 unsigned state_booted(struct state *s, const struct mac *mac, const char *name,
@@ -68,7 +70,13 @@ must_check int state_reported(
 
 /* cloud-init has finished. STATE_IGNORED when this machine is not installed. */
 must_check int state_became_ready(struct state *s, const struct mac *mac, const char *name,
-    const struct report_ready *ready);
+    const struct firstboot_ready *ready);
+
+/* cloud-init is on its way. Ignored of a machine that is not installed; of one boot at most
+ * STATE_STAGE_EVENTS_MAX become events of ours. */
+#define STATE_STAGE_EVENTS_MAX 200
+void state_cloud_init(struct state *s, const struct mac *mac, const char *name,
+    const struct firstboot_event *event);
 
 /* The operator's orders; the last one counts. */
 void state_reinstall(struct state *s, const struct mac *mac, const char *name);

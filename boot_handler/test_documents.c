@@ -88,7 +88,7 @@ static json_t *config(const char *definition, bool noreboot)
 	struct vm *vm = parse(definition);
 
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, &vm->mac, memory, noreboot, image, &urls, &json, &e), 0);
+	assert_int_equal(config_build(vm, &vm->mac, memory, noreboot, image, &urls, "pvmlab.local", &json, &e), 0);
 	image_free(image);
 	vm_free(vm);
 	return json;
@@ -105,6 +105,7 @@ static void configs(void **state)
 	assert_string_equal(text_at(c, "kernel_url"), "http://h/images/debian-13/amd64/vmlinuz");
 	assert_string_equal(text_at(c, "cloud_init_url"), "http://h/cloud-init/web1");
 	assert_string_equal(text_at(c, "report_url"), "http://h/report/52:54:00:00:00:11");
+	assert_string_equal(text_at(c, "fqdn"), "web1.pvmlab.local");
 	assert_string_equal(text_at(c, "arch"), "x86_64");
 	assert_string_equal(text_at(c, "after_install"), "reboot");
 	assert_int_equal(json_integer_value(json_object_get(c, "attempt")), 3);
@@ -138,6 +139,65 @@ static void configs(void **state)
 	json_decref(c);
 }
 
+static json_t *document(const char *definition, const char *operators_key,
+    enum route_document which);
+
+/* The lab's part of it: two, the second of which is the script with our address in it. */
+static void vendor_parts(void **state)
+{
+	json_t *parts = document("{" ID "}", NULL, ROUTE_VENDOR_DATA);
+	const json_t *config = json_array_get(parts, 0);
+	const json_t *call = json_array_get(parts, 1);
+
+	(void)state;
+	assert_int_equal(json_array_size(parts), 2);
+	assert_string_equal(text_at(config, "type"), "text/cloud-config");
+	json_t *settings = json_loads(text_at(config, "content") + strlen("#cloud-config\n"), 0, NULL);
+	assert_string_equal(text_at(json_object_get(json_object_get(settings, "reporting"), "vmlab"),
+	    "endpoint"), "http://h/report/52:54:00:00:00:11?phase=cloud-init");
+	json_decref(settings);
+	assert_string_equal(text_at(call, "type"), "text/x-shellscript");
+	assert_non_null(strstr(text_at(call, "content"),
+	    "\nURL = \"http://h/report/52:54:00:00:00:11?phase=ready\"\n"));
+	assert_memory_equal(text_at(call, "content"), "#!/bin/sh\n", 10);
+	json_decref(parts);
+}
+
+/* Files that belong to users, and what comes after them at the same place, wait for the users. */
+static void deferred_files(void **state)
+{
+	static const struct {
+		const char *file;
+		bool deferred;
+	} cases[] = {
+	    {"{\"path\":\"/etc/a\"}", false},
+	    {"{\"path\":\"/etc/b\",\"owner\":\"root:root\"}", false},
+	    {"{\"path\":\"/etc/c\",\"owner\":\"ann:ann\"}", true},
+	    {"{\"path\":\"/etc/c\",\"append\":true}", true},
+	    {"{\"path\":\"/etc/d\",\"owner\":\"root:postgres\"}", true},
+	    {"{\"path\":\"/etc/e\",\"owner\":\"ann\",\"defer\":false}", false},
+	    {"{\"path\":\"/home/ann/x\"}", true},
+	    {"{\"path\":\"/srv/ann/x\"}", true},
+	    {"{\"path\":\"/srv/annex\"}", false},
+	};
+	char definition[4096] = "{" ID ",\"users\":[{\"name\":\"ann\",\"homedir\":\"/srv/ann/\"}],"
+				"\"write_files\":[";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		strcat(definition, i > 0 ? "," : "");
+		strcat(definition, cases[i].file);
+	}
+	strcat(definition, "]}");
+	json_t *d = document(definition, NULL, ROUTE_USER_DATA);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const json_t *file = json_array_get(json_object_get(d, "write_files"), i);
+		if (json_is_true(json_object_get(file, "defer")) != cases[i].deferred)
+			fail_msg("%s", cases[i].file);
+	}
+	json_decref(d);
+}
+
 /* The document without its first line when that has to be #cloud-config, parsed. */
 static json_t *document(const char *definition, const char *operators_key,
     enum route_document which)
@@ -151,12 +211,14 @@ static json_t *document(const char *definition, const char *operators_key,
 
 	assert_int_equal(cloudinit_document(&c, which, &text, &e), 0);
 	const char *start = text;
-	if (which == ROUTE_USER_DATA || which == ROUTE_VENDOR_DATA) {
-		assert_memory_equal(text, "#cloud-config\n", 14);
-		start += 14;
-	}
+	const char *head = which == ROUTE_USER_DATA	? "#cloud-config\n"
+			   : which == ROUTE_VENDOR_DATA ? "#cloud-config-archive\n"
+							: "";
+	assert_memory_equal(text, head, strlen(head));
+	start += strlen(head);
 	json_t *json = json_loads(start, 0, &where);
 	assert_non_null(json);
+	assert_null(strcasestr(text, "mime-version:"));
 	free(text);
 	json_decref(keys);
 	vm_free(vm);
@@ -177,7 +239,7 @@ static void other_card(void **state)
 
 	(void)state;
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, &nic, (struct boot_memory){.attempt = 1}, false, image, &urls, &json, &e), 0);
+	assert_int_equal(config_build(vm, &nic, (struct boot_memory){.attempt = 1}, false, image, &urls, "", &json, &e), 0);
 	assert_string_equal(text_at(json, "mac"), "02:00:00:00:00:09");
 	assert_string_equal(text_at(json, "report_url"), "http://h/report/52:54:00:00:00:11");
 	assert_int_equal(cloudinit_document(&c, ROUTE_NETWORK_CONFIG, &text, &e), 0);
@@ -226,6 +288,14 @@ static void own_users(void **state)
 	d = document("{" ID ",\"users\":[\"default\"]}", KEY("op"), ROUTE_USER_DATA);
 	assert_int_equal(json_array_size(json_object_get(d, "ssh_authorized_keys")), 1);
 	json_decref(d);
+	d = document("{" ID ",\"users\":[{\"name\":\"ann\",\"ssh_authorized_keys\":[],\"gecos\":null}]}",
+	    NULL, ROUTE_USER_DATA);
+	assert_int_equal(json_object_size(json_array_get(json_object_get(d, "users"), 0)), 1);
+	json_decref(d);
+	d = document("{" ID "}", NULL, ROUTE_USER_DATA);
+	assert_null(json_object_get(
+	    json_array_get(json_object_get(d, "users"), 0), "ssh_authorized_keys"));
+	json_decref(d);
 	d = document("{" ID ",\"users\":[\"eve\"]}", KEY("op"), ROUTE_USER_DATA);
 	assert_string_equal(text_at(json_array_get(json_object_get(d, "users"), 0), "name"), "eve");
 	json_decref(d);
@@ -234,7 +304,7 @@ static void own_users(void **state)
 /* Values arrive as they were, however they look. */
 static void hostile_values(void **state)
 {
-	const char *content = "a: b\n#cloud-config\n{{ x }}\n\"'`$(id)\\\t- \xc3\xa4";
+	const char *content = "Mime-Version: 1.0\n\\mime-version:\na: b\n#cloud-config\n{{ x }}\n\"'`$(id)\\\t- \xc3\xa4";
 	json_t *in = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}], s:[s, [s, s]]}",
 	    "name", "web1", "mac", "52:54:00:00:00:11",
 	    "write_files", "path", "/etc/x", "content", content, "permissions", "0600",
@@ -266,6 +336,10 @@ static void own_documents(void **state)
 	assert_int_equal(cloudinit_login(vm, &login, &e), 0);
 	assert_null(login);
 	vm_free(vm);
+	vm = parse("{" ID ",\"users\":[\"default\",\"ann\"]}");
+	assert_int_equal(cloudinit_login(vm, &login, &e), 0);
+	assert_null(login);
+	vm_free(vm);
 
 	json_t *d = document("{" ID ",\"user_data\":{\"timezone\":\"UTC\"}}", NULL, ROUTE_USER_DATA);
 	assert_int_equal(json_object_size(d), 1);
@@ -282,13 +356,13 @@ static void small_documents(void **state)
 
 	(void)state;
 	assert_string_equal(text_at(d, "instance-id"), "iid-web1-2");
-	assert_string_equal(text_at(d, "local-hostname"), "a");
+	assert_string_equal(text_at(d, "local-hostname"), "a.example.org");
+	assert_null(json_object_get(d, "public-keys"));
 	json_decref(d);
-	d = document("{" ID "}", NULL, ROUTE_VENDOR_DATA);
-	const json_t *call = json_object_get(d, "phone_home");
-	assert_string_equal(
-	    text_at(call, "url"), "http://h/report/52:54:00:00:00:11?phase=ready");
-	assert_int_equal(json_array_size(json_object_get(call, "post")), 5);
+	d = document("{" ID ",\"ssh_key\":\"" KEY("a") "\",\"user_data\":{\"timezone\":\"UTC\"}}",
+	    KEY("op"), ROUTE_META_DATA);
+	assert_string_equal(text_at(d, "local-hostname"), "web1.pvmlab.local");
+	assert_int_equal(json_array_size(json_object_get(d, "public-keys")), 2);
 	json_decref(d);
 	d = document("{" ID ",\"ipv6\":\"fd56:6d6c:6162::11\"}", NULL, ROUTE_NETWORK_CONFIG);
 	const json_t *lab = json_object_get(json_object_get(d, "ethernets"), "lab");
@@ -315,6 +389,8 @@ int main(void)
 	    cmocka_unit_test(hostile_values),
 	    cmocka_unit_test(own_documents),
 	    cmocka_unit_test(small_documents),
+	    cmocka_unit_test(vendor_parts),
+	    cmocka_unit_test(deferred_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,23 +119,6 @@ static void long_texts(void **state)
 	free(text);
 }
 
-static void ready(void **state)
-{
-	const char *body = "instance_id=iid-web1-1&hostname=web1&pub_key_ed25519=ssh-ed25519+"
-			   "AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x+"
-			   "root%40web1%0A&pub_key_rsa=N%2FA&pub_key_ecdsa=%zz&=&x=";
-	struct report_ready out;
-	struct err e = ERR_INIT;
-
-	(void)state;
-	assert_int_equal(report_ready_parse(body, strlen(body), &out, &e), 0);
-	assert_string_equal(out.host_key[0], "ssh-ed25519 " BLOB);
-	assert_string_equal(out.host_key[1], "");
-	assert_string_equal(out.host_key[2], "");
-	assert_int_equal(report_ready_parse("", 0, &out, &e), 0);
-	assert_int_equal(report_ready_parse("{\"a\":1}", 7, &out, &e), -EINVAL);
-}
-
 static void keys(void **state)
 {
 	(void)state;
@@ -236,7 +219,6 @@ int main(void)
 	    cmocka_unit_test(good),
 	    cmocka_unit_test(bad),
 	    cmocka_unit_test(long_texts),
-	    cmocka_unit_test(ready),
 	    cmocka_unit_test(keys),
 	    cmocka_unit_test(leases),
 	    cmocka_unit_test(undeclared_leases),

@@ -140,7 +140,7 @@ static void values(void **state)
 	assert_int_equal(r.limit, ROUTE_EVENTS_LIMIT_DEFAULT);
 	assert_string_equal(r.name, "web1");
 	assert_int_equal(route_parse(G, "/report/" MAC "?phase=ready", &r, &e), 0);
-	assert_true(r.ready);
+	assert_int_equal(r.report, ROUTE_REPORT_READY);
 }
 
 static void long_target(void **state)

@@ -124,7 +124,7 @@ static void install(struct state *s)
 static void way_of_an_install(void **state)
 {
 	struct fixture *f = *state;
-	struct report_ready ready = {.host_key = {"ssh-ed25519 AAAA"}};
+	struct firstboot_ready ready = {.host_key = {"ssh-ed25519 AAAA"}};
 
 	assert_int_equal(row_of(f->s).state, MACHINE_DECLARED);
 	assert_int_equal(state_became_ready(f->s, &mac, "web1", &ready), STATE_IGNORED);
@@ -151,6 +151,114 @@ static void way_of_an_install(void **state)
 	assert_int_equal(row_of(f->s).state, MACHINE_READY);
 	assert_string_equal(row_of(f->s).host_key[0], "ssh-ed25519 AAAA");
 	assert_int_equal(row_of(f->s).attempt, 1);
+}
+
+static json_t *result_of(struct state *s)
+{
+	struct machine_row row = row_of(s);
+
+	return row.cloud_init[0] ? json_loads(row.cloud_init, 0, NULL) : NULL;
+}
+
+static int call(struct state *s, const char *body)
+{
+	struct firstboot_ready ready;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(firstboot_ready_parse(body, strlen(body), &ready, &e), 0);
+	int r = state_became_ready(s, &mac, "web1", &ready);
+	firstboot_ready_clear(&ready);
+	return r;
+}
+
+static void cloud_init_says(struct state *s, const char *text, bool begins, bool failed)
+{
+	struct firstboot_event event = {.begins = begins, .failed = failed};
+
+	snprintf(event.text, sizeof(event.text), "%s", text);
+	state_cloud_init(s, &mac, "web1", &event);
+}
+
+static void assert_word(struct state *s, const char *key, const char *wanted)
+{
+	json_t *result = result_of(s);
+
+	assert_non_null(result);
+	assert_string_equal(json_string_value(json_object_get(result, key)), wanted);
+	json_decref(result);
+}
+
+/* Ready ends with the next boot, and comes again with its call. */
+static void every_boot(void **state)
+{
+	struct fixture *f = *state;
+
+	install(f->s);
+	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	cloud_init_says(f->s, "modules-final: runcmd", true, false);
+	assert_string_equal(row_of(f->s).stage, "modules-final: runcmd");
+	assert_int_equal(call(f->s, "{\"boot_id\":\"a\",\"first_boot\":true,\"status\":\"error\","
+				    "\"errors\":[\"it broke\"],\"user\":\"debian\"}"), STATE_IMPORTANT);
+	assert_int_equal(row_of(f->s).state, MACHINE_READY);
+	assert_string_equal(row_of(f->s).stage, "");
+	assert_word(f->s, "status", "error");
+	reopen(f);
+	assert_word(f->s, "status", "error");
+
+	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+	assert_word(f->s, "status", "booting");
+	assert_word(f->s, "user", "debian");
+	assert_int_equal(call(f->s, "{\"boot_id\":\"b\",\"status\":\"done\"}"), STATE_IMPORTANT);
+	assert_int_equal(row_of(f->s).state, MACHINE_READY);
+	assert_word(f->s, "status", "done");
+	json_t *result = result_of(f->s);
+	assert_int_equal(json_array_size(json_object_get(result, "errors")), 0);
+	assert_int_equal(json_array_size(json_object_get(result, "first_boot_errors")), 1);
+	json_decref(result);
+
+	state_reinstall(f->s, &mac, "web1");
+	assert_string_equal(row_of(f->s).cloud_init, "");
+	assert_int_equal(call(f->s, "{\"boot_id\":\"b\"}"), STATE_IGNORED);
+	install(f->s);
+	assert_string_equal(row_of(f->s).cloud_init, "");
+}
+
+/* phone_home calls once an install: such a machine would never be ready again. */
+static void calls_but_once(void **state)
+{
+	struct fixture *f = *state;
+
+	install(f->s);
+	assert_int_equal(call(f->s, "hostname=web1"), STATE_IMPORTANT);
+	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	assert_int_equal(row_of(f->s).state, MACHINE_READY);
+}
+
+static void count_stage(void *ctx, const struct event *event)
+{
+	*(int *)ctx += event->kind == EVENT_CLOUD_INIT;
+}
+
+static void bounded_stages(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int stages = 0;
+
+	install(f->s);
+	for (int i = 0; i < STATE_STAGE_EVENTS_MAX + 50; i++) {
+		cloud_init_says(f->s, "modules-final: x", true, false);
+		cloud_init_says(f->s, "modules-final: x", false, false);
+	}
+	cloud_init_says(f->s, "modules-final: y", false, true);
+	assert_int_equal(call(f->s, "{\"boot_id\":\"a\"}"), STATE_IMPORTANT);
+	cloud_init_says(f->s, "modules-final: late", true, false);
+	assert_int_equal(state_save(f->s, &e), 0);
+	struct db_event_query query = {.limit = 1000, .vm = ""};
+	assert_int_equal(state_events(f->s, &query, count_stage, &stages, &e), 0);
+	assert_int_equal(stages, STATE_STAGE_EVENTS_MAX);
+	assert_string_equal(row_of(f->s).stage, "");
 }
 
 static void interrupted_and_failed(void **state)
@@ -522,6 +630,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(way_of_an_install),
+	    TEST(every_boot),
+	    TEST(calls_but_once),
+	    TEST(bounded_stages),
 	    TEST(interrupted_and_failed),
 	    TEST(orders),
 	    TEST(its_disk_says_that_it_is_installed),

@@ -1,7 +1,7 @@
 /* vm_field.h - inside of vm.h: the field table's shape and the readers of its values.
  *
  * vm.c holds the table and runs it over a definition; vm_read.c reads single values, vm_lists.c
- * the structured ones; vm_schema.c turns the table into the JSON Schema and the reference page.
+ * the structured ones, vm_cloudinit.c those that are cloud-init's; vm_schema.c turns the table into the JSON Schema and the reference page.
  */
 #ifndef LIB_VM_FIELD_H
 #define LIB_VM_FIELD_H
@@ -110,8 +110,18 @@ int vm_read_network_config(struct vm_reader *r, json_t *value);
 int vm_read_storage(struct vm_reader *r, json_t *value);
 int vm_read_hooks(struct vm_reader *r, json_t *value);
 
-/* Shared by the two reader files. */
+/* Shared by the reader files. */
 int vm_want_string(struct vm_reader *r, const json_t *value, const char **out);
+/* Reads the member `key` when it is there. What was refused is noted: the next one is read all the
+ * same. */
+void vm_member(struct vm_reader *r, json_t *object, const char *key,
+    int (*read)(struct vm_reader *, json_t *));
+int vm_each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader *, json_t *));
+int vm_want_object(struct vm_reader *r, json_t *value, const char *example,
+    const char *const *known, size_t count);
+int vm_read_line(struct vm_reader *r, json_t *value);
+int vm_read_text(struct vm_reader *r, json_t *value);
+int vm_read_flag(struct vm_reader *r, json_t *value);
 int vm_want_size(struct vm_reader *r, const json_t *value, uint64_t *bytes);
 bool vm_text_is(const char *text, const char *allowed_bytes, size_t min, size_t max);
 

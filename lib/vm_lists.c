@@ -1,9 +1,7 @@
-/* vm_lists.c - readers of a definition's structured values: disks, keys, cloud-init's lists.
+/* vm_lists.c - readers of a definition's structured values: disks, keys, storage, hooks.
  *
  * They check what would otherwise fail late, inside a half-installed machine; what they accept is
- * kept as it is in vm.doc. Field names and meanings of users, packages, write_files and runcmd are
- * cloud-init's (module reference: users-groups, package-update-upgrade-install, write-files,
- * runcmd).
+ * kept as it is in vm.doc.
  */
 #include "vm_field.h"
 
@@ -22,9 +20,7 @@
 
 /* ---- walking ----------------------------------------------------------------------------------*/
 
-/* Reads the member `key` when it is there. What was refused is noted: the next one is read all the
- * same. */
-static void member(
+void vm_member(
     struct vm_reader *r, json_t *object, const char *key, int (*read)(struct vm_reader *, json_t *))
 {
 	json_t *value = json_object_get(object, key);
@@ -36,7 +32,7 @@ static void member(
 	vm_path_leave(r);
 }
 
-static int each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader *, json_t *))
+int vm_each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader *, json_t *))
 {
 	json_t *value;
 	size_t i;
@@ -53,7 +49,7 @@ static int each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader 
 	return 0;
 }
 
-static int want_object(
+int vm_want_object(
     struct vm_reader *r, json_t *value, const char *example, const char *const *known, size_t count)
 {
 	const char *key;
@@ -71,21 +67,21 @@ static int want_object(
 	return 0;
 }
 
-static int read_line(struct vm_reader *r, json_t *value)
+int vm_read_line(struct vm_reader *r, json_t *value)
 {
 	const char *s;
 
 	return vm_want_string(r, value, &s);
 }
 
-static int read_text(struct vm_reader *r, json_t *value)
+int vm_read_text(struct vm_reader *r, json_t *value)
 {
 	if (!json_is_string(value))
 		return vm_refuse(r, "must be a text in quotes");
 	return 0;
 }
 
-static int read_flag(struct vm_reader *r, json_t *value)
+int vm_read_flag(struct vm_reader *r, json_t *value)
 {
 	if (!json_is_boolean(value))
 		return vm_refuse(r, "must be true or false, without quotes");
@@ -125,7 +121,7 @@ static int refuse_below(struct vm_reader *r, const struct json_path *bad)
 /* Tells unknown keys of an object; anything else is the parser's to refuse. */
 static int known_keys(struct vm_reader *r, json_t *value, const char *const *known, size_t count)
 {
-	return json_is_object(value) ? want_object(r, value, "{}", known, count) : 0;
+	return json_is_object(value) ? vm_want_object(r, value, "{}", known, count) : 0;
 }
 
 static int read_disk_match(struct vm_reader *r, json_t *value)
@@ -148,10 +144,10 @@ static int read_disk(struct vm_reader *r, json_t *value)
 
 	if (r->draft.disk_count == VM_DISKS_MAX)
 		return vm_refuse(r, "is one disk too many: at most %d are possible", VM_DISKS_MAX);
-	if (want_object(r, value, "{\"size\": \"10G\"}", known, COUNT(known)) < 0)
+	if (vm_want_object(r, value, "{\"size\": \"10G\"}", known, COUNT(known)) < 0)
 		return -EINVAL;
-	member(r, value, "size", read_disk_size);
-	member(r, value, "match", read_disk_match);
+	vm_member(r, value, "size", read_disk_size);
+	vm_member(r, value, "match", read_disk_match);
 	r->draft.disk_count++;
 	return 0;
 }
@@ -159,7 +155,7 @@ static int read_disk(struct vm_reader *r, json_t *value)
 int vm_read_disks(struct vm_reader *r, json_t *value)
 {
 	r->draft.disk_count = 0;
-	return each(r, value, read_disk);
+	return vm_each(r, value, read_disk);
 }
 
 /* ---- SSH keys ---------------------------------------------------------------------------------*/
@@ -197,178 +193,10 @@ int vm_read_ssh_key(struct vm_reader *r, json_t *value)
 
 int vm_read_ssh_keys(struct vm_reader *r, json_t *value)
 {
-	return each(r, value, vm_read_ssh_key);
+	return vm_each(r, value, vm_read_ssh_key);
 }
 
-/* ---- cloud-init's lists -----------------------------------------------------------------------*/
-
-static int read_user_name(struct vm_reader *r, json_t *value)
-{
-	const char *s;
-
-	if (vm_want_string(r, value, &s) < 0)
-		return -EINVAL;
-	if (!vm_text_is(s, VM_LOWER VM_DIGIT "_-", 1, 32) || !strchr(VM_LOWER "_", s[0]))
-		return vm_refuse(r,
-		    "\"%.40s\" is not a user name: write 1 to 32 lower-case letters, digits, '_' "
-		    "and '-', "
-		    "beginning with a letter",
-		    s);
-	return 0;
-}
-
-static int read_lines_or_line(struct vm_reader *r, json_t *value)
-{
-	return json_is_array(value) ? each(r, value, read_line) : read_line(r, value);
-}
-
-static int read_user(struct vm_reader *r, json_t *value)
-{
-	static const char *const known[] = {"name", "gecos", "groups", "primary_group", "homedir",
-	    "shell", "sudo", "doas", "uid", "system", "lock_passwd", "passwd", "hashed_passwd",
-	    "plain_text_passwd", "ssh_authorized_keys", "ssh_import_id", "ssh_redirect_user",
-	    "no_create_home", "no_user_group", "no_log_init", "create_groups", "expiredate",
-	    "inactive", "selinux_user"};
-	static const char *const lines[] = {"gecos", "primary_group", "homedir", "shell", "passwd",
-	    "hashed_passwd", "plain_text_passwd", "expiredate"};
-
-	if (json_is_string(value))
-		return strcmp(json_string_value(value), "default") == 0 ? 0
-									: read_user_name(r, value);
-	if (want_object(r, value, "{\"name\": \"ann\"}", known, COUNT(known)) < 0)
-		return -EINVAL;
-	if (vm_value_empty(json_object_get(value, "name")))
-		return vm_refuse(r, "has no \"name\": add it");
-	for (size_t i = 0; i < COUNT(lines); i++)
-		member(r, value, lines[i], read_line);
-	member(r, value, "name", read_user_name);
-	member(r, value, "groups", read_lines_or_line);
-	member(r, value, "lock_passwd", read_flag);
-	member(r, value, "ssh_authorized_keys", vm_read_ssh_keys);
-	return 0;
-}
-
-int vm_read_users(struct vm_reader *r, json_t *value)
-{
-	return each(r, value, read_user);
-}
-
-static int read_package(struct vm_reader *r, json_t *value)
-{
-	const char *s;
-
-	if (json_is_array(value) && json_array_size(value) == 2)
-		return each(r, value, read_package); /* name and version */
-	if (vm_want_string(r, value, &s) < 0)
-		return -EINVAL;
-	if (!vm_text_is(s, VM_ALNUM "._+:=~/-", 1, 200) || strspn(s, VM_ALNUM) == 0)
-		return vm_refuse(r, "\"%.70s\" is not a package name", s);
-	return 0;
-}
-
-int vm_read_packages(struct vm_reader *r, json_t *value)
-{
-	return each(r, value, read_package);
-}
-
-static int read_permissions(struct vm_reader *r, json_t *value)
-{
-	const char *s;
-
-	if (!json_is_string(value))
-		return vm_refuse(r, "must be octal digits in quotes, such as \"0644\"");
-	if (vm_want_string(r, value, &s) < 0)
-		return -EINVAL;
-	if (!vm_text_is(s[0] == '0' && s[1] == 'o' ? s + 2 : s, "01234567", 3, 5))
-		return vm_refuse(
-		    r, "\"%.20s\" is not a file mode: write octal digits such as \"0644\"", s);
-	return 0;
-}
-
-static int read_file_path(struct vm_reader *r, json_t *value)
-{
-	const char *s;
-
-	if (vm_want_string(r, value, &s) < 0)
-		return -EINVAL;
-	if (s[0] != '/' || s[strlen(s) - 1] == '/')
-		return vm_refuse(r, "must be the absolute path of a file, such as \"/etc/motd\"");
-	return 0;
-}
-
-static int read_write_file(struct vm_reader *r, json_t *value)
-{
-	static const char *const known[] = {
-	    "path", "content", "encoding", "owner", "permissions", "append", "defer", "source"};
-
-	if (want_object(r, value, "{\"path\": \"/etc/motd\", \"content\": \"hello\\n\"}", known,
-		COUNT(known)) < 0)
-		return -EINVAL;
-	if (vm_value_empty(json_object_get(value, "path")))
-		return vm_refuse(r, "has no \"path\": add it");
-	member(r, value, "path", read_file_path);
-	member(r, value, "content", read_text);
-	member(r, value, "encoding", read_line);
-	member(r, value, "owner", read_line);
-	member(r, value, "permissions", read_permissions);
-	member(r, value, "append", read_flag);
-	member(r, value, "defer", read_flag);
-	return 0;
-}
-
-int vm_read_write_files(struct vm_reader *r, json_t *value)
-{
-	return each(r, value, read_write_file);
-}
-
-static int read_command(struct vm_reader *r, json_t *value)
-{
-	if (json_is_array(value))
-		return each(r, value, read_text);
-	if (!json_is_string(value))
-		return vm_refuse(r, "must be a command: a text for the shell, or a list of words");
-	return 0;
-}
-
-int vm_read_runcmd(struct vm_reader *r, json_t *value)
-{
-	return each(r, value, read_command);
-}
-
-/* ---- documents --------------------------------------------------------------------------------*/
-
-int vm_read_user_data(struct vm_reader *r, json_t *value)
-{
-	static const char *const starts[] = {"#", "Content-Type:", "MIME-Version:", "From "};
-
-	if (json_is_object(value))
-		return 0;
-	if (!json_is_string(value))
-		return vm_refuse(r,
-		    "must be a cloud-config object, or a text beginning with a line such as "
-		    "\"#cloud-config\" or \"#!/bin/sh\"");
-	for (size_t i = 0; i < COUNT(starts); i++)
-		if (strncmp(json_string_value(value), starts[i], strlen(starts[i])) == 0)
-			return 0;
-	return vm_refuse(r, "would be ignored by cloud-init: begin the text with a line such as "
-			    "\"#cloud-config\" or "
-			    "\"#!/bin/sh\"");
-}
-
-int vm_read_network_config(struct vm_reader *r, json_t *value)
-{
-	if (!json_is_object(value))
-		return vm_refuse(r,
-		    "must be a network-config object such as {\"version\": 2, \"ethernets\": "
-		    "{...}}");
-	json_t *inner = json_object_get(value, "network");
-	json_int_t version =
-	    json_integer_value(json_object_get(json_is_object(inner) ? inner : value, "version"));
-	if (version != 1 && version != 2)
-		return vm_refuse(
-		    r, "has no \"version\": add 1 or 2, the format of cloud-init's network-config");
-	return 0;
-}
+/* ---- storage ----------------------------------------------------------------------------------*/
 
 static int storage_root_known(struct vm_reader *r, json_t *value)
 {
@@ -382,7 +210,7 @@ static int storage_partition_known(struct vm_reader *r, json_t *value)
 
 static int storage_partitions_known(struct vm_reader *r, json_t *value)
 {
-	return json_is_array(value) ? each(r, value, storage_partition_known) : 0;
+	return json_is_array(value) ? vm_each(r, value, storage_partition_known) : 0;
 }
 
 int vm_read_storage(struct vm_reader *r, json_t *value)
@@ -392,8 +220,8 @@ int vm_read_storage(struct vm_reader *r, json_t *value)
 
 	if (known_keys(r, value, storage_keys, storage_key_count) < 0)
 		return -EINVAL;
-	member(r, value, "root", storage_root_known);
-	member(r, value, "partitions", storage_partitions_known);
+	vm_member(r, value, "root", storage_root_known);
+	vm_member(r, value, "partitions", storage_partitions_known);
 	if (storage_parse(value, &storage, &bad, r->e) < 0)
 		return refuse_below(r, &bad);
 	return 0;

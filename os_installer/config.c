@@ -261,6 +261,7 @@ static const struct field fields[] = {
     {"mac", STRING(mac), .valid = valid_mac, .expects = "a MAC address"},
     {"attempt", .set = set_attempt},
     {"reinstall", .set = set_reinstall},
+    {"fqdn", STRING(fqdn), .valid = valid_hostname, .expects = "a full host name"},
     {"distro", STRING(distro), .valid = valid_token, .expects = "an image's name"},
     {"arch", .required = true, .set = set_arch},
     {"cloud_init_url", STRING(cloud_init_url), .valid = valid_url, .expects = "an http:// URL"},

@@ -24,6 +24,7 @@ struct config {
 	char *name;
 	char *hostname; /* falls back to name; NULL leaves the image's hostname */
 	char *mac; /* "52:54:00:00:00:11" */
+	char *fqdn;     /* the full name; NULL: hostname, as it is */
 	char *distro;
 	char *cloud_init_url; /* without slash at its end */
 	char *rootfs_url;

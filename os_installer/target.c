@@ -104,7 +104,7 @@ static int text_write(int tree, const char *path, char *text, struct err *e)
 	return r;
 }
 
-static int names_write(int tree, const char *hostname, struct err *e)
+static int names_write(int tree, const char *hostname, const char *fqdn, struct err *e)
 {
 	_cleanup_free_ char *old = NULL;
 	char *line = NULL;
@@ -119,7 +119,7 @@ static int names_write(int tree, const char *hostname, struct err *e)
 		return r;
 	if (tree_read(tree, "/etc/hosts", HOSTS_MAX_BYTES, &old, &len, NULL) < 0)
 		old = NULL;
-	return text_write(tree, "/etc/hosts", target_hosts(old, hostname), e);
+	return text_write(tree, "/etc/hosts", target_hosts(old, fqdn ? fqdn : hostname), e);
 }
 
 struct removal {
@@ -201,7 +201,7 @@ int target_configure(int tree, const char *directory, const struct config *c, co
 	if (!tree_exists(tree, "/etc") || !tree_exists(tree, "/usr"))
 		return err_set(e, EINVAL, "the image has no /etc or /usr: it is no root file system");
 	if ((r = text_write(tree, "/etc/fstab", target_fstab(p), e)) < 0 ||
-	    (r = names_write(tree, c->hostname, e)) < 0 ||
+	    (r = names_write(tree, c->hostname, c->fqdn, e)) < 0 ||
 	    (r = identity_remove(tree, directory, e)) < 0 ||
 	    (r = growing_configure(tree, p, e)) < 0)
 		return r;

@@ -405,9 +405,9 @@ def _():
         documents[name] = answer.text
     meta = json.loads(documents["meta-data"])
     check(re.fullmatch(r"iid-alpha-\d+", meta["instance-id"]), str(meta))
-    check_equal(meta["local-hostname"], "alpha", "local-hostname")
-    for name in ("user-data", "vendor-data"):
-        check(documents[name].startswith("#cloud-config\n"), f"{name}: {documents[name][:40]!r}")
+    check_equal(meta["local-hostname"], "alpha.pvmlab.local", "local-hostname")
+    for name, head in (("user-data", "#cloud-config\n"), ("vendor-data", "#cloud-config-archive\n")):
+        check(documents[name].startswith(head), f"{name}: {documents[name][:40]!r}")
     user = json.loads(documents["user-data"].split("\n", 1)[1])
     lab_user = [u for u in user["users"] if isinstance(u, dict) and u["name"] == "lab"]
     check(lab_user, f"no user lab: {user['users']}")
@@ -417,8 +417,10 @@ def _():
     check("NOPASSWD" in json.dumps(lab_user[0]["sudo"]), str(lab_user[0]))
     text = documents["user-data"]
     check('"passwd"' not in text and '"plain_text_passwd"' not in text, "there is a password in it")
-    vendor = json.loads(documents["vendor-data"].split("\n", 1)[1])
-    check_equal(vendor["phone_home"]["url"], f"{BASE}/report/{ALPHA}?phase=ready", "phone_home.url")
+    config, script = [part["content"] for part in json.loads(documents["vendor-data"].split("\n", 1)[1])]
+    check_equal(json.loads(config.split("\n", 1)[1])["reporting"]["vmlab"]["endpoint"],
+        f"{BASE}/report/{ALPHA}?phase=cloud-init", "reporting endpoint")
+    check(f'"{BASE}/report/{ALPHA}?phase=ready"' in script, "the script does not know where to call")
     check_equal(json.loads(documents["network-config"])["version"], 2, "network-config version")
     check_equal(ask("/cloud-init/nobody/meta-data").status, 404, "unknown VM: status")
     check_equal(ask("/cloud-init/alpha/other").status, 404, "unknown document: status")

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "cleanup.h"
+#include "vmlab/cloud_init.h"
 #include "vmlab/container.h"
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
@@ -20,6 +21,7 @@
 #define API_SILENCE_MS 20000
 #define EVENTS_PER_REQUEST 1000
 #define LOG_LINES 20
+#define MODULE_MS 2000 /* most modules of cloud-init take less, and are not worth a line */
 
 struct follow {
 	struct session *s;
@@ -67,6 +69,8 @@ static void draw_status(struct follow *f)
 		items[n].vm = vm->state;
 		items[n].stage =
 		    stages_current(&vm->stages, human_wallclock_ms(), &items[n].stage_ms);
+		if (json_is_string(json_object_get(json_object_get(vm->state, "cloud_init"), "stage")))
+			items[n].stage = cloud_init_stage(vm->state);
 		n++;
 	}
 	clear_status(f);
@@ -101,6 +105,15 @@ __attribute__((format(printf, 3, 4))) static void sayf(
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	say(f, vm, text);
+}
+
+/* A module of cloud-init is told of once it has taken a while. */
+static void say_module(struct follow *f, struct follow_vm *vm)
+{
+	if (!*vm->module || human_now_ms() - vm->module_at_ms < MODULE_MS)
+		return;
+	say(f, vm, vm->module);
+	vm->module[0] = '\0';
 }
 
 /* Without a terminal to redraw, bytes get a line of their own now and then. */
@@ -139,6 +152,17 @@ static void arrived(struct follow *f, struct follow_vm *vm, const char *text)
 	}
 	clear_status(f);
 	fprintf(f->out, "%-*s  %s already\n", f->name_width, vm->name, text);
+}
+
+static void arrived_ready(struct follow *f, struct follow_vm *vm)
+{
+	enum cloud_init_verdict verdict = cloud_init_judge(vm->state);
+	char text[64];
+
+	snprintf(text, sizeof(text), "ready%s", cloud_init_words(verdict));
+	arrived(f, vm, text);
+	vm->flawed = verdict == CLOUD_INIT_ERRORS;
+	cloud_init_print(f->out, vm->state);
 }
 
 static void failed(struct follow *f, struct follow_vm *vm)
@@ -211,6 +235,14 @@ static void failed_container(struct follow *f, struct follow_vm *vm, const struc
 	human_print_lines(f->out, log, "    ", LOG_LINES);
 }
 
+/* What was said before the machine was started is another story. */
+static bool is_ready(const struct follow_vm *vm, const json_t *state)
+{
+	int64_t since = human_rfc3339_ms(json_string_value(json_object_get(state, "changed_at")));
+
+	return !vm->has_container || !cloud_init_tells(state) || since < 0 || since >= vm->begin_ms;
+}
+
 static enum follow_outcome judge_stalled(
     const struct follow_vm *vm, const json_t *outlook, int64_t now_ms)
 {
@@ -239,7 +271,8 @@ enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state
 	if (vm->goal == FOLLOW_ANSWERS)
 		return FOLLOW_GOING;
 	if (strcmp(name, "ready") == 0)
-		return FOLLOW_ARRIVED;
+		return vm->goal == FOLLOW_INSTALLED || is_ready(vm, state) ? FOLLOW_ARRIVED
+									   : FOLLOW_GOING;
 	if (vm->goal == FOLLOW_INSTALLED && strcmp(name, "installed") == 0)
 		return FOLLOW_ARRIVED;
 	return FOLLOW_GOING;
@@ -271,7 +304,9 @@ static void judge(struct follow *f, struct follow_vm *vm)
 	};
 	enum follow_outcome outcome = follow_judge(vm, vm->state, human_wallclock_ms());
 
-	if (outcome == FOLLOW_ARRIVED)
+	if (outcome == FOLLOW_ARRIVED && vm->goal == FOLLOW_READY)
+		arrived_ready(f, vm);
+	else if (outcome == FOLLOW_ARRIVED)
 		arrived(f, vm, words[vm->goal]);
 	else if (outcome == FOLLOW_FAILED && state_is(vm, "stalled"))
 		stalled(f, vm);
@@ -281,6 +316,8 @@ static void judge(struct follow *f, struct follow_vm *vm)
 		say_waiting(f, vm);
 	else
 		plain_progress(f, vm);
+	if (vm->outcome == FOLLOW_GOING)
+		say_module(f, vm);
 	const char *ip = json_string_value(json_object_get(vm->state, "ip"));
 	if (vm->outcome == FOLLOW_GOING && vm->goal == FOLLOW_ANSWERS && vm->booted_local && ip &&
 	    human_now_ms() - vm->probed_at_ms > PROBE_MS) {
@@ -327,11 +364,19 @@ static void take_event(struct follow *f, const json_t *event)
 	FILE *m = open_memstream(&line, &len);
 	if (!m)
 		return;
-	/* The end has its own line. */
+	/* The end has its own line, and a boot from disk makes nothing newly installed. */
 	bool worth = progress_event(m, event) &&
-		     !(strcmp(kind, "state") == 0 && text && strcmp(text, "installed") != 0);
-	if (fclose(m) == 0 && worth && at_ms >= vm->print_from_ms)
+		     !(strcmp(kind, "state") == 0 && text &&
+			 (strcmp(text, "installed") != 0 || vm->booted_local));
+	if (fclose(m) != 0 || !worth || at_ms < vm->print_from_ms)
+		return;
+	if (strcmp(kind, "cloud-init") == 0 && !strstr(line, " failed")) {
+		snprintf(vm->module, sizeof(vm->module), "%s", line);
+		vm->module_at_ms = human_now_ms();
+	} else {
+		vm->module[0] = '\0';
 		say(f, vm, line);
+	}
 }
 
 static int take_events(struct follow *f, struct err *e)
@@ -433,7 +478,7 @@ static int finish(struct follow *f)
 {
 	clear_status(f);
 	for (size_t i = 0; i < f->count; i++)
-		if (f->vms[i].outcome != FOLLOW_ARRIVED)
+		if (f->vms[i].outcome != FOLLOW_ARRIVED || f->vms[i].flawed)
 			return STATUS_FAILED;
 	return STATUS_OK;
 }

@@ -32,14 +32,17 @@ struct follow_vm {
 	/* Owned by follow_run() from here on. */
 	enum follow_outcome outcome;
 	struct stages stages;
+	bool flawed; /* it has arrived, but cloud-init tells of errors */
 	bool booted_local, shell_started;
+	char module[80];      /* of cloud-init: what it does, not said yet; else empty */
+	int64_t module_at_ms; /* since when */
 	int64_t plain_at_ms, probed_at_ms;
 	char phase[24]; /* of the last phase event */
 	char last_line[160];
 	json_t *state;
 };
 
-/* Follows until all have an outcome. Returns STATUS_OK when all arrived, STATUS_FAILED, or
+/* Follows until all have an outcome. Returns STATUS_OK when all arrived well, STATUS_FAILED, or
  * STATUS_INTERRUPTED. Lines go to `out`. */
 int follow_run(
     struct session *s, struct follow_vm *vms, size_t count, int64_t timeout_ms, FILE *out);

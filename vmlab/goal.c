@@ -17,7 +17,7 @@ enum goal_kind goal_decide(
 		return GOAL_FOLLOW;
 	}
 	if (vm->mode == VM_MODE_LOCAL || !vm->pxeboot) {
-		*goal = facts->was_running ? FOLLOW_READY : FOLLOW_ANSWERS;
+		*goal = facts->was_running || facts->tells ? FOLLOW_READY : FOLLOW_ANSWERS;
 		return facts->was_running && !ready ? GOAL_UNKNOWN : GOAL_FOLLOW;
 	}
 	if (!installed) {
@@ -28,8 +28,8 @@ enum goal_kind goal_decide(
 		*goal = stays ? FOLLOW_INSTALLED : FOLLOW_READY;
 		return GOAL_FOLLOW;
 	}
-	/* cloud-init reports once per install: later boots are seen by what answers. */
-	*goal = ready && !facts->was_running ? FOLLOW_ANSWERS : FOLLOW_READY;
+	/* A guest that reports once per install: later boots are seen by what answers. */
+	*goal = ready && !facts->was_running && !facts->tells ? FOLLOW_ANSWERS : FOLLOW_READY;
 	return GOAL_FOLLOW;
 }
 

@@ -13,6 +13,7 @@ struct goal_facts {
 	bool noreboot;     /* vms/<name>.noreboot is there */
 	bool has_image;
 	bool was_running; /* its container ran already, and the state is of this time */
+	bool tells;       /* of each boot, not only of the first */
 };
 
 enum goal_kind {

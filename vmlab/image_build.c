@@ -21,11 +21,12 @@
 /* ---- what is built ----------------------------------------------------------------------------- */
 
 /* What a guest needs to boot, to be set up by cloud-init and to be logged in to. Its network is
- * systemd-networkd: the one of cloud-init's renderers that needs no package of its own. */
+ * systemd-networkd's; cloud-init writes it through netplan, since its own renderer for networkd
+ * leaves out vlans, bonds, bridges and policy of any kind. */
 static const char base_packages[] =
     "systemd-sysv,systemd-resolved,systemd-timesyncd,libpam-systemd,dbus,udev,initramfs-tools,zstd,"
     "cloud-init,cloud-guest-utils,openssh-server,sudo,ca-certificates,iproute2,iputils-ping,"
-    "e2fsprogs,dosfstools,efibootmgr";
+    "e2fsprogs,dosfstools,efibootmgr,netplan.io";
 
 /* Hooks of mmdebstrap; "$1" is the new root. */
 static const char *const hooks[] = {

@@ -50,10 +50,29 @@ static json_t *provides_json(const struct image_manifest *m)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < IMAGE_PART_COUNT; i++)
-		if (m->scan && m->scan->has[i])
+		if (names[i] && m->scan && m->scan->has[i])
 			json_array_append_new(list, json_string(names[i]));
 	if (m->has_initramfs)
 		json_array_append_new(list, json_string("initramfs"));
+	return list;
+}
+
+/* cloud-init's names (cloudinit/net/renderers.py); the first is the one it takes. NULL when not
+ * known. */
+static json_t *renderers_json(const struct image_manifest *m)
+{
+	static const char *const names[IMAGE_PART_COUNT] = {
+	    [IMAGE_PART_ENI] = "eni",
+	    [IMAGE_PART_SYSCONFIG] = "sysconfig",
+	    [IMAGE_PART_NETPLAN] = "netplan",
+	    [IMAGE_PART_NETWORK_MANAGER] = "network-manager",
+	    [IMAGE_PART_NETWORKD] = "networkd",
+	};
+	json_t *list = m->scan ? json_array() : NULL;
+
+	for (size_t i = 0; list && i < IMAGE_PART_COUNT; i++)
+		if (names[i] && m->scan->has[i])
+			json_array_append_new(list, json_string(names[i]));
 	return list;
 }
 
@@ -64,11 +83,12 @@ json_t *image_manifest_json(const struct image_manifest *m)
 
 	gmtime_r(&m->created, &tm);
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{si ss ss ss ss* ss* ss so so so so}", "format", 1, "distro", m->distro,
+	return json_pack("{si ss ss ss ss* ss* ss so so so so so*}", "format", 1, "distro", m->distro,
 	    "arch", vm_arch_name(m->arch), "created", created, "os_name", m->os_name,
 	    "kernel_from", m->kernel_from, "kernel_version", m->kernel_version, "rootfs", rootfs_json(m), "kernel",
 	    file_json(IMAGE_KERNEL_NAME, m->kernel), "modules",
-	    file_json(IMAGE_MODULES_NAME, m->modules), "provides", provides_json(m));
+	    file_json(IMAGE_MODULES_NAME, m->modules), "provides", provides_json(m),
+	    "network_renderers", renderers_json(m));
 }
 
 int image_manifest_write(const struct image_manifest *m, int dirfd, struct err *e)

@@ -168,11 +168,16 @@ static void note_parts(struct image_scan *s, const char *path)
 		{"sshd", IMAGE_PART_SSHD},
 		{"grub-install", IMAGE_PART_GRUB_INSTALL},
 		{"grub2-install", IMAGE_PART_GRUB_INSTALL},
+		{"ifquery", IMAGE_PART_ENI},
+		{"netplan", IMAGE_PART_NETPLAN},
+		{"NetworkManager", IMAGE_PART_NETWORK_MANAGER},
+		{"networkctl", IMAGE_PART_NETWORKD},
 	    },
 	  directories[] = {
 	      {"lib/grub/x86_64-efi/", IMAGE_PART_GRUB_X86_64_EFI},
 	      {"lib/grub/arm64-efi/", IMAGE_PART_GRUB_ARM64_EFI},
 	      {"lib/grub/i386-pc/", IMAGE_PART_GRUB_I386_PC},
+	      {"etc/sysconfig/network-scripts/", IMAGE_PART_SYSCONFIG},
 	  };
 
 	for (size_t i = 0; i < initramfs_tool_count; i++)

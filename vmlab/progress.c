@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "vmlab/cloud_init.h"
 #include "vmlab/human.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -38,6 +39,7 @@ static const struct {
     {"state", "ready", "ready", NULL},
     {"state", "failed", "failed", NULL},
     {"action", NULL, "asked for: ", ""},
+    {"cloud-init", NULL, "cloud-init: ", ""},
 };
 
 bool progress_event(FILE *f, const json_t *event)
@@ -92,6 +94,11 @@ void progress_state(FILE *f, const json_t *vm)
 		human_print_clean(f, text_of(vm, "phase"));
 		if (percent >= 0)
 			fprintf(f, " %d %%", percent);
+	} else if (strcmp(state, "ready") == 0) {
+		fputs(cloud_init_words(cloud_init_judge(vm)), f);
+	} else if (strcmp(state, "installed") == 0 && cloud_init_stage(vm)) {
+		fputs(": ", f);
+		human_print_clean(f, cloud_init_stage(vm));
 	} else if (strcmp(state, "failed") == 0) {
 		const char *phase = text_of(json_object_get(vm, "error"), "phase");
 		if (*phase) {

@@ -81,7 +81,12 @@ int ssh_args(const struct lab *lab, const struct ssh_target *t, const struct ssh
 
 	if (!alias || !known || !identity)
 		return err_set(e, ENOMEM, "out of memory");
-	if (!user_valid(t->user))
+	if (!w->has_user && !t->user)
+		return err_set(e, EAGAIN,
+		    "the guest has not told yet whom its keys let in: `vmlab wait %s` waits for that; or "
+		    "name a user: `vmlab ssh -l USER %s`",
+		    t->name, t->name);
+	if (!w->has_user && !user_valid(t->user))
 		return err_set(
 		    e, EINVAL, "the lab names a user for %s that ssh cannot use", t->name);
 	if (inet_pton(AF_INET, t->ip, &parsed) != 1)
@@ -130,6 +135,18 @@ static void login_clear(struct login *l)
 	session_clear(&l->session);
 }
 
+/* Whom a definition names first; NULL when only the guest can tell. */
+static char *defined_user(const json_t *doc)
+{
+	const json_t *first = json_array_get(json_object_get(doc, "users"), 0);
+	const char *user =
+	    json_string_value(json_is_object(first) ? json_object_get(first, "name") : first);
+
+	if (json_object_get(doc, "user_data") || (user && strcmp(user, "default") == 0))
+		return NULL;
+	return strdup(user ? user : "lab");
+}
+
 /* Without the API: the definition knows a fixed address and perhaps a user. */
 static void from_definition(struct login *l, const char *name)
 {
@@ -145,9 +162,7 @@ static void from_definition(struct login *l, const char *name)
 		l->ip = strdup(ip);
 	if (vm && vm->doc) {
 		_cleanup_json_ json_t *doc = json_loads(vm->doc, 0, NULL);
-		json_t *first = json_array_get(json_object_get(doc, "users"), 0);
-		const char *user = json_string_value(json_object_get(first, "name"));
-		l->user = strdup(user ? user : "lab");
+		l->user = defined_user(doc);
 	}
 	vm_snapshot_unref(snap);
 	vm_store_close(store);
@@ -167,10 +182,10 @@ static int look_up(struct login *l, const char *name, bool unverified, struct er
 	if (!l->vm) {
 		from_definition(l, name);
 	} else {
-		l->user = strdup(user ? user : "lab");
+		l->user = user ? strdup(user) : NULL;
 		l->ip = ip ? strdup(ip) : NULL;
 	}
-	if (!l->ip || !l->user)
+	if (!l->ip)
 		return err_set(e, ENOENT,
 		    "no address is known for %s%s: it gets one when it boots; `vmlab ls` shows it",
 		    name, l->vm ? "" : " while the stack is down");

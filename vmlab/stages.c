@@ -45,7 +45,8 @@ static void on_dhcp(struct stages *s, int64_t at_ms)
 
 static void on_state(struct stages *s, const char *text, int64_t at_ms)
 {
-	if (strcmp(text, "installed") == 0)
+	/* From its disk a machine that was ready is only installed once more. */
+	if (strcmp(text, "installed") == 0 && strcmp(current(s), "disk boot") != 0)
 		enter(s, "reboot", at_ms);
 	else if (strcmp(text, "ready") == 0 || strcmp(text, "failed") == 0)
 		s->end_ms = at_ms;

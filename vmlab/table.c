@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "vmlab/cloud_init.h"
 #include "vmlab/human.h"
 #include "vmlab/progress.h"
 
@@ -94,10 +95,14 @@ static void print_error(FILE *f, const struct table_column *c, const json_t *vm,
 {
 	(void)c;
 	(void)now_ms;
-	const char *failed = text_of(json_object_get(vm, "error"), "reason");
+	const char *const reasons[] = {text_of(json_object_get(vm, "error"), "reason"),
+	    text_of(json_object_get(vm, "outlook"), "reason"), cloud_init_error(vm)};
 
-	human_print_clean(
-	    f, *failed ? failed : text_of(json_object_get(vm, "outlook"), "reason"));
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (reasons[i] && *reasons[i]) {
+			human_print_clean(f, reasons[i]);
+			return;
+		}
 }
 
 static const struct table_column columns[] = {

@@ -470,6 +470,7 @@ static void test_goals(void **state)
 	    {"", {.state = "installed"}, GOAL_FOLLOW, FOLLOW_READY},
 	    {"", {.state = "ready"}, GOAL_FOLLOW, FOLLOW_ANSWERS},
 	    {"", {.state = "ready", .was_running = true}, GOAL_FOLLOW, FOLLOW_READY},
+	    {"", {.state = "ready", .tells = true}, GOAL_FOLLOW, FOLLOW_READY},
 	    {"", {.state = "failed", .has_image = true}, GOAL_FOLLOW, FOLLOW_READY},
 	    {"", {.has_image = true, .noreboot = true}, GOAL_FOLLOW, FOLLOW_INSTALLED},
 	    {",\"after_install\":\"poweroff\"", {.has_image = true}, GOAL_FOLLOW, FOLLOW_INSTALLED},
@@ -498,6 +499,10 @@ static void test_goals(void **state)
 	"{\"state\":\"stalled\",\"outlook\":{\"stage\":\"" stage "\",\"since\":\"" since            \
 	"\",\"limit_s\":300}}"
 
+/* A machine that tells of each boot was not ready since it was started, 500 s after 1970. */
+#define TELLS(at) \
+	"{\"state\":\"ready\",\"changed_at\":\"" at "\",\"cloud_init\":{\"boot_id\":\"a\"}}"
+
 static void test_judge(void **state)
 {
 	static const struct {
@@ -519,11 +524,15 @@ static void test_judge(void **state)
 	    {FOLLOW_SHELL, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_GOING},
 	    {FOLLOW_READY, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
 	    {FOLLOW_INSTALLED, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_ARRIVED},
+	    {FOLLOW_READY, TELLS("1970-01-01T00:08:19Z"), FOLLOW_GOING},
+	    {FOLLOW_READY, TELLS("1970-01-01T00:08:21Z"), FOLLOW_ARRIVED},
+	    {FOLLOW_INSTALLED, TELLS("1970-01-01T00:08:19Z"), FOLLOW_ARRIVED},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct follow_vm vm = {.goal = cases[i].goal, .begin_ms = 500000};
+		struct follow_vm vm = {
+		    .goal = cases[i].goal, .has_container = true, .begin_ms = 500000};
 		json_t *o = json_from(cases[i].state);
 		if (follow_judge(&vm, o, 700000) != cases[i].outcome)
 			fail_msg("case %zu", i);
@@ -544,6 +553,8 @@ static void test_progress_event(void **state)
 	    {"{\"kind\":\"ipxe\",\"text\":\"new\\u001b[2J\"}", "iPXE: new"},
 	    {"{\"kind\":\"phase\",\"phase\":\"rootfs\",\"text\":\"x\"}", "installer: rootfs"},
 	    {"{\"kind\":\"state\",\"text\":\"ready\"}", "ready"},
+	    {"{\"kind\":\"cloud-init\",\"text\":\"modules-final: runcmd\"}",
+		"cloud-init: modules-final: runcmd"},
 	    {"{\"kind\":\"state\",\"text\":\"booting\"}", ""},
 	    {"{\"kind\":\"other\"}", ""},
 	};
@@ -581,6 +592,14 @@ static void test_progress_texts(void **state)
 	    {"{\"state\":\"stalled\",\"phase\":\"rootfs\",\"outlook\":{\"stage\":\"rootfs\"}}",
 		"stalled: rootfs", "stalled: rootfs"},
 	    {"{\"state\":\"ready\",\"phase\":\"reboot\",\"error\":null}", "ready", "ready"},
+	    {"{\"state\":\"ready\",\"cloud_init\":{\"errors\":[\"e\"]}}", "ready, with errors",
+		"ready, with errors"},
+	    {"{\"state\":\"ready\",\"cloud_init\":{\"recoverable_errors\":{\"WARNING\":[\"w\"]}}}",
+		"ready, with warnings", "ready, with warnings"},
+	    {"{\"state\":\"installed\",\"cloud_init\":{\"status\":\"booting\"}}",
+		"installed: booting", "installed: booting"},
+	    {"{\"state\":\"installed\",\"cloud_init\":{\"stage\":\"modules-final: runcmd\"}}",
+		"installed: modules-final: runcmd", "installed: modules-final: runcmd"},
 	};
 
 	(void)state;
@@ -690,6 +709,7 @@ static void test_stages(void **state)
 	feed(&s, 40, "state", "installed", NULL);
 	feed(&s, 45, "dhcp", "10.0.0.1", NULL);
 	feed(&s, 47, "ipxe", "local", NULL);
+	feed(&s, 47, "state", "installed", NULL);
 	feed(&s, 60, "dhcp", "10.0.0.1", NULL);
 	feed(&s, 75, "state", "ready", NULL);
 	feed(&s, 99, "ipxe", "local", NULL);

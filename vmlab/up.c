@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "vmlab/cloud_init.h"
 #include "vmlab/command.h"
 #include "vmlab/follow.h"
 #include "vmlab/goal.h"
@@ -238,6 +239,7 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	    .noreboot = vm_snapshot_noreboot(up->snap, vm),
 	    .has_image = lab_has_image(up->session.lab, vm),
 	    .was_running = running && !power_state_was_ready(c, state),
+	    .tells = cloud_init_tells(state),
 	};
 	struct follow_vm follow = {.name = vm->name,
 	    .has_container = true,
@@ -290,7 +292,8 @@ static int bring_up_all(struct up *up, struct err *e)
 static void print_login(struct up *up, const struct follow_vm *vm)
 {
 	if (vm->goal == FOLLOW_READY || vm->goal == FOLLOW_ANSWERS)
-		fprintf(up->out, "%s is up. Log in with: vmlab ssh %s\n", vm->name, vm->name);
+		fprintf(up->out, "%s is up%s. Log in with: vmlab ssh %s\n", vm->name,
+		    cloud_init_words(cloud_init_judge(vm->state)), vm->name);
 	else if (vm->goal == FOLLOW_SHELL)
 		fprintf(up->out, "%s waits in the installer's shell: vmlab console %s\n", vm->name,
 		    vm->name);
@@ -335,6 +338,7 @@ static void print_json(struct up *up)
 		json_object_set_new(o, "arrived", json_boolean(vm->outcome == FOLLOW_ARRIVED));
 		json_object_set(o, "state", json_object_get(vm->state, "state"));
 		json_object_set(o, "error", json_object_get(vm->state, "error"));
+		json_object_set(o, "cloud_init", json_object_get(vm->state, "cloud_init"));
 		json_array_append_new(list, o);
 	}
 	_cleanup_json_ json_t *doc =
@@ -483,8 +487,8 @@ const struct command up_command = {
 	"  vmlab up web1 db1         two of them\n"
 	"  vmlab up --no-wait && vmlab wait --for installed\n"
 	"\n"
-	"Exit status: 0 all are up, 1 something is not (what and why is shown), 130 after "
-	"Ctrl-C.\n",
+	"Exit status: 0 all are up, 1 something is not, or cloud-init met errors (what and why is "
+	"shown),\n130 after Ctrl-C.\n",
     .run = run,
     .operands = OPERANDS_VMS,
 };

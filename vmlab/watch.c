@@ -310,7 +310,7 @@ const struct command wait_command = {
 	"those\n"
 	"that are there already, and with status 1 as soon as all others are there but one "
 	"failed,\n"
-	"or does not get on (stalled).\n"
+	"does not get on (stalled), or is ready but its cloud-init met errors.\n"
 	"\n"
 	"  --for installed   the installer has reported success\n"
 	"  --for ready       the installed system's first boot has reported (default)\n"

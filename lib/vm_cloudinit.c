@@ -1,0 +1,371 @@
+/* vm_cloudinit.c - readers of the values that cloud-init gets: users, packages, files, commands, and
+ * documents of the user's own.
+ *
+ * Names and meanings are cloud-init's (module reference: users-groups, write-files, runcmd,
+ * package-update-upgrade-install; "User-data formats"), and so is what is refused: what its schema
+ * refuses, what it ignores without a word, and what makes it leave out all that follows.
+ */
+#include "vm_field.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#define MIME_LOOKS_AT_BYTES 4096
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- users ------------------------------------------------------------------------------------*/
+
+static int read_user_name(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_LOWER VM_DIGIT "_-", 1, 32) || !strchr(VM_LOWER "_", s[0]))
+		return vm_refuse(r,
+		    "\"%.40s\" is not a user name: write 1 to 32 lower-case letters, digits, '_' "
+		    "and '-', beginning with a letter",
+		    s);
+	return 0;
+}
+
+static int read_lines_or_line(struct vm_reader *r, json_t *value)
+{
+	return json_is_array(value) ? vm_each(r, value, vm_read_line) : vm_read_line(r, value);
+}
+
+static int read_lines(struct vm_reader *r, json_t *value)
+{
+	return vm_each(r, value, vm_read_line);
+}
+
+static int read_number(struct vm_reader *r, json_t *value)
+{
+	const char *s = json_string_value(value);
+
+	if (json_is_integer(value) ? json_integer_value(value) >= 0 && json_integer_value(value) <= INT32_MAX
+				   : s && vm_text_is(s, VM_DIGIT, 1, 9))
+		return 0;
+	return vm_refuse(r, "must be a whole number, 0 or more");
+}
+
+static int read_sudo(struct vm_reader *r, json_t *value)
+{
+	if (json_is_true(value))
+		return vm_refuse(r, "must say what is allowed, such as \"ALL=(ALL) NOPASSWD:ALL\"");
+	return json_is_false(value) ? 0 : read_lines_or_line(r, value);
+}
+
+static int read_date(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (strlen(s) != 10 || s[4] != '-' || s[7] != '-' || !vm_text_is(s, VM_DIGIT "-", 10, 10) ||
+	    strncmp(s + 5, "01", 2) < 0 || strncmp(s + 5, "12", 2) > 0 ||
+	    strncmp(s + 8, "01", 2) < 0 || strncmp(s + 8, "31", 2) > 0)
+		return vm_refuse(r, "\"%.20s\" is not a date such as \"2030-12-31\"", s);
+	return 0;
+}
+
+static bool is_set(const json_t *user, const char *key)
+{
+	const json_t *value = json_object_get(user, key);
+
+	return !vm_value_empty(value) && !json_is_false(value) &&
+	       !(json_is_array(value) && json_array_size(value) == 0);
+}
+
+/* cloud-init raises an error for these, and with it leaves out every user that follows. */
+static int check_user(struct vm_reader *r, const json_t *user)
+{
+	bool keys = is_set(user, "ssh_authorized_keys") || is_set(user, "ssh_import_id");
+	bool redirected = is_set(user, "ssh_redirect_user");
+	const char *homeless = is_set(user, "system")		? "system"
+			       : is_set(user, "no_create_home") ? "no_create_home"
+								: NULL;
+
+	if (homeless && (keys || redirected))
+		return vm_refuse(r,
+		    "has no home directory for its SSH keys, because of \"%s\": remove that, or the keys",
+		    homeless);
+	if (redirected && keys)
+		return vm_refuse(r,
+		    "is sent on to another name by \"ssh_redirect_user\" and can have no SSH keys of its "
+		    "own: remove either");
+	return 0;
+}
+
+static int read_user(struct vm_reader *r, json_t *value)
+{
+	static const struct {
+		const char *key;
+		int (*read)(struct vm_reader *r, json_t *value);
+	} members[] = {
+	    {"name", read_user_name},
+	    {"gecos", vm_read_line},
+	    {"groups", read_lines_or_line},
+	    {"primary_group", vm_read_line},
+	    {"homedir", vm_read_line},
+	    {"shell", vm_read_line},
+	    {"sudo", read_sudo},
+	    {"doas", read_lines},
+	    {"uid", read_number},
+	    {"system", vm_read_flag},
+	    {"lock_passwd", vm_read_flag},
+	    {"passwd", vm_read_line},
+	    {"hashed_passwd", vm_read_line},
+	    {"plain_text_passwd", vm_read_line},
+	    {"ssh_authorized_keys", vm_read_ssh_keys},
+	    {"ssh_import_id", read_lines_or_line},
+	    {"ssh_redirect_user", vm_read_flag},
+	    {"no_create_home", vm_read_flag},
+	    {"no_user_group", vm_read_flag},
+	    {"no_log_init", vm_read_flag},
+	    {"create_groups", vm_read_flag},
+	    {"expiredate", read_date},
+	    {"inactive", read_number},
+	    {"selinux_user", vm_read_line},
+	};
+	const char *known[COUNT(members)];
+
+	if (json_is_string(value))
+		return strcmp(json_string_value(value), "default") == 0 ? 0
+									: read_user_name(r, value);
+	for (size_t i = 0; i < COUNT(members); i++)
+		known[i] = members[i].key;
+	if (vm_want_object(r, value, "{\"name\": \"ann\"}", known, COUNT(known)) < 0)
+		return -EINVAL;
+	if (vm_value_empty(json_object_get(value, "name")))
+		return vm_refuse(r, "has no \"name\": add it");
+	for (size_t i = 0; i < COUNT(members); i++)
+		vm_member(r, value, members[i].key, members[i].read);
+	if (is_set(value, "doas"))
+		vm_warn(r, "has \"doas\", which the cloud-init of Debian 12 does not know");
+	return check_user(r, value);
+}
+
+int vm_read_users(struct vm_reader *r, json_t *value)
+{
+	return vm_each(r, value, read_user);
+}
+
+/* ---- packages ---------------------------------------------------------------------------------*/
+
+static int read_package(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (json_is_array(value) && json_array_size(value) == 2)
+		return vm_each(r, value, read_package); /* name and version */
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_ALNUM "._+:=~/-", 1, 200) || strspn(s, VM_ALNUM) == 0)
+		return vm_refuse(r, "\"%.70s\" is not a package name", s);
+	return 0;
+}
+
+int vm_read_packages(struct vm_reader *r, json_t *value)
+{
+	return vm_each(r, value, read_package);
+}
+
+/* ---- files ------------------------------------------------------------------------------------*/
+
+static int read_permissions(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be octal digits in quotes, such as \"0644\"");
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s[0] == '0' && s[1] == 'o' ? s + 2 : s, "01234567", 3, 5))
+		return vm_refuse(
+		    r, "\"%.20s\" is not a file mode: write octal digits such as \"0644\"", s);
+	return 0;
+}
+
+static int read_file_path(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (s[0] != '/' || s[strlen(s) - 1] == '/')
+		return vm_refuse(r, "must be the absolute path of a file, such as \"/etc/motd\"");
+	return 0;
+}
+
+static int read_encoding(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {"gz", "gzip", "gz+base64", "gzip+base64", "gz+b64",
+	    "gzip+b64", "b64", "base64", "text/plain"};
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (strcmp(s, known[i]) == 0)
+			return 0;
+	return vm_refuse(
+	    r, "\"%.40s\" is no encoding: write \"base64\" or \"gz+base64\", or leave it out", s);
+}
+
+static int read_owner(struct vm_reader *r, json_t *value)
+{
+	const char *s;
+
+	if (vm_want_string(r, value, &s) < 0)
+		return -EINVAL;
+	if (!vm_text_is(s, VM_ALNUM "._-:", 1, 70) || s[0] == ':' ||
+	    strchr(s, ':') != strrchr(s, ':'))
+		return vm_refuse(r, "\"%.40s\" is no owner: write \"user\" or \"user:group\"", s);
+	return 0;
+}
+
+static int read_source(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {"uri", "headers"};
+
+	if (vm_want_object(r, value, "{\"uri\": \"http://...\"}", known, COUNT(known)) < 0)
+		return -EINVAL;
+	if (vm_value_empty(json_object_get(value, "uri")))
+		return vm_refuse(r, "has no \"uri\": add it");
+	vm_member(r, value, "uri", vm_read_line);
+	vm_warn(r, "is ignored by the cloud-init of Debian 12, which makes an empty file");
+	return 0;
+}
+
+static int read_write_file(struct vm_reader *r, json_t *value)
+{
+	static const char *const known[] = {
+	    "path", "content", "encoding", "owner", "permissions", "append", "defer", "source"};
+
+	if (vm_want_object(r, value, "{\"path\": \"/etc/motd\", \"content\": \"hello\\n\"}", known,
+		COUNT(known)) < 0)
+		return -EINVAL;
+	if (vm_value_empty(json_object_get(value, "path")))
+		return vm_refuse(r, "has no \"path\": add it");
+	vm_member(r, value, "path", read_file_path);
+	vm_member(r, value, "content", vm_read_text);
+	vm_member(r, value, "encoding", read_encoding);
+	vm_member(r, value, "owner", read_owner);
+	vm_member(r, value, "permissions", read_permissions);
+	vm_member(r, value, "append", vm_read_flag);
+	vm_member(r, value, "defer", vm_read_flag);
+	vm_member(r, value, "source", read_source);
+	return 0;
+}
+
+int vm_read_write_files(struct vm_reader *r, json_t *value)
+{
+	return vm_each(r, value, read_write_file);
+}
+
+/* ---- commands ---------------------------------------------------------------------------------*/
+
+static int read_command(struct vm_reader *r, json_t *value)
+{
+	if (json_is_array(value))
+		return vm_each(r, value, vm_read_text);
+	if (!json_is_string(value))
+		return vm_refuse(r, "must be a command: a text for the shell, or a list of words");
+	return 0;
+}
+
+int vm_read_runcmd(struct vm_reader *r, json_t *value)
+{
+	return vm_each(r, value, read_command);
+}
+
+/* ---- documents --------------------------------------------------------------------------------*/
+
+/* As Python's str.lstrip() does, for ASCII. */
+static const char *skip_blanks(const char *text)
+{
+	while (isspace((unsigned char)*text) || (*text >= 0x1c && *text <= 0x1f))
+		text++;
+	return text;
+}
+
+static bool begins_with(const char *text, const char *const *starts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncasecmp(text, starts[i], strlen(starts[i])) == 0)
+			return true;
+	return false;
+}
+
+static const char jinja[] = "## template: jinja";
+
+/* A template is one only from the first byte on, and what it yields must be of these kinds. */
+static bool is_template(const char *text)
+{
+	static const char *const starts[] = {"#!", "#cloud-config", "#cloud-boothook"};
+	size_t first_line = strcspn(text, "\n");
+	size_t len = first_line;
+
+	while (len > 0 && isspace((unsigned char)text[len - 1]))
+		len--;
+	return len == strlen(jinja) && strncasecmp(text, jinja, len) == 0 && text[first_line] &&
+	       begins_with(skip_blanks(text + first_line), starts, COUNT(starts));
+}
+
+static bool is_mime(const char *text)
+{
+	static const char field[] = "mime-version:";
+	size_t len = strnlen(text, MIME_LOOKS_AT_BYTES);
+
+	for (size_t i = 0; i + strlen(field) <= len; i++)
+		if (strncasecmp(text + i, field, strlen(field)) == 0)
+			return true;
+	return false;
+}
+
+/* cloud-init tells by the beginning what a text is (handlers/__init__.py), and MIME by its header. */
+int vm_read_user_data(struct vm_reader *r, json_t *value)
+{
+	static const char *const starts[] = {
+	    "#cloud-config", "#!", "#include", "#cloud-boothook", "#part-handler"};
+	const char *text = json_string_value(value);
+
+	if (json_is_object(value))
+		return 0;
+	if (!text)
+		return vm_refuse(r,
+		    "must be a cloud-config object, or a text beginning with a line such as "
+		    "\"#cloud-config\" or \"#!/bin/sh\"");
+	if (strlen(text) != json_string_length(value))
+		return vm_refuse(r, "must be text without NUL bytes");
+	if (is_mime(text) || begins_with(skip_blanks(text), starts, COUNT(starts)) ||
+	    is_template(text))
+		return 0;
+	if (begins_with(skip_blanks(text), (const char *const[]){"## template"}, 1))
+		return vm_refuse(r,
+		    "would be ignored by cloud-init: a template's very first line is \"%s\", the next "
+		    "\"#cloud-config\" or \"#!/bin/sh\"",
+		    jinja);
+	return vm_refuse(r,
+	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or "
+	    "\"#!/bin/sh\", spelled exactly so");
+}
+
+int vm_read_network_config(struct vm_reader *r, json_t *value)
+{
+	if (!json_is_object(value))
+		return vm_refuse(r,
+		    "must be a network-config object such as {\"version\": 2, \"ethernets\": "
+		    "{...}}");
+	json_t *inner = json_object_get(value, "network");
+	json_int_t version =
+	    json_integer_value(json_object_get(json_is_object(inner) ? inner : value, "version"));
+	if (version != 1 && version != 2)
+		return vm_refuse(
+		    r, "has no \"version\": add 1 or 2, the format of cloud-init's network-config");
+	return 0;
+}
