@@ -15,15 +15,15 @@ include docker/images.mk
 .PHONY: demo
 demo:
 	@docker/host-setup.sh demo
-	@$(MAKE) --no-print-directory load install guest-image
+	@$(MAKE) --no-print-directory -j4 --output-sync=line ARCHES=$(HOST_ARCH) load guest-image
 	@$(PREFIX)/bin/vmlab up web1
 
 ##   guest-image  images/debian-13 for this architecture, unless it is there (IMAGE=debian-12: another)
 .PHONY: guest-image
-guest-image:
+guest-image: install
 	@test -e images/$(IMAGE)/$(ARCH)/manifest.json || $(PREFIX)/bin/vmlab image build $(IMAGE) --arch $(ARCH)
 
-##   load       build both images of this architecture and load them into the container engine
+##   load       build both images of this architecture for this machine's container engine
 ##   install    the vmlab command, its manual pages and shell completion, below PREFIX (/usr/local)
 .PHONY: install
 SHARE = $(DESTDIR)$(PREFIX)/share

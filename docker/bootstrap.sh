@@ -3,7 +3,8 @@
 # leaves it as build/base/NAME-ARCH.tar, which the Dockerfiles ADD onto scratch. No container
 # registry is involved; the mirror is the one apt or mmdebstrap knows by itself.
 #
-#   NAME  builder  compilers for both architectures and the static libraries (build machine's ARCH)
+#   NAME  builder  compiler and static libraries for the build machine's own architecture, ARCH
+#         cross    compiler and static libraries for the other one (build machine's ARCH)
 #         fuzzer   clang with libFuzzer, for the fuzz targets (build machine's ARCH)
 #         stack    what the provisioning daemons need to run
 #         vm       QEMU and firmware, which run guests of both architectures
@@ -30,7 +31,7 @@ if [ "${1-}" = --refresh ]; then
 	refresh=1
 	shift
 fi
-[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|fuzzer|stack|vm amd64|arm64"
+[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|fuzzer|stack|vm amd64|arm64"
 name=$1
 arch=$2
 case $arch in
@@ -48,8 +49,12 @@ zlib1g-dev libzstd-dev liblzma-dev"
 variant=essential
 case $name in
 builder)
-	packages="ca-certificates make gcc dpkg-dev pkgconf gcc-$other_triplet bzip2 xz-utils zstd \
-cpio python3-minimal dnsmasq-base openssh-client $libraries"
+	packages="ca-certificates make gcc dpkg-dev pkgconf bzip2 xz-utils zstd cpio python3-minimal \
+dnsmasq-base openssh-client $libraries"
+	variant=minbase
+	;;
+cross)
+	packages="ca-certificates make gcc-$other_triplet dpkg-dev pkgconf bzip2 xz-utils"
 	variant=minbase
 	;;
 fuzzer)
@@ -63,9 +68,10 @@ nftables iproute2 netcat-openbsd ipxe"
 vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
 	;;
-*) die "there is no base '$name': use builder, fuzzer, stack or vm" ;;
+*) die "there is no base '$name': use builder, cross, fuzzer, stack or vm" ;;
 esac
 hook=$here/$name/base-hook.sh
+[ "$name" != cross ] || hook=$here/builder/base-hook.sh
 
 # ---- is it up to date? --------------------------------------------------------------------------
 
@@ -73,7 +79,7 @@ tarball=$base/$name-$arch.tar
 week=${BOOTSTRAP_WEEK:-$(date -u +%G-W%V)}
 inputs=$hook
 case $name in
-builder) inputs="$hook $here/builder/static-libs.sh" ;;
+builder | cross) inputs="$here/builder/base-hook.sh $here/builder/static-libs.sh" ;;
 fuzzer) inputs=/dev/null ;;
 esac
 # shellcheck disable=SC2086 # a list of files
@@ -170,12 +176,17 @@ echo "bootstrap.sh: making $name-$arch.tar from Debian $suite" >&2
 # shellcheck disable=SC2046 # one word an option
 case $name in
 builder)
+	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) \
+		--customize-hook="copy-in '$here/builder/static-libs.sh' /tmp" \
+		--customize-hook="'$hook' \"\$1\" $arch"
+	;;
+cross)
 	make_tar "$work/sysroot.tar" extract "$other" "base-files $libraries"
 	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) \
 		--customize-hook="mkdir -p \"\$1/sysroot/$other\"" \
 		--customize-hook="tar -C \"\$1/sysroot/$other\" -xf '$work/sysroot.tar'" \
 		--customize-hook="copy-in '$here/builder/static-libs.sh' /tmp" \
-		--customize-hook="'$hook' \"\$1\" $arch $other"
+		--customize-hook="'$hook' \"\$1\" $other"
 	;;
 fuzzer)
 	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim)

@@ -95,7 +95,8 @@ set -- $(foreign)
 foreign_arch=${1-}
 foreign_cpu=${2-}
 emulation=
-if [ -n "$foreign_arch" ] && ! grep -qs '^enabled' "/proc/sys/fs/binfmt_misc/qemu-$foreign_cpu"; then
+# The demo builds for this machine alone.
+if [ "$purpose" != demo ] && [ -n "$foreign_arch" ] && ! grep -qs '^enabled' "/proc/sys/fs/binfmt_misc/qemu-$foreign_cpu"; then
 	emulation=register
 	[ -e "/usr/lib/binfmt.d/qemu-$foreign_cpu.conf" ] || want qemu-user-static
 fi

@@ -3,6 +3,7 @@
 # base tarballs (bootstrap.sh) -> builder image -> programs, static programs, initrds of both
 # architectures (build.mk, initrd/build.sh, inside the builder) -> staged contexts -> images -> tars
 #
+#   ARCHES=amd64         whose installers the stack's images hold; both architectures' unless given
 #   ARCH=amd64|arm64     for single-architecture targets; the default is this machine's
 #   BUILDER=host         compile on this machine instead of in the builder container
 #   BOOTSTRAP=container  make the base tarballs in a container of BOOTSTRAP_IMAGE
@@ -30,7 +31,7 @@ base_image = vmlab_$(1):$(shell cut -c1-12 $(BASE)/$(1)-$(HOST_ARCH).tar.key)
 # ---- the way in -------------------------------------------------------------------------------
 
 ##   stack      pxeboot_stack_$(ARCH).tar       vm-image   vmlab_vm_$(ARCH).tar
-##   programs   boot_handler and vm_watcher     vmlab      the vmlab command, static
+##   programs   all that runs in the stack      vmlab      the vmlab command, static
 ##   initrds    both installer initrds          builder    the container image with the compilers
 ##   fuzzers    the fuzz targets, with clang
 .PHONY: all stack vm-image load builder programs vmlab initrds check fuzzers
@@ -41,8 +42,12 @@ programs: programs-$(ARCH)
 vmlab: vmlab-$(ARCH)
 initrds: $(addprefix initrd-,$(ARCHES))
 
-load: stack-$(HOST_ARCH) vm-image-$(HOST_ARCH)
-	@docker/load.sh pxeboot_stack_$(HOST_ARCH).tar vmlab_vm_$(HOST_ARCH).tar
+load: load-stack load-vm
+.PHONY: load-stack load-vm
+load-stack: stack-context-$(HOST_ARCH)
+	$(call pack,pxeboot_stack,$(HOST_ARCH))
+load-vm: vm-context-$(HOST_ARCH)
+	$(call pack,vmlab_vm,$(HOST_ARCH))
 
 # A dnsmasq that reads what we wrote wants NET_ADMIN, in a container without any network.
 check: in_image_options = --cap-add NET_ADMIN
@@ -58,37 +63,40 @@ fuzzers: fuzzer-ready
 in_image = $(CLIENT) run --rm --network none $(in_image_options) --user $$(id -u):$$(id -g) -e HOME=/tmp \
 	-e SOURCE_DATE_EPOCH -v "$(CURDIR)":/src -w /src $(call base_image,$(1)) $(2)
 
-.PHONY: builder-ready fuzzer-ready
+.PHONY: builder-ready cross-ready fuzzer-ready
 ifeq ($(BUILDER),host)
 in_builder = $(1)
-builder-ready:
+in_cross   = $(1)
+builder-ready cross-ready:
 builder:
 	@echo "BUILDER=host: compiling on this machine, no builder image needed"
 else
 in_builder = $(call in_image,builder,$(1))
+in_cross   = $(call in_image,cross,$(1))
 builder: builder-ready
 	@echo $(call base_image,builder)
 endif
-$(if $(filter host,$(BUILDER)),,builder-ready) fuzzer-ready: %-ready: base-%-$(HOST_ARCH)
+$(if $(filter host,$(BUILDER)),,builder-ready cross-ready) fuzzer-ready: %-ready: base-%-$(HOST_ARCH)
 	@$(CLIENT) image inspect $(call base_image,$*) >/dev/null 2>&1 || { \
 		rm -rf build/context/$* && mkdir -p build/context/$* && \
 		cp docker/builder/Dockerfile build/context/$*/ && \
 		ln -f $(BASE)/$*-$(HOST_ARCH).tar build/context/$*/base.tar && \
-		$(CLIENT) build -q -t $(call base_image,$*) build/context/$* && \
+		$(CLIENT) build -q -t $(call base_image,$*) build/context/$* >/dev/null && \
 		rm -rf build/context/$*; }
 compile = @$(call in_builder,make --no-print-directory -f build.mk -j$$(nproc) $(1))
+# compile_for ARCH,TARGET - in the image that has the compiler for ARCH.
+toolchain   = $(if $(filter $(HOST_ARCH),$(1)),builder,cross)
+compile_for = @$(call in_$(call toolchain,$(1)),make --no-print-directory -f build.mk -j$$(nproc) ARCH=$(1) $(2))
 
+# All of an architecture by one make: two would write the same objects of lib/.
 define compile_rules # arch
-.PHONY: programs-$(1) static-$(1) vmlab-$(1) initrd-$(1) vm-programs-$(1)
-programs-$(1): builder-ready
-	$$(call compile,ARCH=$(1) programs)
-static-$(1): builder-ready
-	$$(call compile,ARCH=$(1) build/$(1)/release/os_installer/os-installer)
-vmlab-$(1): builder-ready
-	$$(call compile,ARCH=$(1) build/$(1)/release/vmlab/vmlab)
-vm-programs-$(1): builder-ready
-	$$(call compile,ARCH=$(1) build/$(1)/release/docker/vm/with-tap)
-initrd-$(1): static-$(1)
+.PHONY: programs-$(1) vmlab-$(1) initrd-$(1)
+programs-$(1): $(call toolchain,$(1))-ready
+	$$(call compile_for,$(1),programs build/$(1)/release/os_installer/os-installer \
+		build/$(1)/release/docker/vm/with-tap)
+vmlab-$(1): programs-$(1)
+	$$(call compile_for,$(1),build/$(1)/release/vmlab/vmlab)
+initrd-$(1): programs-$(1)
 	@initrd/build.sh --arch $(1) --out build/initrd/$(1)/initrd.zst \
 		--installer build/$(1)/release/os_installer/os-installer
 endef
@@ -97,9 +105,11 @@ $(foreach a,$(ARCHES),$(eval $(call compile_rules,$(a))))
 # ---- base tarballs -----------------------------------------------------------------------------
 
 # bootstrap.sh itself knows whether there is anything to do.
-.PHONY: $(foreach n,builder fuzzer stack vm,$(addprefix base-$(n)-,$(ARCHES)))
+.PHONY: $(foreach n,builder cross fuzzer stack vm,$(addprefix base-$(n)-,$(ARCHES)))
 $(addprefix base-builder-,$(ARCHES)): base-builder-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) builder $*
+$(addprefix base-cross-,$(ARCHES)): base-cross-%:
+	@docker/bootstrap.sh $(if $(REFRESH),--refresh) cross $*
 $(addprefix base-fuzzer-,$(ARCHES)): base-fuzzer-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) fuzzer $*
 $(addprefix base-stack-,$(ARCHES)): base-stack-%:
@@ -109,24 +119,26 @@ $(addprefix base-vm-,$(ARCHES)): base-vm-%:
 
 # ---- images ------------------------------------------------------------------------------------
 
-# pack NAME, ARCH, TAR: builds the staged context and saves the image, tagged NAME:latest.
+# pack NAME, ARCH[, TAR]: the image of a staged context, into this engine or into a file.
 pack = @VERSION='$(VERSION)' REVISION='$(REVISION)' CREATED='$(CREATED)' \
 	docker/pack.sh $(1) $(2) build/context/$(1)-$(2) $(3)
 
 define image_rules # arch
-.PHONY: stack-$(1) vm-image-$(1)
-stack-$(1): base-stack-$(1) programs-$(1) initrds
+.PHONY: stack-$(1) vm-image-$(1) stack-context-$(1) vm-context-$(1)
+stack-context-$(1): base-stack-$(1) programs-$(1) initrds
 	@docker/stage.sh build/context/pxeboot_stack-$(1) \
 		docker/stack/Dockerfile:Dockerfile $(BASE)/stack-$(1).tar:base-$(1).tar \
 		LICENSE:LICENSE docker/stack:stack \
 		build/$(1)/release/boot_handler/boot_handler:$(1)/boot_handler \
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
 		$(foreach i,$(ARCHES),build/initrd/$(i)/initrd.zst:initrds/$(i)/initrd.zst)
-	$(call pack,pxeboot_stack,$(1),pxeboot_stack_$(1).tar)
-vm-image-$(1): base-vm-$(1) vm-programs-$(1)
+vm-context-$(1): base-vm-$(1) programs-$(1)
 	@docker/stage.sh build/context/vmlab_vm-$(1) \
 		docker/vm/Dockerfile:Dockerfile $(BASE)/vm-$(1).tar:base-$(1).tar \
 		LICENSE:LICENSE docker/vm:vm build/$(1)/release/docker/vm/with-tap:$(1)/with-tap
+stack-$(1): stack-context-$(1)
+	$(call pack,pxeboot_stack,$(1),pxeboot_stack_$(1).tar)
+vm-image-$(1): vm-context-$(1)
 	$(call pack,vmlab_vm,$(1),vmlab_vm_$(1).tar)
 endef
 $(foreach a,$(ARCHES),$(eval $(call image_rules,$(a))))

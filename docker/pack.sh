@@ -1,13 +1,14 @@
 #!/bin/sh
-# pack.sh NAME ARCH CONTEXT TAR - builds the image NAME for ARCH from a staged context and saves it
-# as TAR, to be loaded as NAME:latest, or as NAME:$IMAGE_TAG. What this engine has under that tag at
-# the moment stays what it is. Leaves TAR alone when the image is the one it holds already.
+# pack.sh NAME ARCH CONTEXT [TAR] - builds the image NAME for ARCH from a staged context. Without TAR
+# it becomes this engine's NAME:latest (or NAME:$IMAGE_TAG). With TAR it is saved there, to be loaded
+# under that tag by whoever gets it, and what this engine has under the tag stays what it is; TAR is
+# left alone when it holds that image already.
 set -eu
 
 name=$1
 arch=$2
 context=$3
-tar=$4
+tar=${4-}
 client=$(dirname "$0")/client.sh
 tag=${IMAGE_TAG:-latest}
 built=$name:build-$tag-$arch
@@ -17,6 +18,10 @@ started=$(date +%s)
 	--build-arg "VERSION=$VERSION" --build-arg "REVISION=$REVISION" \
 	--build-arg "CREATED=$CREATED" "$context" >/dev/null
 id=$("$client" image inspect -f '{{.Id}}' "$built")
+if [ -z "$tar" ]; then
+	"$client" tag "$id" "$name:$tag"
+	exit 0
+fi
 if [ -s "$tar" ] && [ "$(cat "$context.id" 2>/dev/null)" = "$id $tag" ]; then
 	exit 0
 fi

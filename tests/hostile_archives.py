@@ -717,7 +717,7 @@ def find_installer():
             f"{TOP}/build/host/{arch}/test/os_installer/os-installer"):
         if path and os.access(path, os.X_OK):
             return path
-    skip("there is no os-installer: make static-" + arch)
+    skip("there is no os-installer: make programs-" + arch)
 
 
 def skip(why):

@@ -1,21 +1,19 @@
 #!/bin/sh
-# base-hook.sh ROOT ARCH OTHER - last touches to the builder's root file system: the static libraries
-# for both architectures, and a sysroot whose absolute links stay inside it.
+# base-hook.sh ROOT TARGET - last touches to the root file system of a builder: the static libraries for
+# TARGET, and where TARGET has a sysroot, one whose absolute links stay inside it.
 set -eu
 
 root=$1
-arch=$2
-other=$3
+target=$2
 
 # A linker script or link in the sysroot that begins with / would lead to the builder's own files.
-find "$root/sysroot/$other" -type l -lname '/*' | while read -r link; do
-	ln -sfn "/sysroot/$other$(readlink "$link")" "$link"
-done
+if [ -d "$root/sysroot/$target" ]; then
+	find "$root/sysroot/$target" -type l -lname '/*' | while read -r link; do
+		ln -sfn "/sysroot/$target$(readlink "$link")" "$link"
+	done
+fi
 
-for target in $arch $other; do
-	chroot "$root" env SOURCES_CACHE=/tmp/sources sh /tmp/static-libs.sh "$target" \
-		"/opt/static/$target"
-done
-rm -rf "$root/tmp/sources" "$root/tmp/static-libs.sh"
+chroot "$root" sh /tmp/static-libs.sh "$target" "/opt/static/$target"
+rm -rf "$root/tmp/static-libs.sh"
 rm -rf "$root"/var/cache/apt/*.bin "$root"/var/log/*.log "$root"/var/log/apt
 mkdir -p "$root/src"

@@ -47,8 +47,7 @@ jobs=$(nproc)
 # ---- sources ----------------------------------------------------------------------------------
 
 # An apt of our own: the machine's mirrors and keys, but source entries and separate lists.
-# SOURCES_CACHE, when set, keeps lists and downloads between runs (both architectures use the same).
-cache=${SOURCES_CACHE:-$work/cache}
+cache=$work/cache
 mkdir -p "$work/parts" "$cache/lists/partial" "$cache/src"
 : >"$work/sources.list"
 if [ -f /etc/apt/sources.list ]; then
