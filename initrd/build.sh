@@ -89,10 +89,6 @@ if [ -z "$packages_tar" ]; then
 		mv "$work/packages.tar" "$packages_tar"
 	fi
 fi
-debian=$work/debian
-mkdir "$debian"
-tar -x -f "$packages_tar" -C "$debian" --no-same-owner --exclude='./dev/*' ||
-	die "$packages_tar cannot be unpacked"
 
 # ---- Alpine's minirootfs, if it can be had ---------------------------------------------------------
 
@@ -139,8 +135,23 @@ debian) ;;
 	;;
 esac
 
+# ---- is it up to date? ---------------------------------------------------------------------------
+
+epoch=${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2>/dev/null || echo 0)}
+key=$({
+	echo "$epoch $arch ${alpine:+$alpine_sum}"
+	cat "$0" "$here/init" "$here/udhcpc.script" "$here/mdev.conf" "$installer" "$packages_tar"
+} | sha256sum | cut -d' ' -f1)
+if [ -s "$out" ] && [ "$(cat "$out.key" 2>/dev/null)" = "$key" ]; then
+	exit 0
+fi
+
 # ---- the root ------------------------------------------------------------------------------------
 
+debian=$work/debian
+mkdir "$debian"
+tar -x -f "$packages_tar" -C "$debian" --no-same-owner --exclude='./dev/*' ||
+	die "$packages_tar cannot be unpacked"
 root=$work/root
 mkdir "$root"
 if [ -n "$alpine" ]; then
@@ -194,7 +205,6 @@ done
 
 # ---- the archive -----------------------------------------------------------------------------------
 
-epoch=${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2>/dev/null || echo 0)}
 find "$root" -exec touch -h -d "@$epoch" {} +
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort |
 	cpio --quiet -o -H newc -R 0:0 --reproducible) >"$work/initrd.cpio"
@@ -204,4 +214,5 @@ size=$(wc -c <"$work/initrd.zst")
 chmod 644 "$work/initrd.zst"
 mv "$work/initrd.zst" "$out.new"
 mv "$out.new" "$out"
+echo "$key" >"$out.key"
 echo "initrd $arch: $out, $size bytes ($(wc -c <"$work/initrd.cpio") unpacked), $base_name"
