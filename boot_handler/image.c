@@ -42,6 +42,7 @@ struct entry {
 
 struct images {
 	char *dir;
+	const char *installers; /* NULL: not known */
 	_Atomic(struct entry *) bucket[BUCKETS];
 	unsigned count;
 	pthread_mutex_t lock;
@@ -293,12 +294,29 @@ static bool look(struct images *im, struct entry *entry)
 	return files_are_there(path, entry);
 }
 
+/* The stack's image may have been built for one architecture. */
+static bool installer_is_there(const struct images *im, enum vm_arch arch)
+{
+	char path[PATH_MAX];
+
+	if (!im->installers)
+		return true;
+	int n = snprintf(path, sizeof(path), "%s/%s/initrd.zst", im->installers, vm_arch_name(arch));
+	return n > 0 && n < (int)sizeof(path) && access(path, R_OK) == 0;
+}
+
 /* Called with the lock held. */
 static void look_again(struct images *im, struct entry *entry)
 {
 	int outcome = look(im, entry) ? COMPLETE : INCOMPLETE;
 
-	if (outcome == INCOMPLETE)
+	if (outcome == COMPLETE && !installer_is_there(im, entry->arch)) {
+		outcome = INCOMPLETE;
+		snprintf(entry->missing, sizeof(entry->missing),
+		    "this stack was built without the installer for %s", vm_arch_name(entry->arch));
+		snprintf(entry->advice, sizeof(entry->advice),
+		    "build it for both architectures: make load; then vmlab up");
+	} else if (outcome == INCOMPLETE)
 		image_advice_for(im->dir, entry->distro, entry->arch, entry->seen.st_ino != 0,
 		    entry->advice);
 	atomic_store_explicit(&entry->outcome, outcome, memory_order_release);
@@ -412,7 +430,7 @@ int images_get(struct images *im, const char *distro, enum vm_arch arch, struct 
 
 /* ---- life and checks --------------------------------------------------------------------- */
 
-int images_new(const char *dir, struct images **out, struct err *e)
+int images_new(const char *dir, const char *installers, struct images **out, struct err *e)
 {
 	struct images *im = calloc(1, sizeof(*im));
 
@@ -420,6 +438,7 @@ int images_new(const char *dir, struct images **out, struct err *e)
 		free(im);
 		return err_set(e, ENOMEM, "out of memory");
 	}
+	im->installers = installers;
 	pthread_mutex_init(&im->lock, NULL);
 	*out = im;
 	return 0;

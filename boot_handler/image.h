@@ -38,7 +38,10 @@ void image_free(struct image *image); /* NULL is allowed */
 
 struct images;
 
-must_check int images_new(const char *dir, struct images **out, struct err *e);
+/* `installers`: where <arch>/initrd.zst are, without which nothing of that architecture can be
+ * installed; NULL when that is not known. Both are borrowed. */
+must_check int images_new(
+    const char *dir, const char *installers, struct images **out, struct err *e);
 void images_free(struct images *im);
 
 /* True when the image is complete. Nearly always one atomic read; any thread. */

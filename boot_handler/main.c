@@ -167,7 +167,7 @@ static int start_services(
 	if (r == 0)
 		r = live_new(services->store, &services->live, e);
 	if (r == 0)
-		r = images_new(options->images, &services->images, e);
+		r = images_new(options->images, options->initrds, &services->images, e);
 	if (r == 0)
 		r = keys_new(options->authorized_keys, &services->keys, e);
 	if (r == 0)

@@ -49,6 +49,7 @@ const char options_help[] =
     "What it tells machines:\n"
     "  --base-url URL         how a machine reaches the web server in front of this program;\n"
     "                         every address in a script or document starts with it (required)\n"
+    "  --initrds DIR          the installers, <arch>/initrd.zst, to know which there are\n"
     "  --initrds-url-path P   where below it the initrds are             [/initrds]\n"
     "  --domain D             the lab's DNS domain                       [pvmlab.local]\n"
     "  --lab CIDR             the lab's network: a definition's ip must lie in it\n"
@@ -86,6 +87,7 @@ enum {
 	OPT_LAB,
 	OPT_LAB6,
 	OPT_INITRDS,
+	OPT_INITRDS_DIR,
 	OPT_MACHINES,
 	OPT_GUEST_ACCESS,
 	OPT_THREADS,
@@ -113,6 +115,7 @@ static const struct option long_options[] = {
     {"lab6", required_argument, NULL, OPT_LAB6},
     {"lab", required_argument, NULL, OPT_LAB},
     {"machines", required_argument, NULL, OPT_MACHINES},
+    {"initrds", required_argument, NULL, OPT_INITRDS_DIR},
     {"initrds-url-path", required_argument, NULL, OPT_INITRDS},
     {"guest-access", required_argument, NULL, OPT_GUEST_ACCESS},
     {"threads", required_argument, NULL, OPT_THREADS},
@@ -177,6 +180,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_DOMAIN:
 		o->domain = value;
+		return OPTIONS_RUN;
+	case OPT_INITRDS_DIR:
+		o->initrds = value;
 		return OPTIONS_RUN;
 	case OPT_INITRDS:
 		o->initrds_url_path = value;

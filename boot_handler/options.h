@@ -25,6 +25,7 @@ struct options {
 	const char *machines; /* NULL: none */
 	const char *notices; /* NULL: none; what /readyz warns of, a sentence a line */
 	const char *domain;
+	const char *initrds; /* NULL: not known which there are */
 	const char *initrds_url_path;
 	struct cidr4 lab;
 	bool has_lab;

@@ -1,6 +1,7 @@
 /* The handlers behind real listeners, asked over sockets; with snapshots changing meanwhile. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -144,7 +145,7 @@ static int setup(void **state)
 	services.domain = "pvmlab.local";
 	if (vm_store_open(&options, &services.store, &e) < 0 ||
 	    live_new(services.store, &services.live, &e) < 0 ||
-	    images_new(path_of("images"), &services.images, &e) < 0 ||
+	    images_new(path_of("images"), NULL, &services.images, &e) < 0 ||
 	    keys_new(path_of("keys"), &services.keys, &e) < 0 ||
 	    state_open(path_of("state.db"), &services.state, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -579,6 +580,33 @@ static void definitions_change_meanwhile(void **state)
 	assert_true(published > 5);
 }
 
+/* A stack that was built for the other architecture alone says so, and not that the image is missing. */
+static void installer_of_one_architecture(void **state)
+{
+	static struct images *images;
+	struct image_facts facts;
+	char installers[PATH_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make_folder("installers");
+	make_folder("installers/arm64");
+	write_file("installers/arm64/initrd.zst", "there");
+	snprintf(installers, sizeof(installers), "%s", path_of("installers"));
+	assert_int_equal(images_new(path_of("images"), installers, &images, &e), 0);
+	assert_false(images_has(images, "debian-13", VM_ARCH_AMD64));
+	images_facts(images, "debian-13", VM_ARCH_AMD64, &facts);
+	assert_non_null(strstr(facts.missing.what, "without the installer for amd64"));
+	assert_non_null(strstr(facts.missing.advice, "make load"));
+	images_free(images);
+
+	make_folder("installers/amd64");
+	write_file("installers/amd64/initrd.zst", "there");
+	assert_int_equal(images_new(path_of("images"), installers, &images, &e), 0);
+	assert_true(images_has(images, "debian-13", VM_ARCH_AMD64));
+	images_free(images);
+}
+
 static void silent(enum log_level level, const char *line)
 {
 	(void)level;
@@ -599,6 +627,7 @@ int main(void)
 	    cmocka_unit_test(operator_over_tcp),
 	    cmocka_unit_test(bodies_have_a_limit),
 	    cmocka_unit_test(broken_http),
+	    cmocka_unit_test(installer_of_one_architecture),
 	    cmocka_unit_test(definitions_change_meanwhile),
 	};
 
