@@ -223,6 +223,7 @@ static const struct {
     {"{\"name\":null," MAC "}", 0, 0, "\"name\" is missing"},
     /* name */
     {"{\"name\":1," MAC "}", 1, 9, "\"name\": must be a text"},
+    {"{\"name\":\"Provisioner\"," MAC "}", 1, 9, "the stack's own name"},
     {"{\"name\":\"_a\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\".a\"," MAC "}", 1, 9, "is not a name"},
     {"{\"name\":\"a.\"," MAC "}", 1, 9, "is not a name"},

@@ -280,6 +280,8 @@ int vm_read_name(struct vm_reader *r, json_t *value)
 	r->draft.name = (char *)s;
 	vm_label_make(s, r->label);
 	r->draft.label = r->label;
+	if (strcmp(r->label, "provisioner") == 0)
+		return vm_refuse(r, "\"%s\" is the stack's own name in the lab's DNS: choose another", s);
 	return 0;
 }
 

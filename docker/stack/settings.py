@@ -51,6 +51,8 @@ VARIABLES = (
     ("GUEST_ACCESS", "own",
      "'own': a machine's configuration only for that machine's address; 'any': where its address is "
      "not to be known here"),
+    ("STALL_LIMITS", "", "how long a stage may go without getting on before its machine is said to be "
+     "stalled, in seconds (0: for ever): boot=600,rootfs=300,first-boot=7200"),
     ("OPERATOR_LISTEN", "", "where the operator's API is to listen besides its socket in /run/operator, as "
      "in 127.0.0.1:8080; every request then needs the token"),
     ("OPERATOR_HOSTS", "", "more host names by which the API is reached there, joined by commas"),
@@ -286,6 +288,13 @@ def guest_access(env):
     return text
 
 
+def stall_limits(env):
+    """boot_handler reads them from the environment; which stages there are it knows."""
+    text = env.get("STALL_LIMITS", "")
+    if text and not re.fullmatch(r"[a-z-]+=[0-9]{1,9}(,[a-z-]+=[0-9]{1,9})*", text):
+        raise Refused(f"STALL_LIMITS={text!r}: give stages and seconds, as in boot=600,first-boot=7200")
+
+
 def operator_hosts(env, operator):
     names = [n for n in re.split("[, ]+", env.get("OPERATOR_HOSTS", "").lower()) if n]
     for name in names:
@@ -335,6 +344,7 @@ def settings(env):
         raise Refused(f"OPERATOR_LISTEN={operator[0]}:{operator[1]} is where guests are served: "
                       "give another port, at an address that guests cannot reach")
     hosts = operator_hosts(env, operator)
+    stall_limits(env)
 
     span = dhcp_range(env, lab, host_mode)
     base = lab6.network.network_address if lab6 else None
