@@ -36,7 +36,7 @@ static const char *const hooks[] = {
     /* cloud-init looks nowhere but in the seed that the installer writes. Without a locale of its
      * own it would generate one on each first boot; host keys are told to the lab, not the screen.
      */
-    "printf '%s\\n' 'datasource_list: [NoCloud, None]' 'locale: false'"
+    "printf '%s\\n' 'datasource_list: [NoCloud, None]' 'locale: \"false\"'"
     " 'ssh: {emit_keys_to_console: false}' >\"$1\"/etc/cloud/cloud.cfg.d/90_vmlab.cfg",
     "echo LANG=C.UTF-8 >\"$1\"/etc/default/locale",
 
