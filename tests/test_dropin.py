@@ -173,7 +173,7 @@ def _():
     with client.inside():
         check_equal(dns.ask(SERVER, "my-vm-1.pvmlab.local"), (0, ["192.168.105.3"]), "DNS")
     meta = ask("/cloud-init/My_VM.1/meta-data")
-    check_equal((meta.status, meta.json["local-hostname"]), (200, "my-vm-1"), "meta-data")
+    check_equal((meta.status, meta.json["local-hostname"]), (200, "my-vm-1.pvmlab.local"), "meta-data")
     check("initrd.mode=install" in script(CAPITALS), script(CAPITALS))
     config = ask(f"/config/{CAPITALS}").json
     check_equal((config["name"], config["hostname"]), ("My_VM.1", "my-vm-1"), "config")
