@@ -384,6 +384,7 @@ def _():
 
 @suite.test("/config carries the manifest and the machine's own", needs=[UP])
 def _():
+    ask(f"/ipxe?mac={ALPHA}") # as it boots: a test before asked as alpha with another card
     answer = ask(f"/config/{ALPHA.upper().replace(':', '-')}")
     check_equal(answer.status, 200, "status with an upper-case, dashed MAC")
     check(answer.headers["content-type"].startswith("application/json"), str(answer.headers))
