@@ -216,6 +216,7 @@ VMLAB_SRC := \
 	vmlab/power.c \
 	vmlab/power_state.c \
 	vmlab/preflight.c \
+	vmlab/preflight_network.c \
 	vmlab/problems.c \
 	vmlab/process.c \
 	vmlab/progress.c \

@@ -2,8 +2,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "vmlab/human.h"
+#include "vmlab/preflight_network.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -54,6 +56,21 @@ static void check_image(const struct subject *s, struct preflight *p)
 		    "the image %s has no %s: the installed system would not boot; build the image "
 		    "again, or import one that has it",
 		    vm->distro, subject_grub_missing(s));
+}
+
+/* cloud-init leaves out in silence what its renderer cannot do. */
+static void check_network(const struct subject *s, struct preflight *p)
+{
+	json_t *doc = strstr(s->vm->doc, "\"network_config\"") ? json_loads(s->vm->doc, 0, NULL) : NULL;
+	const char *wants = preflight_network_wants(json_object_get(doc, "network_config"));
+
+	if (wants && s->manifest &&
+	    !preflight_network_can(json_object_get(s->manifest, "network_renderers")))
+		find(p, false, "network_config",
+		    "the image %s cannot set up %s: it has systemd-networkd and no netplan; build it "
+		    "again (vmlab image build), or import one with netplan.io",
+		    s->vm->distro, wants);
+	json_decref(doc);
 }
 
 /* pvmlab's "pxeboot": false with files of its own. */
@@ -132,6 +149,7 @@ void preflight_check(const struct subject *s, struct preflight *out)
 		check_own_kernel(s, out);
 	if (vm->mode == VM_MODE_INSTALL && vm->pxeboot) {
 		check_image(s, out);
+		check_network(s, out);
 		check_disk(s, out);
 	}
 	if (vm->mode != VM_MODE_LOCAL && vm->pxeboot)

@@ -15,6 +15,10 @@
 	"{\"rootfs\":{\"format\":\"tar.zst\",\"unpacked_bytes\":311374150,\"entries\":12201},"     \
 	"\"kernel\":{\"size_bytes\":11745216},\"modules\":{\"size_bytes\":4670678},"               \
 	"\"provides\":[\"cloud-init\",\"grub-x86_64-efi\"]}"
+#define WITH_RENDERERS(list)                                                                       \
+	"{\"rootfs\":{\"format\":\"tar.zst\",\"unpacked_bytes\":311374150,\"entries\":12201},"     \
+	"\"kernel\":{\"size_bytes\":11745216},\"modules\":{\"size_bytes\":4670678},"               \
+	"\"provides\":[\"cloud-init\",\"grub-x86_64-efi\"],\"network_renderers\":[" list "]}"
 #define DISK_IMAGE                                                                                 \
 	"{\"rootfs\":{\"format\":\"raw.zst\",\"unpacked_bytes\":3221225472},"                      \
 	"\"kernel\":{\"size_bytes\":11745216},\"modules\":{\"size_bytes\":4670678}}"
@@ -68,7 +72,7 @@ static char *judge(const struct fixture *f, const char *fields, unsigned host_cp
 	struct err e = ERR_INIT;
 	struct vm *vm = NULL;
 	struct preflight found;
-	char text[500], *said = NULL;
+	char text[800], *said = NULL;
 	size_t len;
 
 	snprintf(text, sizeof(text), "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\"%s}", fields);
@@ -113,6 +117,18 @@ static void test_findings(void **state)
 		 "debian-13? Then correct distro in the definition\n"}},
 	    {",\"distro\":\"debain-13\",\"mode\":\"local\"", {NULL}},
 	    {",\"distro\":\"whole\"", {NULL}},
+	    {",\"network_config\":{\"version\":2,\"bonds\":{\"bond0\":{\"interfaces\":[]}}}", {NULL}},
+	    {",\"distro\":\"plain\",\"network_config\":{\"version\":2,\"bonds\":{\"bond0\":{\"interfaces\":[]}}}",
+		{"network_config: the image plain cannot set up bonds"}},
+	    {",\"distro\":\"plain\",\"network_config\":{\"network\":{\"version\":2,\"ethernets\":{\"e\":"
+	     "{\"dhcp4\":true,\"routes\":[{\"to\":\"default\",\"via\":\"192.168.100.1\"}]}}}}",
+		{"network_config: the image plain cannot set up a route to default"}},
+	    {",\"distro\":\"plain\",\"network_config\":{\"version\":1,\"config\":[{\"type\":\"vlan\","
+	     "\"name\":\"v\",\"vlan_link\":\"e\",\"vlan_id\":5}]}",
+		{"network_config: the image plain cannot set up vlans"}},
+	    {",\"distro\":\"plain\",\"network_config\":{\"version\":2,\"ethernets\":{\"e\":{\"dhcp4\":true}}}",
+		{NULL}},
+	    {",\"distro\":\"planned\",\"network_config\":{\"version\":2,\"bridges\":{\"br0\":{}}}", {NULL}},
 	    {",\"distro\":\"whole\",\"disks\":[{\"size\":\"2G\"}]", {"!disks: "}},
 	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"",
 		{"!initrd: there is no file i in images/debian-13/amd64"}},
@@ -126,6 +142,8 @@ static void test_findings(void **state)
 	put(f, "debian-13/amd64/manifest.json", IMAGE);
 	put(f, "debian-13/amd64/k", "");
 	put(f, "whole/amd64/manifest.json", DISK_IMAGE);
+	put(f, "plain/amd64/manifest.json", WITH_RENDERERS("\"networkd\""));
+	put(f, "planned/amd64/manifest.json", WITH_RENDERERS("\"netplan\",\"networkd\""));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		_cleanup_free_ char *said = judge(f, cases[i].fields, 4);
 		size_t lines = 0, wanted = 0;
