@@ -8,6 +8,7 @@ emulation each installation takes about two and a half minutes on two cores.
 """
 import json
 import os
+import pty
 import re
 import sys
 import time
@@ -22,6 +23,7 @@ lab = VmLab(suite)
 facts = {}
 
 WEB = "52:54:00:e2:e0:01"
+WEB6 = "fd56:6d6c:6162::10"
 STRANGER = "52:54:00:e2:e0:02"
 TINY = "52:54:00:e2:e0:03"
 INSTALL_S = int(os.environ.get("VMLAB_TEST_INSTALL_SECONDS", "420"))
@@ -54,11 +56,15 @@ def save_console(name, label):
 
 # ---- one VM's life -------------------------------------------------------------------------------
 
+def define_web(**fields):
+    lab.define("web", mac=WEB, ipv6=WEB6, arch="amd64", distro="debian-13", cpus=2, memory="512M",
+        disks=[{"size": "4G"}], hostname="web-host", **fields,
+        hooks={"post_install": ["#!/bin/sh\n. /etc/os-release\necho \"hook: uid $(id -u) in $ID\"\necho made >/etc/by-hook\n"]})
+
+
 @suite.test(DEFINED, needs=[HAVE])
 def _():
-    lab.define("web", mac=WEB, ip="192.168.100.10", arch="amd64", distro="debian-13", cpus=2, memory="512M",
-        disks=[{"size": "4G"}], hostname="web-host",
-        hooks={"post_install": ["#!/bin/sh\n. /etc/os-release\necho \"hook: uid $(id -u) in $ID\"\necho made >/etc/by-hook\n"]})
+    define_web(ip="192.168.100.10")
     lab.vmlab("validate")
     with open(os.path.join(lab.vms, "broken.json"), "w") as f:
         f.write('{"name": "broken",\n "mac": "nonsense"}\n')
@@ -116,7 +122,7 @@ def _():
 
 @suite.test("in the guest: host name, user, sudo, authorized key", needs=[READY])
 def _():
-    check_equal(lab.ssh("web", "hostname"), "web-host", "hostname")
+    check_equal(lab.ssh("web", "hostname; hostname -f"), "web-host\nweb-host.pvmlab.local", "hostname")
     check_equal(lab.ssh("web", "id -un"), "lab", "user")
     check_equal(lab.ssh("web", "sudo -n id -u"), "0", "uid under sudo")
     keys = lab.ssh("web", "cat ~/.ssh/authorized_keys")
@@ -125,6 +131,7 @@ def _():
             if line.strip() and not line.startswith("#"):
                 check(line.split()[1] in keys, f"the operator's key is not authorized: {line}")
     check("192.168.100.10/" in lab.ssh("web", "ip -4 -o addr"), "the address is not the declared one")
+    eventually(lambda: WEB6 + "/" in lab.ssh("web", "ip -6 -o addr"), 30, "it has the declared IPv6 address", every=2)
 
 
 @suite.test("in the guest: GPT, a 512 MiB ESP, the rest is root, fstab by UUID", needs=[READY])
@@ -224,6 +231,29 @@ def _():
     check("log" in lab.vm("web") and lab.vm("web")["log"], "the API has no install log")
 
 
+@suite.test("Ctrl-] leaves the console with status 0, and the VM goes on", needs=[READY])
+def _():
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(vmlab_cli.BINARY, [vmlab_cli.BINARY, "console", "web"], lab.env)
+    shown = os.read(terminal, 4096).decode(errors="replace")
+    time.sleep(2)
+    os.write(terminal, b"\x1d")
+    status = eventually(lambda: (found := os.waitpid(pid, os.WNOHANG))[0] and found, 20, "the console is left")[1]
+    os.close(terminal)
+    check("Ctrl-]" in shown, f"it does not say how to leave it: {shown!r}")
+    check_equal(os.waitstatus_to_exitcode(status), 0, "exit status")
+    check_equal(docker("inspect", "-f", "{{.State.Running}}", lab.container("web")).stdout.strip(), "true", "running")
+
+
+@suite.test("`vmlab events` tells the way and how long each stage took", needs=[READY])
+def _():
+    text = lab.vmlab("events", "web").stdout
+    for wanted in ("iPXE: loads the installer", "installer: rootfs", "ready", "disk boot", "total"):
+        check(wanted in text, f"no {wanted!r} in:\n{text}")
+    check(re.search(r"\+ +[0-9.]+ s  installer: partition", text), text)
+
+
 @suite.test("up again changes nothing", needs=[READY])
 def _():
     before = docker("inspect", "-f", "{{.Id}}", lab.container("web")).stdout
@@ -254,22 +284,42 @@ def _():
     check_equal(lab.vm("web")["state"], "ready", "state")
 
 
-REINSTALL = "`vmlab reinstall`: attempt 2, a new system, ready"
+REINSTALL = "`vmlab reinstall`: attempt 2, a new system, ready, and what its first boot could not do is said"
 
 
 @suite.test(REINSTALL, needs=[READY])
 def _():
     began = time.monotonic()
-    lab.vmlab("reinstall", "-y", "--wait", "web", timeout=INSTALL_S)
+    # No "ip" any more: firmware, installer and system have to get one address all the same.
+    define_web(users=["default", {"name": "ann"}], runcmd=["echo ran >/etc/ran; exit 3"],
+        write_files=[{"path": "/etc/late", "owner": "ann:ann", "content": "x\n"}, {"path": "/etc/after", "content": "y\n"}])
+    done = lab.vmlab("reinstall", "-y", "--wait", "web", timeout=INSTALL_S, check_rc=False)
     vm = lab.vm("web")
-    if vm["state"] != "ready" or vm["attempt"] < 2:
-        eventually(lambda: lab.vm("web")["attempt"] == 2, BOOT_S, "attempt 2 begins", every=1)
-        lab.wait_state("web", "ready", INSTALL_S)
+    check_equal((done.returncode, vm["state"]), (1, "ready"), f"status and state: {tail(done.stdout + done.stderr)}")
+    check_equal(vm["cloud_init"]["status"], "error", str(vm["cloud_init"]))
+    check(re.search(r"runcmd|scripts", done.stdout + done.stderr), f"the error is not shown: {tail(done.stdout + done.stderr)}")
+    check("with errors" in lab.vmlab("ls", "web").stdout, lab.vmlab("ls", "web").stdout)
     print(f"       ready after {time.monotonic() - began:.0f} s", flush=True)
     save_console("web", "web-reinstalled")
     check_equal(lab.vm("web")["attempt"], 2, "attempt")
     check_equal(lab.ssh("web", "hostname"), "web-host", "hostname")
     check_equal(lab.ssh("web", "test -e /var/lib/kept && echo old || echo new"), "new", "system")
+    check_equal(lab.ssh("web", "id -un; stat -c %U:%G /etc/late; cat /etc/after /etc/ran"), "debian\nann:ann\ny\nran",
+        "the image's own user, a file of a later user, the file and the command after it")
+    kinds = {e["kind"] for e in lab.api("/api/v1/events?vm=web&limit=1000")["events"]}
+    check("cloud-init" in kinds, f"no event of a stage of cloud-init: {kinds}")
+
+
+@suite.test("one address from PXE to the installed system, and the declared IPv6 one after a reinstall", needs=[REINSTALL])
+def _():
+    vm = lab.vm("web")
+    check_equal(vm["declared_ip"], None, "declared address")
+    check(f" {vm['ip']}/" in lab.ssh("web", "ip -4 -o addr"), f"the API says {vm['ip']}, the guest has another")
+    addresses = [e["text"] for e in lab.api("/api/v1/events?vm=web&limit=1000")["events"] if e["kind"] == "dhcp"]
+    since = {a for a in addresses if ":" not in a and a != "192.168.100.10"}
+    check_equal(len(since), 1, f"addresses given since \"ip\" is gone: {since}")
+    eventually(lambda: WEB6 + "/" in lab.ssh("web", "ip -6 -o addr"), 30, "the new system has the declared IPv6 address", every=2)
+    check_equal(lab.vm("web")["ipv6"], WEB6, "IPv6 address in the API")
 
 
 FORGOTTEN = "a lab that lost its state leaves what is installed alone"
