@@ -10,7 +10,9 @@ import json
 import os
 import pty
 import re
+import subprocess
 import sys
+import tarfile
 import time
 
 import vmlab_cli
@@ -623,6 +625,35 @@ def _():
     lab.remove_vm("deb12")
 
 
+def with_alpine_names(where):
+    """The rootfs with its kernel as vmlinuz-<flavour> and its initramfs as initramfs-<flavour>, and
+    without the tool that would make another."""
+    source = os.path.join(IMAGES, "debian-13", "amd64", "rootfs.tar.zst")
+    unpacked = subprocess.Popen(["zstd", "-dc", source], stdout=subprocess.PIPE)
+    with tarfile.open(fileobj=unpacked.stdout, mode="r|") as old, tarfile.open(where, "w", format=tarfile.PAX_FORMAT) as new:
+        for member in old:
+            name = member.name.removeprefix("./")
+            if name in ("vmlinuz", "initrd.img", "usr/sbin/update-initramfs"):
+                continue
+            for before, after in (("boot/vmlinuz-", "boot/vmlinuz-"), ("boot/initrd.img-", "boot/initramfs-")):
+                if name.startswith(before):
+                    member.name = re.sub(rf"{before}.*?-(?=[a-z])", after, member.name)
+            new.addfile(member, old.extractfile(member) if member.isreg() else None)
+    check_equal(unpacked.wait(), 0, "zstd")
+
+
+@suite.test("a system with Alpine's names of kernel and initramfs installs and boots", needs=[HAVE], heavy=True)
+def _():
+    tar = os.path.join(suite.tempdir(), "alpine-names.tar")
+    with_alpine_names(tar)
+    lab.vmlab("image", "import", "alpine-names", "--arch", "amd64", tar, timeout=300)
+    os.unlink(tar)
+    installs_to_ready("flavour", "52:54:00:e2:e1:45", {"distro": "alpine-names", "ip": "192.168.100.55"})
+    check_equal(lab.ssh("flavour", "cd /boot; ls -d vmlinuz* init*"), "initramfs-cloud-amd64\nvmlinuz-cloud-amd64", "/boot")
+    check("vmlinuz-cloud-amd64" in lab.ssh("flavour", "cat /proc/cmdline"), "it booted another kernel")
+    lab.remove_vm("flavour")
+
+
 @suite.test("an arm64 machine installs and gets ready", needs=[HAVE], heavy=True)
 def _():
     build_image("debian-13", "arm64")
@@ -646,20 +677,25 @@ def _():
     base = os.environ.get("ALPINE_MINIROOTFS") or os.path.join(ROOT, "build", "initrd", file)
     if not os.path.exists(base):
         skip(f"{file} is not in build/initrd/ and could not be downloaded; ALPINE_MINIROOTFS names it")
-    only_the_lab()
-    stack, served = f"{lab.name}-stack", "/srv/initrds/amd64/initrd.zst"
-    ours, theirs = (os.path.join(suite.tempdir(), n) for n in ("initrd-alpine.zst", "initrd-before.zst"))
+    ours, image = os.path.join(suite.tempdir(), "initrd-alpine.zst"), f"{lab.name}-alpine:latest"
     built = run([os.path.join(ROOT, "initrd", "build.sh"), "--arch", "amd64", "--base", base, "--out", ours, "--installer",
         os.path.join(ROOT, "build", "amd64", "release", "os_installer", "os-installer")], timeout=300).stdout
     check("Alpine" in built, f"not Alpine's base: {built}")
-    docker("cp", f"{stack}:{served}", theirs)
-    docker("cp", ours, f"{stack}:{served}")
+    created = docker("create", STACK_IMAGE).stdout.strip()
+    docker("cp", ours, f"{created}:/srv/initrds/amd64/initrd.zst")
+    docker("commit", created, image)
+    docker("rm", "-v", created)
     try:
+        lab.env["VMLAB_STACK_IMAGE"] = image
+        lab.vmlab("up", "--no-wait", timeout=120)
         installs_to_ready("alpine", "52:54:00:e2:e1:44", {"ip": "192.168.100.54"})
         content_with_itself("alpine")
     finally:
-        docker("cp", theirs, f"{stack}:{served}")
+        lab.env["VMLAB_STACK_IMAGE"] = STACK_IMAGE
         lab.remove_vm("alpine")
+        os.unlink(os.path.join(lab.vms, "alpine.json"))
+        lab.vmlab("up", "--no-wait", timeout=120)
+        docker("rmi", "-f", image)
 
 
 KEXEC = "kexec: ready without a second PXE boot, and GRUB starts it the next time"

@@ -217,6 +217,7 @@ static void print_all(struct ls *ls, struct listing *l)
 	} else {
 		ls->table.now_ms = human_wallclock_ms();
 		table_print(stdout, &ls->table, vms);
+		fflush(stdout); /* before what goes to stderr */
 		if (*l->down)
 			fprintf(ls->watch_s ? stdout : stderr, "%s\n", l->down);
 		if (ls->count == 0)
