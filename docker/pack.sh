@@ -13,6 +13,9 @@ client=$(dirname "$0")/client.sh
 tag=${IMAGE_TAG:-latest}
 built=$name:build-$tag-$arch
 started=$(date +%s)
+# Two architectures at once would save each other's image: they share the tag.
+exec 9>"$(dirname "$context")/.$name-$tag.lock"
+flock 9
 
 "$client" build -q --platform "linux/$arch" -t "$built" \
 	--build-arg "VERSION=$VERSION" --build-arg "REVISION=$REVISION" \

@@ -76,13 +76,28 @@ umask 022
 if [ -z "$packages_tar" ]; then
 	packages_tar=$cache/packages-$arch-$(date -u +%G-%V)-$(echo "$packages" | cksum | cut -d' ' -f1).tar
 	if [ ! -f "$packages_tar" ]; then
-		command -v mmdebstrap >/dev/null || die "mmdebstrap is not installed; install it, or" \
-			"give the unpacked packages with --packages"
+		[ "${BOOTSTRAP-}" = container ] || command -v mmdebstrap >/dev/null ||
+			die "mmdebstrap is not installed; install it, or give the unpacked packages" \
+				"with --packages"
 		echo "initrd $arch: fetching $packages"
 		rm -f "$cache/packages-$arch-"*.tar
-		mmdebstrap --quiet --variant=extract --architectures="$arch" \
-			--include="$(echo "$packages" | tr ' ' ,)" "$suite" "$work/packages.tar" \
-			2>"$work/mmdebstrap.log" || {
+		set -- --quiet --variant=extract --architectures="$arch" \
+			--include="$(echo "$packages" | tr ' ' ,)" "$suite"
+		if [ "${BOOTSTRAP-}" = container ]; then
+			# shellcheck disable=SC2016 # the script is expanded inside
+			set -- "$top/docker/client.sh" run --rm --network host -v "$work:/out" \
+				-e http_proxy -e https_proxy -e "OWNER=$(id -u):$(id -g)" \
+				"${BOOTSTRAP_IMAGE:-debian:trixie}" sh -euc '
+				command -v mmdebstrap >/dev/null || {
+					apt-get -qq update
+					apt-get -qq -y install --no-install-recommends mmdebstrap >/dev/null
+				}
+				mmdebstrap "$@" /out/packages.tar
+				chown "$OWNER" /out/packages.tar' sh "$@"
+		else
+			set -- mmdebstrap "$@" "$work/packages.tar"
+		fi
+		"$@" 2>"$work/mmdebstrap.log" || {
 			cat "$work/mmdebstrap.log" >&2
 			die "mmdebstrap could not fetch $packages: see above; is a Debian mirror reachable?"
 		}

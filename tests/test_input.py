@@ -38,7 +38,7 @@ def errors(problems):
 def _():
     path = os.path.join(mine.vms, "bad.json")
     with open(path, "w") as f:
-        f.write('{"name": "Bad",\n "mac": "52:54:00:1a:00",\n "memory": "1 GB",\n'
+        f.write('{"name": "-ad",\n "mac": "52:54:00:1a:00",\n "memory": "1 GB",\n'
             ' "disks": [{"size": "1X"}, {"size": "2Q"}],\n "colour": 1}\n')
     status, problems = validate()
     check_equal(status, 1, "exit status")

@@ -15,6 +15,14 @@
 /* Longer than anything that changes a lab takes, but for starting very many VMs. */
 #define LOCK_TIMEOUT_MS (10 * 60 * 1000)
 
+bool command_is_called(const struct command *c, const char *name)
+{
+	for (size_t i = 0; i < sizeof(c->aliases) / sizeof(*c->aliases); i++)
+		if (c->aliases[i] && strcmp(c->aliases[i], name) == 0)
+			return true;
+	return strcmp(c->name, name) == 0;
+}
+
 int command_fail(const struct err *e)
 {
 	fflush(stdout);
@@ -113,7 +121,7 @@ static void own_words(char *text, size_t size)
 			text[i] = ' ';
 }
 
-int session_lock(struct session *s, bool create, struct err *e)
+static int lock_once(struct session *s, bool create, struct err *e)
 {
 	char words[200];
 
@@ -124,10 +132,38 @@ int session_lock(struct session *s, bool create, struct err *e)
 		return r;
 	own_words(words, sizeof(words));
 	r = lab_dir_lock(s->lab, words, LOCK_TIMEOUT_MS, stderr, &s->lock, e);
-	if (r != LAB_WAITED)
+	return r < 0 ? r : 0;
+}
+
+/* Looks again, as what was seen before may have changed while it waited. LAB_MOVED when the name has
+ * become another folder's, and this folder's lab has another one. */
+#define LAB_MOVED 1
+static int settle_again(struct session *s, struct err *e)
+{
+	_cleanup_free_ char *name = strdup(s->lab->name);
+
+	if (!name)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = lab_find(s->lab, &s->engine, &s->containers, e);
+	if (r < 0 || strcmp(name, s->lab->name) == 0)
 		return r;
-	r = session_refresh(s, e);
-	return r < 0 ? r : lab_adopt(s->lab, &s->containers, e);
+	api_free(s->api);
+	s->api = NULL;
+	r = api_new(s->lab->dir, &s->api, e);
+	return r < 0 ? r : LAB_MOVED;
+}
+
+int session_lock(struct session *s, bool create, struct err *e)
+{
+	for (int i = 0; i < 3; i++) {
+		int r = lock_once(s, create, e);
+		if (r == 0 && s->lock >= 0)
+			r = settle_again(s, e);
+		if (r != LAB_MOVED)
+			return r;
+		session_unlock(s);
+	}
+	return err_set(e, EBUSY, "other commands make labs of the same name meanwhile: try again");
 }
 
 void session_unlock(struct session *s)

@@ -37,6 +37,9 @@ extern const struct command doctor_command, new_command, validate_command, image
     reinstall_command, rm_command, resume_command, plan_command, schema_command, reference_command,
     events_command, start_command, restart_command, help_command;
 
+/* By its name or one of its aliases. */
+bool command_is_called(const struct command *c, const char *name);
+
 /* Prints "vmlab: <message>" to stderr; returns STATUS_FAILED. */
 int command_fail(const struct err *e);
 

@@ -131,7 +131,7 @@ static bool complete_operand(const struct completion *c, const struct command *c
 static const struct command *find(const struct complete_source *source, const char *word)
 {
 	for (size_t i = 0; i < source->count; i++)
-		if (strcmp(source->commands[i]->name, word) == 0)
+		if (command_is_called(source->commands[i], word))
 			return source->commands[i];
 	return NULL;
 }

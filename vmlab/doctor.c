@@ -1,4 +1,5 @@
 /* doctor.c - `vmlab doctor`: what this machine has and lacks, and what to do about each lack. */
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -74,7 +75,9 @@ static void check_engine(struct doctor *d, const struct lab *lab, const struct s
     bool found, const struct err *e)
 {
 	if (!found) {
-		tell(d, MISSING, "engine", "apt-get install docker.io, and see that dockerd runs",
+		tell(d, MISSING, "engine",
+		    e->code == EACCES ? "sudo adduser $USER docker, then log in again"
+				      : "apt-get install docker.io, and see that dockerd runs",
 		    "%s", e->msg);
 		return;
 	}

@@ -25,7 +25,7 @@ static int add_image(
 	json_t *manifest = NULL;
 	int rc = image_manifest_load(images_dir, name, arch, &manifest, e);
 
-	if (rc == -ENOENT)
+	if (rc == -ENOENT || rc == -ENOTDIR)
 		return 0;
 	if (rc) {
 		log_warn("%s", e->msg);

@@ -43,7 +43,8 @@ static const char overview_text[] =
 	    "  vmlab up web1                 installs it, showing each stage\n"
 	    "  vmlab ssh web1                logs in\n"
 	    "\n"
-	    "Global options, also after the command, and their environment variables:\n"
+	    "Global options, all but -C also after the command (unless that is ssh or image), and their\n"
+    "environment variables:\n"
 	    "  -C DIR         work in that folder\n"
 	    "  --vms DIR      VM definitions (VMLAB_VMS; default ./vms)\n"
 	    "  --images DIR   images (VMLAB_IMAGES; default images/ beside vms/)\n"
@@ -104,18 +105,10 @@ static int usage_error(const char *what, const char *word)
 	return STATUS_USAGE;
 }
 
-static bool is_called(const struct command *c, const char *name)
-{
-	for (size_t i = 0; i < sizeof(c->aliases) / sizeof(*c->aliases); i++)
-		if (c->aliases[i] && strcmp(c->aliases[i], name) == 0)
-			return true;
-	return strcmp(c->name, name) == 0;
-}
-
 static const struct command *find(const char *name)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		if (is_called(commands[i], name))
+		if (command_is_called(commands[i], name))
 			return commands[i];
 	return NULL;
 }
@@ -280,6 +273,11 @@ int main(int argc, char **argv)
 			return STATUS_OK;
 		if (argc == -2)
 			return command_usage(c, "an option lacks its value");
+	}
+	/* These need no lab, nor a HOME to keep one in. */
+	if (c == &help_command || c == &schema_command || c == &reference_command) {
+		optind = 0;
+		return c->run(&lab, argc, argv);
 	}
 	if (lab_init(&lab, &lo, &e) < 0) {
 		lab_clear(&lab);

@@ -183,8 +183,7 @@ static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
 	if (!vm_snapshot_by_name(snap, name)) {
 		problems_print_vm(stderr, lab, snap, name);
-		r = err_set(e, EINVAL, "%s/%s.json is not usable yet, see above: edit it",
-		    lab->vms_dir, name);
+		r = err_set(e, EINVAL, "%s/%s.json is not written, see above", lab->vms_dir, name);
 	}
 	vm_snapshot_unref(snap);
 	vm_store_close(store);
@@ -223,8 +222,11 @@ static int make(struct lab *lab, struct define_words *w, struct err *e)
 	r = check_text(lab, text, e);
 	if (r == 0)
 		r = write_new(path, text, e);
-	if (r == 0)
+	if (r == 0) {
 		r = check_conflicts(lab, w->name, e);
+		if (r < 0)
+			unlink(path); /* ours: write_new() overwrites nothing */
+	}
 	if (r == 0)
 		printf("%s: %s, %s\n%sNow: vmlab up %s\n", path, w->mac, w->ip, text, w->name);
 	return r;
@@ -258,7 +260,12 @@ static int new_run(struct lab *lab, int argc, char **argv)
 	/* The first definition of a folder that has none yet. */
 	if (!lab->vms_given && readable_mkdir("vms", &e) < 0)
 		return command_fail(&e);
-	int r = lab_adopt(lab, &(struct container_list)CONTAINER_LIST_INIT, &e);
+	/* A lab that runs has a network; without an engine, or a lab, it is the default or what is given. */
+	_cleanup_session_ struct session s = SESSION_INIT;
+	struct err ignored = ERR_INIT;
+	int r = session_open(&s, lab, &ignored);
+	if (r < 0)
+		r = lab_adopt(lab, &(struct container_list)CONTAINER_LIST_INIT, &e);
 	if (r == 0)
 		r = lab_need_vms(lab, &e);
 	if (r == 0)

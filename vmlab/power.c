@@ -58,7 +58,8 @@ static int restart_run(struct lab *lab, int argc, char **argv)
 	bool no_wait = argc > 1 && strcmp(argv[argc - 1], "--no-wait") == 0;
 
 	if (!only_names(no_wait ? argc - 1 : argc, argv))
-		return command_usage(&restart_command, "which VM?");
+		return command_usage(
+		    &restart_command, "it takes names of VMs, and --no-wait as the last word");
 	int status = run_as(&down_command, lab, no_wait ? argc - 1 : argc, argv, NULL);
 	return status != STATUS_OK ? status : run_as(&up_command, lab, argc, argv, NULL);
 }

@@ -109,8 +109,8 @@ static int start_all(struct resume *rs, struct err *e)
 			if (strcmp(c->role, roles[k]) == 0 && resume_was_running(c, rs->saved))
 				start(rs, c);
 		}
-	/* It tells of one shutdown only. */
-	if (unlink(rs->path) < 0 && errno != ENOENT)
+	/* It tells of one shutdown only; what could not be started is tried again from it. */
+	if (rs->failed == 0 && unlink(rs->path) < 0 && errno != ENOENT)
 		return err_errno(e, "cannot remove %s", rs->path);
 	if (rs->started == 0 && rs->failed == 0)
 		puts("nothing was running that does not run now");
