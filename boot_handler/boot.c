@@ -371,6 +371,8 @@ static void write_elsewhere(struct text *t, const struct boot_script *s)
 	put_said(t, s->elsewhere[0] ? s->elsewhere : "nowhere");
 	put(t, "\necho vmlab: nothing was changed; where another DHCP server gives the addresses, "
 	       "start the stack with GUEST_ACCESS=any\n");
+	/* Should the lease have been told to nobody: asking again tells it once more. */
+	put(t, "dhcp ||\n");
 	put_again(t, s);
 }
 

@@ -15,6 +15,8 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
+#define SEND_TRIES 50
+#define SEND_PAUSE_US 100000
 #define LEASE_TEXT_MAX 200
 
 int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
@@ -59,12 +61,18 @@ static int send_event(const char *path, const char *text, struct err *e)
 		return err_set(e, EINVAL, "the socket path %s is too long", path);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
-	    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
-		sizeof(address)) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
 		return err_errno(e, "cannot pass the lease event on to %s", path);
-	return 0;
+	/* boot_handler may be starting. Nobody tells this again before the lease is renewed. */
+	for (int tries = 0; tries < SEND_TRIES; tries++) {
+		if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+			sizeof(address)) >= 0)
+			return 0;
+		if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN)
+			break;
+		usleep(SEND_PAUSE_US);
+	}
+	return err_errno(e, "cannot pass the lease event on to %s", path);
 }
 
 int lease_event_main(int argc, char **argv)

@@ -42,6 +42,16 @@ static void catch_signals(struct vm_store *store)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
+/* dnsmasq tells all leases again at each SIGHUP: most are no news. */
+static bool has_lease(struct state *state, const struct mac *mac, const struct lease *lease)
+{
+	struct machine_addresses a;
+
+	return state_addresses(state, mac, &a) &&
+	       (lease->six ? ip6_equal(&a.leased_ip6, &lease->ip6)
+			   : a.leased_ip.s_addr == lease->ip.s_addr);
+}
+
 static bool take_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
@@ -49,10 +59,13 @@ static bool take_lease(void *ctx, const struct lease *lease)
 	const struct vm *vm = NULL;
 
 	if (lease->has_mac)
-		vm = vm_snapshot_by_mac(snapshot, &lease->mac);
+		vm = services_vm_by_mac(services, snapshot, &lease->mac);
 	else if (lease->name[0]) /* dnsmasq gives names to declared machines only */
-		vm = vm_snapshot_by_name(snapshot, lease->name);
+		vm = vm_snapshot_by_label(snapshot, lease->name);
 	state_source("dhcp");
+	const struct mac *by = vm ? &vm->mac : lease->has_mac ? &lease->mac : NULL;
+	if (!lease->gone && by && !has_lease(services->state, by, lease))
+		state_taken(services->state, by, lease);
 	if (vm)
 		state_leased(services->state, &vm->mac, vm->name, lease);
 	vm_snapshot_unref(snapshot);

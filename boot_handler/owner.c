@@ -46,6 +46,10 @@ static bool configures(const json_t *node, const struct source *source)
 				return true;
 		return false;
 	}
+	/* Version 1 has name servers among the interfaces. */
+	const char *type = json_string_value(json_object_get(node, "type"));
+	if (type && strcmp(type, "nameserver") == 0)
+		return false;
 	json_object_foreach((json_t *)node, key, value) {
 		if (strcmp(key, "nameservers") == 0)
 			continue;

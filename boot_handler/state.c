@@ -633,6 +633,33 @@ static void took_ip6(struct state *s, struct machine *m, const struct in6_addr *
 	m->address.leased_ip6 = *ip;
 }
 
+void state_taken(struct state *s, const struct mac *by, const struct lease *l)
+{
+	for (size_t i = 0; i < MACHINE_BUCKETS; i++) {
+		struct machine *m = atomic_load_explicit(&s->table.bucket[i], memory_order_acquire);
+
+		for (; m; m = m->next) {
+			if (m->mac == mac_number(by))
+				continue;
+			machine_lock(&s->table, m);
+			struct machine_addresses *a = &m->address, before = *a;
+			if (!l->six && a->leased_ip.s_addr == l->ip.s_addr)
+				a->leased_ip.s_addr = 0;
+			if (!l->six && a->seen_ip.s_addr == l->ip.s_addr)
+				a->seen_ip.s_addr = 0;
+			if (l->six && ip6_equal(&a->leased_ip6, &l->ip6))
+				a->leased_ip6 = in6addr_any;
+			if (l->six && ip6_equal(&a->seen_ip6, &l->ip6))
+				a->seen_ip6 = in6addr_any;
+			if (memcmp(&before, a, sizeof(before)) != 0) {
+				machine_mark_dirty(&s->table, m);
+				tell_addresses(s);
+			}
+			machine_unlock(&s->table, m);
+		}
+	}
+}
+
 void state_leased(struct state *s, const struct mac *mac, const char *name, const struct lease *l)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);

@@ -89,6 +89,9 @@ void state_leased(
  * alone). Not to be told of what firmware asks for: a system may have another address. */
 void state_seen_from(
     struct state *s, const struct mac *mac, const char *name, const char *source);
+/* dnsmasq gave the lease's address to the machine with the MAC address `by`: whoever was known by it
+ * before, is not any more. Looks at all machines, in well under a millisecond. */
+void state_taken(struct state *s, const struct mac *by, const struct lease *lease);
 /* `changed` is called, in any thread, when state_addresses() of some machine may tell something else.
  * NULL: nobody is. To be set before the first request and after the last one. */
 void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx);

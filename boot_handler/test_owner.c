@@ -49,7 +49,8 @@ static const char statics[] =
     "\"gateway4\":\"192.168.100.1\",\"nameservers\":{\"addresses\":[\"192.168.100.53\"]}}}}";
 static const char statics_v1[] =
     "\"network_config\":{\"version\":1,\"config\":[{\"type\":\"physical\",\"name\":\"eth0\","
-    "\"subnets\":[{\"type\":\"static\",\"address\":\"192.168.100.51\",\"gateway\":\"192.168.100.1\"}]}]}";
+    "\"subnets\":[{\"type\":\"static\",\"address\":\"192.168.100.51\",\"gateway\":\"192.168.100.1\"}]},"
+    "{\"type\":\"nameserver\",\"address\":\"192.168.100.53\"}]}";
 
 static void owners(void **state)
 {
@@ -76,6 +77,7 @@ static void owners(void **state)
 	    {statics, "192.168.100.1", false},
 	    {statics_v1, "192.168.100.51", true},
 	    {statics_v1, "192.168.100.1", false},
+	    {statics_v1, "192.168.100.53", false},
 	};
 	struct machine_addresses known = {
 	    .leased_ip = {htonl(0xc0a8644d)}, .seen_ip = {htonl(0xc0a8644e)}};

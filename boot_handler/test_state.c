@@ -357,6 +357,35 @@ static void addresses(void **state)
 	assert_false(ip6_is_set(&a.leased_ip6));
 }
 
+/* An address that another machine gets is not the one's any more who had it. */
+static void taken_addresses(void **state)
+{
+	static const struct mac other = {{0x52, 0x54, 0, 0, 0, 0x12}};
+	struct lease lease = {.ip = {htonl(0xc0a86463)}}, static_one = {.ip = {htonl(0xc0a86432)}};
+	struct lease six = {.six = true};
+	struct machine_addresses a;
+	struct fixture *f = *state;
+
+	assert_int_equal(inet_pton(AF_INET6, "fd00::63", &six.ip6), 1);
+	state_leased(f->s, &mac, "web1", &lease);
+	state_leased(f->s, &mac, "web1", &six);
+	state_seen_from(f->s, &mac, "web1", "192.168.100.50");
+	state_taken(f->s, &mac, &lease); /* by itself */
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.leased_ip.s_addr, lease.ip.s_addr);
+	assert_int_equal(a.seen_ip.s_addr, static_one.ip.s_addr);
+	state_taken(f->s, &other, &static_one);
+	state_taken(f->s, &other, &six);
+	reopen(f);
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.leased_ip.s_addr, lease.ip.s_addr);
+	assert_int_equal(a.seen_ip.s_addr, 0);
+	assert_false(ip6_is_set(&a.leased_ip6));
+	state_taken(f->s, &other, &lease);
+	assert_true(state_addresses(f->s, &mac, &a));
+	assert_int_equal(a.leased_ip.s_addr, 0);
+}
+
 static void seen_addresses(void **state)
 {
 	struct lease lease = {.ip = {htonl(0xc0a86463)}};
@@ -638,6 +667,7 @@ int main(void)
 	    TEST(its_disk_says_that_it_is_installed),
 	    TEST(addresses),
 	    TEST(seen_addresses),
+	    TEST(taken_addresses),
 	    TEST(other_cards),
 	    TEST(events),
 	    TEST(logs),

@@ -231,6 +231,16 @@ const struct vm *vm_snapshot_by_name(const struct vm_snapshot *s, const char *na
 	return i < s->node_count ? s->nodes[i]->vm : NULL;
 }
 
+const struct vm *vm_snapshot_by_label(const struct vm_snapshot *s, const char *label)
+{
+	const struct vm *vm = vm_snapshot_by_name(s, label);
+
+	for (size_t i = 0; !vm && i < s->node_count; i++)
+		if (strcmp(s->nodes[i]->vm->label, label) == 0)
+			vm = s->nodes[i]->vm;
+	return vm;
+}
+
 const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uuid)
 {
 	char lower[37];

@@ -72,6 +72,8 @@ void vm_snapshot_unref(const struct vm_snapshot *snap);
 void vm_snapshot_expect(const struct vm_snapshot *s, const struct mac *mac);
 const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *snap, const struct mac *mac);
 const struct vm *vm_snapshot_by_name(const struct vm_snapshot *snap, const char *name);
+/* By the name that it has in DNS and DHCP. Looks at all VMs where that is not a VM's name. */
+const struct vm *vm_snapshot_by_label(const struct vm_snapshot *snap, const char *label);
 const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *snap, const char *uuid);
 const struct vm *vm_snapshot_by_serial(const struct vm_snapshot *snap, const char *serial);
 

@@ -222,21 +222,24 @@ static int places_erase(int fd, const struct plan *p, struct err *e)
 int disk_partition(const struct plan *p, struct err *e)
 {
 	uint64_t size = 0;
-	/* First of all: from here on the disk does not boot. */
-	int r = disk_marker_write(&p->disk, NULL, e);
-
-	if (r < 0 || (r = old_partitions_wipe(&p->disk, e)) < 0)
-		return r;
 	_cleanup_close_ int fd = device_open(p->disk.path, O_EXCL, e);
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, BLKGETSIZE64, &size) < 0 || size != p->disk.size_bytes)
 		return err_set(e, ESTALE, "disk %s changed its size since the plan was made", p->disk.path);
+	/* Partitions cannot be opened exclusively while the whole disk is. */
+	close(steal_fd(&fd));
+	/* The disk can be had: from here on it does not say that it is installed. */
+	int r = disk_marker_write(&p->disk, NULL, e);
+	if (r < 0 || (r = old_partitions_wipe(&p->disk, e)) < 0)
+		return r;
+	fd = device_open(p->disk.path, O_EXCL, e);
+	if (fd < 0)
+		return fd;
 	if ((r = disk_erase_signatures(fd, p->disk.path, e)) < 0 ||
 	    (r = disk_erase_edges(fd, p->disk.path, 0, size, e)) < 0 ||
 	    (r = places_erase(fd, p, e)) < 0 || (r = table_write(fd, p, e)) < 0)
 		return r;
-	/* Partitions cannot be opened exclusively while the whole disk is. */
 	close(steal_fd(&fd));
 	for (unsigned i = 0; i < p->count; i++)
 		if ((r = node_wait(p, i, e)) < 0 ||

@@ -190,6 +190,10 @@ static void marker_leave(struct image_install *in, const struct config *c)
 
 	if (!marker_make(&m, c->name, c->mac, c->distro, c->attempt))
 		return;
+	/* An image of a disk that was installed brings that machine's along. */
+	struct marker old;
+	if (marker_parse(head + MARKER_OFFSET, &old))
+		memset(head + MARKER_OFFSET, 0, MARKER_BYTES);
 	if (marker_has_place(head, TABLE_SECTOR_BYTES))
 		marker_render(&m, head + MARKER_OFFSET);
 	else

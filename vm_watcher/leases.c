@@ -188,7 +188,7 @@ static const struct vm *holder(
 		const struct vm *vm = vm_snapshot_by_mac(snap, &lease->mac);
 		return vm ? vm : by_nic(l, snap, &lease->mac);
 	}
-	return lease->name[0] ? vm_snapshot_by_name(snap, lease->name) : NULL;
+	return lease->name[0] ? vm_snapshot_by_label(snap, lease->name) : NULL;
 }
 
 static bool is_declared(const struct lease_line *lease, const struct vm *vm)
@@ -213,7 +213,7 @@ static const struct lease_line *lease6(const struct leases *l, const struct vm *
 
 	if (first == end)
 		return NULL;
-	snprintf(key.name, sizeof(key.name), "%s", vm->name);
+	snprintf(key.name, sizeof(key.name), "%s", vm->label);
 	const struct lease_line *any =
 	    bsearch(&key, first, (size_t)(end - first), sizeof(key), by_key);
 	for (const struct lease_line *i = any; i && i >= first && by_key(i, &key) == 0; i--)

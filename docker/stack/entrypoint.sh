@@ -303,6 +303,10 @@ folders()
 	as boot_handler test -w /state -a -x /state ||
 		die "/state cannot be written by the user boot_handler: mount a volume there, or make" \
 			"the folder writable for uid $(id -u boot_handler)"
+	as dnsmasq test -x /state || chmod a+x /state 2>/dev/null || true
+	as dnsmasq test -x /state ||
+		die "/state cannot be entered by the user dnsmasq: make the folder passable for all" \
+			"(chmod a+x)"
 	for user in boot_handler dnsmasq; do
 		as "$user" test -r "$VMS_DIR" -a -x "$VMS_DIR" ||
 			die "$VMS_DIR cannot be read by the user $user: make the folder with the VM" \
