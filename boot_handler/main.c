@@ -52,6 +52,18 @@ static bool has_lease(struct state *state, const struct mac *mac, const struct l
 			   : a.leased_ip.s_addr == lease->ip.s_addr);
 }
 
+/* A declared address is given to its machine only. dnsmasq names no lease while DNS has that name with
+ * another address, and may know no MAC address of an IPv6 client. */
+static const struct vm *declares(const struct vm_snapshot *snapshot, const struct lease *lease)
+{
+	for (size_t i = 0; lease->six && i < vm_snapshot_count(snapshot); i++) {
+		const struct vm *vm = vm_snapshot_at(snapshot, i);
+		if (vm->has_ip6 && ip6_equal(&vm->ip6, &lease->ip6))
+			return vm;
+	}
+	return NULL;
+}
+
 static bool take_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
@@ -62,6 +74,8 @@ static bool take_lease(void *ctx, const struct lease *lease)
 		vm = services_vm_by_mac(services, snapshot, &lease->mac);
 	else if (lease->name[0]) /* dnsmasq gives names to declared machines only */
 		vm = vm_snapshot_by_label(snapshot, lease->name);
+	if (!vm && !lease->has_mac)
+		vm = declares(snapshot, lease);
 	state_source("dhcp");
 	const struct mac *by = vm ? &vm->mac : lease->has_mac ? &lease->mac : NULL;
 	if (!lease->gone && by && !has_lease(services->state, by, lease))

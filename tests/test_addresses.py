@@ -321,6 +321,35 @@ def _():
     undisturbed()
 
 
+@suite.test("an \"ip\" that is taken out of its file: from then on one other address for all", needs=[UP])
+def _():
+    m = Machine("52:54:00:ad:02:09")
+    lab.define("late", mac=m.mac, ip=declared(4, 59), ipv6=declared(6, 0x59))
+    wait_hosts(m.mac)
+    system = ("-x", "0x3d:ff56504d980002000000ab11aabbccddeeff00")
+    with m.client.inside():
+        check_equal(dhcp_address(m), declared(4, 59), "firmware's address while it is declared")
+    check_equal((m.v4(), m.v4(*system)), (declared(4, 59),) * 2, "installer's and system's while it is declared")
+    m.v6(dhcp6.duid_en(m.mac + "old"))
+    lab.define("late", mac=m.mac, ipv6=declared(6, 0x59))
+    eventually(lambda: declared(4, 59) not in lab.exec("cat", "/run/vm_watcher/dhcp-hosts").stdout, 5, "the file is read")
+    ask_boot = lambda: lab.get(f"/ipxe?mac={m.mac}", from_lab=True)
+    with m.client.inside():
+        first = dhcp_address(m)
+    ask_boot()
+    installer = m.v4()
+    with m.client.inside():
+        again = dhcp_address(m)
+    ask_boot()
+    time.sleep(1)
+    m.v6(dhcp6.duid_en(m.mac + "new"))
+    check_equal((installer, again, m.v4(*system)), (first,) * 3, f"addresses after {first}")
+    known_as("late", 4, first)
+    m.close()
+    lab.undefine("late.json")
+    undisturbed()
+
+
 NAMES = ["10m", "600", "1h", "5d", "2w", "30s", "infinite", "ignore", "id", "net", "set", "tag", "0", "00", "0x10",
     "deadbeef", "a", "1e3", "option", "known", "null", "true", "no", "127", "fd00", "11-22-33-44-55-66"]
 

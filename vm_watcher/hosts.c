@@ -8,15 +8,25 @@
 static const char header[] =
     "# Made by vm_watcher from the VM definitions; changes here are lost.\n";
 
-void hosts_dhcp_line(
-    FILE *f, const struct vm *vm, const char *domain, const struct mac *nic)
+static void dhcp_identity(FILE *f, const struct vm *vm, const struct mac *nic)
 {
-	char mac[MAC_TEXT_SIZE], ip[INET6_ADDRSTRLEN];
+	char mac[MAC_TEXT_SIZE];
 
 	fputs(mac_format(&vm->mac, mac), f);
 	if (nic)
 		fprintf(f, ",%s", mac_format(nic, mac));
 	fputs(",id:*", f);
+}
+
+void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain, const struct mac *nic)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	if (vm->has_ip6 && !vm->ip.s_addr) {
+		dhcp_identity(f, vm, nic);
+		fputs(",set:unnamed\n", f);
+	}
+	dhcp_identity(f, vm, nic);
 	if (vm->ip.s_addr)
 		fprintf(f, ",%s", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)));
 	if (vm->has_ip6)

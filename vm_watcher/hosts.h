@@ -14,7 +14,11 @@
 
 /* One machine's line "mac[,nic],id:*[,ip][,[ipv6]],name.domain". Firmware, installer and system tell
  * different client identifiers: "id:*" makes them one machine. The domain is there because dnsmasq
- * reads a bare "10m", "600" or "ignore" as something else than a name. */
+ * reads a bare "10m", "600" or "ignore" as something else than a name.
+ * To dnsmasq a line with an IPv6 address alone is none for IPv4, and of lines that fit the last counts:
+ * before it stands one without address and without the name, which would be taken for a second claim
+ * of that address. Its tag keeps dnsmasq from taking a name of the machine's own instead; the IPv4
+ * name is then among the DNS lines. */
 void hosts_dhcp_line(
     FILE *f, const struct vm *vm, const char *domain, const struct mac *nic);
 

@@ -85,6 +85,7 @@ static void text_is_exact(void **state)
 	assert_string_equal(text.dhcp,
 	    "# Made by vm_watcher from the VM definitions; changes here are lost.\n"
 	    "52:54:00:00:00:aa,id:*,db.pvmlab.local\n"
+	    "52:54:00:00:00:67,id:*,set:unnamed\n"
 	    "52:54:00:00:00:67,id:*,[fd00::67],only6.pvmlab.local\n"
 	    "52:54:00:00:00:66,id:*,192.168.100.66,[fd00::66],six.pvmlab.local\n"
 	    "52:54:00:00:00:11,id:*,192.168.100.11,web1.pvmlab.local\n");

@@ -180,7 +180,8 @@ static int console_run(struct lab *lab, int argc, char **argv)
 		return command_fail(&e);
 	fprintf(stderr, "Console of %s. Ctrl-] leaves it; Enter brings a prompt.\n", argv[1]);
 	argv_adds(&a, s.engine.client, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name);
-	return attach(&s, c->name, &a);
+	_cleanup_free_ char *name = strdup(c->name); /* the list may be made anew */
+	return attach(&s, name ? name : "", &a);
 }
 
 const struct command console_command = {
