@@ -64,6 +64,16 @@ static const struct vm *declares(const struct vm_snapshot *snapshot, const struc
 	return NULL;
 }
 
+/* A machine may have several IPv6 leases, of firmware and of the system before: while it has the declared
+ * one, the others are not where it is. */
+static bool is_minor(struct state *state, const struct vm *vm, const struct lease *lease)
+{
+	struct machine_addresses a;
+
+	return lease->six && vm->has_ip6 && !ip6_equal(&lease->ip6, &vm->ip6) &&
+	       state_addresses(state, &vm->mac, &a) && ip6_equal(&a.leased_ip6, &vm->ip6);
+}
+
 static bool take_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
@@ -80,7 +90,7 @@ static bool take_lease(void *ctx, const struct lease *lease)
 	const struct mac *by = vm ? &vm->mac : lease->has_mac ? &lease->mac : NULL;
 	if (!lease->gone && by && !has_lease(services->state, by, lease))
 		state_taken(services->state, by, lease);
-	if (vm)
+	if (vm && !is_minor(services->state, vm, lease))
 		state_leased(services->state, &vm->mac, vm->name, lease);
 	vm_snapshot_unref(snapshot);
 	return vm;
