@@ -94,16 +94,6 @@ struct machine_addresses {
 	int64_t booted_ms; /* when it last asked what to boot; 0: not since this program runs */
 };
 
-static inline bool ip6_is_set(const struct in6_addr *ip)
-{
-	return !IN6_IS_ADDR_UNSPECIFIED(ip);
-}
-
-static inline bool ip6_equal(const struct in6_addr *a, const struct in6_addr *b)
-{
-	return __builtin_memcmp(a, b, sizeof(*a)) == 0;
-}
-
 struct event {
 	uint64_t id;
 	int64_t at_ms;

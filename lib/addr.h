@@ -59,4 +59,14 @@ must_check int cidr6_parse(
     const char *text, bool prefix_required, struct cidr6 *out, struct err *e);
 bool cidr6_contains(const struct cidr6 *net, const struct in6_addr *ip);
 
+static inline bool ip6_is_set(const struct in6_addr *ip)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(ip);
+}
+
+static inline bool ip6_equal(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return __builtin_memcmp(a, b, sizeof(*a)) == 0;
+}
+
 #endif

@@ -10,16 +10,6 @@
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static bool has_ip6(const struct in6_addr *ip)
-{
-	return !IN6_IS_ADDR_UNSPECIFIED(ip);
-}
-
-static bool same_ip6(const struct in6_addr *a, const struct in6_addr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 static bool parse_mac(const char *text, size_t len, struct mac *out)
 {
 	return mac_parse(text, len, out, NULL) == 0;
@@ -194,7 +184,7 @@ static const struct vm *holder(
 static bool is_declared(const struct lease_line *lease, const struct vm *vm)
 {
 	return lease->ip.s_addr ? vm->ip.s_addr == lease->ip.s_addr
-				: vm->has_ip6 && same_ip6(&vm->ip6, &lease->ip6);
+				: vm->has_ip6 && ip6_equal(&vm->ip6, &lease->ip6);
 }
 
 /* The first lease of that MAC address, or NULL. */
@@ -236,7 +226,7 @@ void leases_address(
 
 	*ip = m && m->ip.s_addr ? m->ip : lease ? lease->ip : vm->ip;
 	*ip6 = six ? six->ip6 : vm->has_ip6 ? vm->ip6 : in6addr_any;
-	if (m && has_ip6(&m->ip6))
+	if (m && ip6_is_set(&m->ip6))
 		*ip6 = m->ip6;
 }
 

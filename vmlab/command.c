@@ -131,8 +131,7 @@ static int lock_once(struct session *s, bool create, struct err *e)
 	if (r < 0)
 		return r;
 	own_words(words, sizeof(words));
-	r = lab_dir_lock(s->lab, words, LOCK_TIMEOUT_MS, stderr, &s->lock, e);
-	return r < 0 ? r : 0;
+	return lab_dir_lock(s->lab, words, LOCK_TIMEOUT_MS, stderr, &s->lock, e);
 }
 
 /* Looks again, as what was seen before may have changed while it waited. LAB_MOVED when the name has

@@ -16,10 +16,8 @@
 /* Makes the folder where it is missing. */
 must_check int lab_dir_ensure(const struct lab *lab, struct err *e);
 
-#define LAB_WAITED 1
-
 /* Takes the lab for this process alone: one command at a time changes a lab. While another one has
- * it, says on `out` which, and waits for at most timeout_ms. Returns 0 or LAB_WAITED with *fd, which
+ * it, says on `out` which, and waits for at most timeout_ms. Returns 0 with *fd, which
  * holds the lab until it is closed or the process ends; -EBUSY with the holder's command. The
  * folder exists. `command` is what others are told of this process. */
 must_check int lab_dir_lock(const struct lab *lab, const char *command, int64_t timeout_ms,
