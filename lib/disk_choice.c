@@ -84,42 +84,54 @@ static int slot_set(const struct slot *s, const json_t *value, struct err *e)
 	return s->pick ? pick_set(s, text, e) : text_set(s, text, e);
 }
 
-static int fail_at(struct json_path *bad, const char *key)
+/* The complaint at hand, and who hears of it. */
+struct refuser {
+	struct err why;
+	const struct json_refusals *refusals;
+	unsigned refused;
+};
+
+static void tell(struct refuser *r, const char *key)
 {
-	if (key && bad->depth < JSON_PATH_STEPS_MAX)
-		bad->step[bad->depth++].key = key;
-	return -EINVAL;
+	struct json_path bad = {.depth = key ? 1 : 0};
+
+	bad.step[0].key = key;
+	r->refused++;
+	r->refusals->tell(r->refusals->ctx, &bad, &r->why);
 }
 
-static int together(const struct disk_match *m, struct json_path *bad, struct err *e)
+static void transport_check(struct refuser *r, const char *transport)
 {
 	char list[120] = "";
-	bool known = !m->transport[0];
 
-	if (m->path[0] && strncmp(m->path, "/dev/", 5) != 0 && strchr(m->path, '/')) {
-		err_set(e, EINVAL,
-		    "must be a device such as \"/dev/sda\", or where it is plugged in, "
-		    "such as \"pci-0000:00:1f.2-ata-1\"");
-		return fail_at(bad, "path");
-	}
 	for (size_t i = 0; i < sizeof(transports) / sizeof(*transports); i++) {
-		known |= strcmp(m->transport, transports[i]) == 0;
+		if (strcmp(transport, transports[i]) == 0)
+			return;
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
 		    transports[i]);
 	}
-	if (!known) {
-		err_set(e, EINVAL, "\"%s\" is not known: write one of %s", m->transport, list);
-		return fail_at(bad, "transport");
-	}
-	if (m->max_bytes && m->min_bytes > m->max_bytes) {
-		err_set(e, EINVAL, "is less than min_size: no disk can match");
-		return fail_at(bad, "max_size");
-	}
-	return 0;
+	err_set(&r->why, EINVAL, "\"%s\" is not known: write one of %s", transport, list);
+	tell(r, "transport");
 }
 
-int disk_match_parse(
-    const json_t *value, struct disk_match *out, struct json_path *bad, struct err *e)
+static void together(struct refuser *r, const struct disk_match *m)
+{
+	if (m->path[0] && strncmp(m->path, "/dev/", 5) != 0 && strchr(m->path, '/')) {
+		err_set(&r->why, EINVAL,
+		    "must be a device such as \"/dev/sda\", or where it is plugged in, "
+		    "such as \"pci-0000:00:1f.2-ata-1\"");
+		tell(r, "path");
+	}
+	if (m->transport[0])
+		transport_check(r, m->transport);
+	if (m->max_bytes && m->min_bytes > m->max_bytes) {
+		err_set(&r->why, EINVAL, "is less than min_size: no disk can match");
+		tell(r, "max_size");
+	}
+}
+
+int disk_match_parse_all(
+    const json_t *value, struct disk_match *out, const struct json_refusals *refusals)
 {
 	const struct slot slots[] = {
 	    {.key = "path", .text = out->path, .size = sizeof(out->path)},
@@ -131,25 +143,38 @@ int disk_match_parse(
 	    {.key = "max_size", .bytes = &out->max_bytes},
 	    {.key = "pick", .pick = &out->pick},
 	};
+	struct refuser r = {.refusals = refusals};
 	size_t given = 0;
 
 	memset(out, 0, sizeof(*out));
-	bad->depth = 0;
-	if (!json_is_object(value))
-		return err_set(e, EINVAL, "must be an object such as {\"serial\": \"S4EVNF0M\"}");
 	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
 		const json_t *v = json_object_get(value, slots[i].key);
 		if (is_absent(v))
 			continue;
 		given++;
-		if (slot_set(&slots[i], v, e) < 0)
-			return fail_at(bad, slots[i].key);
+		if (slot_set(&slots[i], v, &r.why) < 0)
+			tell(&r, slots[i].key);
 	}
-	if (given == 0)
-		return err_set(e, EINVAL,
-		    "says nothing about the disk: add a key such as \"serial\", "
-		    "\"model\" or \"pick\", or leave \"match\" out");
-	return together(out, bad, e);
+	if (!json_is_object(value) || given == 0) {
+		err_set(&r.why, EINVAL, "%s",
+		    json_is_object(value)
+			? "says nothing about the disk: add a key such as \"serial\", \"model\" or "
+			  "\"pick\", or leave \"match\" out"
+			: "must be an object such as {\"serial\": \"S4EVNF0M\"}");
+		tell(&r, NULL);
+	}
+	together(&r, out);
+	return r.refused > 0 ? -EINVAL : 0;
+}
+
+int disk_match_parse(
+    const json_t *value, struct disk_match *out, struct json_path *bad, struct err *e)
+{
+	struct json_first_refusal first = {.bad = bad, .e = e};
+
+	bad->depth = 0;
+	return disk_match_parse_all(
+	    value, out, &(struct json_refusals){json_first_refusal_keep, &first});
 }
 
 /* ---- matching --------------------------------------------------------------------------------*/

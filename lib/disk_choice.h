@@ -61,6 +61,10 @@ extern const size_t disk_match_key_count;
 must_check int disk_match_parse(
     const json_t *value, struct disk_match *out, struct json_path *bad, struct err *e);
 
+/* The same, telling all that is wrong. */
+must_check int disk_match_parse_all(
+    const json_t *value, struct disk_match *out, const struct json_refusals *refusals);
+
 /* Chooses. `match` may be NULL, first_disk_bytes 0 (unknown). Returns the index, -ENODEV when there
  * is no disk, or none that matches, -ENOTUNIQ when several do. */
 must_check int disk_choose(const struct disk_match *match, uint64_t first_disk_bytes,

@@ -50,24 +50,39 @@ const struct storage_partition *storage_root(const struct storage *s)
 
 /* ---- values ----------------------------------------------------------------------------------*/
 
-/* Where in "storage" the reader is, and its complaint. */
+/* Where in "storage" the reader is, its complaint, and who hears of it. */
 struct reader {
-	struct json_path *path;
+	struct json_path path;
 	struct err *e;
+	const struct json_refusals *refusals;
+	unsigned refused;
 };
 
 static void enter(struct reader *r, const char *key, size_t index)
 {
-	if (r->path->depth == JSON_PATH_STEPS_MAX)
+	if (r->path.depth == JSON_PATH_STEPS_MAX)
 		return;
-	r->path->step[r->path->depth].key = key;
-	r->path->step[r->path->depth++].index = index;
+	r->path.step[r->path.depth].key = key;
+	r->path.step[r->path.depth++].index = index;
 }
 
-/* After success only: a failure leaves the path at what is wrong. */
 static void leave(struct reader *r)
 {
-	r->path->depth--;
+	r->path.depth--;
+}
+
+/* Tells what is in r->e of the value at hand; reading goes on, as people want to know all of it. */
+static void tell(struct reader *r)
+{
+	r->refused++;
+	r->refusals->tell(r->refusals->ctx, &r->path, r->e);
+}
+
+static void tell_member(struct reader *r, const char *key)
+{
+	enter(r, key, 0);
+	tell(r);
+	leave(r);
 }
 
 static bool is_absent(const json_t *v)
@@ -234,152 +249,183 @@ static void label_default(struct storage_partition *p)
 
 /* ---- partitions ------------------------------------------------------------------------------*/
 
-/* Reads the member `key` when it is there; says in *there whether it was. */
-static int member(struct reader *r, const json_t *object, const char *key, bool *there,
+enum found { ABSENT, GOOD, WRONG };
+
+/* Reads the member `key` when it is there. */
+static enum found member(struct reader *r, const json_t *object, const char *key,
     int (*read)(struct reader *, const json_t *, struct storage_partition *),
     struct storage_partition *p)
 {
 	const json_t *value = json_object_get(object, key);
 
-	*there = !is_absent(value);
-	if (!*there)
-		return 0;
+	if (is_absent(value))
+		return ABSENT;
 	enter(r, key, 0);
-	if (read(r, value, p) < 0)
-		return -EINVAL;
+	enum found found = read(r, value, p) < 0 ? WRONG : GOOD;
+	if (found == WRONG)
+		tell(r);
 	leave(r);
-	return 0;
+	return found;
 }
 
-static int partition_check(struct reader *r, const struct storage_partition *p)
+static bool needs_owners(const char *mount)
 {
-	bool root = strcmp(p->mount, "/") == 0;
+	return strcmp(mount, "/") == 0 || strcmp(mount, "/boot") == 0 ||
+	       strncmp(mount, "/usr", 4) == 0 || strncmp(mount, "/var", 4) == 0;
+}
 
-	if (p->fs != STORAGE_FS_SWAP && !p->mount[0])
-		return err_set(
-		    r->e, EINVAL, "has no \"mount\": add where it belongs, such as \"/var\"");
-	if (p->fs == STORAGE_FS_VFAT &&
-	    (root || strcmp(p->mount, "/boot") == 0 || strncmp(p->mount, "/usr", 4) == 0 ||
-		strncmp(p->mount, "/var", 4) == 0))
-		return err_set(r->e, EINVAL,
-		    "cannot be vfat, which keeps no owners and links: use "
-		    "\"ext4\"");
-	if (p->unit == STORAGE_BYTES && p->amount < file_systems[p->fs].min_bytes) {
-		enter(r, "size", 0);
-		return err_set(r->e, EINVAL, "is too small for %s: give it at least %lluM",
+static void fs_fits(struct reader *r, const struct storage_partition *p)
+{
+	if (p->fs == STORAGE_FS_VFAT && needs_owners(p->mount)) {
+		err_set(r->e, EINVAL,
+		    "cannot be vfat, which keeps no owners and links: use \"ext4\"");
+		tell(r);
+	}
+	if (p->unit == STORAGE_BYTES && p->amount > 0 && p->amount < file_systems[p->fs].min_bytes) {
+		err_set(r->e, EINVAL, "is too small for %s: give it at least %lluM",
 		    file_systems[p->fs].name,
 		    (unsigned long long)(file_systems[p->fs].min_bytes / MIB));
+		tell_member(r, "size");
 	}
-	return 0;
 }
 
-static int partition_read(struct reader *r, const json_t *value, struct storage_partition *p)
+static bool may_be_swap(const json_t *partition)
 {
-	bool there;
+	const char *mount = json_string_value(json_object_get(partition, "mount"));
 
-	if (!json_is_object(value))
-		return err_set(r->e, EINVAL,
-		    "must be an object such as {\"mount\": \"/var\", "
-		    "\"size\": \"4G\"}");
-	p->unit = STORAGE_REST;
-	if (member(r, value, "fs", &there, fs_read, p) < 0 ||
-	    member(r, value, "mount", &there, mount_read, p) < 0 ||
-	    member(r, value, "size", &there, size_read, p) < 0)
-		return -EINVAL;
-	if (!there && strcmp(p->mount, "/") != 0)
-		return err_set(r->e, EINVAL,
-		    "has no \"size\": add one such as \"4G\", \"20%%\" or "
-		    "\"rest\"");
-	if (member(r, value, "label", &there, label_read, p) < 0)
-		return -EINVAL;
-	if (!there)
-		label_default(p);
-	return partition_check(r, p);
+	return mount && (strcmp(mount, "swap") == 0 || strcmp(mount, "none") == 0);
 }
 
-static int partition_append(struct reader *r, struct storage *s, const struct storage_partition *p)
+/* What depends on a member that was refused is not judged. */
+static void partition_read(struct reader *r, const json_t *value, struct storage_partition *p)
+{
+	enum found fs = member(r, value, "fs", fs_read, p);
+	enum found mount = fs == WRONG && may_be_swap(value) ? WRONG
+							      : member(r, value, "mount", mount_read, p);
+	enum found size = member(r, value, "size", size_read, p);
+
+	if (size == WRONG) {
+		p->unit = STORAGE_BYTES;
+		p->amount = 0;
+	}
+	if (size == ABSENT && mount != WRONG && strcmp(p->mount, "/") != 0) {
+		err_set(r->e, EINVAL,
+		    "has no \"size\": add one such as \"4G\", \"20%%\" or \"rest\"");
+		tell(r);
+		p->unit = STORAGE_BYTES;
+	}
+	if (fs != WRONG && member(r, value, "label", label_read, p) == ABSENT)
+		label_default(p);
+	if (fs != WRONG && p->fs != STORAGE_FS_SWAP && mount == ABSENT) {
+		err_set(r->e, EINVAL,
+		    "has no \"mount\": add where it belongs, such as \"/var\"");
+		tell(r);
+	}
+	if (fs != WRONG)
+		fs_fits(r, p);
+}
+
+static void partition_append(struct reader *r, struct storage *s, const struct storage_partition *p)
 {
 	unsigned rests = 0;
 
-	if (s->count == STORAGE_PARTITIONS_MAX)
-		return err_set(r->e, EINVAL, "is one partition too many: at most %d are possible",
-		    STORAGE_PARTITIONS_MAX);
 	for (unsigned i = 0; i < s->count; i++) {
 		rests += s->part[i].unit == STORAGE_REST;
-		if (p->mount[0] && strcmp(p->mount, s->part[i].mount) == 0)
-			return err_set(
+		if (p->mount[0] && strcmp(p->mount, s->part[i].mount) == 0) {
+			err_set(
 			    r->e, EINVAL, "has the same \"mount\" as another: \"%s\"", p->mount);
+			tell(r);
+		}
 	}
-	if (p->unit == STORAGE_REST && rests > 0)
-		return err_set(r->e, EINVAL,
+	if (p->unit == STORAGE_REST && rests > 0) {
+		err_set(r->e, EINVAL,
 		    "would be the second to take the rest of the disk: give it "
 		    "a \"size\" such as \"4G\" or \"20%%\"");
-	s->part[s->count++] = *p;
-	return 0;
+		tell(r);
+	}
+	if (s->count < STORAGE_PARTITIONS_MAX)
+		s->part[s->count++] = *p;
 }
 
-static int partitions_read(
+static bool has_room(struct reader *r, const struct storage *s)
+{
+	if (s->count < STORAGE_PARTITIONS_MAX)
+		return true;
+	err_set(r->e, EINVAL, "is one partition too many: at most %d are possible",
+	    STORAGE_PARTITIONS_MAX);
+	tell(r);
+	return false;
+}
+
+static void partitions_read(
     struct reader *r, const json_t *list, enum storage_fs root_fs, struct storage *s)
 {
 	const json_t *value;
 	size_t i;
 
 	if (is_absent(list))
-		return 0;
+		return;
 	enter(r, "partitions", 0);
-	if (!json_is_array(list))
-		return err_set(r->e, EINVAL, "must be a list: put it in [] brackets");
+	if (!json_is_array(list)) {
+		err_set(r->e, EINVAL, "must be a list: put it in [] brackets");
+		tell(r);
+	}
 	json_array_foreach(list, i, value) {
-		struct storage_partition p = {.fs = STORAGE_FS_EXT4};
+		struct storage_partition p = {.fs = STORAGE_FS_EXT4, .unit = STORAGE_REST};
 		enter(r, NULL, i);
+		bool room = has_room(r, s);
 		const char *mount = json_string_value(json_object_get(value, "mount"));
 		if (mount && strcmp(mount, "/") == 0)
 			p.fs = root_fs;
-		if (partition_read(r, value, &p) < 0 || partition_append(r, s, &p) < 0)
-			return -EINVAL;
+		if (room && json_is_object(value)) {
+			partition_read(r, value, &p);
+			partition_append(r, s, &p);
+		} else if (room) {
+			err_set(r->e, EINVAL,
+			    "must be an object such as {\"mount\": \"/var\", \"size\": \"4G\"}");
+			tell(r);
+		}
 		leave(r);
+		if (!room)
+			break;
 	}
 	leave(r);
-	return 0;
 }
 
-static int root_read(struct reader *r, const json_t *value, struct storage_partition *root)
+static void root_read(struct reader *r, const json_t *value, struct storage_partition *root)
 {
-	bool there;
-
 	if (is_absent(value))
-		return 0;
+		return;
 	enter(r, "root", 0);
-	if (!json_is_object(value))
-		return err_set(r->e, EINVAL, "must be an object such as {\"fs\": \"xfs\"}");
-	if (member(r, value, "fs", &there, fs_read, root) < 0)
-		return -EINVAL;
-	if (root->fs == STORAGE_FS_VFAT || root->fs == STORAGE_FS_SWAP) {
-		enter(r, "fs", 0);
-		return err_set(r->e, EINVAL,
-		    "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
+	if (!json_is_object(value)) {
+		err_set(r->e, EINVAL, "must be an object such as {\"fs\": \"xfs\"}");
+		tell(r);
+	} else if (member(r, value, "fs", fs_read, root) == GOOD &&
+		   (root->fs == STORAGE_FS_VFAT || root->fs == STORAGE_FS_SWAP)) {
+		err_set(r->e, EINVAL, "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
 		    file_systems[root->fs].name);
+		tell_member(r, "fs");
+		root->fs = STORAGE_FS_EXT4;
 	}
 	leave(r);
-	return 0;
 }
 
-static int swap_read(struct reader *r, const json_t *value, struct storage *s)
+static void swap_read(struct reader *r, const json_t *value, struct storage *s)
 {
 	struct storage_partition p = {.fs = STORAGE_FS_SWAP, .label = "swap"};
 
 	if (is_absent(value))
-		return 0;
+		return;
 	enter(r, "swap", 0);
-	if (size_read(r, value, &p) < 0)
-		return -EINVAL;
-	if (p.unit == STORAGE_REST)
-		return err_set(
-		    r->e, EINVAL, "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
-	if (partition_append(r, s, &p) < 0)
-		return -EINVAL;
+	bool understood = size_read(r, value, &p) == 0;
+	if (understood && p.unit == STORAGE_REST)
+		err_set(r->e, EINVAL,
+		    "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
+	if (!understood || p.unit == STORAGE_REST)
+		tell(r);
+	else
+		partition_append(r, s, &p);
 	leave(r);
-	return 0;
 }
 
 /* ---- all of it -------------------------------------------------------------------------------*/
@@ -396,22 +442,42 @@ static void rest_to_the_end(struct storage *s)
 		}
 }
 
-static int percent_check(struct reader *r, const struct storage *s)
+static bool takes_rest(const struct storage *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->part[i].unit == STORAGE_REST)
+			return true;
+	return false;
+}
+
+static void percent_check(struct reader *r, const struct storage *s)
 {
 	uint64_t percent = 0;
-	bool rest = false;
 
-	for (unsigned i = 0; i < s->count; i++) {
+	for (unsigned i = 0; i < s->count; i++)
 		percent += s->part[i].unit == STORAGE_PERCENT ? s->part[i].amount : 0;
-		rest |= s->part[i].unit == STORAGE_REST;
-	}
 	/* The partition that the firmware boots from takes something, too. */
-	if (percent >= 100)
-		return err_set(r->e, EINVAL,
-		    "gives away %llu%% of the disk: keep the sum below 100%%%s",
-		    (unsigned long long)percent,
-		    rest ? ", as something has to be left for the rest" : "");
-	return 0;
+	if (percent < 100)
+		return;
+	err_set(r->e, EINVAL, "gives away %llu%% of the disk: keep the sum below 100%%%s",
+	    (unsigned long long)percent,
+	    takes_rest(s) ? ", as something has to be left for the rest" : "");
+	tell(r);
+}
+
+/* What no partition was said to be is "/", if there is room. What was refused may have been it. */
+static void root_append(struct reader *r, struct storage *s, const struct storage_partition *root)
+{
+	if (r->refused > 0)
+		return;
+	if (takes_rest(s)) {
+		err_set(r->e, EINVAL,
+		    "leaves nothing for \"/\": one of \"partitions\" takes the rest, so add "
+		    "{\"mount\": \"/\", \"size\": \"8G\"} or the like");
+		tell(r);
+	} else if (has_room(r, s)) {
+		partition_append(r, s, root);
+	}
 }
 
 void storage_default(struct storage *out)
@@ -422,38 +488,40 @@ void storage_default(struct storage *out)
 	    .mount = "/", .label = "root", .fs = STORAGE_FS_EXT4, .unit = STORAGE_REST};
 }
 
-int storage_parse(const json_t *value, struct storage *out, struct json_path *bad, struct err *e)
+int storage_parse_all(
+    const json_t *value, struct storage *out, const struct json_refusals *refusals)
 {
-	struct reader r = {.path = bad, .e = e};
+	struct err why = ERR_INIT;
+	struct reader r = {.e = &why, .refusals = refusals};
 	struct storage_partition root;
 	struct storage s;
 
 	memset(&s, 0, sizeof(s));
 	storage_default(out);
 	root = out->part[0];
-	bad->depth = 0;
-	if (!json_is_object(value))
-		return err_set(
-		    e, EINVAL, "must be an object such as {\"root\": {\"fs\": \"xfs\"}}");
-	if (root_read(&r, json_object_get(value, "root"), &root) < 0 ||
-	    swap_read(&r, json_object_get(value, "swap"), &s) < 0 ||
-	    partitions_read(&r, json_object_get(value, "partitions"), root.fs, &s) < 0)
-		return -EINVAL;
-	if (!storage_root(&s)) {
-		bool rest = false;
-		for (unsigned i = 0; i < s.count; i++)
-			rest |= s.part[i].unit == STORAGE_REST;
-		if (rest)
-			return err_set(e, EINVAL,
-			    "leaves nothing for \"/\": one of \"partitions\" "
-			    "takes the rest, so add {\"mount\": \"/\", \"size\": \"8G\"} or the "
-			    "like");
-		if (partition_append(&r, &s, &root) < 0)
-			return -EINVAL;
+	if (json_is_object(value)) {
+		root_read(&r, json_object_get(value, "root"), &root);
+		swap_read(&r, json_object_get(value, "swap"), &s);
+		partitions_read(&r, json_object_get(value, "partitions"), root.fs, &s);
+		if (!storage_root(&s))
+			root_append(&r, &s, &root);
+		percent_check(&r, &s);
+	} else {
+		err_set(&why, EINVAL, "must be an object such as {\"root\": {\"fs\": \"xfs\"}}");
+		tell(&r);
 	}
-	if (percent_check(&r, &s) < 0)
+	if (r.refused > 0)
 		return -EINVAL;
 	rest_to_the_end(&s);
 	*out = s;
 	return 0;
+}
+
+int storage_parse(const json_t *value, struct storage *out, struct json_path *bad, struct err *e)
+{
+	struct json_first_refusal first = {.bad = bad, .e = e};
+
+	bad->depth = 0;
+	return storage_parse_all(
+	    value, out, &(struct json_refusals){json_first_refusal_keep, &first});
 }

@@ -53,6 +53,10 @@ void storage_default(struct storage *out);
 must_check int storage_parse(
     const json_t *value, struct storage *out, struct json_path *bad, struct err *e);
 
+/* The same, telling all that is wrong. */
+must_check int storage_parse_all(
+    const json_t *value, struct storage *out, const struct json_refusals *refusals);
+
 const struct storage_partition *storage_root(const struct storage *s);
 
 const char *storage_fs_name(enum storage_fs fs);

@@ -98,6 +98,31 @@ static void test_parse_refuses(void **state)
 	}
 }
 
+static void note(void *ctx, const struct json_path *bad, const struct err *why)
+{
+	char *text = ctx;
+
+	assert_int_equal(bad->depth, 1);
+	assert_true(strlen(why->msg) > 10);
+	strcat(strcat(text, bad->step[0].key), " ");
+}
+
+static void test_tells_all(void **state)
+{
+	struct disk_match m;
+	char told[200] = "";
+	json_t *value = json_loads("{\"serial\":7,\"path\":\"a/b\",\"transport\":\"floppy\","
+				   "\"min_size\":\"2G\",\"max_size\":\"1G\",\"pick\":\"first\"}",
+	    0, NULL);
+
+	(void)state;
+	assert_non_null(value);
+	assert_int_equal(
+	    disk_match_parse_all(value, &m, &(struct json_refusals){note, told}), -EINVAL);
+	assert_string_equal(told, "serial pick path transport max_size ");
+	json_decref(value);
+}
+
 static void test_choice(void **state)
 {
 	static const struct {
@@ -216,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parse_refuses),
+	    cmocka_unit_test(test_tells_all),
 	    cmocka_unit_test(test_choice),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_without_match),

@@ -167,10 +167,70 @@ static void test_too_many(void **state)
 	assert_non_null(strstr(e.msg, "too many"));
 }
 
+struct told {
+	char text[4000];
+};
+
+static void note(void *ctx, const struct json_path *bad, const struct err *why)
+{
+	struct told *t = ctx;
+	char path[100];
+	size_t len = strlen(t->text);
+
+	snprintf(t->text + len, sizeof(t->text) - len, "%s: %.18s\n",
+	    json_path_format(bad, path, sizeof(path)), why->msg);
+}
+
+/* Every mistake, and none that only follows from another. */
+static void test_tells_all(void **state)
+{
+	static const struct {
+		const char *text, *told;
+	} table[] = {
+	    {"{\"root\":{\"fs\":\"ntfs\"},\"swap\":\"2 gigs\",\"partitions\":[{\"mount\":\"var\",\"size\":"
+	     "\"4G\"},{\"mount\":\"/srv\",\"size\":\"1X\",\"label\":\"a b\"},7,{\"mount\":\"/home\"}]}",
+		"root.fs: \"ntfs\" is not poss\n"
+		"swap: \"2 gigs\" is not a \n"
+		"partitions[0].mount: \"var\" is not a dir\n"
+		"partitions[1].size: \"1X\" is not a size\n"
+		"partitions[1].label: \"a b\" is not a lab\n"
+		"partitions[2]: must be an object \n"
+		"partitions[3]: has no \"size\": add\n"},
+	    /* A wrong file system may have been any, a wrong mount point "/". */
+	    {"{\"partitions\":[{\"fs\":\"swp\",\"size\":\"1M\"},{\"fs\":\"swp\",\"mount\":\"swap\","
+	     "\"size\":\"1M\"},{\"mount\":\"//\",\"size\":\"rest\"}]}",
+		"partitions[0].fs: \"swp\" is not possi\n"
+		"partitions[1].fs: \"swp\" is not possi\n"
+		"partitions[2].mount: \"//\" is not a dire\n"},
+	    {"{\"partitions\":[{\"mount\":\"/var\",\"fs\":\"vfat\",\"size\":\"2M\"},"
+	     "{\"mount\":\"/var\",\"size\":\"60%\"},{\"mount\":\"/a\",\"size\":\"60%\"}]}",
+		"partitions[0]: cannot be vfat, wh\n"
+		"partitions[0].size: is too small for v\n"
+		"partitions[1]: has the same \"moun\n"
+		": gives away 120% of\n"},
+	    {"{\"partitions\":[{\"mount\":\"/a\",\"size\":\"x\"},{\"mount\":\"/b\",\"size\":\"rest\"}]}",
+		"partitions[0].size: \"x\" is not a size:\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		json_t *value = json_loads(table[i].text, 0, NULL);
+		struct told told = {""};
+		struct storage s;
+
+		assert_non_null(value);
+		assert_int_equal(
+		    storage_parse_all(value, &s, &(struct json_refusals){note, &told}), -EINVAL);
+		assert_string_equal(told.text, table[i].told);
+		json_decref(value);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_accepts),
+	    cmocka_unit_test(test_tells_all),
 	    cmocka_unit_test(test_refuses),
 	    cmocka_unit_test(test_too_many),
 	};

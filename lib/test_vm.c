@@ -413,15 +413,21 @@ static void all_that_is_wrong_is_told(void **state)
 				   " \"ip\": \"10.0.0.5\", \"subnet\": \"10.0.1.0/24\",\n"
 				   " \"arch\": \"arm64\", \"firmware\": \"bios\",\n"
 				   " \"memory\": \"1 GB\", \"cpus\": \"two\", \"colour\": 1,\n"
-				   " \"disks\": [{\"size\": \"1X\"}, {\"size\": \"2G\"}, 7],\n"
+				   " \"disks\": [{\"size\": \"1X\"}, {\"match\": {\"serial\": 7, \"pick\": \"first\"}}, 7],\n"
 				   " \"users\": [{\"name\": \"Ann\", \"lock_passwd\": 1}, {}],\n"
 				   " \"hooks\": {\"post_install\": [\"\", \"x\", 3]},\n"
-				   " \"packages\": [\"a b\", \"jq\", \"; rm\"]}";
+				   " \"packages\": [\"a b\", \"jq\", \"; rm\"],\n"
+				   " \"write_files\": [{\"permissions\": 644}],\n"
+				   " \"storage\": {\"root\": {\"fs\": \"ntfs\"}, \"swap\": \"2 gigs\",\n"
+				   "  \"partitions\": [{\"mount\": \"var\", \"size\": \"1X\"}]}}";
 	static const char *const wanted[] = {"2:8 \"ip\"", "3:31 \"firmware\"", "4:12 \"memory\"",
-	    "4:28 \"cpus\"", "5:21 \"disks[0].size\"", "5:44 \"disks[2]\"",
+	    "4:28 \"cpus\"", "5:21 \"disks[0].size\"", "5:49 \"disks[1].match.serial\"",
+	    "5:60 \"disks[1].match.pick\"", "5:71 \"disks[2]\"",
 	    "6:21 \"users[0].name\"", "6:43 \"users[0].lock_passwd\"", "6:47 \"users[1]\"",
 	    "7:29 \"hooks.post_install[0]\"", "7:38 \"hooks.post_install[2]\"",
-	    "8:15 \"packages[0]\"", "8:28 \"packages[2]\"", "4:35 \"colour\""};
+	    "8:15 \"packages[0]\"", "8:28 \"packages[2]\"", "9:18 \"write_files[0]\"",
+	    "9:34 \"write_files[0].permissions\"", "10:29 \"storage.root.fs\"", "10:46 \"storage.swap\"",
+	    "11:28 \"storage.partitions[0].mount\"", "11:43 \"storage.partitions[0].size\"", "4:35 \"colour\""};
 	struct told told = {.errors = 0};
 	struct vm_listener listener = {note_a_warning, note_error, &told};
 	struct vm_where where;
@@ -627,6 +633,17 @@ static void defaults_are_checked(void **state)
 		assert_int_equal(where.column, table[i].column);
 		assert_non_null(strstr(e.msg, table[i].sentence));
 	}
+
+	static const char several[] = "{\"mac\":\"52:54:00:00:00:11\",\"cpu\":2,\"cpus\":0,\"memory\":\"x\"}";
+	struct told told = {.errors = 0};
+	struct vm_listener listener = {NULL, note_error, &told};
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	json_t *out;
+	assert_int_equal(
+	    vm_defaults_parse_all(several, strlen(several), &out, &where, &listener, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "\"cpu\""));
+	assert_int_equal(told.errors, 3);
 }
 
 /* A default that fits alone and not with this file. */

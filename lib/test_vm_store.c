@@ -531,6 +531,30 @@ static void address_must_lie_in_the_lab(void **state)
 	expect_problem(lab, "c.json", "broadcast", false);
 }
 
+static unsigned problems_of(const struct lab *lab, const char *file)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < vm_snapshot_problem_count(lab->snap); i++)
+		count += strcmp(vm_snapshot_problem_at(lab->snap, i)->file, file) == 0;
+	return count;
+}
+
+static void address_is_judged_beside_other_mistakes(void **state)
+{
+	struct lab *lab = *state;
+
+	put_vm(lab, "a.json", "a", 1, ",\n  \"ip\":\"10.0.0.1\",\"cpus\":0");
+	put_vm(lab, "b.json", "b", 2, ",\"ip\":\"10.0.0.300\",\"cpus\":0");
+	put_vm(lab, "c.json", "c", 3, ",\"ip\":\"10.0.0.255/24\",\"cpus\":0");
+	put_vm(lab, "d.json", "d", 4, ",\"ip\":\"192.168.100.9\",\"cpus\":0");
+	open_store(lab);
+	assert_int_equal(problems_of(lab, "a.json"), 2);
+	assert_int_equal(problems_of(lab, "b.json"), 2);
+	assert_int_equal(problems_of(lab, "c.json"), 2);
+	assert_int_equal(problems_of(lab, "d.json"), 1);
+}
+
 static void unknown_key_is_a_warning(void **state)
 {
 	struct lab *lab = *state;
@@ -1116,6 +1140,7 @@ int main(void)
 	    TEST(odd_files_never_block),
 	    TEST(unreadable_file_keeps_last_good),
 	    TEST(address_must_lie_in_the_lab),
+	    TEST(address_is_judged_beside_other_mistakes),
 	    TEST(unknown_key_is_a_warning),
 	    TEST(newcomer_is_refused),
 	    TEST(every_claim_is_unique),

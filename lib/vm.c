@@ -457,6 +457,20 @@ bool vm_text_is_provisioner(const char *text, size_t len)
 	return role && strcmp(role, "provisioner") == 0;
 }
 
+bool vm_text_ip(const char *text, size_t len, struct in_addr *ip)
+{
+	size_t bad;
+	_cleanup_json_ json_t *root =
+	    len > VM_FILE_MAX_BYTES ? NULL : json_text_parse(text, len, VM_NESTING_MAX, &bad, NULL);
+	const char *value = json_string_value(json_object_get(root, "ip"));
+	struct cidr4 c;
+
+	if (!value || !*value || cidr4_parse(value, false, &c, NULL) < 0)
+		return false;
+	*ip = c.addr;
+	return true;
+}
+
 /* What no single field can tell. A field that was refused is as good as absent. */
 static void check_together(struct vm_reader *r)
 {
@@ -585,10 +599,12 @@ int vm_defaults_parse_all(const char *text, size_t len, json_t **out, struct vm_
 
 	_cleanup_json_ json_t *root = start_reading(&r);
 	for (size_t i = 0; root && i < vm_field_count; i++)
-		if ((vm_fields[i].flags & VM_FIELD_OWN) && json_object_get(root, vm_fields[i].name))
+		if ((vm_fields[i].flags & VM_FIELD_OWN) && json_object_get(root, vm_fields[i].name)) {
 			refuse_field(&r, vm_fields[i].name,
 			    "belongs to one machine: move it into that machine's own file");
-	if (root && r.refusals == 0) {
+			json_object_del(root, vm_fields[i].name);
+		}
+	if (root) {
 		read_fields(&r, root, NULL);
 		check_together(&r);
 	}

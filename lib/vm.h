@@ -119,6 +119,8 @@ void vm_label_make(const char *name, char label[VM_LABEL_SIZE]);
 /* True for pvmlab's own machine, whose place the stack has: its file defines no machine to serve.
  * Holds also where the rest of the file is not valid. */
 bool vm_text_is_provisioner(const char *text, size_t len);
+/* The address that a refused definition declares; false without one that can be read. */
+bool vm_text_ip(const char *text, size_t len, struct in_addr *ip);
 bool vm_is_provisioner(const struct vm *vm);
 
 const char *vm_arch_name(enum vm_arch arch);        /* "amd64", "arm64": image directories */

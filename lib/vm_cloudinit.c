@@ -141,7 +141,7 @@ static int read_user(struct vm_reader *r, json_t *value)
 	if (vm_want_object(r, value, "{\"name\": \"ann\"}", known, COUNT(known)) < 0)
 		return -EINVAL;
 	if (vm_value_empty(json_object_get(value, "name")))
-		return vm_refuse(r, "has no \"name\": add it");
+		(void)vm_refuse(r, "has no \"name\": add it");
 	for (size_t i = 0; i < COUNT(members); i++)
 		vm_member(r, value, members[i].key, members[i].read);
 	if (is_set(value, "doas"))
@@ -235,7 +235,7 @@ static int read_source(struct vm_reader *r, json_t *value)
 	if (vm_want_object(r, value, "{\"uri\": \"http://...\"}", known, COUNT(known)) < 0)
 		return -EINVAL;
 	if (vm_value_empty(json_object_get(value, "uri")))
-		return vm_refuse(r, "has no \"uri\": add it");
+		(void)vm_refuse(r, "has no \"uri\": add it");
 	vm_member(r, value, "uri", vm_read_line);
 	vm_warn(r, "is ignored by the cloud-init of Debian 12, which makes an empty file");
 	return 0;
@@ -250,7 +250,7 @@ static int read_write_file(struct vm_reader *r, json_t *value)
 		COUNT(known)) < 0)
 		return -EINVAL;
 	if (vm_value_empty(json_object_get(value, "path")))
-		return vm_refuse(r, "has no \"path\": add it");
+		(void)vm_refuse(r, "has no \"path\": add it");
 	vm_member(r, value, "path", read_file_path);
 	vm_member(r, value, "content", vm_read_text);
 	vm_member(r, value, "encoding", read_encoding);

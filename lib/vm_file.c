@@ -230,27 +230,38 @@ static void add_error(void *ctx, struct vm_where where, const char *text)
 	add_further(ctx, where, text, false);
 }
 
-static bool address_free(const struct vm_folder *f, const struct vm *vm, struct err *e)
+static bool is_told(
+    struct vm_where where, struct vm_where first, const struct vm_problem_node *further)
+{
+	bool told = where.line == first.line && where.column == first.column;
+
+	for (; further && !told; further = further->next)
+		told = where.line == further->problem.where.line &&
+		       where.column == further->problem.where.column;
+	return told;
+}
+
+static bool address_free(const struct vm_folder *f, const struct in_addr *addr, struct err *e)
 {
 	char net[INET_ADDRSTRLEN], ip[INET_ADDRSTRLEN];
 
-	if (!f->lab || !vm->ip.s_addr)
+	if (!f->lab || !addr->s_addr)
 		return true;
 	inet_ntop(AF_INET, &f->lab->addr, net, sizeof(net));
-	inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip));
-	if (!cidr4_contains(f->lab, vm->ip)) {
+	inet_ntop(AF_INET, addr, ip, sizeof(ip));
+	if (!cidr4_contains(f->lab, *addr)) {
 		err_set(e, EINVAL,
 		    "\"ip\": %s lies outside the lab's network %s/%u: take an address in it", ip,
 		    net, f->lab->prefix);
 		return false;
 	}
-	if (vm->ip.s_addr == f->lab->addr.s_addr) {
+	if (addr->s_addr == f->lab->addr.s_addr) {
 		err_set(e, EINVAL, "\"ip\": %s is the provisioner's own address: take another", ip);
 		return false;
 	}
 	uint32_t hosts =
 	    f->lab->prefix ? (uint32_t)(UINT64_C(0xffffffff) >> f->lab->prefix) : UINT32_MAX;
-	uint32_t part = ntohl(vm->ip.s_addr) & hosts;
+	uint32_t part = ntohl(addr->s_addr) & hosts;
 	if (f->lab->prefix < 31 && (part == 0 || part == hosts)) {
 		err_set(e, EINVAL,
 		    "\"ip\": %s is the network's own or its broadcast address: take another", ip);
@@ -314,9 +325,9 @@ static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text
 	struct further_list further = {.file = file->name, .last_good = file->serving != NULL};
 	struct vm_listener listener = {add_warning, add_error, &further};
 	struct vm_where where;
-	struct err e = ERR_INIT;
+	struct err e = ERR_INIT, why_ip = ERR_INIT;
+	struct in_addr ip;
 	struct vm *vm = NULL;
-
 	char why6[300];
 
 	int r = vm_parse_all(text, len, f->defaults, &vm, &where, &listener, &e);
@@ -330,12 +341,15 @@ static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text
 		add_warning(&further, where_is(text, len, "ipv6"), why6);
 		vm->has_ip6 = false;
 	}
+	if (r < 0 && !is_told(where_is(text, len, "ip"), where, further.first) &&
+	    vm_text_ip(text, len, &ip) && !address_free(f, &ip, &why_ip))
+		add_error(&further, where_is(text, len, "ip"), why_ip.msg);
 	set_further(f, file, further.first);
 	if (r < 0) {
 		refuse_file(f, file, where, e.msg);
 		return;
 	}
-	if (!address_free(f, vm, &e)) {
+	if (!address_free(f, &vm->ip, &e)) {
 		vm_free(vm);
 		refuse_file(f, file, where_is(text, len, "ip"), e.msg);
 		return;

@@ -104,18 +104,20 @@ static int read_disk_size(struct vm_reader *r, json_t *value)
 }
 
 /* Refuses what a parser of its own (disk_choice.h, storage.h) found at `bad` below the value. */
-static int refuse_below(struct vm_reader *r, const struct json_path *bad)
+static void refuse_below(void *ctx, const struct json_path *bad, const struct err *why)
 {
+	struct vm_reader *r = ctx;
+
 	for (unsigned i = 0; i < bad->depth; i++) {
 		if (bad->step[i].key)
 			vm_path_key(r, bad->step[i].key);
 		else
 			vm_path_index(r, bad->step[i].index);
 	}
-	int rc = vm_refuse_err(r);
+	*r->e = *why;
+	(void)vm_refuse_err(r);
 	for (unsigned i = 0; i < bad->depth; i++)
 		vm_path_leave(r);
-	return rc;
 }
 
 /* Tells unknown keys of an object; anything else is the parser's to refuse. */
@@ -127,12 +129,10 @@ static int known_keys(struct vm_reader *r, json_t *value, const char *const *kno
 static int read_disk_match(struct vm_reader *r, json_t *value)
 {
 	struct disk_match match = {.path = ""};
-	struct json_path bad;
 
-	if (known_keys(r, value, disk_match_keys, disk_match_key_count) < 0)
+	if (known_keys(r, value, disk_match_keys, disk_match_key_count) < 0 ||
+	    disk_match_parse_all(value, &match, &(struct json_refusals){refuse_below, r}) < 0)
 		return -EINVAL;
-	if (disk_match_parse(value, &match, &bad, r->e) < 0)
-		return refuse_below(r, &bad);
 	if (r->draft.disk_count > 0)
 		vm_warn(r, "is ignored: the first disk is the one that is installed on");
 	return 0;
@@ -216,15 +216,12 @@ static int storage_partitions_known(struct vm_reader *r, json_t *value)
 int vm_read_storage(struct vm_reader *r, json_t *value)
 {
 	struct storage storage;
-	struct json_path bad;
 
 	if (known_keys(r, value, storage_keys, storage_key_count) < 0)
 		return -EINVAL;
 	vm_member(r, value, "root", storage_root_known);
 	vm_member(r, value, "partitions", storage_partitions_known);
-	if (storage_parse(value, &storage, &bad, r->e) < 0)
-		return refuse_below(r, &bad);
-	return 0;
+	return storage_parse_all(value, &storage, &(struct json_refusals){refuse_below, r});
 }
 
 /* ---- hooks ------------------------------------------------------------------------------------*/

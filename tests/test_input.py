@@ -44,6 +44,13 @@ def _():
     check_equal(status, 1, "exit status")
     check_equal([(p["line"], p["column"], p["warning"]) for p in problems],
         [(1, 10, False), (2, 9, False), (3, 12, False), (4, 21, False), (4, 37, False), (5, 2, True)], "places")
+    with open(path, "w") as f:
+        f.write('{"name": "six", "mac": "52:54:00:1a:00:06", "ip": "10.9.9.9",\n'
+            ' "disks": [{"match": {"transport": "floppy", "min_size": "2G", "max_size": "1G", "pick": "first"}}],\n'
+            ' "storage": {"swap": "2 gigs", "partitions": [\n'
+            '   {"mount": "/var", "size": "4G", "fs": "ntfs"}, {"mount": "/var", "size": "1M"}]}}\n')
+    check_equal([(p["line"], p["column"]) for p in validate()[1]],
+        [(1, 51), (2, 36), (2, 76), (2, 90), (3, 22), (4, 42), (4, 51), (4, 77)], "places, addresses and disks")
     for text, line, column, words in (
             ('{"name": "a",\n // x\n "mac": 1}', 2, 2, "a comment starts here"),
             ('{"name": "a"\n "mac": 1}', 1, 13, "a comma is missing here"),
