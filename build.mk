@@ -208,6 +208,7 @@ VMLAB_SRC := \
 	vmlab/lab_dir.c \
 	vmlab/lab_find.c \
 	vmlab/lab_name.c \
+	vmlab/lab_settings.c \
 	vmlab/ls.c \
 	vmlab/man.c \
 	vmlab/net_clash.c \

@@ -201,6 +201,46 @@ def _():
     check(f"{short}-disk-web1" not in left, "the older disk is still there")
 
 
+@suite.test("network, domain, reach and images that a lab was given stay its own after down, until others are given")
+def _():
+    folder, images = Folder(f"kept/k-{NAME}"), os.path.join(suite.tempdir(), "kept-images")
+    os.makedirs(images)
+    given = {"VMLAB_CIDR": "10.77.0.1/24", "VMLAB_DOMAIN": "kept.example", "VMLAB_REACH": "internet,10.1.2.3",
+        "VMLAB_IMAGES": images}
+    def has():
+        lab = folder.lab()
+        labels = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", f"{lab}-stack").stdout)
+        return {f"VMLAB_{key.upper()}": labels[f"vmlab.{key}"] for key in ("cidr", "domain", "reach", "images")}
+    folder.vmlab("up", "--no-wait", **given)
+    kept = os.path.join(HOME, "labs", folder.lab(), "settings")
+    check_equal(has(), given, "settings of the first up")
+    for variable, value in (("VMLAB_CIDR", "10.78.0.1/24"), ("VMLAB_DOMAIN", "other.example")):
+        before = folder.ids()
+        done = folder.vmlab("up", "--no-wait", check_rc=False, **{variable: value})
+        check(done.returncode == 1 and given[variable] in done.stderr and value in done.stderr
+            and "`vmlab down` first" in done.stderr, f"{variable}={value}: {done}")
+        check_equal(folder.ids(), before, f"containers after {variable}={value}")
+    folder.vmlab("down")
+    done = folder.vmlab("doctor", check_rc=False).stdout
+    for value in ("10.77.0.1/24", "kept.example", "internet,10.1.2.3", images):
+        check(value in done, f"doctor of the lab that is down does not show {value}:\n{done}")
+    # Also for commands that ask no engine; not for another folder of that name.
+    folder.vmlab("new", "web1")
+    with open(os.path.join(folder.vms, "web1.json")) as f:
+        check(json.load(f)["ip"].startswith("10.77.0."), "new gives an address of another network")
+    os.unlink(os.path.join(folder.vms, "web1.json"))
+    other = Folder(f"kept-not/k-{NAME}")
+    other.vmlab("new", "web1")
+    with open(os.path.join(other.vms, "web1.json")) as f:
+        check(json.load(f)["ip"].startswith("192.168.100."), "another folder has this one's network")
+    out = folder.vmlab("up", "--no-wait", VMLAB_DOMAIN="next.example").stdout
+    check("10.77.0.1/24" in out, f"up does not say which network: {out}")
+    given["VMLAB_DOMAIN"] = "next.example"
+    check_equal(has(), given, "settings of the second up")
+    folder.vmlab("down", "--volumes", "-y")
+    check(not os.path.exists(kept), "down --volumes keeps the settings")
+
+
 # ---- one at a time -------------------------------------------------------------------------------
 
 LOCK = "a second command waits, says for whom, and goes on when that one ends"

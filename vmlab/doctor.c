@@ -10,6 +10,7 @@
 #include "vmlab/command.h"
 #include "vmlab/host.h"
 #include "vmlab/human.h"
+#include "vmlab/lab_settings.h"
 #include "vmlab/net_clash.h"
 #include "vmlab/process.h"
 #include "vmlab/readable.h"
@@ -172,6 +173,9 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 	net_clash_sentence(clash, what, lab->cidr_text, complaint, sizeof(complaint));
 	tell(d, clash == NET_CLASH_NONE ? OK : clash == NET_CLASH_LAN ? NOTE : MISSING, "network", NULL,
 	    "%s", *complaint ? complaint : lab->cidr_text);
+	lab_settings_describe(lab, complaint, sizeof(complaint));
+	if (*complaint)
+		tell(d, OK, "settings", NULL, "%s", complaint);
 	if (lab_need_vms(lab, &e) < 0)
 		tell(d, NOTE, "definitions", NULL, "%s", e.msg);
 	else if (readable_folder_complaint(lab->vms_dir, complaint, sizeof(complaint)))

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "vmlab/lab_name.h"
+#include "vmlab/lab_settings.h"
 
 bool lab_name_valid(const char *name)
 {
@@ -94,6 +95,25 @@ static int init_images(struct lab *lab, struct err *e)
 	return r < 0 ? r : replace(&lab->vm_image, strdup(vm ? vm : LAB_VM_IMAGE), e);
 }
 
+static int reach_check(const char *reach, struct err *e)
+{
+	if (strspn(reach, "abcdefghijklmnopqrstuvwxyz0123456789.:/,") == strlen(reach))
+		return 0;
+	return err_set(e, EINVAL,
+	    "VMLAB_REACH: \"%s\" is not understood: give internet, all or none, or networks "
+	    "joined by commas, as in internet,10.1.2.0/24",
+	    reach);
+}
+
+static int domain_check(const char *domain, struct err *e)
+{
+	if (strspn(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(domain))
+		return 0;
+	return err_set(e, EINVAL,
+	    "VMLAB_DOMAIN: \"%s\" is not a domain name: use lower case letters, digits, '-' and '.'",
+	    domain);
+}
+
 static int init_network(struct lab *lab, struct err *e)
 {
 	const char *cidr = given(NULL, "VMLAB_CIDR"), *domain = given(NULL, "VMLAB_DOMAIN");
@@ -110,22 +130,17 @@ static int init_network(struct lab *lab, struct err *e)
 		r = replace(&lab->reach, strdup(reach ? reach : ""), e);
 	if (r < 0)
 		return r;
-	if (strspn(lab->reach, "abcdefghijklmnopqrstuvwxyz0123456789.:/,") != strlen(lab->reach))
-		return err_set(e, EINVAL,
-		    "VMLAB_REACH: \"%s\" is not understood: give internet, all or none, or networks "
-		    "joined by commas, as in internet,10.1.2.0/24",
-		    lab->reach);
+	r = reach_check(lab->reach, e);
+	if (r == 0)
+		r = domain_check(lab->domain, e);
+	if (r < 0)
+		return r;
 	r = cidr6_parse(LAB_CIDR6, true, &lab->cidr6, e);
 	if (r < 0)
 		return r;
 	r = cidr4_parse(lab->cidr_text, true, &lab->cidr, e);
 	if (r < 0)
 		return err_wrap(e, "VMLAB_CIDR");
-	if (strspn(lab->domain, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(lab->domain))
-		return err_set(e, EINVAL,
-		    "VMLAB_DOMAIN: \"%s\" is not a domain name: use lower case letters, digits, "
-		    "'-' and '.'",
-		    lab->domain);
 	return 0;
 }
 
@@ -148,7 +163,15 @@ int lab_rename(struct lab *lab, const char *name, struct err *e)
 {
 	int r = replace(&lab->name, strdup(name), e);
 
-	return r < 0 ? r : init_dir(lab, e);
+	if (r == 0)
+		r = init_dir(lab, e);
+	if (r == 0)
+		r = init_network(lab, e);
+	if (!lab->images_given) {
+		free(lab->images_dir);
+		lab->images_dir = NULL;
+	}
+	return r < 0 ? r : lab_settings_load(lab, e);
 }
 
 int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
@@ -183,7 +206,9 @@ int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
 		r = init_dir(lab, e);
 	if (r == 0)
 		r = init_images(lab, e);
-	return r < 0 ? r : init_network(lab, e);
+	if (r == 0)
+		r = init_network(lab, e);
+	return r < 0 ? r : lab_settings_load(lab, e);
 }
 
 void lab_clear(struct lab *lab)
@@ -222,6 +247,35 @@ static bool is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+int lab_take(struct lab *lab, const struct lab_values *v, struct err *e)
+{
+	int r = 0;
+
+	if (v->reach && !lab->reach_given)
+		r = reach_check(v->reach, e) < 0 ? -EINVAL : replace(&lab->reach, strdup(v->reach), e);
+	if (r == 0 && v->domain && !lab->domain_given)
+		r = domain_check(v->domain, e) < 0 ? -EINVAL
+						    : replace(&lab->domain, strdup(v->domain), e);
+	if (r == 0 && v->images && !lab->images_given)
+		r = replace(&lab->images_dir, strdup(v->images), e);
+	if (r == 0 && v->cidr && !lab->cidr_given) {
+		r = cidr4_parse(v->cidr, true, &lab->cidr, e);
+		if (r == 0)
+			r = replace(&lab->cidr_text, strdup(v->cidr), e);
+	}
+	return r;
+}
+
+char *lab_default_images(const struct lab *lab)
+{
+	const char *slash = lab->vms_dir ? strrchr(lab->vms_dir, '/') : NULL;
+	char *path;
+
+	return slash && asprintf(&path, "%.*s/images", (int)(slash - lab->vms_dir), lab->vms_dir) >= 0
+		   ? path
+		   : NULL;
+}
+
 static int adopt_labels(struct lab *lab, const struct container_list *containers, struct err *e)
 {
 	const struct container *net = container_list_role(containers, "net");
@@ -230,8 +284,6 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 
 	if (!lab->vms_given && (value = lab_label(containers, "vmlab.vms")))
 		r = replace(&lab->vms_dir, strdup(value), e);
-	if (r == 0 && !lab->images_given && (value = lab_label(containers, "vmlab.images")))
-		r = replace(&lab->images_dir, strdup(value), e);
 	/* "auto" is content with the port that a running lab has. */
 	if (r == 0 && (!lab->port_given || (lab->port == LAB_PORT_AUTO && net && net->running)) &&
 	    (value = lab_label(containers, "vmlab.port")) && strcmp(value, "0") != 0)
@@ -239,16 +291,15 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 	/* Where the socket was made, whatever VMLAB_HOME says by now. */
 	if (r == 0 && (value = lab_label(containers, "vmlab.dir")))
 		r = replace(&lab->dir, strdup(value), e);
-	if (r == 0 && !lab->domain_given && (value = lab_label(containers, "vmlab.domain")))
-		r = replace(&lab->domain, strdup(value), e);
-	if (r == 0 && !lab->reach_given && (value = lab_label(containers, "vmlab.reach")))
-		r = replace(&lab->reach, strdup(value), e);
-	if (r == 0 && !lab->cidr_given && (value = lab_label(containers, "vmlab.cidr"))) {
-		r = cidr4_parse(value, true, &lab->cidr, e);
-		if (r == 0)
-			r = replace(&lab->cidr_text, strdup(value), e);
-	}
-	return r;
+	if (r < 0 || !lab_label(containers, "vmlab.cidr"))
+		return r;
+	/* An empty reach is the default's. */
+	const char *reach = lab_label(containers, "vmlab.reach");
+	const struct lab_values v = {.cidr = lab_label(containers, "vmlab.cidr"),
+	    .domain = lab_label(containers, "vmlab.domain"),
+	    .reach = reach ? reach : "",
+	    .images = lab_label(containers, "vmlab.images")};
+	return lab_take(lab, &v, e);
 }
 
 int lab_adopt(struct lab *lab, const struct container_list *containers, struct err *e)
@@ -257,14 +308,8 @@ int lab_adopt(struct lab *lab, const struct container_list *containers, struct e
 
 	if (r == 0 && !lab->vms_dir && is_folder("vms"))
 		r = replace(&lab->vms_dir, absolute("vms"), e);
-	if (r == 0 && !lab->images_dir && lab->vms_dir) {
-		char *path;
-		const char *slash = strrchr(lab->vms_dir, '/');
-		int parent = slash ? (int)(slash - lab->vms_dir) : 0;
-		if (asprintf(&path, "%.*s/images", parent, lab->vms_dir) < 0)
-			path = NULL;
-		r = replace(&lab->images_dir, path, e);
-	}
+	if (r == 0 && !lab->images_dir && lab->vms_dir)
+		r = replace(&lab->images_dir, lab_default_images(lab), e);
 	return r;
 }
 
@@ -296,6 +341,25 @@ int lab_check_same(const struct lab *lab, const struct container_list *container
 	    "VMLAB_LAB unset) to work on this folder's own lab, or stop that one first with `vmlab "
 	    "--lab %s down`",
 	    lab->name, vms, mine, lab->name);
+}
+
+int lab_check_network(const struct lab *lab, const struct container_list *containers, struct err *e)
+{
+	const struct container *net = container_list_role(containers, "net");
+	const struct {
+		const char *label, *variable, *mine;
+	} settings[] = {{"vmlab.cidr", "VMLAB_CIDR", lab->cidr_text},
+	    {"vmlab.domain", "VMLAB_DOMAIN", lab->domain}};
+
+	for (size_t i = 0; net && net->running && i < sizeof(settings) / sizeof(*settings); i++) {
+		const char *has = lab_label(containers, settings[i].label);
+		if (has && strcmp(has, settings[i].mine) != 0)
+			return err_set(e, EBUSY,
+			    "lab \"%s\" runs with %s, and its machines with it; %s says %s: `vmlab "
+			    "down` first, then `vmlab up`",
+			    lab->name, has, settings[i].variable, settings[i].mine);
+	}
+	return 0;
 }
 
 bool lab_is_served(const struct lab *lab, const struct container_list *containers)

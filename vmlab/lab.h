@@ -3,7 +3,8 @@
  * Where each setting comes from, first match: option, environment variable (VMLAB_LAB, VMLAB_VMS,
  * VMLAB_IMAGES, VMLAB_PORT, VMLAB_CIDR, VMLAB_DOMAIN, VMLAB_HOME, and VMLAB_STACK_IMAGE and
  * VMLAB_VM_IMAGE for a version of one's own), the labels of the lab's
- * containers when it runs (lab_adopt(): so commands work from any folder), the default.
+ * containers when it runs (lab_adopt(): so commands work from any folder), what the lab was given
+ * before (lab_settings.h), the default.
  */
 #ifndef VMLAB_LAB_H
 #define VMLAB_LAB_H
@@ -59,8 +60,19 @@ void lab_clear(struct lab *lab);
  * memory. */
 char *lab_vms_path(const struct lab *lab);
 
-/* Another name, and with it another folder of its own. */
+/* Another name, and with it another folder of its own and what is kept there. */
 must_check int lab_rename(struct lab *lab, const char *name, struct err *e);
+
+/* Values from elsewhere; NULL: it has none. Borrowed. */
+struct lab_values {
+	const char *cidr, *domain, *reach, *images;
+};
+
+/* Takes those that were not given. */
+must_check int lab_take(struct lab *lab, const struct lab_values *v, struct err *e);
+
+/* The folder `images` beside vms/; caller frees. NULL without vms_dir or memory. */
+char *lab_default_images(const struct lab *lab);
 
 /* Fills what was not given from the labels of the lab's containers, then from the defaults ./vms
  * and the folder `images` beside it. vms_dir stays NULL when there is no such folder. */
@@ -72,6 +84,10 @@ must_check int lab_need_vms(const struct lab *lab, struct err *e);
 /* Refuses when the lab runs with other folders than this command was given: two places must not
  * pull one lab back and forth. */
 must_check int lab_check_same(
+    const struct lab *lab, const struct container_list *containers, struct err *e);
+
+/* Refuses another network or domain than the one that the running lab's machines have. */
+must_check int lab_check_network(
     const struct lab *lab, const struct container_list *containers, struct err *e);
 
 /* True when the lab that runs serves this command's vms/. */

@@ -9,6 +9,7 @@
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
 #include "vmlab/lab_find.h"
+#include "vmlab/lab_settings.h"
 #include "vmlab/net_clash.h"
 #include "vmlab/vm_disks.h"
 
@@ -183,6 +184,7 @@ int start_network(struct start *st, struct err *e)
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_net_spec(lab);
 	_cleanup_free_ char *name = container_name(lab, "net", NULL);
+	char settings[600];
 
 	if (!spec)
 		return err_set(e, ENOMEM, "out of memory");
@@ -206,6 +208,9 @@ int start_network(struct start *st, struct err *e)
 	if (r < 0)
 		return r;
 	fprintf(st->out, "lab: network up\n");
+	lab_settings_describe(lab, settings, sizeof(settings));
+	if (*settings || strcmp(lab->cidr_text, LAB_DEFAULT_CIDR) != 0)
+		fprintf(st->out, "lab: %s%s%s\n", lab->cidr_text, *settings ? ", " : "", settings);
 	if (lab->port != LAB_PORT_NONE)
 		fprintf(st->out, "lab: API at http://127.0.0.1:%d for who has the token in %s/token\n",
 		    lab->port, lab->dir);
@@ -251,6 +256,8 @@ int start_stack(struct start *st, struct err *e)
 	int r = make_volume(st, "state", NULL, action, e);
 	if (r == 0)
 		r = carry_out(st, action, stack, name, &run, e);
+	if (r == 0)
+		r = lab_settings_keep(st->s->lab, e);
 	return r < 0 ? r : session_refresh(st->s, e);
 }
 

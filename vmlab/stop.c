@@ -10,6 +10,7 @@
 #include "vmlab/follow.h"
 #include "vmlab/human.h"
 #include "vmlab/keys.h"
+#include "vmlab/lab_settings.h"
 
 /* Longer than the VM image's own grace, after which it ends QEMU by itself. */
 #define STOP_TIMEOUT_MS 180000
@@ -126,6 +127,8 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 		r = remove_named(s, "volume", &list, e);
 	if (r < 0)
 		return r;
+	if (volumes)
+		lab_settings_forget(s->lab);
 	if (all.count == 0 && list.count == 0)
 		printf("lab \"%s\" is not up\n", s->lab->name);
 	else

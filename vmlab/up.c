@@ -148,6 +148,8 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 
 	int r = lab_check_same(lab, &up->session.containers, e);
 	if (r == 0)
+		r = lab_check_network(lab, &up->session.containers, e);
+	if (r == 0)
 		r = session_open_store(&up->session, &up->store, e);
 	if (r < 0)
 		return r;
