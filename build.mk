@@ -70,6 +70,7 @@ LIB_SRC := \
 	lib/err.c \
 	lib/hash_table.c \
 	lib/image_advice.c \
+	lib/own_kernel.c \
 	lib/json_syntax.c \
 	lib/json_text.c \
 	lib/log.c \
@@ -240,6 +241,7 @@ TESTS := \
 	lib/test_boot_files \
 	lib/test_disk_choice \
 	lib/test_image_advice \
+	lib/test_own_kernel \
 	lib/test_json \
 	lib/test_plan \
 	lib/test_smbios_id \

@@ -145,6 +145,7 @@ static void answer_ipxe(struct services *services, const struct server_request *
 	struct boot_memory memory = {.state = MACHINE_DECLARED};
 	struct machine_row row;
 	struct live_pin pin;
+	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
 	bool has_image = false;
 	struct image_facts image;
 
@@ -156,6 +157,12 @@ static void answer_ipxe(struct services *services, const struct server_request *
 		has_image = images_has(services->images, script.vm->distro, script.vm->arch);
 	}
 	script.decision = boot_decide(script.vm, memory, has_image, route->arch);
+	if (script.decision == BOOT_KERNEL &&
+	    own_kernel_missing(services->images_dir, script.vm, gaps) > 0) {
+		script.decision = BOOT_NO_IMAGE;
+		script.missing = gaps[0].what;
+		script.advice = gaps[0].advice;
+	}
 	if (script.vm)
 		note_boot(services, pin.snapshot, &script, request);
 	else
@@ -164,7 +171,7 @@ static void answer_ipxe(struct services *services, const struct server_request *
 		state_row(services->state, &script.vm->mac, &row);
 		script.error_phase = row.error_phase;
 		script.error_reason = row.error_reason;
-	} else if (script.decision == BOOT_NO_IMAGE) {
+	} else if (script.decision == BOOT_NO_IMAGE && !script.missing) {
 		images_facts(services->images, script.vm->distro, script.vm->arch, &image);
 		script.missing = image.missing.what;
 		script.advice = image.missing.advice;

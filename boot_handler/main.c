@@ -205,6 +205,7 @@ static int start_services(
 		r = live_new(services->store, &services->live, e);
 	if (r == 0)
 		r = images_new(options->images, options->initrds, &services->images, e);
+	services->images_dir = options->images;
 	if (r == 0)
 		r = keys_new(options->authorized_keys, &services->keys, e);
 	if (r == 0)

@@ -196,13 +196,17 @@ static json_t *outlook_json(const struct outlook *look)
 static json_t *vm_json(struct services *services, const struct vm *vm)
 {
 	json_t *json = recorded_json(services, vm);
+	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
 	struct image_facts image;
 	struct machine_row row;
 	struct outlook look;
 
 	state_row(services->state, &vm->mac, &row);
 	images_facts(services->images, vm->distro, vm->arch, &image);
-	outlook_make(&(struct outlook_facts){vm, &row, &image, &services->limits, now_ms()}, &look);
+	const struct own_kernel_gap *own =
+	    own_kernel_missing(services->images_dir, vm, gaps) > 0 ? gaps : NULL;
+	outlook_make(
+	    &(struct outlook_facts){vm, &row, &image, &services->limits, now_ms(), own}, &look);
 	json_object_set_new(json, "state", json_string(look.state));
 	json_object_set_new(json, "outlook", outlook_json(&look));
 	return json;

@@ -91,12 +91,30 @@ int outlook_limits_parse(const char *text, struct outlook_limits *out, struct er
 
 /* ---- waiting ----------------------------------------------------------------------------- */
 
+/* One that boots another kernel now has what it needs, whatever became of the files. */
+static bool waits_for_own(const struct outlook_facts *f, struct outlook *out)
+{
+	const struct machine_row *row = f->row;
+	bool boots = row->state == MACHINE_DECLARED || row->state == MACHINE_BOOTING;
+
+	if (!f->own || row->asked == BOOT_KERNEL || (!boots && row->asked != BOOT_NO_IMAGE))
+		return false;
+	out->state = "waiting";
+	out->stage = strcmp(f->own->field, "kernel") == 0 ? "no kernel" : "no initrd";
+	out->since_ms = row->changed_at_ms;
+	snprintf(out->reason, sizeof(out->reason), "%s", f->own->what);
+	snprintf(out->hint, sizeof(out->hint), "%s", f->own->advice);
+	return true;
+}
+
 static bool waits(const struct outlook_facts *f, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
 	struct boot_memory memory = {row->state, row->local, row->reinstall, row->attempt, row->ordered};
 	const char *arch = vm_arch_name(f->vm->arch), *distro = f->vm->distro;
 
+	if (waits_for_own(f, out))
+		return true;
 	if (row->state != MACHINE_DECLARED && row->state != MACHINE_BOOTING)
 		return false;
 	if (boot_decide(f->vm, memory, f->image->complete, ROUTE_ARCH_NOT_SAID) == BOOT_NO_IMAGE) {

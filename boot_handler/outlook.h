@@ -7,6 +7,7 @@
 #include "boot_handler/image.h"
 #include "boot_handler/machine.h"
 #include "lib/err.h"
+#include "lib/own_kernel.h"
 #include "lib/vm.h"
 
 /* A boot before the installer's first report, each phase of the installer, the first boot. */
@@ -28,11 +29,12 @@ struct outlook_facts {
 	const struct image_facts *image;
 	const struct outlook_limits *limits;
 	int64_t now_ms;
+	const struct own_kernel_gap *own; /* a file of its own that it lacks; NULL: none */
 };
 
 struct outlook {
 	const char *state; /* the recorded one, "waiting" or "stalled" */
-	const char *stage; /* NULL: nothing is wrong; "no image", "wrong arch"; "boot", "rootfs"... */
+	const char *stage; /* NULL: nothing is wrong; "no image", "no kernel", "no initrd", "wrong arch"; "boot", "rootfs"... */
 	int64_t since_ms;  /* since when it has not got on; 0: not known */
 	int limit_s;       /* of a stalled stage */
 	char reason[600];

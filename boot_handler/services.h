@@ -19,6 +19,7 @@ struct services {
 	struct vm_store *store;
 	struct live *live;
 	struct images *images;
+	const char *images_dir; /* theirs */
 	struct state *state;
 	struct keys *keys;
 	struct lease_memory undeclared;

@@ -68,7 +68,7 @@ static struct outlook look(const struct row *r, const struct outlook_limits *lim
 	    .missing = {"gone", "build it"}};
 	struct outlook out;
 
-	outlook_make(&(struct outlook_facts){&vm, &row, &image, limits, NOW}, &out);
+	outlook_make(&(struct outlook_facts){&vm, &row, &image, limits, NOW, NULL}, &out);
 	return out;
 }
 
@@ -122,6 +122,39 @@ static void test_wrong_arch(void **state)
 	assert_string_equal(look(&fresh, &limits, BOOT_INSTALL).state, "declared");
 }
 
+/* "pxeboot": false with files of its own: nothing else is known of such a machine. */
+static void test_own_kernel(void **state)
+{
+	static const struct own_kernel_gap gap = {"initrd", "initrd i is not there", "put it there"};
+	static const struct {
+		enum machine_state state;
+		int asked;
+		const char *wanted;
+	} cases[] = {{MACHINE_DECLARED, -1, "waiting"}, {MACHINE_DECLARED, BOOT_NO_IMAGE, "waiting"},
+	    {MACHINE_DECLARED, BOOT_KERNEL, "declared"}, {MACHINE_READY, -1, "ready"},
+	    {MACHINE_READY, BOOT_LOCAL, "ready"}, {MACHINE_READY, BOOT_NO_IMAGE, "waiting"}};
+	struct vm own = vm;
+	struct outlook_limits limits;
+	struct image_facts image = {.complete = false};
+
+	(void)state;
+	outlook_limits_default(&limits);
+	own.pxeboot = false;
+	own.kernel = own.initrd = (char *)"i";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct machine_row row = {.state = cases[i].state, .asked = cases[i].asked};
+		struct outlook out;
+		outlook_make(&(struct outlook_facts){&own, &row, &image, &limits, NOW, &gap}, &out);
+		assert_string_equal(out.state, cases[i].wanted);
+		if (strcmp(cases[i].wanted, "waiting") != 0)
+			continue;
+		assert_string_equal(out.stage, "no initrd");
+		assert_string_equal(out.reason, "initrd i is not there");
+		outlook_make(&(struct outlook_facts){&own, &row, &image, &limits, NOW, NULL}, &out);
+		assert_string_equal(out.state, machine_state_name(cases[i].state));
+	}
+}
+
 static void test_limits(void **state)
 {
 	static const char *const wrong[] = {
@@ -154,6 +187,7 @@ int main(void)
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_who_does_not_report),
 	    cmocka_unit_test(test_wrong_arch),
+	    cmocka_unit_test(test_own_kernel),
 	    cmocka_unit_test(test_limits),
 	};
 

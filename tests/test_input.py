@@ -263,6 +263,38 @@ def _():
     lab.wait_vm("typo", 5, lambda vm: vm["state"] == "declared" and vm["outlook"] is None, "goes on")
 
 
+@suite.test("a machine that boots a kernel of its own waits for a missing file: state, screen, validate, plan", needs=[UP])
+def _():
+    fields = {"mac": MAC % 3, "distro": "own", "pxeboot": False, "kernel": "vmlinuz-6", "initrd": "initrd.gz"}
+    lab.define("own", **fields)
+    vm = lab.wait_vm("own")
+    check_equal((vm["state"], vm["outlook"]["stage"], vm["outlook"]["reason"]),
+        ("waiting", "no kernel", "kernel vmlinuz-6 is not there"), "state")
+    check("images/own/amd64" in vm["outlook"]["hint"], vm["outlook"])
+    screen = ask(f"/ipxe?mac={MAC % 3}").text
+    check("kernel vmlinuz-6 is not there" in screen and "boot ||" not in screen, screen)
+    mine.define("own", **fields)
+    for command in ("validate", "plan"):
+        done = mine.vmlab(command, "own", check_rc=False)
+        for words in ("kernel vmlinuz-6 is not there", "initrd initrd.gz is not there"):
+            check(done.returncode == 0 and words in done.stdout + done.stderr, f"{command}: {done}")
+    os.unlink(os.path.join(mine.vms, "own.json"))
+    folder = os.path.join(lab.images, "own", "x86_64") # as pvmlab calls it
+    os.makedirs(folder)
+    for name, state, stage in (("vmlinuz-6", "waiting", "no initrd"), ("initrd.gz", "declared", None)):
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(name)
+        vm = lab.wait_vm("own", 3, lambda vm: vm["state"] == state, state)
+        check_equal(vm["outlook"] and vm["outlook"]["stage"], stage, "stage")
+    url = re.search(r"^kernel (\S+)", ask(f"/ipxe?mac={MAC % 3}").text, re.M)
+    check_equal(ask("/" + url[1].split("/", 3)[3]).text, "vmlinuz-6", "the kernel")
+    os.unlink(os.path.join(folder, "vmlinuz-6")) # it runs by now
+    check_equal(lab.vm("own")["state"], "declared", "state of the machine that runs")
+    ask(f"/ipxe?mac={MAC % 3}")
+    check_equal(lab.vm("own")["state"], "waiting", "state when it asked again")
+    lab.undefine("own.json")
+
+
 @suite.test("what the stack cannot read is said, with what to do", needs=[UP])
 def _():
     lab.define("locked", mac=MAC % 5)

@@ -125,6 +125,8 @@ static void validate_alone(struct report *rp, const char *path)
 
 	rp->file = path;
 	int r = file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e);
+	if (r == -ENOENT)
+		err_set(&e, ENOENT, "there is no such file%s", slash ? "" : ", and no VM of that name");
 	if (r == 0 && strcmp(path + folder, "_defaults.json") == 0) {
 		r = vm_defaults_parse_all(text, len, &defaults, &where, &listener, &e);
 	} else if (r == 0) {
@@ -161,6 +163,20 @@ static const char *in_folder(const struct lab *lab, const char *path)
 	return access(path, F_OK) == 0 ? base : NULL;
 }
 
+/* A VM's name, where no file is called so, stands for its file; caller frees. */
+static char *file_of(const struct lab *lab, const char *word)
+{
+	char *path;
+
+	if (!lab->vms_dir || !vm_name_valid(word) || access(word, F_OK) == 0 ||
+	    asprintf(&path, "%s/%s.json", lab->vms_dir, word) < 0)
+		return strdup(word);
+	if (access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return strdup(word);
+}
+
 static int validate(struct lab *lab, struct report *rp, int count, char **files, struct err *e)
 {
 	struct vm_store *store = NULL;
@@ -178,11 +194,12 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 		rp->files = vm_snapshot_count(snap);
 	}
 	for (int i = 0; i < count; i++) {
-		const char *base = snap ? in_folder(lab, files[i]) : NULL;
+		_cleanup_free_ char *file = file_of(lab, files[i]);
+		const char *base = file && snap ? in_folder(lab, file) : NULL;
 		if (base)
 			validate_folder(rp, lab, snap, base);
 		else
-			validate_alone(rp, files[i]);
+			validate_alone(rp, file ? file : files[i]);
 		rp->files++;
 	}
 	if (snap)
@@ -222,9 +239,9 @@ static int validate_run(struct lab *lab, int argc, char **argv)
 
 const struct command validate_command = {
     .name = "validate",
-    .args = "[--json] [FILE...]",
+    .args = "[--json] [FILE or NAME...]",
     .summary = "check definitions: file, line and column of whatever is wrong",
-    .help = "Checks all of vms/, or the named files, exactly as the lab will: syntax, every field, "
+    .help = "Checks all of vms/, or these files and VMs, exactly as the lab will: syntax, every field, "
 	    "and\n"
 	    "two files that claim one name, MAC, IP, UUID or serial number. Needs no running lab.\n"
 	    "\n"
@@ -233,7 +250,8 @@ const struct command validate_command = {
 	    "\n"
 	    "Examples:\n"
 	    "  vmlab validate\n"
-	    "  vmlab validate vms/web1.json\n"
+	    "  vmlab validate web1\n"
+	    "  vmlab validate elsewhere/web1.json\n"
 	    "\n"
 	    "Exit status: 0 all valid (there may be warnings), 1 something is wrong.\n",
     .run = validate_run,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "own_kernel.h"
 #include "vmlab/human.h"
 
 enum goal_kind goal_decide(
@@ -10,8 +11,8 @@ enum goal_kind goal_decide(
 	bool ready = facts->state && strcmp(facts->state, "ready") == 0;
 	bool installed = ready || (facts->state && strcmp(facts->state, "installed") == 0);
 
-	if (!vm->pxeboot && vm->kernel && vm->initrd)
-		return GOAL_UNKNOWN;
+	if (own_kernel_wanted(vm))
+		return facts->has_image ? GOAL_UNKNOWN : GOAL_NO_IMAGE;
 	if (vm->mode == VM_MODE_SHELL) {
 		*goal = FOLLOW_SHELL;
 		return GOAL_FOLLOW;

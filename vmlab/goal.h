@@ -11,14 +11,14 @@
 struct goal_facts {
 	const char *state; /* the API's word before the start; NULL: unknown machine */
 	bool noreboot;     /* vms/<name>.noreboot is there */
-	bool has_image;
+	bool has_image;    /* or the files of its own that it boots */
 	bool was_running; /* its container ran already, and the state is of this time */
 	bool tells;       /* of each boot, not only of the first */
 };
 
 enum goal_kind {
 	GOAL_FOLLOW,   /* *goal says until where */
-	GOAL_NO_IMAGE, /* it would install, but there is no image: it waits */
+	GOAL_NO_IMAGE, /* what it would install or boot is not there: it waits */
 	GOAL_UNKNOWN,  /* boots something of its own that reports nothing */
 };
 

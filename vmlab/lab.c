@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "own_kernel.h"
 #include "vmlab/lab_name.h"
 #include "vmlab/lab_settings.h"
 
@@ -385,8 +386,11 @@ int lab_open_store(
 
 bool lab_has_image(const struct lab *lab, const struct vm *vm)
 {
+	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
 	_cleanup_free_ char *path = NULL;
 
+	if (own_kernel_wanted(vm))
+		return own_kernel_missing(lab->images_dir, vm, gaps) == 0;
 	if (!lab->images_dir || !vm->distro ||
 	    asprintf(&path, "%s/%s/%s/manifest.json", lab->images_dir, vm->distro,
 		vm_arch_name(vm->arch)) < 0)

@@ -78,10 +78,31 @@ static int print_json(const struct subject *s, const struct plan *p, struct err 
 	return r < 0 ? err_set(e, EIO, "cannot print the plan") : 0;
 }
 
+/* What the lab does not install has no plan. */
+static void print_not_installed(const struct subject *s)
+{
+	const struct vm *vm = s->vm;
+
+	if (own_kernel_wanted(vm))
+		printf("%s is not installed: \"pxeboot\" is false, it boots its own kernel %s with %s\n",
+		    vm->name, vm->kernel, vm->initrd);
+	else
+		printf("%s is not installed: %s, %s\n", vm->name,
+		    vm->pxeboot ? vm->mode == VM_MODE_SHELL ? "\"mode\" is \"shell\""
+							    : "\"mode\" is \"local\""
+				: "\"pxeboot\" is false",
+		    vm->pxeboot && vm->mode == VM_MODE_SHELL ? "it boots the installer's shell"
+							     : "it boots what is on its disk");
+}
+
 static int plan_subject(const struct wanted *w, const struct subject *s, struct err *e)
 {
 	struct plan p = {0};
 
+	if (!w->json && !w->disk_bytes && (!s->vm->pxeboot || s->vm->mode != VM_MODE_INSTALL)) {
+		print_not_installed(s);
+		return print_findings(s, e);
+	}
 	if (s->vm->disk_count == 0 && !w->disk_bytes)
 		return err_set(e, ENODEV,
 		    "%s has no disk: add \"disks\" to its definition, or name a "
@@ -107,11 +128,10 @@ static int plan_named(struct lab *lab, const struct wanted *w, struct err *e)
 		return r;
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
 	const struct vm *vm = vm_snapshot_by_name(snap, w->name);
-	if (!vm) {
-		problems_print_vm(stderr, lab, snap, w->name);
-		r = err_set(e, ENOENT,
-		    "there is no usable definition %s/%s.json: `vmlab validate` says "
-		    "what is wrong, `vmlab new %s` makes one",
+	if (!vm && problems_print_vm(stderr, lab, snap, w->name)) {
+		r = err_set(e, EINVAL, "the definition of %s is refused, see above", w->name);
+	} else if (!vm) {
+		r = err_set(e, ENOENT, "no definition in %s is called %s: `vmlab new %s` makes one",
 		    lab->vms_dir, w->name, w->name);
 	} else if ((r = subject_load(lab, vm, &subject, e)) == 0) {
 		r = plan_subject(w, &subject, e);
@@ -160,7 +180,8 @@ const struct command plan_command = {
 	"What \"storage\" and \"firmware\" of a definition mean for a disk, and whether the image\n"
 	"fits: exactly what the installer would do, without touching anything.\n"
 	"\n"
-	"  --disk SIZE    on a disk of that size (default: the definition's first disk)\n"
+	"  --disk SIZE    on a disk of that size (default: the definition's first disk), also for a\n"
+	"                 machine that is not installed\n"
 	"  --json         {\"name\",\"arch\",\"firmware\",\"image\",\"plan\":{\"disk_bytes\",\n"
 	"                 \"needed_bytes\",\"partitions\":[{\"number\",\"role\",\"mount\",\"fs\",\n"
 	"                 \"label\",\"start_bytes\",\"size_bytes\"}]}}\n"

@@ -76,14 +76,9 @@ static void check_network(const struct subject *s, struct preflight *p)
 /* pvmlab's "pxeboot": false with files of its own. */
 static void check_own_kernel(const struct subject *s, struct preflight *p)
 {
-	const struct vm *vm = s->vm;
-
-	if (!s->has_kernel)
-		find(p, true, "kernel", "there is no file %s in images/%s/%s: it cannot boot",
-		    vm->kernel, vm->distro, vm_arch_name(vm->arch));
-	if (!s->has_initrd)
-		find(p, true, "initrd", "there is no file %s in images/%s/%s: it cannot boot",
-		    vm->initrd, vm->distro, vm_arch_name(vm->arch));
+	for (unsigned i = 0; i < s->own_gap_count; i++)
+		find(p, false, s->own_gaps[i].field, "%s, so it waits: %s", s->own_gaps[i].what,
+		    s->own_gaps[i].advice);
 }
 
 /* ---- the machine ------------------------------------------------------------------------- */
@@ -145,8 +140,7 @@ void preflight_check(const struct subject *s, struct preflight *out)
 	const struct vm *vm = s->vm;
 
 	out->count = 0;
-	if (!vm->pxeboot && vm->kernel && vm->initrd)
-		check_own_kernel(s, out);
+	check_own_kernel(s, out);
 	if (vm->mode == VM_MODE_INSTALL && vm->pxeboot) {
 		check_image(s, out);
 		check_network(s, out);

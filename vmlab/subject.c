@@ -32,15 +32,6 @@ bool subject_is_whole_disk(const struct subject *s)
 	return format && strncmp(format, "raw.", 4) == 0;
 }
 
-static bool has_file(const struct lab *lab, const struct vm *vm, const char *file)
-{
-	_cleanup_free_ char *path = NULL;
-
-	return file && asprintf(&path, "%s/%s/%s/%s", lab->images_dir, vm->distro,
-			   vm_arch_name(vm->arch), file) > 0 &&
-	       access(path, R_OK) == 0;
-}
-
 static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
 {
 	_cleanup_free_ char *folder = NULL;
@@ -55,8 +46,7 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 		image_advice_for(lab->images_dir, vm->distro, vm->arch, false, s->advice);
 	if (r == 0 && asprintf(&folder, "%s/%s", lab->images_dir, vm->distro) > 0)
 		readable_images_complaint(folder, s->unreadable, sizeof(s->unreadable));
-	s->has_kernel = lab->images_dir && has_file(lab, vm, vm->kernel);
-	s->has_initrd = lab->images_dir && has_file(lab, vm, vm->initrd);
+	s->own_gap_count = own_kernel_missing(lab->images_dir, vm, s->own_gaps);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "image_advice.h"
+#include "own_kernel.h"
 #include "plan.h"
 #include "vmlab/lab.h"
 
@@ -20,7 +21,8 @@ struct subject {
 	struct plan_request request;
 	char advice[IMAGE_ADVICE_SIZE]; /* without an image: how to come by one */
 	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
-	bool has_kernel, has_initrd;    /* the definition's own, in the image's folder */
+	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
+	unsigned own_gap_count; /* files of its own that it boots and that are not there */
 	unsigned host_cpus;
 	uint64_t host_memory_bytes; /* 0: not known */
 };

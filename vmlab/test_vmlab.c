@@ -478,7 +478,8 @@ static void test_goals(void **state)
 	    {",\"mode\":\"shell\"", {0}, GOAL_FOLLOW, FOLLOW_SHELL},
 	    {",\"mode\":\"local\"", {0}, GOAL_FOLLOW, FOLLOW_ANSWERS},
 	    {",\"mode\":\"local\"", {.was_running = true}, GOAL_UNKNOWN, 0},
-	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {0}, GOAL_UNKNOWN, 0},
+	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {.has_image = true}, GOAL_UNKNOWN, 0},
+	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {0}, GOAL_NO_IMAGE, 0},
 	};
 
 	(void)state;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "own_kernel.h"
 #include "vmlab/cloud_init.h"
 #include "vmlab/command.h"
 #include "vmlab/follow.h"
@@ -252,7 +253,8 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 		up->follow[up->follow_count++] = follow;
 		break;
 	case GOAL_NO_IMAGE:
-		fprintf(stderr, "%s waits for its image, and goes on by itself\n", vm->name);
+		fprintf(stderr, "%s waits for its %s, and goes on by itself\n", vm->name,
+		    own_kernel_wanted(vm) ? "kernel and initrd" : "image");
 		up->incomplete = true;
 		break;
 	case GOAL_UNKNOWN:
