@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import sys
@@ -25,7 +26,8 @@ def share(*names):
 
 def env(**more):
     path = os.path.join(where["root"], "usr", "bin") + ":" + os.environ["PATH"]
-    return dict(os.environ, PATH=path, HOME=where["dir"], VMLAB_VMS=where["vms"], VMLAB_IMAGES=where["vms"], **more)
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("VMLAB_")}
+    return dict(inherited, PATH=path, HOME=where["dir"], VMLAB_IMAGES=where["vms"], **more)
 
 
 def needs(program):
@@ -39,8 +41,9 @@ def _():
     where["root"] = os.path.join(where["dir"], "root")
     where["vms"] = os.path.join(where["dir"], "vms")
     os.makedirs(where["vms"])
-    for name in ("web1", "web2", "db1"):
-        with open(os.path.join(where["vms"], name + ".json"), "w") as f:
+    os.makedirs(os.path.join(where["dir"], "other lab", "vms"))
+    for name in ("vms/web1", "vms/web2", "vms/db1", "other lab/vms/far1", "other lab/vms/far2"):
+        with open(os.path.join(where["dir"], name + ".json"), "w") as f:
             f.write("{}")
     run(["make", "--no-print-directory", "install", f"DESTDIR={where['root']}", "PREFIX=/usr"], cwd=ROOT, timeout=600)
     check(os.access(os.path.join(where["root"], "usr", "bin", "vmlab"), os.X_OK), "the command is not there")
@@ -62,26 +65,29 @@ def _():
 
 
 def by_bash(line):
+    words = re.findall(r"=|(?:[^\s=\\]|\\.)+", line) + [""] * line.endswith((" ", "=")) # "=" breaks a word, too
     script = f"""
 source {share('bash-completion', 'completions', 'vmlab')}
-COMP_LINE={line!r}; COMP_POINT=${{#COMP_LINE}}
-read -ra COMP_WORDS <<<"$COMP_LINE"; [[ $COMP_LINE != *' ' ]] || COMP_WORDS+=('')
+COMP_LINE={shlex.quote(line)}; COMP_POINT=${{#COMP_LINE}}
+COMP_WORDS=({" ".join(map(shlex.quote, words))})
 COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
 compopt() {{ echo FILES; }}
 _vmlab vmlab; printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-    return sorted(run(["bash", "-c", script], env=env()).stdout.split())
+    return sorted(run(["bash", "-c", script], env=env(), cwd=where["dir"]).stdout.split())
 
 
 def by_fish(line):
     script = f"source {share('fish', 'vendor_completions.d', 'vmlab.fish')}; complete -C {line!r}"
-    return sorted(word.split("\t")[0] for word in run(["fish", "--no-config", "-c", script], env=env()).stdout.splitlines())
+    return sorted(word.split("\t")[0] for word in run(["fish", "--no-config", "-c", script], env=env(),
+        cwd=where["dir"]).stdout.splitlines())
 
 
 def by_zsh(line):
     """zsh completes only at a prompt: one in a pseudo-terminal, where ^D lists what there is."""
     pid, terminal = pty.fork()
     if pid == 0:
+        os.chdir(where["dir"])
         os.execvpe("zsh", ["zsh", "-f", "-i"], env(TERM="dumb", COLUMNS="200", PS1="", ZDOTDIR=where["dir"]))
     try:
         def said_until(mark, seconds):
@@ -104,27 +110,31 @@ def by_zsh(line):
 
 CASES = [("vmlab re", ["reference", "reinstall", "restart", "resume"]), ("vmlab console w", ["web1", "web2"]),
     ("vmlab wait --for ", ["installed", "ready"]), ("vmlab image build debian-1", ["debian-12", "debian-13"]),
-    ("vmlab up --t", ["--timeout"])]
+    ("vmlab up --t", ["--timeout"]), ("vmlab -C other\\ lab ssh ", ["far1", "far2"]),
+    ("vmlab --vms ~/other\\ lab/vms console f", ["far1", "far2"]), ("vmlab --vms=other\\ lab/vms down f", ["far1", "far2"]),
+    ("vmlab --lab x down --vms other\\ lab/vms f", ["far1", "far2"])]
 
 
 @suite.test("bash completes commands, names, options and their values", needs=[INSTALLED])
 def _():
     for line, expected in CASES:
         check_equal(by_bash(line), expected, line)
-    check_equal(by_bash("vmlab image import mine "), ["FILES"], "a file is wanted")
+    check_equal(by_bash("vmlab image build x --arch=a"), ["amd64", "arm64"], "a value behind =")
+    for line in ("vmlab image import mine ", "vmlab -C ", "vmlab --vms=", "vmlab down --vms "):
+        check_equal(by_bash(line), ["FILES"], f"{line}: a file is wanted")
 
 
 @suite.test("fish completes the same", needs=[INSTALLED])
 def _():
     needs("fish")
-    for line, expected in CASES:
+    for line, expected in [*CASES, ("vmlab image build x --arch=a", ["--arch=amd64", "--arch=arm64"])]:
         check_equal(by_fish(line), expected, line)
 
 
 @suite.test("zsh completes the same", needs=[INSTALLED])
 def _():
     needs("zsh")
-    for line, expected in CASES[:4]:
+    for line, expected in [*CASES[:2], *CASES[5:7], ("vmlab wait --for=", ["--for=installed", "--for=ready"])]:
         seen = by_zsh(line)
         check(all(word in seen for word in expected), f"{line}: {expected} not in {seen}")
 

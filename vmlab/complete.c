@@ -1,6 +1,7 @@
 #include "vmlab/complete.h"
 
 #include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -136,6 +137,27 @@ static const struct command *find(const struct complete_source *source, const ch
 	return NULL;
 }
 
+/* "--arch=a" in one word, as zsh and fish leave it. */
+static bool complete_joined(const struct completion *c)
+{
+	const char *sign = strncmp(c->typed, "--", 2) == 0 ? strchr(c->typed, '=') : NULL;
+	size_t len = sign ? (size_t)(sign - c->typed) : 0;
+	char text[2 * HELP_WORD_SIZE];
+
+	for (size_t i = 0; sign && i < sizeof(values) / sizeof(*values); i++) {
+		if (strlen(values[i].option) != len || strncmp(values[i].option, c->typed, len) != 0)
+			continue;
+		for (const char *p = values[i].words; *p; p += strspn(p, " ")) {
+			size_t word = strcspn(p, " ");
+			snprintf(text, sizeof(text), "%s=%.*s", values[i].option, (int)word, p);
+			offer(c, text, "", 0);
+			p += word;
+		}
+		return true;
+	}
+	return false;
+}
+
 static bool complete_value(const struct completion *c, const char *option)
 {
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
@@ -173,6 +195,8 @@ bool complete(
 			place++;
 		}
 	}
+	if (*c.typed == '-' && strchr(c.typed, '='))
+		return complete_joined(&c);
 	if (*c.typed == '-') {
 		if (command)
 			offer_options(&c, command->help);
@@ -184,4 +208,58 @@ bool complete(
 		return true;
 	}
 	return complete_operand(&c, command, place, operands);
+}
+
+size_t complete_join(size_t count, const char **words)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool sign = strcmp(words[i], "=") == 0 && kept > 0 && strncmp(words[kept - 1], "--", 2) == 0;
+		if (!sign)
+			words[kept++] = words[i];
+		else if (i + 1 == count)
+			words[kept++] = "";
+	}
+	return kept;
+}
+
+void complete_options(const struct complete_source *source, size_t count, const char *const *words,
+    struct lab_options *lo, const char **folder)
+{
+	const struct {
+		const char *name;
+		const char **value;
+		bool before; /* only before the command */
+	} options[] = {{"-C", folder, true}, {"--vms", &lo->vms_dir, false},
+	    {"--images", &lo->images_dir, false}, {"--lab", &lo->name, false}};
+	const struct command *command = NULL;
+
+	for (size_t i = 0; i + 1 < count && !(command && command->own_options); i++) {
+		bool valued = wants_value(source->global_help, words[i]) ||
+			      (command && wants_value(command->help, words[i]));
+		for (size_t k = 0; k < sizeof(options) / sizeof(*options); k++) {
+			size_t len = strlen(options[k].name);
+			if (strncmp(words[i], options[k].name, len) != 0 || (options[k].before && command))
+				continue;
+			if (!words[i][len] && i + 2 < count)
+				*options[k].value = words[i + 1];
+			else if (words[i][len] == '=' || (words[i][len] && len == 2))
+				*options[k].value = words[i] + len + (len > 2);
+		}
+		if (valued)
+			i++;
+		else if (!command && *words[i] != '-')
+			command = find(source, words[i]);
+	}
+}
+
+char *complete_path(const char *typed)
+{
+	const char *home = getenv("HOME");
+	char *path;
+
+	if (!typed || strncmp(typed, "~/", 2) != 0 || !home)
+		return typed ? strdup(typed) : NULL;
+	return asprintf(&path, "%s%s", home, typed + 1) < 0 ? NULL : path;
 }

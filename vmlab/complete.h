@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "vmlab/command.h"
+#include "vmlab/lab.h"
 
 struct complete_source {
 	const struct command *const *commands;
@@ -21,5 +22,16 @@ struct complete_source {
  * shell's own finding are what fits. Reads names of files, asks nobody. */
 bool complete(
     const struct complete_source *source, size_t count, const char *const *words, FILE *out);
+
+/* Makes "--vms", "=", "DIR", as bash splits it, two words. Returns the new count. */
+size_t complete_join(size_t count, const char **words);
+
+/* Fills what the words before the last say of the lab, as the command itself would take it: --vms,
+ * --images, --lab, and the folder to work in; NULL: none. Paths are as typed, "~/" included. */
+void complete_options(const struct complete_source *source, size_t count, const char *const *words,
+    struct lab_options *lo, const char **folder);
+
+/* The path, with "~/" made the user's home; caller frees. NULL without memory or path. */
+char *complete_path(const char *typed);
 
 #endif

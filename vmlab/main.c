@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/cleanup.h"
 #include "lib/log.h"
 #include "vmlab/command.h"
 #include "vmlab/complete.h"
@@ -228,19 +229,39 @@ static int print_man(int argc, char **argv)
 	return STATUS_OK;
 }
 
-/* Exit status 1: what fits are files. */
-static int print_completion(const struct lab_options *lo, int argc, char **argv)
+/* Where the words say that the lab is. */
+static int complete_find_lab(const struct complete_source *source, size_t count,
+    const char *const *words, struct lab_options *lo, struct lab *lab, struct err *e)
 {
 	struct container_list none = CONTAINER_LIST_INIT;
+	const char *typed = NULL;
+
+	complete_options(source, count, words, lo, &typed);
+	_cleanup_free_ char *folder = complete_path(typed);
+	_cleanup_free_ char *vms = complete_path(lo->vms_dir), *images = complete_path(lo->images_dir);
+	if (folder && chdir(folder) < 0)
+		return err_errno(e, "%s", folder);
+	lo->vms_dir = vms;
+	lo->images_dir = images;
+	int r = lab_init(lab, lo, e);
+	return r < 0 ? r : lab_adopt(lab, &none, e);
+}
+
+/* Exit status 1: what fits are files. */
+static int print_completion(struct lab_options *lo, int argc, char **argv)
+{
 	struct lab lab = LAB_INIT;
 	struct err e = ERR_INIT;
+	const char **words = (const char **)argv + 1;
+	struct complete_source source = {commands, COMMAND_COUNT, overview_text, NULL, NULL};
+	size_t count = complete_join((size_t)argc - 1, words);
 
 	/* Without a lab there are no names to offer, but everything else. */
-	if (lab_init(&lab, lo, &e) == 0 && lab_adopt(&lab, &none, &e) < 0)
+	if (complete_find_lab(&source, count, words, lo, &lab, &e) < 0)
 		lab_clear(&lab);
-	struct complete_source source = {commands, COMMAND_COUNT, overview_text, lab.vms_dir,
-	    lab.images_dir};
-	bool found = complete(&source, (size_t)argc - 1, (const char *const *)argv + 1, stdout);
+	source.vms_dir = lab.vms_dir;
+	source.images_dir = lab.images_dir;
+	bool found = complete(&source, count, words, stdout);
 	lab_clear(&lab);
 	return found ? STATUS_OK : STATUS_FAILED;
 }
