@@ -64,6 +64,7 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 
 LIB_SRC := \
 	lib/addr.c \
+	lib/adopted.c \
 	lib/atomic_file.c \
 	lib/boot_files.c \
 	lib/disk_choice.c \
@@ -112,6 +113,8 @@ BOOT_HANDLER_SRC := \
 	boot_handler/firstboot.c \
 	boot_handler/guest.c \
 	boot_handler/image.c \
+	boot_handler/image_made.c \
+	boot_handler/image_manifest.c \
 	boot_handler/keys.c \
 	boot_handler/lease.c \
 	boot_handler/lease_memory.c \
@@ -187,6 +190,8 @@ VMLAB_SRC := \
 	vmlab/host.c \
 	vmlab/human.c \
 	vmlab/image.c \
+	vmlab/image_adopt.c \
+	vmlab/image_adopt_read.c \
 	vmlab/image_build.c \
 	vmlab/image_cmd.c \
 	vmlab/image_cpio.c \
@@ -238,6 +243,7 @@ VMLAB_SRC := \
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := \
 	lib/test_addr \
+	lib/test_adopted \
 	lib/test_boot_files \
 	lib/test_disk_choice \
 	lib/test_image_advice \
@@ -278,6 +284,7 @@ TESTS := \
 	vmlab/test_cloud_init \
 	vmlab/test_engine_error \
 	vmlab/test_image \
+	vmlab/test_image_adopt \
 	vmlab/test_net_clash \
 	vmlab/test_power_state \
 	vmlab/test_preflight \

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,17 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boot_handler/image_made.h"
 #include "boot_handler/machine.h"
 #include "lib/atomic_file.h"
 #include "lib/cleanup.h"
 #include "lib/image_advice.h"
-#include "lib/json_text.h"
 #include "lib/log.h"
 
 #define RECHECK_MS 1000
+#define IMAGE_FOLDER_MAX (PATH_MAX - 160) /* a file's name fits behind it */
 #define BUCKETS 64
 #define ENTRIES_MAX 4096
-#define MANIFEST_DEPTH_MAX 8
 
 enum { NOT_LOOKED, COMPLETE, INCOMPLETE };
 
@@ -36,63 +37,30 @@ struct entry {
 	struct stat seen; /* this and the rest: under the lock */
 	struct image *image;
 	struct err bad; /* why the manifest is unusable */
-	char missing[400];
-	char advice[IMAGE_ADVICE_SIZE]; /* what to do about it */
+	struct image_missing missing;
 };
 
 struct images {
 	char *dir;
+	const char *made;	/* NULL: nowhere */
 	const char *installers; /* NULL: not known */
 	_Atomic(struct entry *) bucket[BUCKETS];
 	unsigned count;
 	pthread_mutex_t lock;
 };
 
-/* ---- the manifest ------------------------------------------------------------------------ */
+/* ---- looking ----------------------------------------------------------------------------- */
 
-static void cleanup_json(json_t **json)
+static int image_folder(const char *dir, const char *distro, const char *arch, char *out)
 {
-	json_decref(*json);
+	int n = snprintf(out, IMAGE_FOLDER_MAX, "%s/%s/%s", dir, distro, arch);
+
+	return n < 0 || n >= IMAGE_FOLDER_MAX ? -ENAMETOOLONG : 0;
 }
 
-void image_free(struct image *image)
+static void manifest_path(const char *folder, char out[PATH_MAX])
 {
-	if (!image)
-		return;
-	free(image->kernel_version);
-	free(image->rootfs_file);
-	json_decref(image->rootfs);
-	free(image);
-}
-
-static void cleanup_image(struct image **image)
-{
-	image_free(*image);
-}
-
-static bool is_file_name(const char *s)
-{
-	size_t len = strlen(s);
-
-	return len > 0 && len <= 128 && s[0] != '.' && s[0] != '-' &&
-	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-")] ==
-		   '\0';
-}
-
-static bool is_sha256(const json_t *value)
-{
-	const char *s = json_string_value(value);
-
-	return s && strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
-}
-
-static int want(const json_t *object, const char *key, const char *text, struct err *e)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	if (!value || strcmp(value, text) != 0)
-		return err_set(e, EINVAL, "\"%s\" has to be \"%s\": build the image again", key, text);
-	return 0;
+	snprintf(out, PATH_MAX, "%s/manifest.json", folder);
 }
 
 static json_int_t size_of(const json_t *part)
@@ -100,146 +68,44 @@ static json_int_t size_of(const json_t *part)
 	return json_integer_value(json_object_get(part, "size_bytes"));
 }
 
-/* {"file", "size_bytes", "sha256"}; file must be `name` unless that is NULL. */
-static int check_file(const json_t *manifest, const char *key, const char *name, struct err *e)
+__attribute__((format(printf, 2, 3))) static bool lacks(struct entry *entry, const char *fmt, ...)
 {
-	const json_t *part = json_object_get(manifest, key);
-	const char *file = json_string_value(json_object_get(part, "file"));
+	va_list ap;
 
-	if (!json_is_object(part))
-		return err_set(e, EINVAL, "\"%s\" is missing: build the image again", key);
-	if (!file || !is_file_name(file) || (name && strcmp(file, name) != 0))
-		return err_set(e, EINVAL, "\"%s\": \"file\" has to be %s: build the image again", key,
-		    name ? name : "a file name without a slash");
-	if (size_of(part) <= 0)
-		return err_set(e, EINVAL,
-		    "\"%s\": \"size_bytes\" has to be a number above 0: build the image again", key);
-	if (!is_sha256(json_object_get(part, "sha256")))
-		return err_set(e, EINVAL,
-		    "\"%s\": \"sha256\" has to be 64 hexadecimal digits: build the image again", key);
-	return 0;
-}
-
-static int check_manifest(
-    const json_t *json, const char *distro, enum vm_arch arch, struct err *e)
-{
-	const char *version = json_string_value(json_object_get(json, "kernel_version"));
-
-	if (json_integer_value(json_object_get(json, "format")) != 1)
-		return err_set(e, EINVAL, "\"format\" has to be 1: build the image again");
-	if (want(json, "distro", distro, e) < 0 || want(json, "arch", vm_arch_name(arch), e) < 0)
-		return -EINVAL;
-	if (!version || !is_file_name(version))
-		return err_set(e, EINVAL, "\"kernel_version\" is missing: build the image again");
-	if (check_file(json, "rootfs", NULL, e) < 0 ||
-	    check_file(json, "kernel", IMAGE_KERNEL_FILE, e) < 0)
-		return -EINVAL;
-	return check_file(json, "modules", IMAGE_MODULES_FILE, e);
-}
-
-static bool provides(const json_t *manifest, const char *part)
-{
-	const json_t *list = json_object_get(manifest, "provides"), *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-		if (json_is_string(one) && strcmp(json_string_value(one), part) == 0)
-			return true;
+	va_start(ap, fmt);
+	vsnprintf(entry->missing.what, sizeof(entry->missing.what), fmt, ap);
+	va_end(ap);
 	return false;
 }
 
-static struct image *image_new(const json_t *json)
-{
-	_cleanup_(cleanup_image) struct image *image = calloc(1, sizeof(*image));
-	json_t *rootfs = json_object_get(json, "rootfs");
-
-	if (!image)
-		return NULL;
-	image->kernel_version = strdup(json_string_value(json_object_get(json, "kernel_version")));
-	image->rootfs_file = strdup(json_string_value(json_object_get(rootfs, "file")));
-	image->rootfs = json_deep_copy(rootfs);
-	image->kernel_bytes = size_of(json_object_get(json, "kernel"));
-	image->modules_bytes = size_of(json_object_get(json, "modules"));
-	image->cloud_init = provides(json, "cloud-init");
-	if (!image->kernel_version || !image->rootfs_file || !image->rootfs)
-		return NULL;
-	return steal_ptr(image);
-}
-
-/* Parsed, checked, and still JSON: what the sizes on disk are compared with. */
-static int parse(const char *text, size_t len, const char *distro, enum vm_arch arch,
-    json_t **out, int *line, int *column, struct err *e)
-{
-	size_t bad;
-
-	*line = 0;
-	*column = 0;
-	*out = json_text_parse(text, len, MANIFEST_DEPTH_MAX, &bad, e);
-	if (!*out) {
-		json_text_position(text, bad, line, column);
-		return -EINVAL;
-	}
-	return check_manifest(*out, distro, arch, e);
-}
-
-int image_parse(const char *text, size_t len, const char *distro, enum vm_arch arch,
-    struct image **out, int *line, int *column, struct err *e)
-{
-	_cleanup_(cleanup_json) json_t *json = NULL;
-
-	int r = parse(text, len, distro, arch, &json, line, column, e);
-	if (r < 0)
-		return r;
-	*out = image_new(json);
-	return *out ? 0 : err_set(e, ENOMEM, "out of memory");
-}
-
-/* ---- looking ----------------------------------------------------------------------------- */
-
-static int manifest_path(
-    const struct images *im, const char *distro, enum vm_arch arch, char *out)
-{
-	int n = snprintf(
-	    out, PATH_MAX, "%s/%s/%s/manifest.json", im->dir, distro, vm_arch_name(arch));
-
-	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
-}
-
 /* Compares one file with what the image's rootfs object or the kernel's says. */
-static bool file_is(const char *manifest, const char *file, int64_t size, struct entry *entry)
+static bool file_is(const char *folder, const char *file, int64_t size, struct entry *entry)
 {
-	const char *slash = strrchr(manifest, '/');
 	char path[PATH_MAX];
 	struct stat st;
 
-	int n = snprintf(path, sizeof(path), "%.*s%s", (int)(slash + 1 - manifest), manifest, file);
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, file);
 	/* nginx, which hands it out, is another user without rights of its own, too. */
-	if (n > 0 && n < (int)sizeof(path) && access(path, R_OK) < 0 && errno == EACCES) {
-		snprintf(entry->missing, sizeof(entry->missing),
+	if (n > 0 && n < (int)sizeof(path) && access(path, R_OK) < 0 && errno == EACCES)
+		return lacks(entry,
 		    "its file %s cannot be read by the stack: chmod -R a+rX the folder of images",
 		    file);
-		return false;
-	}
-	if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
-		snprintf(entry->missing, sizeof(entry->missing), "its file %s is missing", file);
-		return false;
-	}
-	if (st.st_size != (off_t)size) {
-		snprintf(entry->missing, sizeof(entry->missing),
-		    "its file %s has %lld bytes, the manifest says %lld", file,
+	if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return lacks(entry, "its file %s is missing", file);
+	if (st.st_size != (off_t)size)
+		return lacks(entry, "its file %s has %lld bytes, the manifest says %lld", file,
 		    (long long)st.st_size, (long long)size);
-		return false;
-	}
 	return true;
 }
 
-static bool files_are_there(const char *manifest, struct entry *entry)
+/* The rootfs may lie in another folder than what was made for it. */
+static bool files_are_there(const char *rootfs_folder, const char *folder, struct entry *entry)
 {
 	const struct image *image = entry->image;
 
-	return file_is(manifest, image->rootfs_file, size_of(image->rootfs), entry) &&
-	       file_is(manifest, IMAGE_KERNEL_FILE, image->kernel_bytes, entry) &&
-	       file_is(manifest, IMAGE_MODULES_FILE, image->modules_bytes, entry);
+	return file_is(rootfs_folder, image->rootfs_file, size_of(image->rootfs), entry) &&
+	       file_is(folder, IMAGE_KERNEL_FILE, image->kernel_bytes, entry) &&
+	       file_is(folder, IMAGE_MODULES_FILE, image->modules_bytes, entry);
 }
 
 static void read_manifest(const char *path, struct entry *entry)
@@ -262,36 +128,74 @@ static void read_manifest(const char *path, struct entry *entry)
 		    vm_arch_name(entry->arch), entry->image->kernel_version);
 }
 
-static bool look(struct images *im, struct entry *entry)
+/* Reads what changed, `st` being the manifest's. False when it is not usable. */
+static bool manifest_is_usable(const char *path, const struct stat *st, struct entry *entry)
 {
-	char path[PATH_MAX];
-	struct stat st;
-
-	entry->missing[0] = '\0';
-	if (manifest_path(im, entry->distro, entry->arch, path) < 0 || stat(path, &st) < 0) {
-		snprintf(entry->missing, sizeof(entry->missing), "%s",
-		    errno == EACCES ? "its folder cannot be read by the stack: chmod -R a+rX the "
-				      "folder of images"
-				    : "there is no manifest.json");
-		memset(&entry->seen, 0, sizeof(entry->seen));
-		image_free(entry->image);
-		entry->image = NULL;
-		return false;
-	}
-	if (st.st_ino != entry->seen.st_ino || st.st_size != entry->seen.st_size ||
-	    st.st_mtim.tv_sec != entry->seen.st_mtim.tv_sec ||
-	    st.st_mtim.tv_nsec != entry->seen.st_mtim.tv_nsec) {
+	if (st->st_ino != entry->seen.st_ino || st->st_size != entry->seen.st_size ||
+	    st->st_mtim.tv_sec != entry->seen.st_mtim.tv_sec ||
+	    st->st_mtim.tv_nsec != entry->seen.st_mtim.tv_nsec) {
 		read_manifest(path, entry);
 		/* What could not even be read may be readable next time. */
 		if (entry->image || entry->bad.code == EINVAL)
-			entry->seen = st;
+			entry->seen = *st;
 	}
-	if (!entry->image) {
-		snprintf(entry->missing, sizeof(entry->missing), "its manifest.json is unusable: %.300s",
-		    entry->bad.msg);
+	if (!entry->image)
+		return lacks(entry, "its manifest.json is unusable: %.300s", entry->bad.msg);
+	return true;
+}
+
+static bool without_manifest(struct entry *entry, int code)
+{
+	memset(&entry->seen, 0, sizeof(entry->seen));
+	image_free(entry->image);
+	entry->image = NULL;
+	if (entry->missing.what[0])
+		return false;
+	return lacks(entry, "%s",
+	    code == EACCES
+		? "its folder cannot be read by the stack: chmod -R a+rX the folder of images"
+		: "there is no manifest.json");
+}
+
+/* The folder has no manifest: perhaps one was made for it. */
+static bool look_elsewhere(const struct images *im, struct entry *entry, int code)
+{
+	char folder[IMAGE_FOLDER_MAX], rootfs_folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
+	const char *arch = vm_arch_name(entry->arch);
+	struct adopted source;
+	struct stat st;
+
+	if (!im->made || !adopted_find(im->dir, entry->distro, entry->arch, &source))
+		return without_manifest(entry, code);
+	if (image_folder(im->made, entry->distro, arch, folder) < 0 ||
+	    image_folder(im->dir, entry->distro, source.folder, rootfs_folder) < 0)
+		return without_manifest(entry, ENAMETOOLONG);
+	manifest_path(folder, path);
+	if (stat(path, &st) < 0) {
+		image_made_why(folder, &source, &entry->missing);
+		return without_manifest(entry, ENOENT);
+	}
+	if (!manifest_is_usable(path, &st, entry))
+		return false;
+	if (!adopted_made_of(entry->image->adopted, &source)) {
+		image_made_why(folder, &source, &entry->missing);
 		return false;
 	}
-	return files_are_there(path, entry);
+	return files_are_there(rootfs_folder, folder, entry);
+}
+
+static bool look(struct images *im, struct entry *entry)
+{
+	char folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
+	struct stat st;
+
+	entry->missing = (struct image_missing){0};
+	if (image_folder(im->dir, entry->distro, vm_arch_name(entry->arch), folder) < 0)
+		return without_manifest(entry, ENAMETOOLONG);
+	manifest_path(folder, path);
+	if (stat(path, &st) < 0)
+		return look_elsewhere(im, entry, errno);
+	return manifest_is_usable(path, &st, entry) && files_are_there(folder, folder, entry);
 }
 
 /* The stack's image may have been built for one architecture. */
@@ -312,13 +216,13 @@ static void look_again(struct images *im, struct entry *entry)
 
 	if (outcome == COMPLETE && !installer_is_there(im, entry->arch)) {
 		outcome = INCOMPLETE;
-		snprintf(entry->missing, sizeof(entry->missing),
-		    "this stack was built without the installer for %s", vm_arch_name(entry->arch));
-		snprintf(entry->advice, sizeof(entry->advice),
+		(void)lacks(entry, "this stack was built without the installer for %s",
+		    vm_arch_name(entry->arch));
+		snprintf(entry->missing.advice, sizeof(entry->missing.advice),
 		    "build it for both architectures: make load; then vmlab up");
-	} else if (outcome == INCOMPLETE)
+	} else if (outcome == INCOMPLETE && !entry->missing.advice[0])
 		image_advice_for(im->dir, entry->distro, entry->arch, entry->seen.st_ino != 0,
-		    entry->advice);
+		    entry->missing.advice);
 	atomic_store_explicit(&entry->outcome, outcome, memory_order_release);
 	atomic_store_explicit(&entry->looked_at_ms, now_ms(), memory_order_release);
 }
@@ -399,25 +303,22 @@ void images_facts(
 
 	out->complete = entry && atomic_load(&entry->outcome) == COMPLETE;
 	out->cloud_init = entry && entry->image && entry->image->cloud_init;
-	snprintf(out->missing.what, sizeof(out->missing.what), "%s",
-	    entry ? entry->missing : "its distro is not known");
-	snprintf(
-	    out->missing.advice, sizeof(out->missing.advice), "%s", entry ? entry->advice : "");
+	out->missing = entry ? entry->missing : (struct image_missing){"its distro is not known", ""};
 	pthread_mutex_unlock(&im->lock);
 }
 
 int images_get(struct images *im, const char *distro, enum vm_arch arch, struct image **out,
     struct err *e)
 {
-	_cleanup_(cleanup_image) struct image *copy = calloc(1, sizeof(*copy));
+	_cleanup_image_ struct image *copy = calloc(1, sizeof(*copy));
 	const struct entry *entry = lock_entry(im, distro, arch);
 	int r = 0;
 
 	if (!entry || atomic_load(&entry->outcome) != COMPLETE)
 		r = err_set(e, ENOENT,
 		    "the image images/%s/%s cannot be used: %s; %s", distro ? distro : "?",
-		    vm_arch_name(arch), entry ? entry->missing : "its distro is not known",
-		    entry ? entry->advice : "name one in the definition");
+		    vm_arch_name(arch), entry ? entry->missing.what : "its distro is not known",
+		    entry ? entry->missing.advice : "name one in the definition");
 	else if (!copy || !(copy->kernel_version = strdup(entry->image->kernel_version)) ||
 		 !(copy->rootfs_file = strdup(entry->image->rootfs_file)) ||
 		 !(copy->rootfs = json_deep_copy(entry->image->rootfs)))
@@ -430,7 +331,8 @@ int images_get(struct images *im, const char *distro, enum vm_arch arch, struct 
 
 /* ---- life and checks --------------------------------------------------------------------- */
 
-int images_new(const char *dir, const char *installers, struct images **out, struct err *e)
+int images_new(const char *dir, const char *made, const char *installers, struct images **out,
+    struct err *e)
 {
 	struct images *im = calloc(1, sizeof(*im));
 
@@ -438,6 +340,7 @@ int images_new(const char *dir, const char *installers, struct images **out, str
 		free(im);
 		return err_set(e, ENOMEM, "out of memory");
 	}
+	im->made = made;
 	im->installers = installers;
 	pthread_mutex_init(&im->lock, NULL);
 	*out = im;
@@ -478,17 +381,20 @@ static int check_one(struct images *im, const char *distro, enum vm_arch arch,
     void (*problem)(void *ctx, const char *file, int line, int column, const char *text),
     void *ctx)
 {
-	_cleanup_(cleanup_image) struct image *image = NULL;
+	_cleanup_image_ struct image *image = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct entry probe = {.arch = arch};
 	struct err e = ERR_INIT;
-	char path[PATH_MAX];
+	char folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
 	struct stat st;
 	int column = 0;
 	int line = 0;
 	size_t len;
 
-	if (manifest_path(im, distro, arch, path) < 0 || (stat(path, &st) < 0 && errno == ENOENT))
+	if (image_folder(im->dir, distro, vm_arch_name(arch), folder) < 0)
+		return 0;
+	manifest_path(folder, path);
+	if (stat(path, &st) < 0 && errno == ENOENT)
 		return 0;
 	if (file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, &e) < 0 ||
 	    image_parse(text, len, distro, arch, &image, &line, &column, &e) < 0) {
@@ -496,9 +402,9 @@ static int check_one(struct images *im, const char *distro, enum vm_arch arch,
 		return 1;
 	}
 	probe.image = image;
-	if (files_are_there(path, &probe))
+	if (files_are_there(folder, folder, &probe))
 		return 0;
-	problem(ctx, path, 0, 0, probe.missing);
+	problem(ctx, path, 0, 0, probe.missing.what);
 	return 1;
 }
 

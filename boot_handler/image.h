@@ -1,4 +1,5 @@
-/* image.h - the images in images/<distro>/<arch>/: their manifests, read once and watched.
+/* image.h - the images in images/<distro>/<arch>/: their manifests, read once and watched. Of a folder
+ * that another tool filled (lib/adopted.h) the manifest is where the stack made one.
  *
  * An image counts only when everything its manifest names is there with the right size. That is
  * looked up at most once a second for each image; contents are the installer's to verify.
@@ -6,42 +7,16 @@
 #ifndef BOOT_HANDLER_IMAGE_H
 #define BOOT_HANDLER_IMAGE_H
 
-#include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "lib/err.h"
+#include "boot_handler/image_manifest.h"
 #include "lib/image_advice.h"
-#include "lib/vm.h"
-
-/* The names under which iPXE is told to fetch them. */
-#define IMAGE_KERNEL_FILE "vmlinuz"
-#define IMAGE_MODULES_FILE "modules.cpio.zst"
-#define IMAGE_MANIFEST_MAX_BYTES (4 * 1024 * 1024)
-
-/* What of a manifest the installer's configuration needs. */
-struct image {
-	char *kernel_version;
-	char *rootfs_file;
-	int64_t kernel_bytes;
-	int64_t modules_bytes;
-	json_t *rootfs; /* the manifest's object as it is */
-	bool cloud_init; /* the manifest says that the rootfs has it */
-};
-
-/* Parses a manifest. `distro` and `arch` must be its own. -EINVAL with one sentence, `line` and
- * `column` (from 1; 0: not in the text) telling where. Pure. */
-must_check int image_parse(const char *text, size_t len, const char *distro, enum vm_arch arch,
-    struct image **out, int *line, int *column, struct err *e);
-void image_free(struct image *image); /* NULL is allowed */
 
 struct images;
 
-/* `installers`: where <arch>/initrd.zst are, without which nothing of that architecture can be
- * installed; NULL when that is not known. Both are borrowed. */
-must_check int images_new(
-    const char *dir, const char *installers, struct images **out, struct err *e);
+/* `made`: where manifests are made for folders that have none; NULL: nowhere. `installers`: where
+ * <arch>/initrd.zst are, without which nothing of that architecture can be installed; NULL when that is
+ * not known. All are borrowed. */
+must_check int images_new(const char *dir, const char *made, const char *installers,
+    struct images **out, struct err *e);
 void images_free(struct images *im);
 
 /* True when the image is complete. Nearly always one atomic read; any thread. */

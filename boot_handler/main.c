@@ -204,7 +204,7 @@ static int start_services(
 	if (r == 0)
 		r = live_new(services->store, &services->live, e);
 	if (r == 0)
-		r = images_new(options->images, options->initrds, &services->images, e);
+		r = images_new(options->images, options->made, options->initrds, &services->images, e);
 	services->images_dir = options->images;
 	if (r == 0)
 		r = keys_new(options->authorized_keys, &services->keys, e);

@@ -26,6 +26,7 @@ const char options_help[] =
     "What it reads and writes:\n"
     "  --vms DIR              definitions, one JSON file each            [/vms]\n"
     "  --images DIR           images as <distro>/<arch>/manifest.json    [/srv/images]\n"
+    "  --made-images DIR      where manifests are made for folders of images that have none\n"
     "  --state FILE           what happened to each machine (SQLite)     [/state/vmlab.db]\n"
     "                         and beside it, FILE.holders: who holds which name and address\n"
     "  --machines FILE        for vm_watcher: what dnsmasq cannot know of machines' addresses\n"
@@ -73,6 +74,7 @@ const char options_help[] =
 enum {
 	OPT_VMS = 256,
 	OPT_IMAGES,
+	OPT_MADE,
 	OPT_STATE,
 	OPT_BASE_URL,
 	OPT_LISTEN,
@@ -101,6 +103,7 @@ enum {
 static const struct option long_options[] = {
     {"vms", required_argument, NULL, OPT_VMS},
     {"images", required_argument, NULL, OPT_IMAGES},
+    {"made-images", required_argument, NULL, OPT_MADE},
     {"state", required_argument, NULL, OPT_STATE},
     {"base-url", required_argument, NULL, OPT_BASE_URL},
     {"listen", required_argument, NULL, OPT_LISTEN},
@@ -147,6 +150,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_IMAGES:
 		o->images = value;
+		return OPTIONS_RUN;
+	case OPT_MADE:
+		o->made = value;
 		return OPTIONS_RUN;
 	case OPT_STATE:
 		o->state = value;

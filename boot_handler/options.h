@@ -12,6 +12,7 @@
 struct options {
 	const char *vms;
 	const char *images;
+	const char *made; /* NULL: manifests are made nowhere */
 	const char *state;
 	char holders[400]; /* beside it: see vm_holders.h */
 	const char *base_url;

@@ -145,7 +145,7 @@ static int setup(void **state)
 	services.domain = "pvmlab.local";
 	if (vm_store_open(&options, &services.store, &e) < 0 ||
 	    live_new(services.store, &services.live, &e) < 0 ||
-	    images_new(path_of("images"), NULL, &services.images, &e) < 0 ||
+	    images_new(path_of("images"), NULL, NULL, &services.images, &e) < 0 ||
 	    keys_new(path_of("keys"), &services.keys, &e) < 0 ||
 	    state_open(path_of("state.db"), &services.state, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -593,7 +593,7 @@ static void installer_of_one_architecture(void **state)
 	make_folder("installers/arm64");
 	write_file("installers/arm64/initrd.zst", "there");
 	snprintf(installers, sizeof(installers), "%s", path_of("installers"));
-	assert_int_equal(images_new(path_of("images"), installers, &images, &e), 0);
+	assert_int_equal(images_new(path_of("images"), NULL, installers, &images, &e), 0);
 	assert_false(images_has(images, "debian-13", VM_ARCH_AMD64));
 	images_facts(images, "debian-13", VM_ARCH_AMD64, &facts);
 	assert_non_null(strstr(facts.missing.what, "without the installer for amd64"));
@@ -602,7 +602,7 @@ static void installer_of_one_architecture(void **state)
 
 	make_folder("installers/amd64");
 	write_file("installers/amd64/initrd.zst", "there");
-	assert_int_equal(images_new(path_of("images"), installers, &images, &e), 0);
+	assert_int_equal(images_new(path_of("images"), NULL, installers, &images, &e), 0);
 	assert_true(images_has(images, "debian-13", VM_ARCH_AMD64));
 	images_free(images);
 }

@@ -125,12 +125,13 @@ pack = @VERSION='$(VERSION)' REVISION='$(REVISION)' CREATED='$(CREATED)' \
 
 define image_rules # arch
 .PHONY: stack-$(1) vm-image-$(1) stack-context-$(1) vm-context-$(1)
-stack-context-$(1): base-stack-$(1) programs-$(1) initrds
+stack-context-$(1): base-stack-$(1) programs-$(1) vmlab-$(1) initrds
 	@docker/stage.sh build/context/pxeboot_stack-$(1) \
 		docker/stack/Dockerfile:Dockerfile $(BASE)/stack-$(1).tar:base-$(1).tar \
 		LICENSE:LICENSE docker/stack:stack \
 		build/$(1)/release/boot_handler/boot_handler:$(1)/boot_handler \
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
+		build/$(1)/release/vmlab/vmlab:$(1)/vmlab \
 		$(foreach i,$(ARCHES),build/initrd/$(i)/initrd.zst:initrds/$(i)/initrd.zst)
 vm-context-$(1): base-vm-$(1) programs-$(1)
 	@docker/stage.sh build/context/vmlab_vm-$(1) \

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adopted.h"
 #include "cleanup.h"
 #include "near.h"
 
@@ -120,8 +121,14 @@ const char *image_advice_for(const char *images_dir, const char *distro, enum vm
 	enum vm_arch other = arch == VM_ARCH_AMD64 ? VM_ARCH_ARM64 : VM_ARCH_AMD64;
 	_cleanup_closedir_ DIR *d = images_dir ? opendir(images_dir) : NULL;
 	char *names[NAMES_MAX] = {NULL};
+	struct adopted found;
 	size_t count = 0;
 
+	if (images_dir && adopted_find(images_dir, distro, arch, &found)) {
+		snprintf(buf, IMAGE_ADVICE_SIZE, "the stack makes it by itself of %s/%s", found.folder,
+		    found.file);
+		return buf;
+	}
 	for (const struct dirent *entry; d && count < NAMES_MAX && (entry = readdir(d));)
 		if (entry->d_name[0] != '.' && has_manifest(images_dir, entry->d_name, arch) &&
 		    (names[count] = strdup(entry->d_name)))

@@ -24,7 +24,7 @@ OPERATOR_PORT = 8080 # only where OPERATOR_LISTEN asks for one
 CONFINED = ["--cap-drop", "ALL", *(w for c in ("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID",
     "SETPCAP", "CHOWN", "DAC_OVERRIDE", "KILL") for w in ("--cap-add", c)), "--security-opt", "no-new-privileges",
     "--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "--pids-limit", "200", "--memory", "512m"]
-DAEMONS = ("dnsmasq", "nginx", "boot_handler", "vm_watcher")
+DAEMONS = ("dnsmasq", "nginx", "boot_handler", "vm_watcher", "image_adopt")
 
 
 class Lab:

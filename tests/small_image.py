@@ -55,6 +55,27 @@ def make_tar(random_bytes=3 << 20):
     return out.getvalue()
 
 
+def make_importable(version, kernel=b"the kernel\n", blob=0):
+    """A tar as guestfish's tar-out makes them, with a kernel and modules that an import takes."""
+    modules = f"./usr/lib/modules/{version}"
+    files = {"./usr/lib/os-release": b'NAME=x\nPRETTY_NAME="Small OS"\n', "./usr/bin/cloud-init": b"#!/bin/sh\n",
+        "./usr/sbin/grub-install": b"#!/bin/sh\n", "./usr/lib/grub/x86_64-efi/moddep.lst": b"x\n",
+        f"./boot/vmlinuz-{version}": kernel, f"./boot/initrd.img-{version}": b"initramfs\n",
+        f"{modules}/kernel/fs/ext4/ext4.ko": b"ext4's code\n",
+        f"{modules}/modules.dep": b"kernel/fs/ext4/ext4.ko:\n", f"{modules}/modules.alias": b"alias fs-ext4 ext4\n",
+        "./opt/blob": random.Random(version).randbytes(blob)}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for name, data in files.items():
+            t = tarfile.TarInfo(name)
+            t.mode, t.size = 0o755, len(data)
+            tar.addfile(t, io.BytesIO(data))
+        link = tarfile.TarInfo("./lib")
+        link.type, link.linkname = tarfile.SYMTYPE, "usr/lib"
+        tar.addfile(link)
+    return out.getvalue()
+
+
 def tar_of_size(folder, mib):
     """A tar of a folder with that many files of 1 MiB, none of which has a hole."""
     out = io.BytesIO()

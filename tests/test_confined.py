@@ -102,10 +102,10 @@ def _():
         check_equal(int(p["CapBnd"], 16) & ~bits(STACK), 0, f"{who}: more in its bounding set")
         allowed = bits(EFFECTIVE.get(p["Name"], ""))
         check_equal(int(p["CapEff"], 16) & ~allowed, 0, f"{who}: capabilities beyond {allowed:x}, it has {p['CapEff']}; more")
-        if p["Name"] in ("boot_handler", "vm_watcher", "dnsmasq", "nginx"):
+        if p["Name"] in ("boot_handler", "vm_watcher", "dnsmasq", "nginx", "image_adopt"):
             check(p["Uid"].split()[0] != "0", f"{who} is root")
         check_equal(list(writable(p, {"/state", "/run", "/run/operator", "/tmp"})), [], f"{who}: what it can write to")
-    check({"boot_handler", "vm_watcher", "dnsmasq", "nginx"} <= seen, f"seen: {seen}")
+    check({"boot_handler", "vm_watcher", "dnsmasq", "nginx", "image_adopt"} <= seen, f"seen: {seen}")
     for p in processes(f"{lab.name}-net"):
         check_equal((int(p["CapEff"], 16), p["NoNewPrivs"]), (0, "1"), f"{p['Name']}: capabilities, NoNewPrivs")
 

@@ -5,15 +5,19 @@ The network namespace of a container stands for its provisioner VM: an interface
 lab's addresses already, and a stack started with --network host and --privileged, without INTERFACE
 and without a volume for /state. Needs the image pxeboot_stack:latest and ip(8). Run as root.
 """
+import gzip
 import json
 import os
 import re
+import shutil
 import sys
+import time
 
 import dhcp
 import dns
 import http_client
 import netns
+import small_image
 from harness import (ROOT, Suite, check, check_equal, docker, eventually, run)
 from lab import STACK_IMAGE, Lab
 
@@ -66,6 +70,7 @@ class ProvisionerVm(Lab):
 
 lab = ProvisionerVm(suite, "dropin")
 client = None
+state = {}
 ENV = [f"PROVISIONER_IP={SERVER}", "DHCP_RANGE_START=192.168.105.100", "DHCP_RANGE_END=192.168.105.200",
     "DHCP_RANGE_V6_START=::64", "DHCP_RANGE_V6_END=::c8"]
 
@@ -214,6 +219,144 @@ def _():
             check_equal(ask(f"/images/{DISTRO}/{arch}/{hidden}").status in (400, 404), True, hidden)
     for ours, theirs in ("amd64", "x86_64"), ("arm64", "aarch64"):
         check_equal(ask(f"/initrds/{theirs}/initrd.gz").body, ask(f"/initrds/{ours}/initrd.zst").body, theirs)
+
+
+# ---- an image that pvmlab's tool pulled -------------------------------------------------------------
+
+PULLED, PULLER = "ubuntu-22.04", "52:54:00:d1:0b:06"
+ROOTFS = os.path.join(lab.images, PULLED, "x86_64", "rootfs.tar.gz")
+PULL = "while its rootfs.tar.gz is being pulled, the machine waits and says so"
+ADOPTED = "what pvmlab's tool pulled is installed as it is"
+CHANGED = "a rootfs that changed is read again, and its old digests are not given out meanwhile"
+CUT = "a rootfs that is cut short, or unreadable, is told in a sentence; a good one then installs"
+
+
+def put(data, old=True):
+    """Written in place, as `gzip > rootfs.tar.gz` does; old: long ago."""
+    with open(ROOTFS, "wb") as f:
+        f.write(data)
+    if old:
+        when = time.time() - 3600 - len(data) % 97
+        os.utime(ROOTFS, (when, when))
+
+
+def waits(words, seconds=20):
+    """The outlook of the machine once it says so."""
+    look = lab.wait_vm("puller", seconds, lambda vm: vm["state"] == "waiting" and words in vm["outlook"]["reason"],
+        f"waits: {words}")["outlook"]
+    text = script(PULLER)
+    check(words in text and "\nkernel " not in text, lambda: f"/ipxe: {text}")
+    return look
+
+
+def installs():
+    return "initrd.mode=install" in script(PULLER)
+
+
+def served(name, arch="amd64"):
+    answer = ask(f"/images/{PULLED}/{arch}/{name}")
+    check_equal(answer.status, 200, name)
+    return answer.body
+
+
+@suite.test(PULL, needs=[UP])
+def _():
+    os.makedirs(os.path.dirname(ROOTFS))
+    put(b"", old=False)
+    created("puller", ip="192.168.105.7", mac=PULLER, pxeboot=True, distro=PULLED, kernel=f"vmlinuz-{VERSION}",
+        initrd=f"initrd.img-{VERSION}", ssh_key=KEY)
+    look = waits("its rootfs.tar.gz is being written")
+    check("by itself" in look["hint"], look)
+    whole = gzip.compress(small_image.make_importable(VERSION, blob=300000), 1)
+    put(whole[:len(whole) // 2], old=False)
+    waits("its rootfs.tar.gz is being written")
+    put(whole, old=False)
+    check(not installs(), "it installs what was written this moment")
+    state["rootfs"] = whole
+
+
+@suite.test(ADOPTED, needs=[PULL])
+def _():
+    put(state["rootfs"])
+    untouched = lambda: (lambda st: (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns))(os.stat(ROOTFS))
+    before = untouched()
+    eventually(installs, 20, "/ipxe says install")
+    config = ask(f"/config/{PULLER}").json
+    rootfs = config["rootfs"]
+    check_equal((rootfs["file"], rootfs["format"], rootfs["size_bytes"], rootfs["sha256"], config["kernel_version"]),
+        ("rootfs.tar.gz", "tar.gz", len(state["rootfs"]), small_image.sha256(state["rootfs"]), VERSION), "manifest")
+    data = ask(config["rootfs_url"].split(SERVER, 1)[1]).body
+    step = rootfs["chunk_bytes"]
+    check_equal([small_image.sha256(data[i:i + step]) for i in range(0, len(data), step)], rootfs["chunks"],
+        "slices of what is served")
+    for arch in "amd64", "x86_64":
+        check_equal(served("vmlinuz", arch), b"the kernel\n", f"{arch}: kernel")
+        check_equal(served("modules.cpio.zst", arch)[:4], b"\x28\xb5\x2f\xfd", f"{arch}: modules")
+    check_equal(os.listdir(os.path.dirname(ROOTFS)), ["rootfs.tar.gz"], "the user's folder")
+    check_equal(untouched(), before, "the user's file")
+    made = f"cd /state/images/{PULLED} && ls -A . amd64"
+    eventually(lambda: lab.exec("/bin/sh", "-c", made).stdout.split() == [".:", "amd64", "amd64:", "manifest.json",
+        "modules.cpio.zst", "vmlinuz"], 5, "only what is not in the user's folder was made")
+
+
+@suite.test(CHANGED, needs=[ADOPTED])
+def _():
+    other = gzip.compress(small_image.make_importable("6.8.0-99-generic", kernel=b"newer\n", blob=200000), 1)
+    put(other)
+    def settled():
+        config = ask(f"/config/{PULLER}")
+        if config.status != 200:
+            return False
+        check_equal(config.json["rootfs"]["sha256"], small_image.sha256(other), "digest that is given out")
+        return config.json
+    time.sleep(1.1) # what a look at an image is good for
+    config = eventually(settled, 20, "it is read again")
+    check_equal((config["kernel_version"], served("vmlinuz")), ("6.8.0-99-generic", b"newer\n"), "kernel")
+    # Another file of the same size and time.
+    st = os.stat(ROOTFS)
+    twin = bytearray(other)
+    twin[4] ^= 1 # gzip's time stamp
+    with open(ROOTFS + ".new", "wb") as f:
+        f.write(twin)
+    os.utime(ROOTFS + ".new", ns=(st.st_mtime_ns, st.st_mtime_ns))
+    os.rename(ROOTFS + ".new", ROOTFS)
+    eventually(lambda: ask(f"/config/{PULLER}").json["rootfs"]["sha256"] == small_image.sha256(twin), 20,
+        "the other file is read")
+
+
+@suite.test(CUT, needs=[CHANGED])
+def _():
+    whole = state["rootfs"]
+    put(whole[:-2000])
+    look = waits("its rootfs.tar.gz cannot be used: the file is cut short")
+    check("put a good one in its place" in look["hint"], look)
+    put(gzip.compress(small_image.make_tar(100000), 1))
+    look = waits("modules")
+    put(gzip.compress(b"no archive at all" * 1000, 1))
+    waits("this is not a tarball")
+    put(whole)
+    os.chmod(ROOTFS, 0o600)
+    look = waits("Permission denied")
+    check("chmod" in look["hint"], look)
+    os.chmod(ROOTFS, 0o644)
+    put(whole) # a change: at once, not at the next try
+    os.utime(ROOTFS, (1, 1))
+    eventually(installs, 20, "it installs")
+
+
+@suite.test("what was made outlives the container's restart, and goes with the folder", needs=[CUT])
+def _():
+    stamp = ["stat", "-c", "%i %Y", f"/state/images/{PULLED}/amd64/manifest.json"]
+    before = lab.exec(*stamp).stdout
+    docker("restart", "-t", "3", lab.stack)
+    lab.wait_serving()
+    check(installs(), "it does not install after a restart")
+    time.sleep(5)
+    check_equal(lab.exec(*stamp).stdout, before, "the manifest was made again")
+    shutil.rmtree(os.path.join(lab.images, PULLED))
+    eventually(lambda: lab.exec("ls", "-A", "/state/images").stdout == "", 10, "what was made is gone")
+    look = waits("there is no manifest.json")
+    check("vmlab image import" in look["hint"], look)
 
 
 # ---- settings ----------------------------------------------------------------------------------

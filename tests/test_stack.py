@@ -127,10 +127,11 @@ def _():
     for line in docker("top", lab.stack, "-eo", "pid,uid,comm").stdout.splitlines()[1:]:
         pid, uid, comm = line.split(None, 2)
         users.setdefault(comm, set()).add(int(uid))
-    for name in ("boot_handler", "vm_watcher"):
+    for name in ("boot_handler", "vm_watcher", "image_adopt"):
         check(0 not in users.get(name, {0}), f"{name} runs as uid {users.get(name)}")
     for name in ("dnsmasq", "nginx"):
         check(users.get(name, {0}) != {0}, f"{name} has only root processes")
+    check_equal([n for n in users if users[n] & users["image_adopt"]], ["image_adopt"], "who has image_adopt's uid")
     check(users["vm_watcher"] <= users["dnsmasq"], f"vm_watcher may not signal dnsmasq: uids {users}")
 
 
@@ -821,9 +822,9 @@ def _():
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            # vm_watcher answers nobody: what shows is that it stops touching its file.
+            # vm_watcher and image_adopt answer nobody: what shows is that they stop touching their file.
             done = eventually(lambda: (d := lab.exec(*command, check_rc=False, timeout=40)).returncode and d,
-                40 if name == "vm_watcher" else 1, f"the check notices that {name} hangs")
+                40 if name in ("vm_watcher", "image_adopt") else 1, f"the check notices that {name} hangs")
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
@@ -857,7 +858,7 @@ def _():
 @suite.test("kill -9 of each daemon: back by itself, state kept", needs=[INSTALLED])
 def _():
     before = lab.vm("alpha")
-    for name in ("boot_handler", "vm_watcher", "nginx", "dnsmasq"):
+    for name in ("boot_handler", "vm_watcher", "nginx", "dnsmasq", "image_adopt"):
         old = lab.pids()[name]
         for pid in old:
             try:

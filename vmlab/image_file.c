@@ -13,7 +13,7 @@
 #include "cleanup.h"
 
 struct image_file {
-	int fd;
+	int fd; /* -1: only digested */
 	char *name;
 	ZSTD_CCtx *zstd; /* NULL: stored as it comes */
 	uint8_t *out;    /* zstd's output buffer */
@@ -58,20 +58,30 @@ static int zstd_start(struct image_file *f, int level, int threads, struct err *
 	return 0;
 }
 
-int image_file_create(int dirfd, const char *name, int zstd_level, int threads,
-    struct image_file **out, struct err *e)
+int image_file_digest_only(struct image_file **out, struct err *e)
 {
-	_cleanup_image_file_ struct image_file *f = calloc(1, sizeof(*f));
-	int rc;
+	struct image_file *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return err_set(e, ENOMEM, "out of memory");
 	f->fd = -1;
+	sha256_init(&f->whole);
+	sha256_init(&f->chunk);
+	*out = f;
+	return 0;
+}
+
+int image_file_create(int dirfd, const char *name, int zstd_level, int threads,
+    struct image_file **out, struct err *e)
+{
+	_cleanup_image_file_ struct image_file *f = NULL;
+	int rc = image_file_digest_only(&f, e);
+
+	if (rc)
+		return rc;
 	f->name = strdup(name);
 	if (!f->name)
 		return err_set(e, ENOMEM, "out of memory");
-	sha256_init(&f->whole);
-	sha256_init(&f->chunk);
 	if (zstd_level) {
 		rc = zstd_start(f, zstd_level, threads, e);
 		if (rc)
@@ -129,7 +139,7 @@ static int store(struct image_file *f, const void *data, size_t len, struct err 
 {
 	const uint8_t *p = data;
 
-	for (size_t left = len; left;) {
+	for (size_t left = f->fd < 0 ? 0 : len; left;) {
 		ssize_t n = write(f->fd, p, left);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -178,9 +188,7 @@ int image_file_finish(struct image_file *f, struct image_digest *digest, struct 
 		rc = chunk_end(f, e);
 	if (rc)
 		return rc;
-	if (fsync(f->fd))
-		return err_errno(e, "cannot write %s", f->name);
-	if (close(steal_fd(&f->fd)))
+	if (f->fd >= 0 && (fsync(f->fd) || close(steal_fd(&f->fd))))
 		return err_errno(e, "cannot write %s", f->name);
 	sha256_digest(&f->whole, sizeof(raw), raw);
 	hex(raw, f->digest.sha256);

@@ -33,6 +33,9 @@ struct image_file;
 must_check int image_file_create(int dirfd, const char *name, int zstd_level, int threads,
     struct image_file **out, struct err *e);
 
+/* The same for bytes that are kept elsewhere: only their digest is made. */
+must_check int image_file_digest_only(struct image_file **out, struct err *e);
+
 must_check int image_file_write(struct image_file *f, const void *data, size_t len, struct err *e);
 
 /* Flushes, fsyncs, closes. On success *digest is filled (image_digest_clear() frees it). */

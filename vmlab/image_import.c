@@ -51,6 +51,7 @@ static void show(void *ctx)
 	image_progress_update(r->in->progress, image_source_raw_bytes(r->source));
 }
 
+/* Each takes some 30 MB. */
 static int threads(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -76,7 +77,13 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
 	keep = image_source_format(source) != IMAGE_FORMAT_OTHER;
 	*format = image_format_suffix(keep ? image_source_format(source) : IMAGE_FORMAT_ZST);
 	snprintf(name, sizeof(name), "rootfs.%s", *format);
-	rc = image_file_create(dirfd, name, keep ? 0 : ROOTFS_ZSTD_LEVEL, threads(), &file, e);
+	if (in->adopt && !keep)
+		rc = err_set(e, EINVAL,
+		    "it is compressed with neither gzip, zstd nor xz, which are what an installer reads");
+	else if (in->adopt)
+		rc = image_file_digest_only(&file, e);
+	else
+		rc = image_file_create(dirfd, name, keep ? 0 : ROOTFS_ZSTD_LEVEL, threads(), &file, e);
 	if (rc)
 		return rc;
 	if (keep)
@@ -214,7 +221,7 @@ static void warn_drivers(
 		log_warn("kernel %s lacks drivers that an installer may need:%s", version, missing);
 }
 
-static int write_modules(const struct image_scan *scan, const char *version, int dirfd,
+static int write_modules(const struct image_scan *scan, const char *version, int dirfd, int workers,
     struct image_digest *digest, struct err *e)
 {
 	_cleanup_(module_texts_clear) struct module_texts t = {0};
@@ -232,7 +239,7 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	if (rc)
 		return err_wrap(e, "lib/modules/%s", version);
 	warn_drivers(modules, &index, version);
-	rc = image_file_create(dirfd, IMAGE_MODULES_NAME, MODULES_ZSTD_LEVEL, threads(), &file, e);
+	rc = image_file_create(dirfd, IMAGE_MODULES_NAME, MODULES_ZSTD_LEVEL, workers, &file, e);
 	if (rc)
 		return rc;
 	cpio.file = file;
@@ -343,7 +350,7 @@ static int make_parts(const struct image_import *in, struct image_work *w, struc
 	image_progress_begin(in->progress, "collecting kernel and modules", 0);
 	rc = write_kernel(&p->scan, kernel, w->fd, &p->kernel, e);
 	if (!rc)
-		rc = write_modules(&p->scan, p->version, w->fd, &p->modules, e);
+		rc = write_modules(&p->scan, p->version, w->fd, in->adopt ? 1 : threads(), &p->modules, e);
 	if (!rc)
 		image_progress_end(in->progress, p->modules.size_bytes);
 	return rc;
@@ -353,7 +360,7 @@ int image_import(const struct image_import *in, struct err *e)
 {
 	_cleanup_(image_work_close) struct image_work work = IMAGE_WORK_INIT;
 	_cleanup_(parts_clear) struct parts parts = {.scan = {.spool_fd = -1}};
-	struct image_manifest m = {.distro = in->name, .arch = in->arch};
+	struct image_manifest m = {.distro = in->name, .arch = in->arch, .adopted = in->adopt};
 	int rc;
 
 	rc = image_work_open(&work, in->images_dir, in->name, in->arch, e);
@@ -376,6 +383,7 @@ int image_import(const struct image_import *in, struct err *e)
 	if (rc)
 		return rc;
 	warn_parts(&m);
-	summarise(in, &m);
+	if (!in->progress->silent)
+		summarise(in, &m);
 	return 0;
 }

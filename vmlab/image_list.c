@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "adopted.h"
 #include "cleanup.h"
 #include "log.h"
 #include "vm.h"
@@ -19,14 +20,24 @@
 static const enum vm_arch arches[] = {VM_ARCH_AMD64, VM_ARCH_ARM64};
 #define ARCH_COUNT (sizeof(arches) / sizeof(*arches))
 
+/* Another tool's, of which the stack makes an image: no more is known of it here. */
+static int add_adopted(json_t *list, const char *name, enum vm_arch arch, const struct adopted *a, struct err *e)
+{
+	json_t *one = json_pack("{s:s, s:s, s:o, s:{s:I}}", "distro", name, "arch", vm_arch_name(arch),
+	    ADOPTED_KEY, adopted_json(a), "rootfs", "size_bytes", (json_int_t)a->st.st_size);
+
+	return !one || json_array_append_new(list, one) ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
 static int add_image(
-    json_t *list, const char *images_dir, const char *name, const char *arch, struct err *e)
+    json_t *list, const char *images_dir, const char *name, enum vm_arch arch, struct err *e)
 {
 	json_t *manifest = NULL;
-	int rc = image_manifest_load(images_dir, name, arch, &manifest, e);
+	int rc = image_manifest_load(images_dir, name, vm_arch_name(arch), &manifest, e);
+	struct adopted found;
 
 	if (rc == -ENOENT || rc == -ENOTDIR)
-		return 0;
+		return adopted_find(images_dir, name, arch, &found) ? add_adopted(list, name, arch, &found, e) : 0;
 	if (rc) {
 		log_warn("%s", e->msg);
 		return 0;
@@ -34,7 +45,7 @@ static int add_image(
 	/* Two words about each of hundreds of chunks are for the installer, not for people. */
 	json_object_del(json_object_get(manifest, "rootfs"), "chunks");
 	json_object_set_new(manifest, "distro", json_string(name));
-	json_object_set_new(manifest, "arch", json_string(arch));
+	json_object_set_new(manifest, "arch", json_string(vm_arch_name(arch)));
 	return json_array_append_new(list, manifest) ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
@@ -51,8 +62,7 @@ static int collect(json_t *list, const char *images_dir, struct err *e)
 	for (int i = 0; i < count; i++) {
 		if (image_name_valid(names[i]->d_name))
 			for (size_t a = 0; !rc && a < ARCH_COUNT; a++)
-				rc = add_image(
-				    list, images_dir, names[i]->d_name, vm_arch_name(arches[a]), e);
+				rc = add_image(list, images_dir, names[i]->d_name, arches[a], e);
 		free(names[i]);
 	}
 	free(names);
@@ -81,11 +91,13 @@ static void print_table(const json_t *list)
 	json_array_foreach(list, i, image) {
 		const json_t *rootfs = json_object_get(image, "rootfs");
 		char size[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE];
+		bool is_adopted = !json_object_get(image, "kernel_version");
 
 		printf("%-16s %-6s %10s %10s  %-32s %s\n", text(image, "distro"),
 		    text(image, "arch"), human_bytes(bytes(rootfs, "size_bytes"), size),
-		    human_bytes(bytes(rootfs, "unpacked_bytes"), unpacked),
-		    text(image, "kernel_version"), text(image, "created"));
+		    is_adopted ? "-" : human_bytes(bytes(rootfs, "unpacked_bytes"), unpacked),
+		    is_adopted ? "-" : text(image, "kernel_version"),
+		    is_adopted ? "made by the stack" : text(image, "created"));
 	}
 }
 
@@ -159,6 +171,14 @@ int image_list_remove(const char *images_dir, const char *name, const char *arch
 		if (rc)
 			return rc;
 		removed++;
+	}
+	for (size_t i = 0; !removed && i < ARCH_COUNT; i++) {
+		struct adopted found;
+
+		if ((!arch || !strcmp(arch, vm_arch_name(arches[i]))) &&
+		    adopted_find(images_dir, name, arches[i], &found))
+			return err_set(e, EPERM, "%s/%s/%s is another tool's: remove that folder yourself",
+			    images_dir, name, found.folder);
 	}
 	if (!removed)
 		return err_set(e, ENOENT,

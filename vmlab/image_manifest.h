@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <time.h>
 
+#include "adopted.h"
 #include "err.h"
 #include "vm.h"
 #include "vmlab/image_file.h"
@@ -26,6 +27,7 @@ struct image_manifest {
 	const char *kernel_from;   /* disk image: the image whose kernel the installer runs on */
 	uint64_t disk_bytes;       /* disk image: its size, unpacked; else 0 */
 	const struct image_scan *scan; /* NULL for a disk image */
+	const struct adopted *adopted; /* the tarball that is used where it lies; NULL: it is in the image */
 	const struct image_digest *rootfs;
 	const struct image_digest *kernel;
 	const struct image_digest *modules;

@@ -20,7 +20,7 @@ void image_progress_begin(struct image_progress *p, const char *what, uint64_t t
 	p->what = what;
 	p->total_bytes = total_bytes;
 	p->started_ms = p->shown_ms = human_now_ms();
-	if (p->tty) {
+	if (p->tty && !p->silent) {
 		fprintf(stderr, "  %s", what);
 		fflush(stderr);
 		p->line_open = true;
@@ -32,7 +32,7 @@ void image_progress_update(struct image_progress *p, uint64_t done_bytes)
 	char done[HUMAN_TEXT_SIZE], total[HUMAN_TEXT_SIZE];
 	int64_t now = human_now_ms();
 
-	if (now - p->shown_ms < (p->tty ? TTY_INTERVAL_MS : PLAIN_INTERVAL_MS))
+	if (p->silent || now - p->shown_ms < (p->tty ? TTY_INTERVAL_MS : PLAIN_INTERVAL_MS))
 		return;
 	p->shown_ms = now;
 	fprintf(stderr, "%s  %s  %s", p->tty ? "\r" : "", p->what, human_bytes(done_bytes, done));
@@ -48,6 +48,8 @@ void image_progress_end(struct image_progress *p, uint64_t done_bytes)
 {
 	char done[HUMAN_TEXT_SIZE], took[HUMAN_TEXT_SIZE];
 
+	if (p->silent)
+		return;
 	fprintf(stderr, "%s  %s", p->tty ? "\r" : "", p->what);
 	if (done_bytes)
 		fprintf(stderr, "  %s", human_bytes(done_bytes, done));

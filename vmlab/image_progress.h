@@ -12,6 +12,7 @@ struct image_progress {
 	uint64_t total_bytes;
 	int64_t started_ms;
 	int64_t shown_ms;
+	bool silent; /* nothing at all is shown */
 	bool tty;
 	bool line_open; /* an unfinished line is on the terminal */
 };

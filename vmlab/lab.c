@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "adopted.h"
 #include "cleanup.h"
 #include "own_kernel.h"
 #include "vmlab/lab_name.h"
@@ -388,9 +389,13 @@ bool lab_has_image(const struct lab *lab, const struct vm *vm)
 {
 	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
 	_cleanup_free_ char *path = NULL;
+	struct adopted found;
 
 	if (own_kernel_wanted(vm))
 		return own_kernel_missing(lab->images_dir, vm, gaps) == 0;
+	if (lab->images_dir && vm->distro &&
+	    adopted_find(lab->images_dir, vm->distro, vm->arch, &found))
+		return true;
 	if (!lab->images_dir || !vm->distro ||
 	    asprintf(&path, "%s/%s/%s/manifest.json", lab->images_dir, vm->distro,
 		vm_arch_name(vm->arch)) < 0)

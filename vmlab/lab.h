@@ -100,7 +100,8 @@ must_check int lab_open_store(
 /* Names may become container, volume and file names. */
 bool lab_name_valid(const char *name);
 
-/* True when images/<distro>/<arch>/manifest.json is there, or the files of its own that it boots. */
+/* True when images/<distro>/<arch>/manifest.json is there, a rootfs that the stack makes one of, or the
+ * files of its own that it boots. */
 bool lab_has_image(const struct lab *lab, const struct vm *vm);
 
 #endif

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "vmlab/command.h"
 #include "vmlab/complete.h"
+#include "vmlab/image_adopt.h"
 #include "vmlab/man.h"
 
 static const struct command *const commands[] = {
@@ -284,6 +285,8 @@ int main(int argc, char **argv)
 	argv += optind;
 	if (strcmp(argv[0], "__man") == 0)
 		return print_man(argc, argv);
+	if (strcmp(argv[0], "__adopt") == 0)
+		return image_adopt_main(argc, argv);
 	if (strcmp(argv[0], "__complete") == 0)
 		return print_completion(&lo, argc, argv);
 	const struct command *c = find(argv[0]);

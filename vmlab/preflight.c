@@ -46,7 +46,7 @@ static void check_image(const struct subject *s, struct preflight *p)
 {
 	const struct vm *vm = s->vm;
 
-	if (!s->manifest)
+	if (!s->manifest && !s->adopted)
 		find(p, false, "distro", "there is no image %s for %s, so it waits: %s", vm->distro,
 		    vm_arch_name(vm->arch), s->advice);
 	else if (s->unreadable[0])

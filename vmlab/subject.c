@@ -5,6 +5,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "adopted.h"
 #include "cleanup.h"
 #include "vmlab/image_manifest.h"
 #include "vmlab/readable.h"
@@ -36,6 +37,7 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 {
 	_cleanup_free_ char *folder = NULL;
 	const struct vm *vm = s->vm;
+	struct adopted found;
 
 	int r = lab->images_dir ? image_manifest_load(lab->images_dir, vm->distro,
 				      vm_arch_name(vm->arch), &s->manifest, e)
@@ -44,7 +46,9 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 		return r;
 	if (r == -ENOENT)
 		image_advice_for(lab->images_dir, vm->distro, vm->arch, false, s->advice);
-	if (r == 0 && asprintf(&folder, "%s/%s", lab->images_dir, vm->distro) > 0)
+	s->adopted = r == -ENOENT && lab->images_dir &&
+		     adopted_find(lab->images_dir, vm->distro, vm->arch, &found);
+	if ((r == 0 || s->adopted) && asprintf(&folder, "%s/%s", lab->images_dir, vm->distro) > 0)
 		readable_images_complaint(folder, s->unreadable, sizeof(s->unreadable));
 	s->own_gap_count = own_kernel_missing(lab->images_dir, vm, s->own_gaps);
 	return 0;

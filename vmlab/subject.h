@@ -23,6 +23,7 @@ struct subject {
 	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
 	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
 	unsigned own_gap_count; /* files of its own that it boots and that are not there */
+	bool adopted;			/* no image, but a rootfs that the stack makes one of */
 	unsigned host_cpus;
 	uint64_t host_memory_bytes; /* 0: not known */
 };

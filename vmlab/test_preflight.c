@@ -134,6 +134,10 @@ static void test_findings(void **state)
 		{"initrd: initrd i is not there, so it waits: put it in images/debian-13/amd64"}},
 	    {",\"pxeboot\":false,\"kernel\":\"nok\",\"initrd\":\"i\"", {"kernel: kernel nok is not there", "initrd: "}},
 	    {",\"pxeboot\":false", {NULL}},
+	    {",\"distro\":\"pulled\",\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"", {NULL}},
+	    {",\"distro\":\"pulled\",\"pxeboot\":false,\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"",
+		{"initrd: initrd i is not there, so it waits: put it in images/pulled/amd64"}},
+	    {",\"distro\":\"pulled\",\"arch\":\"arm64\"", {"distro: there is no image pulled for arm64"}},
 	    {",\"memory\":\"64M\",\"disks\":[{\"size\":\"64M\"}],\"cpus\":512",
 		{"!disks: ", "!memory: ", "cpus: "}},
 	};
@@ -141,6 +145,8 @@ static void test_findings(void **state)
 
 	put(f, "debian-13/amd64/manifest.json", IMAGE);
 	put(f, "debian-13/amd64/k", "");
+	put(f, "pulled/x86_64/rootfs.tar.gz", "x");
+	put(f, "pulled/x86_64/vmlinuz-6", "");
 	put(f, "whole/amd64/manifest.json", DISK_IMAGE);
 	put(f, "plain/amd64/manifest.json", WITH_RENDERERS("\"networkd\""));
 	put(f, "planned/amd64/manifest.json", WITH_RENDERERS("\"netplan\",\"networkd\""));

@@ -292,13 +292,16 @@ ports_check()
 folders()
 {
 	# Also what a killed container left: a stale pid may belong to another process by now.
-	rm -rf /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines
-	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines /state/dnsmasq
+	rm -rf /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines /run/image_adopt
+	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines \
+		/run/image_adopt /state/dnsmasq "$MADE_ROOT/images"
 	chmod 2750 /run/boot_handler # sockets made there belong to nginx's group
 	chown boot_handler:www-data /run/boot_handler
 	chown boot_handler: /run/machines # what it tells vm_watcher
 	chown dnsmasq: /run/vm_watcher /run/dnsmasq /state/dnsmasq
 	chown www-data: /run/nginx
+	chown "$ADOPT_UID:$ADOPT_UID" /run/image_adopt
+	chown "$ADOPT_UID:$ADOPT_UID" "$MADE_ROOT/images" 2>/dev/null || true
 	chown boot_handler: /state 2>/dev/null || true
 	as boot_handler test -w /state -a -x /state ||
 		die "/state cannot be written by the user boot_handler: mount a volume there, or make" \
@@ -307,6 +310,10 @@ folders()
 	as dnsmasq test -x /state ||
 		die "/state cannot be entered by the user dnsmasq: make the folder passable for all" \
 			"(chmod a+x)"
+	setpriv --reuid "$ADOPT_UID" --regid "$ADOPT_UID" --clear-groups \
+		test -w "$MADE_ROOT/images" -a -x "$MADE_ROOT/images" ||
+		die "$MADE_ROOT/images cannot be written by the user $ADOPT_UID: mount a volume at /state, or" \
+			"make that folder writable for this uid"
 	for user in boot_handler dnsmasq; do
 		as "$user" test -r "$VMS_DIR" -a -x "$VMS_DIR" ||
 			die "$VMS_DIR cannot be read by the user $user: make the folder with the VM" \

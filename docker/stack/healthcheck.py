@@ -5,6 +5,7 @@
     nginx         GET of an unknown path
     boot_handler  through nginx, as guests reach it, and /readyz on the operator's socket
     vm_watcher    alive, and has looked at vms/ within the last WATCH_S seconds
+    image_adopt   the same for the folder of images
 
 Exit status 0 (all answer) or 1, with one line a problem on standard output.
 """
@@ -18,7 +19,7 @@ import sys
 import time
 
 TIMEOUT_S = 3
-WATCH_S = 20  # vm_watcher touches its DNS file every 5 seconds
+WATCH_S = 20  # vm_watcher touches its DNS file every 5 seconds, image_adopt its own every 2
 SETTINGS = "/run/vmlab/health.json"
 NOTICES = "/run/vmlab/notices"  # what the operator should know though all is well
 
@@ -76,13 +77,15 @@ def boot_handler_operator(conf):
     get(LocalConnection(conf["operator"]), "/readyz", 200)
 
 
-def vm_watcher(_conf):
-    for path in "/run/vm_watcher/dhcp-hosts", "/run/vm_watcher/dns-hosts":
-        if not os.path.exists(path):
-            raise OSError(f"{path} is missing")
+def looks(path, what):
+    if not os.path.exists(path):
+        raise OSError(f"{path} is missing")
     age = time.time() - os.stat(path).st_mtime
     if age > WATCH_S:
-        raise OSError(f"it last looked at the definitions {age:.0f} s ago")
+        raise OSError(f"it last looked at the {what} {age:.0f} s ago")
+
+
+def runs(program):
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
@@ -90,9 +93,21 @@ def vm_watcher(_conf):
         except OSError:
             continue
         name, rest = rest.rsplit(")", 1)
-        if name == "vm_watcher" and rest.split()[0] != "Z":
+        if name == program and rest.split()[0] != "Z":
             return
     raise OSError("it is not running")
+
+
+def vm_watcher(_conf):
+    if not os.path.exists("/run/vm_watcher/dhcp-hosts"):
+        raise OSError("/run/vm_watcher/dhcp-hosts is missing")
+    looks("/run/vm_watcher/dns-hosts", "definitions")
+    runs("vm_watcher")
+
+
+def image_adopt(_conf):
+    looks("/run/image_adopt/alive", "images")
+    runs("image_adopt")
 
 
 CHECKS = (
@@ -101,6 +116,7 @@ CHECKS = (
     ("boot_handler for guests", boot_handler_guest),
     ("boot_handler for the operator", boot_handler_operator),
     ("vm_watcher", vm_watcher),
+    ("image_adopt", image_adopt),
 )
 
 

@@ -67,9 +67,10 @@ HELP = """The stack that installs machines over the network: DHCP, DNS, TFTP and
     docker run -d --cap-add NET_ADMIN --cap-add NET_RAW \\
       -v "$PWD/vms:/vms:ro" -v "$PWD/images:/srv/images:ro" -v state:/state IMAGE
 
-Folders: /vms (definitions; else /mnt/host/vms), /srv/images (images; else /www/images),
-/state (what happened to each machine: a named volume or a folder of the host),
-/etc/vmlab/authorized_keys (public SSH keys for every machine).
+Folders: /vms (definitions; else /mnt/host/vms), /srv/images (images; else /www/images; those
+that pvmlab's tool pulled are taken as they are), /state (what happened to each machine, and what
+is made of such images: a named volume or a folder of the host), /etc/vmlab/authorized_keys (public
+SSH keys for every machine).
 With another first argument than --help, the container runs that program instead.
 
 Environment variables:
@@ -87,6 +88,10 @@ MTU_MIN, MTU_MAX = 1280, 9216
 # One port a transfer, out of the way of the kernel's own choice.
 TFTP_MAX = 800
 TFTP_PORTS = 20000, 20999
+# Where images are made of what other tools put into the folder of images, and who makes them: a uid that
+# no package of the image uses.
+MADE_ROOT = "/state"
+ADOPT_UID = 64200
 
 # What LAB_REACH=internet leaves out: the networks of the host, its neighbours and the machine
 # itself, and multicast; in IPv6 also where translators and tunnels put IPv4 addresses.
@@ -367,6 +372,8 @@ def settings(env):
         "RANGE6": f"{span6[0]},{span6[1]}" if lab6 else "",
         "VMS_DIR": env.get("VMS_DIR") or "/vms",
         "IMAGES_ROOT": os.path.dirname(env.get("IMAGES_DIR") or "/srv/images"),
+        "MADE_ROOT": MADE_ROOT,
+        "ADOPT_UID": str(ADOPT_UID),
         "ROUTER": router(env, lab, host_mode),
         "LAB_DOMAIN": domain,
         "LAB_MTU": mtu,
