@@ -215,6 +215,7 @@ VMLAB_SRC := \
 	vmlab/lab_find.c \
 	vmlab/lab_name.c \
 	vmlab/lab_settings.c \
+	vmlab/lab_volume.c \
 	vmlab/ls.c \
 	vmlab/man.c \
 	vmlab/net_clash.c \

@@ -39,8 +39,8 @@ class Folder:
         return run([BINARY, *argv], cwd=self.dir, env=self.env(**env), check_rc=check_rc, timeout=timeout)
 
     def env(self, **env):
-        return dict(ENV, VMLAB_HOME=HOME, VMLAB_STACK_IMAGE=STACK_IMAGE, VMLAB_VM_IMAGE=VM_IMAGE, NO_COLOR="1",
-            TERM="dumb", **env)
+        return dict(dict(ENV, VMLAB_HOME=HOME, VMLAB_STACK_IMAGE=STACK_IMAGE, VMLAB_VM_IMAGE=VM_IMAGE, NO_COLOR="1",
+            TERM="dumb"), **env)
 
     def start(self, *argv, **env):
         return subprocess.Popen([BINARY, *argv], cwd=self.dir, env=self.env(**env), text=True,
@@ -199,6 +199,43 @@ def _():
     left = docker("volume", "ls", "-q").stdout.split()
     check(f"{long}-state" in left, f"the state of {long} is gone")
     check(f"{short}-disk-web1" not in left, "the older disk is still there")
+
+
+@suite.test("labs whose machines would have one name in the engine have a container and a disk each, and touch no other's")
+def _():
+    short, sleeper = f"{PREFIX}n", f"{PREFIX}sleeper:latest" # no machine has to boot for a name
+    one = docker("create", STACK_IMAGE).stdout.strip()
+    waits = json.dumps(["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"])
+    docker("commit", "-c", f"ENTRYPOINT {waits}", "-c", "HEALTHCHECK NONE", one, sleeper)
+    docker("rm", one)
+    suite.cleanup(lambda: docker("rmi", "-f", sleeper, check_rc=False))
+    labs = {short: ("vm-a", "disk-a"), f"{short}-vm": ("a",), f"{short}-disk": ("a",)}
+    folders = {}
+    def run_in(lab, *argv):
+        return folders[lab].vmlab("--lab", lab, *argv, check_rc=False, VMLAB_VM_IMAGE=sleeper)
+    for n, (lab, names) in enumerate(labs.items()):
+        folders[lab] = Folder(f"names/{lab}")
+        for i, name in enumerate(names):
+            folders[lab].define(name, mac=f"52:54:00:7e:5{n}:0{i}", mode="local")
+        done = run_in(lab, "up", "--no-wait")
+        check_equal(done.returncode, 0, f"{lab}: {done.stderr}; status")
+    wanted = {short: {f"{short}-vm-vm-a", f"{short}-vm-disk-a"}, f"{short}-vm": {f"{short}-vm_vm_a"},
+        f"{short}-disk": {f"{short}-disk-vm-a"}}
+    disks = {short: {f"{short}-disk-vm-a", f"{short}-disk-disk-a"}, f"{short}-vm": {f"{short}-vm-disk-a"},
+        f"{short}-disk": {f"{short}-disk_disk_a"}}
+    for lab, folder in folders.items():
+        check_equal(set(folder.containers()), wanted[lab] | {f"{lab}-net", f"{lab}-stack"}, f"{lab}'s containers")
+        check_equal(set(folder.volumes()), disks[lab] | {f"{lab}-state"}, f"{lab}'s volumes")
+    ids = folders[short].ids()
+    for lab in (f"{short}-vm", f"{short}-disk"):
+        if lab.endswith("disk"):
+            check_equal(run_in(lab, "rm", "-y", "a").returncode, 0, f"rm in {lab}")
+            check_equal(run_in(lab, "up", "--no-wait").returncode, 0, f"up again in {lab}")
+            check_equal(set(folders[lab].volumes()), disks[lab] | {f"{lab}-state"}, f"{lab}'s volumes after rm and up")
+        check_equal(run_in(lab, "down", "--volumes", "-y").returncode, 0, f"down of {lab}")
+        check_equal((folders[lab].containers(), folders[lab].volumes()), ({}, []), f"what is left of {lab}")
+    check_equal((folders[short].ids(), set(folders[short].volumes())), (ids, disks[short] | {f"{short}-state"}),
+        "the first lab's containers and volumes")
 
 
 @suite.test("network, domain, reach and images that a lab was given stay its own after down, until others are given")

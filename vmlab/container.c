@@ -19,11 +19,6 @@ char *container_name(const struct lab *lab, const char *role, const char *vm)
 	return n < 0 ? NULL : name;
 }
 
-char *container_disk_volume(const struct lab *lab, const char *vm)
-{
-	return container_name(lab, "disk", vm);
-}
-
 /* Appends key=value to a spec; what separates pairs is written as %3B. */
 static void print_pair(FILE *f, const char *key, const char *value)
 {
@@ -135,14 +130,11 @@ char *container_spec_diff(const char *old_spec, const char *new_spec)
 }
 
 /* What all three have in common, up to the options of their own. */
-static void common_args(
-    const struct lab *lab, const char *role, const char *vm, char *spec, struct argv *a)
+static void common_args(const struct lab *lab, const char *name, const char *role, const char *vm,
+    char *spec, struct argv *a)
 {
-	_cleanup_free_ char *name = container_name(lab, role, vm);
-
-	if (!name || !spec) {
+	if (!spec) {
 		a->failed = true;
-		free(spec);
 		return;
 	}
 	argv_adds(a, "run", "--detach", "--name", name);
@@ -189,9 +181,9 @@ static void confine_args(struct argv *a, const char *capabilities, unsigned pids
 #define VM_EXTRA_MIB 512
 #define VM_EMULATED_EXTRA_MIB 1536
 
-void container_net_args(const struct lab *lab, bool ipv6, struct argv *a)
+void container_net_args(const struct lab *lab, const char *name, bool ipv6, struct argv *a)
 {
-	common_args(lab, "net", NULL, container_net_spec(lab), a);
+	common_args(lab, name, "net", NULL, container_net_spec(lab), a);
 	argv_addf(a, "--hostname=%s", lab->name);
 	if (lab->port != LAB_PORT_NONE)
 		argv_addf(a, "--publish=127.0.0.1:%d:8080", lab->port);
@@ -229,11 +221,12 @@ static void bind_arg(struct argv *a, const char *directory, const char *file, co
 		argv_addf(a, "--mount=type=bind,\"src=%s%s\",dst=%s", source, file, target);
 }
 
-void container_stack_args(const struct lab *lab, struct argv *a)
+void container_stack_args(
+    const struct lab *lab, const struct container_names *names, struct argv *a)
 {
-	common_args(lab, "stack", NULL, container_stack_spec(lab), a);
+	common_args(lab, names->name, "stack", NULL, container_stack_spec(lab), a);
 	log_args(a);
-	argv_addf(a, "--network=container:%s-net", lab->name);
+	argv_addf(a, "--network=container:%s", names->net);
 	confine_args(a,
 	    "NET_ADMIN NET_RAW NET_BIND_SERVICE SETUID SETGID SETPCAP CHOWN DAC_OVERRIDE KILL",
 	    STACK_PIDS, STACK_MEMORY_MIB);
@@ -244,23 +237,23 @@ void container_stack_args(const struct lab *lab, struct argv *a)
 		argv_add(a, "--env=OPERATOR_LISTEN=0.0.0.0:8080");
 	bind_arg(a, lab->vms_dir, "", "/vms,readonly");
 	bind_arg(a, lab->images_dir, "", "/srv/images,readonly");
-	argv_addf(a, "--mount=type=volume,src=%s-state,dst=/state", lab->name);
+	argv_addf(a, "--mount=type=volume,src=%s,dst=/state", names->volume);
 	bind_arg(a, lab->dir, "", "/run/operator");
 	bind_arg(a, lab->home, "/authorized_keys", "/etc/vmlab/authorized_keys,readonly");
 	argv_add(a, lab->stack_image);
 }
 
-void container_vm_args(const struct lab *lab, const struct vm *vm,
+void container_vm_args(const struct lab *lab, const struct container_names *names, const struct vm *vm,
     const struct container_vm_options *options, struct argv *a)
 {
 	char mac[MAC_TEXT_SIZE], uuid[SMBIOS_UUID_SIZE], *disks = NULL;
 	size_t len;
 
-	common_args(lab, "vm", vm->name, container_vm_spec(lab, vm), a);
+	common_args(lab, names->name, "vm", vm->name, container_vm_spec(lab, vm), a);
 	log_args(a);
 	/* A terminal and an open stdin: that is what `vmlab console` attaches to. */
 	argv_adds(a, "--interactive", "--tty");
-	argv_addf(a, "--network=container:%s-net", lab->name);
+	argv_addf(a, "--network=container:%s", names->net);
 	/* All but what QEMU itself may do: run-vm.sh gives these up before it starts QEMU. */
 	confine_args(a, "NET_ADMIN SETUID SETGID SETPCAP CHOWN", VM_PIDS + 2 * vm->cpus,
 	    vm->memory_bytes / MIB + (options->kvm ? VM_EXTRA_MIB : VM_EMULATED_EXTRA_MIB));
@@ -268,7 +261,7 @@ void container_vm_args(const struct lab *lab, const struct vm *vm,
 	if (options->kvm)
 		argv_add(a, "--device=/dev/kvm");
 	argv_add(a, "--stop-timeout=90");
-	argv_addf(a, "--mount=type=volume,src=%s-disk-%s,dst=/disks", lab->name, vm->name);
+	argv_addf(a, "--mount=type=volume,src=%s,dst=/disks", names->volume);
 	argv_addf(a, "--env=VM_NAME=%s", vm->name);
 	argv_addf(a, "--env=VM_MAC=%s", mac_format(&vm->mac, mac));
 	argv_addf(a, "--env=VM_ARCH=%s", vm_arch_name(vm->arch));

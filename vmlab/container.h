@@ -5,6 +5,8 @@
  *	<lab>-stack      DHCP, TFTP, HTTP, state
  *	<lab>-vm-<name>  QEMU with one virtual machine; its output is the serial console
  *
+ * and of its volumes <lab>-state and <lab>-disk-<name>.
+ *
  * Every container carries vmlab.lab, vmlab.role and vmlab.spec; the spec is what it was made from,
  * "key=value" joined by ';', so that a later `up` can say what has changed.
  */
@@ -17,12 +19,18 @@
 #include "vmlab/argv.h"
 #include "vmlab/lab.h"
 
-/* Names of containers and volumes; caller frees, NULL without memory. */
+/* The usual names of containers and volumes (lab_volume.h: which they have); caller frees, NULL without
+ * memory. */
 char *container_name(const struct lab *lab, const char *role, const char *vm);
-char *container_disk_volume(const struct lab *lab, const char *vm);
 
-void container_net_args(const struct lab *lab, bool ipv6, struct argv *a);
-void container_stack_args(const struct lab *lab, struct argv *a);
+/* What the engine calls the container, the one it joins and the volume it has. */
+struct container_names {
+	const char *name, *net, *volume;
+};
+
+void container_net_args(const struct lab *lab, const char *name, bool ipv6, struct argv *a);
+void container_stack_args(
+    const struct lab *lab, const struct container_names *names, struct argv *a);
 
 struct container_vm_options {
 	bool kvm;             /* hand over /dev/kvm */
@@ -30,7 +38,7 @@ struct container_vm_options {
 	const char *nic_rom;  /* "firmware", "ipxe" */
 	const char *disk_bus; /* "virtio", "scsi", "sata", "nvme" */
 };
-void container_vm_args(const struct lab *lab, const struct vm *vm,
+void container_vm_args(const struct lab *lab, const struct container_names *names, const struct vm *vm,
     const struct container_vm_options *options, struct argv *a);
 
 /* Specs; caller frees, NULL without memory. */

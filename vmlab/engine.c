@@ -287,13 +287,13 @@ int engine_volume_find(const struct engine *en, const char *volume, struct err *
 	return inspect(en, "volume", volume, "{{.Name}}", NULL, e);
 }
 
-int engine_volume_label(
-    const struct engine *en, const char *volume, const char *label, char **value, struct err *e)
+static int label_of(const struct engine *en, const char *kind, const char *name, const char *format,
+    const char *label, char **value, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 
 	*value = NULL;
-	int r = inspect(en, "volume", volume, "{{json .Labels}}", &text, e);
+	int r = inspect(en, kind, name, format, &text, e);
 	if (r != 0)
 		return r;
 	json_t *labels = json_loads(text, JSON_DECODE_ANY, NULL);
@@ -302,6 +302,18 @@ int engine_volume_label(
 	bool lost = found && !*value;
 	json_decref(labels);
 	return lost ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
+int engine_volume_label(
+    const struct engine *en, const char *volume, const char *label, char **value, struct err *e)
+{
+	return label_of(en, "volume", volume, "{{json .Labels}}", label, value, e);
+}
+
+int engine_container_label(
+    const struct engine *en, const char *container, const char *label, char **value, struct err *e)
+{
+	return label_of(en, "container", container, "{{json .Config.Labels}}", label, value, e);
 }
 
 int engine_log_tail(

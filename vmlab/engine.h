@@ -94,6 +94,10 @@ must_check int engine_volume_find(const struct engine *en, const char *volume, s
 must_check int engine_volume_label(
     const struct engine *en, const char *volume, const char *label, char **value, struct err *e);
 
+/* The same of a container. */
+must_check int engine_container_label(
+    const struct engine *en, const char *container, const char *label, char **value, struct err *e);
+
 /* The container's last lines of output, both streams (caller frees). */
 must_check int engine_log_tail(
     const struct engine *en, const char *container, unsigned lines, char **text, struct err *e);

@@ -283,12 +283,12 @@ static bool ssh_answers(struct follow *f, const char *ip)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
-	_cleanup_free_ char *net = container_name(f->s->lab, "net", NULL);
+	const struct container *net = container_list_role(&f->s->containers, "net");
 	struct err e = ERR_INIT;
 
 	if (!net)
 		return false;
-	argv_adds(&a, f->s->engine.client, "exec", net, "nc", "-w", "1", ip, "22");
+	argv_adds(&a, f->s->engine.client, "exec", net->name, "nc", "-w", "1", ip, "22");
 	if (process_capture(&a, 4000, 256, &r, &e) < 0 && e.code != ETIMEDOUT)
 		return false;
 	return r.out && strncmp(r.out, "SSH-", 4) == 0;

@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "vmlab/lab_name.h"
+#include "vmlab/lab_volume.h"
 
 #define OLDER_NAME "vmlab"
 #define VOLUME_TIMEOUT_MS 30000
@@ -69,9 +70,9 @@ static int is_taken(const struct engine *en, const char *name, const char *vms_d
 	int r = engine_containers(en, "vmlab.lab", name, &list, e);
 	if (r < 0 || list.count > 0)
 		return r < 0 ? r : 1;
-	if (asprintf(&volume, "%s-state", name) < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	r = engine_volume_label(en, volume, "vmlab.vms", &owner, e);
+	r = lab_volume_name(&(struct lab){.name = (char *)name}, en, "state", NULL, &volume, e);
+	if (r == 0)
+		r = engine_volume_label(en, volume, "vmlab.vms", &owner, e);
 	if (r < 0)
 		return r;
 	return owner && strcmp(owner, vms_dir) != 0 && !is_gone(owner);
@@ -119,8 +120,12 @@ int lab_make_volume(
     const struct lab *lab, const struct engine *en, const char *volume, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
+	_cleanup_free_ char *owner = NULL;
 
-	int r = engine_volume_find(en, volume, e);
+	int r = engine_volume_label(en, volume, "vmlab.lab", &owner, e);
+	if (r == 0 && owner && strcmp(owner, lab->name) != 0)
+		return err_set(e, EEXIST,
+		    "the volume %s belongs to lab \"%s\": rename the VM or the lab", volume, owner);
 	if (r != ENGINE_ABSENT)
 		return r;
 	argv_adds(&a, "volume", "create");
@@ -137,7 +142,7 @@ bool lab_older_one_left(const struct lab *lab, const struct engine *en,
 	struct err ignored = ERR_INIT;
 
 	if (lab->name_given || containers->count > 0 || strcmp(lab->name, OLDER_NAME) == 0 ||
-	    asprintf(&own, "%s-state", lab->name) < 0)
+	    lab_volume_name(lab, en, "state", NULL, &own, &ignored) < 0)
 		return false;
 	return engine_volume_find(en, own, &ignored) == ENGINE_ABSENT &&
 	       engine_volume_label(en, OLDER_NAME "-state", "vmlab.vms", &owner, &ignored) == 0 &&

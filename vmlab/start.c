@@ -10,6 +10,7 @@
 #include "vmlab/interrupt.h"
 #include "vmlab/lab_find.h"
 #include "vmlab/lab_settings.h"
+#include "vmlab/lab_volume.h"
 #include "vmlab/net_clash.h"
 #include "vmlab/vm_disks.h"
 
@@ -183,7 +184,7 @@ int start_network(struct start *st, struct err *e)
 	const struct container *net = container_list_role(&st->s->containers, "net");
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_net_spec(lab);
-	_cleanup_free_ char *name = container_name(lab, "net", NULL);
+	_cleanup_free_ char *name = NULL;
 	char settings[600];
 
 	if (!spec)
@@ -198,9 +199,11 @@ int start_network(struct start *st, struct err *e)
 		    "lab \"%s\" runs with other settings (%s): `vmlab down` first", lab->name,
 		    net->spec);
 	int r = check_clash(st, e);
+	if (r == 0)
+		r = lab_container_name(lab, &st->s->engine, "net", NULL, &name, e);
 	if (r < 0)
 		return r;
-	container_net_args(lab, host_has_ipv6(), &run);
+	container_net_args(lab, name, host_has_ipv6(), &run);
 	r = carry_out(st, action, net, name, &run, e);
 	if (r < 0)
 		return r;
@@ -217,6 +220,13 @@ int start_network(struct start *st, struct err *e)
 	return stop_stranded(st, e) < 0 ? -e->code : session_refresh(st->s, e);
 }
 
+static const char *net_name(const struct start *st)
+{
+	const struct container *net = container_list_role(&st->s->containers, "net");
+
+	return net ? net->name : "";
+}
+
 static const char *net_id(const struct start *st)
 {
 	const struct container *net = container_list_role(&st->s->containers, "net");
@@ -224,16 +234,28 @@ static const char *net_id(const struct start *st)
 	return net ? net->id : "";
 }
 
-/* Before a container that is to be made, so that the volume carries the lab's labels. */
-static int make_volume(struct start *st, const char *role, const char *vm, enum start_action action,
-    struct err *e)
+struct names {
+	char *name, *volume;
+};
+
+static void clear_names(struct names *n)
 {
-	_cleanup_free_ char *name = container_name(st->s->lab, role, vm);
+	free(n->name);
+	free(n->volume);
+}
+
+/* For a container that is to be made; its volume first, so that it carries the lab's labels. */
+static int make_names(struct start *st, const char *role, const char *disk, const char *vm,
+    enum start_action action, struct names *n, struct err *e)
+{
+	const struct lab *lab = st->s->lab;
 
 	if (action != START_CREATE && action != START_RECREATE)
 		return 0;
-	return name ? lab_make_volume(st->s->lab, &st->s->engine, name, e)
-		    : err_set(e, ENOMEM, "out of memory");
+	int r = lab_container_name(lab, &st->s->engine, role, vm, &n->name, e);
+	if (r == 0)
+		r = lab_volume_name(lab, &st->s->engine, disk, vm, &n->volume, e);
+	return r < 0 ? r : lab_make_volume(lab, &st->s->engine, n->volume, e);
 }
 
 int start_stack(struct start *st, struct err *e)
@@ -241,7 +263,7 @@ int start_stack(struct start *st, struct err *e)
 	const struct container *stack = container_list_role(&st->s->containers, "stack");
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_stack_spec(st->s->lab);
-	_cleanup_free_ char *name = container_name(st->s->lab, "stack", NULL);
+	_cleanup_(clear_names) struct names n = {NULL, NULL};
 
 	if (!spec)
 		return err_set(e, ENOMEM, "out of memory");
@@ -252,10 +274,12 @@ int start_stack(struct start *st, struct err *e)
 	enum start_action action = start_decide(stack, &wish);
 	if (action == START_RECREATE && stack->running)
 		fprintf(st->out, "lab: replaces the stack (newer image or other settings)\n");
-	container_stack_args(st->s->lab, &run);
-	int r = make_volume(st, "state", NULL, action, e);
+	int r = make_names(st, "stack", "state", NULL, action, &n, e);
+	if (n.volume)
+		container_stack_args(st->s->lab,
+		    &(struct container_names){n.name, net_name(st), n.volume}, &run);
 	if (r == 0)
-		r = carry_out(st, action, stack, name, &run, e);
+		r = carry_out(st, action, stack, n.name, &run, e);
 	if (r == 0)
 		r = lab_settings_keep(st->s->lab, e);
 	return r < 0 ? r : session_refresh(st->s, e);
@@ -410,7 +434,7 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 	struct container_vm_options options = st->vm_options;
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_vm_spec(st->s->lab, vm);
-	_cleanup_free_ char *name = container_name(st->s->lab, "vm", vm->name);
+	_cleanup_(clear_names) struct names n = {NULL, NULL};
 	const char *why_not = NULL;
 
 	if (!spec)
@@ -425,15 +449,17 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 	if (strcmp(options.accel, "tcg") != 0)
 		options.kvm =
 		    host_kvm_usable(vm->arch, &why_not) || strcmp(options.accel, "kvm") == 0;
-	container_vm_args(st->s->lab, vm, &options, &run);
 	if (*action == START_KEEP_CHANGED)
 		say_changed(st->out, vm, c, spec);
 	else if (*action == START_START)
 		fprintf(st->out, "%s: started again\n", vm->name);
 	else if (*action != START_KEEP)
 		describe(st, vm, options.kvm, why_not);
-	int r = make_volume(st, "disk", vm->name, *action, e);
+	int r = make_names(st, "vm", "disk", vm->name, *action, &n, e);
+	if (n.volume)
+		container_vm_args(st->s->lab, &(struct container_names){n.name, net_name(st), n.volume},
+		    vm, &options, &run);
 	if (r == 0)
-		r = carry_out(st, *action, c, name, &run, e);
+		r = carry_out(st, *action, c, n.name, &run, e);
 	return r < 0 ? err_wrap(e, "%s", vm->name) : 0;
 }

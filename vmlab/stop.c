@@ -11,6 +11,7 @@
 #include "vmlab/human.h"
 #include "vmlab/keys.h"
 #include "vmlab/lab_settings.h"
+#include "vmlab/lab_volume.h"
 
 /* Longer than the VM image's own grace, after which it ends QEMU by itself. */
 #define STOP_TIMEOUT_MS 180000
@@ -141,14 +142,15 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 static int remove_disk(struct session *s, const char *name, struct err *e)
 {
 	_cleanup_argv_ struct argv volumes = ARGV_INIT;
-	_cleanup_free_ char *volume = container_disk_volume(s->lab, name);
+	_cleanup_free_ char *volume = NULL;
 	char path[128];
 	struct err ignored = ERR_INIT;
 
-	if (!volume)
-		return err_set(e, ENOMEM, "out of memory");
+	int r = lab_volume_name(s->lab, &s->engine, "disk", name, &volume, e);
+	if (r < 0)
+		return r;
 	argv_add(&volumes, volume);
-	int r = remove_named(s, "volume", &volumes, e);
+	r = remove_named(s, "volume", &volumes, e);
 	if (r < 0)
 		return r;
 	/* Its next boot must not be sent to a disk that is gone; `up` sees to it if this fails. */

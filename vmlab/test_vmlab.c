@@ -22,6 +22,7 @@
 #include "vmlab/human.h"
 #include "vmlab/keys.h"
 #include "vmlab/lab_name.h"
+#include "vmlab/lab_volume.h"
 #include "vmlab/problems.h"
 #include "vmlab/progress.h"
 #include "vmlab/resume.h"
@@ -181,6 +182,28 @@ static void test_process(void **state)
 
 /* ---- containers ------------------------------------------------------------------------------ */
 
+static const struct container_names stack_names = {"lab7-stack", "lab7-net", "lab7-state"};
+static const struct container_names vm_names = {"lab7-vm-web1", "lab7-net", "lab7-disk-web1"};
+
+static void test_two_readings(void **state)
+{
+	static const struct {
+		const char *lab, *name;
+		bool two;
+	} cases[] = {{"x", "x-vm-web1", false}, {"x", "x-disk-web1", false}, {"x", "x-net", false},
+	    {"x-vm", "x-vm-stack", true}, {"x-vm", "x-vm-net", true},
+	    {"x", "x-vm-vm-a", true}, {"x-vm", "x-vm-vm-a", true}, {"x", "x-vm-a-net", true},
+	    {"x-vm-a", "x-vm-a-net", true}, {"x", "x-disk-a-state", true},
+	    {"x", "x-disk-disk-a", true}, {"x-disk", "x-disk-disk-a", true},
+	    {"vmlab-a", "vmlab-a-vm-web-vm-1", true}, {"x-net", "x-net-net", false},
+	    {"x", "x-vm-A_b.c", false}, {"x", "x-vm-A-vm-b", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (lab_name_has_two_readings(cases[i].name, cases[i].lab) != cases[i].two)
+			fail_msg("%s of %s", cases[i].name, cases[i].lab);
+}
+
 static void test_stack_args(void **state)
 {
 	static const char *const wanted[] = {"run", "--detach", "lab7-stack",
@@ -203,21 +226,21 @@ static void test_stack_args(void **state)
 
 	(void)state;
 	lab_for_test(&lab);
-	container_stack_args(&lab, &a);
+	container_stack_args(&lab, &stack_names, &a);
 	assert_false(a.failed);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
 		if (!has(&a, wanted[i]))
 			fail_msg("%s is missing", wanted[i]);
 	assert_string_equal(a.items[a.count - 1], LAB_STACK_IMAGE);
-	container_net_args(&lab, false, &net);
+	container_net_args(&lab, "lab7-net", false, &net);
 	for (size_t i = 0; i < net.count; i++)
 		assert_true(strncmp(net.items[i], "--publish", 9) != 0);
 	for (size_t i = 0; i < a.count; i++)
 		assert_null(strstr(a.items[i], "OPERATOR_LISTEN"));
 	lab.port = 7480;
 	_cleanup_argv_ struct argv tcp = ARGV_INIT, tcp_net = ARGV_INIT;
-	container_stack_args(&lab, &tcp);
-	container_net_args(&lab, false, &tcp_net);
+	container_stack_args(&lab, &stack_names, &tcp);
+	container_net_args(&lab, "lab7-net", false, &tcp_net);
 	assert_true(has(&tcp, "--env=OPERATOR_LISTEN=0.0.0.0:8080"));
 	assert_true(has(&tcp_net, "--publish=127.0.0.1:7480:8080"));
 	assert_true(has(&net, "--sysctl=net.ipv4.ip_forward=1"));
@@ -254,7 +277,7 @@ static void test_vm_args(void **state)
 	    vm_from("{\"name\":\"web1\",\"mac\":\"52-54-00-AA-BB-CC\",\"arch\":\"aarch64\","
 		    "\"cpus\":3,\"memory\":\"512M\",\"serial\":\"S 1,a;b%\","
 		    "\"disks\":[{\"size\":\"8G\"},{\"size\":\"1G\"}]}");
-	container_vm_args(&lab, vm, &options, &a);
+	container_vm_args(&lab, &vm_names, vm, &options, &a);
 	assert_false(a.failed);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
 		if (!has(&a, wanted[i]))
@@ -262,7 +285,7 @@ static void test_vm_args(void **state)
 	assert_false(has(&a, "--device=/dev/kvm"));
 	assert_string_equal(a.items[a.count - 1], LAB_VM_IMAGE);
 	options.kvm = true;
-	container_vm_args(&lab, vm, &options, &kvm);
+	container_vm_args(&lab, &vm_names, vm, &options, &kvm);
 	assert_true(has(&kvm, "--device=/dev/kvm"));
 	assert_true(has(&kvm, "--memory=1024m"));
 	vm_free(vm);
@@ -1023,6 +1046,7 @@ int main(void)
 	    cmocka_unit_test(test_human_clean),
 	    cmocka_unit_test(test_duration),
 	    cmocka_unit_test(test_process),
+	    cmocka_unit_test(test_two_readings),
 	    cmocka_unit_test(test_stack_args),
 	    cmocka_unit_test(test_vm_args),
 	    cmocka_unit_test(test_vm_uuid),

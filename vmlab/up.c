@@ -16,6 +16,7 @@
 #include "vmlab/keys.h"
 #include "vmlab/lab_dir.h"
 #include "vmlab/lab_find.h"
+#include "vmlab/lab_volume.h"
 #include "vmlab/power_state.h"
 #include "vmlab/preflight.h"
 #include "vmlab/problems.h"
@@ -97,10 +98,11 @@ static int choose(struct up *up, int count, char **names, struct err *e)
 /* True when the machine cannot have been installed yet: it has no disk. */
 static bool has_no_disk_yet(struct up *up, const struct vm *vm)
 {
-	_cleanup_free_ char *volume = container_disk_volume(up->session.lab, vm->name);
+	_cleanup_free_ char *volume = NULL;
 	struct err ignored = ERR_INIT;
 
-	return volume &&
+	return lab_volume_name(up->session.lab, &up->session.engine, "disk", vm->name, &volume,
+		   &ignored) == 0 &&
 	       engine_volume_find(&up->session.engine, volume, &ignored) == ENGINE_ABSENT;
 }
 
@@ -198,14 +200,15 @@ static json_t *ask_state(struct up *up, const char *name)
 static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, struct err *e)
 {
 	const char *word = json_string_value(json_object_get(*state, "state"));
-	_cleanup_free_ char *volume = container_disk_volume(up->session.lab, vm->name);
+	_cleanup_free_ char *volume = NULL;
 	char path[128];
 
-	if (!volume)
-		return err_set(e, ENOMEM, "out of memory");
 	if (!word || strcmp(word, "declared") == 0 || strcmp(word, "waiting") == 0)
 		return 0;
-	int r = engine_volume_find(&up->session.engine, volume, e);
+	int r = lab_volume_name(
+	    up->session.lab, &up->session.engine, "disk", vm->name, &volume, e);
+	if (r == 0)
+		r = engine_volume_find(&up->session.engine, volume, e);
 	if (r != ENGINE_ABSENT)
 		return r;
 	fprintf(up->out, "%s: its disk is new, so it is installed again\n", vm->name);

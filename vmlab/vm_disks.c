@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "vmlab/container.h"
 #include "vmlab/human.h"
+#include "vmlab/lab_volume.h"
 
 #define LOOK_TIMEOUT_MS 60000
 
@@ -28,12 +29,13 @@ int vm_disks_parse(const char *text, struct vm_disks *d)
 
 void vm_disks_look(const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d)
 {
-	_cleanup_free_ char *volume = container_disk_volume(lab, vm), *out = NULL;
+	_cleanup_free_ char *volume = NULL, *out = NULL;
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	struct err ignored = ERR_INIT;
 
 	*d = (struct vm_disks){0};
-	if (!volume || engine_volume_find(en, volume, &ignored) != 0)
+	if (lab_volume_name(lab, en, "disk", vm, &volume, &ignored) < 0 ||
+	    engine_volume_find(en, volume, &ignored) != 0)
 		return;
 	argv_adds(&a, "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only",
 	    "--security-opt=no-new-privileges", "--user=65534", "--log-driver=none");
