@@ -54,16 +54,22 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *d, enum ve
 static void check_images(struct doctor *d, const struct lab *lab, const struct engine *en)
 {
 	const struct {
-		const char *reference, *tar;
-	} images[] = {{lab->stack_image, "pxeboot_stack"}, {lab->vm_image, "vmlab_vm"}};
+		const char *reference, *tar, *usual, *variable;
+	} images[] = {{lab->stack_image, "pxeboot_stack", LAB_STACK_IMAGE, "VMLAB_STACK_IMAGE"},
+	    {lab->vm_image, "vmlab_vm", LAB_VM_IMAGE, "VMLAB_VM_IMAGE"}};
 
 	for (size_t i = 0; i < sizeof(images) / sizeof(*images); i++) {
 		_cleanup_free_ char *id = NULL;
 		struct err e = ERR_INIT;
 		char advice[160];
 		int r = engine_image_id(en, images[i].reference, &id, &e);
-		snprintf(advice, sizeof(advice), "docker load -i %s_%s.tar, or build it: make load",
-		    images[i].tar, vm_arch_name(host_arch()));
+		if (strcmp(images[i].reference, images[i].usual) != 0)
+			snprintf(advice, sizeof(advice), "load %.60s, or unset %s", images[i].reference,
+			    images[i].variable);
+		else
+			snprintf(advice, sizeof(advice),
+			    "docker load -i %s_%s.tar, or build it: make load", images[i].tar,
+			    vm_arch_name(host_arch()));
 		if (r == 0)
 			tell(d, OK, images[i].tar, NULL, "%.19s", id);
 		else

@@ -119,7 +119,9 @@ int engine_run(
 	if (r.status != 0) {
 		char why[600];
 		engine_error_sentence(r.err, why, sizeof(why));
-		return err_set(e, EIO, "%s %s failed: %s", en->client, args->items[0], why);
+		const char *advice = engine_error_advice(why);
+		return err_set(e, EIO, "%s %s failed: %s%s%s", en->client, args->items[0], why,
+		    advice ? "; " : "", advice ? advice : "");
 	}
 	if (out)
 		*out = steal_ptr(r.out);

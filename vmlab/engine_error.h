@@ -12,4 +12,7 @@
 /* Several different sentences are joined by "; ". */
 void engine_error_sentence(const char *text, char *buf, size_t size);
 
+/* What to do about such a sentence; NULL where nothing is known. Static. */
+const char *engine_error_advice(const char *sentence);
+
 #endif

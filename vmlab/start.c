@@ -45,13 +45,17 @@ enum start_action start_decide(const struct container *c, const struct start_wis
 	return spec ? START_KEEP : START_KEEP_CHANGED;
 }
 
-static int find_image(
-    struct start *st, const char *reference, const char *tar, char **id, struct err *e)
+static int find_image(struct start *st, const char *reference, const char *usual,
+    const char *variable, const char *tar, char **id, struct err *e)
 {
 	int r = engine_image_id(&st->s->engine, reference, id, e);
 
 	if (r != ENGINE_ABSENT)
 		return r;
+	if (strcmp(reference, usual) != 0)
+		return err_set(e, ENOENT,
+		    "the container image %s, as %s says, is not loaded: load it, or unset %s to use %s",
+		    reference, variable, variable, usual);
 	return err_set(e, ENOENT,
 	    "the container image %s is not loaded: `docker load -i %s_%s.tar`, or build it with "
 	    "`make load`",
@@ -60,9 +64,12 @@ static int find_image(
 
 int start_images(struct start *st, struct err *e)
 {
-	int r = find_image(st, st->s->lab->stack_image, "pxeboot_stack", &st->stack_image_id, e);
+	int r = find_image(st, st->s->lab->stack_image, LAB_STACK_IMAGE, "VMLAB_STACK_IMAGE",
+	    "pxeboot_stack", &st->stack_image_id, e);
 
-	return r < 0 ? r : find_image(st, st->s->lab->vm_image, "vmlab_vm", &st->vm_image_id, e);
+	return r < 0 ? r
+		     : find_image(st, st->s->lab->vm_image, LAB_VM_IMAGE, "VMLAB_VM_IMAGE", "vmlab_vm",
+			   &st->vm_image_id, e);
 }
 
 void start_clear(struct start *st)

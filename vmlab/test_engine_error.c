@@ -90,6 +90,40 @@ static void sentences(void **state)
 	}
 }
 
+#define FULL                                                                                       \
+	"mkdir /var/lib/docker/overlay2/5a-init: no space left on device"
+#define IN_USE "remove l-disk-a: volume is in use - [47e783815a36]"
+
+/* As both clients wrote it, what a user can do is known. */
+static void advice(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} table[] = {
+	    {"docker: Error response from daemon: " FULL RUN28, "`docker system df`"},
+	    {"docker: Error response from daemon: " FULL RUN20, "`docker system df`"},
+	    {"docker: Error response from daemon: write /var/lib/docker/tmp/x: no space left on device.\n",
+		"disk is full"},
+	    {"Error response from daemon: " IN_USE "\n", "docker ps -a --filter volume="},
+	    {NO_DAEMON "\n", "systemctl start docker"},
+	    {"docker: " NO_DAEMON "\nSee 'docker run --help'.\n", "systemctl start docker"},
+	    {"docker: " NO_DAEMON RUN28, "systemctl start docker"},
+	    {DENIED "\n", "sudo"},
+	    {"docker: Got " DENIED ".\nSee 'docker run --help'.\n", "sudo"},
+	    {"docker: Error response from daemon: " MOUNT RUN28, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char buf[1200];
+
+		engine_error_sentence(table[i].text, buf, sizeof(buf));
+		const char *said = engine_error_advice(buf);
+		if (!said != !table[i].says || (said && !strstr(said, table[i].says)))
+			fail_msg("%s\ngives: %s", table[i].text, said ? said : "nothing");
+	}
+}
+
 static void limits(void **state)
 {
 	char text[20000], buf[40];
@@ -110,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sentences),
+	    cmocka_unit_test(advice),
 	    cmocka_unit_test(limits),
 	};
 
