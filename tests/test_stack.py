@@ -301,6 +301,22 @@ def _():
         check(done.returncode != 0 and b"root:" not in data, f"{name}: got {data[:60]!r}")
 
 
+@suite.test("TFTP: a file that was sent is no line of the log, one that could not be is", needs=[UP])
+def _():
+    log = lambda: (lambda done: done.stdout + done.stderr)(docker("logs", lab.stack, check_rc=False))
+    tftp("undionly.kpxe")
+    with client.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(3)
+        s.sendto(b"\0\1undionly.kpxe\0octet\0", (SERVER, 69))
+        server = s.recvfrom(2048)[1]
+        s.sendto(b"\0\5\0\0no more, thanks\0", server)
+        s.close()
+    eventually(lambda: "no more, thanks" in log(), 3, "the error of a transfer is logged")
+    sent = [line for line in log().splitlines() if "sent " in line and "tftp" in line]
+    check(not sent, f"{len(sent)} lines such as {sent[:1]}")
+
+
 # ---- what a machine boots ------------------------------------------------------------------------
 
 @suite.test("/ipxe installs a known machine from its image", needs=[UP])

@@ -6,9 +6,13 @@ too slow for a container that is to end within two. Shorter polls also start the
 
 The daemons' lines hold words of machines on the network, and are read at a terminal: what would
 steer it there becomes '?', by the rule of lib/text.h, whichever daemon forgot to.
+
+dnsmasq tells of each file that it has sent by TFTP, and has no setting that keeps it from that
+(quiet-tftp is about files that are not there): hundreds of machines at once would fill the log.
 """
 
 import codecs
+import re
 import sys
 
 from supervisor import dispatchers, poller, supervisord
@@ -18,6 +22,8 @@ CONTROLS = [*range(0x20), 0x7f, *range(0x80, 0xa0), 0x61c, 0x200e, 0x200f, *rang
             *range(0x2066, 0x2070), 0xfeff, *range(0xfff9, 0xfffc)]
 CLEAN = {c: "?" for c in CONTROLS if chr(c) not in "\n\t"}
 CLEAN[0xfffd] = "?"
+DROPPED = {"dnsmasq": re.compile(r"(?m)^dnsmasq-tftp(\[\d+\])?: sent [^\n]* to [0-9a-f.:]+\n")}
+LINE_MAX = 16384  # of one that has no end yet
 
 
 class QuickPoller(poller.Poller):
@@ -29,9 +35,23 @@ class CleanOutput(dispatchers.POutputDispatcher):
     def __init__(self, *args):
         super().__init__(*args)
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.dropped = DROPPED.get(self.process.config.name)
+        self.begun = ""  # of a line of which the end is to come
 
     def _log(self, data):
-        super()._log(self.decoder.decode(data).translate(CLEAN).encode())
+        text = self.decoder.decode(data)
+        if self.dropped:
+            text = self.whole_lines(text, last=not data)
+        super()._log(text.translate(CLEAN).encode())
+
+    def whole_lines(self, text, last):
+        """What there is up to the last line's end, without what is dropped."""
+        text = self.begun + text
+        end = text.rfind("\n") + 1
+        if last or len(text) - end > LINE_MAX:
+            end = len(text)
+        self.begun = text[end:]
+        return self.dropped.sub("", text[:end])
 
 
 poller.Poller = QuickPoller
