@@ -46,7 +46,10 @@ int cloudinit_login(const struct vm *vm, char **out, struct err *e)
 			return r;
 		if (json_object_get(doc, "user_data"))
 			return 0;
-		const json_t *user = cloudinit_key_holder(json_object_get(doc, "users"));
+		const json_t *users = json_object_get(doc, "users");
+		const json_t *user = vm_key_holder(users);
+		if (!user && json_array_size(users) > 0)
+			return 0;
 		if (user)
 			name = json_string_value(
 			    json_is_object(user) ? json_object_get(user, "name") : user);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "boot_handler/cloudinit.h"
+#include "lib/vm.h"
 
 /* ---- keys -------------------------------------------------------------------------------- */
 
@@ -121,32 +122,13 @@ static void put_right(json_t *user)
 		json_object_set_new(user, "ssh_import_id", json_pack("[O]", import));
 }
 
-/* cloud-init refuses keys for those without a home, and for who is sent on to another's name. */
-static bool can_have_keys(const json_t *user)
-{
-	return json_is_string(user) ||
-	       !(json_is_true(json_object_get(user, "system")) ||
-		   json_is_true(json_object_get(user, "no_create_home")) ||
-		   json_is_true(json_object_get(user, "ssh_redirect_user")));
-}
-
-static size_t key_holder(const json_t *users)
-{
-	size_t i = 0;
-
-	while (i < json_array_size(users) && !can_have_keys(json_array_get(users, i)))
-		i++;
-	return i;
-}
-
-const json_t *cloudinit_key_holder(const json_t *users)
-{
-	return json_array_get(users, key_holder(users));
-}
-
 static void give_keys(json_t *data, json_t *users, json_t *keys)
 {
-	size_t at = key_holder(users);
+	const json_t *holder = vm_key_holder(users);
+	size_t at = 0;
+
+	while (at < json_array_size(users) && json_array_get(users, at) != holder)
+		at++;
 	json_t *user = json_array_get(users, at);
 
 	if (json_is_object(user)) {

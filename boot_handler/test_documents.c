@@ -341,6 +341,11 @@ static void own_documents(void **state)
 	assert_null(login);
 	vm_free(vm);
 
+	vm = parse("{" ID ",\"users\":[{\"name\":\"node\",\"system\":true}]}"); /* nobody */
+	assert_int_equal(cloudinit_login(vm, &login, &e), 0);
+	assert_null(login);
+	vm_free(vm);
+
 	json_t *d = document("{" ID ",\"user_data\":{\"timezone\":\"UTC\"}}", NULL, ROUTE_USER_DATA);
 	assert_int_equal(json_object_size(d), 1);
 	json_decref(d);

@@ -407,6 +407,47 @@ static void note_a_warning(void *ctx, struct vm_where where, const char *text)
 	note(ctx, where, text);
 }
 
+/* cloud-init gives keys to nobody else then, and makes no default user. */
+static void somebody_has_keys(void **state)
+{
+	static const struct {
+		const char *users, *holder;
+	} rows[] = {
+	    {"[{\"name\":\"ann\"}]", "ann"},
+	    {"[\"ann\",\"bob\"]", "ann"},
+	    {"[{\"name\":\"node\",\"system\":true},\"ann\"]", "ann"},
+	    {"[{\"name\":\"node\",\"system\":false}]", "node"},
+	    {"[{\"name\":\"node\",\"system\":true},\"default\"]", "default"},
+	    {"[{\"name\":\"node\",\"system\":true}]", NULL},
+	    {"[{\"name\":\"node\",\"no_create_home\":true},{\"name\":\"a\",\"system\":true}]", NULL},
+	    {"[\"default\",{\"name\":\"ann\",\"ssh_redirect_user\":true}]", "default"},
+	    {"[{\"name\":\"ann\",\"ssh_redirect_user\":true}]", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct told told = {.errors = 0};
+		struct vm_listener listener = {note_a_warning, note_error, &told};
+		struct err e = ERR_INIT;
+		struct vm_where where;
+		struct vm *vm = NULL;
+		char text[400];
+
+		int n = snprintf(text, sizeof(text),
+		    "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\",\n\"users\":%s}", rows[i].users);
+		assert_int_equal(vm_parse_all(text, (size_t)n, NULL, &vm, &where, &listener, &e), 0);
+		json_t *users = json_loads(rows[i].users, 0, NULL);
+		const json_t *holder = vm_key_holder(users);
+		const char *name =
+		    json_string_value(json_is_object(holder) ? json_object_get(holder, "name") : holder);
+		if (rows[i].holder ? !name || strcmp(name, rows[i].holder) != 0 || told.warnings
+				   : !!name || told.warnings != 1 || !strstr(told.text, "2:9 \"users\" has nobody"))
+			fail_msg("%s: %s, %s", rows[i].users, name ? name : "nobody", told.text);
+		json_decref(users);
+		vm_free(vm);
+	}
+}
+
 static void all_that_is_wrong_is_told(void **state)
 {
 	static const char text[] = "{\"name\": \"-Web1\",\n"
@@ -759,6 +800,7 @@ int main(void)
 	    cmocka_unit_test(file_replaces_default),
 	    cmocka_unit_test(sizes_are_parsed),
 	    cmocka_unit_test(bad_is_refused_with_its_place),
+	    cmocka_unit_test(somebody_has_keys),
 	    cmocka_unit_test(all_that_is_wrong_is_told),
 	    cmocka_unit_test(other_names_get_a_label),
 	    cmocka_unit_test(pxeboot_left_out_beside_a_role_is_false),

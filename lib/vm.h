@@ -105,6 +105,10 @@ must_check int vm_defaults_parse_all(const char *text, size_t len, json_t **out,
 
 void vm_free(struct vm *vm);
 
+/* True when the definition says that the machine has this address (IPv4 as ip4_mapped()): "ip", "ipv6",
+ * or a static one of network_config. */
+bool vm_has_address(const struct vm *vm, const struct in6_addr *address);
+
 /* True for text that may be a VM's name: 1 to 63 letters, digits and inner '-', '_' and '.'. Safe as
  * part of a path, of a container's name and of a URL. */
 bool vm_name_valid(const char *name);

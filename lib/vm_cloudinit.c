@@ -149,9 +149,36 @@ static int read_user(struct vm_reader *r, json_t *value)
 	return check_user(r, value);
 }
 
+/* cloud-init refuses keys for those without a home, and for who is sent on to another's name. */
+static bool can_have_keys(const json_t *user)
+{
+	return json_is_string(user) ||
+	       !(is_set(user, "system") || is_set(user, "no_create_home") ||
+		   is_set(user, "ssh_redirect_user"));
+}
+
+const json_t *vm_key_holder(const json_t *users)
+{
+	const json_t *user;
+	size_t i;
+
+	json_array_foreach(users, i, user)
+		if (can_have_keys(user))
+			return user;
+	return NULL;
+}
+
 int vm_read_users(struct vm_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_user);
+	int rc = vm_each(r, value, read_user);
+
+	/* cloud-init makes its default user only where the list has it. */
+	if (rc == 0 && json_array_size(value) > 0 && !vm_key_holder(value))
+		vm_warn(r,
+		    "has nobody who can have SSH keys, because of \"system\", \"no_create_home\" or "
+		    "\"ssh_redirect_user\": `vmlab ssh` cannot log in; add a user without these, or "
+		    "\"default\"");
+	return rc;
 }
 
 /* ---- packages ---------------------------------------------------------------------------------*/

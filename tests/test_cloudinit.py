@@ -12,7 +12,7 @@ import uuid
 
 import cloud_init
 import http_client
-from harness import Suite, check, check_equal, fail, have_image
+from harness import Suite, check, check_equal, eventually, fail, have_image
 from lab import SERVER, STACK_IMAGE, Lab
 
 suite = Suite("cloudinit", __doc__)
@@ -237,6 +237,32 @@ LOG = """2026-01-01 00:00:00,000 - util.py[WARNING]: of an earlier boot
 2026-01-01 00:00:02,000 - util.py[WARNING]: """ + WARNING + """
 2026-01-01 00:00:03,000 - handlers.py[WARNING]: Failed posting event: {}. This was caused by: x
 """
+
+
+WHO = """
+import json, sys
+from cloudinit.distros import ug_util
+class Distro:
+    name = "debian"
+    def get_default_user(self):
+        return {"name": "debian"}
+users, _ = ug_util.normalize_users_groups(json.load(sys.stdin), Distro())
+print(json.dumps([sorted(users), ug_util.extract_default(users)[0]]))
+"""
+
+
+@suite.test("users of whom none can have a key: cloud-init makes no other, and the API names none", needs=[UP, RELEASES])
+def _():
+    lab.define("closed", mac="52:54:00:c5:00:01", users=[{"name": "node", "system": True}])
+    vm = lab.wait_vm("closed", 5)
+    check_equal(vm["user"], None, "user")
+    problem = eventually(lambda: lab.problems("closed.json"), 3, "a problem")[0]
+    check(problem["warning"] and "nobody who can have SSH keys" in problem["text"], str(problem))
+    text = lab.get("/cloud-init/closed/user-data", from_lab=True).text
+    for release in cloud_init.SUITES:
+        check_equal(cloud_init.judge(release, WHO, json.loads(text.split("\n", 1)[1])), [["node"], None],
+            f"{release}: users, and who gets the keys of public-keys")
+    lab.undefine("closed.json")
 
 
 def guest_files(release, errors):

@@ -81,6 +81,12 @@ int ssh_args(const struct lab *lab, const struct ssh_target *t, const struct ssh
 
 	if (!alias || !known || !identity)
 		return err_set(e, ENOMEM, "out of memory");
+	if (!w->has_user && t->nobody)
+		return err_set(e, EACCES,
+		    "nobody can log in to %s with a key: none of the \"users\" in its definition can have "
+		    "any; add one without \"system\", \"no_create_home\" and \"ssh_redirect_user\", or "
+		    "\"default\", then `vmlab reinstall %s`",
+		    t->name, t->name);
 	if (!w->has_user && !t->user)
 		return err_set(e, EAGAIN,
 		    "the guest has not told yet whom its keys let in: `vmlab wait %s` waits for that; or "
@@ -125,6 +131,7 @@ struct login {
 	struct session session;
 	json_t *vm; /* the API's, or NULL while the stack is down */
 	char *user, *ip;
+	bool nobody; /* can log in, by the definition */
 };
 
 static void login_clear(struct login *l)
@@ -135,19 +142,20 @@ static void login_clear(struct login *l)
 	session_clear(&l->session);
 }
 
-/* Whom a definition names first; NULL when only the guest can tell. */
-static char *defined_user(const json_t *doc)
+/* Who gets the keys by the definition; NULL when only the guest can tell, or *nobody. */
+static char *defined_user(const json_t *doc, bool *nobody)
 {
-	const json_t *first = json_array_get(json_object_get(doc, "users"), 0);
+	const json_t *users = json_object_get(doc, "users"), *holder = vm_key_holder(users);
 	const char *user =
-	    json_string_value(json_is_object(first) ? json_object_get(first, "name") : first);
+	    json_string_value(json_is_object(holder) ? json_object_get(holder, "name") : holder);
 
 	if (json_object_get(doc, "user_data") || (user && strcmp(user, "default") == 0))
 		return NULL;
-	return strdup(user ? user : "lab");
+	*nobody = !holder && json_array_size(users) > 0;
+	return *nobody ? NULL : strdup(user ? user : "lab");
 }
 
-/* Without the API: the definition knows a fixed address and perhaps a user. */
+/* What the definition knows: a fixed address, and perhaps a user. */
 static void from_definition(struct login *l, const char *name)
 {
 	struct vm_store *store = NULL;
@@ -158,11 +166,11 @@ static void from_definition(struct login *l, const char *name)
 		return;
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
 	const struct vm *vm = vm_snapshot_by_name(snap, name);
-	if (vm && vm->ip.s_addr && inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)))
+	if (vm && !l->ip && vm->ip.s_addr && inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)))
 		l->ip = strdup(ip);
 	if (vm && vm->doc) {
 		_cleanup_json_ json_t *doc = json_loads(vm->doc, 0, NULL);
-		l->user = defined_user(doc);
+		l->user = defined_user(doc, &l->nobody);
 	}
 	vm_snapshot_unref(snap);
 	vm_store_close(store);
@@ -179,12 +187,10 @@ static int look_up(struct login *l, const char *name, bool unverified, struct er
 	const char *user = json_string_value(json_object_get(l->vm, "user"));
 	const char *ip = json_string_value(json_object_get(l->vm, "ip"));
 	const char *state = json_string_value(json_object_get(l->vm, "state"));
-	if (!l->vm) {
+	l->user = user ? strdup(user) : NULL;
+	l->ip = ip ? strdup(ip) : NULL;
+	if (!l->user)
 		from_definition(l, name);
-	} else {
-		l->user = user ? strdup(user) : NULL;
-		l->ip = ip ? strdup(ip) : NULL;
-	}
 	if (!l->ip)
 		return err_set(e, ENOENT,
 		    "no address is known for %s%s: it gets one when it boots; `vmlab ls` shows it",
@@ -234,7 +240,7 @@ static int run(struct lab *lab, int argc, char **argv)
 		    name, name);
 	if (r == 0) {
 		struct ssh_target t = {
-		    .client = l.session.engine.client, .name = name, .user = l.user, .ip = l.ip};
+		    .client = l.session.engine.client, .name = name, .user = l.user, .nobody = l.nobody, .ip = l.ip};
 		r = ssh_args(lab, &t, &w, argv, argc, &a, &e);
 	}
 	if (r == 0)

@@ -24,6 +24,7 @@ struct ssh_target {
 	const char *client; /* the engine's */
 	const char *name;   /* the VM's */
 	const char *user; /* NULL: not known */
+	bool nobody;      /* can log in with a key */
 	const char *ip;   /* dotted quad */
 };
 

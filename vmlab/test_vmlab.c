@@ -934,6 +934,12 @@ static void test_ssh_args(void **state)
 	t.ip = "10.0.0.2";
 	t.user = "-oProxyCommand=x";
 	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EINVAL);
+	t.user = NULL;
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EAGAIN);
+	t.nobody = true;
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EACCES);
+	assert_non_null(strstr(e.msg, "nobody can log in to web1"));
+	t.nobody = false;
 	t.user = "lab";
 	t.client = "/tmp/it's/docker";
 	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EINVAL);
