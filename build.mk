@@ -76,6 +76,7 @@ LIB_SRC := \
 	lib/json_text.c \
 	lib/log.c \
 	lib/near.c \
+	lib/pace.c \
 	lib/plan.c \
 	lib/smbios_id.c \
 	lib/ssh_key.c \
@@ -88,6 +89,7 @@ LIB_SRC := \
 	lib/vm_folder.c \
 	lib/vm_holders.c \
 	lib/vm_lists.c \
+	lib/vm_network.c \
 	lib/vm_read.c \
 	lib/vm_schema.c \
 	lib/vm_snapshot.c \
@@ -117,10 +119,12 @@ BOOT_HANDLER_SRC := \
 	boot_handler/image_manifest.c \
 	boot_handler/keys.c \
 	boot_handler/lease.c \
+	boot_handler/lease_effect.c \
 	boot_handler/lease_memory.c \
 	boot_handler/listen.c \
 	boot_handler/live.c \
 	boot_handler/machine.c \
+	boot_handler/machine_address.c \
 	boot_handler/machine_table.c \
 	boot_handler/operator.c \
 	boot_handler/options.c \
@@ -131,6 +135,7 @@ BOOT_HANDLER_SRC := \
 	boot_handler/server.c \
 	boot_handler/services.c \
 	boot_handler/state.c \
+	boot_handler/state_address.c \
 	boot_handler/writer.c \
 	boot_handler/yaml_text.c
 OS_INSTALLER_SRC := \
@@ -250,6 +255,7 @@ TESTS := \
 	lib/test_image_advice \
 	lib/test_own_kernel \
 	lib/test_json \
+	lib/test_pace \
 	lib/test_plan \
 	lib/test_smbios_id \
 	lib/test_ssh_key \
@@ -264,6 +270,7 @@ TESTS := \
 	boot_handler/test_boot \
 	boot_handler/test_documents \
 	boot_handler/test_firstboot \
+	boot_handler/test_lease \
 	boot_handler/test_outlook \
 	boot_handler/test_owner \
 	boot_handler/test_report \

@@ -30,19 +30,19 @@ static void cleanup_snapshot(const struct vm_snapshot **snapshot)
 
 /* ---- who asks ---------------------------------------------------------------------------- */
 
+static bool is_defined(void *snapshot, const struct mac *mac)
+{
+	return vm_snapshot_by_mac(snapshot, mac) != NULL;
+}
+
 static bool another_has(struct services *services, const struct vm_snapshot *snapshot,
     const struct vm *vm, const struct source *source)
 {
-	struct machine_addresses known;
+	struct in6_addr address = source_address(source);
 
-	for (size_t i = 0; i < vm_snapshot_count(snapshot); i++) {
-		const struct vm *other = vm_snapshot_at(snapshot, i);
-
-		state_addresses(services->state, &other->mac, &known);
-		if (other != vm && owner_has(other, &known, source))
-			return true;
-	}
-	return false;
+	return vm_snapshot_is_anothers(snapshot, vm, &address) ||
+	       state_is_anothers(
+		   services->state, &vm->mac, &address, is_defined, (void *)snapshot);
 }
 
 /* True when the request about `vm` comes from an address of it. One that was recognised by its UUID

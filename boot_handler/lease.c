@@ -19,6 +19,16 @@
 #define SEND_PAUSE_US 100000
 #define LEASE_TEXT_MAX 200
 
+/* "-": not told. */
+static bool parse_end(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strcmp(text, "-") == 0 ? 0 : strtoll(text, &end, 10);
+	return strcmp(text, "-") == 0 || (*text && !*end && errno == 0 && *out >= 0);
+}
+
 int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 {
 	char copy[LEASE_TEXT_MAX];
@@ -31,12 +41,15 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 	const char *action = strsep(&rest, " ");
 	const char *mac = strsep(&rest, " ");
 	const char *ip = strsep(&rest, " ");
+	const char *ends = strsep(&rest, " ");
 	const char *name = strsep(&rest, " ");
 	memset(out, 0, sizeof(*out));
-	if (!ip || rest)
-		return err_set(e, EINVAL, "the lease event has to be: add|old|del MAC|- IP [NAME]");
+	if (!ends || rest || !parse_end(ends, &out->ends))
+		return err_set(e, EINVAL,
+		    "the lease event has to be: add|old|del MAC|- IP END|- [NAME]");
 	out->gone = strcmp(action, "del") == 0;
-	if (!out->gone && strcmp(action, "add") != 0 && strcmp(action, "old") != 0)
+	out->added = strcmp(action, "add") == 0;
+	if (!out->gone && !out->added && strcmp(action, "old") != 0)
 		return err_set(e, EINVAL, "the lease event has to be add, old or del");
 	out->has_mac = strcmp(mac, "-") != 0;
 	if (out->has_mac && mac_parse(mac, strlen(mac), &out->mac, e) < 0)
@@ -93,8 +106,9 @@ int lease_event_main(int argc, char **argv)
 	const char *mac = argv[1];
 	if (strchr(argv[2], ':'))
 		mac = getenv("DNSMASQ_MAC");
-	int n = snprintf(text, sizeof(text), "%s %s %s%s%s", argv[0], mac && *mac ? mac : "-",
-	    argv[2], argc > 3 ? " " : "", argc > 3 ? argv[3] : "");
+	const char *ends = getenv("DNSMASQ_LEASE_EXPIRES");
+	int n = snprintf(text, sizeof(text), "%s %s %s %s%s%s", argv[0], mac && *mac ? mac : "-",
+	    argv[2], ends && *ends ? ends : "-", argc > 3 ? " " : "", argc > 3 ? argv[3] : "");
 	if (n < 0 || n >= (int)sizeof(text) || lease_parse(text, (size_t)n, &lease, &e) < 0) {
 		log_debug("lease event left alone");
 		return 0;

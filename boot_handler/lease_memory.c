@@ -33,18 +33,21 @@ static struct lease *room(struct lease_memory *m)
 	return &m->items[m->next];
 }
 
-void lease_memory_take(struct lease_memory *m, const struct lease *lease)
+bool lease_memory_take(struct lease_memory *m, const struct lease *lease)
 {
 	if (!lease->has_mac)
-		return;
+		return false;
 	pthread_mutex_lock(&m->lock);
 	struct lease *item = find(m, lease);
+	bool same = item && (lease->six ? ip6_equal(&item->ip6, &lease->ip6)
+					: item->ip.s_addr == lease->ip.s_addr);
+	bool news = lease->gone ? same : !same || lease->added;
 	if (!lease->gone)
 		*(item ? item : room(m)) = *lease;
-	else if (item && (lease->six ? memcmp(&item->ip6, &lease->ip6, sizeof(item->ip6)) == 0
-				     : item->ip.s_addr == lease->ip.s_addr))
+	else if (same)
 		item->has_mac = false;
 	pthread_mutex_unlock(&m->lock);
+	return news;
 }
 
 void lease_memory_replay(

@@ -18,8 +18,9 @@ struct lease_memory {
 
 void lease_memory_init(struct lease_memory *m);
 
-/* Remembers the lease, or forgets the one that has ended. Nothing without a MAC address. */
-void lease_memory_take(struct lease_memory *m, const struct lease *lease);
+/* Remembers the lease, or forgets the one that has ended. Nothing without a MAC address. True when that
+ * was news: false for a lease that is told again. */
+bool lease_memory_take(struct lease_memory *m, const struct lease *lease);
 
 /* Calls `take` for each, and forgets those for which it returns true. */
 void lease_memory_replay(

@@ -91,6 +91,7 @@ struct machine_addresses {
 	struct mac nic; /* the card it asked with, when that is not the definition's; zero: none */
 	struct in_addr leased_ip, seen_ip;
 	struct in6_addr leased_ip6, seen_ip6;
+	int64_t ends, ends6; /* when the leases end, in seconds since the epoch; 0: not known */
 	int64_t booted_ms; /* when it last asked what to boot; 0: not since this program runs */
 };
 

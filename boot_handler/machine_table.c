@@ -171,6 +171,7 @@ void machine_table_init(struct machine_table *t)
 {
 	for (int i = 0; i < MACHINE_STRIPES; i++)
 		pthread_mutex_init(&t->stripe[i], NULL);
+	pthread_mutex_init(&t->at_lock, NULL);
 }
 
 static void machine_free(struct machine *m)
@@ -197,4 +198,5 @@ void machine_table_clear(struct machine_table *t)
 	}
 	for (int i = 0; i < MACHINE_STRIPES; i++)
 		pthread_mutex_destroy(&t->stripe[i]);
+	pthread_mutex_destroy(&t->at_lock);
 }

@@ -11,9 +11,19 @@
 
 #include "boot_handler/boot.h"
 #include "boot_handler/machine.h"
+#include "lib/pace.h"
 
 #define MACHINE_BUCKETS (1u << 17) /* 1 MiB of pointers: chains stay short at 100,000 machines */
 #define MACHINE_STRIPES 64
+#define MACHINE_AT_BUCKETS (1u << 16)
+#define MACHINE_ADDRESSES 4
+
+/* One address by which a machine is known. */
+struct machine_at {
+	struct machine_at *next;
+	struct machine *machine;
+	struct in6_addr address; /* IPv4 as ip4_mapped(); ::, and then in no list: none */
+};
 
 /* `hot` is written under the lock and read without. */
 struct machine {
@@ -41,6 +51,7 @@ struct machine {
 	int64_t changed_at_ms;
 	int64_t moved_at_ms;
 	int64_t leased_at_ms;
+	struct pace lease_pace; /* of lease events */
 	int64_t refused_at_ms;
 	char *error_reason;
 	char *error_hint;
@@ -48,6 +59,7 @@ struct machine {
 	char *cloud_init;
 	char stage[MACHINE_STAGE_SIZE];
 	unsigned stage_events; /* recorded since it began to boot */
+	struct machine_at at[MACHINE_ADDRESSES]; /* under the table's at_lock */
 };
 
 struct machine_table {
@@ -55,6 +67,8 @@ struct machine_table {
 	pthread_mutex_t stripe[MACHINE_STRIPES];
 	_Atomic(struct machine *) dirty; /* a stack: pushed by all, taken whole by the writer */
 	_Atomic(struct machine *) nics;  /* those that ever asked with another card; never shrinks */
+	pthread_mutex_t at_lock;         /* taken with a machine's lock held, never the other way */
+	struct machine_at *at[MACHINE_AT_BUCKETS]; /* see machine_address.h */
 };
 
 /* The table is zeroed memory before. */

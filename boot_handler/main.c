@@ -42,56 +42,29 @@ static void catch_signals(struct vm_store *store)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
-/* dnsmasq tells all leases again at each SIGHUP: most are no news. */
-static bool has_lease(struct state *state, const struct mac *mac, const struct lease *lease)
+/* The machine of a lease; NULL: a stranger's. A declared address is given to its machine only: dnsmasq
+ * names no lease while DNS has that name with another address, and may know no MAC address of an IPv6
+ * client. */
+static const struct vm *lessee(const struct services *services,
+    const struct vm_snapshot *snapshot, const struct lease *lease)
 {
-	struct machine_addresses a;
-
-	return state_addresses(state, mac, &a) &&
-	       (lease->six ? ip6_equal(&a.leased_ip6, &lease->ip6)
-			   : a.leased_ip.s_addr == lease->ip.s_addr);
-}
-
-/* A declared address is given to its machine only. dnsmasq names no lease while DNS has that name with
- * another address, and may know no MAC address of an IPv6 client. */
-static const struct vm *declares(const struct vm_snapshot *snapshot, const struct lease *lease)
-{
-	for (size_t i = 0; lease->six && i < vm_snapshot_count(snapshot); i++) {
-		const struct vm *vm = vm_snapshot_at(snapshot, i);
-		if (vm->has_ip6 && ip6_equal(&vm->ip6, &lease->ip6))
-			return vm;
-	}
-	return NULL;
-}
-
-/* A machine may have several IPv6 leases, of firmware and of the system before: while it has the declared
- * one, the others are not where it is. */
-static bool is_minor(struct state *state, const struct vm *vm, const struct lease *lease)
-{
-	struct machine_addresses a;
-
-	return lease->six && vm->has_ip6 && !ip6_equal(&lease->ip6, &vm->ip6) &&
-	       state_addresses(state, &vm->mac, &a) && ip6_equal(&a.leased_ip6, &vm->ip6);
+	if (lease->has_mac)
+		return services_vm_by_mac(services, snapshot, &lease->mac);
+	/* dnsmasq gives names to declared machines only. */
+	const struct vm *vm =
+	    lease->name[0] ? vm_snapshot_by_label(snapshot, lease->name) : NULL;
+	return vm || !lease->six ? vm : vm_snapshot_declaring(snapshot, &lease->ip6);
 }
 
 static bool take_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
 	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = NULL;
+	const struct vm *vm = lessee(services, snapshot, lease);
 
-	if (lease->has_mac)
-		vm = services_vm_by_mac(services, snapshot, &lease->mac);
-	else if (lease->name[0]) /* dnsmasq gives names to declared machines only */
-		vm = vm_snapshot_by_label(snapshot, lease->name);
-	if (!vm && !lease->has_mac)
-		vm = declares(snapshot, lease);
 	state_source("dhcp");
-	const struct mac *by = vm ? &vm->mac : lease->has_mac ? &lease->mac : NULL;
-	if (!lease->gone && by && !has_lease(services->state, by, lease))
-		state_taken(services->state, by, lease);
-	if (vm && !is_minor(services->state, vm, lease))
-		state_leased(services->state, &vm->mac, vm->name, lease);
+	if (vm)
+		state_leased(services->state, vm, lease);
 	vm_snapshot_unref(snapshot);
 	return vm;
 }
@@ -102,7 +75,8 @@ static void on_lease(void *ctx, const struct lease *lease)
 
 	if (take_lease(services, lease))
 		return;
-	lease_memory_take(&services->undeclared, lease);
+	if (lease_memory_take(&services->undeclared, lease) && !lease->gone)
+		state_taken(services->state, &lease->mac, lease);
 	if (take_lease(services, lease)) { /* its definition has just appeared */
 		struct lease taken = *lease;
 		taken.gone = true;

@@ -1,7 +1,6 @@
 #include "boot_handler/owner.h"
 
 #include <arpa/inet.h>
-#include <jansson.h>
 #include <string.h>
 
 bool source_parse(const char *text, struct source *out)
@@ -17,86 +16,22 @@ bool source_parse(const char *text, struct source *out)
 	return out->six || out->ip.s_addr != 0;
 }
 
-/* `text` may have a prefix length. */
-static bool names(const char *text, const struct source *source)
+struct in6_addr source_address(const struct source *source)
 {
-	char address[INET6_ADDRSTRLEN];
-	size_t len = strcspn(text, "/");
-	struct source said;
-
-	if (len >= sizeof(address))
-		return false;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	return source_parse(address, &said) && said.six == source->six &&
-	       (said.six ? ip6_equal(&said.ip6, &source->ip6) : said.ip.s_addr == source->ip.s_addr);
-}
-
-/* An address of an interface: version 1 has one in "address", version 2 a list in "addresses" (with
- * options: an object of one key), which name servers have, too. */
-static bool configures(const json_t *node, const struct source *source)
-{
-	const char *key;
-	json_t *value;
-	size_t i;
-
-	if (json_is_array(node)) {
-		json_array_foreach(node, i, value)
-			if (configures(value, source))
-				return true;
-		return false;
-	}
-	/* Version 1 has name servers among the interfaces. */
-	const char *type = json_string_value(json_object_get(node, "type"));
-	if (type && strcmp(type, "nameserver") == 0)
-		return false;
-	json_object_foreach((json_t *)node, key, value) {
-		if (strcmp(key, "nameservers") == 0)
-			continue;
-		if (strcmp(key, "address") == 0 && json_is_string(value) &&
-		    names(json_string_value(value), source))
-			return true;
-		if (strcmp(key, "addresses") == 0) {
-			json_t *one;
-			json_array_foreach(value, i, one) {
-				const char *text = json_is_object(one)
-						       ? json_object_iter_key(json_object_iter(one))
-						       : json_string_value(one);
-				if (text && names(text, source))
-					return true;
-			}
-		} else if (configures(value, source)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Read only when nothing else matches. */
-static bool static_address(const struct vm *vm, const struct source *source)
-{
-	if (!vm->doc || !strstr(vm->doc, "\"network_config\""))
-		return false;
-	json_t *doc = json_loads(vm->doc, 0, NULL);
-	bool found = configures(json_object_get(doc, "network_config"), source);
-	json_decref(doc);
-	return found;
+	return source->six ? source->ip6 : ip4_mapped(source->ip);
 }
 
 bool owner_has(
     const struct vm *vm, const struct machine_addresses *known, const struct source *source)
 {
-	if (source->six) {
-		if ((vm->has_ip6 && ip6_equal(&vm->ip6, &source->ip6)) ||
-		    ip6_equal(&known->leased_ip6, &source->ip6) ||
-		    ip6_equal(&known->seen_ip6, &source->ip6))
-			return true;
-	} else if (vm->ip.s_addr == source->ip.s_addr ||
-		   known->leased_ip.s_addr == source->ip.s_addr ||
-		   known->seen_ip.s_addr == source->ip.s_addr) {
+	struct in6_addr address = source_address(source);
+
+	if (source->six ? ip6_equal(&known->leased_ip6, &source->ip6) ||
+			      ip6_equal(&known->seen_ip6, &source->ip6)
+			: known->leased_ip.s_addr == source->ip.s_addr ||
+			      known->seen_ip.s_addr == source->ip.s_addr)
 		return true;
-	}
-	return static_address(vm, source);
+	return vm_has_address(vm, &address);
 }
 
 const char *owner_address(

@@ -21,6 +21,9 @@ struct source {
 /* An address as nginx writes it; ::ffff:1.2.3.4 is 1.2.3.4. False for anything else. */
 bool source_parse(const char *text, struct source *out);
 
+/* IPv4 as ip4_mapped(). */
+struct in6_addr source_address(const struct source *source);
+
 bool owner_has(
     const struct vm *vm, const struct machine_addresses *known, const struct source *source);
 

@@ -1,6 +1,5 @@
 #include "boot_handler/state.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,27 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/db.h"
-#include "boot_handler/machine_table.h"
-#include "boot_handler/writer.h"
+#include "boot_handler/machine_address.h"
+#include "boot_handler/state_inside.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
 #define BOOT_EVENT_EVERY_MS 5000
 #define LOADING_EVENT_EVERY_MS 60000 /* iPXE that cannot load our kernel asks every 10 s */
-#define LEASE_EVENT_EVERY_MS 2000
 #define REFUSED_EVENT_EVERY_MS 5000
-
-struct state {
-	struct machine_table table;
-	struct machine *taken; /* changed ones; writer's thread only */
-	struct writer *writer;
-	struct db *reader;
-	pthread_mutex_t reader_lock;
-	void (*addresses_changed)(void *ctx);
-	void *addresses_ctx;
-};
 
 /* ---- rows -------------------------------------------------------------------------------- */
 
@@ -116,6 +103,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 	    .seen_ip = row->seen_ip,
 	    .seen_ip6 = row->seen_ip6,
 	};
+	machine_readdress(&s->table, m);
 	m->error_phase = row->error_phase;
 	replace_text(&m->error_reason, row->error_reason);
 	replace_text(&m->error_hint, row->error_hint);
@@ -175,8 +163,8 @@ void state_source(const char *who)
 
 /* ---- changes; the machine is locked ------------------------------------------------------ */
 
-static void record(struct state *s, const struct machine *m, enum event_kind kind,
-    const char *text, int64_t now)
+void state_record(struct state *s, const struct machine *m, enum event_kind kind, const char *text,
+    int64_t now)
 {
 	struct event event = {
 	    .at_ms = now,
@@ -203,7 +191,7 @@ static void change_state(
 	m->moved_at_ms = now;
 	machine_mark_dirty(&s->table, m);
 	if (differs) {
-		record(s, m, EVENT_STATE, machine_state_name(memory.state), now);
+		state_record(s, m, EVENT_STATE, machine_state_name(memory.state), now);
 		log_info("state changed vm=%s state=%s attempt=%u", m->name,
 		    machine_state_name(memory.state), memory.attempt);
 	}
@@ -230,12 +218,6 @@ static void forget_progress(struct machine *m)
 }
 
 /* ---- boots ------------------------------------------------------------------------------- */
-
-static void tell_addresses(struct state *s)
-{
-	if (s->addresses_changed)
-		s->addresses_changed(s->addresses_ctx);
-}
 
 struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
 {
@@ -301,8 +283,8 @@ unsigned state_booted(
 		if (starts)
 			forget_progress(m);
 		m->address.booted_ms = now;
-		tell_addresses(s);
-		record(s, m, EVENT_IPXE, boot_decision_name(decision), now);
+		state_tell_addresses(s);
+		state_record(s, m, EVENT_IPXE, boot_decision_name(decision), now);
 	}
 	if (starts) {
 		memory.state = MACHINE_BOOTING;
@@ -338,7 +320,7 @@ void state_asked_with(
 	if (!m)
 		return;
 	machine_set_nic(&s->table, m, number);
-	tell_addresses(s);
+	state_tell_addresses(s);
 	machine_unlock(&s->table, m);
 	log_info("asks with %s card vm=%s mac=%s defined=%s", number ? "another" : "its own", name,
 	    mac_format(nic, text), mac_format(mac, own));
@@ -371,7 +353,7 @@ void state_refused(struct state *s, const struct mac *mac, const char *name, con
 		return;
 	if (now - m->refused_at_ms >= REFUSED_EVENT_EVERY_MS) {
 		m->refused_at_ms = now;
-		record(s, m, EVENT_REFUSED, what, now);
+		state_record(s, m, EVENT_REFUSED, what, now);
 		log_warn("refused to a stranger vm=%s what=%s source=%s", m->name, what, acting);
 	}
 	machine_unlock(&s->table, m);
@@ -424,7 +406,7 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 	}
 	machine_mark_dirty(&s->table, m);
 	if (begins)
-		record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);
+		state_record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);
 }
 
 static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)
@@ -512,7 +494,7 @@ static void take_ready(
 		change_state(s, m, memory, now);
 	} else if (anew) {
 		/* Its firmware did not ask us. */
-		record(s, m, EVENT_STATE, machine_state_name(MACHINE_READY), now);
+		state_record(s, m, EVENT_STATE, machine_state_name(MACHINE_READY), now);
 		m->changed_at_ms = now;
 	}
 	machine_mark_dirty(&s->table, m);
@@ -557,12 +539,12 @@ void state_cloud_init(struct state *s, const struct mac *mac, const char *name,
 			snprintf(m->stage, sizeof(m->stage), "%s", event->text);
 		snprintf(text, sizeof(text), "%.55s%s", event->text, event->failed ? " failed" : "");
 		if (m->stage_events++ < STATE_STAGE_EVENTS_MAX)
-			record(s, m, EVENT_CLOUD_INIT, text, now);
+			state_record(s, m, EVENT_CLOUD_INIT, text, now);
 	}
 	machine_unlock(&s->table, m);
 }
 
-/* ---- orders and leases ------------------------------------------------------------------- */
+/* ---- orders ------------------------------------------------------------------------------ */
 
 void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 {
@@ -578,7 +560,7 @@ void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 	forget_progress(m);
 	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 		replace_text(&m->host_key[i], NULL);
-	record(s, m, EVENT_ACTION, "reinstall", now);
+	state_record(s, m, EVENT_ACTION, "reinstall", now);
 	change_state(s, m, memory, now);
 	machine_unlock(&s->table, m);
 	writer_kick(s->writer);
@@ -595,140 +577,10 @@ void state_local(struct state *s, const struct mac *mac, const char *name)
 	memory.reinstall = false;
 	memory.ordered = false;
 	memory.local = true;
-	record(s, m, EVENT_ACTION, "local", now);
+	state_record(s, m, EVENT_ACTION, "local", now);
 	change_state(s, m, memory, now);
 	machine_unlock(&s->table, m);
 	writer_kick(s->writer);
-}
-
-static void lease_event(
-    struct state *s, struct machine *m, enum event_kind kind, const char *text, int64_t now)
-{
-	record(s, m, kind, text, now);
-	machine_mark_dirty(&s->table, m);
-}
-
-static void took_ip4(struct state *s, struct machine *m, struct in_addr ip, int64_t now)
-{
-	char text[INET_ADDRSTRLEN];
-
-	if (m->address.leased_ip.s_addr != ip.s_addr ||
-	    now - m->leased_at_ms >= LEASE_EVENT_EVERY_MS) {
-		lease_event(s, m, EVENT_DHCP, inet_ntop(AF_INET, &ip, text, sizeof(text)), now);
-		m->leased_at_ms = now;
-	}
-	if (m->address.seen_ip.s_addr == ip.s_addr)
-		m->address.seen_ip.s_addr = 0;
-	m->address.leased_ip = ip;
-}
-
-static void took_ip6(struct state *s, struct machine *m, const struct in6_addr *ip, int64_t now)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	if (!ip6_equal(&m->address.leased_ip6, ip))
-		lease_event(s, m, EVENT_DHCP, inet_ntop(AF_INET6, ip, text, sizeof(text)), now);
-	if (ip6_equal(&m->address.seen_ip6, ip))
-		m->address.seen_ip6 = in6addr_any;
-	m->address.leased_ip6 = *ip;
-}
-
-void state_taken(struct state *s, const struct mac *by, const struct lease *l)
-{
-	for (size_t i = 0; i < MACHINE_BUCKETS; i++) {
-		struct machine *m = atomic_load_explicit(&s->table.bucket[i], memory_order_acquire);
-
-		for (; m; m = m->next) {
-			if (m->mac == mac_number(by))
-				continue;
-			machine_lock(&s->table, m);
-			struct machine_addresses *a = &m->address, before = *a;
-			if (!l->six && a->leased_ip.s_addr == l->ip.s_addr)
-				a->leased_ip.s_addr = 0;
-			if (!l->six && a->seen_ip.s_addr == l->ip.s_addr)
-				a->seen_ip.s_addr = 0;
-			if (l->six && ip6_equal(&a->leased_ip6, &l->ip6))
-				a->leased_ip6 = in6addr_any;
-			if (l->six && ip6_equal(&a->seen_ip6, &l->ip6))
-				a->seen_ip6 = in6addr_any;
-			if (memcmp(&before, a, sizeof(before)) != 0) {
-				machine_mark_dirty(&s->table, m);
-				tell_addresses(s);
-			}
-			machine_unlock(&s->table, m);
-		}
-	}
-}
-
-void state_leased(struct state *s, const struct mac *mac, const char *name, const struct lease *l)
-{
-	struct machine *m = machine_table_lock(&s->table, mac, name);
-	int64_t now = now_ms();
-
-	if (!m)
-		return;
-	struct machine_addresses *a = &m->address;
-	if (!l->gone) {
-		if (l->six)
-			took_ip6(s, m, &l->ip6, now);
-		else
-			took_ip4(s, m, l->ip, now);
-		if (machine_memory(m).state == MACHINE_BOOTING)
-			m->moved_at_ms = now; /* firmware, iPXE or the initrd's system has come up */
-		machine_touch(&s->table, m, now);
-	} else if (l->six && ip6_equal(&a->leased_ip6, &l->ip6)) {
-		a->leased_ip6 = in6addr_any;
-		lease_event(s, m, EVENT_LEASE, "released", now);
-	} else if (!l->six && a->leased_ip.s_addr == l->ip.s_addr) {
-		a->leased_ip.s_addr = 0;
-		lease_event(s, m, EVENT_LEASE, "released", now);
-	}
-	tell_addresses(s);
-	machine_unlock(&s->table, m);
-}
-
-/* What it has by DHCP is the lease's to tell: only another address is remembered. */
-void state_seen_from(
-    struct state *s, const struct mac *mac, const char *name, const char *source)
-{
-	struct in_addr ip = {0};
-	struct in6_addr ip6 = in6addr_any;
-
-	if (inet_pton(AF_INET, source, &ip) != 1 && inet_pton(AF_INET6, source, &ip6) != 1)
-		return;
-	struct machine *m = machine_table_lock(&s->table, mac, name);
-	if (!m)
-		return;
-	struct machine_addresses *a = &m->address, before = *a;
-	if (ip.s_addr)
-		a->seen_ip.s_addr = ip.s_addr == a->leased_ip.s_addr ? 0 : ip.s_addr;
-	else
-		a->seen_ip6 = ip6_equal(&ip6, &a->leased_ip6) ? in6addr_any : ip6;
-	if (memcmp(&before, a, sizeof(before)) != 0) {
-		machine_mark_dirty(&s->table, m);
-		tell_addresses(s);
-	}
-	machine_unlock(&s->table, m);
-}
-
-void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx)
-{
-	s->addresses_changed = changed;
-	s->addresses_ctx = ctx;
-}
-
-bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out)
-{
-	struct machine *m = machine_table_find(&s->table, mac_number(mac));
-
-	memset(out, 0, sizeof(*out));
-	if (!m)
-		return false;
-	machine_lock(&s->table, m);
-	*out = m->address;
-	out->nic = mac_from_number(atomic_load(&m->nic));
-	machine_unlock(&s->table, m);
-	return true;
 }
 
 /* ---- life and the file ------------------------------------------------------------------- */

@@ -82,15 +82,15 @@ void state_cloud_init(struct state *s, const struct mac *mac, const char *name,
 void state_reinstall(struct state *s, const struct mac *mac, const char *name);
 void state_local(struct state *s, const struct mac *mac, const char *name);
 
-/* dnsmasq gave or took an address. */
-void state_leased(
-    struct state *s, const struct mac *mac, const char *name, const struct lease *lease);
+/* dnsmasq gave or took an address of this machine, or tells it again: see lease_effect.h. Not a word
+ * more than that is an event, and of one machine only so many (lib/pace.h). */
+void state_leased(struct state *s, const struct vm *vm, const struct lease *lease);
 /* A call that was this machine's own came from `source` (an address as text; anything else is left
  * alone). Not to be told of what firmware asks for: a system may have another address. */
 void state_seen_from(
     struct state *s, const struct mac *mac, const char *name, const char *source);
 /* dnsmasq gave the lease's address to the machine with the MAC address `by`: whoever was known by it
- * before, is not any more. Looks at all machines, in well under a millisecond. */
+ * before, is not any more. */
 void state_taken(struct state *s, const struct mac *by, const struct lease *lease);
 /* `changed` is called, in any thread, when state_addresses() of some machine may tell something else.
  * NULL: nobody is. To be set before the first request and after the last one. */
@@ -98,6 +98,10 @@ void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx);
 /* The addresses that it is known by, leased and seen, each zero when there is none. The one that it
  * has is the seen one, else the leased one. False for a machine never seen. */
 bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out);
+/* True when another machine for which counts() holds is known by that address (IPv4 as ip4_mapped()).
+ * counts() must not block. */
+bool state_is_anothers(struct state *s, const struct mac *mac, const struct in6_addr *address,
+    bool (*counts)(void *ctx, const struct mac *mac), void *ctx);
 
 /* Copies all that is known; false, and a blank "declared" row, for a machine never seen. */
 bool state_row(struct state *s, const struct mac *mac, struct machine_row *row);

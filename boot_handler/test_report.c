@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +9,6 @@
 #include <cmocka.h>
 
 #include "boot_handler/keys.h"
-#include "boot_handler/lease_memory.h"
 #include "boot_handler/report.h"
 
 #define BLOB "AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
@@ -133,86 +131,6 @@ static void keys(void **state)
 	assert_false(key_valid(""));
 }
 
-static void leases(void **state)
-{
-	static const char *const wrong[] = {"", "add", "add 52:54:00:00:00:11", "tftp 1 2",
-	    "add 52:54:00:00:00:11 fd00::1::", "add 52:54:00:00:00:11 1.2.3.4 x y",
-	    "add 06-52:54:00:00:00:11 1.2.3.4", "add 00:01:00:01:2a fd00::1"};
-	static const char six[] = "old - fd00::1 web1.pvmlab.local";
-	struct err e = ERR_INIT;
-	struct lease lease;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_int_equal(lease_parse(wrong[i], strlen(wrong[i]), &lease, &e), -EINVAL);
-	assert_int_equal(lease_parse("add 52:54:00:00:00:11 1.2.3.4", 29, &lease, &e), 0);
-	assert_int_equal(lease.ip.s_addr, htonl(0x01020304));
-	assert_false(lease.gone || lease.six || lease.name[0]);
-	assert_true(lease.has_mac);
-	assert_int_equal(lease_parse(six, strlen(six), &lease, &e), 0);
-	assert_true(lease.six && !lease.has_mac && ip6_is_set(&lease.ip6));
-	assert_string_equal(lease.name, "web1");
-	assert_int_equal(lease_parse("del 52:54:00:00:00:11 1.2.3.4", 29, &lease, &e), 0);
-	assert_true(lease.gone);
-}
-
-static bool take_all(void *ctx, const struct lease *lease)
-{
-	unsigned *count = ctx;
-
-	assert_true(lease->has_mac);
-	++*count;
-	return true;
-}
-
-static bool take_none(void *ctx, const struct lease *lease)
-{
-	unsigned *count = ctx;
-
-	(void)lease;
-	++*count;
-	return false;
-}
-
-static void undeclared_leases(void **state)
-{
-	static struct lease_memory memory;
-	struct lease lease = {.has_mac = true, .mac = {{0x52, 0x54, 0, 0, 0, 1}}, .ip = {1}};
-	struct lease six = {.has_mac = true, .mac = lease.mac, .six = true};
-	struct lease nameless = {.six = true};
-	unsigned count = 0;
-
-	(void)state;
-	lease_memory_init(&memory);
-	lease_memory_take(&memory, &lease);
-	lease_memory_take(&memory, &lease);
-	lease_memory_take(&memory, &six);
-	lease_memory_take(&memory, &nameless);
-	lease_memory_replay(&memory, take_none, &count);
-	assert_int_equal(count, 2);
-	lease.gone = true;
-	lease.ip.s_addr = 2; /* the end of another one */
-	lease_memory_take(&memory, &lease);
-	count = 0;
-	lease_memory_replay(&memory, take_none, &count);
-	assert_int_equal(count, 2);
-	lease.ip.s_addr = 1;
-	lease_memory_take(&memory, &lease);
-	count = 0;
-	lease_memory_replay(&memory, take_all, &count);
-	lease_memory_replay(&memory, take_all, &count);
-	assert_int_equal(count, 1);
-	lease.gone = false;
-	for (unsigned i = 0; i < 3 * LEASE_MEMORY_SIZE; i++) {
-		lease.mac.octet[4] = (uint8_t)(i >> 8);
-		lease.mac.octet[5] = (uint8_t)i;
-		lease_memory_take(&memory, &lease);
-	}
-	count = 0;
-	lease_memory_replay(&memory, take_all, &count);
-	assert_int_equal(count, LEASE_MEMORY_SIZE);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,8 +138,6 @@ int main(void)
 	    cmocka_unit_test(bad),
 	    cmocka_unit_test(long_texts),
 	    cmocka_unit_test(keys),
-	    cmocka_unit_test(leases),
-	    cmocka_unit_test(undeclared_leases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,8 @@
 
 static const struct mac mac = {{0x52, 0x54, 0, 0, 0, 0x11}};
 
+static const struct vm web1 = {.name = (char *)"web1", .mac = {{0x52, 0x54, 0, 0, 0, 0x11}}};
+
 struct fixture {
 	char dir[64];
 	char file[128];
@@ -341,17 +343,17 @@ static void addresses(void **state)
 
 	assert_int_equal(inet_pton(AF_INET6, "fd00::63", &six.ip6), 1);
 	assert_false(state_addresses(f->s, &mac, &a));
-	state_leased(f->s, &mac, "web1", &lease);
-	state_leased(f->s, &mac, "web1", &six);
-	state_leased(f->s, &mac, "web1", &other); /* an older lease's end is not this one's */
+	state_leased(f->s, &web1, &lease);
+	state_leased(f->s, &web1, &six);
+	state_leased(f->s, &web1, &other); /* an older lease's end is not this one's */
 	assert_int_equal(row_of(f->s).leased_ip.s_addr, ip.s_addr);
 	reopen(f);
 	assert_true(state_addresses(f->s, &mac, &a));
 	assert_int_equal(a.leased_ip.s_addr, ip.s_addr);
 	assert_true(ip6_equal(&a.leased_ip6, &six.ip6));
 	lease.gone = six.gone = true;
-	state_leased(f->s, &mac, "web1", &lease);
-	state_leased(f->s, &mac, "web1", &six);
+	state_leased(f->s, &web1, &lease);
+	state_leased(f->s, &web1, &six);
 	assert_true(state_addresses(f->s, &mac, &a));
 	assert_int_equal(a.leased_ip.s_addr, 0);
 	assert_false(ip6_is_set(&a.leased_ip6));
@@ -367,8 +369,8 @@ static void taken_addresses(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(inet_pton(AF_INET6, "fd00::63", &six.ip6), 1);
-	state_leased(f->s, &mac, "web1", &lease);
-	state_leased(f->s, &mac, "web1", &six);
+	state_leased(f->s, &web1, &lease);
+	state_leased(f->s, &web1, &six);
 	state_seen_from(f->s, &mac, "web1", "192.168.100.50");
 	state_taken(f->s, &mac, &lease); /* by itself */
 	assert_true(state_addresses(f->s, &mac, &a));
@@ -392,7 +394,7 @@ static void seen_addresses(void **state)
 	struct machine_addresses a;
 	struct fixture *f = *state;
 
-	state_leased(f->s, &mac, "web1", &lease);
+	state_leased(f->s, &web1, &lease);
 	state_seen_from(f->s, &mac, "web1", "192.168.100.99"); /* its lease */
 	assert_true(state_addresses(f->s, &mac, &a));
 	assert_int_equal(a.seen_ip.s_addr, 0);
@@ -406,11 +408,11 @@ static void seen_addresses(void **state)
 	assert_true(ip6_is_set(&a.seen_ip6));
 	/* The lease ends, the static address stays; once leased, the lease has the word. */
 	lease.gone = true;
-	state_leased(f->s, &mac, "web1", &lease);
+	state_leased(f->s, &web1, &lease);
 	assert_true(state_addresses(f->s, &mac, &a));
 	assert_int_equal(a.seen_ip.s_addr, htonl(0xc0a86432));
 	lease = (struct lease){.ip = a.seen_ip};
-	state_leased(f->s, &mac, "web1", &lease);
+	state_leased(f->s, &web1, &lease);
 	assert_true(state_addresses(f->s, &mac, &a));
 	assert_int_equal(a.seen_ip.s_addr, 0);
 	assert_int_equal(a.leased_ip.s_addr, lease.ip.s_addr);

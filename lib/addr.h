@@ -59,6 +59,15 @@ must_check int cidr6_parse(
     const char *text, bool prefix_required, struct cidr6 *out, struct err *e);
 bool cidr6_contains(const struct cidr6 *net, const struct in6_addr *ip);
 
+/* ::ffff:a.b.c.d (RFC 4291, 2.5.5.2): where an address may be of either kind. */
+static inline struct in6_addr ip4_mapped(struct in_addr ip)
+{
+	struct in6_addr mapped = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	__builtin_memcpy(&mapped.s6_addr[12], &ip, sizeof(ip));
+	return mapped;
+}
+
 static inline bool ip6_is_set(const struct in6_addr *ip)
 {
 	return !IN6_IS_ADDR_UNSPECIFIED(ip);

@@ -289,6 +289,74 @@ static void folder_is_indexed(void **state)
 	assert_null(vm_snapshot_by_serial(lab->snap, ""));
 }
 
+static struct in6_addr address(const char *text)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, text, &four) == 1)
+		return ip4_mapped(four);
+	assert_int_equal(inet_pton(AF_INET6, text, &six), 1);
+	return six;
+}
+
+static const char *declaring(const struct lab *lab, const char *text)
+{
+	struct in6_addr wanted = address(text);
+	const struct vm *vm = vm_snapshot_declaring(lab->snap, &wanted);
+
+	return vm ? vm->name : "";
+}
+
+static bool is_anothers(const struct lab *lab, const char *vm, const char *text)
+{
+	struct in6_addr wanted = address(text);
+
+	return vm_snapshot_is_anothers(lab->snap, vm_snapshot_by_name(lab->snap, vm), &wanted);
+}
+
+static void addresses_and_labels_are_indexed(void **state)
+{
+	static const char shared[] =
+	    ",\"network_config\":{\"version\":2,\"bridges\":{\"br0\":{\"addresses\":"
+	    "[\"172.17.0.1/16\",\"172.17.0.1\"],\"nameservers\":{\"addresses\":[\"9.9.9.9\"]}}}}";
+	struct lab *lab = *state;
+	char file[20], name[20];
+
+	put_vm(lab, "a.json", "Web_1", 1, ",\"ip\":\"192.168.100.10\",\"ipv6\":\"fd00::a\"");
+	put_vm(lab, "b.json", "web2", 2, ",\"network_config\":{\"version\":1,\"config\":[{\"type\":"
+	    "\"physical\",\"name\":\"e0\",\"subnets\":[{\"type\":\"static\",\"address\":\"192.168.100.20/24\"},"
+	    "{\"type\":\"static6\",\"address\":\"fd00::20/64\"}]},{\"type\":\"nameserver\",\"address\":\"192.168.100.53\"}]}");
+	for (int i = 3; i < 60; i++) { /* each has the same one inside: nothing grows with that */
+		snprintf(file, sizeof(file), "n%d.json", i);
+		snprintf(name, sizeof(name), "n%d", i);
+		put_vm(lab, file, name, i, shared);
+	}
+	open_store(lab);
+	assert_string_equal(declaring(lab, "192.168.100.10"), "Web_1");
+	assert_string_equal(declaring(lab, "fd00::a"), "Web_1");
+	assert_string_equal(declaring(lab, "192.168.100.20"), ""); /* set, not declared */
+	assert_string_equal(declaring(lab, "::"), "");
+	assert_string_equal(declaring(lab, "0.0.0.0"), "");
+	assert_false(is_anothers(lab, "Web_1", "192.168.100.10"));
+	assert_true(is_anothers(lab, "web2", "192.168.100.10"));
+	assert_true(is_anothers(lab, "web2", "fd00::a"));
+	assert_true(is_anothers(lab, "Web_1", "192.168.100.20"));
+	assert_true(is_anothers(lab, "Web_1", "fd00::20"));
+	assert_false(is_anothers(lab, "web2", "192.168.100.20"));
+	assert_false(is_anothers(lab, "Web_1", "192.168.100.53"));
+	assert_false(is_anothers(lab, "Web_1", "9.9.9.9"));
+	for (int i = 3; i < 60; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_true(is_anothers(lab, name, "172.17.0.1"));
+	}
+	const struct vm *vm = vm_snapshot_by_label(lab->snap, "web-1");
+	assert_non_null(vm);
+	assert_string_equal(vm->name, "Web_1");
+	assert_ptr_equal(vm_snapshot_by_label(lab->snap, "web2"), vm_snapshot_by_name(lab->snap, "web2"));
+	assert_null(vm_snapshot_by_label(lab->snap, "web_1"));
+}
+
 static void empty_folder_is_fine(void **state)
 {
 	struct lab *lab = *state;
@@ -1126,6 +1194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(folder_is_indexed),
+	    TEST(addresses_and_labels_are_indexed),
 	    TEST(empty_folder_is_fine),
 	    TEST(missing_folder_is_an_error),
 	    TEST(changes_are_seen),

@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "vm_field.h"
+#include "vm_network.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define DEFAULT_CPUS 2
@@ -294,10 +295,11 @@ static char **string_at(struct vm *vm, size_t i)
 	return (char **)((char *)vm + string_offsets[i]);
 }
 
-/* A copy whose strings lie behind the struct: a hundred thousand of them have to fit. */
+/* A copy whose strings and addresses lie behind the struct: a hundred thousand of them have to fit. */
 static struct vm *vm_pack(struct vm *draft)
 {
-	size_t size = sizeof(*draft);
+	size_t statics = draft->static_count * sizeof(*draft->statics);
+	size_t size = sizeof(*draft) + statics;
 
 	for (size_t i = 0; i < STRING_COUNT; i++)
 		if (*string_at(draft, i))
@@ -307,6 +309,9 @@ static struct vm *vm_pack(struct vm *draft)
 		return NULL;
 	*vm = *draft;
 	char *p = (char *)(vm + 1);
+	if (draft->static_count > 0)
+		vm->statics = memcpy(p, draft->statics, statics);
+	p += statics;
 	for (size_t i = 0; i < STRING_COUNT; i++) {
 		char **s = string_at(vm, i);
 		if (*s) {
@@ -321,6 +326,19 @@ static struct vm *vm_pack(struct vm *draft)
 void vm_free(struct vm *vm)
 {
 	free(vm);
+}
+
+bool vm_has_address(const struct vm *vm, const struct in6_addr *address)
+{
+	struct in6_addr ip = ip4_mapped(vm->ip);
+
+	if ((vm->ip.s_addr && ip6_equal(&ip, address)) ||
+	    (vm->has_ip6 && ip6_equal(&vm->ip6, address)))
+		return true;
+	for (unsigned i = 0; i < vm->static_count; i++)
+		if (ip6_equal(&vm->statics[i], address))
+			return true;
+	return false;
 }
 
 /* ---- reading a definition ---------------------------------------------------------------------*/
@@ -521,8 +539,12 @@ static int pack_definition(struct vm_reader *r, json_t *root, struct vm **out)
 	if (!vm->hostname)
 		vm->hostname = vm->label;
 	_cleanup_free_ char *doc = json_dumps(root, JSON_COMPACT);
+	_cleanup_free_ struct in6_addr *statics = NULL;
+	int found = vm_network_addresses(
+	    json_object_get(root, "network_config"), &statics, &vm->static_count);
+	vm->statics = statics;
 	vm->doc = doc;
-	*out = doc ? vm_pack(vm) : NULL;
+	*out = doc && found == 0 ? vm_pack(vm) : NULL;
 	return *out ? 0 : err_set(r->e, EINVAL, "out of memory");
 }
 

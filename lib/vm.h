@@ -48,6 +48,8 @@ struct vm {
 	char *kernel_args;
 	char *doc;      /* the merged definition as compact JSON (defaults applied): cloud-init's
 	                   fields, storage, disks[].match are read from here when asked for */
+	const struct in6_addr *statics; /* what network_config sets; IPv4 as ip4_mapped() */
+	unsigned static_count;
 	struct mac mac;
 	struct in_addr ip;   /* network byte order; 0 when none */
 	uint8_t ip_prefix;   /* 0 when not given */
@@ -95,6 +97,10 @@ struct vm_listener {
  * `e` have. */
 must_check int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
     struct vm_where *where, const struct vm_listener *listener, struct err *e);
+
+/* Which of a definition's "users" gets the lab's SSH keys: the first that cloud-init lets have any; NULL:
+ * nobody, or there is no list. Borrowed. */
+const json_t *vm_key_holder(const json_t *users);
 
 /* Parses vms/_defaults.json: same fields except name, mac, ip, ipv6, uuid, serial, which belong to
  * one machine. *out is a new reference. */

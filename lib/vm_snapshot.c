@@ -14,6 +14,8 @@ struct vm_snapshot {
 	struct vm_problem_node **problems;
 	size_t problem_count;
 	struct hash_table by_mac, by_uuid, by_serial; /* of struct vm */
+	struct hash_table by_label;   /* those whose name is another */
+	struct hash_table by_address; /* declared and static ones */
 	unsigned char *noreboot; /* one byte a node; NULL: none */
 };
 
@@ -93,6 +95,65 @@ static uint64_t mac_hash(const struct mac *mac)
 	return hash_bytes(mac->octet, sizeof(mac->octet), 0);
 }
 
+static uint64_t address_hash(const struct in6_addr *address)
+{
+	return hash_bytes(address, sizeof(*address), 0);
+}
+
+struct address_key {
+	const struct in6_addr *address;
+	const struct vm *not; /* this one is not looked for */
+	bool declared;        /* only as "ip" or "ipv6" */
+};
+
+static bool has_address(const void *item, const void *wanted)
+{
+	const struct address_key *key = wanted;
+	const struct vm *vm = item;
+	struct in6_addr ip = ip4_mapped(vm->ip);
+
+	if (vm == key->not)
+		return false;
+	if (!key->declared)
+		return vm_has_address(vm, key->address);
+	return (vm->ip.s_addr && ip6_equal(&ip, key->address)) ||
+	       (vm->has_ip6 && ip6_equal(&vm->ip6, key->address));
+}
+
+static struct vm *find_address(const struct vm_snapshot *s, const struct address_key *key)
+{
+	return hash_table_find(&s->by_address, address_hash(key->address), has_address, key);
+}
+
+static bool index_address(struct vm_snapshot *s, const struct in6_addr *address, struct vm *vm)
+{
+	return hash_table_add(&s->by_address, address_hash(address), vm) == 0;
+}
+
+/* Thousands of definitions may set the same static address, on a bridge within each machine: two of
+ * them tell that it is another one's, too. */
+static bool index_static(struct vm_snapshot *s, const struct in6_addr *address, struct vm *vm)
+{
+	const struct vm *one = find_address(s, &(struct address_key){.address = address});
+
+	if (one == vm || (one && find_address(s, &(struct address_key){address, one, false})))
+		return true;
+	return index_address(s, address, vm);
+}
+
+static bool index_addresses(struct vm_snapshot *s, struct vm *vm)
+{
+	struct in6_addr ip = ip4_mapped(vm->ip);
+
+	if ((vm->ip.s_addr && !index_address(s, &ip, vm)) ||
+	    (vm->has_ip6 && !index_address(s, &vm->ip6, vm)))
+		return false;
+	for (unsigned i = 0; i < vm->static_count; i++)
+		if (!index_static(s, &vm->statics[i], vm))
+			return false;
+	return true;
+}
+
 static bool make_indexes(struct vm_snapshot *s)
 {
 	/* At most half full: a look-up seldom passes another one's slot. */
@@ -102,7 +163,10 @@ static bool make_indexes(struct vm_snapshot *s)
 		struct vm *vm = s->nodes[i]->vm;
 		if (hash_table_add(&s->by_mac, mac_hash(&vm->mac), vm) < 0 ||
 		    (vm->uuid && hash_table_add(&s->by_uuid, text_hash(vm->uuid), vm) < 0) ||
-		    (vm->serial && hash_table_add(&s->by_serial, text_hash(vm->serial), vm) < 0))
+		    (vm->serial && hash_table_add(&s->by_serial, text_hash(vm->serial), vm) < 0) ||
+		    (strcmp(vm->label, vm->name) != 0 &&
+			hash_table_add(&s->by_label, text_hash(vm->label), vm) < 0) ||
+		    !index_addresses(s, vm))
 			return false;
 	}
 	return true;
@@ -186,6 +250,8 @@ void vm_snapshot_unref(const struct vm_snapshot *snap)
 	hash_table_clear(&s->by_mac);
 	hash_table_clear(&s->by_uuid);
 	hash_table_clear(&s->by_serial);
+	hash_table_clear(&s->by_label);
+	hash_table_clear(&s->by_address);
 	free(s->noreboot);
 	free(s);
 }
@@ -205,6 +271,11 @@ static bool has_uuid(const void *vm, const void *uuid)
 static bool has_serial(const void *vm, const void *serial)
 {
 	return strcmp(((const struct vm *)vm)->serial, serial) == 0;
+}
+
+static bool has_label(const void *vm, const void *label)
+{
+	return strcmp(((const struct vm *)vm)->label, label) == 0;
 }
 
 const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *s, const struct mac *mac)
@@ -235,10 +306,19 @@ const struct vm *vm_snapshot_by_label(const struct vm_snapshot *s, const char *l
 {
 	const struct vm *vm = vm_snapshot_by_name(s, label);
 
-	for (size_t i = 0; !vm && i < s->node_count; i++)
-		if (strcmp(s->nodes[i]->vm->label, label) == 0)
-			vm = s->nodes[i]->vm;
-	return vm;
+	return vm ? vm : hash_table_find(&s->by_label, text_hash(label), has_label, label);
+}
+
+const struct vm *vm_snapshot_declaring(
+    const struct vm_snapshot *s, const struct in6_addr *address)
+{
+	return find_address(s, &(struct address_key){.address = address, .declared = true});
+}
+
+bool vm_snapshot_is_anothers(
+    const struct vm_snapshot *s, const struct vm *vm, const struct in6_addr *address)
+{
+	return find_address(s, &(struct address_key){.address = address, .not = vm});
 }
 
 const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uuid)

@@ -72,10 +72,16 @@ void vm_snapshot_unref(const struct vm_snapshot *snap);
 void vm_snapshot_expect(const struct vm_snapshot *s, const struct mac *mac);
 const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *snap, const struct mac *mac);
 const struct vm *vm_snapshot_by_name(const struct vm_snapshot *snap, const char *name);
-/* By the name that it has in DNS and DHCP. Looks at all VMs where that is not a VM's name. */
+/* By the name that it has in DNS and DHCP. */
 const struct vm *vm_snapshot_by_label(const struct vm_snapshot *snap, const char *label);
 const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *snap, const char *uuid);
 const struct vm *vm_snapshot_by_serial(const struct vm_snapshot *snap, const char *serial);
+/* Whose "ip" or "ipv6" that is, IPv4 as ip4_mapped(). */
+const struct vm *vm_snapshot_declaring(
+    const struct vm_snapshot *snap, const struct in6_addr *address);
+/* True when vm_has_address() holds for any VM but `vm`. */
+bool vm_snapshot_is_anothers(
+    const struct vm_snapshot *snap, const struct vm *vm, const struct in6_addr *address);
 
 /* All VMs, ordered by name; borrowed. */
 size_t vm_snapshot_count(const struct vm_snapshot *snap);
