@@ -6,6 +6,7 @@ holds a declared address, and whatever a client calls itself, the declared machi
 Needs the image pxeboot_stack, ip(8) and busybox. Run as root.
 """
 import os
+import signal
 import sys
 import time
 
@@ -402,7 +403,8 @@ def _():
     m = Machine("52:54:00:ad:04:01")
     lab.define("moves", mac=m.mac, ip="192.168.100.110", ipv6=f"{PREFIX6}110")
     wait_hosts(m.mac)
-    check_equal((m.get(4), m.get(6)), ("192.168.100.110", f"{PREFIX6}110"), "its addresses")
+    gets(m, 4, "192.168.100.110")
+    gets(m, 6, f"{PREFIX6}110")
     check(not lab.problems("moves.json"), str(lab.problems("moves.json")))
     lab.define("moves", mac=m.mac, ip="192.168.100.111", ipv6=f"{PREFIX6}111")
     lab.wait_vm("moves", 3, lambda vm: vm["declared_ip"] == "192.168.100.111", "declares the new address")
@@ -477,6 +479,61 @@ def says(machine, address, path, body):
     check_equal(answer.status, 204, f"{path} from {address}: {answer.text[:200]}; status")
 
 
+def stack_log():
+    done = docker("logs", lab.stack, check_rc=False)
+    return done.stdout + done.stderr
+
+
+def lease_events(name):
+    events = lab.api(f"/api/v1/events?vm={name}&limit=1000")["events"]
+    return [(e["id"], e["kind"], e["text"]) for e in events if e["kind"] in ("dhcp", "lease")]
+
+
+@suite.test("dnsmasq tells its leases again, and again: none of that is an event", needs=[UP])
+def _():
+    m = Machine("52:54:00:ad:08:01")
+    lab.define("calm", mac=m.mac, ip="192.168.100.125", ipv6=f"{PREFIX6}125")
+    wait_hosts(m.mac)
+    gets(m, 4, "192.168.100.125")
+    gets(m, 6, f"{PREFIX6}125")
+    known_as("calm", 6, f"{PREFIX6}125")
+    time.sleep(2.1)  # within that time not even a new lease is another event
+    eventually(lambda: len(lease_events("calm")) >= 2, 15, "its leases are events")
+    before = lease_events("calm")
+    for _ in range(3):
+        lab.exec("sh", "-c", "kill -HUP $(cat /run/dnsmasq/dnsmasq.pid)")
+        time.sleep(0.5)
+    check_equal(lease_events("calm"), before, "events of leases after three times")
+    m.close()
+    lab.undefine("calm.json")
+    undisturbed()
+
+
+@suite.test("who declines again and again is slowed down, which is said once; nobody else notices", needs=[UP])
+def _():
+    m, other = Machine("52:54:00:ad:09:01"), Machine("52:54:00:ad:09:02")
+    lab.define("declines", mac=m.mac, ip="192.168.100.131")
+    lab.define("steady", mac=other.mac, ip="192.168.100.132")
+    wait_hosts(m.mac, other.mac)
+    gets(other, 4, "192.168.100.132")
+    reads = lambda: stack_log().count("read /run/vm_watcher/dhcp-hosts")
+    count, said = reads(), stack_log().count("again and again")
+    began = time.monotonic()
+    while time.monotonic() - began < 10:
+        forge_decline(m.mac, "192.168.100.131")
+        time.sleep(0.2)
+    # Four at once, one a second, then after 1, 2, 4 seconds; fewer where that has begun before.
+    check(reads() - count <= 7, f"dnsmasq read its files {reads() - count} times in 10 s")
+    check(said <= 1 and stack_log().count("again and again") == 1, "it is not said once")
+    check_equal(len(lease_events("steady")), 1, f"events of the other one {lease_events('steady')}")
+    gets(other, 4, "192.168.100.132")
+    m.close()
+    other.close()
+    lab.undefine("declines.json")
+    lab.undefine("steady.json")
+    undisturbed()
+
+
 @suite.test("after vm_watcher died a lease in the way is dropped all the same", needs=[UP])
 def _():
     m, old = Machine("52:54:00:ad:07:01"), Machine("52:54:00:ad:07:02")
@@ -496,6 +553,34 @@ def _():
     gets(m, 4, "192.168.100.119", seconds=12)
     leases = lab.exec("cat", "/state/dnsmasq/leases").stdout
     check(all(f" {a} " in leases for a in state["bystanders"]), f"a lease that is in nobody's way is gone:\n{leases}")
+
+
+def while_away(what):
+    """vm_watcher is not there while that happens, and starts again."""
+    watcher = lab.pids()["vm_watcher"]
+    for pid in watcher:
+        os.kill(pid, signal.SIGSTOP)
+    what()
+    time.sleep(0.2)  # dnsmasq has taken it
+    for pid in watcher:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: (p := lab.pids()["vm_watcher"]) and p != watcher, 5, "vm_watcher is back")
+
+
+@suite.test("what happened while vm_watcher was away is seen to as soon as it is back", needs=[UP])
+def _():
+    declines, claims, who = (Machine(f"52:54:00:ad:0a:{i:02x}") for i in (1, 2, 3))
+    lab.define("declines", mac=declines.mac, ip="192.168.100.140")
+    wait_hosts(declines.mac)
+    gets(declines, 4, "192.168.100.140")
+    taken = who.get(4)
+    check(taken, "the stranger gets no address")
+    time.sleep(1.2)  # what it was told of is done
+    while_away(lambda: forge_decline(declines.mac, "192.168.100.140"))
+    time.sleep(1)
+    check_equal(declines.get(4), "192.168.100.140", "what the first one to ask is given")
+    while_away(lambda: lab.define("claims", mac=claims.mac, ip=taken))
+    gets(claims, 4, taken, seconds=6)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ struct bus {
 	bool member;      /* dnsmasq has said hello */
 	uint32_t serial;  /* of our last message */
 	uint32_t awaited; /* serial of the call that is to be answered; 0: none */
-	const char *key;  /* what its answer is to be searched for; NULL: its first value */
+	const char *key;  /* what its answer is to be searched for; "": its first value; NULL: nothing */
 	int outcome;
 	uint32_t value;
 };
@@ -77,8 +77,8 @@ static void take_answer(struct bus *b, const struct bus_message *m)
 	if (!b->awaited || m->reply_serial != b->awaited)
 		return;
 	bool good = m->type == BUS_RETURN &&
-		    (b->key ? bus_message_number(m, b->key, &b->value)
-			    : bus_message_first(m, &b->value));
+		    (!b->key || (*b->key ? bus_message_number(m, b->key, &b->value)
+					: bus_message_first(m, &b->value)));
 	b->outcome = good ? 0 : -EPROTO;
 	b->awaited = 0;
 	pthread_cond_broadcast(&b->answered);
@@ -238,8 +238,15 @@ int bus_drop_lease(struct bus *b, const char *address, struct err *e)
 {
 	uint32_t dropped = 0;
 
-	int r = call(b, "DeleteDhcpLease", address, NULL, &dropped, e);
+	int r = call(b, "DeleteDhcpLease", address, "", &dropped, e);
 	return r == 0 && !dropped ? BUS_NO_LEASE : r;
+}
+
+int bus_reload(struct bus *b, struct err *e)
+{
+	uint32_t none = 0;
+
+	return call(b, "ClearCache", NULL, NULL, &none, e);
 }
 
 int bus_declines(struct bus *b, uint32_t *count, struct err *e)

@@ -27,6 +27,10 @@ void bus_close(struct bus *b); /* NULL is allowed */
 /* Drops the lease of an address, given as text. 0, BUS_NO_LEASE, BUS_NOT_CONNECTED or -errno. */
 must_check int bus_drop_lease(struct bus *b, const char *address, struct err *e);
 
+/* Has dnsmasq read its files again, by which it forgets what was declined, without telling each of its
+ * leases again as at SIGHUP. 0, BUS_NOT_CONNECTED or -errno. */
+must_check int bus_reload(struct bus *b, struct err *e);
+
 /* How many DHCPDECLINE dnsmasq has been sent since it started. 0, BUS_NOT_CONNECTED or -errno. */
 must_check int bus_declines(struct bus *b, uint32_t *count, struct err *e);
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +58,13 @@ static int dnsmasq_signal(const char *pid_file, int sig, const char *what, struc
 	if (rc < 0)
 		return err_errno(e, "dnsmasq (process %d) cannot be told to %s", (int)pid, what);
 	return 0;
+}
+
+bool dnsmasq_runs(const char *pid_file)
+{
+	pid_t pid = read_pid(pid_file);
+
+	return pid && is_dnsmasq(pid);
 }
 
 int dnsmasq_reload(const char *pid_file, struct err *e)

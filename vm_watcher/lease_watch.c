@@ -13,12 +13,18 @@
 #include "cleanup.h"
 #include "dnsmasq.h"
 #include "log.h"
+#include "pace.h"
 
 #define FILE_MAX_BYTES (64u << 20)
-#define PATIENCE_MS 3000   /* dnsmasq connects within a quarter of a second of its start */
-#define FORGET_EVERY_MS 500 /* reading 10,000 definitions again takes dnsmasq a moment */
+#define PATIENCE_MS 3000  /* dnsmasq connects within a quarter of a second of its start... */
+#define PATIENCE_RUNS_MS 1000 /* ...or when it cannot, never: one that ran before us was another's */
 #define ASK_EVERY_MS 1000
 #define READ_EVERY_MS 150 /* a storm of machines that boot changes the file with each of them */
+
+/* What was declined is given anew: dnsmasq reads its files for it, which takes a moment with 10,000
+ * definitions. A machine may decline for ever; the others have what they have meanwhile. */
+static const struct pace_rule forget_pace = {
+    .free = 4, .every_ms = 500, .first_ms = 1000, .most_ms = 16000};
 
 struct file_id {
 	struct timespec mtime;
@@ -36,11 +42,15 @@ struct lease_watch {
 
 	unsigned long judged; /* generation of the snapshot */
 	bool due;             /* a file has changed, or something failed */
+	bool looked;          /* at all leases, once */
 	bool forget_due;
+	struct pace forgets;
 	int64_t missing_since_ms; /* dnsmasq is not connected though it is needed; 0: it is not */
-	int64_t forgot_ms, asked_ms, read_ms;
+	int64_t patience_ms;
+	int64_t asked_ms, read_ms;
 	size_t dropped; /* since the signs were last read */
 	struct leases_signs signs;
+	unsigned long signs_of; /* generation of the snapshot */
 	uint32_t declines;
 };
 
@@ -98,7 +108,7 @@ bool lease_watch_read(struct lease_watch *w)
 		if (w->has_machines && !w->has_before) {
 			w->before.machines = steal_ptr(w->leases.machines);
 			w->before.machine_count = w->leases.machine_count;
-			w->leases.machine_count = 0;
+			w->leases.machine_count = w->leases.nic_count = 0;
 			w->has_before = true;
 		}
 		if (read_file(o->machines, &w->leases, leases_read_machines))
@@ -149,9 +159,10 @@ static void reconnect(struct lease_watch *w)
 {
 	struct err e = ERR_INIT;
 
-	if (w->missing_since_ms == 0 || clock_ms() - w->missing_since_ms < PATIENCE_MS)
+	if (w->missing_since_ms == 0 || clock_ms() - w->missing_since_ms < w->patience_ms)
 		return;
 	w->missing_since_ms = 0;
+	w->patience_ms = PATIENCE_MS;
 	log_warn("dnsmasq is restarted: a lease has to be dropped, and it is not connected");
 	if (dnsmasq_end(w->options.pid_file, &e) < 0)
 		log_error("%s", e.msg);
@@ -165,8 +176,10 @@ static void drop_all(struct lease_watch *w, const struct vm_snapshot *snap)
 		return;
 	w->due = false;
 	w->judged = generation;
-	leases_conflicts(&w->leases, w->has_before ? &w->before : NULL, snap, drop, w);
+	leases_conflicts(
+	    &w->leases, w->has_before ? &w->before : NULL, !w->looked, snap, drop, w);
 	if (!w->due) {
+		w->looked = true;
 		w->missing_since_ms = 0;
 		free(w->before.machines);
 		w->before = (struct leases){0};
@@ -183,14 +196,21 @@ static void look_for_declines(struct lease_watch *w, const struct vm_snapshot *s
 	uint32_t declines;
 
 	leases_signs(&w->leases, snap, &signs);
-	bool suspect = signs.astray && signs.astray != w->signs.astray;
-	suspect = suspect || (signs.held6 < w->signs.held6 && w->dropped == 0);
+	/* With other definitions dnsmasq has read its files anyway. */
+	bool same = vm_snapshot_generation(snap) == w->signs_of;
+	bool astray = same && signs.astray && signs.astray != w->signs.astray;
+	bool suspect = same && ((signs.astray6 && signs.astray6 != w->signs.astray6) ||
+				   (signs.held6 < w->signs.held6 && w->dropped == 0));
 	w->signs = signs;
+	w->signs_of = vm_snapshot_generation(snap);
 	w->dropped = 0;
-	if (clock_ms() - w->asked_ms >= ASK_EVERY_MS || suspect || w->due) {
+	if (clock_ms() - w->asked_ms >= ASK_EVERY_MS || astray || suspect || w->due) {
 		w->asked_ms = clock_ms();
-		if (bus_declines(w->bus, &declines, &ignored) == 0) {
-			if (declines > w->declines)
+		if (bus_declines(w->bus, &declines, &ignored) != 0) {
+			suspect = suspect || astray;
+		} else {
+			if (declines > w->declines &&
+			    pace_is_quiet(&w->forgets, &forget_pace, clock_ms()))
 				log_warn("an address was declined by the machine that got it: "
 					 "another one seems to use it; what is declared stays");
 			suspect = suspect || declines > w->declines;
@@ -207,11 +227,24 @@ bool lease_watch_enforce(struct lease_watch *w, const struct vm_snapshot *snap)
 	drop_all(w, snap);
 	reconnect(w);
 	look_for_declines(w, snap);
-	if (!w->forget_due || clock_ms() - w->forgot_ms < FORGET_EVERY_MS)
+	if (!w->forget_due || pace_wait_ms(&w->forgets, &forget_pace, clock_ms()) > 0)
 		return false;
 	w->forget_due = false;
-	w->forgot_ms = clock_ms();
+	if (pace_take(&w->forgets, &forget_pace, clock_ms()))
+		log_warn("machines decline their addresses again and again: what is declared for them "
+			 "is offered anew more and more seldom, at last every %d s",
+		    (int)(forget_pace.most_ms / 1000));
 	return true;
+}
+
+bool lease_watch_reload(struct lease_watch *w)
+{
+	struct err e = ERR_INIT;
+	int r = w->bus ? bus_reload(w->bus, &e) : BUS_NOT_CONNECTED;
+
+	if (r < 0)
+		log_warn("%s", e.msg);
+	return r == 0;
 }
 
 bool lease_watch_is_due(const struct lease_watch *w)
@@ -235,6 +268,9 @@ int lease_watch_open(
 		return r;
 	}
 	w->due = true;
+	/* What was declined while nobody looked cannot be known. */
+	w->forget_due = options->bus && dnsmasq_runs(options->pid_file);
+	w->patience_ms = w->forget_due ? PATIENCE_RUNS_MS : PATIENCE_MS;
 	lease_watch_read(w);
 	*out = w;
 	return 0;

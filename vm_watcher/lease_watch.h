@@ -32,6 +32,8 @@ const struct leases *lease_watch_leases(const struct lease_watch *w);
  * again and again: cheap when nothing has changed. True when dnsmasq is to read its files again, by
  * which it forgets that an address was declined. */
 bool lease_watch_enforce(struct lease_watch *w, const struct vm_snapshot *snap);
+/* Has dnsmasq read its files again and tells no leases for it; false: SIGHUP has to do. */
+bool lease_watch_reload(struct lease_watch *w);
 /* Something is left to be enforced. */
 bool lease_watch_is_due(const struct lease_watch *w);
 

@@ -8,6 +8,8 @@
 #include "cleanup.h"
 #include "hash_table.h"
 
+#define LEASE_S 3600 /* as docker/stack/dnsmasq.conf gives them */
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
 static bool parse_mac(const char *text, size_t len, struct mac *out)
@@ -26,8 +28,9 @@ static bool duid_mac(const char *duid, struct mac *out)
 }
 
 /* "expiry mac|iaid address name client-id|duid" */
-static bool parse_lease(char *line, struct lease_line *out)
+static bool parse_lease(char *line, void *item)
 {
+	struct lease_line *out = item;
 	char *word[5];
 
 	memset(out, 0, sizeof(*out));
@@ -40,13 +43,15 @@ static bool parse_lease(char *line, struct lease_line *out)
 		out->has_mac = duid_mac(word[4], &out->mac);
 	else
 		return false;
+	out->ends = strtoll(word[0], NULL, 10);
 	if (strcmp(word[3], "*") != 0)
 		snprintf(out->name, sizeof(out->name), "%.*s", (int)strcspn(word[3], "."), word[3]);
 	return true;
 }
 
-static bool parse_machine(char *line, struct machine_line *out)
+static bool parse_machine(char *line, void *item)
 {
+	struct machine_line *out = item;
 	char *word[4];
 
 	memset(out, 0, sizeof(*out));
@@ -83,53 +88,73 @@ static int by_key(const void *a, const void *b)
 	return x->ip.s_addr ? memcmp(&x->mac, &y->mac, sizeof(x->mac)) : strcmp(x->name, y->name);
 }
 
-int leases_read(struct leases *l, const char *text)
-{
-	_cleanup_free_ char *copy = strdup(text);
-	struct lease_line *lines = calloc(count_lines(text), sizeof(*lines));
-	char *rest = copy, *line;
-	size_t n = 0;
-
-	if (!copy || !lines) {
-		free(lines);
-		return -ENOMEM;
-	}
-	while ((line = strsep(&rest, "\n")))
-		n += parse_lease(line, &lines[n]);
-	qsort(lines, n, sizeof(*lines), by_key);
-	free(l->lines);
-	l->lines = lines;
-	l->count = n;
-	for (l->count4 = 0; l->count4 < n && lines[l->count4].ip.s_addr;)
-		l->count4++;
-	return 0;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct machine_line *)a)->name, ((const struct machine_line *)b)->name);
 }
 
-int leases_read_machines(struct leases *l, const char *text)
+static int by_nic(const void *a, const void *b)
+{
+	const struct machine_line *const *x = a, *const *y = b;
+
+	return memcmp(&(*x)->nic, &(*y)->nic, sizeof((*x)->nic));
+}
+
+/* The lines that parse() takes, ordered; NULL: no memory. */
+static void *read_lines(const char *text, size_t size, bool (*parse)(char *line, void *item),
+    int (*order)(const void *a, const void *b), size_t *count)
 {
 	_cleanup_free_ char *copy = strdup(text);
-	struct machine_line *lines = calloc(count_lines(text), sizeof(*lines));
-	char *rest = copy, *line;
-	size_t n = 0;
+	char *items = calloc(count_lines(text), size), *rest = copy, *line;
 
-	if (!copy || !lines) {
-		free(lines);
-		return -ENOMEM;
+	*count = 0;
+	if (!copy || !items) {
+		free(items);
+		return NULL;
 	}
 	while ((line = strsep(&rest, "\n")))
-		n += parse_machine(line, &lines[n]);
-	qsort(lines, n, sizeof(*lines), by_name);
+		*count += parse(line, items + *count * size);
+	qsort(items, *count, size, order);
+	return items;
+}
+
+int leases_read(struct leases *l, const char *text)
+{
+	size_t count;
+	struct lease_line *lines = read_lines(text, sizeof(*lines), parse_lease, by_key, &count);
+
+	if (!lines)
+		return -ENOMEM;
+	free(l->lines);
+	l->lines = lines;
+	l->count = count;
+	for (l->count4 = 0; l->count4 < count && lines[l->count4].ip.s_addr;)
+		l->count4++;
+	return 0;
+}
+
+int leases_read_machines(struct leases *l, const char *text)
+{
+	size_t count;
+	struct machine_line *machines =
+	    read_lines(text, sizeof(*machines), parse_machine, by_name, &count);
+	const struct machine_line **nics =
+	    machines ? calloc(count + 1, sizeof(struct machine_line *)) : NULL;
+
+	if (!nics) {
+		free(machines);
+		return -ENOMEM;
+	}
 	free(l->machines);
-	l->machines = lines;
-	l->machine_count = n;
+	free(l->nics);
+	l->machines = machines;
+	l->machine_count = count;
+	l->nics = nics;
 	l->nic_count = 0;
-	for (size_t i = 0; i < n; i++)
-		l->nic_count += lines[i].has_nic;
+	for (size_t i = 0; i < count; i++)
+		if (machines[i].has_nic)
+			nics[l->nic_count++] = &machines[i];
+	qsort(nics, l->nic_count, sizeof(nics[0]), by_nic);
 	return 0;
 }
 
@@ -137,6 +162,7 @@ void leases_clear(struct leases *l)
 {
 	free(l->lines);
 	free(l->machines);
+	free(l->nics);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -158,13 +184,14 @@ const struct mac *leases_nic(const struct leases *l, const struct vm *vm)
 }
 
 /* The machine that asked with a card which no definition has. */
-static const struct vm *by_nic(
+static const struct vm *asked_with(
     const struct leases *l, const struct vm_snapshot *snap, const struct mac *nic)
 {
-	for (size_t i = 0; l->nic_count && i < l->machine_count; i++)
-		if (l->machines[i].has_nic && mac_equal(&l->machines[i].nic, nic))
-			return vm_snapshot_by_name(snap, l->machines[i].name);
-	return NULL;
+	const struct machine_line line = {.nic = *nic}, *key = &line;
+	const struct machine_line **found =
+	    l->nic_count ? bsearch(&key, l->nics, l->nic_count, sizeof(key), by_nic) : NULL;
+
+	return found ? vm_snapshot_by_name(snap, (*found)->name) : NULL;
 }
 
 /* ---- deciding ------------------------------------------------------------------------------- */
@@ -176,7 +203,7 @@ static const struct vm *holder(
 {
 	if (lease->has_mac) {
 		const struct vm *vm = vm_snapshot_by_mac(snap, &lease->mac);
-		return vm ? vm : by_nic(l, snap, &lease->mac);
+		return vm ? vm : asked_with(l, snap, &lease->mac);
 	}
 	return lease->name[0] ? vm_snapshot_by_label(snap, lease->name) : NULL;
 }
@@ -230,80 +257,41 @@ void leases_address(
 		*ip6 = m->ip6;
 }
 
-/* Who declares what, ordered by address. */
-struct claim {
-	struct in6_addr address; /* IPv4 in its first bytes */
-	const struct vm *vm;
-};
-
-static int by_address(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct in6_addr));
-}
-
-static struct in6_addr key4(struct in_addr ip)
-{
-	struct in6_addr key = in6addr_any;
-
-	memcpy(&key, &ip, sizeof(ip));
-	return key;
-}
-
-/* NULL: none, or no memory. */
-static struct claim *claims_of(const struct vm_snapshot *snap, size_t *count)
-{
-	struct claim *claims = calloc(2 * vm_snapshot_count(snap) + 1, sizeof(*claims));
-	size_t n = 0;
-
-	for (size_t i = 0; claims && i < vm_snapshot_count(snap); i++) {
-		const struct vm *vm = vm_snapshot_at(snap, i);
-		if (vm->ip.s_addr)
-			claims[n++] = (struct claim){key4(vm->ip), vm};
-		if (vm->has_ip6)
-			claims[n++] = (struct claim){vm->ip6, vm};
-	}
-	if (claims)
-		qsort(claims, n, sizeof(*claims), by_address);
-	*count = n;
-	return claims;
-}
-
 /* The machine of which the leased address is declared, or NULL. */
-static const struct vm *owner(
-    const struct claim *claims, size_t count, const struct lease_line *lease)
+static const struct vm *owner(const struct vm_snapshot *snap, const struct lease_line *lease)
 {
-	struct claim key = {lease->ip.s_addr ? key4(lease->ip) : lease->ip6, NULL};
-	const struct claim *found =
-	    claims ? bsearch(&key, claims, count, sizeof(key), by_address) : NULL;
+	struct in6_addr address = lease->ip.s_addr ? ip4_mapped(lease->ip) : lease->ip6;
 
-	return found ? found->vm : NULL;
+	return vm_snapshot_declaring(snap, &address);
 }
 
 /* It asked what to boot since: the system that had the lease is gone. */
-static bool has_booted(
-    const struct leases *l, const struct leases *before, const struct vm *vm)
+static bool has_booted(const struct leases *l, const struct leases *before, bool first,
+    const struct vm *vm, const struct lease_line *lease)
 {
 	const struct machine_line *now = machine(l, vm->name), *then = machine(before, vm->name);
 
-	return before && now && now->booted_ms > (then ? then->booted_ms : 0);
+	if (!now)
+		return false;
+	if (first)
+		return now->booted_ms && lease->ends &&
+		       lease->ends - LEASE_S <= now->booted_ms / 1000;
+	return before && now->booted_ms > (then ? then->booted_ms : 0);
 }
 
-void leases_conflicts(const struct leases *l, const struct leases *before,
+void leases_conflicts(const struct leases *l, const struct leases *before, bool first,
     const struct vm_snapshot *snap,
     void (*drop)(void *ctx, const struct lease_line *lease, const struct vm *vm), void *ctx)
 {
-	size_t count;
-	_cleanup_free_ struct claim *claims = claims_of(snap, &count);
-
 	for (size_t i = 0; i < l->count; i++) {
 		const struct lease_line *lease = &l->lines[i];
-		const struct vm *vm = owner(claims, count, lease);
+		const struct vm *vm = owner(snap, lease);
 		bool six = !lease->ip.s_addr;
 
 		if (vm && holder(l, snap, lease) != vm)
 			drop(ctx, lease, vm);
 		else if (six && (vm || (vm = holder(l, snap, lease))) && vm->has_ip6 &&
-			 has_booted(l, before, vm))
+			 has_booted(l, before, first, vm, lease))
 			drop(ctx, lease, vm);
 	}
 }
@@ -311,7 +299,7 @@ void leases_conflicts(const struct leases *l, const struct leases *before,
 void leases_signs(
     const struct leases *l, const struct vm_snapshot *snap, struct leases_signs *out)
 {
-	*out = (struct leases_signs){0, 0};
+	*out = (struct leases_signs){0};
 	for (size_t i = 0; i < l->count; i++) {
 		const struct lease_line *lease = &l->lines[i];
 		const struct vm *vm = holder(l, snap, lease);
@@ -319,9 +307,10 @@ void leases_signs(
 
 		if (!vm || !(six ? vm->has_ip6 : vm->ip.s_addr != 0))
 			continue;
-		if (!is_declared(lease, vm))
-			out->astray += hash_bytes(&lease->ip, sizeof(lease->ip), 1) ^
-				       hash_bytes(&lease->ip6, sizeof(lease->ip6), 2);
+		if (!is_declared(lease, vm) && six)
+			out->astray6 += hash_bytes(&lease->ip6, sizeof(lease->ip6), 2);
+		else if (!is_declared(lease, vm))
+			out->astray += hash_bytes(&lease->ip, sizeof(lease->ip), 1);
 		else if (six)
 			out->held6++;
 	}

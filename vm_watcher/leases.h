@@ -17,6 +17,7 @@ struct lease_line {
 	struct mac mac; /* IPv4: the client's; IPv6: of its DUID, where that is made of one */
 	bool has_mac;
 	char name[64]; /* the declared machine's, without domain; "" for a stranger's */
+	int64_t ends;  /* in seconds since the epoch; 0: never */
 };
 
 /* What boot_handler tells of one machine. */
@@ -33,6 +34,7 @@ struct leases {
 	struct lease_line *lines; /* IPv4 by MAC address, then IPv6 by name */
 	size_t count, count4;
 	struct machine_line *machines; /* ordered by name */
+	const struct machine_line **nics; /* those of them that have one, ordered by it */
 	size_t machine_count, nic_count;
 };
 
@@ -53,15 +55,16 @@ const struct mac *leases_nic(const struct leases *l, const struct vm *vm);
 
 /* Calls `drop` for each lease that keeps a machine from its declared address: one that is held by
  * another machine, or, IPv6, by a system that was on this one before its last network boot (`before`
- * is what the machines were the last time; NULL, or empty, for none). `vm` is whom it belongs to. */
-void leases_conflicts(const struct leases *l, const struct leases *before,
+ * is what the machines were the last time; NULL, or empty, for none). The `first` time nobody knows what
+ * was before: then it is the lease that tells how old it is. `vm` is whom it belongs to. */
+void leases_conflicts(const struct leases *l, const struct leases *before, bool first,
     const struct vm_snapshot *snap,
     void (*drop)(void *ctx, const struct lease_line *lease, const struct vm *vm), void *ctx);
 
-/* What tells that dnsmasq withholds a declared address for what a DHCPDECLINE said, of which it tells
- * nobody. Both are to be compared with what they were before. */
+/* What may tell that dnsmasq withholds a declared address for what a DECLINE said; of those by IPv4 it
+ * has a count, too. All are to be compared with what they were before. */
 struct leases_signs {
-	uint64_t astray; /* of the machines that have another lease than the declared one; 0: none */
+	uint64_t astray, astray6; /* of the machines that have another lease than the declared one; 0: none */
 	size_t held6;    /* declared IPv6 addresses with a lease */
 };
 void leases_signs(

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "atomic_file.h"
 #include "cleanup.h"
@@ -16,6 +17,7 @@
 #include "hosts.h"
 #include "lease_watch.h"
 #include "log.h"
+#include "pace.h"
 #include "vm_holders.h"
 #include "vm_store.h"
 
@@ -36,9 +38,15 @@ struct watcher {
 	struct vm_store *store;
 	struct lease_watch *leases; /* NULL: none */
 	const struct vm_snapshot *logged; /* whose problems have been told */
-	bool reload_due;
+	bool reload_due; /* dnsmasq is to tell its leases, too */
+	bool reread_due;
+	bool moved; /* addresses that machines have: not yet written */
+	struct pace moves;
 	char last_error[1000]; /* the folder's; told once */
 };
+
+/* Machines can change their addresses as often as they like. */
+static const struct pace_rule moves_pace = {.free = 20, .first_ms = 500, .most_ms = 1000};
 
 static atomic_bool stopping;
 
@@ -249,7 +257,7 @@ static int write_file(const char *path, const char *text, size_t len)
 	return rc;
 }
 
-static int write_hosts(struct watcher *w, const struct vm_snapshot *snap)
+static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool defined)
 {
 	static const struct leases none;
 	const struct options *o = w->options;
@@ -265,7 +273,8 @@ static int write_hosts(struct watcher *w, const struct vm_snapshot *snap)
 	int dns = write_file(o->dns_hosts, text.dns, text.dns_len);
 	hosts_text_free(&text);
 	if (dhcp == 0 || dns == 0) {
-		w->reload_due = true;
+		w->reload_due = w->reload_due || defined;
+		w->reread_due = true;
 		log_info("hosts files written vms=%zu problems=%zu", vm_snapshot_count(snap),
 		    vm_snapshot_problem_count(snap));
 	}
@@ -277,12 +286,16 @@ static void reload_if_due(struct watcher *w)
 {
 	struct err e = ERR_INIT;
 
-	if (!w->reload_due || !w->options->pid_file)
+	if ((!w->reload_due && !w->reread_due) || !w->options->pid_file)
 		return;
+	if (!w->reload_due && w->leases && lease_watch_reload(w->leases)) {
+		w->reread_due = false;
+		return;
+	}
 	int rc = dnsmasq_reload(w->options->pid_file, &e);
 	if (rc == DNSMASQ_NOT_RUNNING)
 		return;
-	w->reload_due = false;
+	w->reload_due = w->reread_due = false;
 	if (rc < 0)
 		log_error("%s", e.msg);
 	else
@@ -336,11 +349,11 @@ static int watch_leases(struct watcher *w, struct err *e)
 /* Only what dnsmasq has read is enforced: else it would give the address away again. */
 static void enforce(struct watcher *w)
 {
-	if (!w->leases || w->reload_due)
+	if (!w->leases || w->reload_due || w->reread_due)
 		return;
 	const struct vm_snapshot *snap = vm_store_snapshot(w->store);
 	if (lease_watch_enforce(w->leases, snap)) {
-		w->reload_due = true;
+		w->reread_due = true;
 		reload_if_due(w);
 	}
 	vm_snapshot_unref(snap);
@@ -348,7 +361,22 @@ static void enforce(struct watcher *w)
 
 static bool is_due(const struct watcher *w)
 {
-	return w->reload_due || (w->leases && lease_watch_is_due(w->leases));
+	return w->reload_due || w->reread_due || w->moved ||
+	       (w->leases && lease_watch_is_due(w->leases));
+}
+
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void note_move(struct watcher *w)
+{
+	if (w->reread_due && !w->reload_due && pace_take(&w->moves, &moves_pace, clock_ms()))
+		log_warn("addresses of machines change all the time: DNS follows once a second");
 }
 
 static void run(struct watcher *w)
@@ -363,15 +391,18 @@ static void run(struct watcher *w)
 		    w->store, is_due(w) || write_due ? RELOAD_RETRY_MS : HEARTBEAT_MS, &e);
 		if (rc < 0)
 			log_folder_error(w, &e);
-		else if (rc > 0 || !w->reload_due)
+		else if (rc > 0 || !is_due(w))
 			w->last_error[0] = '\0'; /* it waited through a rescan that went well */
 		if (rc >= 0)
 			utimensat(AT_FDCWD, w->options->dns_hosts, NULL, 0);
-		bool moved = w->leases && lease_watch_read(w->leases);
-		if (rc > 0 || write_due || moved) {
+		w->moved = (w->leases && lease_watch_read(w->leases)) || w->moved;
+		bool moves = w->moved && pace_wait_ms(&w->moves, &moves_pace, clock_ms()) == 0;
+		if (rc > 0 || write_due || moves) {
 			const struct vm_snapshot *snap = vm_store_snapshot(w->store);
-			write_due = write_hosts(w, snap) < 0;
+			write_due = write_hosts(w, snap, rc > 0 || write_due) < 0;
 			log_news(w, snap);
+			w->moved = false;
+			note_move(w);
 		}
 	}
 	log_info("stopped");
@@ -413,7 +444,7 @@ int main(int argc, char **argv)
 			log_error("%s", e.msg);
 			return EXIT_FAILURE;
 		}
-		status = write_hosts(&w, snap) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		status = write_hosts(&w, snap, true) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 		log_news(&w, snap);
 		reload_if_due(&w);
 		pthread_t thread;

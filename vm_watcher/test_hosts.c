@@ -17,41 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "atomic_file.h"
 #include "dnsmasq.h"
 #include "hosts.h"
-
-static char root[] = "/tmp/test_hosts.XXXXXX";
-
-static const char *at(const char *name)
-{
-	static char path[4][200];
-	static unsigned next;
-	char *p = path[next++ % 4];
-
-	snprintf(p, sizeof(path[0]), "%s/%s", root, name);
-	return p;
-}
-
-static void put(const char *name, const char *text)
-{
-	assert_int_equal(atomic_file_replace(at(name), text, strlen(text), 0644, NULL), 0);
-}
-
-static int make_root(void **state)
-{
-	(void)state;
-	return mkdtemp(root) && chmod(root, 0755) == 0 && mkdir(at("vms"), 0755) == 0 ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", root);
-	return system(command);
-}
+#include "test_folder.h"
 
 static struct hosts_text render(void)
 {
@@ -300,5 +268,5 @@ int main(void)
 	    cmocka_unit_test(dnsmasq_reads_them),
 	};
 
-	return cmocka_run_group_tests(tests, make_root, remove_root);
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
