@@ -48,6 +48,9 @@ struct lease_effect lease_effect(
 			put(&f.after, lease);
 		return f;
 	}
+	/* It has several, of its cards or of the system before: the one that it renewed last counts. */
+	if (!had && !lease->added && ended && lease->ends && lease->ends <= ended)
+		return f;
 	f.taken = !had || lease->added;
 	if (is_minor(vm, known, lease))
 		return f;
