@@ -339,6 +339,10 @@ def _():
     check(re.search(r"disk 0 stays at 3 GiB", done.stdout) and "2 GiB disk" not in done.stdout,
         f"not told, or not the disk's real size: {done.stdout}")
     check_equal(disk_bytes(), 3 << 30, "size of a disk that was to shrink")
+    vm = json.loads(lab.vmlab("ls", "--json", "boxed").stdout)["vms"][0]
+    check_equal((vm["disks_seen_bytes"], vm["disks_bytes"]), ([3 << 30], [2 << 30]), "sizes: seen, the definition's")
+    wide = lab.vmlab("ls", "--wide", "boxed").stdout
+    check("3 GiB (wanted: 2 GiB)" in wide, wide)
 
 
 @suite.test("a running VM whose file was renamed keeps its port, and `up` says who has it", needs=[UP])

@@ -13,6 +13,7 @@
 #include "vmlab/interrupt.h"
 #include "vmlab/problems.h"
 #include "vmlab/table.h"
+#include "vmlab/vm_disks.h"
 
 /* Everything known, from whoever answers. */
 struct listing {
@@ -103,6 +104,33 @@ static json_t *merge_all(struct listing *l)
 	for (i = 0; names && i < count; i++)
 		json_array_append(out, json_object_get(vms, names[i]));
 	return out;
+}
+
+/* What the disks have, which need not be what their definitions say: "disks_seen_bytes", null where
+ * there is none yet or it is not this lab's. */
+static void add_disks(struct listing *l, json_t *vms)
+{
+	size_t count = json_array_size(vms), i;
+	_cleanup_free_ const char **names = calloc(count + 1, sizeof(*names));
+	_cleanup_free_ struct vm_disks *disks = calloc(count + 1, sizeof(*disks));
+	json_t *vm;
+
+	if (!names || !disks)
+		return;
+	json_array_foreach(vms, i, vm)
+		names[i] = json_string_value(json_object_get(vm, "name"));
+	vm_disks_look_all(&l->session.engine, l->session.lab, names, count, disks);
+	json_array_foreach(vms, i, vm) {
+		json_t *list = json_array();
+		for (unsigned k = 0; k < VM_DISKS_MAX; k++)
+			if (disks[i].bytes[k])
+				json_array_append_new(list, json_integer((json_int_t)disks[i].bytes[k]));
+		if (json_array_size(list) == 0) {
+			json_decref(list);
+			list = json_null();
+		}
+		json_object_set_new(vm, "disks_seen_bytes", list);
+	}
 }
 
 static json_t *merge_problems(struct listing *l)
@@ -205,6 +233,9 @@ static void print_all(struct ls *ls, struct listing *l)
 {
 	_cleanup_json_ json_t *all = merge_all(l), *problems = merge_problems(l);
 	_cleanup_json_ json_t *vms = only_wanted(ls, all);
+
+	if (!ls->quiet && (ls->json || table_has(&ls->table, "disks")))
+		add_disks(l, vms);
 
 	if (ls->json) {
 		_cleanup_json_ json_t *doc = json_pack("{s:s, s:b, s:s?, s:O, s:O}", "lab",
@@ -313,12 +344,14 @@ const struct command ls_command = {
 	"Below: what is wrong with definitions. `vmlab status` and `vmlab list` are the same.\n"
 	"\n"
 	"  -q, --quiet      only names\n"
-	"  -w, --wide       all columns\n"
+	"  -w, --wide       all columns; DISKS are the sizes that disks have, beside the definition's where\n"
+	"                   it says another\n"
 	"  --columns LIST   these columns, in this order: name, state, ip, mac, arch, cpus, memory, disks,\n"
 	"                   distro, mode, hostname, container, seen, age, error\n"
 	"  --watch[=S]      show it again every S seconds (2) until Ctrl-C\n"
 	"  --json           {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API knows of each\n"
-	"                   VM, and \"container\": the container's status, or null\n"
+	"                   VM, and \"container\": the container's status, or null; \"disks_bytes\" are the\n"
+	"                   definition's, \"disks_seen_bytes\" what the disks have\n"
 	"\n"
 	"Examples:\n"
 	"  vmlab ls\n"

@@ -79,16 +79,34 @@ static void print_bytes(FILE *f, const struct table_column *c, const json_t *vm,
 		fputs(human_bytes((uint64_t)json_integer_value(value), text), f);
 }
 
-static void print_disks(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
+static void print_sizes(FILE *f, const json_t *list)
 {
-	const json_t *list = json_object_get(vm, c->key), *size;
 	char text[HUMAN_TEXT_SIZE];
+	const json_t *size;
 	size_t i;
 
-	(void)now_ms;
 	json_array_foreach(list, i, size)
 		fprintf(
 		    f, "%s%s", i ? "+" : "", human_bytes((uint64_t)json_integer_value(size), text));
+}
+
+/* Those of the definition alone where no disk was seen yet. */
+static void print_disks(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
+{
+	const json_t *wanted = json_object_get(vm, c->key);
+	const json_t *seen = json_object_get(vm, "disks_seen_bytes");
+
+	(void)now_ms;
+	if (!json_is_array(seen)) {
+		print_sizes(f, wanted);
+		return;
+	}
+	print_sizes(f, seen);
+	if (json_is_array(wanted) && !json_equal(seen, wanted)) {
+		fputs(" (wanted: ", f);
+		print_sizes(f, wanted);
+		fputc(')', f);
+	}
 }
 
 static void print_error(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
@@ -142,6 +160,14 @@ void table_usual(struct table *t, bool wide)
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
 		if (wide || columns[i].usual)
 			t->columns[t->count++] = &columns[i];
+}
+
+bool table_has(const struct table *t, const char *name)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->columns[i]->name, name) == 0)
+			return true;
+	return false;
 }
 
 static const struct table_column *find(const char *name, size_t len)

@@ -34,4 +34,7 @@ void table_print(FILE *f, const struct table *t, const json_t *vms);
 
 void table_sort(const char **names, size_t count);
 
+/* True when that column is shown. */
+bool table_has(const struct table *t, const char *name);
+
 #endif

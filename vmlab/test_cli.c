@@ -40,6 +40,33 @@ static json_t *two_vms(void)
 	    "the server stopped answering after 120 s and did not come back");
 }
 
+static void test_disks(void **state)
+{
+	static const struct {
+		const char *seen, *shown;
+	} cases[] = {{"null", "8 GiB"}, {"[8589934592]", "8 GiB"},
+	    {"[12884901888]", "12 GiB (wanted: 8 GiB)"},
+	    {"[8589934592,1073741824]", "8 GiB+1 GiB (wanted: 8 GiB)"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		json_t *vms = json_pack("[{s:s, s:[I], s:o}]", "name", "a", "disks_bytes",
+		    (json_int_t)8 << 30, "disks_seen_bytes",
+		    json_loads(cases[i].seen, JSON_DECODE_ANY, NULL));
+		struct table table = {.width = 80};
+		struct err e = ERR_INIT;
+		char *text = NULL, wanted[100];
+		assert_int_equal(table_choose(&table, "name,disks", &e), 0);
+		assert_true(table_has(&table, "disks") && !table_has(&table, "ip"));
+		CAPTURE(text, table_print(f, &table, vms));
+		snprintf(wanted, sizeof(wanted), "  %s\n", cases[i].shown);
+		if (!strstr(text, wanted))
+			fail_msg("%s is not in:\n%s", wanted, text);
+		free(text);
+		json_decref(vms);
+	}
+}
+
 static size_t longest_line(const char *text)
 {
 	size_t longest = 0;
@@ -292,6 +319,7 @@ static void manual(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_disks),
 	    cmocka_unit_test(list_at_every_width),
 	    cmocka_unit_test(list_at_three_widths),
 	    cmocka_unit_test(list_columns),

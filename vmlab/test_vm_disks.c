@@ -90,9 +90,24 @@ static void test_mac_holder(void **state)
 	assert_null(start_mac_holder(&list, &vm));
 }
 
+static void test_several(void **state)
+{
+	static const char *const vms[] = {"a", "My_VM.1"};
+	static const char *const lines[] = {"a 0 8589934592", "My_VM.1 1 1048576", "a 99 1", "b 0 5", "", "a x 3"};
+	struct vm_disks d[2] = {{{0}}, {{0}}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		vm_disks_take_line(lines[i], vms, 2, d);
+	assert_int_equal(d[0].bytes[0], UINT64_C(8589934592));
+	assert_int_equal(d[0].bytes[1], 0);
+	assert_int_equal(d[1].bytes[1], 1048576);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_several),
 	    cmocka_unit_test(test_parse),
 	    cmocka_unit_test(test_tell),
 	    cmocka_unit_test(test_mac_holder),

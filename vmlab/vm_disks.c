@@ -10,6 +10,7 @@
 #include "vmlab/lab_volume.h"
 
 #define LOOK_TIMEOUT_MS 60000
+#define LOOK_AT_ONCE 50
 
 int vm_disks_parse(const char *text, struct vm_disks *d)
 {
@@ -27,6 +28,13 @@ int vm_disks_parse(const char *text, struct vm_disks *d)
 	return 0;
 }
 
+static void look_args(struct argv *a)
+{
+	argv_adds(a, "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only",
+	    "--security-opt=no-new-privileges", "--user=65534", "--log-driver=none");
+	argv_add(a, "--entrypoint=/usr/lib/vmlab/disks.sh");
+}
+
 void vm_disks_look(const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d)
 {
 	_cleanup_free_ char *volume = NULL, *out = NULL;
@@ -37,12 +45,80 @@ void vm_disks_look(const struct engine *en, const struct lab *lab, const char *v
 	if (lab_volume_name(lab, en, "disk", vm, &volume, &ignored) < 0 ||
 	    engine_volume_find(en, volume, &ignored) != 0)
 		return;
-	argv_adds(&a, "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only",
-	    "--security-opt=no-new-privileges", "--user=65534", "--log-driver=none");
+	look_args(&a);
 	argv_addf(&a, "--mount=type=volume,src=%s,dst=/disks,readonly", volume);
-	argv_adds(&a, "--entrypoint=/usr/lib/vmlab/disks.sh", lab->vm_image);
+	argv_add(&a, lab->vm_image);
 	if (engine_run(en, &a, LOOK_TIMEOUT_MS, &out, &ignored) < 0 || vm_disks_parse(out, d) < 0)
 		*d = (struct vm_disks){0};
+}
+
+void vm_disks_take_line(const char *line, const char *const *vms, size_t count, struct vm_disks *d)
+{
+	char name[VM_LABEL_SIZE + 1];
+	uint64_t bytes;
+	unsigned n;
+
+	if (sscanf(line, "%64s %u %" SCNu64, name, &n, &bytes) != 3 || n >= VM_DISKS_MAX)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(vms[i], name) == 0)
+			d[i].bytes[n] = bytes;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strcspn(p, "\n") == len && memcmp(p, line, len) == 0)
+			return true;
+	return false;
+}
+
+/* Only volumes that are there: the engine would make the others. */
+static bool add_mounts(const struct engine *en, const struct lab *lab, const char *volumes,
+    const char *const *vms, size_t count, struct argv *a)
+{
+	struct err ignored = ERR_INIT;
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_free_ char *volume = NULL;
+		if (lab_volume_name(lab, en, "disk", vms[i], &volume, &ignored) < 0 ||
+		    !has_line(volumes, volume))
+			continue;
+		argv_addf(a, "--mount=type=volume,src=%s,dst=/disks/%s,readonly", volume, vms[i]);
+		any = true;
+	}
+	return any;
+}
+
+void vm_disks_look_all(const struct engine *en, const struct lab *lab, const char *const *vms,
+    size_t count, struct vm_disks *d)
+{
+	_cleanup_argv_ struct argv list = ARGV_INIT;
+	_cleanup_free_ char *volumes = NULL;
+	struct err ignored = ERR_INIT;
+
+	memset(d, 0, count * sizeof(*d));
+	argv_adds(&list, "volume", "ls", "--quiet");
+	if (count == 0 || engine_run(en, &list, LOOK_TIMEOUT_MS, &volumes, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < count; i += LOOK_AT_ONCE) {
+		size_t n = count - i < LOOK_AT_ONCE ? count - i : LOOK_AT_ONCE;
+		_cleanup_argv_ struct argv a = ARGV_INIT;
+		_cleanup_free_ char *out = NULL;
+
+		look_args(&a);
+		if (!add_mounts(en, lab, volumes, vms + i, n, &a))
+			continue;
+		argv_adds(&a, lab->vm_image, "all");
+		if (engine_run(en, &a, LOOK_TIMEOUT_MS, &out, &ignored) < 0)
+			continue;
+		char *rest = out, *line;
+		while ((line = strsep(&rest, "\n")))
+			vm_disks_take_line(line, vms + i, n, d + i);
+	}
 }
 
 uint64_t vm_disks_after_start(const struct vm_disks *d, const struct vm *vm, unsigned i)

@@ -17,6 +17,13 @@ struct vm_disks {
 /* Reads them from the VM's volume; all 0 when it has none or they cannot be read. The VM must not run. */
 void vm_disks_look(const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d);
 
+/* The same of several, which may run, in few steps; `vms` are `count` names. */
+void vm_disks_look_all(const struct engine *en, const struct lab *lab, const char *const *vms,
+    size_t count, struct vm_disks *d);
+
+/* One disk's line, "NAME NUMBER BYTES", into that of `vms` it is of; pure. */
+void vm_disks_take_line(const char *line, const char *const *vms, size_t count, struct vm_disks *d);
+
 /* From lines "NUMBER BYTES"; pure, as what follows. -EINVAL when the text is something else. */
 must_check int vm_disks_parse(const char *text, struct vm_disks *d);
 
