@@ -33,6 +33,7 @@ static const char *const migrations[] = {
     "ALTER TABLE event ADD COLUMN source TEXT;",
     "ALTER TABLE machine ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE machine ADD COLUMN cloud_init TEXT;",
+    "ALTER TABLE machine ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

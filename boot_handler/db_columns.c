@@ -62,6 +62,7 @@ static const struct column of_machine[] = {
     MEMBER(machine_row, "host_key_2", host_key[1], COLUMN_TEXT),
     MEMBER(machine_row, "host_key_3", host_key[2], COLUMN_TEXT),
     MACHINE(cloud_init, COLUMN_TEXT),
+    MACHINE(disk_bytes, COLUMN_INT64),
 };
 
 static const struct column of_event[] = {

@@ -67,6 +67,7 @@ struct machine_row {
 	uint64_t total_bytes;
 	uint64_t rate_bytes_per_s;
 	int64_t eta_s; /* -1: not known */
+	uint64_t disk_bytes; /* of the disk it was installed on, as the installer saw it; 0: not told */
 	int64_t changed_at_ms;
 	int64_t last_seen_ms;
 	struct mac nic; /* the card it asked with, when that is not the definition's; zero: none */

@@ -48,6 +48,7 @@ struct machine {
 	uint64_t total_bytes;
 	uint64_t rate_bytes_per_s;
 	int64_t eta_s;
+	uint64_t disk_bytes;
 	int64_t changed_at_ms;
 	int64_t moved_at_ms;
 	int64_t leased_at_ms;

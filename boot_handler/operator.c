@@ -174,8 +174,11 @@ static json_t *recorded_json(struct services *services, const struct vm *vm)
 	    "cpus", (int)vm->cpus,
 	    "memory_bytes", (json_int_t)vm->memory_bytes,
 	    "disks_bytes", disks_json(vm));
-	if (json)
+	if (json) {
 		put_addresses(json, vm, &row);
+		json_object_set_new(json, "installed_disk_bytes",
+		    row.disk_bytes ? json_integer((json_int_t)row.disk_bytes) : json_null());
+	}
 	return json;
 }
 

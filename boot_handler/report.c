@@ -117,6 +117,7 @@ int report_parse(const char *body, size_t len, struct report *out, struct err *e
 	if (get_words(json, out, e) < 0 || get_count(json, "bytes", &out->bytes, e) < 0 ||
 	    get_count(json, "total_bytes", &out->total_bytes, e) < 0 ||
 	    get_count(json, "rate_bytes_per_s", &out->rate_bytes_per_s, e) < 0 ||
+	    get_count(json, "disk_bytes", &out->disk_bytes, e) < 0 ||
 	    get_eta(json, &out->eta_s, e) < 0)
 		return -EINVAL;
 	uint64_t attempt = 0;

@@ -49,6 +49,7 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->total_bytes = m->total_bytes;
 	row->rate_bytes_per_s = m->rate_bytes_per_s;
 	row->eta_s = m->eta_s;
+	row->disk_bytes = m->disk_bytes;
 	row->changed_at_ms = m->changed_at_ms;
 	row->moved_at_ms = m->moved_at_ms;
 	row->asks = atomic_load_explicit(&m->asks, memory_order_relaxed);
@@ -92,6 +93,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 	m->phase = row->phase;
 	m->bytes = row->bytes;
 	m->total_bytes = row->total_bytes;
+	m->disk_bytes = row->disk_bytes;
 	m->changed_at_ms = row->changed_at_ms;
 	m->moved_at_ms = now_ms();
 	atomic_store(&m->last_seen_ms, row->last_seen_ms);
@@ -397,6 +399,8 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 	if (begins || r->bytes != m->bytes)
 		m->moved_at_ms = now;
 	m->phase = r->phase;
+	if (r->disk_bytes > 0)
+		m->disk_bytes = r->disk_bytes;
 	/* That a phase is done is said without counts: the last ones stay. */
 	if (begins || r->total_bytes > 0) {
 		m->bytes = r->bytes;

@@ -29,12 +29,13 @@ static void good(void **state)
 
 	(void)state;
 	assert_int_equal(parse("{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":5,"
-			       "\"total_bytes\":10,\"rate_bytes_per_s\":2,\"eta_s\":3,\"extra\":[]}",
+			       "\"total_bytes\":10,\"rate_bytes_per_s\":2,\"eta_s\":3,\"disk_bytes\":8589934592,\"extra\":[]}",
 			     &r), 0);
 	assert_int_equal(r.phase, PHASE_ROOTFS);
 	assert_int_equal(r.status, REPORT_RUNNING);
 	assert_int_equal(r.bytes, 5);
 	assert_int_equal(r.eta_s, 3);
+	assert_int_equal(r.disk_bytes, UINT64_C(8589934592));
 	report_clear(&r);
 	assert_int_equal(
 	    parse("{\"phase\":\"rootfs\",\"status\":\"running\",\"eta_s\":-1}", &r), 0);

@@ -88,7 +88,7 @@ static void reopen(struct fixture *f)
 static int report(struct state *s, enum machine_phase phase, enum report_status status)
 {
 	struct report r = {.phase = phase, .status = status, .bytes = 7, .total_bytes = 9,
-	    .eta_s = -1, .message = "the disk is gone", .hint = "plug it in"};
+	    .eta_s = -1, .disk_bytes = phase == PHASE_NETWORK ? 0 : UINT64_C(8589934592), .message = "the disk is gone", .hint = "plug it in"};
 
 	return state_reported(s, &mac, "web1", &r);
 }
@@ -296,7 +296,9 @@ static void orders(void **state)
 	/* The installer that still runs must not swallow the order. */
 	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IGNORED);
 	assert_true(state_boot_memory(f->s, &mac).reinstall);
+	assert_int_equal(row_of(f->s).disk_bytes, UINT64_C(8589934592));
 	reopen(f);
+	assert_int_equal(row_of(f->s).disk_bytes, UINT64_C(8589934592));
 	assert_true(state_boot_memory(f->s, &mac).reinstall);
 	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 2);
 	assert_false(state_boot_memory(f->s, &mac).reinstall);

@@ -241,6 +241,8 @@ static int phase_plan(struct install *in, struct err *e)
 		r = plan_assign_uuids(&in->plan, disk_random, e);
 	free(disks);
 	if (r == 0)
+		report_set_disk(in->report, in->plan.disk.size_bytes);
+	if (r == 0)
 		log_info("installing %s onto %s size=%s",
 		    in->config->distro ? in->config->distro : "the image", in->plan.disk.path,
 		    size_text(in->plan.disk.size_bytes, size, sizeof(size)));

@@ -23,6 +23,7 @@ struct report {
 	char *url;                 /* NULL: nothing is sent */
 	char *queue[QUEUE_LENGTH]; /* bodies */
 	unsigned first, count;
+	uint64_t disk_bytes; /* 0: not known yet */
 	char *latest; /* progress not yet sent, or NULL */
 	bool stop;
 };
@@ -135,10 +136,22 @@ static char *body_dump(json_t *o)
 	return text;
 }
 
+void report_set_disk(struct report *r, uint64_t bytes)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->disk_bytes = bytes;
+	pthread_mutex_unlock(&r->mutex);
+}
+
 void report_phase(struct report *r, const char *phase, bool done)
 {
-	char *body = body_dump(
-	    json_pack("{s:s, s:s}", "phase", phase, "status", done ? "done" : "running"));
+	json_t *json = json_pack("{s:s, s:s}", "phase", phase, "status", done ? "done" : "running");
+
+	pthread_mutex_lock(&r->mutex);
+	if (r->disk_bytes)
+		json_object_set_new(json, "disk_bytes", json_integer((json_int_t)r->disk_bytes));
+	pthread_mutex_unlock(&r->mutex);
+	char *body = body_dump(json);
 
 	if (!body)
 		return;

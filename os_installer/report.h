@@ -31,6 +31,9 @@ void report_stop(struct report *r);
 /* Another URL from now on (the configuration names one). */
 void report_set_url(struct report *r, const char *url);
 
+/* The size of the disk that is installed on, told with each phase from now on. */
+void report_set_disk(struct report *r, uint64_t bytes);
+
 void report_phase(struct report *r, const char *phase, bool done);
 void report_progress(struct report *r, const char *phase, const struct report_bytes *b);
 

@@ -193,6 +193,7 @@ static void test_progress(void **state)
 	(void)state;
 	server_start(&s);
 	assert_int_equal(report_start(s.url, &r, &e), 0);
+	report_set_disk(r, UINT64_C(8589934592));
 	report_phase(r, "rootfs", false);
 	usleep(200000);
 	report_progress(r, "rootfs", &b);
@@ -202,7 +203,8 @@ static void test_progress(void **state)
 	assert_int_equal(report_success(r, NULL, 5, &e), 0);
 	report_stop(r);
 	assert_int_equal(s.count, 4);
-	assert_string_equal(s.body[0], "{\"phase\":\"rootfs\",\"status\":\"running\"}");
+	assert_string_equal(s.body[0], "{\"phase\":\"rootfs\",\"status\":\"running\","
+				       "\"disk_bytes\":8589934592}");
 	assert_string_equal(s.body[1], "{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":10,"
 				       "\"total_bytes\":100,\"rate_bytes_per_s\":5,\"eta_s\":18}");
 	assert_non_null(strstr(s.body[2], "\"eta_s\":-1"));

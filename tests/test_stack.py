@@ -605,6 +605,9 @@ def _():
     check_equal((vm["state"], vm["phase"], vm["bytes"], vm["total_bytes"], vm["rate_bytes_per_s"], vm["eta_s"]),
         ("installing", "rootfs", 1000, 4000, 500, 6), "what the operator sees")
     state["attempt"] = vm["attempt"]
+    check_equal(vm["installed_disk_bytes"], None, "the disk's size before the installer told it")
+    report(ALPHA, phase="format", status="running", disk_bytes=12 << 30)
+    check_equal(lab.vm("alpha")["installed_disk_bytes"], 12 << 30, "the disk's size, as the installer told it")
     check(installs(ipxe(ALPHA)), "an interrupted install is not taken up again")
     check_equal(ask(f"/config/{ALPHA}").status, 200, "/config: status")
     state["attempt"] = lab.vm("alpha")["attempt"]
