@@ -65,6 +65,7 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 LIB_SRC := \
 	lib/addr.c \
 	lib/adopted.c \
+	lib/argv.c \
 	lib/atomic_file.c \
 	lib/boot_files.c \
 	lib/disk_choice.c \
@@ -178,7 +179,6 @@ OS_INSTALLER_SRC := \
 	os_installer/writeback.c
 VMLAB_SRC := \
 	vmlab/api.c \
-	vmlab/argv.c \
 	vmlab/cloud_init.c \
 	vmlab/command.c \
 	vmlab/complete.c \

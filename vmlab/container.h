@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #include "vm.h"
-#include "vmlab/argv.h"
+#include "argv.h"
 #include "vmlab/lab.h"
 
 /* The usual names of containers and volumes (lab_volume.h: which they have); caller frees, NULL without

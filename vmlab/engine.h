@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "err.h"
-#include "vmlab/argv.h"
+#include "argv.h"
 #include "vmlab/process.h"
 
 struct engine {

@@ -10,7 +10,7 @@
 #include "err.h"
 #include "image_advice.h"
 #include "vm.h"
-#include "vmlab/argv.h"
+#include "argv.h"
 #include "vmlab/image_progress.h"
 
 struct image_build {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "err.h"
-#include "vmlab/argv.h"
+#include "argv.h"
 
 /* What a finished child left. Text is NUL-terminated, owned by the struct. */
 struct process_result {

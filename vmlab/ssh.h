@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "err.h"
-#include "vmlab/argv.h"
+#include "argv.h"
 #include "vmlab/lab.h"
 
 /* `vmlab ssh [SSH OPTION...] NAME [COMMAND...]`, as parsed: indices into argv. */

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
-#include "vmlab/argv.h"
+#include "argv.h"
 #include "vmlab/command.h"
 #include "vmlab/container.h"
 #include "vmlab/define.h"

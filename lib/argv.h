@@ -4,8 +4,8 @@
  * is remembered in `failed` and reported by whoever runs the vector, so that building one needs
  * no check at each line. Single-threaded.
  */
-#ifndef VMLAB_ARGV_H
-#define VMLAB_ARGV_H
+#ifndef LIB_ARGV_H
+#define LIB_ARGV_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "vmlab/argv.h"
+#include "argv.h"
 
 #include <stdarg.h>
 #include <stdio.h>
