@@ -246,8 +246,17 @@ VMLAB_SRC := \
 	vmlab/vm_uuid.c \
 	vmlab/watch.c
 
+# Of the VM's image, but for the programs' main files.
+DOCKER_SRC := \
+	docker/vm/disk_bus.c \
+	docker/vm/machine.c \
+	docker/vm/qemu.c \
+	docker/vm/vm_arch.c
+
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := \
+	docker/vm/test_machine \
+	docker/vm/test_qemu \
 	lib/test_addr \
 	lib/test_adopted \
 	lib/test_boot_files \
@@ -308,6 +317,7 @@ say  = $(if $(V),,@echo "  $(1)  $(2)")
 
 # What each component links besides lib.
 LIBS_lib          = $(call pkg_libs,jansson)
+LIBS_docker       = $(LIBS_lib)
 LIBS_vm_watcher   = $(LIBS_lib) -lpthread
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
@@ -325,6 +335,7 @@ CPPFLAGS_vmlab        = -isystem $(STATIC)/include
 LDFLAGS_static_release = -static -Wl,--no-warnings
 
 COMPONENT_SRC_lib          = $(LIB_SRC)
+COMPONENT_SRC_docker       = $(DOCKER_SRC)
 COMPONENT_SRC_vm_watcher   = $(VM_WATCHER_SRC)
 COMPONENT_SRC_boot_handler = $(BOOT_HANDLER_SRC)
 COMPONENT_SRC_os_installer = $(OS_INSTALLER_SRC)
@@ -334,9 +345,10 @@ obj = $(patsubst %.c,$(OUT)/%.o,$(1))
 component = $(firstword $(subst /, ,$(1)))
 objs_of = $(call obj,$(sort $(COMPONENT_SRC_$(1)) $(LIB_SRC)))
 
-.PHONY: programs static check fuzzers
+.PHONY: programs static vm-programs check fuzzers
 programs: $(OUT)/boot_handler/boot_handler $(OUT)/vm_watcher/vm_watcher
 static: $(OUT)/os_installer/os-installer $(OUT)/vmlab/vmlab
+vm-programs: $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
@@ -362,8 +374,10 @@ $(eval $(call program,vm_watcher/vm_watcher,vm_watcher))
 $(eval $(call program,os_installer/os-installer,os_installer,$$(LDFLAGS_static_$$(VARIANT))))
 $(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
 
-# What the VM's image needs beside its scripts; nothing of lib.
+# What the VM's image needs beside its scripts; of lib only what is named here.
 $(OUT)/docker/vm/with-tap: $(OUT)/docker/vm/with_tap.o
+$(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/argv.c lib/err.c lib/text.c)
+$(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_static_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $^
 	$(Q)$(if $(filter release,$(VARIANT)),$(STRIP) -g $@)
@@ -383,8 +397,8 @@ check: $(addprefix $(OUT)/,$(TESTS))
 	$(call run_tests,$(TESTS))
 # A '%' in a prerequisite would become the stem before the second expansion: hence the call.
 tests_of = $(filter $(1)/%,$(TESTS))
-.PHONY: $(addprefix check-,lib vm_watcher boot_handler os_installer vmlab)
-$(addprefix check-,lib vm_watcher boot_handler os_installer vmlab): check-%: \
+.PHONY: $(addprefix check-,lib docker vm_watcher boot_handler os_installer vmlab)
+$(addprefix check-,lib docker vm_watcher boot_handler os_installer vmlab): check-%: \
     $$(addprefix $(OUT)/,$$(call tests_of,$$*))
 	$(call run_tests,$(call tests_of,$*))
 

@@ -1,0 +1,59 @@
+/* machine.h - one virtual machine as the container's VM_* variables describe it, checked and
+ * parsed.
+ *
+ * run-vm.sh lists the variables. Pure: nothing of the host is looked at.
+ */
+#ifndef DOCKER_VM_MACHINE_H
+#define DOCKER_VM_MACHINE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "err.h"
+#include "docker/vm/disk_bus.h"
+#include "docker/vm/vm_arch.h"
+
+#define MACHINE_NICS_MAX 2
+
+enum machine_accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
+
+/* The tap that with-tap opens as descriptor FIRST_TAP_FD is the first card's, and so on. */
+#define FIRST_TAP_FD 3
+
+struct machine_nic {
+	char tap[16];
+	char mac[18];
+};
+
+/* Texts belong to the environment it was made from; those that may be unset are then empty. */
+struct machine {
+	const char *name;
+	const struct vm_arch *arch;
+	unsigned cpus;
+	unsigned memory_mib;
+	const struct disk_bus *disk_bus;
+	size_t disk_count;
+	bool bios; /* UEFI otherwise */
+	const char *uuid;
+	const char *serial;
+	enum machine_accel accel;
+	const char *bridge;
+	struct machine_nic nics[MACHINE_NICS_MAX]; /* the first one boots */
+	unsigned nic_count;
+	const char *clock;
+	const char *disk_filter;
+	bool nic_rom; /* QEMU's iPXE in place of the firmware's own PXE */
+};
+
+/* `environment`: "NAME=value", NULL-terminated; what is not set or empty has its default. -EINVAL
+ * with a sentence that names variable, value and what to give. */
+must_check int machine_parse(char *const *environment, struct machine *m, struct err *e);
+
+/* The checked settings for the scripts, "NAME=value" a line (no value has a line end in it): each
+ * as it was set or its default, and what these say of the machine `m` that they made: VM_TAPS the
+ * taps of its cards, the first one's first VM_PORTS        the same, each with the MAC of its card
+ * behind it VM_FLASH_BYTES  to which its firmware is padded; 0: not at all VM_PM1_PORT     where
+ * its ACPI PM1 enable register is; empty: there is none to look at */
+void machine_print(char *const *environment, const struct machine *m, FILE *f);
+
+#endif
