@@ -92,8 +92,8 @@ compile_for = @$(call in_$(call toolchain,$(1)),make --no-print-directory -f bui
 define compile_rules # arch
 .PHONY: programs-$(1) vmlab-$(1) initrd-$(1)
 programs-$(1): $(call toolchain,$(1))-ready
-	$$(call compile_for,$(1),programs build/$(1)/release/os_installer/os-installer \
-		build/$(1)/release/docker/vm/with-tap)
+	$$(call compile_for,$(1),programs vm-programs \
+		build/$(1)/release/os_installer/os-installer)
 vmlab-$(1): programs-$(1)
 	$$(call compile_for,$(1),build/$(1)/release/vmlab/vmlab)
 initrd-$(1): programs-$(1)
@@ -136,7 +136,8 @@ stack-context-$(1): base-stack-$(1) programs-$(1) vmlab-$(1) initrds
 vm-context-$(1): base-vm-$(1) programs-$(1)
 	@docker/stage.sh build/context/vmlab_vm-$(1) \
 		docker/vm/Dockerfile:Dockerfile $(BASE)/vm-$(1).tar:base-$(1).tar \
-		LICENSE:LICENSE docker/vm:vm build/$(1)/release/docker/vm/with-tap:$(1)/with-tap
+		LICENSE:LICENSE docker/vm:vm build/$(1)/release/docker/vm/with-tap:$(1)/with-tap \
+		build/$(1)/release/docker/vm/qemu-command:$(1)/qemu-command
 stack-$(1): stack-context-$(1)
 	$(call pack,pxeboot_stack,$(1),pxeboot_stack_$(1).tar)
 vm-image-$(1): vm-context-$(1)

@@ -82,6 +82,7 @@ SUITES = [
     ("badinput", lambda: python("test_badinput.py"), "suite", 600, "hostile and broken definitions"),
     ("confined", lambda: python("test_confined.py"), "suite", 300,
         "what the containers may do, and what a machine's network port lets through"),
+    ("qemu", lambda: python("test_qemu.py"), "suite", 300, "what is made of a machine's settings, read by QEMU"),
     ("input", lambda: python("test_input.py"), "suite", 300, "wrong input, told where it is written, by everyone alike"),
     ("e2e", lambda: python("test_e2e.py"), "suite", 1500, "VMs installed over PXE, end to end"),
     ("fault", lambda: python("test_fault.py"), "suite", 5400 if FULL else 600,

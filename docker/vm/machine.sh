@@ -1,8 +1,8 @@
 #!/bin/bash
-# machine.sh - QEMU, made from the settings that run-vm.sh has checked, until the machine powers off.
-# Runs without root and capabilities; the machine's taps are descriptor 3 and, with two cards, 4.
-# shellcheck disable=SC2054,SC2100,SC2153 # commas inside QEMU's options are no separators; names no
-# sums; the settings are run-vm.sh's
+# machine.sh - makes a machine's files and starts QEMU, as qemu-command says, and watches it until the
+# machine powers off. Runs without root and capabilities, with the settings that run-vm.sh has exported; the
+# machine's taps are descriptor 3 and, with two cards, 4.
+# shellcheck disable=SC2153 # the settings are run-vm.sh's
 set -euo pipefail
 
 firmware_dir=/usr/share/vmlab/firmware
@@ -11,7 +11,7 @@ run=/run/vm
 monitor=$run/monitor.sock
 qmp=$run/qmp.sock
 # The tap's counters are the machine's: what it sent.
-tap=tap$(tr -d : <<<"${VM_MAC,,}")
+tap=${VM_TAPS%% *}
 
 # Process 1 of a container is not ended by a signal it takes no notice of.
 trap 'exit 0' TERM INT
@@ -27,98 +27,22 @@ die()
 	exit 1
 }
 
-case $(uname -m) in
-x86_64) host=amd64 ;;
-aarch64) host=arm64 ;;
-*) host=other ;;
-esac
+# What is started, for the log; program and arguments.
+/usr/lib/vmlab/qemu-command start >"$run/command" || exit 1
+mapfile -d '' -t command <"$run/command"
 
-# ---- KVM or TCG ---------------------------------------------------------------------------------
-
-# /dev/kvm alone proves nothing on x86: a nested one without vmx or svm hangs its guests.
-why_not_kvm()
-{
-	if [[ $VM_ARCH != "$host" ]]; then
-		echo "the machine is $VM_ARCH and this host is $host"
-	elif [[ ! -e /dev/kvm ]]; then
-		echo "there is no /dev/kvm in this container"
-	elif [[ ! -r /dev/kvm || ! -w /dev/kvm ]]; then
-		echo "/dev/kvm may not be opened"
-	elif [[ $host == amd64 ]] && ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
-		echo "the CPU shows neither vmx nor svm"
-	fi
-}
-
-obstacle=$(why_not_kvm)
-case $VM_ACCEL in
-auto) if [[ -z $obstacle ]]; then accel=kvm; else accel=tcg; fi ;;
-kvm)
-	[[ -e /dev/kvm && $VM_ARCH == "$host" ]] || die "VM_ACCEL=kvm, but $obstacle: use tcg or auto"
-	accel=kvm
-	;;
-tcg) accel=tcg obstacle="VM_ACCEL=tcg" ;;
-esac
-
-# ---- the machine --------------------------------------------------------------------------------
-
-q=(-name "$VM_NAME,process=vm-$VM_NAME" -nodefaults -no-user-config -display none
-	-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
-	-smp "$VM_CPUS" -m "$VM_MEMORY_MIB")
-
-case $VM_ARCH-$accel in
-amd64-kvm) machine=q35 cpu=host acceleration=kvm ;;
-# Without svm the guest does not load kvm, which costs seconds of its boot.
-amd64-tcg) machine=q35 cpu=max,-svm acceleration=tcg,thread=multi,tb-size=512 ;;
-arm64-kvm) machine=virt,gic-version=max cpu=host acceleration=kvm ;;
-# The firmware boots from the network only where the CPU has a random number instruction; pointer
-# authentication in its full form is slow to emulate.
-arm64-tcg) machine=virt,gic-version=max cpu=max,pauth-impdef=on acceleration=tcg,thread=multi,tb-size=512 ;;
-esac
-case $VM_ARCH in
-amd64) qemu=qemu-system-x86_64 machine+=,vmport=off,smm=off ;;
-arm64) qemu=qemu-system-aarch64 ;;
-esac
-[[ $VM_FIRMWARE == uefi ]] || machine+=,graphics=off # the BIOS then writes to the serial console
-q+=(-machine "$machine" -cpu "$cpu" -accel "$acceleration")
-[[ $VM_ARCH == arm64 ]] || q+=(-global ICH9-LPC.disable_s3=1)
+# ---- its files ----------------------------------------------------------------------------------
 
 if [[ $VM_FIRMWARE == uefi ]]; then
-	code=$firmware_dir/$VM_ARCH-code.fd
 	vars=$disks/$VM_ARCH-vars.fd
 	[[ -s $vars ]] || { cp "$firmware_dir/$VM_ARCH-vars.fd" "$vars.new" && mv "$vars.new" "$vars"; } ||
 		die "$disks cannot be written: mount a volume there"
-	if [[ $VM_ARCH == arm64 ]]; then
-		cp "$code" "$run/code.fd"
-		code=$run/code.fd
-		truncate -s 64M "$code" "$vars"
+	if ((VM_FLASH_BYTES)); then
+		cp "$firmware_dir/$VM_ARCH-code.fd" "$run/code.fd"
+		truncate -s "$VM_FLASH_BYTES" "$run/code.fd" "$vars"
 	fi
-	q+=(-drive "if=pflash,format=raw,unit=0,readonly=on,file=$code"
-		-drive "if=pflash,format=raw,unit=1,file=$vars"
-		-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n)
 fi
-q+=(-boot "menu=off,splash-time=0")
 
-smbios=type=1,manufacturer=vmlab,product=vm
-[[ -z $VM_UUID ]] || { q+=(-uuid "$VM_UUID") && smbios+=,uuid=$VM_UUID; }
-[[ -z $VM_SERIAL ]] || smbios+=,serial=${VM_SERIAL//,/,,} # a lone comma ends QEMU's value
-q+=(-smbios "$smbios")
-
-# The second card comes first, so that who takes the first card he finds takes the wrong one.
-if ((VM_NICS == 2)); then
-	q+=(-netdev tap,id=second,fd=4
-		-device "virtio-net-pci,netdev=second,mac=56${VM_MAC:2},romfile=")
-fi
-mtu=$(<"/sys/class/net/$VM_BRIDGE/mtu")
-nic=virtio-net-pci,netdev=lab,mac=$VM_MAC,bootindex=1,host_mtu=$mtu
-[[ $VM_NIC_ROM == ipxe || $VM_FIRMWARE == bios ]] || nic+=,romfile=
-q+=(-netdev tap,id=lab,fd=3 -device "$nic")
-[[ -z $VM_CLOCK ]] || q+=(-rtc "base=$VM_CLOCK")
-q+=(-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng)
-
-case $VM_DISK_BUS in
-scsi) q+=(-device virtio-scsi-pci,id=scsi) ;;
-sata) [[ $VM_ARCH == amd64 ]] || q+=(-device ich9-ahci,id=ide) ;;
-esac
 # grow N FILE BYTES - a disk that is to be larger becomes so; one that is to be smaller stays.
 grow()
 {
@@ -146,52 +70,26 @@ for size in $VM_DISKS_BYTES; do
 	else
 		grow "$n" "$file" "$size"
 	fi
-	id="VMLAB-$n"
-	report=
-	if ((n == 0)) && [[ -n $VM_DISK_FILTER ]]; then
-		report=,rerror=report,werror=report
-		q+=(-blockdev "driver=qcow2,node-name=plain,discard=unmap,file.driver=file,file.filename=$file")
-		if [[ $VM_DISK_FILTER == log ]]; then
-			: >"$disks/disk0.log"
-			q+=(-blockdev "driver=blklogwrites,node-name=disk0,file=plain,log.driver=file,log.filename=$disks/disk0.log")
-		else
-			q+=(-blockdev "driver=blkdebug,node-name=disk0,image=plain,config=$VM_DISK_FILTER")
-		fi
-	else
-		q+=(-drive "if=none,id=disk$n,file=$file,format=qcow2,cache=writeback,discard=unmap")
-	fi
-	case $VM_DISK_BUS in
-	virtio) device=virtio-blk-pci,drive=disk$n,serial=$id ;;
-	scsi) device=scsi-hd,bus=scsi.0,drive=disk$n,serial=$id,lun=$n ;;
-	sata) device=ide-hd,bus=ide.$n,drive=disk$n,serial=$id ;;
-	nvme) device=nvme,drive=disk$n,serial=$id ;;
-	esac
-	q+=(-device "$device$report,bootindex=$((n + 2))")
 	n=$((n + 1))
 done
-
-q+=(-chardev stdio,id=console,signal=off -serial chardev:console
-	-chardev "socket,id=monitor,path=$monitor,server=on,wait=off" -mon chardev=monitor
-	-qmp "unix:$qmp,server=on,wait=off")
+[[ $VM_DISK_FILTER != log ]] || ((n == 0)) || : >"$disks/disk0.log"
 
 # ---- run ----------------------------------------------------------------------------------------
 
 rm -f "$monitor" "$qmp"
-say "starting $VM_NAME: $VM_ARCH $VM_FIRMWARE, $VM_CPUS CPUs, $VM_MEMORY_MIB MiB, $n disks," \
-	"accel $accel${obstacle:+ ($obstacle)}"
+say "starting ${command[0]}"
 
 hmp()
 {
 	echo "$1" | socat -t 0.3 - "UNIX-CONNECT:$monitor" 2>/dev/null || true
 }
 
-# The ACPI PM1 enable register of an amd64 machine, as the guest set it. 0 while no system runs:
-# firmware, iPXE and loaders enable nothing; Linux does within its first seconds. Fails when it
-# cannot be read.
+# The machine's ACPI PM1 enable register, as the guest set it. 0 while no system runs: firmware, iPXE and
+# loaders enable nothing; Linux does within its first seconds. Fails when it cannot be read.
 pm1_enable()
 {
 	local value
-	value=$(hmp 'i /hx 0x602' | sed -n 's/.*portw.* = \(0x[0-9a-f]*\).*/\1/p')
+	value=$(hmp "i /hx $VM_PM1_PORT" | sed -n 's/.*portw.* = \(0x[0-9a-f]*\).*/\1/p')
 	[[ -n $value ]] && echo $((value))
 }
 
@@ -201,7 +99,7 @@ pm1_enable()
 button_heard()
 {
 	local value
-	[[ $VM_ARCH == amd64 ]] || return 0
+	[[ -n $VM_PM1_PORT ]] || return 0
 	value=$(pm1_enable) && ((value & 0x100))
 }
 
@@ -258,9 +156,9 @@ stop()
 pid=
 stopping=0
 trap stop TERM INT
-"$qemu" "${q[@]}" <&0 &
+"${command[@]:1}" <&0 &
 pid=$!
-if [[ $VM_ARCH == amd64 ]] && ((VM_STUCK_TIMEOUT)); then
+if [[ -n $VM_PM1_PORT ]] && ((VM_STUCK_TIMEOUT)); then
 	rescue </dev/null &
 	rescuer=$!
 fi

@@ -52,35 +52,10 @@ die()
 
 # ---- settings -----------------------------------------------------------------------------------
 
-# setting NAME DEFAULT PATTERN EXAMPLE - the variable, or its default; dies unless it matches.
-setting()
-{
-	local value=${!1:-$2}
-	[[ $value =~ ^($3)$ ]] || die "$1='$value' is not valid: give $4"
-	printf -v "$1" %s "$value"
-	export "${1?}"
-}
-
-setting VM_NAME '' '[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_])?' "a name such as web1"
-setting VM_MAC '' '([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}' "an address such as 52:54:00:00:00:01"
-setting VM_ARCH amd64 'amd64|arm64' "amd64 or arm64"
-setting VM_CPUS 1 '[1-9][0-9]{0,2}' "a number of CPUs"
-setting VM_MEMORY_MIB 2048 '[1-9][0-9]{1,6}' "a number of MiB"
-setting VM_DISKS_BYTES '' '([1-9][0-9]{5,18}( +[1-9][0-9]{5,18})*)?' "sizes in bytes"
-setting VM_DISK_BUS virtio 'virtio|scsi|sata|nvme' "virtio, scsi, sata or nvme"
-setting VM_FIRMWARE uefi 'uefi|bios' "uefi or bios"
-setting VM_UUID '' '([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?' "a UUID"
-setting VM_SERIAL '' '([[:graph:]]([[:print:]]{0,62}[[:graph:]])?)?' \
-	"at most 64 printable ASCII characters with no blank at either end"
-setting VM_ACCEL auto 'auto|kvm|tcg' "auto, kvm or tcg"
-setting VM_BRIDGE lab0 '[A-Za-z0-9][A-Za-z0-9_.-]{0,14}' "an interface name"
-setting VM_NICS 1 '[12]' "1 or 2"
-setting VM_CLOCK '' '([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?' "a date and time"
-setting VM_DISK_FILTER '' 'log|/[A-Za-z0-9/._-]+|' "log or a file's path"
-setting VM_NIC_ROM firmware 'firmware|ipxe' "firmware or ipxe"
-setting VM_STOP_TIMEOUT 60 '[0-9]{1,4}' "a number of seconds"
-setting VM_STUCK_TIMEOUT 120 '[0-9]{1,5}' "a number of seconds"
-[[ $VM_ARCH$VM_FIRMWARE != arm64bios ]] || die "arm64 machines have no BIOS: set VM_FIRMWARE=uefi"
+settings=$("$lib/qemu-command" settings) || exit 1
+while IFS= read -r setting; do
+	export "${setting?}"
+done <<<"$settings"
 
 # ---- network ------------------------------------------------------------------------------------
 
@@ -102,13 +77,6 @@ done
 
 # ---- without root -------------------------------------------------------------------------------
 
-tap=tap$(tr -d : <<<"${VM_MAC,,}") # 15 characters: as many as there may be
-taps=("$tap") ports=("$tap" "$VM_MAC")
-if ((VM_NICS == 2)); then
-	second=tap2${tap:5}
-	taps+=("$second") ports+=("$second" "56${VM_MAC:2}") # a locally administered address of its own
-fi
-
 find "$disks" -maxdepth 1 ! -user "$user" -exec chown -h "$user:$user" {} + 2>/run/err ||
 	die "$disks cannot be handed to user $user, as which QEMU runs ($(head -n 1 /run/err)): run the" \
 		"container with --cap-add CHOWN, or give that user the folder"
@@ -128,5 +96,6 @@ drop=(setpriv --reuid "$user" --regid "$user" "$groups" --inh-caps=-all --ambien
 "${drop[@]}" true 2>/run/err ||
 	die "root cannot be given up ($(head -n 1 /run/err)): run the container with --cap-add SETUID" \
 		"--cap-add SETGID --cap-add SETPCAP"
-exec "$lib/with-tap" "${taps[@]}" -- "$lib/port.sh" "$VM_BRIDGE" "${ports[@]}" -- \
+# shellcheck disable=SC2086 # VM_TAPS and VM_PORTS are words
+exec "$lib/with-tap" $VM_TAPS -- "$lib/port.sh" "$VM_BRIDGE" $VM_PORTS -- \
 	"${drop[@]}" "$lib/machine.sh"
