@@ -123,12 +123,11 @@ static void list_words(const struct setting *s, char out[static WORDS_SIZE])
 {
 	size_t at = 0;
 
-	for (size_t i = 0; s->word(i) && at < WORDS_SIZE; i++)
-		at += (size_t)snprintf(out + at, WORDS_SIZE - at, "%s%s",
-		    i == 0           ? ""
-		    : s->word(i + 1) ? ", "
-				     : " or ",
-		    s->word(i));
+	for (size_t i = 0; s->word(i) && at < WORDS_SIZE; i++) {
+		const char *glue = s->word(i + 1) ? ", " : " or ";
+		at +=
+		    (size_t)snprintf(out + at, WORDS_SIZE - at, "%s%s", i ? glue : "", s->word(i));
+	}
 }
 
 static bool matches(const char *pattern, const char *value)

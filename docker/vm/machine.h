@@ -1,5 +1,4 @@
-/* machine.h - one virtual machine as the container's VM_* variables describe it, checked and
- * parsed.
+/* machine.h - one virtual machine as the container's VM_* variables describe it.
  *
  * run-vm.sh lists the variables. Pure: nothing of the host is looked at.
  */
@@ -50,10 +49,12 @@ struct machine {
 must_check int machine_parse(char *const *environment, struct machine *m, struct err *e);
 
 /* The checked settings for the scripts, "NAME=value" a line (no value has a line end in it): each
- * as it was set or its default, and what these say of the machine `m` that they made: VM_TAPS the
- * taps of its cards, the first one's first VM_PORTS        the same, each with the MAC of its card
- * behind it VM_FLASH_BYTES  to which its firmware is padded; 0: not at all VM_PM1_PORT     where
- * its ACPI PM1 enable register is; empty: there is none to look at */
+ * as it was set or its default, and what these say of the machine `m` that they made:
+ * - VM_TAPS: the taps of its cards, the first one's first
+ * - VM_PORTS: the same, each with the MAC of its card behind it
+ * - VM_FLASH_BYTES: to which its firmware is padded; 0: not at all
+ * - VM_PM1_PORT: where its ACPI PM1 enable register is; empty: there is none to look at
+ */
 void machine_print(char *const *environment, const struct machine *m, FILE *f);
 
 #endif

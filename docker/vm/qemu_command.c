@@ -1,11 +1,10 @@
 /* qemu_command.c - the machine that the environment's VM_* variables describe, for the scripts.
  *
  *	qemu-command settings   the variables, checked and whole: see machine_print()
- *	qemu-command start      what is started, for the log; then QEMU and its arguments; each
- *ended by NUL
+ *	qemu-command start      what is started, for the log; then program and arguments
  *
- * Looks at the host and starts nothing. Whether KVM may be used is a matter of who asks: `start` is
- *for the user who will run QEMU.
+ * What `start` prints ends with NUL each. Looks at the host and starts nothing. Whether KVM may be
+ * used depends on who asks: `start` is for the user who will run QEMU.
  */
 #include <errno.h>
 #include <fcntl.h>

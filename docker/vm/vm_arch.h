@@ -13,14 +13,12 @@ struct vm_arch {
 	const char *machine; /* QEMU's -machine */
 	const char *tcg_cpu; /* QEMU's -cpu without KVM */
 	const char *global;  /* one -global; NULL: none */
-	const char
-	    *kvm_flags[3]; /* KVM's device alone proves nothing: the CPU shows one of these too */
-	uint32_t
-	    flash_bytes; /* to which firmware and its variables are padded; 0: they are of size */
-	uint16_t
-	    pm1_port; /* I/O port of the ACPI PM1 enable register; 0: there is none to look at */
-	bool bios;    /* a machine may have one in UEFI's place */
-	bool sata;    /* the machine has a controller, whose ports are ide.0 and on */
+	/* /dev/kvm alone proves nothing where there are any: the CPU must show one of these too. */
+	const char *kvm_flags[3];
+	uint32_t flash_bytes; /* to which firmware and variables are padded; 0: not at all */
+	uint16_t pm1_port;    /* I/O port of the ACPI PM1 enable register; 0: it has none */
+	bool bios;            /* a machine may have one in UEFI's place */
+	bool sata;            /* the machine has a controller, whose ports are ide.0 and on */
 };
 
 /* NULL-terminated. */

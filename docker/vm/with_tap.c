@@ -17,7 +17,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define FIRST_FD 3
+#include "docker/vm/machine.h"
 
 __attribute__((format(printf, 1, 2), noreturn)) static void die(const char *fmt, ...)
 {
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	int i = 1;
 
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++)
-		make_tap(argv[i], FIRST_FD + i - 1);
+		make_tap(argv[i], FIRST_TAP_FD + i - 1);
 	if (i + 1 >= argc) {
 		fputs("usage: with-tap NAME... -- COMMAND [ARGUMENT...]\n", stderr);
 		return 2;
