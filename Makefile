@@ -33,10 +33,12 @@ install: vmlab
 	@install -D -m 0644 vmlab/completion/_vmlab $(SHARE)/zsh/site-functions/_vmlab
 	@install -D -m 0644 vmlab/completion/vmlab.fish $(SHARE)/fish/vendor_completions.d/vmlab.fish
 	@install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	@sed 's,@BINDIR@,$(PREFIX)/bin,' vmlab/vmlab.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/vmlab.service
+	@sed 's,@BINDIR@,$(PREFIX)/bin,' vmlab/vmlab.service.in >build/vmlab.service
+	@install -m 0644 build/vmlab.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vmlab.service
 	@install -d $(SHARE)/man/man1
 	@for page in $$(build/$(ARCH)/release/vmlab/vmlab __man); do \
-		build/$(ARCH)/release/vmlab/vmlab __man $$page >$(SHARE)/man/man1/$$page.1 || exit 1; done
+		build/$(ARCH)/release/vmlab/vmlab __man $$page >build/page.1 && \
+		install -m 0644 build/page.1 $(SHARE)/man/man1/$$page.1 || exit 1; done
 
 ##   test       every test: unit, stack, real consumers, end to end in VMs, fuzzing
 .PHONY: test

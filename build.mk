@@ -69,6 +69,7 @@ LIB_SRC := \
 	lib/atomic_file.c \
 	lib/boot_files.c \
 	lib/disk_choice.c \
+	lib/domain.c \
 	lib/err.c \
 	lib/hash_table.c \
 	lib/image_advice.c \
@@ -218,11 +219,14 @@ VMLAB_SRC := \
 	vmlab/lab.c \
 	vmlab/lab_dir.c \
 	vmlab/lab_find.c \
+	vmlab/lab_folder.c \
 	vmlab/lab_name.c \
+	vmlab/lab_network.c \
 	vmlab/lab_settings.c \
 	vmlab/lab_volume.c \
 	vmlab/ls.c \
 	vmlab/man.c \
+	vmlab/mounts.c \
 	vmlab/net_clash.c \
 	vmlab/new_cmd.c \
 	vmlab/plan_cmd.c \
@@ -261,6 +265,7 @@ TESTS := \
 	lib/test_adopted \
 	lib/test_boot_files \
 	lib/test_disk_choice \
+	lib/test_domain \
 	lib/test_image_advice \
 	lib/test_own_kernel \
 	lib/test_json \
@@ -302,6 +307,7 @@ TESTS := \
 	vmlab/test_engine_error \
 	vmlab/test_image \
 	vmlab/test_image_adopt \
+	vmlab/test_lab_network \
 	vmlab/test_net_clash \
 	vmlab/test_power_state \
 	vmlab/test_preflight \

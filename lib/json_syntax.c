@@ -282,6 +282,17 @@ static bool is_number(const char *s, size_t len)
 	return i == len;
 }
 
+static bool is_hexadecimal(const char *s, size_t len)
+{
+	size_t i = 2;
+
+	if (len < 3 || s[0] != '0' || (s[1] | 0x20) != 'x')
+		return false;
+	while (i < len && strchr("0123456789abcdefABCDEF", s[i]))
+		i++;
+	return i == len;
+}
+
 /* Words of other languages and what they are in JSON. */
 static const struct {
 	const char *word, *json;
@@ -304,6 +315,15 @@ static int check_word(struct walk *w)
 		if (word_is(&word, foreign[i].word))
 			return refuse(w, w->at, "%s is no JSON: write %s, or \"%s\" for the word",
 			    foreign[i].word, foreign[i].json, foreign[i].word);
+	size_t sign = word.len > 0 && strchr("+-", *word.text);
+	if (is_hexadecimal(word.text + sign, word.len - sign))
+		return refuse(w, w->at, "%.*s is hexadecimal, which JSON has not: write the number in digits 0 to 9",
+		    word.shown, word.text);
+	if (*word.text == '+' && is_number(word.text + 1, word.len - 1))
+		return refuse(w, w->at, "the number %.*s begins with a +: write it without", word.shown, word.text);
+	if (*word.text == '.' && word.len > 1 && digits(word.text + 1, word.len - 1) == word.len - 1)
+		return refuse(w, w->at, "the number %.*s begins with a point: write 0%.*s", word.shown,
+		    word.text, word.shown, word.text);
 	if (digits(word.text, word.len) == word.len)
 		return refuse(w, w->at, "the number %.*s begins with a 0: write it without",
 		    word.shown, word.text);

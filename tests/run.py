@@ -71,6 +71,8 @@ SUITES = [
     ("addresses", lambda: python("test_addresses.py"), "suite", 600,
         "leases, names and identities: who gets which address"),
     ("dropin", lambda: python("test_dropin.py"), "suite", 300, "the built image run as pvmlab runs its own"),
+    ("folders", lambda: python("test_folders.py"), "suite", 300,
+        "folders that were moved or replaced, wrong settings, commands that were interrupted"),
     ("lab", lambda: python("test_lab.py"), "suite", 300, "a lab belongs to its folder; one command at a time"),
     ("reboot", lambda: python("test_reboot.py"), "suite", 300, "what ran before a reboot of the host runs again"),
     ("words", lambda: python("test_words.py"), "suite", 300,

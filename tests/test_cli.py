@@ -45,7 +45,12 @@ def _():
     for name in ("vms/web1", "vms/web2", "vms/db1", "other lab/vms/far1", "other lab/vms/far2"):
         with open(os.path.join(where["dir"], name + ".json"), "w") as f:
             f.write("{}")
-    run(["make", "--no-print-directory", "install", f"DESTDIR={where['root']}", "PREFIX=/usr"], cwd=ROOT, timeout=600)
+    # As root's shell may have it: what is installed is for all users.
+    run(["sh", "-c", 'umask 077; exec make --no-print-directory install "$@"', "sh", f"DESTDIR={where['root']}",
+        "PREFIX=/usr"], cwd=ROOT, timeout=600)
+    closed = [path for folder, folders, files in os.walk(os.path.join(where["root"], "usr")) for path in
+        (os.path.join(folder, name) for name in folders + files) if os.stat(path).st_mode & 0o44 != 0o44]
+    check_equal(closed, [], "installed, and not readable for all")
     check(os.access(os.path.join(where["root"], "usr", "bin", "vmlab"), os.X_OK), "the command is not there")
 
 

@@ -14,65 +14,20 @@ import subprocess
 import sys
 import time
 
+import folder
 import http_client
+from folder import NAME
 from harness import DOCKER, PREFIX, Suite, check, check_equal, docker, eventually, have_image, run, skip
 from vmlab_cli import BINARY, STACK_IMAGE, VM_IMAGE
 
 suite = Suite("lab", __doc__)
 UP = "two folders of one name have a lab each"
-ENV = {key: value for key, value in os.environ.items() if not key.startswith("VMLAB_") or key == "VMLAB_ENGINE"}
 HOME = os.path.join(suite.tempdir(), "home")
-NAME = PREFIX.strip("-")[-20:].strip("-")
 state = {}
 
 
-class Folder:
-    """A folder with vms/, on whose lab the command is run as a user does: from inside, without a name."""
-
-    def __init__(self, where):
-        self.dir = os.path.join(suite.tempdir(), where)
-        self.vms = os.path.join(self.dir, "vms")
-        os.makedirs(self.vms)
-        suite.cleanup(self.remove)
-
-    def vmlab(self, *argv, check_rc=True, timeout=90, **env):
-        return run([BINARY, *argv], cwd=self.dir, env=self.env(**env), check_rc=check_rc, timeout=timeout)
-
-    def env(self, **env):
-        return dict(dict(ENV, VMLAB_HOME=HOME, VMLAB_STACK_IMAGE=STACK_IMAGE, VMLAB_VM_IMAGE=VM_IMAGE, NO_COLOR="1",
-            TERM="dumb"), **env)
-
-    def start(self, *argv, **env):
-        return subprocess.Popen([BINARY, *argv], cwd=self.dir, env=self.env(**env), text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-    def define(self, name, **fields):
-        with open(os.path.join(self.vms, name + ".json"), "w") as f:
-            json.dump(dict({"name": name}, **fields), f)
-
-    def containers(self):
-        """{name: lab} of the containers that belong to this folder."""
-        lines = docker("ps", "-a", "--filter", f"label=vmlab.vms={self.vms}", "--format",
-            '{{.Names}} {{.Label "vmlab.lab"}}').stdout.splitlines()
-        return dict(line.split() for line in lines)
-
-    def lab(self):
-        names = set(self.containers().values())
-        check_equal(len(names), 1, f"labs of {self.dir}: {names}; number")
-        return names.pop()
-
-    def volumes(self):
-        return docker("volume", "ls", "-q", "--filter", f"label=vmlab.vms={self.vms}").stdout.split()
-
-    def ids(self):
-        return sorted(docker("ps", "-q", "--no-trunc", "--filter", f"label=vmlab.vms={self.vms}").stdout.split())
-
-    def remove(self):
-        names = list(self.containers())
-        if names:
-            docker("rm", "-f", "-v", *names, check_rc=False)
-        for volume in self.volumes():
-            docker("volume", "rm", "-f", volume, check_rc=False)
+def Folder(where):
+    return folder.Folder(suite, where)
 
 
 # ---- folders -------------------------------------------------------------------------------------
@@ -170,13 +125,7 @@ def _():
     old.vmlab("up", "--no-wait")
     name = old.lab()
     old.vmlab("down")
-    where = os.path.join(suite.tempdir(), "after")
-    os.makedirs(where)
-    shutil.move(old.dir, where)
-    moved = Folder.__new__(Folder)
-    moved.dir = os.path.join(where, f"move-{NAME}")
-    moved.vms = os.path.join(moved.dir, "vms")
-    suite.cleanup(moved.remove)
+    moved = old.move(f"after/move-{NAME}")
     moved.vmlab("up", "--no-wait")
     check_equal(moved.lab(), name, "the lab's name after the move")
     moved.vmlab("down", "--volumes", "-y")

@@ -37,8 +37,4 @@ must_check int hosts_render(
     struct hosts_text *out, struct err *e);
 void hosts_text_free(struct hosts_text *t);
 
-/* True for text that may follow a machine's name: labels of letters, digits and hyphens,
- * the last of which is no number (with a name before it, it could be read as an address). */
-bool hosts_domain_valid(const char *domain);
-
 #endif

@@ -14,6 +14,7 @@
 #include "atomic_file.h"
 #include "cleanup.h"
 #include "dnsmasq.h"
+#include "domain.h"
 #include "hosts.h"
 #include "lease_watch.h"
 #include "log.h"
@@ -105,7 +106,7 @@ static int check_options(const struct options *o)
 {
 	if (!o->vms)
 		return usage_error("--vms is missing", "");
-	if (!hosts_domain_valid(o->domain))
+	if (!domain_valid(o->domain))
 		return usage_error("--domain is no DNS domain: ", o->domain);
 	if (!o->check && (!o->dhcp_hosts || !o->dns_hosts))
 		return usage_error("--dhcp-hosts and --dns-hosts are needed", "");

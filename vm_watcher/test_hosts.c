@@ -66,19 +66,6 @@ static void text_is_exact(void **state)
 	hosts_text_free(&text);
 }
 
-static void domains_are_checked(void **state)
-{
-	static const char *const bad[] = {
-	    "", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a\nb", "a_b", "1",
-	    "0.0.1"};
-
-	(void)state;
-	assert_true(hosts_domain_valid("pvmlab.local"));
-	assert_true(hosts_domain_valid("lan"));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(hosts_domain_valid(bad[i]));
-}
-
 /* ---- only dnsmasq gets the signal -------------------------------------------------------------*/
 
 static void only_dnsmasq_is_signalled(void **state)
@@ -263,7 +250,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(text_is_exact),
-	    cmocka_unit_test(domains_are_checked),
 	    cmocka_unit_test(only_dnsmasq_is_signalled),
 	    cmocka_unit_test(dnsmasq_reads_them),
 	};

@@ -144,6 +144,8 @@ static void common_args(const struct lab *lab, const char *name, const char *rol
 	if (vm)
 		argv_addf(a, "--label=vmlab.vm=%s", vm);
 	argv_addf(a, "--label=vmlab.vms=%s", lab->vms_dir);
+	if (lab->folder_id && *lab->folder_id)
+		argv_addf(a, "--label=vmlab.folder=%s", lab->folder_id);
 	argv_addf(a, "--label=vmlab.images=%s", lab->images_dir);
 	argv_addf(a, "--label=vmlab.dir=%s", lab->dir);
 	argv_addf(a, "--label=vmlab.port=%d", lab->port);

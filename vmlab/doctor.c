@@ -11,9 +11,11 @@
 #include "vmlab/host.h"
 #include "vmlab/human.h"
 #include "vmlab/lab_settings.h"
+#include "vmlab/mounts.h"
 #include "vmlab/net_clash.h"
 #include "vmlab/process.h"
 #include "vmlab/readable.h"
+#include "vmlab/start.h"
 
 #define DISK_WANTED_BYTES (UINT64_C(10) << 30)
 
@@ -163,7 +165,7 @@ static void check_space(
 static void check_lab(struct doctor *d, const struct lab *lab, const struct session *s)
 {
 	const struct container *net = container_list_role(&s->containers, "net");
-	char complaint[PATH_MAX + 200], what[64] = "";
+	char complaint[PATH_MAX + 200], what[64] = "", stale[PATH_MAX + 200];
 	struct err e = ERR_INIT;
 
 	tell(d, OK, "lab", NULL, "\"%s\" %s", lab->name,
@@ -175,7 +177,8 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 	else
 		tell(d, MISSING, "port", "choose another with --port or VMLAB_PORT",
 		    "127.0.0.1:%d is taken by another program", lab->port);
-	enum net_clash clash = net_clash_look(&lab->cidr, what, sizeof(what));
+	enum net_clash clash = s->engine.client ? start_clash(lab, &s->engine, what, sizeof(what))
+						: net_clash_look(&lab->cidr, what, sizeof(what));
 	net_clash_sentence(clash, what, lab->cidr_text, complaint, sizeof(complaint));
 	tell(d, clash == NET_CLASH_NONE ? OK : clash == NET_CLASH_LAN ? NOTE : MISSING, "network", NULL,
 	    "%s", *complaint ? complaint : lab->cidr_text);
@@ -188,6 +191,8 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 		tell(d, MISSING, "definitions", "chmod -R a+rX the folder", "%s", complaint);
 	else
 		tell(d, OK, "definitions", NULL, "%s", lab->vms_dir);
+	if (mounts_complaint(s, stale, sizeof(stale)))
+		tell(d, MISSING, "folders", "vmlab up", "%s", stale);
 	if (lab->images_dir &&
 	    readable_images_complaint(lab->images_dir, complaint, sizeof(complaint)))
 		tell(d, MISSING, "images", "chmod -R a+rX the folder", "%s", complaint);

@@ -318,6 +318,13 @@ int engine_container_label(
 	return label_of(en, "container", container, "{{json .Config.Labels}}", label, value, e);
 }
 
+int engine_bridge_networks(const struct engine *en, char **text, struct err *e)
+{
+	int r = inspect(en, "network", "bridge", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", text, e);
+
+	return r == ENGINE_ABSENT ? err_set(e, ENOENT, "the engine has no network \"bridge\"") : r;
+}
+
 int engine_log_tail(
     const struct engine *en, const char *container, unsigned lines, char **text, struct err *e)
 {

@@ -98,6 +98,9 @@ must_check int engine_volume_label(
 must_check int engine_container_label(
     const struct engine *en, const char *container, const char *label, char **value, struct err *e);
 
+/* The IPv4 and IPv6 networks of the engine's default bridge, separated by blanks (caller frees). */
+must_check int engine_bridge_networks(const struct engine *en, char **text, struct err *e);
+
 /* The container's last lines of output, both streams (caller frees). */
 must_check int engine_log_tail(
     const struct engine *en, const char *container, unsigned lines, char **text, struct err *e);

@@ -154,6 +154,39 @@ static int import_any(const struct image_import *in, const struct options *o, st
 	return image_import(in, e);
 }
 
+#define WRITER_WAIT_S 10
+
+static void on_alarm(int signal_number)
+{
+	(void)signal_number; /* it ends open() */
+}
+
+/* Opening a pipe waits until someone writes into it: not for ever. */
+static int open_input(const char *path, int *fd, struct err *e)
+{
+	struct sigaction wake = {.sa_handler = on_alarm};
+	struct stat st;
+	bool pipe = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+
+	sigaction(SIGALRM, &wake, NULL);
+	if (pipe)
+		alarm(WRITER_WAIT_S);
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	int code = errno;
+	alarm(0);
+	if (*fd >= 0)
+		return 0;
+	if (code == EINTR && cancelled)
+		return err_set(e, EINTR, "interrupted");
+	if (code == EINTR && pipe)
+		return err_set(e, ETIMEDOUT,
+		    "%s is a pipe into which nobody writes: start what writes first, or pipe it in with \"-\" "
+		    "for the file",
+		    path);
+	errno = code;
+	return err_errno(e, "cannot open %s", path);
+}
+
 static int import(const struct options *o)
 {
 	struct image_progress progress;
@@ -174,19 +207,16 @@ static int import(const struct options *o)
 		return usage(
 		    "an image's name has lower case letters, digits, '.', '_' and '-', and "
 		    "begins with a letter or digit");
+	catch_signals();
 	if (strcmp(o->operands[1], "-")) {
-		opened = open(o->operands[1], O_RDONLY | O_CLOEXEC);
-		if (opened < 0) {
-			err_errno(&e, "cannot open %s", o->operands[1]);
+		if (open_input(o->operands[1], &opened, &e) < 0)
 			return fail(&e);
-		}
 	} else if (isatty(STDIN_FILENO)) {
 		return usage("\"-\" reads the tarball from stdin, but that is a terminal");
 	}
 	in.fd = opened >= 0 ? opened : STDIN_FILENO;
 	if (!fstat(in.fd, &st) && S_ISREG(st.st_mode))
 		in.size_bytes = (uint64_t)st.st_size;
-	catch_signals();
 	image_progress_init(&progress);
 	fprintf(stderr, "importing %s for %s\n", in.name, vm_arch_name(in.arch));
 	if (!import_any(&in, o, &e))

@@ -9,7 +9,9 @@
 #include "adopted.h"
 #include "cleanup.h"
 #include "own_kernel.h"
+#include "vmlab/lab_folder.h"
 #include "vmlab/lab_name.h"
+#include "vmlab/lab_network.h"
 #include "vmlab/lab_settings.h"
 
 bool lab_name_valid(const char *name)
@@ -97,25 +99,6 @@ static int init_images(struct lab *lab, struct err *e)
 	return r < 0 ? r : replace(&lab->vm_image, strdup(vm ? vm : LAB_VM_IMAGE), e);
 }
 
-static int reach_check(const char *reach, struct err *e)
-{
-	if (strspn(reach, "abcdefghijklmnopqrstuvwxyz0123456789.:/,") == strlen(reach))
-		return 0;
-	return err_set(e, EINVAL,
-	    "VMLAB_REACH: \"%s\" is not understood: give internet, all or none, or networks "
-	    "joined by commas, as in internet,10.1.2.0/24",
-	    reach);
-}
-
-static int domain_check(const char *domain, struct err *e)
-{
-	if (strspn(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(domain))
-		return 0;
-	return err_set(e, EINVAL,
-	    "VMLAB_DOMAIN: \"%s\" is not a domain name: use lower case letters, digits, '-' and '.'",
-	    domain);
-}
-
 static int init_network(struct lab *lab, struct err *e)
 {
 	const char *cidr = given(NULL, "VMLAB_CIDR"), *domain = given(NULL, "VMLAB_DOMAIN");
@@ -132,18 +115,12 @@ static int init_network(struct lab *lab, struct err *e)
 		r = replace(&lab->reach, strdup(reach ? reach : ""), e);
 	if (r < 0)
 		return r;
-	r = reach_check(lab->reach, e);
+	r = lab_reach_check(lab->reach, e);
 	if (r == 0)
-		r = domain_check(lab->domain, e);
-	if (r < 0)
-		return r;
-	r = cidr6_parse(LAB_CIDR6, true, &lab->cidr6, e);
-	if (r < 0)
-		return r;
-	r = cidr4_parse(lab->cidr_text, true, &lab->cidr, e);
-	if (r < 0)
-		return err_wrap(e, "VMLAB_CIDR");
-	return 0;
+		r = lab_domain_check(lab->domain, e);
+	if (r == 0)
+		r = cidr6_parse(LAB_CIDR6, true, &lab->cidr6, e);
+	return r < 0 ? r : lab_network_parse(lab->cidr_text, &lab->cidr, e);
 }
 
 char *lab_vms_path(const struct lab *lab)
@@ -157,7 +134,7 @@ static int name_after_folder(struct lab *lab, struct err *e)
 	char name[LAB_NAME_SIZE] = "";
 
 	if (folder)
-		lab_name_make(folder, false, name);
+		lab_name_make(folder, NULL, name);
 	return replace(&lab->name, folder ? strdup(name) : NULL, e);
 }
 
@@ -225,6 +202,8 @@ void lab_clear(struct lab *lab)
 	free(lab->reach);
 	free(lab->stack_image);
 	free(lab->vm_image);
+	free(lab->folder_id);
+	free(lab->left);
 	*lab = (struct lab)LAB_INIT;
 }
 
@@ -254,14 +233,14 @@ int lab_take(struct lab *lab, const struct lab_values *v, struct err *e)
 	int r = 0;
 
 	if (v->reach && !lab->reach_given)
-		r = reach_check(v->reach, e) < 0 ? -EINVAL : replace(&lab->reach, strdup(v->reach), e);
+		r = lab_reach_check(v->reach, e) < 0 ? -EINVAL : replace(&lab->reach, strdup(v->reach), e);
 	if (r == 0 && v->domain && !lab->domain_given)
-		r = domain_check(v->domain, e) < 0 ? -EINVAL
+		r = lab_domain_check(v->domain, e) < 0 ? -EINVAL
 						    : replace(&lab->domain, strdup(v->domain), e);
 	if (r == 0 && v->images && !lab->images_given)
 		r = replace(&lab->images_dir, strdup(v->images), e);
 	if (r == 0 && v->cidr && !lab->cidr_given) {
-		r = cidr4_parse(v->cidr, true, &lab->cidr, e);
+		r = lab_network_parse(v->cidr, &lab->cidr, e);
 		if (r == 0)
 			r = replace(&lab->cidr_text, strdup(v->cidr), e);
 	}
@@ -284,7 +263,8 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 	const char *value;
 	int r = 0;
 
-	if (!lab->vms_given && (value = lab_label(containers, "vmlab.vms")))
+	if (!lab->vms_given && !(lab->found_by_folder && is_folder("vms")) &&
+	    (value = lab_label(containers, "vmlab.vms")))
 		r = replace(&lab->vms_dir, strdup(value), e);
 	/* "auto" is content with the port that a running lab has. */
 	if (r == 0 && (!lab->port_given || (lab->port == LAB_PORT_AUTO && net && net->running)) &&
@@ -304,6 +284,16 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 	return lab_take(lab, &v, e);
 }
 
+/* The folder's, however often it was settled before. */
+static int set_folder_id(struct lab *lab, struct err *e)
+{
+	char id[LAB_FOLDER_ID_SIZE] = "";
+
+	if (lab->vms_dir)
+		lab_folder_id(lab->vms_dir, id);
+	return replace(&lab->folder_id, strdup(id), e);
+}
+
 int lab_adopt(struct lab *lab, const struct container_list *containers, struct err *e)
 {
 	int r = adopt_labels(lab, containers, e);
@@ -312,7 +302,7 @@ int lab_adopt(struct lab *lab, const struct container_list *containers, struct e
 		r = replace(&lab->vms_dir, absolute("vms"), e);
 	if (r == 0 && !lab->images_dir && lab->vms_dir)
 		r = replace(&lab->images_dir, lab_default_images(lab), e);
-	return r;
+	return r < 0 ? r : set_folder_id(lab, e);
 }
 
 int lab_need_vms(const struct lab *lab, struct err *e)
@@ -336,7 +326,11 @@ int lab_check_same(const struct lab *lab, const struct container_list *container
 	/* Without --vms the labels win, so only an explicit other folder or ./vms can differ. */
 	_cleanup_free_ char *here = is_folder("vms") ? realpath("vms", NULL) : NULL;
 	const char *mine = lab->vms_given ? lab->vms_dir : here;
-	if (!vms || !mine || strcmp(vms, mine) == 0)
+	char id[LAB_FOLDER_ID_SIZE] = "";
+	if (mine)
+		lab_folder_id(mine, id);
+	if (!vms || !mine || strcmp(vms, mine) == 0 ||
+	    lab_folder_is(lab_label(containers, "vmlab.folder"), vms, mine, id) || !is_folder(vms))
 		return 0;
 	return err_set(e, EBUSY,
 	    "lab \"%s\" already runs with the definitions in %s, not %s: leave --lab away (and "
@@ -369,7 +363,9 @@ bool lab_is_served(const struct lab *lab, const struct container_list *container
 	const struct container *stack = container_list_role(containers, "stack");
 	const char *vms = lab_label(containers, "vmlab.vms");
 
-	return stack && stack->running && vms && lab->vms_dir && strcmp(vms, lab->vms_dir) == 0;
+	return stack && stack->running && lab->vms_dir &&
+	       lab_folder_is(container_label(stack, "vmlab.folder"), vms, lab->vms_dir,
+		   lab->folder_id ? lab->folder_id : "");
 }
 
 int lab_open_store(

@@ -28,6 +28,7 @@
 struct lab {
 	char *name; /* after its folder, until lab_find() knows better */
 	char *vms_dir;    /* absolute; NULL: not known yet */
+	char *folder_id;  /* lab_folder.h's, of vms_dir; NULL: not known yet */
 	char *images_dir; /* absolute; NULL: not known yet */
 	char *home;       /* absolute: lab key, known hosts */
 	char *dir;        /* absolute, the lab's own, for its owner only: API socket, token */
@@ -36,9 +37,11 @@ struct lab {
 	char *reach; /* what machines may reach outside the lab; "": the stack's default */
 	char *stack_image; /* container images */
 	char *vm_image;
+	char *left; /* a lab of this folder's name or path that is another folder's, or NULL */
 	struct cidr4 cidr;
 	struct cidr6 cidr6;
 	int port; /* of the API over TCP on 127.0.0.1, or LAB_PORT_NONE */
+	bool found_by_folder; /* so that vms_dir is the folder's, whatever the labels say */
 	bool name_given, vms_given, images_given, port_given, cidr_given,
 	    domain_given, reach_given;
 };

@@ -38,7 +38,7 @@ static uint32_t hash(const char *text)
 	return h;
 }
 
-void lab_name_make(const char *vms_dir, bool with_hash, char name[LAB_NAME_SIZE])
+void lab_name_make(const char *vms_dir, const char *hashed, char name[LAB_NAME_SIZE])
 {
 	size_t end = strlen(vms_dir), begin;
 	char folder[FOLDER_MAX + 1];
@@ -52,9 +52,9 @@ void lab_name_make(const char *vms_dir, bool with_hash, char name[LAB_NAME_SIZE]
 	plain(vms_dir + begin, end - begin, folder, FOLDER_MAX);
 	const char *prefix = strcmp(folder, "vmlab") == 0 || strncmp(folder, PREFIX, 6) == 0 ? ""
 											    : PREFIX;
-	if (with_hash)
+	if (hashed)
 		snprintf(name, LAB_NAME_SIZE, "%s%s-%06" PRIx32, prefix, *folder ? folder : "lab",
-		    hash(vms_dir) & 0xffffff);
+		    hash(hashed) & 0xffffff);
 	else
 		snprintf(name, LAB_NAME_SIZE, "%s%s", prefix, *folder ? folder : "lab");
 }

@@ -6,6 +6,7 @@
 
 #include "atomic_file.h"
 #include "cleanup.h"
+#include "vmlab/lab_folder.h"
 
 #define FILE_MAX_BYTES 16384
 
@@ -17,13 +18,13 @@ static char *path_of(const struct lab *lab)
 }
 
 /* Cuts the text into its lines. */
-static void read_lines(char *text, struct lab_values *v, const char **vms)
+static void read_lines(char *text, struct lab_values *v, const char **vms, const char **folder)
 {
 	const struct {
 		const char *key;
 		const char **value;
 	} keys[] = {{"cidr=", &v->cidr}, {"domain=", &v->domain}, {"reach=", &v->reach},
-	    {"images=", &v->images}, {"vms=", vms}};
+	    {"images=", &v->images}, {"vms=", vms}, {"folder=", folder}};
 	char *line;
 
 	while ((line = strsep(&text, "\n")))
@@ -33,13 +34,18 @@ static void read_lines(char *text, struct lab_values *v, const char **vms)
 }
 
 /* A lab named on the command line is meant whatever its folder; a folder that is gone was moved. */
-static bool is_of(const struct lab *lab, const char *vms)
+static bool is_of(const struct lab *lab, const char *vms, const char *folder)
 {
+	char id[LAB_FOLDER_ID_SIZE] = "";
 	_cleanup_free_ char *mine = lab_vms_path(lab);
 	struct stat st;
 
-	return lab->name_given || !vms || !mine || strcmp(vms, mine) == 0 ||
-	       (stat(vms, &st) < 0 && errno == ENOENT);
+	if (lab->name_given || !vms || !mine)
+		return true;
+	lab_folder_id(mine, id);
+	if (folder && *id)
+		return strcmp(folder, id) == 0;
+	return strcmp(vms, mine) == 0 || (stat(vms, &st) < 0 && errno == ENOENT);
 }
 
 int lab_settings_load(struct lab *lab, struct err *e)
@@ -47,7 +53,7 @@ int lab_settings_load(struct lab *lab, struct err *e)
 	_cleanup_free_ char *path = path_of(lab), *text = NULL;
 	struct lab_values v = {NULL};
 	struct err why = ERR_INIT;
-	const char *vms = NULL;
+	const char *vms = NULL, *folder = NULL;
 	struct stat st;
 	size_t len;
 
@@ -56,8 +62,8 @@ int lab_settings_load(struct lab *lab, struct err *e)
 	/* Another user's lab is said to be so by whoever changes it. */
 	if (file_read(path, FILE_MAX_BYTES, &text, &len, &why) < 0)
 		return why.code == ENOMEM ? err_set(e, ENOMEM, "out of memory") : 0;
-	read_lines(text, &v, &vms);
-	if (!is_of(lab, vms))
+	read_lines(text, &v, &vms, &folder);
+	if (!is_of(lab, vms, folder))
 		return 0;
 	if (v.images && (stat(v.images, &st) < 0 || !S_ISDIR(st.st_mode)))
 		v.images = NULL;
@@ -84,8 +90,10 @@ int lab_settings_keep(const struct lab *lab, struct err *e)
 	print_line(f, "domain", lab->domain, LAB_DEFAULT_DOMAIN);
 	print_line(f, "reach", lab->reach, "");
 	print_line(f, "images", lab->images_dir, images);
-	if (ftell(f) > 0)
+	if (ftell(f) > 0) {
 		print_line(f, "vms", lab->vms_dir, NULL);
+		print_line(f, "folder", lab->folder_id, "");
+	}
 	if (fclose(f) != 0 || !path)
 		return err_set(e, ENOMEM, "out of memory");
 	if (len == 0) {

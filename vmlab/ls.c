@@ -11,6 +11,7 @@
 #include "vmlab/human.h"
 #include "vmlab/power_state.h"
 #include "vmlab/interrupt.h"
+#include "vmlab/mounts.h"
 #include "vmlab/problems.h"
 #include "vmlab/table.h"
 #include "vmlab/vm_disks.h"
@@ -22,6 +23,7 @@ struct listing {
 	const struct vm_snapshot *snap;
 	json_t *api; /* {"vms":…,"problems":…}, or NULL while the stack is down */
 	char down[1000]; /* as much as an error sentence */
+	char stale[4400];
 };
 
 static void listing_clear(struct listing *l)
@@ -160,6 +162,7 @@ static int look(struct listing *l, struct lab *lab, struct err *e)
 	else if (!l->api)
 		snprintf(l->down, sizeof(l->down), "lab \"%s\" is down: `vmlab up` starts it",
 		    lab->name);
+	mounts_complaint(&l->session, l->stale, sizeof(l->stale));
 	if (lab->vms_dir && session_open_store(&l->session, &l->store, &why) == 0)
 		l->snap = vm_store_snapshot(l->store);
 	else if (!l->api && l->session.containers.count == 0)
@@ -251,6 +254,8 @@ static void print_all(struct ls *ls, struct listing *l)
 		fflush(stdout); /* before what goes to stderr */
 		if (*l->down)
 			fprintf(ls->watch_s ? stdout : stderr, "%s\n", l->down);
+		if (*l->stale)
+			fprintf(ls->watch_s ? stdout : stderr, "vmlab: %s\n", l->stale);
 		if (ls->count == 0)
 			print_problems(l, problems);
 	}

@@ -71,6 +71,23 @@ enum net_clash net_clash_routes(const struct cidr4 *lab, const char *routes, cha
 	return worst;
 }
 
+enum net_clash net_clash_engine(const struct cidr4 *lab, const char *networks, char *what, size_t size)
+{
+	struct cidr4 net;
+	struct err ignored = ERR_INIT;
+	char word[INET_ADDRSTRLEN + 4];
+	int used;
+
+	for (const char *p = networks; sscanf(p, "%19s%n", word, &used) == 1; p += used) {
+		if (cidr4_parse(word, true, &net, &ignored) < 0 || net.prefix == 0 ||
+		    (!cidr4_contains(&net, lab->addr) && !cidr4_contains(lab, net.addr)))
+			continue;
+		snprintf(what, size, "%s", word);
+		return NET_CLASH_ENGINE;
+	}
+	return NET_CLASH_NONE;
+}
+
 /* "" when it cannot be read. */
 static void read_text(const char *path, char *text)
 {
@@ -106,6 +123,7 @@ void net_clash_sentence(
 	    [NET_CLASH_LAN] = {"overlaps", ", which its machines then cannot reach"},
 	    [NET_CLASH_GATEWAY] = {"holds", ", the gateway of this machine: guests would not get out"},
 	    [NET_CLASH_RESOLVER] = {"holds", ", the resolver of this machine: guests would resolve no names"},
+	    [NET_CLASH_ENGINE] = {"overlaps", ", the container engine's own, in which the lab itself stands"},
 	};
 	const char *other = strncmp(lab, "192.168.200.", 12) == 0 ? "192.168.150.1/24"
 								   : "192.168.200.1/24";

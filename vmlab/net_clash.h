@@ -14,6 +14,7 @@ enum net_clash {
 	NET_CLASH_LAN,      /* this machine is in a network that overlaps: out of the guests' reach */
 	NET_CLASH_GATEWAY,  /* its way out lies in the lab's network */
 	NET_CLASH_RESOLVER, /* and so does what resolves names */
+	NET_CLASH_ENGINE,   /* the engine's own network, in which the lab stands: the stack would not start */
 };
 
 /* Looks for a nameserver in a text of resolv.conf(5). `what` gets its address. */
@@ -23,7 +24,10 @@ enum net_clash net_clash_resolvers(
 /* Looks at a text of /proc/net/route. `what` gets "192.168.100.0/24 on eth0", or the gateway. */
 enum net_clash net_clash_routes(const struct cidr4 *lab, const char *routes, char *what, size_t size);
 
-/* The worst of both, for this machine. */
+/* Looks at the engine's networks, "172.17.0.0/16" separated by blanks. `what` gets the one. */
+enum net_clash net_clash_engine(const struct cidr4 *lab, const char *networks, char *what, size_t size);
+
+/* The worst of resolvers and routes, for this machine. */
 enum net_clash net_clash_look(const struct cidr4 *lab, char *what, size_t size);
 
 /* One sentence: what is wrong, and the setting that mends it. */

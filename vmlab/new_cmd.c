@@ -172,7 +172,8 @@ static int write_new(const char *path, const char *text, struct err *e)
 	return 0;
 }
 
-/* What only the folder as a whole can tell: two machines with one address. */
+/* What only the folder as a whole can tell: two machines with one address. Says what `vmlab validate` would
+ * say of a definition that is used. */
 static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 {
 	struct vm_store *store = NULL;
@@ -181,7 +182,11 @@ static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 	if (r < 0)
 		return r;
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
-	if (!vm_snapshot_by_name(snap, name)) {
+	const struct vm *vm = vm_snapshot_by_name(snap, name);
+	if (vm) {
+		problems_print_vm(stderr, lab, snap, name);
+		problems_print_outlook(stderr, lab, vm);
+	} else {
 		problems_print_vm(stderr, lab, snap, name);
 		r = err_set(e, EINVAL, "%s/%s.json is not written, see above", lab->vms_dir, name);
 	}

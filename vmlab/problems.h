@@ -26,4 +26,7 @@ struct vm_where problem_where(const char *text, size_t len, const char *field);
 /* {"file","line","column","text","warning"}; new reference. */
 json_t *problem_json(const struct vm_problem *p);
 
+/* What is valid and will not work all the same, as `vmlab validate` says it. */
+void problems_print_outlook(FILE *f, const struct lab *lab, const struct vm *vm);
+
 #endif

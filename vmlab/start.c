@@ -1,6 +1,7 @@
 #include "vmlab/start.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "vmlab/lab_find.h"
 #include "vmlab/lab_settings.h"
 #include "vmlab/lab_volume.h"
+#include "vmlab/mounts.h"
 #include "vmlab/net_clash.h"
 #include "vmlab/vm_disks.h"
 
@@ -169,13 +171,25 @@ static int stop_stranded(struct start *st, struct err *e)
 	return 0;
 }
 
+enum net_clash start_clash(
+    const struct lab *lab, const struct engine *en, char *what, size_t size)
+{
+	_cleanup_free_ char *networks = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (engine_bridge_networks(en, &networks, &ignored) == 0 &&
+	    net_clash_engine(&lab->cidr, networks, what, size) != NET_CLASH_NONE)
+		return NET_CLASH_ENGINE;
+	return net_clash_look(&lab->cidr, what, size);
+}
+
 /* A network that hides what its machines need is refused; one that hides less is told. */
 static int check_clash(struct start *st, struct err *e)
 {
 	const struct lab *lab = st->s->lab;
 	char what[64] = "", sentence[600];
 
-	enum net_clash clash = net_clash_look(&lab->cidr, what, sizeof(what));
+	enum net_clash clash = start_clash(lab, &st->s->engine, what, sizeof(what));
 	if (clash == NET_CLASH_NONE)
 		return 0;
 	net_clash_sentence(clash, what, lab->cidr_text, sentence, sizeof(sentence));
@@ -265,6 +279,20 @@ static int make_names(struct start *st, const char *role, const char *disk, cons
 	return r < 0 ? r : lab_make_volume(lab, &st->s->engine, n->volume, e);
 }
 
+/* Started again, the stack sees the folders that are there now; machines run on. */
+static int mend_mounts(struct start *st, const struct container *stack, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	char buf[PATH_MAX + 32];
+	const char *path = mounts_replaced(st->s, buf, sizeof(buf));
+
+	if (!path)
+		return 0;
+	fprintf(st->out, "lab: %s was replaced: starts the stack again, so that it serves what is there now\n", path);
+	argv_adds(&a, "restart", stack->name);
+	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
+}
+
 int start_stack(struct start *st, struct err *e)
 {
 	const struct container *stack = container_list_role(&st->s->containers, "stack");
@@ -279,6 +307,11 @@ int start_stack(struct start *st, struct err *e)
 	    .net_id = net_id(st),
 	    .replace_running = true};
 	enum start_action action = start_decide(stack, &wish);
+	if (action == START_KEEP) {
+		int mended = mend_mounts(st, stack, e);
+		if (mended < 0)
+			return mended;
+	}
 	if (action == START_RECREATE && stack->running)
 		fprintf(st->out, "lab: replaces the stack (newer image or other settings)\n");
 	int r = make_names(st, "stack", "state", NULL, action, &n, e);

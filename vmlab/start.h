@@ -9,6 +9,7 @@
 
 #include "vmlab/command.h"
 #include "vmlab/container.h"
+#include "vmlab/net_clash.h"
 
 enum start_action {
 	START_CREATE,       /* there is none */
@@ -44,6 +45,10 @@ struct start {
 /* Finds the images, or says how to get them. */
 must_check int start_images(struct start *st, struct err *e);
 void start_clear(struct start *st);
+
+/* What the lab's network hides or overlaps here; `what` gets it. */
+enum net_clash start_clash(
+    const struct lab *lab, const struct engine *en, char *what, size_t size);
 
 must_check int start_network(struct start *st, struct err *e);
 must_check int start_stack(struct start *st, struct err *e);

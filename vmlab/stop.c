@@ -10,6 +10,7 @@
 #include "vmlab/follow.h"
 #include "vmlab/human.h"
 #include "vmlab/keys.h"
+#include "vmlab/lab_find.h"
 #include "vmlab/lab_settings.h"
 #include "vmlab/lab_volume.h"
 
@@ -102,7 +103,7 @@ static int collect_volumes(struct session *s, struct argv *names, struct err *e)
 static int down_all(struct session *s, bool volumes, struct err *e)
 {
 	_cleanup_argv_ struct argv running = ARGV_INIT, all = ARGV_INIT, list = ARGV_INIT;
-	char took[HUMAN_TEXT_SIZE];
+	char took[HUMAN_TEXT_SIZE], left[400];
 	int64_t begin = human_now_ms();
 	int r;
 
@@ -130,12 +131,15 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 		return r;
 	if (volumes)
 		lab_settings_forget(s->lab);
-	if (all.count == 0 && list.count == 0)
+	if (all.count == 0 && list.count == 0) {
 		printf("lab \"%s\" is not up\n", s->lab->name);
-	else
+		if (lab_left_sentence(s->lab, left, sizeof(left)))
+			fprintf(stderr, "vmlab: %s\n", left);
+	} else {
 		printf("lab \"%s\" is down after %s: %zu VM%s, %s\n", s->lab->name,
 		    human_duration(human_now_ms() - begin, took), vms, vms == 1 ? "" : "s",
 		    volumes ? "disks and state removed" : "disks and state kept");
+	}
 	return 0;
 }
 

@@ -73,11 +73,35 @@ static void test_resolvers(void **state)
 	assert_null(strstr(text, "VMLAB_CIDR=192.168.200.1/24"));
 }
 
+static void test_engine(void **state)
+{
+	static const struct {
+		const char *lab, *networks, *what;
+	} cases[] = {
+	    {"172.17.0.1/16", "172.17.0.0/16 ", "172.17.0.0/16"},
+	    {"172.17.5.1/24", "fd00::/64 172.17.0.0/16 ", "172.17.0.0/16"},
+	    {"172.16.0.1/12", "172.17.0.0/16 ", "172.17.0.0/16"},
+	    {"192.168.100.1/24", "172.17.0.0/16 fd00::/64 ", ""},
+	    {"192.168.100.1/24", "", ""},
+	    {"192.168.100.1/24", " 0.0.0.0/0 nonsense", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct cidr4 lab = net(cases[i].lab);
+		char what[64] = "";
+		enum net_clash clash = net_clash_engine(&lab, cases[i].networks, what, sizeof(what));
+		if ((clash == NET_CLASH_ENGINE) != (*cases[i].what != '\0') || strcmp(what, cases[i].what) != 0)
+			fail_msg("case %zu: %d, \"%s\"", i, clash, what);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_resolvers),
+	    cmocka_unit_test(test_engine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

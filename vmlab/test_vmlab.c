@@ -465,16 +465,16 @@ static void test_lab_default_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		lab_name_make(cases[i].vms, false, name);
+		lab_name_make(cases[i].vms, NULL, name);
 		assert_string_equal(name, cases[i].name);
 		assert_true(lab_name_valid(name));
-		lab_name_make(cases[i].vms, true, other);
+		lab_name_make(cases[i].vms, cases[i].vms, other);
 		assert_true(lab_name_valid(other));
 		assert_int_equal(strlen(other), strlen(name) + 7);
 		assert_memory_equal(other, name, strlen(name));
 	}
-	lab_name_make("/a/web/vms", true, name);
-	lab_name_make("/b/web/vms", true, other);
+	lab_name_make("/a/web/vms", "/a/web/vms", name);
+	lab_name_make("/b/web/vms", "/b/web/vms", other);
 	assert_string_not_equal(name, other);
 }
 

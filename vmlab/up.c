@@ -147,6 +147,7 @@ static int drop_hopeless(struct up *up, struct err *e)
 static int prepare(struct up *up, int count, char **names, struct err *e)
 {
 	struct lab *lab = up->session.lab;
+	char left[400];
 	bool created;
 
 	int r = lab_check_same(lab, &up->session.containers, e);
@@ -174,6 +175,8 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 		    "\"vmlab\": if the disks you want are that one's, `vmlab down`, then `vmlab --lab "
 		    "vmlab up`\n",
 		    lab->name);
+	if (up->session.containers.count == 0 && lab_left_sentence(lab, left, sizeof(left)))
+		fprintf(up->out, "lab: this one is called \"%s\"; %s\n", lab->name, left);
 	if (lab->port == LAB_PORT_AUTO)
 		r = lab_dir_choose_port(lab, e);
 	if (r == 0)

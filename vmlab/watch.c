@@ -9,6 +9,7 @@
 #include "vmlab/follow.h"
 #include "vmlab/goal.h"
 #include "vmlab/human.h"
+#include "vmlab/mounts.h"
 #include "vmlab/power_state.h"
 #include "vmlab/progress.h"
 
@@ -273,6 +274,7 @@ static int wait_run(struct lab *lab, int argc, char **argv)
 	enum follow_goal goal = FOLLOW_READY;
 	int64_t timeout_ms = 30 * 60 * 1000;
 	struct err e = ERR_INIT;
+	char stale[sizeof(e.msg)];
 	bool quiet = false;
 	int o;
 
@@ -293,6 +295,12 @@ static int wait_run(struct lab *lab, int argc, char **argv)
 		r = session_check_name(&s, argv[i], &e);
 		argv_add(&names, argv[i]);
 	}
+	const struct container *stack = container_list_role(&s.containers, "stack");
+	if (r == 0 && names.count > 0 && (!stack || !stack->running))
+		r = err_set(&e, ENOTCONN, "lab \"%s\" is down, and nothing in it gets on: `vmlab up %s` starts it",
+		    lab->name, names.items[0]);
+	if (r == 0 && mounts_complaint(&s, stale, sizeof(stale)))
+		r = err_set(&e, ESTALE, "%s", stale);
 	if (r == 0 && optind == argc)
 		name_all(&s, &names);
 	if (r == 0 && names.count == 0)

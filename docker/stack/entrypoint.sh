@@ -416,10 +416,15 @@ if [ "$MODE" = bridge ]; then
 	machine_ports
 fi
 
-# Have the declared machines known before the first packet is answered.
+# Have the declared machines known before the first packet is answered. 2: it refuses its options, and would
+# do so for ever.
+watched=0
 as dnsmasq vm_watcher --once --vms "$VMS_DIR" --dhcp-hosts /run/vm_watcher/dhcp-hosts \
 	--dns-hosts /run/vm_watcher/dns-hosts --pid-file /run/dnsmasq/dnsmasq.pid \
 	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ${LAB_IP6:+--lab6 "$LAB_IP6/64"} ||
+	watched=$?
+[ "$watched" != 2 ] || die "vm_watcher refuses the settings, see above"
+[ "$watched" = 0 ] ||
 	say "warning: the VM definitions could not be read before the start; vm_watcher goes on trying"
 
 say "serving $LAB_CIDR on $LAB_IF ($MODE mode${LAB_IP6:+, IPv6 $LAB_IP6}), operator's API at" \

@@ -18,6 +18,7 @@ import ipaddress
 import json
 import os
 import re
+import subprocess
 import sys
 import textwrap
 
@@ -84,6 +85,7 @@ NOTICES = "/run/vmlab/notices"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(LABEL + r"(\." + LABEL + r")*")
+DOMAIN_MAX = 180
 MTU_MIN, MTU_MAX = 1280, 9216
 # One port a transfer, out of the way of the kernel's own choice.
 TFTP_MAX = 800
@@ -136,6 +138,8 @@ def cidr(env, name, default, version):
     if net is None or net.version != version or "/" not in text:
         raise Refused(f"{name}={text!r} is no IPv{version} address with prefix: "
                       f"give it as in {default or '192.168.100.1/24'}")
+    if version == 4 and (net.ip.packed[0] in (0, 127) or net.ip.packed[0] >= 224):
+        raise Refused(f"{name}={text} is no network for machines: give a private one, such as 192.168.100.1/24")
     if version == 4 and not 8 <= net.network.prefixlen <= 29:
         raise Refused(f"{name}={text}: a lab network has a prefix between /8 and /29")
     if version == 6 and net.network.prefixlen != 64:
@@ -294,10 +298,15 @@ def guest_access(env):
 
 
 def stall_limits(env):
-    """boot_handler reads them from the environment; which stages there are it knows."""
+    """boot_handler reads them from the environment; which stages there are only it knows."""
     text = env.get("STALL_LIMITS", "")
-    if text and not re.fullmatch(r"[a-z-]+=[0-9]{1,9}(,[a-z-]+=[0-9]{1,9})*", text):
-        raise Refused(f"STALL_LIMITS={text!r}: give stages and seconds, as in boot=600,first-boot=7200")
+    if not text:
+        return
+    asked = subprocess.run(["/usr/sbin/boot_handler", "--stall-limits", text, "--version"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+    if asked.returncode:
+        why = asked.stderr.strip().rpartition("--stall-limits: ")[2].splitlines()
+        raise Refused(f"STALL_LIMITS={text!r}: " + (why[0] if why else "boot_handler refuses it"))
 
 
 def operator_hosts(env, operator):
@@ -331,15 +340,19 @@ def settings(env):
         raise Refused("PROVISIONER_IP is set but no interface has it: give the interface that "
                       "carries it as INTERFACE, or unset both to have a bridge made")
     lab = cidr(env, "LAB_CIDR", "192.168.100.1/24", 4)
+    for net in networks(env, "UPLINK_NETS"):
+        if net.version == 4 and net.overlaps(lab.network):
+            raise Refused(f"LAB_CIDR={lab} overlaps {net}, the engine's network that this container is in: "
+                          "give another, such as 192.168.100.1/24")
 
     default6 = "" if host_mode else "fd56:6d6c:6162::1/64"
     text6 = env.get("LAB_CIDR6", default6)
     lab6 = cidr(env, "LAB_CIDR6", default6, 6) if text6 not in ("", "off") else None
 
     domain = (env.get("LAB_DOMAIN", "") or "pvmlab.local").lower().rstrip(".")
-    if not DOMAIN.fullmatch(domain) or len(domain) > 180:
+    if not DOMAIN.fullmatch(domain) or len(domain) > DOMAIN_MAX or domain.rpartition(".")[2].isdigit():
         raise Refused(f"LAB_DOMAIN={env.get('LAB_DOMAIN')!r} is no domain name: give one such as "
-                      "pvmlab.local")
+                      "pvmlab.local, whose last part is not of digits alone")
     mtu = env.get("LAB_MTU", "") or "0"
     if not re.fullmatch("[0-9]{1,5}", mtu) or (mtu != "0"
                                                and not MTU_MIN <= int(mtu) <= MTU_MAX):

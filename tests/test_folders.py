@@ -1,0 +1,227 @@
+#!/usr/bin/python3
+"""test_folders.py - what becomes of a lab when its folders are moved or replaced, its settings are wrong, its
+_defaults.json is broken, or a command is interrupted: always said, and never another folder's lab touched.
+
+Needs the images and the built command; starts no VM. Run as root.
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import folder
+import http_client
+from folder import NAME
+from harness import PREFIX, Suite, check, check_equal, docker, eventually, have_image
+from vmlab_cli import BINARY, STACK_IMAGE, VM_IMAGE
+
+suite = Suite("folders", __doc__)
+SLEEPER = f"{PREFIX}sleeper:latest"  # in place of a machine: told to stop, it takes some seconds
+UP = "a lab is up whose machine takes its time to stop"
+state = {}
+
+
+def Folder(where):
+    return folder.Folder(suite, where)
+
+
+def remove_lab(name):
+    for kind in ("container", "volume"):
+        listed = docker(*(("ps", "-aq") if kind == "container" else ("volume", "ls", "-q")), "--filter",
+            f"label=vmlab.lab={name}").stdout.split()
+        if listed:
+            docker(kind, "rm", "-f", *listed, check_rc=False)
+
+
+# ---- a folder that was moved ---------------------------------------------------------------------
+
+@suite.test("a moved folder keeps its lab, running or not; a new one of the old name never touches it")
+def _():
+    for image in (STACK_IMAGE, VM_IMAGE):
+        check(have_image(image), f"there is no image {image}: `make load`")
+    old = Folder(f"m1/p-{NAME}")
+    old.vmlab("up", "--no-wait", VMLAB_CIDR="10.79.0.1/24")
+    name = old.lab()
+    suite.cleanup(remove_lab, name)
+    moved = old.move(f"m2/q-{NAME}")
+    new, third = Folder(f"m1/p-{NAME}"), Folder(f"m3/p-{NAME}")
+    before = old.ids()
+    check_equal(len(before), 2, f"containers of {name}")
+    for where in (new, third):
+        for argv in (["down", "--volumes", "-y"], ["down"]):
+            done = where.vmlab(*argv)
+            check("is not up" in done.stdout and f'"{name}"' not in done.stdout, f"{argv} in {where.dir}: {done}")
+            check(f"vmlab --lab {name}" in done.stderr, f"{argv} in {where.dir} does not name the lab: {done}")
+    check_equal(old.ids(), before, "containers after down in other folders")
+    check(f'lab "{name}" is down' not in moved.vmlab("ls").stderr, "ls in the moved folder")
+    # The stack is made anew with the new path, for the same lab and its network.
+    moved.define("web1", mac="52:54:00:7e:5a:01", ip="10.79.0.20")
+    moved.vmlab("ls", "web1")
+    os.unlink(os.path.join(moved.vms, "web1.json"))
+    check(f'lab "{name}" is down after' in moved.vmlab("down").stdout, "down in the moved folder")
+    check_equal(old.containers(), {}, "containers after down")
+    check_equal(old.volumes(), [f"{name}-state"], "the lab's volumes")
+    # Down: the same by its volumes.
+    for where in (new, third):
+        done = where.vmlab("down", "--volumes", "-y")
+        check(f'lab "{name}"' not in done.stdout, f"down in {where.dir}: {done}")
+    check_equal(old.volumes(), [f"{name}-state"], "the lab's volumes after down --volumes elsewhere")
+    new.vmlab("up", "--no-wait")
+    check(new.lab() != name, "a new folder of the old name has the lab")
+    moved.vmlab("up", "--no-wait")
+    check_equal((moved.lab(), sorted(moved.containers())), (name, [f"{name}-net", f"{name}-stack"]), "the moved lab")
+    labels = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", f"{name}-stack").stdout)
+    check_equal(labels["vmlab.cidr"], "10.79.0.1/24", "the moved lab's network")
+    check_equal(new.lab() == name, False, "both have one lab")
+    new.vmlab("down", "--volumes", "-y")
+    moved.vmlab("down", "--volumes", "-y")
+    check_equal((new.volumes(), old.volumes(), moved.containers()), ([], [], {}), "what is left")
+
+
+@suite.test("the same of a folder that was removed and made again: its lab is told, and found by its name")
+def _():
+    first = Folder(f"again/g-{NAME}")
+    first.vmlab("up", "--no-wait")
+    name = first.lab()
+    suite.cleanup(remove_lab, name)
+    shutil.rmtree(first.dir)
+    os.makedirs(first.vms)
+    done = first.vmlab("down")
+    check("is not up" in done.stdout and f"vmlab --lab {name}" in done.stderr, str(done))
+    first.vmlab("--lab", name, "down", "--volumes", "-y")
+    check_equal((first.containers(), first.volumes()), ({}, []), "what is left")
+
+
+# ---- folders that are replaced while the lab runs ------------------------------------------------
+
+def sleeper():
+    one = docker("create", STACK_IMAGE).stdout.strip()
+    waits = json.dumps(["/bin/sh", "-c", "trap 'sleep 4; exit 0' TERM; sleep 600 & wait; sleep 600 & wait"])
+    docker("commit", "-c", f"ENTRYPOINT {waits}", "-c", "HEALTHCHECK NONE", one, SLEEPER)
+    docker("rm", one)
+    suite.cleanup(lambda: docker("rmi", "-f", SLEEPER, check_rc=False))
+
+
+@suite.test("wait for a machine of a lab that is down says so at once; new says what validate would say")
+def _():
+    lab = Folder(f"down/d-{NAME}")
+    made = lab.vmlab("new", "small", "--memory", "128M", "--distro", "debain-13")
+    told = lab.vmlab("validate", check_rc=False).stdout
+    for line in told.splitlines():
+        if "warning: " in line:
+            sentence = line.split("warning: ", 1)[1]
+            check(sentence in made.stderr, f"validate says {sentence!r}, new said {made.stderr!r}")
+    check("debain-13" in made.stderr and "vmlab up small" in made.stdout, str(made))
+    began = time.monotonic()
+    done = lab.vmlab("wait", "--timeout", "30", "small", check_rc=False)
+    check(done.returncode == 1 and "is down" in done.stderr and "`vmlab up small`" in done.stderr, str(done))
+    check(time.monotonic() - began < 10, "wait took long")
+
+
+@suite.test(UP)
+def _():
+    sleeper()
+    lab = state["lab"] = Folder(f"r/r-{NAME}")
+    lab.define("web1", mac="52:54:00:7e:5b:01", mode="local")
+    lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER)
+    state["name"] = lab.lab()
+    suite.cleanup(remove_lab, state["name"])
+
+
+def api(path):
+    where = os.path.join(state["lab"].home, "labs", state["name"], "api.sock")
+    return json.loads(http_client.request("", path, unix=where).body)
+
+
+def vms():
+    return sorted(vm["name"] for vm in api("/api/v1/vms")["vms"])
+
+
+def running(role):
+    return docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"{state['name']}-{role}").stdout
+
+
+@suite.test("vms/, images/ or the lab's own folder was replaced: said at once, and mended by up; VMs run on", needs=[UP])
+def _():
+    lab = state["lab"]
+    machine = running("vm-web1")
+    own = os.path.join(lab.home, "labs", state["name"])
+    def replace(path):
+        os.rename(path, path + ".old")
+        shutil.copytree(path + ".old", path, ignore=lambda _, names: [n for n in names if n.endswith(".sock")])
+    for path in (lab.vms, os.path.join(lab.dir, "images"), own, os.path.join(lab.home, "authorized_keys")):
+        if os.path.isdir(path):
+            replace(path)
+        else:
+            shutil.copy(path, path + ".new")
+            os.rename(path + ".new", path)
+        if path == lab.vms:
+            lab.define("z", mac="52:54:00:7e:5b:02", mode="local")
+        for argv, status in ((["ls"], 0), (["wait", "--timeout", "20", "web1"], 1), (["doctor"], 1)):
+            began = time.monotonic()
+            done = lab.vmlab(*argv, check_rc=False)
+            check(done.returncode == status and f"{path} was replaced" in done.stdout + done.stderr
+                and "`vmlab up`" in done.stdout + done.stderr, f"{argv} after {path}: {done}")
+            check(time.monotonic() - began < 15, f"{argv} took long")
+        done = lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=SLEEPER)
+        check(f"{path} was replaced" in done.stdout, f"up after {path}: {done}")
+        check("was replaced" not in lab.vmlab("ls").stderr, f"ls after up, {path}")
+        check("was replaced" not in lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=SLEEPER).stdout, "up again")
+    eventually(lambda: vms() == ["web1", "z"], 5, "the stack serves the new vms/")
+    os.unlink(os.path.join(lab.vms, "z.json"))
+    eventually(lambda: vms() == ["web1"], 5, "the stack sees what changes there")
+    check_equal(running("vm-web1"), machine, "the machine's container and when it was started")
+
+
+# ---- settings ------------------------------------------------------------------------------------
+
+def engine_network():
+    return docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Subnet}}").stdout.strip()
+
+
+@suite.test("settings with which the stack could not start are refused in one sentence, before anything is started")
+def _():
+    lab = Folder(f"set/s-{NAME}")
+    bad = [("DOMAIN", value) for value in ("10", "lab.7", "a..b", "-a", "Lab", "a_b", "x" * 64, "a." * 95 + "a")]
+    bad += [("CIDR", value) for value in ("192.168.7.0/24", "192.168.7.255/24", "10.0.0.1/30", "127.0.0.1/8", "lab",
+        "192.168.7.1", engine_network(), engine_network().replace(".0.0/16", ".3.1/24"))]
+    bad += [("REACH", value) for value in ("foo", "internet,foo", "internet,all", "internet,", "10.0.0.0/33")]
+    for name, value in bad:
+        done = lab.vmlab("up", "--no-wait", check_rc=False, **{f"VMLAB_{name}": value})
+        check(done.returncode in (1, 2) and f"VMLAB_{name}" in done.stderr and len(done.stderr.splitlines()) == 1
+            and not done.stdout.startswith("lab: network"), f"VMLAB_{name}={value}: {done}")
+        check_equal(lab.containers(), {}, f"containers after VMLAB_{name}={value}")
+
+
+@suite.test("the stack's container refuses them too, at its start, and ends")
+def _():
+    good = ["-e", "LAB_DOMAIN=7.lab", "-e", "LAB_REACH=10.1.2.3,fd00::/8", "-e", "STALL_LIMITS=boot=600,first-boot=7200"]
+    for name, value in (("LAB_DOMAIN", "10"), ("LAB_DOMAIN", "lab.7"), ("LAB_REACH", "foo"), ("LAB_CIDR", "192.168.7.0/24"),
+            ("LAB_CIDR", "127.0.0.1/8"), ("LAB_CIDR", engine_network().replace(".0.0/16", ".3.1/24")),
+            ("STALL_LIMITS", "foo=1"), ("STALL_LIMITS", "boot=x"), ("STALL_LIMITS", "boot=1;foo=2"), (None, None)):
+        one = docker("run", "-d", "--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW", "--sysctl", "net.ipv4.ip_forward=1", *(
+            ["-e", f"{name}={value}"] if name else good), STACK_IMAGE).stdout.strip()
+        try:
+            time.sleep(0 if name else 4)
+            ended = eventually(lambda: docker("inspect", "-f", "{{.State.Running}}", one).stdout.strip() != str(bool(name)).lower(),
+                20, f"{name}={value}: the container {'ends' if name else 'runs'}")
+            log = docker("logs", one)
+            lines = (log.stdout + log.stderr).strip().splitlines()
+            check(ended and (not name or (f"cannot start: {name}={value!r}" in lines[-1] or f"cannot start: {name}={value}" in lines[-1])),
+                f"{name}={value}: {lines[-3:]}")
+            if name:
+                check_equal(docker("inspect", "-f", "{{.State.ExitCode}}", one).stdout.strip(), "1", f"{name}={value}: status")
+            else:
+                check("refused" not in str(lines) and "exited" not in str(lines), f"good settings: {lines}")
+        finally:
+            docker("rm", "-f", "-v", one)
+
+
+# ---- a broken _defaults.json ---------------------------------------------------------------------
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main())
