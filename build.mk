@@ -141,43 +141,43 @@ BOOT_HANDLER_SRC := \
 	boot_handler/writer.c \
 	boot_handler/yaml_text.c
 OS_INSTALLER_SRC := \
-	os_installer/bootloader.c \
+	os_installer/bootloader/bootloader.c \
+	os_installer/bootloader/grub_bios.c \
+	os_installer/bootloader/grub_cfg.c \
+	os_installer/bootloader/kexec.c \
+	os_installer/bootloader/nvram.c \
 	os_installer/cmdline.c \
-	os_installer/command.c \
 	os_installer/config.c \
-	os_installer/decompress.c \
-	os_installer/digest.c \
-	os_installer/disk.c \
-	os_installer/disk_erase.c \
-	os_installer/disk_image.c \
-	os_installer/disk_scan.c \
-	os_installer/fetch.c \
-	os_installer/grow.c \
-	os_installer/grub_bios.c \
-	os_installer/grub_cfg.c \
-	os_installer/handover.c \
-	os_installer/hooks.c \
-	os_installer/http.c \
-	os_installer/image_install.c \
+	os_installer/disk/disk.c \
+	os_installer/disk/erase.c \
+	os_installer/disk/image.c \
+	os_installer/disk/image_table.c \
+	os_installer/disk/marker.c \
+	os_installer/disk/scan.c \
+	os_installer/fetch/digest.c \
+	os_installer/fetch/fetch.c \
+	os_installer/fetch/http.c \
+	os_installer/fetch/manifest.c \
+	os_installer/fs/grow.c \
 	os_installer/install.c \
-	os_installer/journal.c \
-	os_installer/kexec.c \
-	os_installer/manifest.c \
-	os_installer/marker.c \
-	os_installer/mounts.c \
-	os_installer/nvram.c \
-	os_installer/partition_table.c \
-	os_installer/progress.c \
-	os_installer/report.c \
-	os_installer/rootfs.c \
-	os_installer/seed.c \
-	os_installer/target.c \
-	os_installer/tree.c \
-	os_installer/unpack.c \
-	os_installer/unpack_acl.c \
-	os_installer/unpack_image.c \
-	os_installer/usage.c \
-	os_installer/writeback.c
+	os_installer/method/disk_image.c \
+	os_installer/report/journal.c \
+	os_installer/report/progress.c \
+	os_installer/report/report.c \
+	os_installer/report/usage.c \
+	os_installer/system/command.c \
+	os_installer/system/hooks.c \
+	os_installer/system/mounts.c \
+	os_installer/system/seed.c \
+	os_installer/system/system.c \
+	os_installer/system/tree.c \
+	os_installer/unpack/acl.c \
+	os_installer/unpack/archive.c \
+	os_installer/unpack/decompress.c \
+	os_installer/unpack/handover.c \
+	os_installer/unpack/image.c \
+	os_installer/unpack/unpack.c \
+	os_installer/unpack/writeback.c
 VMLAB_SRC := \
 	vmlab/api.c \
 	vmlab/cloud_init.c \
@@ -292,16 +292,16 @@ TESTS := \
 	boot_handler/test_server \
 	boot_handler/test_state \
 	boot_handler/test_yaml \
+	os_installer/disk/test_disk \
+	os_installer/disk/test_image_table \
+	os_installer/disk/test_marker \
+	os_installer/fetch/test_fetch \
+	os_installer/report/test_progress \
+	os_installer/report/test_report \
 	os_installer/test_config \
-	os_installer/test_decompress \
-	os_installer/test_disk \
-	os_installer/test_disk_image \
 	os_installer/test_emit \
-	os_installer/test_fetch \
-	os_installer/test_marker \
-	os_installer/test_progress \
-	os_installer/test_report \
-	os_installer/test_unpack \
+	os_installer/unpack/test_archive \
+	os_installer/unpack/test_decompress \
 	vmlab/test_cli \
 	vmlab/test_cloud_init \
 	vmlab/test_engine_error \
@@ -327,7 +327,7 @@ LIBS_docker       = $(LIBS_lib)
 LIBS_vm_watcher   = $(LIBS_lib) -lpthread
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
-# nl_langinfo: see unpack.c.
+# nl_langinfo: see os_installer/unpack/archive.c.
 LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luuid -lcurl -larchive \
 	-lacl -lzstd -llzma -lz -lnettle -ljansson -lpthread
 LIBS_vmlab        = -L$(STATIC)/lib -lcurl -larchive -lacl -lzstd -llzma -lbz2 -lz -lnettle -ljansson \

@@ -1,4 +1,4 @@
-#include "cmdline.h"
+#include "os_installer/cmdline.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "config.h"
+#include "os_installer/config.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 #define NESTING_MAX 32
 

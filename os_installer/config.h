@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "disk_choice.h"
-#include "manifest.h"
-#include "plan.h"
-#include "storage.h"
-#include "vm.h"
+#include "lib/disk_choice.h"
+#include "lib/err.h"
+#include "lib/plan.h"
+#include "lib/storage.h"
+#include "lib/vm.h"
+#include "os_installer/fetch/manifest.h"
 
 #define CONFIG_MAX_BYTES MANIFEST_MAX_BYTES
 

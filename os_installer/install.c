@@ -1,4 +1,4 @@
-#include "install.h"
+#include "os_installer/install.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,27 +8,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bootloader.h"
-#include "cleanup.h"
-#include "config.h"
-#include "disk.h"
-#include "disk_scan.h"
-#include "handover.h"
-#include "hooks.h"
-#include "http.h"
-#include "image_install.h"
-#include "journal.h"
-#include "kexec.h"
-#include "log.h"
-#include "marker.h"
-#include "mounts.h"
-#include "plan.h"
-#include "progress.h"
-#include "rootfs.h"
-#include "seed.h"
-#include "target.h"
-#include "tree.h"
-#include "usage.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/plan.h"
+#include "os_installer/bootloader/bootloader.h"
+#include "os_installer/bootloader/kexec.h"
+#include "os_installer/config.h"
+#include "os_installer/disk/disk.h"
+#include "os_installer/disk/marker.h"
+#include "os_installer/disk/scan.h"
+#include "os_installer/fetch/http.h"
+#include "os_installer/method/disk_image.h"
+#include "os_installer/report/journal.h"
+#include "os_installer/report/progress.h"
+#include "os_installer/report/usage.h"
+#include "os_installer/system/hooks.h"
+#include "os_installer/system/mounts.h"
+#include "os_installer/system/seed.h"
+#include "os_installer/system/system.h"
+#include "os_installer/system/tree.h"
+#include "os_installer/unpack/handover.h"
+#include "os_installer/unpack/unpack.h"
 
 #define HTTP_TIMEOUT_S 10
 #define NETWORK_PATIENCE_S 600

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#include "err.h"
-#include "report.h"
-#include "vm.h"
+#include "lib/err.h"
+#include "lib/vm.h"
+#include "os_installer/report/report.h"
 
 struct install_options {
 	const char *config_url;

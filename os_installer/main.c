@@ -16,15 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "cmdline.h"
-#include "config.h"
-#include "http.h"
-#include "install.h"
-#include "journal.h"
-#include "log.h"
-#include "plan.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/plan.h"
+#include "os_installer/cmdline.h"
+#include "os_installer/config.h"
+#include "os_installer/fetch/http.h"
+#include "os_installer/install.h"
+#include "os_installer/report/journal.h"
 
 #define URL_SIZE 2048
 

@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
+#include "os_installer/bootloader/grub_cfg.h"
+#include "os_installer/bootloader/nvram.h"
 #include "os_installer/cmdline.h"
-#include "os_installer/digest.h"
-#include "os_installer/grub_cfg.h"
-#include "os_installer/nvram.h"
-#include "os_installer/target.h"
+#include "os_installer/fetch/digest.h"
+#include "os_installer/system/system.h"
 
 #define ROOT_UUID "f7845486-9ad7-4ce2-9e45-58e0a208a2dc"
 

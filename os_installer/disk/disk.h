@@ -1,0 +1,42 @@
+/* disk.h - carries out a plan on a disk.
+ *
+ * This is the only module that opens a block device for writing (and runs the programs that do:
+ * mkfs.ext4, mkfs.xfs, mkfs.btrfs, mkfs.vfat).
+ */
+#ifndef OS_INSTALLER_DISK_DISK_H
+#define OS_INSTALLER_DISK_DISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/plan.h"
+#include "os_installer/disk/marker.h"
+
+/* Erases what tells of anything that was on the disk, its partitions and the places of the new ones
+ * included (disk_erase.h), writes the partition table, waits for the partitions' device nodes and
+ * erases stale signatures there. */
+must_check int disk_partition(const struct plan *p, struct err *e);
+
+/* Makes the file systems and swap areas. */
+must_check int disk_format(const struct plan *p, struct err *e);
+
+/* Makes the disk bootable by a BIOS: `core` (a multiple of 512 bytes) into the BIOS boot partition,
+ * then, when that is on the disk, the code of `boot` (grub_bios.h) into its first sector. Nothing of
+ * the disk may be mounted any more. */
+must_check int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t *core,
+    size_t core_len, struct err *e);
+
+/* Writes the sector at MARKER_OFFSET (marker.h), or erases it when `sector` is NULL; synced. Nothing of
+ * the disk may be mounted. */
+must_check int disk_marker_write(
+    const struct disk *d, const uint8_t sector[MARKER_BYTES], struct err *e);
+
+/* Linux's swap header for a device of that size: version 1, in the first page. Pure. */
+void disk_swap_header(const char *label, const char *uuid, uint64_t device_bytes,
+    size_t page_bytes, uint8_t *page);
+
+/* Random bytes, for plan_assign_uuids(). */
+must_check int disk_random(void *buf, size_t len, struct err *e);
+
+#endif

@@ -1,0 +1,215 @@
+/* test_disk_image.c - partition tables of disk images: made and judged by libfdisk. Writing a disk is
+ * tried by tests/disk_image.py, which needs a block device.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <libfdisk/libfdisk.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "os_installer/disk/image_table.h"
+
+#define MIB (1ULL << 20)
+#define IMAGE_BYTES (64 * MIB)
+
+static uint8_t head[TABLE_EDGE_BYTES], tail[TABLE_EDGE_BYTES];
+
+static int file_new(char path[64], uint64_t bytes)
+{
+	strcpy(path, "/tmp/test_disk_image.XXXXXX");
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+	return fd;
+}
+
+/* Partition 1 behind partition 3, as cloud images have it: root first, EFI partition at the front. */
+static void image_make(const char *label)
+{
+	static const struct {
+		size_t number;
+		uint64_t start, sectors;
+		const char *type;
+	} parts[] = {
+	    {2, 2048, 8192, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"},
+	    {0, 10240, 100000, "0FC63DAF-8483-4772-8E79-3D69D8477DE4"},
+	};
+	bool gpt = strcmp(label, "gpt") == 0;
+	char path[64];
+	int fd = file_new(path, IMAGE_BYTES);
+	struct fdisk_context *ctx = fdisk_new_context();
+
+	assert_int_equal(fdisk_assign_device_by_fd(ctx, fd, path, 0), 0);
+	fdisk_disable_dialogs(ctx, 1);
+	assert_int_equal(fdisk_create_disklabel(ctx, label), 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct fdisk_partition *pa = fdisk_new_partition();
+		struct fdisk_parttype *type = gpt
+		    ? fdisk_label_get_parttype_from_string(fdisk_get_label(ctx, NULL), parts[i].type)
+		    : fdisk_label_get_parttype_from_code(
+			  fdisk_get_label(ctx, NULL), i == 0 ? 0xef : 0x83);
+		fdisk_partition_set_partno(pa, parts[i].number);
+		fdisk_partition_set_start(pa, parts[i].start);
+		fdisk_partition_set_size(pa, parts[i].sectors);
+		fdisk_partition_set_type(pa, type);
+		assert_int_equal(fdisk_add_partition(ctx, pa, NULL), 0);
+		fdisk_unref_parttype(type);
+		fdisk_unref_partition(pa);
+	}
+	assert_int_equal(fdisk_write_disklabel(ctx), 0);
+	fdisk_deassign_device(ctx, 1);
+	fdisk_unref_context(ctx);
+	assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+	close(fd);
+	unlink(path);
+	memset(tail, 0, sizeof(tail));
+}
+
+/* What libfdisk says of a disk with these edges: the last sector of the partition that ends last. */
+static uint64_t disk_judge(uint64_t disk_bytes, bool primary, int *problems)
+{
+	static const uint8_t zeros[512];
+	char path[64];
+	int fd = file_new(path, disk_bytes);
+	struct fdisk_context *ctx = fdisk_new_context();
+	struct fdisk_table *table = NULL;
+	uint64_t end = 0;
+
+	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	if (!primary) /* only the backup is left */
+		assert_int_equal(pwrite(fd, zeros, 512, 512), 512);
+	assert_int_equal(pwrite(fd, tail, sizeof(tail), (off_t)(disk_bytes - sizeof(tail))),
+	    sizeof(tail));
+	assert_int_equal(fdisk_assign_device_by_fd(ctx, fd, path, 1), 0);
+	fdisk_disable_dialogs(ctx, 1);
+	assert_true(fdisk_has_label(ctx));
+	*problems = primary ? fdisk_verify_disklabel(ctx) : 0;
+	assert_int_equal(fdisk_get_partitions(ctx, &table), 0);
+	assert_int_equal(fdisk_table_get_nents(table), 2);
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t e = fdisk_partition_get_end(fdisk_table_get_partition(table, i));
+		end = e > end ? e : end;
+	}
+	fdisk_unref_table(table);
+	fdisk_deassign_device(ctx, 1);
+	fdisk_unref_context(ctx);
+	close(fd);
+	unlink(path);
+	return end;
+}
+
+static void test_gpt(void **state)
+{
+	static const uint64_t sizes[] = {IMAGE_BYTES, IMAGE_BYTES + 512, IMAGE_BYTES + MIB, 200 * MIB,
+	    200 * MIB + 512 * 7, 3000ULL * MIB, 3ULL << 40};
+	struct err e = ERR_INIT;
+	struct table t;
+	int problems;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		image_make("gpt");
+		assert_int_equal(table_read(head, IMAGE_BYTES, &t, &e), 0);
+		assert_true(t.gpt && t.can_grow);
+		assert_int_equal(t.count, 2);
+		assert_int_equal(t.part[t.last].number, 1);
+		assert_int_equal(t.part[t.last].start_lba, 10240);
+		assert_true(t.part[1 - t.last].esp && !t.part[t.last].esp);
+		assert_int_equal(strlen(t.part[0].uuid), 36);
+		assert_int_equal(t.old_tail_lba + t.old_tail_sectors, IMAGE_BYTES / 512);
+		assert_int_equal(table_grow(head, tail, sizes[i], &t, &e), 0);
+		uint64_t end = t.part[t.last].start_lba + t.part[t.last].sectors;
+		assert_int_equal(disk_judge(sizes[i], true, &problems) + 1, end);
+		assert_int_equal(problems, 0);
+		assert_int_equal(disk_judge(sizes[i], false, &problems) + 1, end);
+		assert_true(sizes[i] / 512 - end < 4096 + 34 || i < 3);
+		/* What was grown can be read and grown again. */
+		assert_int_equal(table_read(head, sizes[i], &t, &e), 0);
+	}
+}
+
+static void test_mbr(void **state)
+{
+	struct err e = ERR_INIT;
+	struct table t;
+	int problems;
+
+	(void)state;
+	image_make("dos");
+	assert_int_equal(table_read(head, IMAGE_BYTES, &t, &e), 0);
+	assert_true(!t.gpt && t.can_grow && t.old_tail_lba == 0);
+	assert_int_equal(t.part[t.last].number, 1);
+	assert_int_equal(table_grow(head, tail, 200 * MIB, &t, &e), 0);
+	assert_int_equal(disk_judge(200 * MIB, true, &problems) + 1, 200 * MIB / 512);
+	assert_int_equal(problems, 0);
+	assert_int_equal(t.part[t.last].sectors, 200 * MIB / 512 - 10240);
+	/* Beyond what the format can say. */
+	assert_int_equal(table_grow(head, tail, 3ULL << 40, &t, &e), 0);
+	assert_true(t.part[t.last].start_lba + t.part[t.last].sectors <= UINT32_MAX);
+	head[446 + 4] = 0x05;
+	assert_int_equal(table_read(head, 4ULL << 40, &t, &e), 0);
+	assert_false(t.can_grow);
+}
+
+/* No bit of header and entries can change without being noticed; nothing that is read crashes. */
+static void test_damage(void **state)
+{
+	struct err e = ERR_INIT;
+	struct table t;
+	uint32_t random = 7;
+
+	(void)state;
+	image_make("gpt");
+	uint8_t *good = malloc(sizeof(head));
+	memcpy(good, head, sizeof(head));
+	for (unsigned bit = 0; bit < 92 * 8; bit++) {
+		head[512 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (table_read(head, IMAGE_BYTES, &t, &e) == 0)
+			assert_false(t.gpt); /* the signature itself: a protective MBR is left */
+		head[512 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	for (unsigned byte = 0; byte < 128 * 128; byte += 11) {
+		head[1024 + byte] ^= 0x10;
+		assert_int_equal(table_read(head, IMAGE_BYTES, &t, &e), -EINVAL);
+		head[1024 + byte] ^= 0x10;
+	}
+	assert_int_equal(table_read(head, IMAGE_BYTES / 4, &t, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "outside"));
+	for (int n = 0; n < 20000; n++) {
+		memcpy(head, good, 2048);
+		for (int k = 0; k < 4; k++) {
+			random = random * 1103515245 + 12345;
+			head[(random >> 8) % 1536] = (uint8_t)(random >> 24);
+		}
+		if (n % 2)
+			memset(head + 512, 0, 8); /* the MBR alone */
+		if (table_read(head, IMAGE_BYTES, &t, &e) == 0 &&
+		    table_grow(head, tail, 200 * MIB, &t, &e) < 0)
+			assert_int_equal(e.code, ENOSPC);
+	}
+	memset(head, 0, sizeof(head));
+	assert_int_equal(table_read(head, IMAGE_BYTES, &t, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "no partition table"));
+	free(good);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_gpt),
+	    cmocka_unit_test(test_mbr),
+	    cmocka_unit_test(test_damage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+#include "os_installer/fetch/http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_TIMEOUT_S 5L
+
+CURL *http_handle_new(const char *url)
+{
+	CURL *c = curl_easy_init();
+
+	if (!c)
+		return NULL;
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "os-installer/" VMLAB_VERSION);
+	return c;
+}
+
+const char *http_problem(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_CONNECT:
+		return "no connection to the server";
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return "the server's name cannot be resolved";
+	case CURLE_OPERATION_TIMEDOUT:
+		return "the server did not answer in time";
+	case CURLE_GOT_NOTHING:
+		return "the server closed the connection without an answer";
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+		return "the connection broke off";
+	default:
+		return curl_easy_strerror(code);
+	}
+}
+
+struct body {
+	struct http_response *out;
+	size_t max_bytes;
+	int problem;
+};
+
+static size_t body_append(char *data, size_t size, size_t count, void *ctx)
+{
+	struct body *b = ctx;
+	size_t len = size * count;
+
+	if (b->out->len + len > b->max_bytes) {
+		b->problem = EFBIG;
+		return 0;
+	}
+	char *grown = realloc(b->out->body, b->out->len + len + 1);
+	if (!grown) {
+		b->problem = ENOMEM;
+		return 0;
+	}
+	memcpy(grown + b->out->len, data, len);
+	b->out->body = grown;
+	b->out->len += len;
+	grown[b->out->len] = '\0';
+	return len;
+}
+
+static size_t body_drop(char *data, size_t size, size_t count, void *ctx)
+{
+	(void)data;
+	(void)ctx;
+	return size * count;
+}
+
+int http_get(
+    const char *url, size_t max_bytes, unsigned timeout_s, struct http_response *out, struct err *e)
+{
+	struct body b = {.out = out, .max_bytes = max_bytes};
+
+	memset(out, 0, sizeof(*out));
+	CURL *c = http_handle_new(url);
+	if (!c)
+		return err_set(e, ENOMEM, "out of memory");
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)timeout_s);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_append);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, &b);
+	CURLcode code = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out->status);
+	curl_easy_cleanup(c);
+	if (b.problem == EFBIG)
+		return err_set(e, EFBIG, "%s is longer than %zu bytes", url, max_bytes);
+	if (code != CURLE_OK)
+		return err_set(e, EIO, "%s: %s", url, http_problem(code));
+	if (!out->body && !(out->body = calloc(1, 1)))
+		return err_set(e, ENOMEM, "out of memory");
+	return 0;
+}
+
+int http_post_json(const char *url, const char *body, unsigned timeout_s, struct err *e)
+{
+	struct curl_slist *headers = NULL;
+	long status = 0;
+	CURL *c = http_handle_new(url);
+
+	if (!c)
+		return err_set(e, ENOMEM, "out of memory");
+	headers = curl_slist_append(headers, "Content-Type: application/json");
+	headers = curl_slist_append(headers, "Expect:");
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)timeout_s);
+	curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_drop);
+	CURLcode code = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(c);
+	if (code != CURLE_OK)
+		return err_set(e, EIO, "%s: %s", url, http_problem(code));
+	return (int)status;
+}
+
+void http_response_clear(struct http_response *r)
+{
+	free(r->body);
+	memset(r, 0, sizeof(*r));
+}

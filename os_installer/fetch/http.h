@@ -1,0 +1,34 @@
+/* http.h - small HTTP requests, and the settings all our transfers share: plain HTTP only, no
+ * proxy, no redirects to elsewhere. Safe in every thread.
+ */
+#ifndef OS_INSTALLER_FETCH_HTTP_H
+#define OS_INSTALLER_FETCH_HTTP_H
+
+#include <curl/curl.h>
+#include <stddef.h>
+
+#include "lib/err.h"
+
+/* A handle with the shared settings, freed by curl_easy_cleanup(); NULL: out of memory. */
+CURL *http_handle_new(const char *url);
+
+/* What a failed transfer means, e.g. "the server refused the connection". */
+const char *http_problem(CURLcode code);
+
+struct http_response {
+	long status; /* 200, 404... */
+	char *body;  /* NUL-terminated; freed by http_response_clear() */
+	size_t len;
+};
+
+/* One GET of a body of at most max_bytes. Any status is a success of this function. `out` is always
+ * set and must be cleared. Returns 0, -EFBIG, or another -errno when there was no whole answer. */
+must_check int http_get(
+    const char *url, size_t max_bytes, unsigned timeout_s, struct http_response *out, struct err *e);
+
+/* One POST of a JSON body; the answer's body is dropped. Returns the status or -errno. */
+must_check int http_post_json(const char *url, const char *body, unsigned timeout_s, struct err *e);
+
+void http_response_clear(struct http_response *r);
+
+#endif

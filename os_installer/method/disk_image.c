@@ -1,0 +1,233 @@
+#include "os_installer/method/disk_image.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "os_installer/bootloader/nvram.h"
+#include "os_installer/disk/marker.h"
+#include "os_installer/fs/grow.h"
+#include "os_installer/system/tree.h"
+
+/* Where distributions that boot from a btrfs subvolume keep their root. */
+static const char *const subvolumes[] = {"", "subvol=@", "subvol=root", "subvol=@rootfs",
+    "subvol=@/.snapshots/1/snapshot"};
+
+int image_install_open(
+    const struct disk *d, const struct config *c, struct image_install **out, struct err *e)
+{
+	if (d->sector_bytes != TABLE_SECTOR_BYTES)
+		return err_set(e, ENOTSUP, "disk %s has sectors of %u bytes, and disk images are made "
+		    "for 512: install from a root file system instead", d->path, d->sector_bytes);
+	struct image_install *in = calloc(1, sizeof(*in));
+	if (!in)
+		return err_set(e, ENOMEM, "out of memory");
+	in->disk_bytes = d->size_bytes;
+	in->image_bytes = c->manifest.unpacked_bytes;
+	int r = disk_image_open(d, in->image_bytes, &in->disk, e);
+	if (r < 0) {
+		free(in);
+		return r;
+	}
+	*out = in;
+	return 0;
+}
+
+void image_install_free(struct image_install *in)
+{
+	if (!in)
+		return;
+	disk_image_close(in->disk);
+	free(in);
+}
+
+/* The image's own backup table would else stay in the middle of the grown partition. */
+static int old_tail_erase(struct image_install *in, struct err *e)
+{
+	uint64_t at = in->table.old_tail_lba * TABLE_SECTOR_BYTES;
+	uint64_t end = at + in->table.old_tail_sectors * TABLE_SECTOR_BYTES;
+	uint64_t tail = in->disk_bytes - TABLE_EDGE_BYTES;
+
+	if (at < TABLE_EDGE_BYTES || end > in->disk_bytes)
+		return 0;
+	if (end > tail) {
+		uint64_t from = at > tail ? at : tail;
+		memset(disk_image_tail(in->disk) + (from - tail), 0, (size_t)(end - from));
+		end = from;
+	}
+	return end > at ? disk_image_erase(in->disk, at, end - at, e) : 0;
+}
+
+/* ---- finding the root -------------------------------------------------------------------------- */
+
+static bool is_root(const char *directory, int *tree)
+{
+	struct err ignored = ERR_INIT;
+	int fd = tree_open(directory, &ignored);
+
+	if (fd < 0)
+		return false;
+	if (tree_exists(fd, "/etc") && tree_exists(fd, "/usr")) {
+		*tree = fd;
+		return true;
+	}
+	close(fd);
+	return false;
+}
+
+/* Grows the mounted file system of the last partition. It is mounted again when the kernel refused
+ * and a program had to do it. */
+static int last_grow(struct image_install *in, struct mounts *m, const char *directory,
+    const char *fs, struct err *e)
+{
+	const char *path = in->path[in->table.last];
+	struct err refused = ERR_INIT;
+
+	int r = grow_mounted(
+	    fs, directory, in->table.part[in->table.last].sectors * TABLE_SECTOR_BYTES, &refused);
+	if (r < 0 && strcmp(fs, "ext4") == 0) {
+		log_info("%s, trying resize2fs", refused.msg);
+		if ((r = mounts_undo(m, m->count - 1, e)) < 0)
+			return r;
+		if (disk_image_grow_ext4(path, e) < 0)
+			return err_wrap(e, "%s", refused.msg);
+		r = mounts_add_device(m, path, directory, fs, NULL, e);
+	} else if (r < 0) {
+		return err_set(e, refused.code, "%s", refused.msg);
+	}
+	if (r >= 0)
+		log_info("last partition grown path=%s fs=%s%s", path, fs,
+		    r == GROW_UNKNOWN ? " (the file system itself stays as it is)" : "");
+	return r;
+}
+
+/* Mounts partition i and grows it when it is the last. Returns 1 with *tree when it is the root
+ * (then it stays mounted), 0 when it is something else, -errno when the last one cannot grow. */
+static int partition_try(struct image_install *in, struct mounts *m, const char *directory,
+    unsigned i, int *tree, struct err *e)
+{
+	bool last = i == in->table.last;
+	unsigned keep = m->count;
+	char fs[32] = "";
+	struct err ignored = ERR_INIT;
+
+	int r = grow_probe(in->path[i], fs, &ignored);
+	if (r != 0) {
+		log_debug("partition %s has no file system known here", in->path[i]);
+		return 0;
+	}
+	size_t tries =
+	    strcmp(fs, "btrfs") == 0 ? sizeof(subvolumes) / sizeof(*subvolumes) : (size_t)1;
+	for (size_t n = 0; n < tries; n++) {
+		if (mounts_add_device(m, in->path[i], directory, fs, subvolumes[n], &ignored) < 0) {
+			log_debug("%s", ignored.msg);
+			continue;
+		}
+		if (n == 0 && last && in->table.can_grow &&
+		    (r = last_grow(in, m, directory, fs, e)) < 0)
+			return r;
+		if (is_root(directory, tree))
+			return 1;
+		if ((r = mounts_undo(m, keep, e)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The last partition first: it grows in any case, and nearly always it is the root. */
+static int root_mount(struct image_install *in, struct mounts *m, const char *directory, int *tree,
+    struct err *e)
+{
+	int r = partition_try(in, m, directory, in->table.last, tree, e);
+
+	for (unsigned i = 0; r == 0 && i < in->table.count; i++)
+		if (i != in->table.last && !in->table.part[i].esp)
+			r = partition_try(in, m, directory, i, tree, e);
+	if (r == 0)
+		return err_set(e, ENOENT, "no partition of the disk image has a root file system "
+		    "(ext4, xfs or btrfs with /etc and /usr): cloud-init's seed cannot be placed");
+	return r < 0 ? r : 0;
+}
+
+/* ---- phases ------------------------------------------------------------------------------------ */
+
+static int partitions_show(struct image_install *in, struct err *e)
+{
+	for (unsigned i = 0; i < in->table.count; i++) {
+		int r = disk_image_show(in->disk, &in->table.part[i], in->path[i], e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int image_install_configure(struct image_install *in, struct mounts *mounts, const char *directory,
+    const struct seed *seed, int *tree, struct err *e)
+{
+	uint8_t *head = disk_image_head(in->disk);
+	int r;
+
+	if ((r = table_read(head, in->image_bytes, &in->table, e)) < 0 ||
+	    (r = old_tail_erase(in, e)) < 0 ||
+	    (r = table_grow(
+		 head, disk_image_tail(in->disk), in->disk_bytes, &in->table, e)) < 0)
+		return r;
+	disk_image_release(in->disk);
+	if ((r = partitions_show(in, e)) < 0 ||
+	    (r = root_mount(in, mounts, directory, tree, e)) < 0)
+		return r;
+	return seed ? seed_write(*tree, seed, e) : 0;
+}
+
+/* Where the image leaves room for it. */
+static void marker_leave(struct image_install *in, const struct config *c)
+{
+	uint8_t *head = disk_image_head(in->disk);
+	struct marker m;
+
+	if (!marker_make(&m, c->name, c->mac, c->distro, c->attempt))
+		return;
+	/* An image of a disk that was installed brings that machine's along. */
+	struct marker old;
+	if (marker_parse(head + MARKER_OFFSET, &old))
+		memset(head + MARKER_OFFSET, 0, MARKER_BYTES);
+	if (marker_has_place(head, TABLE_SECTOR_BYTES))
+		marker_render(&m, head + MARKER_OFFSET);
+	else
+		log_warn("the image has something before its first partition: the disk cannot say that "
+			 "it is installed");
+}
+
+int image_install_activate(
+    struct image_install *in, const struct config *c, bool nvram, struct err *e)
+{
+	const struct table_partition *esp = NULL;
+	struct plan_partition part = {.role = PLAN_ESP};
+	char file[64], title[64];
+	struct err problem = ERR_INIT;
+	marker_leave(in, c);
+	int r = disk_image_commit(in->disk, e);
+
+	if (r < 0 || !nvram)
+		return r;
+	for (unsigned i = 0; i < in->table.count && !esp; i++)
+		if (in->table.part[i].esp && in->table.gpt)
+			esp = &in->table.part[i];
+	if (!esp)
+		return 0;
+	part.start_lba = esp->start_lba;
+	part.sectors = esp->sectors;
+	snprintf(part.part_uuid, sizeof(part.part_uuid), "%s", esp->uuid);
+	snprintf(title, sizeof(title), "%.40s", c->distro ? c->distro : "linux");
+	snprintf(file, sizeof(file), "\\EFI\\BOOT\\%s",
+	    c->arch == VM_ARCH_ARM64 ? "BOOTAA64.EFI" : "BOOTX64.EFI");
+	r = nvram_entry_add(title, &part, esp->number, file, &problem);
+	if (r == NVRAM_ABSENT)
+		log_info("no EFI variables here: the disk boots by its removable name");
+	else if (r < 0)
+		log_warn("no boot entry made, the disk boots by its removable name: %s", problem.msg);
+	return 0;
+}

@@ -1,0 +1,209 @@
+#include "os_installer/system/system.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "os_installer/system/command.h"
+#include "os_installer/system/tree.h"
+
+#define HOSTS_MAX_BYTES (256U << 10)
+
+/* ---- texts ------------------------------------------------------------------------------------- */
+
+static int fstab_line(void *ctx, const struct plan_partition *part)
+{
+	static const struct {
+		const char *options;
+		int pass;
+	} fs[] = {
+	    [STORAGE_FS_EXT4] = {"errors=remount-ro", 1},
+	    [STORAGE_FS_XFS] = {"defaults", 0},
+	    [STORAGE_FS_BTRFS] = {"defaults", 0},
+	    [STORAGE_FS_VFAT] = {"umask=0022", 0},
+	};
+	bool root = part->role == PLAN_ROOT;
+
+	fprintf(ctx, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount, plan_fs_name(part),
+	    root || part->fs == STORAGE_FS_VFAT ? fs[part->fs].options : "defaults",
+	    fs[part->fs].pass == 0 ? 0 : root ? 1 : 2);
+	return 0;
+}
+
+char *target_fstab(const struct plan *p)
+{
+	const struct plan_partition *esp = plan_partition(p, PLAN_ESP);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fputs("# <file system> <mount point> <type> <options> <dump> <pass>\n", f);
+	/* A parent before what lies below it, as mount -a goes through it in order. */
+	plan_each_mount(p, fstab_line, f);
+	/* A system boots without it mounted: waiting for it, or failing for it, helps nobody. */
+	if (esp)
+		fprintf(f, "UUID=%s %s vfat umask=0077,nofail 0 0\n", esp->fs_uuid, esp->mount);
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->part[i].role == PLAN_SWAP)
+			fprintf(f, "UUID=%s none swap sw 0 0\n", p->part[i].fs_uuid);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static bool is_own_line(const char *line)
+{
+	return strncmp(line, "127.0.1.1", 9) == 0 && (line[9] == ' ' || line[9] == '\t');
+}
+
+char *target_hosts(const char *old, const char *hostname)
+{
+	static const char fresh[] = "127.0.0.1 localhost\n"
+				    "::1 localhost ip6-localhost ip6-loopback\n"
+				    "ff02::1 ip6-allnodes\n"
+				    "ff02::2 ip6-allrouters\n";
+	const char *dot = strchr(hostname, '.');
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	for (const char *p = old && *old ? old : fresh; *p;) {
+		size_t n = strcspn(p, "\n");
+		if (!is_own_line(p))
+			fprintf(f, "%.*s\n", (int)n, p);
+		p += n + (p[n] == '\n');
+	}
+	if (dot)
+		fprintf(f, "127.0.1.1 %s %.*s\n", hostname, (int)(dot - hostname), hostname);
+	else
+		fprintf(f, "127.0.1.1 %s\n", hostname);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------- */
+
+static int text_write(int tree, const char *path, char *text, struct err *e)
+{
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = tree_write(tree, path, text, strlen(text), 0644, e);
+	free(text);
+	return r;
+}
+
+static int names_write(int tree, const char *hostname, const char *fqdn, struct err *e)
+{
+	_cleanup_free_ char *old = NULL;
+	char *line = NULL;
+	size_t len;
+
+	if (!hostname)
+		return 0;
+	if (asprintf(&line, "%s\n", hostname) < 0)
+		line = NULL;
+	int r = text_write(tree, "/etc/hostname", line, e);
+	if (r < 0)
+		return r;
+	if (tree_read(tree, "/etc/hosts", HOSTS_MAX_BYTES, &old, &len, NULL) < 0)
+		old = NULL;
+	return text_write(tree, "/etc/hosts", target_hosts(old, fqdn ? fqdn : hostname), e);
+}
+
+struct removal {
+	int tree;
+	struct err *e;
+};
+
+static int host_key_remove(void *ctx, const char *name)
+{
+	struct removal *r = ctx;
+	char path[300];
+
+	if (fnmatch("ssh_host_*_key", name, 0) != 0 && fnmatch("ssh_host_*_key.pub", name, 0) != 0)
+		return 0;
+	snprintf(path, sizeof(path), "/etc/ssh/%s", name);
+	return tree_remove(r->tree, path, r->e);
+}
+
+/* What must differ from machine to machine and would be the image's otherwise. */
+static int identity_remove(int tree, const char *directory, struct err *e)
+{
+	static const char *const files[] = {"/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed",
+	    "/var/lib/systemd/credential.secret"};
+	struct removal removal = {.tree = tree, .e = e};
+	int r;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if ((r = tree_remove(tree, files[i], e)) < 0)
+			return r;
+	/* Empty means: make one at first boot (machine-id(5)). */
+	if ((r = tree_write(tree, "/etc/machine-id", "", 0, 0444, e)) < 0 ||
+	    (r = tree_list(tree, "/etc/ssh", host_key_remove, &removal)) < 0)
+		return r;
+	/* cloud-init makes new host keys; without it somebody has to. */
+	if (tree_exists(tree, "/etc/cloud") || !tree_exists(tree, "/usr/bin/ssh-keygen"))
+		return 0;
+	static const char *const argv[] = {"ssh-keygen", "-A", NULL};
+	struct err ignored = ERR_INIT;
+	if (command_run(&(struct command){.argv = argv, .root = directory}, &ignored) < 0)
+		log_warn("no SSH host keys could be made: %s", ignored.msg);
+	return 0;
+}
+
+/* cloud-init takes it for an error when the program that grows the root file system is missing. The
+ * file system fills its partition already. */
+static int growing_configure(int tree, const struct plan *p, struct err *e)
+{
+	static const struct {
+		enum storage_fs fs;
+		const char *program, *package;
+	} tools[] = {
+	    {STORAGE_FS_XFS, "xfs_growfs", "xfsprogs"},
+	    {STORAGE_FS_BTRFS, "btrfs", "btrfs-progs"},
+	};
+	static const char off[] = "# Written by the installer.\nresize_rootfs: false\n";
+	enum storage_fs fs = plan_partition(p, PLAN_ROOT)->fs;
+
+	if (!tree_exists(tree, "/etc/cloud/cloud.cfg.d"))
+		return 0;
+	for (size_t i = 0; i < sizeof(tools) / sizeof(*tools); i++) {
+		char sbin[64], bin[64];
+		snprintf(sbin, sizeof(sbin), "/usr/sbin/%s", tools[i].program);
+		snprintf(bin, sizeof(bin), "/usr/bin/%s", tools[i].program);
+		if (tools[i].fs != fs || tree_exists(tree, sbin) || tree_exists(tree, bin))
+			continue;
+		log_info("the image has no %s: the root file system will not grow with its disk",
+		    tools[i].package);
+		return tree_write(tree, "/etc/cloud/cloud.cfg.d/90-installer-storage.cfg", off,
+		    sizeof(off) - 1, 0644, e);
+	}
+	return 0;
+}
+
+int target_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
+    const struct seed *seed, struct err *e)
+{
+	int r;
+
+	if (!tree_exists(tree, "/etc") || !tree_exists(tree, "/usr"))
+		return err_set(e, EINVAL, "the image has no /etc or /usr: it is no root file system");
+	if ((r = text_write(tree, "/etc/fstab", target_fstab(p), e)) < 0 ||
+	    (r = names_write(tree, c->hostname, c->fqdn, e)) < 0 ||
+	    (r = identity_remove(tree, directory, e)) < 0 ||
+	    (r = growing_configure(tree, p, e)) < 0)
+		return r;
+	return seed ? seed_write(tree, seed, e) : 0;
+}
