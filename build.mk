@@ -148,6 +148,7 @@ OS_INSTALLER_SRC := \
 	os_installer/bootloader/nvram.c \
 	os_installer/cmdline.c \
 	os_installer/config.c \
+	os_installer/disk/device.c \
 	os_installer/disk/disk.c \
 	os_installer/disk/erase.c \
 	os_installer/disk/image.c \
@@ -158,7 +159,12 @@ OS_INSTALLER_SRC := \
 	os_installer/fetch/fetch.c \
 	os_installer/fetch/http.c \
 	os_installer/fetch/manifest.c \
-	os_installer/fs/grow.c \
+	os_installer/fs/btrfs.c \
+	os_installer/fs/ext4.c \
+	os_installer/fs/fs.c \
+	os_installer/fs/swap.c \
+	os_installer/fs/vfat.c \
+	os_installer/fs/xfs.c \
 	os_installer/install.c \
 	os_installer/method/disk_image.c \
 	os_installer/report/journal.c \
@@ -296,6 +302,7 @@ TESTS := \
 	os_installer/disk/test_image_table \
 	os_installer/disk/test_marker \
 	os_installer/fetch/test_fetch \
+	os_installer/fs/test_fs \
 	os_installer/report/test_progress \
 	os_installer/report/test_report \
 	os_installer/test_config \

@@ -18,6 +18,7 @@
 #include "os_installer/disk/marker.h"
 #include "os_installer/disk/scan.h"
 #include "os_installer/fetch/http.h"
+#include "os_installer/fs/fs.h"
 #include "os_installer/method/disk_image.h"
 #include "os_installer/report/journal.h"
 #include "os_installer/report/progress.h"
@@ -289,31 +290,24 @@ struct mounting {
 	struct err *e;
 };
 
-/* A fresh file system that does not boot before the end needs no ordering and no early commits. */
 static int partition_mount(void *ctx, const struct plan_partition *part)
 {
-	static const char *const options[] = {
-	    [STORAGE_FS_EXT4] = "noinit_itable,data=writeback,commit=300",
-	    [STORAGE_FS_XFS] = NULL,
-	    [STORAGE_FS_BTRFS] = NULL,
-	    [STORAGE_FS_VFAT] = NULL,
-	};
+	const struct fs_kind *kind = fs_of(part);
 	struct install *in = ((struct mounting *)ctx)->in;
 	struct err *e = ((struct mounting *)ctx)->e;
-	const char *fs = plan_fs_name(part);
 	int r;
 
 	if (part->role == PLAN_ROOT) {
-		r = mounts_add_device(
-		    &in->mounts, part->path, in->o->directory, fs, options[part->fs], e);
+		r = mounts_add_device(&in->mounts, part->path, in->o->directory, kind->name,
+		    kind->install_options, e);
 		if (r == 0)
 			in->tree = tree_open(in->o->directory, e);
 		return r < 0 ? r : in->tree < 0 ? in->tree : 0;
 	}
 	if ((r = tree_mkdirs(in->tree, part->mount, 0755, e)) < 0)
 		return r;
-	return mounts_add_inside(&in->mounts, in->tree, in->o->directory, part->mount, part->path, fs,
-	    options[part->fs], e);
+	return mounts_add_inside(&in->mounts, in->tree, in->o->directory, part->mount, part->path,
+	    kind->name, kind->install_options, e);
 }
 
 static int phase_rootfs(struct install *in, struct err *e)

@@ -16,19 +16,18 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "os_installer/disk/device.h"
 #include "os_installer/disk/erase.h"
 #include "os_installer/disk/scan.h"
-#include "os_installer/system/command.h"
+#include "os_installer/fs/fs.h"
 
 #define NODE_WAIT_MS 15000
 #define SETTLE_MS 1000 /* then it is time to help */
 
-/* GPT partition types: UEFI 2.10 table 5.7; Discoverable Partitions Specification. */
+/* GPT partition types that no file system has: UEFI 2.10 table 5.7; GRUB's manual, "BIOS
+ * installation". */
 #define TYPE_ESP "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-#define TYPE_LINUX "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-#define TYPE_SWAP "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
-#define TYPE_BASIC_DATA "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
-#define TYPE_BIOS_BOOT "21686148-6449-6E6F-744E-656564454649" /* GRUB's manual, "BIOS installation" */
+#define TYPE_BIOS_BOOT "21686148-6449-6E6F-744E-656564454649"
 
 static void sleep_ms(int ms)
 {
@@ -45,15 +44,6 @@ int disk_random(void *buf, size_t len, struct err *e)
 }
 
 /* ---- erasing ----------------------------------------------------------------------------------- */
-
-static int device_open(const char *path, int flags, struct err *e)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC | flags);
-
-	if (fd < 0 && errno == EBUSY)
-		return err_errno(e, "%s is in use", path);
-	return fd < 0 ? err_errno(e, "cannot open %s for writing", path) : fd;
-}
 
 static int device_wipe(const char *path, struct err *e)
 {
@@ -93,10 +83,8 @@ static const char *type_of(const struct plan_partition *part)
 		return TYPE_ESP;
 	case PLAN_BIOS_BOOT:
 		return TYPE_BIOS_BOOT;
-	case PLAN_SWAP:
-		return TYPE_SWAP;
 	default:
-		return part->fs == STORAGE_FS_VFAT ? TYPE_BASIC_DATA : TYPE_LINUX;
+		return fs_of(part)->gpt_type;
 	}
 }
 
@@ -250,121 +238,16 @@ int disk_partition(const struct plan *p, struct err *e)
 
 /* ---- file systems ------------------------------------------------------------------------------ */
 
-static int fat32_make(const struct plan_partition *part, struct err *e)
-{
-	char serial[UUID_TEXT_SIZE];
-	size_t n = 0;
-
-	for (const char *s = part->fs_uuid; *s; s++)
-		if (*s != '-')
-			serial[n++] = *s;
-	serial[n] = '\0';
-	const char *argv[] = {"mkfs.vfat", "-F", "32", "-n", part->label, "-i", serial, part->path, NULL};
-	return command_run(&(struct command){.argv = argv}, e);
-}
-
-/* mkfs.ext4 fixes the number of inodes, by the size alone: an image of many small files needs more. */
-#define EXT4_BYTES_PER_INODE 16384
-#define EXT4_SPARE_INODES 1024
-
-/* Without the two features that boot loaders and fsck of older distributions do not know. The
- * tables are zeroed by the installed system when it is idle, not now. */
-static int ext4_make(const struct plan_partition *part, uint64_t bytes, struct err *e)
-{
-	uint64_t inodes = part->entries + part->entries / 8 + EXT4_SPARE_INODES;
-	bool more = inodes > bytes / EXT4_BYTES_PER_INODE;
-	char number[24];
-	const char *argv[] = {"mkfs.ext4", "-q", "-F", "-L", part->label, "-U", part->fs_uuid, "-O",
-	    "^metadata_csum_seed,^orphan_file", "-E",
-	    "lazy_itable_init=1,lazy_journal_init=1,nodiscard", more ? "-N" : part->path,
-	    more ? number : NULL, part->path, NULL};
-
-	snprintf(number, sizeof(number), "%" PRIu64, inodes);
-	return command_run(&(struct command){.argv = argv}, e);
-}
-
-/* Without what GRUB 2.06 (Debian 12) cannot read. */
-static int xfs_make(const struct plan_partition *part, struct err *e)
-{
-	char uuid[UUID_TEXT_SIZE + 8];
-	const char *argv[] = {"mkfs.xfs", "-q", "-f", "-K", "-L", part->label, "-m", uuid, "-i",
-	    "nrext64=0", part->path, NULL};
-
-	snprintf(uuid, sizeof(uuid), "uuid=%s", part->fs_uuid);
-	return command_run(&(struct command){.argv = argv}, e);
-}
-
-static int btrfs_make(const struct plan_partition *part, struct err *e)
-{
-	const char *argv[] = {"mkfs.btrfs", "-q", "-f", "-K", "-L", part->label, "-U", part->fs_uuid,
-	    part->path, NULL};
-
-	return command_run(&(struct command){.argv = argv}, e);
-}
-
-/* union swap_header of linux/swap.h. */
-void disk_swap_header(const char *label, const char *uuid, uint64_t device_bytes,
-    size_t page_bytes, uint8_t *page)
-{
-	uint32_t version = 1, last_page = (uint32_t)(device_bytes / page_bytes - 1);
-	size_t n = 0;
-
-	memset(page, 0, page_bytes);
-	memcpy(page + 1024, &version, sizeof(version));
-	memcpy(page + 1028, &last_page, sizeof(last_page));
-	for (const char *s = uuid; *s && n < 16; s++) {
-		unsigned byte;
-		if (*s != '-' && sscanf(s, "%2x", &byte) == 1) {
-			page[1036 + n++] = (uint8_t)byte;
-			s++;
-		}
-	}
-	memcpy(page + 1052, label, strnlen(label, 16));
-	memcpy(page + page_bytes - 10, "SWAPSPACE2", 10);
-}
-
-static int swap_make(const struct plan_partition *part, uint64_t bytes, struct err *e)
-{
-	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	_cleanup_free_ uint8_t *page = malloc(page_bytes);
-
-	if (!page)
-		return err_set(e, ENOMEM, "out of memory");
-	_cleanup_close_ int fd = device_open(part->path, O_EXCL, e);
-	if (fd < 0)
-		return fd;
-	disk_swap_header(part->label, part->fs_uuid, bytes, page_bytes, page);
-	if (pwrite(fd, page, page_bytes, 0) != (ssize_t)page_bytes || fsync(fd) < 0)
-		return err_errno(e, "cannot write to %s", part->path);
-	return 0;
-}
-
-static int partition_format(const struct plan_partition *part, uint64_t bytes, struct err *e)
-{
-	switch (part->fs) {
-	case STORAGE_FS_VFAT:
-		return fat32_make(part, e);
-	case STORAGE_FS_XFS:
-		return xfs_make(part, e);
-	case STORAGE_FS_BTRFS:
-		return btrfs_make(part, e);
-	case STORAGE_FS_SWAP:
-		return swap_make(part, bytes, e);
-	default:
-		return ext4_make(part, bytes, e);
-	}
-}
-
 int disk_format(const struct plan *p, struct err *e)
 {
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct plan_partition *part = &p->part[i];
 		if (part->role == PLAN_BIOS_BOOT)
 			continue;
-		int r = partition_format(part, part->sectors * p->disk.sector_bytes, e);
+		int r = fs_of(part)->make(part, part->sectors * p->disk.sector_bytes, e);
 		if (r < 0)
 			return err_wrap(e, "cannot make the %s file system for %s on %s",
-			    storage_fs_name(part->fs), place_of(part), part->path);
+			    fs_of(part)->name, place_of(part), part->path);
 	}
 	return 0;
 }
@@ -373,21 +256,6 @@ int disk_format(const struct plan *p, struct err *e)
 
 #define BOOT_CODE_BYTES 440 /* then come the disk's signature and the partition table */
 
-static int write_whole(int fd, const void *data, size_t len, uint64_t offset)
-{
-	const uint8_t *p = data;
-
-	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, (off_t)offset);
-		if (n <= 0)
-			return -1;
-		p += n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return fsync(fd);
-}
-
 int disk_marker_write(const struct disk *d, const uint8_t sector[MARKER_BYTES], struct err *e)
 {
 	static const uint8_t nothing[MARKER_BYTES];
@@ -395,7 +263,7 @@ int disk_marker_write(const struct disk *d, const uint8_t sector[MARKER_BYTES], 
 
 	if (fd < 0)
 		return fd;
-	if (write_whole(fd, sector ? sector : nothing, MARKER_BYTES, MARKER_OFFSET) < 0)
+	if (device_write(fd, sector ? sector : nothing, MARKER_BYTES, MARKER_OFFSET) < 0)
 		return err_errno(e, "cannot write to %s", d->path);
 	return 0;
 }
@@ -415,8 +283,8 @@ int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t 
 	if (pread(fd, sector, sizeof(sector), 0) != (ssize_t)sizeof(sector))
 		return err_errno(e, "cannot read the first sector of %s", p->disk.path);
 	memcpy(sector, boot, BOOT_CODE_BYTES);
-	if (write_whole(fd, core, core_len, part->start_lba * p->disk.sector_bytes) < 0 ||
-	    write_whole(fd, sector, sizeof(sector), 0) < 0)
+	if (device_write(fd, core, core_len, part->start_lba * p->disk.sector_bytes) < 0 ||
+	    device_write(fd, sector, sizeof(sector), 0) < 0)
 		return err_errno(e, "cannot write GRUB to %s", p->disk.path);
 	return 0;
 }

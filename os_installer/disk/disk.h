@@ -1,7 +1,6 @@
 /* disk.h - carries out a plan on a disk.
  *
- * This is the only module that opens a block device for writing (and runs the programs that do:
- * mkfs.ext4, mkfs.xfs, mkfs.btrfs, mkfs.vfat).
+ * Writes by device.h, and by what the kinds of file systems (fs/fs.h) run.
  */
 #ifndef OS_INSTALLER_DISK_DISK_H
 #define OS_INSTALLER_DISK_DISK_H
@@ -14,7 +13,7 @@
 #include "os_installer/disk/marker.h"
 
 /* Erases what tells of anything that was on the disk, its partitions and the places of the new ones
- * included (disk_erase.h), writes the partition table, waits for the partitions' device nodes and
+ * included (erase.h), writes the partition table, waits for the partitions' device nodes and
  * erases stale signatures there. */
 must_check int disk_partition(const struct plan *p, struct err *e);
 
@@ -22,7 +21,7 @@ must_check int disk_partition(const struct plan *p, struct err *e);
 must_check int disk_format(const struct plan *p, struct err *e);
 
 /* Makes the disk bootable by a BIOS: `core` (a multiple of 512 bytes) into the BIOS boot partition,
- * then, when that is on the disk, the code of `boot` (grub_bios.h) into its first sector. Nothing of
+ * then, when that is on the disk, the code of `boot` (bootloader/grub_bios.h) into its first sector. Nothing of
  * the disk may be mounted any more. */
 must_check int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t *core,
     size_t core_len, struct err *e);
@@ -31,10 +30,6 @@ must_check int disk_boot_code(const struct plan *p, const uint8_t boot[512], con
  * the disk may be mounted. */
 must_check int disk_marker_write(
     const struct disk *d, const uint8_t sector[MARKER_BYTES], struct err *e);
-
-/* Linux's swap header for a device of that size: version 1, in the first page. Pure. */
-void disk_swap_header(const char *label, const char *uuid, uint64_t device_bytes,
-    size_t page_bytes, uint8_t *page);
 
 /* Random bytes, for plan_assign_uuids(). */
 must_check int disk_random(void *buf, size_t len, struct err *e);

@@ -18,7 +18,6 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "os_installer/disk/erase.h"
-#include "os_installer/system/command.h"
 
 #define EDGE TABLE_EDGE_BYTES
 #define WRITEBACK_BYTES (8U << 20)
@@ -383,14 +382,6 @@ int disk_image_show(struct disk_image *i, const struct table_partition *p,
 		usleep(20000);
 	}
 	return err_set(e, ENODEV, "partition %s did not appear", path);
-}
-
-int disk_image_grow_ext4(const char *path, struct err *e)
-{
-	/* -f: it was written a moment ago, no check is due. */
-	const char *argv[] = {"resize2fs", "-f", path, NULL};
-
-	return command_run(&(struct command){.argv = argv, .timeout_s = 1800}, e);
 }
 
 int disk_image_commit(struct disk_image *i, struct err *e)

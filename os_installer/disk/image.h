@@ -1,5 +1,5 @@
-/* disk_image.h - writes a whole disk image onto a disk. Besides disk.c the only module that opens a
- * block device for writing.
+/* disk_image.h - writes a whole disk image onto a disk. Besides device.c the only module that opens
+ * a block device for writing.
  *
  * The first and the last MiB - partition tables, boot code - are held back in memory until
  * disk_image_commit(): a disk that is not complete looks empty to every firmware. Everything the
@@ -44,10 +44,6 @@ void disk_image_release(struct disk_image *i);
 /* Names a partition to the kernel, which cannot read the table yet, and waits for its node. */
 must_check int disk_image_show(struct disk_image *i, const struct table_partition *p,
     char path[DISK_PATH_SIZE], struct err *e);
-
-/* Grows an unmounted ext4 file system to its partition by resize2fs, for what the kernel does not do
- * while it is mounted. */
-must_check int disk_image_grow_ext4(const char *path, struct err *e);
 
 /* Makes the disk bootable: tail, head without its first sectors, those; each synced. Nothing of it
  * may be mounted. */

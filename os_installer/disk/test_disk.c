@@ -1,5 +1,4 @@
 /* test_disk.c - bytes that are written to a disk, and what is asked of this machine's disks. */
-#include <blkid/blkid.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,54 +6,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "os_installer/bootloader/grub_bios.h"
 #include "os_installer/disk/disk.h"
 #include "os_installer/disk/scan.h"
-
-#define MIB (1ULL << 20)
-#define UUID "f7845486-9ad7-4ce2-9e45-58e0a208a2dc"
-
-/* Read back by the library that the installed system will read it with. */
-static void swap_check(size_t page_bytes)
-{
-	uint8_t *page = malloc(page_bytes);
-	int fd = memfd_create("swap", 0);
-	const char *value;
-
-	assert_true(fd >= 0);
-	disk_swap_header("swap-label", UUID, 64 * MIB, page_bytes, page);
-	assert_int_equal(ftruncate(fd, 64 * MIB), 0);
-	assert_int_equal(pwrite(fd, page, page_bytes, 0), page_bytes);
-	uint32_t last_page;
-	memcpy(&last_page, page + 1028, sizeof(last_page));
-	assert_int_equal(last_page, 64 * MIB / page_bytes - 1);
-
-	blkid_probe pr = blkid_new_probe();
-	assert_int_equal(blkid_probe_set_device(pr, fd, 0, 0), 0);
-	assert_int_equal(blkid_do_safeprobe(pr), 0);
-	assert_int_equal(blkid_probe_lookup_value(pr, "TYPE", &value, NULL), 0);
-	assert_string_equal(value, "swap");
-	assert_int_equal(blkid_probe_lookup_value(pr, "UUID", &value, NULL), 0);
-	assert_string_equal(value, UUID);
-	assert_int_equal(blkid_probe_lookup_value(pr, "LABEL", &value, NULL), 0);
-	assert_string_equal(value, "swap-label");
-	blkid_free_probe(pr);
-	close(fd);
-	free(page);
-}
-
-static void test_swap(void **state)
-{
-	(void)state;
-	swap_check(4096);
-	swap_check(16384);
-	swap_check(65536);
-}
 
 static void images_make(uint8_t boot[512], uint8_t *core, size_t core_len)
 {
@@ -130,7 +87,6 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_swap),
 	    cmocka_unit_test(test_grub_bios),
 	    cmocka_unit_test(test_list),
 	};

@@ -9,12 +9,8 @@
 #include "lib/log.h"
 #include "os_installer/bootloader/nvram.h"
 #include "os_installer/disk/marker.h"
-#include "os_installer/fs/grow.h"
+#include "os_installer/fs/fs.h"
 #include "os_installer/system/tree.h"
-
-/* Where distributions that boot from a btrfs subvolume keep their root. */
-static const char *const subvolumes[] = {"", "subvol=@", "subvol=root", "subvol=@rootfs",
-    "subvol=@/.snapshots/1/snapshot"};
 
 int image_install_open(
     const struct disk *d, const struct config *c, struct image_install **out, struct err *e)
@@ -83,16 +79,17 @@ static bool is_root(const char *directory, int *tree)
 static int last_grow(struct image_install *in, struct mounts *m, const char *directory,
     const char *fs, struct err *e)
 {
+	const struct fs_kind *kind = fs_find(fs);
 	const char *path = in->path[in->table.last];
 	struct err refused = ERR_INIT;
 
-	int r = grow_mounted(
-	    fs, directory, in->table.part[in->table.last].sectors * TABLE_SECTOR_BYTES, &refused);
-	if (r < 0 && strcmp(fs, "ext4") == 0) {
-		log_info("%s, trying resize2fs", refused.msg);
+	int r = fs_grow(kind, directory,
+	    in->table.part[in->table.last].sectors * TABLE_SECTOR_BYTES, &refused);
+	if (r < 0 && kind->grow_unmounted) {
+		log_info("%s, trying %s", refused.msg, kind->grow_unmounted_program);
 		if ((r = mounts_undo(m, m->count - 1, e)) < 0)
 			return r;
-		if (disk_image_grow_ext4(path, e) < 0)
+		if (kind->grow_unmounted(path, e) < 0)
 			return err_wrap(e, "%s", refused.msg);
 		r = mounts_add_device(m, path, directory, fs, NULL, e);
 	} else if (r < 0) {
@@ -100,7 +97,7 @@ static int last_grow(struct image_install *in, struct mounts *m, const char *dir
 	}
 	if (r >= 0)
 		log_info("last partition grown path=%s fs=%s%s", path, fs,
-		    r == GROW_UNKNOWN ? " (the file system itself stays as it is)" : "");
+		    r == FS_GROW_UNKNOWN ? " (the file system itself stays as it is)" : "");
 	return r;
 }
 
@@ -109,20 +106,21 @@ static int last_grow(struct image_install *in, struct mounts *m, const char *dir
 static int partition_try(struct image_install *in, struct mounts *m, const char *directory,
     unsigned i, int *tree, struct err *e)
 {
+	static const char *const whole[] = {"", NULL};
 	bool last = i == in->table.last;
 	unsigned keep = m->count;
-	char fs[32] = "";
+	char fs[FS_NAME_SIZE] = "";
 	struct err ignored = ERR_INIT;
 
-	int r = grow_probe(in->path[i], fs, &ignored);
+	int r = fs_probe(in->path[i], fs, &ignored);
 	if (r != 0) {
 		log_debug("partition %s has no file system known here", in->path[i]);
 		return 0;
 	}
-	size_t tries =
-	    strcmp(fs, "btrfs") == 0 ? sizeof(subvolumes) / sizeof(*subvolumes) : (size_t)1;
-	for (size_t n = 0; n < tries; n++) {
-		if (mounts_add_device(m, in->path[i], directory, fs, subvolumes[n], &ignored) < 0) {
+	const struct fs_kind *kind = fs_find(fs);
+	const char *const *roots = kind && kind->roots ? kind->roots : whole;
+	for (size_t n = 0; roots[n]; n++) {
+		if (mounts_add_device(m, in->path[i], directory, fs, roots[n], &ignored) < 0) {
 			log_debug("%s", ignored.msg);
 			continue;
 		}
@@ -141,14 +139,16 @@ static int partition_try(struct image_install *in, struct mounts *m, const char 
 static int root_mount(struct image_install *in, struct mounts *m, const char *directory, int *tree,
     struct err *e)
 {
+	char names[100];
 	int r = partition_try(in, m, directory, in->table.last, tree, e);
 
 	for (unsigned i = 0; r == 0 && i < in->table.count; i++)
 		if (i != in->table.last && !in->table.part[i].esp)
 			r = partition_try(in, m, directory, i, tree, e);
 	if (r == 0)
-		return err_set(e, ENOENT, "no partition of the disk image has a root file system "
-		    "(ext4, xfs or btrfs with /etc and /usr): cloud-init's seed cannot be placed");
+		return err_set(e, ENOENT,
+		    "no partition of the disk image has a root file system (%s with /etc and /usr): cloud-init's seed cannot be placed",
+		    fs_root_names(names, sizeof(names)));
 	return r < 0 ? r : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "os_installer/fs/fs.h"
 #include "os_installer/system/command.h"
 #include "os_installer/system/tree.h"
 
@@ -16,20 +17,12 @@
 
 static int fstab_line(void *ctx, const struct plan_partition *part)
 {
-	static const struct {
-		const char *options;
-		int pass;
-	} fs[] = {
-	    [STORAGE_FS_EXT4] = {"errors=remount-ro", 1},
-	    [STORAGE_FS_XFS] = {"defaults", 0},
-	    [STORAGE_FS_BTRFS] = {"defaults", 0},
-	    [STORAGE_FS_VFAT] = {"umask=0022", 0},
-	};
+	const struct fs_kind *kind = fs_of(part);
 	bool root = part->role == PLAN_ROOT;
+	const char *options = root ? kind->root_options : kind->data_options;
 
-	fprintf(ctx, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount, plan_fs_name(part),
-	    root || part->fs == STORAGE_FS_VFAT ? fs[part->fs].options : "defaults",
-	    fs[part->fs].pass == 0 ? 0 : root ? 1 : 2);
+	fprintf(ctx, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount, kind->name,
+	    options ? options : "defaults", !kind->checked ? 0 : root ? 1 : 2);
 	return 0;
 }
 
@@ -167,30 +160,20 @@ static int identity_remove(int tree, const char *directory, struct err *e)
  * file system fills its partition already. */
 static int growing_configure(int tree, const struct plan *p, struct err *e)
 {
-	static const struct {
-		enum storage_fs fs;
-		const char *program, *package;
-	} tools[] = {
-	    {STORAGE_FS_XFS, "xfs_growfs", "xfsprogs"},
-	    {STORAGE_FS_BTRFS, "btrfs", "btrfs-progs"},
-	};
 	static const char off[] = "# Written by the installer.\nresize_rootfs: false\n";
-	enum storage_fs fs = plan_partition(p, PLAN_ROOT)->fs;
+	const struct fs_kind *kind = fs_of(plan_partition(p, PLAN_ROOT));
+	char sbin[64], bin[64];
 
-	if (!tree_exists(tree, "/etc/cloud/cloud.cfg.d"))
+	if (!kind->growing_program || !tree_exists(tree, "/etc/cloud/cloud.cfg.d"))
 		return 0;
-	for (size_t i = 0; i < sizeof(tools) / sizeof(*tools); i++) {
-		char sbin[64], bin[64];
-		snprintf(sbin, sizeof(sbin), "/usr/sbin/%s", tools[i].program);
-		snprintf(bin, sizeof(bin), "/usr/bin/%s", tools[i].program);
-		if (tools[i].fs != fs || tree_exists(tree, sbin) || tree_exists(tree, bin))
-			continue;
-		log_info("the image has no %s: the root file system will not grow with its disk",
-		    tools[i].package);
-		return tree_write(tree, "/etc/cloud/cloud.cfg.d/90-installer-storage.cfg", off,
-		    sizeof(off) - 1, 0644, e);
-	}
-	return 0;
+	snprintf(sbin, sizeof(sbin), "/usr/sbin/%s", kind->growing_program);
+	snprintf(bin, sizeof(bin), "/usr/bin/%s", kind->growing_program);
+	if (tree_exists(tree, sbin) || tree_exists(tree, bin))
+		return 0;
+	log_info("the image has no %s: the root file system will not grow with its disk",
+	    kind->growing_package);
+	return tree_write(tree, "/etc/cloud/cloud.cfg.d/90-installer-storage.cfg", off, sizeof(off) - 1,
+	    0644, e);
 }
 
 int target_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
