@@ -141,9 +141,9 @@ BOOT_HANDLER_SRC := \
 	boot_handler/writer.c \
 	boot_handler/yaml_text.c
 OS_INSTALLER_SRC := \
-	os_installer/bootloader/bootloader.c \
-	os_installer/bootloader/grub_bios.c \
+	os_installer/bootloader/grub.c \
 	os_installer/bootloader/grub_cfg.c \
+	os_installer/bootloader/grub_core.c \
 	os_installer/bootloader/kexec.c \
 	os_installer/bootloader/nvram.c \
 	os_installer/cmdline.c \

@@ -21,7 +21,7 @@ must_check int disk_partition(const struct plan *p, struct err *e);
 must_check int disk_format(const struct plan *p, struct err *e);
 
 /* Makes the disk bootable by a BIOS: `core` (a multiple of 512 bytes) into the BIOS boot partition,
- * then, when that is on the disk, the code of `boot` (bootloader/grub_bios.h) into its first sector. Nothing of
+ * then, when that is on the disk, the code of `boot` (bootloader/grub_core.h) into its first sector. Nothing of
  * the disk may be mounted any more. */
 must_check int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t *core,
     size_t core_len, struct err *e);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "os_installer/bootloader/grub_bios.h"
+#include "os_installer/bootloader/grub_core.h"
 #include "os_installer/disk/disk.h"
 #include "os_installer/disk/scan.h"
 
@@ -38,7 +38,7 @@ static void test_grub_bios(void **state)
 	(void)state;
 	images_make(boot, core, sizeof(core));
 	core[29999] = 7;
-	out = grub_bios_prepare(
+	out = grub_core_prepare(
 	    (char *)boot, 512, (char *)core, sizeof(core), 0x12345678, sector, &len, &e);
 	assert_non_null(out);
 	assert_int_equal(len, 59 * 512);
@@ -55,14 +55,14 @@ static void test_grub_bios(void **state)
 	for (size_t i = 0; i < 4; i++) {
 		images_make(boot, core, sizeof(core));
 		boot[spoil[i]] ^= 1;
-		assert_null(grub_bios_prepare(
+		assert_null(grub_core_prepare(
 		    (char *)boot, 512, (char *)core, sizeof(core), 9, sector, &len, &e));
 	}
 	images_make(boot, core, sizeof(core));
-	assert_null(grub_bios_prepare((char *)boot, 511, (char *)core, 30000, 9, sector, &len, &e));
-	assert_null(grub_bios_prepare((char *)boot, 512, (char *)core, 512, 9, sector, &len, &e));
+	assert_null(grub_core_prepare((char *)boot, 511, (char *)core, 30000, 9, sector, &len, &e));
+	assert_null(grub_core_prepare((char *)boot, 512, (char *)core, 512, 9, sector, &len, &e));
 	core[0x1f4 - 4] = 1; /* a second extent */
-	assert_null(grub_bios_prepare((char *)boot, 512, (char *)core, 30000, 9, sector, &len, &e));
+	assert_null(grub_core_prepare((char *)boot, 512, (char *)core, 30000, 9, sector, &len, &e));
 }
 
 /* Whatever this machine has: every text is one, and nothing is taken for a disk that is none. */

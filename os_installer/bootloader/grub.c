@@ -7,7 +7,7 @@
 #include "lib/boot_files.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
-#include "os_installer/bootloader/grub_bios.h"
+#include "os_installer/bootloader/grub_core.h"
 #include "os_installer/bootloader/grub_cfg.h"
 #include "os_installer/bootloader/nvram.h"
 #include "os_installer/system/command.h"
@@ -279,7 +279,7 @@ static int bios_stage(
 	    (r = tree_read(tree, BIOS_IMAGES "/boot.img", 512, &sector, &sector_len, e)) < 0 ||
 	    (r = tree_read(tree, BIOS_IMAGES "/core.img", CORE_MAX_BYTES, &core, &core_len, e)) < 0)
 		return r;
-	b->core = grub_bios_prepare(sector, sector_len, core, core_len, part->start_lba,
+	b->core = grub_core_prepare(sector, sector_len, core, core_len, part->start_lba,
 	    b->boot_sector, &b->core_len, e);
 	return b->core ? 0 : -e->code;
 }

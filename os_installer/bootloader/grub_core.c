@@ -1,4 +1,4 @@
-#include "os_installer/bootloader/grub_bios.h"
+#include "os_installer/bootloader/grub_core.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -44,7 +44,7 @@ static bool core_known(const uint8_t *c, size_t len)
 	    get(c + EXTENT + 10, 2) == EXTENT_SEGMENT && get(c + EXTENT - 12 + 8, 2) == 0;
 }
 
-uint8_t *grub_bios_prepare(const char *boot, size_t boot_len, const char *core, size_t core_len,
+uint8_t *grub_core_prepare(const char *boot, size_t boot_len, const char *core, size_t core_len,
     uint64_t core_lba, uint8_t sector[512], size_t *out_len, struct err *e)
 {
 	if (!boot_known((const uint8_t *)boot, boot_len) ||
