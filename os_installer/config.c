@@ -99,8 +99,8 @@ static int set_format(struct config *c, const json_t *v, struct err *e)
 {
 	(void)c;
 	if (!json_is_integer(v) || json_integer_value(v) != 1)
-		return err_set(e, EINVAL, "format is not 1: installer and server are of different "
-		    "versions, use the initrd of this server");
+		return err_set(e, EINVAL,
+		    "format is not 1: installer and server are of different versions, use the initrd of this server");
 	return 0;
 }
 

@@ -121,8 +121,9 @@ static int manifest_fetch(struct config *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (answer.status != 200)
-		r = err_set(e, ENOENT, "neither the configuration nor %s says length and SHA-256 of "
-		    "the rootfs, and unverified files are not installed", url);
+		r = err_set(e, ENOENT,
+		    "neither the configuration nor %s says length and SHA-256 of the rootfs, and unverified files are not installed",
+		    url);
 	else if ((r = config_add_manifest(c, answer.body, answer.len, e)) < 0)
 		err_wrap(e, "%s", url);
 	http_response_clear(&answer);
@@ -166,9 +167,9 @@ static int firmware_check(struct config *c, bool matters, struct err *e)
 	if (!matters || c->firmware == here)
 		return 0;
 	if (c->has_firmware)
-		return err_set(e, EINVAL, "this machine was started by its %s, and the definition says "
-		    "\"firmware\": \"%s\": write \"%s\" there, or change the machine's setting; "
-		    "nothing was written", here == VM_FIRMWARE_UEFI ? "UEFI firmware" : "BIOS",
+		return err_set(e, EINVAL,
+		    "this machine was started by its %s, and the definition says \"firmware\": \"%s\": write \"%s\" there, or change the machine's setting; nothing was written",
+		    here == VM_FIRMWARE_UEFI ? "UEFI firmware" : "BIOS",
 		    vm_firmware_name(c->firmware), vm_firmware_name(here));
 	c->firmware = here;
 	return 0;
@@ -194,8 +195,9 @@ static bool installed_already(struct install *in, const struct disk *disks, size
 
 	in->already = d != NULL;
 	if (d)
-		log_info("already installed: %s says so, name=%s mac=%s distro=%s attempt=%u; nothing is "
-			 "written, `vmlab reinstall` installs again", d->path, in->marker.name,
+		log_info(
+		    "already installed: %s says so, name=%s mac=%s distro=%s attempt=%u; nothing is written, `vmlab reinstall` installs again",
+		    d->path, in->marker.name,
 		    in->marker.mac, in->marker.distro, in->marker.attempt);
 	return in->already;
 }
@@ -335,8 +337,8 @@ static int phase_rootfs(struct install *in, struct err *e)
 		return r;
 	struct usage after = usage_now();
 	size_t slots = m->chunk_count < HANDOVER_SLOTS ? m->chunk_count : HANDOVER_SLOTS;
-	log_info("rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld "
-		 "download_cpu_ms=%lld unpack_cpu_ms=%lld peak_rss_kib=%ld",
+	log_info(
+	    "rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld download_cpu_ms=%lld unpack_cpu_ms=%lld peak_rss_kib=%ld",
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
 	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
 	    after.own_cpu_ms - before.own_cpu_ms, after.children_cpu_ms - before.children_cpu_ms,
@@ -499,24 +501,24 @@ static const struct phase {
 	int (*run)(struct install *in, struct err *e);
 	const char *hint;
 } phases[] = {
-    {"network", phase_network, "check that the machine's network card is connected to the lab and "
-			       "that the server runs"},
-    {"config", phase_config, "correct the machine's definition or its image on the server, then "
-			     "start the install again"},
-    {"plan", phase_plan, "give the machine a larger or another disk, or correct disks, storage or "
-			 "firmware in its definition; `vmlab plan` shows what they mean"},
+    {"network", phase_network,
+	"check that the machine's network card is connected to the lab and that the server runs"},
+    {"config", phase_config,
+	"correct the machine's definition or its image on the server, then start the install again"},
+    {"plan", phase_plan,
+	"give the machine a larger or another disk, or correct disks, storage or firmware in its definition; `vmlab plan` shows what they mean"},
     {"partition", phase_partition, "the disk may be faulty or in use; nothing on it boots now"},
     {"format", phase_format, "the disk may be faulty; nothing on it boots now"},
-    {"rootfs", phase_rootfs, "if the archive does not match its manifest, build or import the image "
-			     "again; the disk does not boot"},
-    {"configure", phase_configure, "the image may lack parts of a root file system; the disk does "
-				   "not boot"},
-    {"hooks", phase_hooks, "correct hooks.post_install in the machine's definition: what the script "
-			   "said is in the log; the disk does not boot"},
-    {"bootloader", phase_bootloader, "the image needs a kernel, and GRUB for the machine's "
-				     "firmware; the disk does not boot"},
-    {"report", phase_report, "the system is installed, but the server does not know; a reboot would "
-			     "install it again"},
+    {"rootfs", phase_rootfs,
+	"if the archive does not match its manifest, build or import the image again; the disk does not boot"},
+    {"configure", phase_configure,
+	"the image may lack parts of a root file system; the disk does not boot"},
+    {"hooks", phase_hooks,
+	"correct hooks.post_install in the machine's definition: what the script said is in the log; the disk does not boot"},
+    {"bootloader", phase_bootloader,
+	"the image needs a kernel, and GRUB for the machine's firmware; the disk does not boot"},
+    {"report", phase_report,
+	"the system is installed, but the server does not know; a reboot would install it again"},
 };
 
 /* What to do is often plain from the kind of failure. */
@@ -525,17 +527,16 @@ static const struct {
 	int code;
 	const char *hint;
 } closer_hints[] = {
-    {"rootfs", ENOSPC, "the image takes more room than its manifest says, or the disk is too small: "
-		       "build or import the image again, or give the machine a larger disk; the "
-		       "disk does not boot"},
-    {"rootfs", ETIMEDOUT, "check that the machine still reaches the server and that the server "
-			  "runs, then start the install again; the disk does not boot"},
-    {"rootfs", ENOENT, "the image's file is not on the server any more: build or import the image "
-		       "again; the disk does not boot"},
-    {"rootfs", EIO, "the disk may be faulty: the console shows what the kernel says of it; the disk "
-		    "does not boot"},
-    {"bootloader", ENOSPC, "the boot files do not fit: use an image with fewer kernels; the disk "
-			   "does not boot"},
+    {"rootfs", ENOSPC,
+	"the image takes more room than its manifest says, or the disk is too small: build or import the image again, or give the machine a larger disk; the disk does not boot"},
+    {"rootfs", ETIMEDOUT,
+	"check that the machine still reaches the server and that the server runs, then start the install again; the disk does not boot"},
+    {"rootfs", ENOENT,
+	"the image's file is not on the server any more: build or import the image again; the disk does not boot"},
+    {"rootfs", EIO,
+	"the disk may be faulty: the console shows what the kernel says of it; the disk does not boot"},
+    {"bootloader", ENOSPC,
+	"the boot files do not fit: use an image with fewer kernels; the disk does not boot"},
 };
 
 static const char *hint_find(const struct phase *p, int code)

@@ -126,8 +126,7 @@ static int initramfs_make(
 
 	if (!tool)
 		return err_set(e, ENOENT,
-		    "the image has neither an initramfs for kernel %s nor a program to make one "
-		    "(update-initramfs, dracut, mkinitcpio, mkinitfs)",
+		    "the image has neither an initramfs for kernel %s nor a program to make one (update-initramfs, dracut, mkinitcpio, mkinitfs)",
 		    k->version);
 	log_info("making an initramfs kernel=%s tool=%s", k->version, tool->argv[0]);
 	for (size_t n = 0; n < 10 && tool->argv[n]; n++) {

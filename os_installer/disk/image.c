@@ -293,8 +293,9 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 	const uint8_t *p = data;
 
 	if (len > i->image_bytes - i->position)
-		return err_set(e, EFBIG, "the disk image unpacks to more than the %llu bytes its "
-		    "manifest says: import it again", (unsigned long long)i->image_bytes);
+		return err_set(e, EFBIG,
+		    "the disk image unpacks to more than the %llu bytes its manifest says: import it again",
+		    (unsigned long long)i->image_bytes);
 	while (len > 0) {
 		uint64_t end = i->position < EDGE ? EDGE
 		    : i->position < tail_at(i)    ? tail_at(i)
@@ -319,8 +320,9 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 int disk_image_finish(struct disk_image *i, struct err *e)
 {
 	if (i->position != i->image_bytes)
-		return err_set(e, EBADMSG, "the disk image unpacks to %llu bytes where its manifest "
-		    "says %llu: import it again", (unsigned long long)i->position,
+		return err_set(e, EBADMSG,
+		    "the disk image unpacks to %llu bytes where its manifest says %llu: import it again",
+		    (unsigned long long)i->position,
 		    (unsigned long long)i->image_bytes);
 	int r = hole_end(i, e);
 	return r < 0 ? r : sync_disk(i, e);

@@ -261,8 +261,8 @@ int table_grow(uint8_t *head, uint8_t *tail, uint64_t disk_bytes, struct table *
 	if (t->gpt) {
 		uint64_t needed = last->start_lba + last->sectors + entries_sectors(gpt_at(head)) + 1;
 		if (sectors < needed)
-			return err_set(e, ENOSPC, "the disk image's partitions leave no room for the "
-			    "backup of its partition table");
+			return err_set(e, ENOSPC,
+			    "the disk image's partitions leave no room for the backup of its partition table");
 		gpt_grow(head, tail, sectors, t);
 	} else if (t->can_grow) {
 		mbr_grow(head, sectors, t);

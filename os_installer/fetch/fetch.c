@@ -362,8 +362,9 @@ static int whole_check(struct fetch *f)
 	digest_final(&f->whole_digest, &got);
 	if (digest_equal(&got, &f->m->whole))
 		return 0;
-	return err_set(f->e, EBADMSG, "the manifest of %s contradicts itself: every chunk has the "
-	    "right SHA-256, the whole file does not", f->url);
+	return err_set(f->e, EBADMSG,
+	    "the manifest of %s contradicts itself: every chunk has the right SHA-256, the whole file does not",
+	    f->url);
 }
 
 static int fetch_run(struct fetch *f, CURL *c, unsigned patience_ms, unsigned backoff_ms)

@@ -35,8 +35,9 @@ static int format_get(const json_t *o, struct manifest *out, struct err *e)
 			strcpy(out->format, text);
 			return 0;
 		}
-	return err_set(e, EINVAL, "rootfs.format \"%.40s\" is not one this installer can unpack: "
-	    "use tar.zst, tar.gz, tar.xz, raw.zst, raw.gz or raw.xz", text);
+	return err_set(e, EINVAL,
+	    "rootfs.format \"%.40s\" is not one this installer can unpack: use tar.zst, tar.gz, tar.xz, raw.zst, raw.gz or raw.xz",
+	    text);
 }
 
 static int digest_get(const json_t *v, const char *what, struct digest *out, struct err *e)
@@ -54,11 +55,12 @@ static int chunks_get(const json_t *o, struct manifest *out, struct err *e)
 	uint64_t expected = (out->size_bytes + out->chunk_bytes - 1) / out->chunk_bytes;
 
 	if (!json_is_array(list))
-		return err_set(e, EINVAL, "rootfs.chunks is missing, so nothing could be verified "
-		    "before it is written: " REBUILD);
+		return err_set(e, EINVAL,
+		    "rootfs.chunks is missing, so nothing could be verified before it is written: " REBUILD);
 	if (json_array_size(list) != expected)
-		return err_set(e, EINVAL, "rootfs.chunks has %zu entries where %llu bytes in slices of "
-		    "%u make %llu: " REBUILD, json_array_size(list),
+		return err_set(e, EINVAL,
+		    "rootfs.chunks has %zu entries where %llu bytes in slices of %u make %llu: " REBUILD,
+		    json_array_size(list),
 		    (unsigned long long)out->size_bytes, out->chunk_bytes,
 		    (unsigned long long)expected);
 	out->chunks = calloc(json_array_size(list), sizeof(*out->chunks));

@@ -16,8 +16,9 @@ int image_install_open(
     const struct disk *d, const struct config *c, struct image_install **out, struct err *e)
 {
 	if (d->sector_bytes != TABLE_SECTOR_BYTES)
-		return err_set(e, ENOTSUP, "disk %s has sectors of %u bytes, and disk images are made "
-		    "for 512: install from a root file system instead", d->path, d->sector_bytes);
+		return err_set(e, ENOTSUP,
+		    "disk %s has sectors of %u bytes, and disk images are made for 512: install from a root file system instead",
+		    d->path, d->sector_bytes);
 	struct image_install *in = calloc(1, sizeof(*in));
 	if (!in)
 		return err_set(e, ENOMEM, "out of memory");
@@ -197,8 +198,8 @@ static void marker_leave(struct image_install *in, const struct config *c)
 	if (marker_has_place(head, TABLE_SECTOR_BYTES))
 		marker_render(&m, head + MARKER_OFFSET);
 	else
-		log_warn("the image has something before its first partition: the disk cannot say that "
-			 "it is installed");
+		log_warn(
+		    "the image has something before its first partition: the disk cannot say that it is installed");
 }
 
 int image_install_activate(

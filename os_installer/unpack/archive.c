@@ -58,8 +58,9 @@ static int stream_check(struct reader *r)
 {
 	if (r->stream_bytes <= stream_max(r->limits))
 		return 0;
-	return err_set(r->e, EFBIG, "the archive unpacks to more than its manifest says (%llu bytes): "
-	    "build or import the image again", (unsigned long long)r->limits->bytes);
+	return err_set(r->e, EFBIG,
+	    "the archive unpacks to more than its manifest says (%llu bytes): build or import the image again",
+	    (unsigned long long)r->limits->bytes);
 }
 
 static la_ssize_t on_read(struct archive *a, void *ctx, const void **data)
@@ -128,14 +129,16 @@ static int entry_admit(struct reader *r, struct archive_entry *entry)
 		return err_set(r->e, EBADMSG, "entry %llu of the archive has no name",
 		    (unsigned long long)count);
 	if (limits->entries && count > limits->entries)
-		return err_set(r->e, EFBIG, "the archive has more than the %llu entries its manifest "
-		    "says: build or import the image again", (unsigned long long)limits->entries);
+		return err_set(r->e, EFBIG,
+		    "the archive has more than the %llu entries its manifest says: build or import the image again",
+		    (unsigned long long)limits->entries);
 	if (!has_data(entry))
 		return stream_check(r);
 	uint64_t size = (uint64_t)archive_entry_size(entry);
 	if (size > limits->bytes - r->declared_bytes)
-		return err_set(r->e, EFBIG, "%.300s has %llu bytes, more than the archive's manifest "
-		    "says is left (%llu): build or import the image again", path,
+		return err_set(r->e, EFBIG,
+		    "%.300s has %llu bytes, more than the archive's manifest says is left (%llu): build or import the image again",
+		    path,
 		    (unsigned long long)size,
 		    (unsigned long long)(limits->bytes - r->declared_bytes));
 	r->declared_bytes += size;
@@ -211,8 +214,8 @@ static int whole_check(struct reader *r)
 	if ((!r->limits->entries || entries == r->limits->entries) &&
 	    r->declared_bytes == r->limits->bytes)
 		return 0;
-	return err_set(r->e, EBADMSG, "the archive holds %llu entries with %llu bytes where its "
-	    "manifest says %llu with %llu: build or import the image again",
+	return err_set(r->e, EBADMSG,
+	    "the archive holds %llu entries with %llu bytes where its manifest says %llu with %llu: build or import the image again",
 	    (unsigned long long)entries, (unsigned long long)r->declared_bytes,
 	    (unsigned long long)r->limits->entries, (unsigned long long)r->limits->bytes);
 }
