@@ -8,8 +8,8 @@
 #   --base debian|FILE      "debian": busybox-static. FILE: Alpine's minirootfs tarball, which must
 #                           have the sum in alpine-minirootfs.table. Without it: that tarball from
 #                           build/initrd/, or downloaded when its server answers quickly, else debian
-#   --packages FILE         tarball of the Debian packages below, unpacked; without it mmdebstrap
-#                           makes one and keeps it for a week
+#   --packages FILE         tarball of busybox-static and the packages of programs.table, unpacked;
+#                           without it mmdebstrap makes one and keeps it for a week
 #
 # Environment: SOURCE_DATE_EPOCH dates the files (default: the last commit), ALPINE_MIRROR replaces
 # the download server, INITRD_BASE is a default for --base.
@@ -19,13 +19,15 @@
 set -eu
 
 suite=trixie
-packages="busybox-static e2fsprogs dosfstools xfsprogs btrfs-progs"
 max_bytes=$((8 * 1024 * 1024))
 alpine_mirror=${ALPINE_MIRROR:-https://dl-cdn.alpinelinux.org/alpine}
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 cache=$top/build/initrd
+programs=$here/programs.table
+packages="busybox-static $(grep -v '^#' "$programs" | cut -d' ' -f1 | uniq | tr '\n' ' ')"
+packages=${packages% }
 
 die()
 {
@@ -155,7 +157,7 @@ esac
 epoch=${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2>/dev/null || echo 0)}
 key=$({
 	echo "$epoch $arch ${alpine:+$alpine_sum}"
-	cat "$0" "$here/init" "$here/udhcpc.script" "$here/mdev.conf" "$installer" "$packages_tar"
+	cat "$0" "$programs" "$here/init" "$here/udhcpc.script" "$here/mdev.conf" "$installer" "$packages_tar"
 } | sha256sum | cut -d' ' -f1)
 if [ -s "$out" ] && [ "$(cat "$out.key" 2>/dev/null)" = "$key" ]; then
 	exit 0
@@ -202,21 +204,20 @@ put 755 "$here/udhcpc.script" lib/udhcpc.script
 put 644 "$here/mdev.conf" etc/mdev.conf
 ln -sf /run/resolv.conf "$root/etc/resolv.conf"
 put 755 "$installer" usr/sbin/os-installer
-put 755 "$debian/usr/sbin/mke2fs" sbin/mke2fs
-put 755 "$debian/usr/sbin/resize2fs" sbin/resize2fs
-put 644 "$debian/etc/mke2fs.conf" etc/mke2fs.conf
-ln -sf mke2fs "$root/sbin/mkfs.ext4"
-put 755 "$debian/usr/sbin/mkfs.fat" sbin/mkfs.fat
-rm -f "$root/sbin/mkfs.vfat"
-ln -s mkfs.fat "$root/sbin/mkfs.vfat"
-put 755 "$debian/usr/sbin/mkfs.xfs" sbin/mkfs.xfs
-put 755 "$debian/usr/sbin/mkfs.btrfs" sbin/mkfs.btrfs
 put 755 "$debian/usr/$loader" "$loader"
 libraries=$debian/usr/lib/$triplet
-for lib in libc.so.6 libext2fs.so.2 libcom_err.so.2 libblkid.so.1 libuuid.so.1 libe2p.so.2 \
-	libinih.so.1 liburcu.so.8 libudev.so.1 libcap.so.2 libz.so.1 liblzo2.so.2 libzstd.so.1; do
-	put 755 "$libraries/$lib" "lib/$triplet/$lib"
-done
+put 755 "$libraries/libc.so.6" "lib/$triplet/libc.so.6"
+grep -v '^#' "$programs" >"$work/programs"
+while read -r _ file names needed; do
+	case $file in etc/*) mode=644 ;; *) mode=755 ;; esac
+	put $mode "$debian/$file" "${file#usr/}"
+	for name in $(echo "${names#-}" | tr , ' '); do
+		ln -sfn "${file##*/}" "$root/sbin/$name"
+	done
+	for library in $needed; do
+		put 755 "$libraries/$library" "lib/$triplet/$library"
+	done
+done <"$work/programs"
 
 # ---- the archive -----------------------------------------------------------------------------------
 
