@@ -141,11 +141,18 @@ BOOT_HANDLER_SRC := \
 	boot_handler/writer.c \
 	boot_handler/yaml_text.c
 OS_INSTALLER_SRC := \
+	os_installer/bootloader/bootloader.c \
+	os_installer/bootloader/efi.c \
 	os_installer/bootloader/grub.c \
+	os_installer/bootloader/grub_bios.c \
 	os_installer/bootloader/grub_cfg.c \
 	os_installer/bootloader/grub_core.c \
+	os_installer/bootloader/grub_efi.c \
+	os_installer/bootloader/kernel.c \
 	os_installer/bootloader/kexec.c \
 	os_installer/bootloader/nvram.c \
+	os_installer/bootloader/platform.c \
+	os_installer/bootloader/release.c \
 	os_installer/cmdline.c \
 	os_installer/config.c \
 	os_installer/disk/device.c \
@@ -166,7 +173,9 @@ OS_INSTALLER_SRC := \
 	os_installer/fs/vfat.c \
 	os_installer/fs/xfs.c \
 	os_installer/install.c \
+	os_installer/method/archive.c \
 	os_installer/method/disk_image.c \
+	os_installer/method/method.c \
 	os_installer/report/journal.c \
 	os_installer/report/progress.c \
 	os_installer/report/report.c \
@@ -298,15 +307,19 @@ TESTS := \
 	boot_handler/test_server \
 	boot_handler/test_state \
 	boot_handler/test_yaml \
-	os_installer/disk/test_disk \
+	os_installer/bootloader/test_bootloader \
+	os_installer/bootloader/test_grub \
 	os_installer/disk/test_image_table \
 	os_installer/disk/test_marker \
+	os_installer/disk/test_scan \
+	os_installer/fetch/test_digest \
 	os_installer/fetch/test_fetch \
 	os_installer/fs/test_fs \
 	os_installer/report/test_progress \
 	os_installer/report/test_report \
+	os_installer/system/test_system \
+	os_installer/test_cmdline \
 	os_installer/test_config \
-	os_installer/test_emit \
 	os_installer/unpack/test_archive \
 	os_installer/unpack/test_decompress \
 	vmlab/test_cli \

@@ -11,25 +11,19 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/plan.h"
-#include "os_installer/bootloader/bootloader.h"
-#include "os_installer/bootloader/kexec.h"
 #include "os_installer/config.h"
 #include "os_installer/disk/disk.h"
 #include "os_installer/disk/marker.h"
 #include "os_installer/disk/scan.h"
 #include "os_installer/fetch/http.h"
-#include "os_installer/fs/fs.h"
-#include "os_installer/method/disk_image.h"
+#include "os_installer/method/method.h"
 #include "os_installer/report/journal.h"
 #include "os_installer/report/progress.h"
 #include "os_installer/report/usage.h"
 #include "os_installer/system/hooks.h"
 #include "os_installer/system/mounts.h"
 #include "os_installer/system/seed.h"
-#include "os_installer/system/system.h"
-#include "os_installer/system/tree.h"
 #include "os_installer/unpack/handover.h"
-#include "os_installer/unpack/unpack.h"
 
 #define HTTP_TIMEOUT_S 10
 #define NETWORK_PATIENCE_S 600
@@ -45,15 +39,11 @@ struct install {
 	struct http_response answer; /* network: /config's text */
 	struct config *config;       /* config */
 	struct seed seed;
-	bool has_seed;
-	struct plan plan;            /* plan */
-	bool already;                /* `marker` was found: nothing to install */
-	struct marker marker;        /* what the disk says, or is to say */
-	struct mounts mounts;        /* rootfs */
-	int tree;
-	struct bootloader bootloader;
-	struct image_install *image; /* NULL: the rootfs is an archive */
-	struct progress progress;
+	const struct install_method *method; /* for what the configuration's image is */
+	struct job job;
+	bool already;                /* plan; `marker` was found: nothing to install */
+	struct marker marker;        /* what the disk says */
+	struct progress progress;    /* rootfs */
 };
 
 static int64_t now_ms(void)
@@ -130,6 +120,16 @@ static int manifest_fetch(struct config *c, struct err *e)
 	return r;
 }
 
+/* Without a disk there is nothing to do but to unpack. */
+static void job_start(struct install *in)
+{
+	in->method = in->o->no_disk ? &method_archive : method_find(&in->config->manifest);
+	in->job.config = in->config;
+	in->job.directory = in->o->directory;
+	in->job.nvram = !in->o->no_nvram;
+	in->job.after = in->config->after_install;
+}
+
 static int phase_config(struct install *in, struct err *e)
 {
 	struct config_where where;
@@ -149,10 +149,11 @@ static int phase_config(struct install *in, struct err *e)
 	if ((r = machine_check(in->config, e)) < 0 ||
 	    (!in->config->has_manifest && (r = manifest_fetch(in->config, e)) < 0))
 		return r;
+	job_start(in);
 	if (!in->config->cloud_init_url)
 		return 0;
 	/* Before anything is erased: without them the system would be of no use. */
-	in->has_seed = true;
+	in->job.seed = &in->seed;
 	return seed_fetch(in->config->cloud_init_url, &in->seed, e);
 }
 
@@ -215,9 +216,7 @@ static int disk_plan(struct install *in, struct disk *disks, struct err *e)
 			return n;
 		if (installed_already(in, disks, (size_t)n))
 			return 0;
-		int r = manifest_is_disk(&in->config->manifest)
-		    ? plan_whole_disk(&q, disks, (size_t)n, &in->plan, e)
-		    : plan_make(&q, disks, (size_t)n, &in->plan, e);
+		int r = in->method->plan(&q, disks, (size_t)n, &in->job.plan, e);
 		if (r != -ENODEV || !q.match || waited >= MATCH_WAIT_MS) {
 			disks_log(disks, (size_t)n);
 			return r;
@@ -241,32 +240,30 @@ static int phase_plan(struct install *in, struct err *e)
 		return r;
 	}
 	if (r == 0)
-		r = plan_assign_uuids(&in->plan, disk_random, e);
+		r = plan_assign_uuids(&in->job.plan, disk_random, e);
 	free(disks);
 	if (r == 0)
 		report_set_disk(in->report, in->plan.disk.size_bytes);
 	if (r == 0)
 		log_info("installing %s onto %s size=%s",
-		    in->config->distro ? in->config->distro : "the image", in->plan.disk.path,
-		    size_text(in->plan.disk.size_bytes, size, sizeof(size)));
+		    in->config->distro ? in->config->distro : "the image", in->job.plan.disk.path,
+		    size_text(in->job.plan.disk.size_bytes, size, sizeof(size)));
 	return r;
 }
 
 static int phase_partition(struct install *in, struct err *e)
 {
-	if (manifest_is_disk(&in->config->manifest))
-		return image_install_open(&in->plan.disk, in->config, &in->image, e);
-	return disk_partition(&in->plan, e);
+	return in->method->partition(&in->job, e);
 }
 
 static int phase_format(struct install *in, struct err *e)
 {
-	return in->image ? 0 : disk_format(&in->plan, e);
+	return in->method->format ? in->method->format(&in->job, e) : 0;
 }
 
 /* ---- rootfs ------------------------------------------------------------------------------------ */
 
-static void rootfs_tick(void *ctx, const struct rootfs_progress *p)
+static void rootfs_tick(void *ctx, const struct unpack_progress *p)
 {
 	struct install *in = ctx;
 	char line[200];
@@ -287,47 +284,20 @@ static void rootfs_tick(void *ctx, const struct rootfs_progress *p)
 	journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
 }
 
-struct mounting {
-	struct install *in;
-	struct err *e;
-};
-
-static int partition_mount(void *ctx, const struct plan_partition *part)
-{
-	const struct fs_kind *kind = fs_of(part);
-	struct install *in = ((struct mounting *)ctx)->in;
-	struct err *e = ((struct mounting *)ctx)->e;
-	int r;
-
-	if (part->role == PLAN_ROOT) {
-		r = mounts_add_device(&in->mounts, part->path, in->o->directory, kind->name,
-		    kind->install_options, e);
-		if (r == 0)
-			in->tree = tree_open(in->o->directory, e);
-		return r < 0 ? r : in->tree < 0 ? in->tree : 0;
-	}
-	if ((r = tree_mkdirs(in->tree, part->mount, 0755, e)) < 0)
-		return r;
-	return mounts_add_inside(&in->mounts, in->tree, in->o->directory, part->mount, part->path,
-	    kind->name, kind->install_options, e);
-}
-
 static int phase_rootfs(struct install *in, struct err *e)
 {
-	struct mounting mounting = {.in = in, .e = e};
 	const struct manifest *m = &in->config->manifest;
-	struct rootfs_progress p;
+	struct unpack_target target;
+	struct unpack_progress p;
 	char line[200];
 	int64_t start = now_ms();
 	struct usage before = usage_now();
 
-	int r = in->image ? 0 : plan_each_mount(&in->plan, partition_mount, &mounting);
+	int r = in->method->target(&in->job, &target, e);
 	if (r < 0)
 		return r;
 	progress_init(&in->progress, m->size_bytes, start);
-	r = in->image
-	    ? rootfs_write_image(in->config->rootfs_url, m, in->image->disk, rootfs_tick, in, &p, e)
-	    : rootfs_install(in->config->rootfs_url, m, in->o->directory, rootfs_tick, in, &p, e);
+	r = unpack_run(in->config->rootfs_url, m, &target, rootfs_tick, in, &p, e);
 	if (r == 0) {
 		progress_add(&in->progress, m->size_bytes, now_ms());
 		journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
@@ -351,41 +321,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 
 static int phase_configure(struct install *in, struct err *e)
 {
-	if (in->image)
-		return image_install_configure(in->image, &in->mounts, in->o->directory,
-		    in->has_seed ? &in->seed : NULL, &in->tree, e);
-	return target_configure(in->tree, in->o->directory, in->config, &in->plan,
-	    in->has_seed ? &in->seed : NULL, e);
-}
-
-/* Everything of the file system at `path` is on the disk afterwards. syncfs() alone leaves FAT's last
- * writes in the disk's cache; fsync() of a directory sends the flush. */
-static int sync_tree(int tree, const char *path, struct err *e)
-{
-	_cleanup_close_ int dir = tree_directory(tree, path, e);
-
-	if (dir < 0)
-		return dir;
-	/* Both want a descriptor that is more than a name. */
-	_cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || syncfs(fd) < 0 || fsync(fd) < 0)
-		return err_errno(e, "cannot write out the file system at %s", path);
-	return 0;
-}
-
-static int partition_sync(void *ctx, const struct plan_partition *part)
-{
-	struct mounting *m = ctx;
-
-	return sync_tree(m->in->tree, part->mount, m->e);
-}
-
-static int esp_mount(struct install *in, const struct plan_partition *esp, struct err *e)
-{
-	int r = tree_mkdirs(in->tree, esp->mount, 0700, e);
-
-	return r < 0 ? r : mounts_add_inside(&in->mounts, in->tree, in->o->directory, esp->mount,
-	    esp->path, "vfat", NULL, e);
+	return in->method->configure(&in->job, e);
 }
 
 static bool hooks_wanted(const struct install *in)
@@ -396,97 +332,19 @@ static bool hooks_wanted(const struct install *in)
 /* Before the boot files get their names: what a script breaks does not boot. */
 static int phase_hooks(struct install *in, struct err *e)
 {
-	unsigned keep = in->mounts.count;
+	struct job *j = &in->job;
+	unsigned keep = j->mounts.count;
 	int r;
 
-	if ((r = mounts_add_chroot(&in->mounts, in->tree, in->o->directory, e)) < 0 ||
-	    (r = hooks_run(in->tree, in->o->directory, (const char *const *)in->config->hooks, e)) <
-		0)
+	if ((r = mounts_add_chroot(&j->mounts, j->tree, j->directory, e)) < 0 ||
+	    (r = hooks_run(j->tree, j->directory, (const char *const *)in->config->hooks, e)) < 0)
 		return r;
-	return mounts_undo(&in->mounts, keep, e);
+	return mounts_undo(&j->mounts, keep, e);
 }
 
-/* The kernel reads the files now, while they are mounted; it starts them after the report. */
-static void kexec_prepare(struct install *in)
-{
-	const struct bootloader *b = &in->bootloader;
-	struct err e = ERR_INIT;
-
-	if (in->config->after_install != VM_AFTER_KEXEC)
-		return;
-	if (in->image)
-		err_set(&e, ENOTSUP, "a disk image's kernel is its own boot loader's business");
-	else if (!b->cmdline[0])
-		err_set(&e, E2BIG, "the kernel's arguments are too long");
-	else if (kexec_load(in->tree, b->kernel, b->initramfs, b->cmdline, &e) == 0)
-		return;
-	log_warn("no kexec, the machine reboots instead: %s", e.msg);
-	in->config->after_install = VM_AFTER_REBOOT;
-}
-
-static int image_finish(struct install *in, struct err *e)
-{
-	int r = sync_tree(in->tree, "/", e);
-
-	if (r < 0)
-		return r;
-	close(steal_fd(&in->tree));
-	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
-		return r;
-	kexec_prepare(in);
-	return image_install_activate(in->image, in->config, !in->o->no_nvram, e);
-}
-
-/* A disk that cannot say so is installed all the same. */
-static void marker_leave(struct install *in)
-{
-	const struct config *c = in->config;
-	uint8_t sector[MARKER_BYTES];
-	struct err e = ERR_INIT;
-
-	if (!marker_make(&in->marker, c->name, c->mac, c->distro, c->attempt))
-		return;
-	marker_render(&in->marker, sector);
-	if (disk_marker_write(&in->plan.disk, sector, &e) < 0)
-		log_warn("the disk does not say that it is installed: %s", e.msg);
-}
-
-/* The order is what keeps a half-done disk from booting: all of the system is on the disk before
- * the boot files get the names firmware looks for, or the first sector its code. */
 static int phase_bootloader(struct install *in, struct err *e)
 {
-	const struct plan_partition *esp = plan_partition(&in->plan, PLAN_ESP);
-	struct mounting mounting = {.in = in, .e = e};
-	int r;
-
-	if (in->image)
-		return image_finish(in, e);
-	unsigned without_esp = in->mounts.count;
-	if (esp && (r = esp_mount(in, esp, e)) < 0)
-		return r;
-	unsigned without_chroot = in->mounts.count;
-	if ((r = mounts_add_chroot(&in->mounts, in->tree, in->o->directory, e)) < 0 ||
-	    (r = bootloader_stage(in->tree, in->o->directory, in->config, &in->plan,
-		 &in->bootloader, e)) < 0 ||
-	    (r = mounts_undo(&in->mounts, without_chroot, e)) < 0 ||
-	    (r = plan_each_mount(&in->plan, partition_sync, &mounting)) < 0)
-		return r;
-	mounts_seal(&in->mounts, without_esp);
-	if ((esp && (r = sync_tree(in->tree, esp->mount, e)) < 0) ||
-	    (r = bootloader_activate(in->tree, &in->bootloader, e)) < 0 ||
-	    (esp && (r = sync_tree(in->tree, esp->mount, e)) < 0))
-		return r;
-	kexec_prepare(in);
-	close(steal_fd(&in->tree));
-	if ((r = mounts_undo(&in->mounts, 0, e)) < 0)
-		return r;
-	if (!esp && (r = disk_boot_code(&in->plan, in->bootloader.boot_sector, in->bootloader.core,
-			 in->bootloader.core_len, e)) < 0)
-		return r;
-	if (esp && !in->o->no_nvram)
-		bootloader_register(&in->bootloader, &in->plan);
-	marker_leave(in);
-	return 0;
+	return in->method->bootloader(&in->job, e);
 }
 
 static int phase_report(struct install *in, struct err *e)
@@ -551,13 +409,11 @@ static void install_clear(struct install *in)
 {
 	http_response_clear(&in->answer);
 	seed_clear(&in->seed);
-	bootloader_clear(&in->bootloader);
+	if (in->method)
+		in->method->clear(&in->job);
 	config_free(in->config);
-	image_install_free(in->image);
-	if (in->tree >= 0)
-		close(in->tree);
-	for (unsigned i = 0; i < in->mounts.count; i++)
-		free(in->mounts.where[i]);
+	for (unsigned i = 0; i < in->job.mounts.count; i++)
+		free(in->job.mounts.where[i]);
 }
 
 static int phases_run(struct install *in, struct install_failure *failure)
@@ -591,19 +447,17 @@ static int phases_run(struct install *in, struct install_failure *failure)
 int install_run(const struct install_options *o, struct report *r, enum vm_after *after,
     struct install_failure *failure)
 {
-	struct install in = {.o = o, .report = r, .tree = -1};
+	struct install in = {.o = o, .report = r, .job.tree = -1};
 
 	memset(failure, 0, sizeof(*failure));
 	int rc = phases_run(&in, failure);
 	if (rc == 0 && in.config)
-		*after = in.already && in.config->after_install != VM_AFTER_SHELL
-		    ? VM_AFTER_REBOOT
-		    : in.config->after_install;
+		*after = in.already && in.job.after != VM_AFTER_SHELL ? VM_AFTER_REBOOT : in.job.after;
 	/* Also after a failure, so that a second try finds the disk free. */
-	if (in.tree >= 0)
-		close(steal_fd(&in.tree));
+	if (in.job.tree >= 0)
+		close(steal_fd(&in.job.tree));
 	struct err e = ERR_INIT;
-	if (mounts_undo(&in.mounts, 0, &e) < 0 && rc == 0) {
+	if (mounts_undo(&in.job.mounts, 0, &e) < 0 && rc == 0) {
 		*failure = (struct install_failure){.phase = "configure", .hint = "", .err = e};
 		rc = -e.code;
 	}

@@ -266,7 +266,7 @@ int main(int argc, char **argv)
 	if (r)
 		return r - 1;
 	signal(SIGPIPE, SIG_IGN);
-	setlocale(LC_CTYPE, "C.UTF-8"); /* file names; see unpack.c for where it has no effect */
+	setlocale(LC_CTYPE, "C.UTF-8"); /* file names; see unpack/archive.c for where it has no effect */
 	if (a.check)
 		return check_run(a.check);
 	if (a.plan)

@@ -1,45 +1,68 @@
-/* bootloader.h - makes the installed system start by itself: initramfs, GRUB, grub.cfg, and for UEFI
- * an entry in the firmware's boot menu.
+/* bootloader.h - makes the installed system start by itself: kernel and initramfs, and a boot
+ * loader, of which there is a table, a file for each beside this one.
  *
- * In two steps, because a disk must never boot something that is not complete: stage() puts
- * everything in place under names no firmware looks at; after the caller has synced all of it,
- * activate() renames the EFI boot files into place. For a BIOS stage() makes GRUB's two images and
- * hands them out; writing them to the disk (disk_boot_code()) is the second step.
+ * In steps, because a disk must never boot something that is not complete: stage() puts everything
+ * in place under names no firmware looks at; after the caller has synced all of it, activate()
+ * gives the boot files their names; finish() does what needs the disk unmounted.
  */
 #ifndef OS_INSTALLER_BOOTLOADER_BOOTLOADER_H
 #define OS_INSTALLER_BOOTLOADER_BOOTLOADER_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <stdbool.h>
 
 #include "lib/err.h"
 #include "lib/plan.h"
+#include "os_installer/bootloader/kernel.h"
+#include "os_installer/bootloader/platform.h"
+#include "os_installer/bootloader/release.h"
 #include "os_installer/config.h"
 
+struct bootloader_ops;
+
+/* The start of one installed system. */
 struct bootloader {
-	char id[40];         /* the distribution's os-release ID: its directory on the EFI partition */
-	char title[120];     /* its PRETTY_NAME */
-	const char *file;    /* GRUB's name there, e.g. "grubx64.efi" */
-	char kernel[300], initramfs[300]; /* paths in the tree */
-	char cmdline[2048];               /* what grub.cfg starts the kernel with */
-	const char *removable; /* the name firmware looks for without an entry, e.g. "BOOTX64.EFI" */
-	/* BIOS only: */
-	uint8_t boot_sector[512];
-	uint8_t *core; /* owned; NULL with UEFI */
-	size_t core_len;
+	/* Given; borrowed. */
+	int tree;              /* system/tree.h */
+	const char *directory; /* where the tree is */
+	const struct config *config;
+	const struct plan *plan;
+	/* Found before the loader's stage(). */
+	const struct platform *platform;
+	struct release release;
+	struct kernel kernel;
+	char *cmdline; /* what the kernel is to be started with; owned */
+	/* The loader that was chosen, and what it keeps. */
+	const struct bootloader_ops *ops;
+	const char *efi_file; /* its name on the EFI partition, below /EFI/<release.id>: efi.h */
+	void *own;            /* malloc()ed */
 };
 
-/* Needs the tree at `directory` with all of the plan's file systems and the chroot mounts. Clear
- * *out with bootloader_clear(), also after a failure. */
+/* A loader. All are for a tree with all of the plan's file systems and the chroot mounts. */
+struct bootloader_ops {
+	const char *name;
+	enum vm_firmware firmware;
+	/* Whether the image has it. Of a firmware's loaders the first that it has is taken; when it
+	 * has none the first of all, whose stage() says what is missing. */
+	bool (*present)(const struct bootloader *b);
+	must_check int (*stage)(struct bootloader *b, struct err *e);
+	/* In the tree, renames only. NULL: nothing to do. */
+	must_check int (*activate)(struct bootloader *b, struct err *e);
+	/* Nothing of the disk is mounted any more. `nvram`: the firmware's boot menu may be
+	 * written. */
+	must_check int (*finish)(struct bootloader *b, bool nvram, struct err *e);
+};
+
+/* Finds kernel and initramfs, makes the latter when there is none, chooses the loader and has it
+ * stage. Clear *out with bootloader_clear(), also after a failure. */
 must_check int bootloader_stage(int tree, const char *directory, const struct config *c,
     const struct plan *p, struct bootloader *out, struct err *e);
 
+must_check int bootloader_activate(struct bootloader *b, struct err *e);
+must_check int bootloader_finish(struct bootloader *b, bool nvram, struct err *e);
+
 void bootloader_clear(struct bootloader *b);
 
-/* Only renames, on the EFI partition; with a BIOS there is nothing to do in the tree. */
-must_check int bootloader_activate(int tree, const struct bootloader *b, struct err *e);
-
-/* UEFI's menu. Problems are logged and do not matter: the removable name is there. */
-void bootloader_register(const struct bootloader *b, const struct plan *p);
+/* A path below /boot as it is on the file system that holds it. */
+const char *bootloader_on_boot(const struct bootloader *b, const char *path);
 
 #endif

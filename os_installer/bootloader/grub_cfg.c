@@ -8,9 +8,6 @@
 
 #include "lib/cleanup.h"
 
-/* Root UUID, serial console. */
-#define BASE_ARGUMENTS "root=UUID=%s ro quiet console=tty0 console=%s,115200"
-
 /* What may stand unquoted in GRUB's language and in a POSIX shell alike. */
 static bool is_plain(const char *text)
 {
@@ -77,10 +74,8 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	size_t len = 0;
 	int r;
 
-	if ((r = plain_check("root UUID", c->root_uuid, e)) < 0 ||
-	    (r = plain_check("UUID of /boot", c->boot_uuid, e)) < 0 ||
+	if ((r = plain_check("UUID of /boot", c->boot_uuid, e)) < 0 ||
 	    (r = plain_check("kernel", c->kernel, e)) < 0 ||
-	    (r = plain_check("console", c->console, e)) < 0 ||
 	    (c->initramfs && (r = plain_check("initramfs", c->initramfs, e)) < 0))
 		return r;
 	FILE *f = open_memstream(&text, &len);
@@ -93,42 +88,12 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	fputs(c->boot_uuid, f);
 	fputs("\n\nmenuentry ", f);
 	put_quoted(f, c->title);
-	fprintf(f, " {\n\tlinux %s " BASE_ARGUMENTS, c->kernel, c->root_uuid, c->console);
-	put_args(f, c->arguments);
-	put_args(f, c->kernel_args);
+	fprintf(f, " {\n\tlinux %s", c->kernel);
+	put_args(f, c->cmdline);
 	fputc('\n', f);
 	if (c->initramfs)
 		fprintf(f, "\tinitrd %s\n", c->initramfs);
 	fputs("}\n", f);
-	return finish(f, &text, out, e);
-}
-
-/* Words as they are, with one blank before each. */
-static void put_words(FILE *f, const char *text)
-{
-	for (const char *p = text ? text : ""; *p;) {
-		size_t n = strcspn(p, " ");
-		if (n > 0)
-			fprintf(f, " %.*s", (int)n, p);
-		p += n + strspn(p + n, " ");
-	}
-}
-
-int grub_cfg_cmdline(const struct grub_cfg *c, char **out, struct err *e)
-{
-	char *text = NULL;
-	size_t len = 0;
-	int r;
-
-	if ((r = plain_check("root UUID", c->root_uuid, e)) < 0 ||
-	    (r = plain_check("console", c->console, e)) < 0)
-		return r;
-	FILE *f = open_memstream(&text, &len);
-	if (!f)
-		return err_set(e, ENOMEM, "out of memory");
-	fprintf(f, BASE_ARGUMENTS, c->root_uuid, c->console);
-	put_words(f, c->arguments);
-	put_words(f, c->kernel_args);
 	return finish(f, &text, out, e);
 }
 

@@ -9,21 +9,15 @@
 #include "lib/err.h"
 
 struct grub_cfg {
-	const char *title;       /* of the menu entry; any text */
-	const char *root_uuid;   /* of the root file system */
-	const char *boot_uuid;   /* of the one that holds /boot; may be the same */
-	const char *kernel;      /* path on that one, e.g. "/boot/vmlinuz-6.12" */
-	const char *initramfs;   /* path, or NULL */
-	const char *console;     /* serial console's name for the kernel, e.g. "ttyS0" */
-	const char *arguments;   /* what the initramfs has to be told, or NULL */
-	const char *kernel_args; /* the definition's, or NULL */
+	const char *title;     /* of the menu entry; any text */
+	const char *boot_uuid; /* of the file system that holds /boot */
+	const char *kernel;    /* path on that one, e.g. "/boot/vmlinuz-6.12" */
+	const char *initramfs; /* path, or NULL */
+	const char *cmdline;   /* the kernel's (kernel.h) */
 };
 
 /* grub.cfg as text; the caller frees *out. -EINVAL when a value cannot be written safely. */
 must_check int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e);
-
-/* The kernel's command line as that grub.cfg makes it, without quotes; the caller frees *out. */
-must_check int grub_cfg_cmdline(const struct grub_cfg *c, char **out, struct err *e);
 
 /* The few lines beside a boot image on the EFI partition that find grub.cfg in `directory` of the
  * file system that holds /boot. */

@@ -7,10 +7,13 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/log.h"
 #include "os_installer/system/tree.h"
 
-int kexec_load(int tree, const char *kernel, const char *initramfs, const char *cmdline,
-    struct err *e)
+#define CMDLINE_SIZE 2048 /* what kernels take */
+
+static int kexec_load(
+    int tree, const char *kernel, const char *initramfs, const char *cmdline, struct err *e)
 {
 	unsigned long flags = initramfs ? 0 : KEXEC_FILE_NO_INITRAMFS;
 	_cleanup_close_ int kernel_fd = tree_file(tree, kernel, e);
@@ -24,4 +27,24 @@ int kexec_load(int tree, const char *kernel, const char *initramfs, const char *
 		flags) < 0)
 		return err_errno(e, "this kernel does not start another one (kexec)");
 	return 0;
+}
+
+void kexec_decline(enum vm_after *after, const char *why)
+{
+	if (*after != VM_AFTER_KEXEC)
+		return;
+	log_warn("no kexec, the machine reboots instead: %s", why);
+	*after = VM_AFTER_REBOOT;
+}
+
+void kexec_prepare(enum vm_after *after, const struct bootloader *b)
+{
+	struct err e = ERR_INIT;
+
+	if (*after != VM_AFTER_KEXEC)
+		return;
+	if (strlen(b->cmdline) >= CMDLINE_SIZE)
+		kexec_decline(after, "the kernel's arguments are too long");
+	else if (kexec_load(b->tree, b->kernel.path, b->kernel.initramfs, b->cmdline, &e) < 0)
+		kexec_decline(after, e.msg);
 }

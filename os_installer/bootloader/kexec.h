@@ -2,12 +2,15 @@
 #ifndef OS_INSTALLER_BOOTLOADER_KEXEC_H
 #define OS_INSTALLER_BOOTLOADER_KEXEC_H
 
-#include "lib/err.h"
+#include "lib/vm.h"
+#include "os_installer/bootloader/bootloader.h"
 
-/* Reads kernel and initramfs (NULL: none) of a tree (tree.h) into memory, to be started by
- * reboot(LINUX_REBOOT_CMD_KEXEC). -ENOSYS, -EPERM and the like where the running kernel does not do
- * that; nothing has happened then. */
-must_check int kexec_load(int tree, const char *kernel, const char *initramfs, const char *cmdline,
-    struct err *e);
+/* Where *after says kexec, reads kernel and initramfs into memory, to be started by
+ * reboot(LINUX_REBOOT_CMD_KEXEC). Where that cannot be, says so and *after becomes a reboot. The
+ * tree has to be open and mounted. */
+void kexec_prepare(enum vm_after *after, const struct bootloader *b);
+
+/* Where *after says kexec, says why there is none and *after becomes a reboot. */
+void kexec_decline(enum vm_after *after, const char *why);
 
 #endif

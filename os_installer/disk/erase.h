@@ -1,4 +1,4 @@
-/* disk_erase.h - so that nothing that was on a disk comes back: erases the places where any tool
+/* erase.h - so that nothing that was on a disk comes back: erases the places where any tool
  * looks for what a device holds. Opens nothing; the caller has the device for itself.
  */
 #ifndef OS_INSTALLER_DISK_ERASE_H

@@ -1,4 +1,4 @@
-/* disk_image.h - writes a whole disk image onto a disk. Besides device.c the only module that opens
+/* image.h - writes a whole disk image onto a disk. Besides device.c the only module that opens
  * a block device for writing.
  *
  * The first and the last MiB - partition tables, boot code - are held back in memory until

@@ -1,4 +1,4 @@
-/* partition_table.h - the partition table of a disk image, read and made to fit a larger disk: GPT
+/* image_table.h - the partition table of a disk image, read and made to fit a larger disk: GPT
  * (UEFI 2.10, 5.3) and MBR. Pure: works on the image's first and the disk's last bytes in memory.
  *
  * Sectors of 512 bytes only, which is what disk images are made for.

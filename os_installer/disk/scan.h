@@ -1,4 +1,4 @@
-/* disk_scan.h - the disks this machine has, as /sys tells them. Opens them for reading at most. */
+/* scan.h - the disks this machine has, as /sys tells them. Opens them for reading at most. */
 #ifndef OS_INSTALLER_DISK_SCAN_H
 #define OS_INSTALLER_DISK_SCAN_H
 

@@ -1,4 +1,4 @@
-/* test_disk_image.c - partition tables of disk images: made and judged by libfdisk. Writing a disk is
+/* test_image_table.c - partition tables of disk images: made and judged by libfdisk. Writing a disk is
  * tried by tests/disk_image.py, which needs a block device.
  */
 #include <errno.h>

@@ -6,8 +6,8 @@
 
 static int make(const struct plan_partition *part, uint64_t bytes, struct err *e)
 {
-	const char *argv[] = {"mkfs.btrfs", "-q", "-f", "-K", "-L", part->label, "-U", part->fs_uuid,
-	    part->path, NULL};
+	const char *argv[] = {"mkfs.btrfs", "-q", "-f", "-K", "-L", part->label, "-U",
+	    part->fs_uuid, part->path, NULL};
 
 	(void)bytes;
 	return command_run(&(struct command){.argv = argv}, e);
@@ -22,8 +22,8 @@ static int grow(int fd, uint64_t bytes)
 }
 
 /* Where distributions that boot from a subvolume keep their root. */
-static const char *const roots[] = {"", "subvol=@", "subvol=root", "subvol=@rootfs",
-    "subvol=@/.snapshots/1/snapshot", NULL};
+static const char *const roots[] = {
+    "", "subvol=@", "subvol=root", "subvol=@rootfs", "subvol=@/.snapshots/1/snapshot", NULL};
 
 const struct fs_kind fs_btrfs = {
     .name = "btrfs",

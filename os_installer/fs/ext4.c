@@ -7,7 +7,8 @@
 #include "os_installer/fs/fs.h"
 #include "os_installer/system/command.h"
 
-/* mkfs.ext4 fixes the number of inodes, by the size alone: an image of many small files needs more. */
+/* mkfs.ext4 fixes the number of inodes, by the size alone: an image of many small files needs more.
+ */
 #define BYTES_PER_INODE 16384
 #define SPARE_INODES 1024
 
@@ -53,7 +54,8 @@ const struct fs_kind fs_ext4 = {
     .name = "ext4",
     .gpt_type = FS_GPT_LINUX,
     .make = make,
-    /* A fresh file system that does not boot before the end needs no ordering and no early commits. */
+    /* A fresh file system that does not boot before the end needs no ordering and no early commits.
+     */
     .install_options = "noinit_itable,data=writeback,commit=300",
     .root_options = "errors=remount-ro",
     .checked = true,

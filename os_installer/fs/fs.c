@@ -10,11 +10,11 @@
 #include "lib/cleanup.h"
 
 /* The table: a kind is a file beside this one and a line here. */
-#define KINDS(KIND) \
-	KIND(fs_ext4) \
-	KIND(fs_xfs) \
-	KIND(fs_btrfs) \
-	KIND(fs_vfat) \
+#define KINDS(KIND)                                                                                \
+	KIND(fs_ext4)                                                                              \
+	KIND(fs_xfs)                                                                               \
+	KIND(fs_btrfs)                                                                             \
+	KIND(fs_vfat)                                                                              \
 	KIND(fs_swap)
 
 #define DECLARED(kind) extern const struct fs_kind kind;
@@ -74,7 +74,8 @@ const char *fs_root_names(char *buf, size_t size)
 	for (size_t i = 0; i < KIND_COUNT && used < size; i++)
 		if (kinds[i]->root) {
 			const char *before = n == 0 ? "" : n + 1 == count ? " or " : ", ";
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", before, kinds[i]->name);
+			used += (size_t)snprintf(
+			    buf + used, size - used, "%s%s", before, kinds[i]->name);
 			n++;
 		}
 	return buf;

@@ -27,14 +27,15 @@ struct fs_kind {
 
 	const char *install_options; /* it is mounted with while the system is installed */
 	const char *root_options, *data_options; /* in fstab; NULL: "defaults" */
-	bool checked;                /* fsck looks at it when the system starts */
+	bool checked;                            /* fsck looks at it when the system starts */
 
-	bool root;                /* "/" may be one */
-	const char *const *roots; /* mount options to find "/" by, NULL-terminated; NULL: one of none */
+	bool root; /* "/" may be one */
+	const char *const
+	    *roots; /* mount options to find "/" by, NULL-terminated; NULL: one of none */
 	/* What cloud-init grows a root with, and the package that has it. */
 	const char *growing_program, *growing_package;
-	/* Makes it take `bytes` by the kernel, while it is mounted: `fd` is its root directory. -1 with
-	 * errno. */
+	/* Makes it take `bytes` by the kernel, while it is mounted: `fd` is its root directory. -1
+	 * with errno. */
 	int (*grow)(int fd, uint64_t bytes);
 	/* By a program, unmounted, for what the kernel does not do; and that program's name. */
 	int (*grow_unmounted)(const char *device, struct err *e);
@@ -44,8 +45,8 @@ struct fs_kind {
 /* NULL: not one of ours. */
 const struct fs_kind *fs_find(const char *name);
 
-/* Of a partition with a file system or swap; never NULL, since every one of lib/storage.h has a kind
- * (test_fs.c). */
+/* Of a partition with a file system or swap; never NULL, since every one of lib/storage.h has a
+ * kind (test_fs.c). */
 const struct fs_kind *fs_of(const struct plan_partition *part);
 
 /* The kernel's name of the file system on a device, of ours or not. FS_GROW_UNKNOWN when there is

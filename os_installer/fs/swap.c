@@ -12,8 +12,8 @@
 #include "os_installer/fs/fs.h"
 
 /* union swap_header of linux/swap.h. */
-void swap_header(const char *label, const char *uuid, uint64_t device_bytes, size_t page_bytes,
-    uint8_t *page)
+void swap_header(
+    const char *label, const char *uuid, uint64_t device_bytes, size_t page_bytes, uint8_t *page)
 {
 	uint32_t version = 1, last_page = (uint32_t)(device_bytes / page_bytes - 1);
 	size_t n = 0;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* For a device of that size: version 1, in the first page. Pure. */
-void swap_header(const char *label, const char *uuid, uint64_t device_bytes, size_t page_bytes,
-    uint8_t *page);
+void swap_header(
+    const char *label, const char *uuid, uint64_t device_bytes, size_t page_bytes, uint8_t *page);
 
 #endif

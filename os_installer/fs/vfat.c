@@ -11,7 +11,8 @@ static int make(const struct plan_partition *part, uint64_t bytes, struct err *e
 		if (*s != '-')
 			serial[n++] = *s;
 	serial[n] = '\0';
-	const char *argv[] = {"mkfs.vfat", "-F", "32", "-n", part->label, "-i", serial, part->path, NULL};
+	const char *argv[] = {
+	    "mkfs.vfat", "-F", "32", "-n", part->label, "-i", serial, part->path, NULL};
 	return command_run(&(struct command){.argv = argv}, e);
 }
 

@@ -1,5 +1,6 @@
-#include "os_installer/method/disk_image.h"
-
+/* A whole disk image: its own layout, boot loader, host name and fstab stay; its last partition
+ * grows to the disk's end, and cloud-init's seed is put in.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,42 +8,67 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
-#include "os_installer/bootloader/nvram.h"
+#include "os_installer/bootloader/efi.h"
+#include "os_installer/bootloader/kexec.h"
+#include "os_installer/disk/image.h"
 #include "os_installer/disk/marker.h"
 #include "os_installer/fs/fs.h"
+#include "os_installer/method/method.h"
 #include "os_installer/system/tree.h"
+#include "os_installer/unpack/image.h"
 
-int image_install_open(
-    const struct disk *d, const struct config *c, struct image_install **out, struct err *e)
+struct disk_install {
+	struct disk_image *disk;
+	uint64_t disk_bytes, image_bytes;
+	struct table table;
+	char path[TABLE_PARTITIONS_MAX][DISK_PATH_SIZE]; /* as in table; "" when not shown */
+};
+
+/* ---- before -------------------------------------------------------------------------------- */
+
+static bool takes(const struct manifest *m)
 {
+	return manifest_is_disk(m);
+}
+
+/* Takes the disk and erases what is on it. */
+static int partition(struct job *j, struct err *e)
+{
+	const struct disk *d = &j->plan.disk;
+
 	if (d->sector_bytes != TABLE_SECTOR_BYTES)
 		return err_set(e, ENOTSUP,
 		    "disk %s has sectors of %u bytes, and disk images are made for 512: install from a root file system instead",
 		    d->path, d->sector_bytes);
-	struct image_install *in = calloc(1, sizeof(*in));
+	struct disk_install *in = j->own = calloc(1, sizeof(*in));
 	if (!in)
 		return err_set(e, ENOMEM, "out of memory");
 	in->disk_bytes = d->size_bytes;
-	in->image_bytes = c->manifest.unpacked_bytes;
-	int r = disk_image_open(d, in->image_bytes, &in->disk, e);
-	if (r < 0) {
-		free(in);
-		return r;
-	}
-	*out = in;
+	in->image_bytes = j->config->manifest.unpacked_bytes;
+	return disk_image_open(d, in->image_bytes, &in->disk, e);
+}
+
+static int target(struct job *j, struct unpack_target *out, struct err *e)
+{
+	const struct disk_install *in = j->own;
+
+	(void)e;
+	*out = (struct unpack_target){.write = unpack_image, .ctx = in->disk};
 	return 0;
 }
 
-void image_install_free(struct image_install *in)
+static void clear(struct job *j)
 {
-	if (!in)
-		return;
-	disk_image_close(in->disk);
+	struct disk_install *in = j->own;
+
+	if (in)
+		disk_image_close(in->disk);
 	free(in);
+	j->own = NULL;
 }
 
 /* The image's own backup table would else stay in the middle of the grown partition. */
-static int old_tail_erase(struct image_install *in, struct err *e)
+static int old_tail_erase(struct disk_install *in, struct err *e)
 {
 	uint64_t at = in->table.old_tail_lba * TABLE_SECTOR_BYTES;
 	uint64_t end = at + in->table.old_tail_sectors * TABLE_SECTOR_BYTES;
@@ -58,7 +84,7 @@ static int old_tail_erase(struct image_install *in, struct err *e)
 	return end > at ? disk_image_erase(in->disk, at, end - at, e) : 0;
 }
 
-/* ---- finding the root -------------------------------------------------------------------------- */
+/* ---- finding the root ---------------------------------------------------------------------- */
 
 static bool is_root(const char *directory, int *tree)
 {
@@ -77,15 +103,15 @@ static bool is_root(const char *directory, int *tree)
 
 /* Grows the mounted file system of the last partition. It is mounted again when the kernel refused
  * and a program had to do it. */
-static int last_grow(struct image_install *in, struct mounts *m, const char *directory,
-    const char *fs, struct err *e)
+static int last_grow(
+    struct disk_install *in, struct mounts *m, const char *directory, const char *fs, struct err *e)
 {
 	const struct fs_kind *kind = fs_find(fs);
 	const char *path = in->path[in->table.last];
 	struct err refused = ERR_INIT;
 
-	int r = fs_grow(kind, directory,
-	    in->table.part[in->table.last].sectors * TABLE_SECTOR_BYTES, &refused);
+	int r = fs_grow(
+	    kind, directory, in->table.part[in->table.last].sectors * TABLE_SECTOR_BYTES, &refused);
 	if (r < 0 && kind->grow_unmounted) {
 		log_info("%s, trying %s", refused.msg, kind->grow_unmounted_program);
 		if ((r = mounts_undo(m, m->count - 1, e)) < 0)
@@ -104,7 +130,7 @@ static int last_grow(struct image_install *in, struct mounts *m, const char *dir
 
 /* Mounts partition i and grows it when it is the last. Returns 1 with *tree when it is the root
  * (then it stays mounted), 0 when it is something else, -errno when the last one cannot grow. */
-static int partition_try(struct image_install *in, struct mounts *m, const char *directory,
+static int partition_try(struct disk_install *in, struct mounts *m, const char *directory,
     unsigned i, int *tree, struct err *e)
 {
 	static const char *const whole[] = {"", NULL};
@@ -137,8 +163,8 @@ static int partition_try(struct image_install *in, struct mounts *m, const char 
 }
 
 /* The last partition first: it grows in any case, and nearly always it is the root. */
-static int root_mount(struct image_install *in, struct mounts *m, const char *directory, int *tree,
-    struct err *e)
+static int root_mount(
+    struct disk_install *in, struct mounts *m, const char *directory, int *tree, struct err *e)
 {
 	char names[100];
 	int r = partition_try(in, m, directory, in->table.last, tree, e);
@@ -153,9 +179,9 @@ static int root_mount(struct image_install *in, struct mounts *m, const char *di
 	return r < 0 ? r : 0;
 }
 
-/* ---- phases ------------------------------------------------------------------------------------ */
+/* ---- after --------------------------------------------------------------------------------- */
 
-static int partitions_show(struct image_install *in, struct err *e)
+static int partitions_show(struct disk_install *in, struct err *e)
 {
 	for (unsigned i = 0; i < in->table.count; i++) {
 		int r = disk_image_show(in->disk, &in->table.part[i], in->path[i], e);
@@ -165,26 +191,25 @@ static int partitions_show(struct image_install *in, struct err *e)
 	return 0;
 }
 
-int image_install_configure(struct image_install *in, struct mounts *mounts, const char *directory,
-    const struct seed *seed, int *tree, struct err *e)
+static int configure(struct job *j, struct err *e)
 {
+	struct disk_install *in = j->own;
 	uint8_t *head = disk_image_head(in->disk);
 	int r;
 
 	if ((r = table_read(head, in->image_bytes, &in->table, e)) < 0 ||
 	    (r = old_tail_erase(in, e)) < 0 ||
-	    (r = table_grow(
-		 head, disk_image_tail(in->disk), in->disk_bytes, &in->table, e)) < 0)
+	    (r = table_grow(head, disk_image_tail(in->disk), in->disk_bytes, &in->table, e)) < 0)
 		return r;
 	disk_image_release(in->disk);
 	if ((r = partitions_show(in, e)) < 0 ||
-	    (r = root_mount(in, mounts, directory, tree, e)) < 0)
+	    (r = root_mount(in, &j->mounts, j->directory, &j->tree, e)) < 0)
 		return r;
-	return seed ? seed_write(*tree, seed, e) : 0;
+	return j->seed ? seed_write(j->tree, j->seed, e) : 0;
 }
 
 /* Where the image leaves room for it. */
-static void marker_leave(struct image_install *in, const struct config *c)
+static void marker_leave(struct disk_install *in, const struct config *c)
 {
 	uint8_t *head = disk_image_head(in->disk);
 	struct marker m;
@@ -202,33 +227,52 @@ static void marker_leave(struct image_install *in, const struct config *c)
 		    "the image has something before its first partition: the disk cannot say that it is installed");
 }
 
-int image_install_activate(
-    struct image_install *in, const struct config *c, bool nvram, struct err *e)
+static void boot_menu_add(const struct disk_install *in, const struct config *c)
 {
 	const struct table_partition *esp = NULL;
 	struct plan_partition part = {.role = PLAN_ESP};
 	char file[64], title[64];
-	struct err problem = ERR_INIT;
-	marker_leave(in, c);
-	int r = disk_image_commit(in->disk, e);
 
-	if (r < 0 || !nvram)
-		return r;
 	for (unsigned i = 0; i < in->table.count && !esp; i++)
 		if (in->table.part[i].esp && in->table.gpt)
 			esp = &in->table.part[i];
 	if (!esp)
-		return 0;
+		return;
 	part.start_lba = esp->start_lba;
 	part.sectors = esp->sectors;
 	snprintf(part.part_uuid, sizeof(part.part_uuid), "%s", esp->uuid);
 	snprintf(title, sizeof(title), "%.40s", c->distro ? c->distro : "linux");
-	snprintf(file, sizeof(file), "\\EFI\\BOOT\\%s",
-	    c->arch == VM_ARCH_ARM64 ? "BOOTAA64.EFI" : "BOOTX64.EFI");
-	r = nvram_entry_add(title, &part, esp->number, file, &problem);
-	if (r == NVRAM_ABSENT)
-		log_info("no EFI variables here: the disk boots by its removable name");
-	else if (r < 0)
-		log_warn("no boot entry made, the disk boots by its removable name: %s", problem.msg);
+	snprintf(file, sizeof(file), "\\EFI\\BOOT\\%s", platform_of(c->arch)->removable);
+	efi_register(title, &part, esp->number, file);
+}
+
+/* The image brings its own: what is left is to write the disk's ends, which were held back. */
+static int bootloader(struct job *j, struct err *e)
+{
+	struct disk_install *in = j->own;
+	int r = tree_sync(j->tree, "/", e);
+
+	if (r < 0)
+		return r;
+	close(steal_fd(&j->tree));
+	if ((r = mounts_undo(&j->mounts, 0, e)) < 0)
+		return r;
+	kexec_decline(&j->after, "a disk image's kernel is its own boot loader's business");
+	marker_leave(in, j->config);
+	if ((r = disk_image_commit(in->disk, e)) < 0)
+		return r;
+	if (j->nvram)
+		boot_menu_add(in, j->config);
 	return 0;
 }
+
+const struct install_method method_disk_image = {
+    .name = "disk image",
+    .takes = takes,
+    .plan = plan_whole_disk,
+    .partition = partition,
+    .target = target,
+    .configure = configure,
+    .bootloader = bootloader,
+    .clear = clear,
+};

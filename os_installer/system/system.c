@@ -26,7 +26,7 @@ static int fstab_line(void *ctx, const struct plan_partition *part)
 	return 0;
 }
 
-char *target_fstab(const struct plan *p)
+char *system_fstab(const struct plan *p)
 {
 	const struct plan_partition *esp = plan_partition(p, PLAN_ESP);
 	char *text = NULL;
@@ -56,7 +56,7 @@ static bool is_own_line(const char *line)
 	return strncmp(line, "127.0.1.1", 9) == 0 && (line[9] == ' ' || line[9] == '\t');
 }
 
-char *target_hosts(const char *old, const char *hostname)
+char *system_hosts(const char *old, const char *hostname)
 {
 	static const char fresh[] = "127.0.0.1 localhost\n"
 				    "::1 localhost ip6-localhost ip6-loopback\n"
@@ -112,7 +112,7 @@ static int names_write(int tree, const char *hostname, const char *fqdn, struct 
 		return r;
 	if (tree_read(tree, "/etc/hosts", HOSTS_MAX_BYTES, &old, &len, NULL) < 0)
 		old = NULL;
-	return text_write(tree, "/etc/hosts", target_hosts(old, fqdn ? fqdn : hostname), e);
+	return text_write(tree, "/etc/hosts", system_hosts(old, fqdn ? fqdn : hostname), e);
 }
 
 struct removal {
@@ -176,14 +176,14 @@ static int growing_configure(int tree, const struct plan *p, struct err *e)
 	    0644, e);
 }
 
-int target_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
+int system_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
     const struct seed *seed, struct err *e)
 {
 	int r;
 
 	if (!tree_exists(tree, "/etc") || !tree_exists(tree, "/usr"))
 		return err_set(e, EINVAL, "the image has no /etc or /usr: it is no root file system");
-	if ((r = text_write(tree, "/etc/fstab", target_fstab(p), e)) < 0 ||
+	if ((r = text_write(tree, "/etc/fstab", system_fstab(p), e)) < 0 ||
 	    (r = names_write(tree, c->hostname, c->fqdn, e)) < 0 ||
 	    (r = identity_remove(tree, directory, e)) < 0 ||
 	    (r = growing_configure(tree, p, e)) < 0)

@@ -239,3 +239,16 @@ int tree_list(int tree, const char *path, int (*each)(void *ctx, const char *nam
 			r = each(ctx, entry->d_name);
 	return r;
 }
+
+int tree_sync(int tree, const char *path, struct err *e)
+{
+	_cleanup_close_ int dir = tree_directory(tree, path, e);
+
+	if (dir < 0)
+		return dir;
+	/* Both want a descriptor that is more than a name. */
+	_cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || syncfs(fd) < 0 || fsync(fd) < 0)
+		return err_errno(e, "cannot write out the file system at %s", path);
+	return 0;
+}

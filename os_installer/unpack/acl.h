@@ -1,4 +1,4 @@
-/* unpack_acl.h - access control lists of an archive's entries, by number.
+/* acl.h - access control lists of an archive's entries, by number.
  *
  * GNU tar names the users of an ACL by the names of the machine that made the archive, which mean
  * nothing here. It also stores the list as the kernel has it, with numbers, among the extended

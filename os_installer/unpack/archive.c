@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "os_installer/unpack/acl.h"
+#include "os_installer/unpack/writeback.h"
 
 #define WARNINGS_MAX 20
 
@@ -271,5 +272,18 @@ int unpack_stream(const struct byte_source *source, const struct unpack_limits *
 
 	if (r == 0 && (r = stream_unpack(&reader)) == 0)
 		r = decompress_finish(reader.stream, e);
+	return r;
+}
+
+int unpack_archive(void *ctx, const struct byte_source *source, const struct manifest *m,
+    struct unpack_counters *counters, struct err *e)
+{
+	struct unpack_limits limits = {.bytes = m->unpacked_bytes, .entries = m->entries};
+	struct writeback *w;
+
+	(void)ctx;
+	int r = writeback_start(&counters->bytes, &w, e);
+	if (r == 0 && (r = unpack_stream(source, &limits, counters, e)) == 0)
+		r = writeback_stop(w, e);
 	return r;
 }

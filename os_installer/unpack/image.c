@@ -1,5 +1,7 @@
 #include "os_installer/unpack/image.h"
 
+#include "os_installer/disk/image.h"
+
 static int all_write(struct decompressor *d, struct disk_image *image,
     struct unpack_counters *counters, struct err *e)
 {
@@ -15,13 +17,14 @@ static int all_write(struct decompressor *d, struct disk_image *image,
 	return r < 0 ? r : disk_image_finish(image, e);
 }
 
-int unpack_image(const struct byte_source *source, struct disk_image *image,
+int unpack_image(void *disk_image, const struct byte_source *source, const struct manifest *m,
     struct unpack_counters *counters, struct err *e)
 {
 	struct decompressor *d;
 	int r = decompress_start(source, &d, e);
 
-	if (r == 0 && (r = all_write(d, image, counters, e)) == 0)
+	(void)m; /* the disk image knows its length */
+	if (r == 0 && (r = all_write(d, disk_image, counters, e)) == 0)
 		r = decompress_finish(d, e);
 	return r;
 }

@@ -1,4 +1,4 @@
-/* test_unpack.c - the unpacking of archives made here, in a chroot: every compression, the limits of
+/* test_archive.c - the unpacking of archives made here, in a chroot: every compression, the limits of
  * the manifest, links, access control lists. What whole archives of malice do is tried by
  * tests/hostile_archives.py.
  */

@@ -14,10 +14,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "os_installer/unpack/archive.h"
 #include "os_installer/unpack/handover.h"
-#include "os_installer/unpack/image.h"
-#include "os_installer/unpack/writeback.h"
 
 #define TICK_MS 250
 #define MEMORY_MAX (320UL << 20)
@@ -28,14 +25,13 @@ struct shared {
 	struct err err;
 };
 
-struct install {
+struct transfer {
 	const struct manifest *manifest;
-	const char *target;       /* of an archive: a directory */
-	struct disk_image *image; /* of a disk image: else NULL */
+	const struct unpack_target *target;
 	struct handover *handover;
 	struct shared *shared;
-	struct rootfs_progress *progress;
-	void (*tick)(void *ctx, const struct rootfs_progress *p);
+	struct unpack_progress *progress;
+	void (*tick)(void *ctx, const struct unpack_progress *p);
 	void *tick_ctx;
 };
 
@@ -86,45 +82,30 @@ static int memory_limit(uint32_t chunk_bytes, struct err *e)
 	return 0;
 }
 
-static int tree_unpack(
-    struct install *in, const struct byte_source *source, struct err *e)
-{
-	const struct manifest *m = in->manifest;
-	struct unpack_limits limits = {.bytes = m->unpacked_bytes, .entries = m->entries};
-	struct unpack_counters *counters = &in->shared->counters;
-	struct writeback *w;
-
-	int r = writeback_start(&counters->bytes, &w, e);
-	if (r == 0 && (r = unpack_stream(source, &limits, counters, e)) == 0)
-		r = writeback_stop(w, e);
-	return r;
-}
-
 /* The process ends after it: what a failure leaves running ends with it. */
-static int child_unpack(struct install *in, struct err *e)
+static int child_unpack(struct transfer *in, struct err *e)
 {
 	struct byte_source source = {.ctx = in->handover, .next = source_next};
 
 	handover_consumer(in->handover);
 	umask(022); /* for directories the archive implies but does not hold */
 	int r;
-	if (in->target && (chroot(in->target) < 0 || chdir("/") < 0))
-		return err_errno(e, "cannot chroot into %s", in->target);
+	if (in->target->root && (chroot(in->target->root) < 0 || chdir("/") < 0))
+		return err_errno(e, "cannot chroot into %s", in->target->root);
 	if ((r = powers_drop(e)) < 0 || (r = memory_limit(in->manifest->chunk_bytes, e)) < 0)
 		return r;
-	if (in->image)
-		return unpack_image(&source, in->image, &in->shared->counters, e);
-	return tree_unpack(in, &source, e);
+	return in->target->write(
+	    in->target->ctx, &source, in->manifest, &in->shared->counters, e);
 }
 
 /* ---- parent ------------------------------------------------------------------------------------ */
 
 static int sink_give(void *ctx, uint32_t len, struct err *e)
 {
-	return handover_give(((struct install *)ctx)->handover, len, e);
+	return handover_give(((struct transfer *)ctx)->handover, len, e);
 }
 
-static void progress_update(struct install *in)
+static void progress_update(struct transfer *in)
 {
 	in->progress->unpacked_bytes = atomic_load(&in->shared->counters.bytes);
 	in->progress->entries = atomic_load(&in->shared->counters.entries);
@@ -136,7 +117,7 @@ static void progress_update(struct install *in)
 /* A slow disk holds up the download: the progress is told all the same. */
 static int sink_take(void *ctx, uint8_t **buffer, struct err *e)
 {
-	struct install *in = ctx;
+	struct transfer *in = ctx;
 
 	while (!handover_wait(in->handover, TICK_MS))
 		progress_update(in);
@@ -145,7 +126,7 @@ static int sink_take(void *ctx, uint8_t **buffer, struct err *e)
 
 static int sink_tick(void *ctx, uint64_t received, struct err *e)
 {
-	struct install *in = ctx;
+	struct transfer *in = ctx;
 
 	(void)e;
 	in->progress->received_bytes = received;
@@ -153,7 +134,7 @@ static int sink_tick(void *ctx, uint64_t received, struct err *e)
 	return 0;
 }
 
-static int child_wait(struct install *in, pid_t pid, struct err *e)
+static int child_wait(struct transfer *in, pid_t pid, struct err *e)
 {
 	int status = 0;
 
@@ -178,7 +159,7 @@ static int child_wait(struct install *in, pid_t pid, struct err *e)
 	    WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? ": out of memory?" : "");
 }
 
-static int transfer(struct install *in, const char *url, const struct manifest *m, pid_t pid,
+static int transfer_run(struct transfer *in, const char *url, const struct manifest *m, pid_t pid,
     struct err *e)
 {
 	struct fetch_sink sink = {
@@ -201,7 +182,7 @@ static int transfer(struct install *in, const char *url, const struct manifest *
 	return r;
 }
 
-static int run(struct install *in, const char *url, struct err *e)
+static int run(struct transfer *in, const char *url, struct err *e)
 {
 	memset(in->progress, 0, sizeof(*in->progress));
 	in->shared = mmap(NULL, sizeof(*in->shared), PROT_READ | PROT_WRITE,
@@ -214,35 +195,19 @@ static int run(struct install *in, const char *url, struct err *e)
 		if (pid == 0)
 			_exit(child_unpack(in, &in->shared->err) == 0 ? 0 : 1);
 		r = pid < 0 ? err_errno(e, "cannot start the unpacking process")
-			    : transfer(in, url, in->manifest, pid, e);
+			    : transfer_run(in, url, in->manifest, pid, e);
 	}
 	handover_free(in->handover);
 	munmap(in->shared, sizeof(*in->shared));
 	return r;
 }
 
-int rootfs_install(const char *url, const struct manifest *m, const char *target,
-    void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
-    struct rootfs_progress *progress, struct err *e)
+int unpack_run(const char *url, const struct manifest *m, const struct unpack_target *t,
+    void (*tick)(void *ctx, const struct unpack_progress *p), void *ctx,
+    struct unpack_progress *progress, struct err *e)
 {
-	struct install in = {.manifest = m,
-	    .target = target,
-	    .progress = progress,
-	    .tick = tick,
-	    .tick_ctx = ctx};
-
-	return run(&in, url, e);
-}
-
-int rootfs_write_image(const char *url, const struct manifest *m, struct disk_image *image,
-    void (*tick)(void *ctx, const struct rootfs_progress *p), void *ctx,
-    struct rootfs_progress *progress, struct err *e)
-{
-	struct install in = {.manifest = m,
-	    .image = image,
-	    .progress = progress,
-	    .tick = tick,
-	    .tick_ctx = ctx};
+	struct transfer in = {
+	    .manifest = m, .target = t, .progress = progress, .tick = tick, .tick_ctx = ctx};
 
 	return run(&in, url, e);
 }

@@ -1,0 +1,21 @@
+/* grub.h - what is the same of GRUB for every firmware: its installer and its configuration. */
+#ifndef OS_INSTALLER_BOOTLOADER_GRUB_H
+#define OS_INSTALLER_BOOTLOADER_GRUB_H
+
+#include "os_installer/bootloader/bootloader.h"
+
+/* Whether the image has a GRUB for that target ("x86_64-efi") and what installs it. */
+bool grub_present(int tree, const char *target);
+
+/* Runs the image's grub-install; `options` follow the program's name. `package` is what to add to
+ * the image where there is none. */
+must_check int grub_install(int tree, const char *directory, const char *target,
+    const char *package, const char *const *options, struct err *e);
+
+/* grub.cfg, and what update-grub needs to make one like it. */
+must_check int grub_configure(const struct bootloader *b, struct err *e);
+
+/* Writes a text, which may be NULL for want of memory, and frees it. */
+must_check int grub_text_write(int tree, const char *path, char *text, struct err *e);
+
+#endif
