@@ -154,6 +154,7 @@ OS_INSTALLER_SRC := \
 	os_installer/bootloader/platform.c \
 	os_installer/bootloader/release.c \
 	os_installer/cmdline.c \
+	os_installer/command.c \
 	os_installer/config.c \
 	os_installer/disk/device.c \
 	os_installer/disk/disk.c \
@@ -180,7 +181,6 @@ OS_INSTALLER_SRC := \
 	os_installer/report/progress.c \
 	os_installer/report/report.c \
 	os_installer/report/usage.c \
-	os_installer/system/command.c \
 	os_installer/system/hooks.c \
 	os_installer/system/mounts.c \
 	os_installer/system/seed.c \

@@ -1,8 +1,8 @@
 #include <linux/btrfs.h>
 #include <sys/ioctl.h>
 
+#include "os_installer/command.h"
 #include "os_installer/fs/fs.h"
-#include "os_installer/system/command.h"
 
 static int make(const struct plan_partition *part, uint64_t bytes, struct err *e)
 {

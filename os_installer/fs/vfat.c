@@ -1,5 +1,5 @@
+#include "os_installer/command.h"
 #include "os_installer/fs/fs.h"
-#include "os_installer/system/command.h"
 
 static int make(const struct plan_partition *part, uint64_t bytes, struct err *e)
 {

@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "os_installer/command.h"
 #include "os_installer/fs/fs.h"
-#include "os_installer/system/command.h"
 
 /* Kernel interfaces without a header among those of the C library's. */
 struct geometry {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "os_installer/system/command.h"
+#include "os_installer/command.h"
 #include "os_installer/system/tree.h"
 
 #define TIMEOUT_S 1800

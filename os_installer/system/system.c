@@ -7,8 +7,8 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "os_installer/command.h"
 #include "os_installer/fs/fs.h"
-#include "os_installer/system/command.h"
 #include "os_installer/system/tree.h"
 
 #define HOSTS_MAX_BYTES (256U << 10)

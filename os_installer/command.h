@@ -1,7 +1,7 @@
 /* command.h - runs a program and waits for it: no shell, a fixed environment, output into the log.
  */
-#ifndef OS_INSTALLER_SYSTEM_COMMAND_H
-#define OS_INSTALLER_SYSTEM_COMMAND_H
+#ifndef OS_INSTALLER_COMMAND_H
+#define OS_INSTALLER_COMMAND_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "os_installer/system/command.h"
+#include "os_installer/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
