@@ -315,6 +315,7 @@ TESTS := \
 	os_installer/fetch/test_digest \
 	os_installer/fetch/test_fetch \
 	os_installer/fs/test_fs \
+	os_installer/method/test_method \
 	os_installer/report/test_progress \
 	os_installer/report/test_report \
 	os_installer/system/test_system \

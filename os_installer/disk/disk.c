@@ -19,7 +19,6 @@
 #include "os_installer/disk/device.h"
 #include "os_installer/disk/erase.h"
 #include "os_installer/disk/scan.h"
-#include "os_installer/fs/fs.h"
 
 #define NODE_WAIT_MS 15000
 #define SETTLE_MS 1000 /* then it is time to help */
@@ -76,7 +75,12 @@ static int old_partitions_wipe(const struct disk *d, struct err *e)
 
 /* ---- partition table --------------------------------------------------------------------------- */
 
-static const char *type_of(const struct plan_partition *part)
+const char *disk_place(const struct plan_partition *part)
+{
+	return part->mount[0] ? part->mount : plan_role_name(part->role);
+}
+
+static const char *type_of(const struct plan_partition *part, disk_type_fn *fs_type)
 {
 	switch (part->role) {
 	case PLAN_ESP:
@@ -84,21 +88,16 @@ static const char *type_of(const struct plan_partition *part)
 	case PLAN_BIOS_BOOT:
 		return TYPE_BIOS_BOOT;
 	default:
-		return fs_of(part)->gpt_type;
+		return fs_type(part);
 	}
 }
 
-/* For messages. */
-static const char *place_of(const struct plan_partition *part)
-{
-	return part->mount[0] ? part->mount : plan_role_name(part->role);
-}
-
-static int table_add(struct fdisk_context *ctx, const struct plan_partition *part, struct err *e)
+static int table_add(struct fdisk_context *ctx, const struct plan_partition *part,
+    disk_type_fn *fs_type, struct err *e)
 {
 	struct fdisk_partition *pa = fdisk_new_partition();
 	struct fdisk_parttype *type =
-	    fdisk_label_get_parttype_from_string(fdisk_get_label(ctx, NULL), type_of(part));
+	    fdisk_label_get_parttype_from_string(fdisk_get_label(ctx, NULL), type_of(part, fs_type));
 	int r = pa && type ? 0 : -ENOMEM;
 
 	if (r == 0 && (r = fdisk_partition_set_type(pa, type)) == 0 &&
@@ -111,11 +110,11 @@ static int table_add(struct fdisk_context *ctx, const struct plan_partition *par
 	fdisk_unref_parttype(type);
 	fdisk_unref_partition(pa);
 	return r == 0 ? 0
-		      : err_set(e, -r, "cannot add the partition for %s: %s", place_of(part),
+		      : err_set(e, -r, "cannot add the partition for %s: %s", disk_place(part),
 			    strerror(-r));
 }
 
-static int table_write(int fd, const struct plan *p, struct err *e)
+static int table_write(int fd, const struct plan *p, disk_type_fn *fs_type, struct err *e)
 {
 	struct fdisk_context *ctx = fdisk_new_context();
 	int r;
@@ -129,7 +128,7 @@ static int table_write(int fd, const struct plan *p, struct err *e)
 	if (r < 0)
 		err_set(e, -r, "cannot start a partition table on %s: %s", p->disk.path, strerror(-r));
 	for (unsigned i = 0; r == 0 && i < p->count; i++)
-		r = table_add(ctx, &p->part[i], e);
+		r = table_add(ctx, &p->part[i], fs_type, e);
 	if (r == 0 && (r = fdisk_write_disklabel(ctx)) < 0)
 		err_set(e, -r, "cannot write the partition table to %s: %s", p->disk.path,
 		    strerror(-r));
@@ -207,7 +206,7 @@ static int places_erase(int fd, const struct plan *p, struct err *e)
 	return 0;
 }
 
-int disk_partition(const struct plan *p, struct err *e)
+int disk_partition(const struct plan *p, disk_type_fn *fs_type, struct err *e)
 {
 	uint64_t size = 0;
 	_cleanup_close_ int fd = device_open(p->disk.path, O_EXCL, e);
@@ -226,29 +225,13 @@ int disk_partition(const struct plan *p, struct err *e)
 		return fd;
 	if ((r = disk_erase_signatures(fd, p->disk.path, e)) < 0 ||
 	    (r = disk_erase_edges(fd, p->disk.path, 0, size, e)) < 0 ||
-	    (r = places_erase(fd, p, e)) < 0 || (r = table_write(fd, p, e)) < 0)
+	    (r = places_erase(fd, p, e)) < 0 || (r = table_write(fd, p, fs_type, e)) < 0)
 		return r;
 	close(steal_fd(&fd));
 	for (unsigned i = 0; i < p->count; i++)
 		if ((r = node_wait(p, i, e)) < 0 ||
 		    (r = device_wipe(p->part[i].path, e)) < 0)
 			return r;
-	return 0;
-}
-
-/* ---- file systems ------------------------------------------------------------------------------ */
-
-int disk_format(const struct plan *p, struct err *e)
-{
-	for (unsigned i = 0; i < p->count; i++) {
-		const struct plan_partition *part = &p->part[i];
-		if (part->role == PLAN_BIOS_BOOT)
-			continue;
-		int r = fs_of(part)->make(part, part->sectors * p->disk.sector_bytes, e);
-		if (r < 0)
-			return err_wrap(e, "cannot make the %s file system for %s on %s",
-			    fs_of(part)->name, place_of(part), part->path);
-	}
 	return 0;
 }
 

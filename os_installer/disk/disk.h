@@ -1,6 +1,6 @@
 /* disk.h - carries out a plan on a disk.
  *
- * Writes by device.h, and by what the kinds of file systems (fs/fs.h) run.
+ * Writes by device.h. File systems are fs/fs.h's.
  */
 #ifndef OS_INSTALLER_DISK_DISK_H
 #define OS_INSTALLER_DISK_DISK_H
@@ -14,11 +14,13 @@
 
 /* Erases what tells of anything that was on the disk, its partitions and the places of the new ones
  * included (erase.h), writes the partition table, waits for the partitions' device nodes and
- * erases stale signatures there. */
-must_check int disk_partition(const struct plan *p, struct err *e);
+ * erases stale signatures there. `fs_type` tells the GPT type of a partition with a file system or
+ * swap. */
+typedef const char *disk_type_fn(const struct plan_partition *part);
+must_check int disk_partition(const struct plan *p, disk_type_fn *fs_type, struct err *e);
 
-/* Makes the file systems and swap areas. */
-must_check int disk_format(const struct plan *p, struct err *e);
+/* Where it is mounted, or what it is for: for messages. */
+const char *disk_place(const struct plan_partition *part);
 
 /* Makes the disk bootable by a BIOS: `core` (a multiple of 512 bytes) into the BIOS boot partition,
  * then, when that is on the disk, the code of `boot` (bootloader/grub_core.h) into its first sector. Nothing of

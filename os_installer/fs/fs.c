@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "os_installer/disk/disk.h"
 
 /* The table: a kind is a file beside this one and a line here. */
 #define KINDS(KIND)                                                                                \
@@ -34,6 +35,25 @@ const struct fs_kind *fs_find(const char *name)
 const struct fs_kind *fs_of(const struct plan_partition *part)
 {
 	return fs_find(storage_fs_name(part->fs));
+}
+
+const char *fs_gpt_type(const struct plan_partition *part)
+{
+	return fs_of(part)->gpt_type;
+}
+
+int fs_format(const struct plan *p, struct err *e)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct plan_partition *part = &p->part[i];
+		if (part->role == PLAN_BIOS_BOOT)
+			continue;
+		int r = fs_of(part)->make(part, part->sectors * p->disk.sector_bytes, e);
+		if (r < 0)
+			return err_wrap(e, "cannot make the %s file system for %s on %s",
+			    fs_of(part)->name, disk_place(part), part->path);
+	}
+	return 0;
 }
 
 int fs_probe(const char *device, char name[FS_NAME_SIZE], struct err *e)

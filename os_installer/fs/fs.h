@@ -49,6 +49,12 @@ const struct fs_kind *fs_find(const char *name);
  * kind (test_fs.c). */
 const struct fs_kind *fs_of(const struct plan_partition *part);
 
+/* The GPT type of such a partition. */
+const char *fs_gpt_type(const struct plan_partition *part);
+
+/* Makes the file systems and swap areas of a plan that has been carried out (disk/disk.h). */
+must_check int fs_format(const struct plan *p, struct err *e);
+
 /* The kernel's name of the file system on a device, of ours or not. FS_GROW_UNKNOWN when there is
  * none. */
 must_check int fs_probe(const char *device, char name[FS_NAME_SIZE], struct err *e);

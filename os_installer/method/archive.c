@@ -23,12 +23,12 @@ static bool takes(const struct manifest *m)
 
 static int partition(struct job *j, struct err *e)
 {
-	return disk_partition(&j->plan, e);
+	return disk_partition(&j->plan, fs_gpt_type, e);
 }
 
 static int format(struct job *j, struct err *e)
 {
-	return disk_format(&j->plan, e);
+	return fs_format(&j->plan, e);
 }
 
 /* ---- rootfs -------------------------------------------------------------------------------- */
