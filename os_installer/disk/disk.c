@@ -80,7 +80,7 @@ const char *disk_place(const struct plan_partition *part)
 	return part->mount[0] ? part->mount : plan_role_name(part->role);
 }
 
-static const char *type_of(const struct plan_partition *part, disk_type_fn *fs_type)
+static const char *type_of(const struct plan_partition *part, disk_fs_type fs_type)
 {
 	switch (part->role) {
 	case PLAN_ESP:
@@ -93,7 +93,7 @@ static const char *type_of(const struct plan_partition *part, disk_type_fn *fs_t
 }
 
 static int table_add(struct fdisk_context *ctx, const struct plan_partition *part,
-    disk_type_fn *fs_type, struct err *e)
+    disk_fs_type fs_type, struct err *e)
 {
 	struct fdisk_partition *pa = fdisk_new_partition();
 	struct fdisk_parttype *type =
@@ -114,7 +114,7 @@ static int table_add(struct fdisk_context *ctx, const struct plan_partition *par
 			    strerror(-r));
 }
 
-static int table_write(int fd, const struct plan *p, disk_type_fn *fs_type, struct err *e)
+static int table_write(int fd, const struct plan *p, disk_fs_type fs_type, struct err *e)
 {
 	struct fdisk_context *ctx = fdisk_new_context();
 	int r;
@@ -206,7 +206,7 @@ static int places_erase(int fd, const struct plan *p, struct err *e)
 	return 0;
 }
 
-int disk_partition(const struct plan *p, disk_type_fn *fs_type, struct err *e)
+int disk_partition(const struct plan *p, disk_fs_type fs_type, struct err *e)
 {
 	uint64_t size = 0;
 	_cleanup_close_ int fd = device_open(p->disk.path, O_EXCL, e);

@@ -179,7 +179,7 @@ static void gpt_grow(uint8_t *head, uint8_t *tail, uint64_t disk_sectors, struct
 			mbr_at(head, i)->sectors = htole32(
 			    disk_sectors - 1 > UINT32_MAX ? UINT32_MAX : (uint32_t)(disk_sectors - 1));
 
-	uint8_t *backup = tail + TABLE_EDGE_BYTES - TABLE_SECTOR_BYTES;
+	uint8_t *backup = tail + (TABLE_EDGE_BYTES - TABLE_SECTOR_BYTES);
 	memcpy(backup - sectors * TABLE_SECTOR_BYTES, gpt_entry_at(head, 0),
 	    sectors * TABLE_SECTOR_BYTES);
 	memset(backup, 0, TABLE_SECTOR_BYTES);

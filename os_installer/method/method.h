@@ -30,7 +30,7 @@ struct job {
 	void *own;
 };
 
-/* The phases, as install.h names them. NULL: nothing to do. */
+/* The phases, as install.c names them. */
 struct install_method {
 	const char *name;
 	bool (*takes)(const struct manifest *m);
@@ -38,6 +38,7 @@ struct install_method {
 	must_check int (*plan)(const struct plan_request *q, const struct disk *disks, size_t count,
 	    struct plan *out, struct err *e);
 	must_check int (*partition)(struct job *j, struct err *e);
+	/* NULL: nothing to do. */
 	must_check int (*format)(struct job *j, struct err *e);
 	/* Makes ready what "rootfs" unpacks to. */
 	must_check int (*target)(struct job *j, struct unpack_target *out, struct err *e);
