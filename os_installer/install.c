@@ -243,7 +243,7 @@ static int phase_plan(struct install *in, struct err *e)
 		r = plan_assign_uuids(&in->job.plan, disk_random, e);
 	free(disks);
 	if (r == 0)
-		report_set_disk(in->report, in->plan.disk.size_bytes);
+		report_set_disk(in->report, in->job.plan.disk.size_bytes);
 	if (r == 0)
 		log_info("installing %s onto %s size=%s",
 		    in->config->distro ? in->config->distro : "the image", in->job.plan.disk.path,
