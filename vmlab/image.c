@@ -42,7 +42,7 @@ const char image_help[] =
     "rm      removes one; asks before when a definition names it.\n"
     "\n"
     "  --arch A         amd64 or arm64 (build: this machine's unless given; rm: all)\n"
-    "  --images DIR     where images are kept (./images, or VMLAB_IMAGES)\n"
+    "  --images DIR     where images are kept (VMLAB_IMAGES; default images/ beside vms/)\n"
     "  --kernel KIND    cloud: small, for virtual machines (default)\n"
     "                   generic: drivers for real hardware as well\n"
     "  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n"
