@@ -21,35 +21,129 @@ bool smbios_serial_valid(const char *serial)
 }
 
 /* Letters and digits alone, in lower case: "To be filled by O.E.M." has a dozen spellings. */
-static const char *const fillers[] = {"0", "none", "no", "na", "nil", "null", "empty", "blank",
-    "default", "defaultstring", "defaultserial", "defaultserialnumber", "unknown", "undefined",
-    "unspecified", "unset", "invalid", "notset", "notspecified", "notdefined", "notapplicable",
-    "notavailable", "notprovided", "notpresent", "noserial", "noserialnumber", "nosn", "tbd", "tba",
-    "tobefilled", "tobefilledbyoem", "tobefilledbyoemm", "filledbyoem", "fillbyoem", "oem",
-    "oemserial", "oemserialnumber", "oemdefault", "oemdefault000", "serial", "serialno", "sn",
-    "serialnumber", "serialnum", "sernum", "sernum0", "systemserial", "systemserialnumber",
-    "systemserialnumb", "chassisserialnumber", "chassisserial", "baseboardserialnumber",
-    "boardserialnumber", "mbserialnumber", "productserialnumber", "systemproductname",
-    "systemversion", "systemmanufacturer", "string", "xx", "xxx",
-    "ssn12345678901234567", "bsn12345678901234567", "mb1234567890", "sn1234567890",
-    "sn0123456789", "123490en400015", "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz"};
+static const char *const fillers[] = {"na", "nil", "tbd", "tba", "notset", "nosn", "notspecified", "notdefined",
+    "notapplicable", "notavailable", "notprovided", "notpresent", "oemm", "systemserialnumb",
+    "123490en400015", "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz", "type1productconfigid",
+    "type1family", "type1skunumber", "type2boardserialnumber", "type3chassisserialnumber"};
 
-/* "0000", "FFFFFFFF", "XXXXXXX". */
-static bool all_alike(const char *text, size_t len)
+/* A serial number of such words alone says nothing, however many. */
+static const char *const words[] = {"none", "no", "not", "na", "nil", "null", "empty", "blank", "default",
+    "string", "unknown", "undefined", "unspecified", "unset", "uninitialized", "invalid", "void", "set",
+    "specified", "defined", "applicable", "available", "provided", "present", "programmed", "assigned",
+    "tbd", "tba", "to", "be", "filled", "fill", "in", "by", "oem", "or", "the", "is", "serial", "sn", "ssn",
+    "bsn", "ser", "num", "number", "nr", "mb", "sys", "system", "base", "board", "baseboard", "mainboard",
+    "motherboard", "chassis", "enclosure", "product", "asset", "tag", "name", "version", "manufacturer",
+    "vendor", "standard", "generic", "placeholder", "value", "field", "text"};
+
+#define SERIAL_LEAST 2        /* letters and digits */
+#define COUNT_LEAST 3         /* digits */
+#define COUNT_BESIDE_WORDS 8
+#define JOINED_LEAST 8        /* shorter ones may be chance */
+
+static bool is_one_of(const char *text, size_t len, const char *const *list, size_t count)
 {
-	size_t alike = strspn(text, (char[]){text[0], '\0'});
-
-	return alike == len && (len >= 4 || text[0] == '0');
+	for (size_t i = 0; i < count; i++)
+		if (strlen(list[i]) == len && memcmp(text, list[i], len) == 0)
+			return true;
+	return false;
 }
 
-/* "12345", "0123456789", "01234567890123456789": each digit one more than that before it. */
-static bool counts_up(const char *text, size_t len)
+/* "0000", "FFFFFFFF", "XXX". */
+static bool all_alike(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if (!isdigit((unsigned char)text[i]) ||
-		    (i > 0 && (text[i] - '0') != (text[i - 1] - '0' + 1) % 10))
+	return strspn(text, (char[]){text[0], '\0'}) >= len;
+}
+
+/* "12345", "0123456789", "01234567890123456789", and down "987654321": from one end of the digits on. */
+static bool counts(const char *text, size_t len, size_t least)
+{
+	bool up = true, down = true;
+
+	for (size_t i = 0; i < len; i++) {
+		if (!isdigit((unsigned char)text[i]))
 			return false;
-	return len >= 5 && text[0] <= '1';
+		if (i > 0) {
+			up = up && text[i] - '0' == (text[i - 1] - '0' + 1) % 10;
+			down = down && text[i - 1] - '0' == (text[i] - '0' + 1) % 10;
+		}
+	}
+	return len >= least && ((up && text[0] <= '1') || (down && text[len - 1] <= '1'));
+}
+
+/* "$(BOARD_SN)", "%SERIAL%", "<none>", "[serial]", "@SN@": what a vendor's program was to put a value for. */
+static bool is_placeholder(const char *serial)
+{
+	static const char *const around[] = {"%%", "<>", "[]", "{}", "()", "@@"};
+	size_t len = strlen(serial);
+
+	for (size_t i = 0; i < COUNT(around); i++)
+		if (len > 1 && serial[0] == around[i][0] && serial[len - 1] == around[i][1])
+			return true;
+	return strstr(serial, "$(") || strstr(serial, "${");
+}
+
+/* The next run of letters, or of digits; "SerialNumber" are two. */
+static size_t run_length(const char *text)
+{
+	size_t n = 1;
+
+	while (isalnum((unsigned char)text[n]) && !isdigit((unsigned char)text[n]) == !isdigit((unsigned char)text[0]) &&
+	       !(isupper((unsigned char)text[n]) && islower((unsigned char)text[n - 1])))
+		n++;
+	return n;
+}
+
+/* "Default string", "OEM_SN", "SystemSerialNumber", "SN 1234567890". */
+static bool says_nothing(const char *serial)
+{
+	bool any = false;
+
+	while (*serial) {
+		if (!isalnum((unsigned char)*serial)) {
+			serial++;
+			continue;
+		}
+		char run[SMBIOS_SERIAL_MAX + 1] = "";
+		size_t n = run_length(serial);
+		for (size_t i = 0; i < n; i++)
+			run[i] = (char)tolower((unsigned char)serial[i]);
+		bool digits = isdigit((unsigned char)run[0]);
+		if (digits ? strspn(run, "0") < n && !counts(run, n, COUNT_BESIDE_WORDS)
+			   : !is_one_of(run, n, words, COUNT(words)))
+			return false;
+		any = any || !digits;
+		serial += n;
+	}
+	return any;
+}
+
+/* "tobefilledbyoem", however it was spaced: words one behind the other. */
+static bool joins_words(const char *bare, size_t len)
+{
+	bool ends[SMBIOS_SERIAL_MAX + 1] = {true}; /* a word may end here */
+
+	for (size_t i = 0; i < len; i++)
+		for (size_t w = 0; ends[i] && w < COUNT(words); w++) {
+			size_t n = strlen(words[w]);
+			if (i + n <= len && memcmp(bare + i, words[w], n) == 0)
+				ends[i + n] = true;
+		}
+	return len >= JOINED_LEAST && ends[len];
+}
+
+/* "N/A N/A". */
+static bool repeats_filler(const char *bare, size_t len)
+{
+	for (size_t n = 1; n <= len; n++) {
+		size_t at = n;
+		if (!is_one_of(bare, n, fillers, COUNT(fillers)))
+			continue;
+		while (at + n <= len && memcmp(bare, bare + at, n) == 0)
+			at += n;
+		if (at == len)
+			return true;
+	}
+	return false;
 }
 
 bool smbios_serial_unset(const char *serial)
@@ -57,19 +151,16 @@ bool smbios_serial_unset(const char *serial)
 	char bare[SMBIOS_SERIAL_MAX + 1];
 	size_t len = 0;
 
+	if (strlen(serial) > SMBIOS_SERIAL_MAX)
+		return false;
 	for (const char *p = serial; *p; p++)
-		if (isalnum((unsigned char)*p)) {
-			if (len == SMBIOS_SERIAL_MAX)
-				return false;
+		if (isalnum((unsigned char)*p))
 			bare[len++] = (char)tolower((unsigned char)*p);
-		}
 	bare[len] = '\0';
-	if (len == 0 || all_alike(bare, len) || counts_up(bare, len))
-		return true;
-	for (size_t i = 0; i < COUNT(fillers); i++)
-		if (strcmp(bare, fillers[i]) == 0)
-			return true;
-	return false;
+	/* "oem" and "o.e.m." alike. */
+	return len < SERIAL_LEAST || all_alike(bare, len) || counts(bare, len, COUNT_LEAST) ||
+	       is_one_of(bare, len, words, COUNT(words)) || repeats_filler(bare, len) ||
+	       is_placeholder(serial) || says_nothing(serial) || joins_words(bare, len);
 }
 
 /* ---- UUIDs ------------------------------------------------------------------------------------*/
