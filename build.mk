@@ -71,6 +71,7 @@ LIB_SRC := \
 	lib/disk_choice.c \
 	lib/domain.c \
 	lib/err.c \
+	lib/file_content.c \
 	lib/hash_table.c \
 	lib/image_advice.c \
 	lib/own_kernel.c \
@@ -91,7 +92,10 @@ LIB_SRC := \
 	lib/vm_folder.c \
 	lib/vm_holders.c \
 	lib/vm_lists.c \
+	lib/vm_login.c \
+	lib/vm_netconf.c \
 	lib/vm_network.c \
+	lib/vm_package.c \
 	lib/vm_read.c \
 	lib/vm_schema.c \
 	lib/vm_snapshot.c \
@@ -281,6 +285,7 @@ TESTS := \
 	lib/test_boot_files \
 	lib/test_disk_choice \
 	lib/test_domain \
+	lib/test_file_content \
 	lib/test_image_advice \
 	lib/test_own_kernel \
 	lib/test_json \
@@ -291,6 +296,7 @@ TESTS := \
 	lib/test_storage \
 	lib/test_text \
 	lib/test_vm \
+	lib/test_vm_cloudinit \
 	lib/test_vm_store \
 	vm_watcher/test_hosts \
 	vm_watcher/test_leases \
@@ -343,7 +349,7 @@ say  = $(if $(V),,@echo "  $(1)  $(2)")
 # ---- rules ------------------------------------------------------------------------------------
 
 # What each component links besides lib.
-LIBS_lib          = $(call pkg_libs,jansson)
+LIBS_lib          = $(call pkg_libs,jansson) -lz
 LIBS_docker       = $(LIBS_lib)
 LIBS_vm_watcher   = $(LIBS_lib) -lpthread
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread

@@ -10,6 +10,7 @@
 #include "boot_handler/cloudinit_vendor.h"
 #include "boot_handler/yaml_text.h"
 #include "lib/cleanup.h"
+#include "lib/vm_login.h"
 
 static void cleanup_json(json_t **json)
 {
@@ -36,7 +37,7 @@ static int doc_load(const struct vm *vm, json_t **out, struct err *e)
 int cloudinit_login(const struct vm *vm, char **out, struct err *e)
 {
 	_cleanup_json_ json_t *doc = NULL;
-	const char *name = CLOUDINIT_USER;
+	const char *user;
 
 	*out = NULL;
 	/* Most definitions say nothing here: spare them the parsing. */
@@ -44,20 +45,10 @@ int cloudinit_login(const struct vm *vm, char **out, struct err *e)
 		int r = doc_load(vm, &doc, e);
 		if (r < 0)
 			return r;
-		if (json_object_get(doc, "user_data"))
-			return 0;
-		const json_t *users = json_object_get(doc, "users");
-		const json_t *user = vm_key_holder(users);
-		if (!user && json_array_size(users) > 0)
-			return 0;
-		if (user)
-			name = json_string_value(
-			    json_is_object(user) ? json_object_get(user, "name") : user);
-		/* The guest knows what its distribution calls that one. */
-		if (name && strcmp(name, "default") == 0)
-			return 0;
 	}
-	*out = strdup(name ? name : CLOUDINIT_USER);
+	if (vm_login(doc, &user) != VM_LOGIN_USER)
+		return 0;
+	*out = strdup(user);
 	return *out ? 0 : no_memory(e);
 }
 
@@ -89,7 +80,9 @@ static json_t *user_data(const struct cloudinit *c, const json_t *doc)
 {
 	static const char *const passed_on[] = {"packages", "runcmd"};
 	_cleanup_json_ json_t *keys = cloudinit_keys(doc, c->keys);
-	json_t *data = json_pack("{s:b, s:b}", "disable_root", 1, "ssh_pwauth", 0);
+	/* Disabled, root's keys would all get a command that only says to log in as somebody else. */
+	json_t *data = json_pack("{s:b, s:b}", "disable_root", !vm_login_root(json_object_get(doc, "users")),
+	    "ssh_pwauth", 0);
 
 	put_hostname(data, c);
 	cloudinit_put_users(data, doc, keys);

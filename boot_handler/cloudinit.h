@@ -13,9 +13,6 @@
 #include "lib/err.h"
 #include "lib/vm.h"
 
-/* The user made when a definition names none. */
-#define CLOUDINIT_USER "lab"
-
 struct cloudinit {
 	const struct vm *vm;
 	struct mac nic;      /* of the card that the machine asked with */
@@ -30,9 +27,8 @@ struct cloudinit {
 must_check int cloudinit_document(
     const struct cloudinit *c, enum route_document which, char **out, struct err *e);
 
-/* Name of the user a person logs in as: the first of the definition's users, or CLOUDINIT_USER.
- * NULL when only the guest can tell: with user_data, or the distribution's "default" user. *out is
- * malloc'ed. */
+/* Name of the user a person logs in as, vm_login()'s; NULL when nobody can, or only the guest can tell who.
+ * *out is malloc'ed. */
 must_check int cloudinit_login(const struct vm *vm, char **out, struct err *e);
 
 #endif

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/cloudinit.h"
-#include "lib/vm.h"
+#include "lib/vm_login.h"
 
 /* ---- keys -------------------------------------------------------------------------------- */
 
@@ -56,7 +55,7 @@ static void set_keys(json_t *user, const json_t *keys)
 static json_t *default_users(const json_t *keys)
 {
 	json_t *user = json_pack("{s:s, s:s, s:s, s:s, s:b}",
-	    "name", CLOUDINIT_USER,
+	    "name", VM_LOGIN_LAB,
 	    "gecos", "Lab user",
 	    "sudo", "ALL=(ALL) NOPASSWD:ALL",
 	    "shell", "/bin/bash",

@@ -319,7 +319,7 @@ static void addresses_and_labels_are_indexed(void **state)
 {
 	static const char shared[] =
 	    ",\"network_config\":{\"version\":2,\"bridges\":{\"br0\":{\"addresses\":"
-	    "[\"172.17.0.1/16\",\"172.17.0.1\"],\"nameservers\":{\"addresses\":[\"9.9.9.9\"]}}}}";
+	    "[\"172.17.0.1/16\",\"172.17.0.1/24\"],\"nameservers\":{\"addresses\":[\"9.9.9.9\"]}}}}";
 	struct lab *lab = *state;
 	char file[20], name[20];
 
@@ -971,8 +971,8 @@ static void refused_rival_blocks_nobody(void **state)
 
 	put_vm(lab, "a.json", "a", 1, "");
 	open_with(lab, true);
-	put_vm(lab, "b.json", "b", 1, ",\"serial\":\"S\"");
-	put_vm(lab, "c.json", "c", 3, ",\"serial\":\"S\"");
+	put_vm(lab, "b.json", "b", 1, ",\"serial\":\"S2\"");
+	put_vm(lab, "c.json", "c", 3, ",\"serial\":\"S2\"");
 	changed(lab);
 	if (mac_of(lab, "c") < 0)
 		changed(lab);

@@ -139,12 +139,13 @@ const struct vm_field vm_fields[] = {
 	"\"required\":[\"name\"],"
 	"\"properties\":{\"name\":" TEXT ",\"ssh_authorized_keys\":" SSH_KEY_ITEMS
 	",\"lock_passwd\":{\"type\":\"boolean\"}}}]}}",
-	"Users to create, each with the keys of cloud-init's `users` list. Passwords stay locked "
-	"unless you say otherwise.",
+	"Users to create, each with the keys of cloud-init's `users` list. The first who can have SSH keys "
+	"gets the lab's; `root` may be one of them. Passwords stay locked unless you say otherwise.",
 	"the user `lab`, who may use sudo and logs in with a key",
 	"[{\"name\": \"ann\", \"groups\": [\"sudo\"], \"shell\": \"/bin/bash\"}]"},
     {"packages", vm_read_packages, 0, "{\"type\":\"array\"}",
-	"Packages that cloud-init installs at the first boot.", NULL, "[\"nginx\"]"},
+	"Packages that cloud-init installs at the first boot, as `apt-get install` takes them: `nginx`, "
+	"`nginx=1.22.1-9`, `nginx/stable`. What would remove one (`nginx-`) is refused.", NULL, "[\"nginx\"]"},
     {"write_files", vm_read_write_files, 0,
 	"{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":"
 	"{\"path\":"
@@ -166,7 +167,8 @@ const struct vm_field vm_fields[] = {
 	"cloud-config, or a text that begins with its `#` line.",
 	NULL, "{\"timezone\": \"Europe/Berlin\"}"},
     {"network_config", vm_read_network_config, 0, "{\"type\":\"object\"}",
-	"cloud-init network-config, format 1 or 2.", "DHCP on the interface it boots from",
+	"cloud-init network-config, format 1 or 2. Its static addresses inside the lab's network are this "
+	"machine's alone, as `ip` is.", "DHCP on the interface it boots from",
 	"{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": "
 	"true}}}"},
     {"storage", vm_read_storage, 0, STORAGE,

@@ -98,10 +98,6 @@ struct vm_listener {
 must_check int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
     struct vm_where *where, const struct vm_listener *listener, struct err *e);
 
-/* Which of a definition's "users" gets the lab's SSH keys: the first that cloud-init lets have any; NULL:
- * nobody, or there is no list. Borrowed. */
-const json_t *vm_key_holder(const json_t *users);
-
 /* Parses vms/_defaults.json: same fields except name, mac, ip, ipv6, uuid, serial, which belong to
  * one machine. *out is a new reference. */
 must_check int vm_defaults_parse(

@@ -1,8 +1,9 @@
-/* vm_cloudinit.c - readers of the values that cloud-init gets: users, packages, files, commands, and
- * documents of the user's own.
+/* vm_cloudinit.c - readers of the values that cloud-init gets: users, files, commands, and documents of
+ * the user's own. Packages: vm_package.c; network_config:
+ * vm_netconf.c.
  *
  * Names and meanings are cloud-init's (module reference: users-groups, write-files, runcmd,
- * package-update-upgrade-install; "User-data formats"), and so is what is refused: what its schema
+ * "User-data formats"), and so is what is refused: what its schema
  * refuses, what it ignores without a word, and what makes it leave out all that follows.
  */
 #include "vm_field.h"
@@ -11,6 +12,9 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+
+#include "file_content.h"
+#include "vm_login.h"
 
 #define MIME_LOOKS_AT_BYTES 4096
 
@@ -72,21 +76,13 @@ static int read_date(struct vm_reader *r, json_t *value)
 	return 0;
 }
 
-static bool is_set(const json_t *user, const char *key)
-{
-	const json_t *value = json_object_get(user, key);
-
-	return !vm_value_empty(value) && !json_is_false(value) &&
-	       !(json_is_array(value) && json_array_size(value) == 0);
-}
-
 /* cloud-init raises an error for these, and with it leaves out every user that follows. */
 static int check_user(struct vm_reader *r, const json_t *user)
 {
-	bool keys = is_set(user, "ssh_authorized_keys") || is_set(user, "ssh_import_id");
-	bool redirected = is_set(user, "ssh_redirect_user");
-	const char *homeless = is_set(user, "system")		? "system"
-			       : is_set(user, "no_create_home") ? "no_create_home"
+	bool keys = vm_user_says(user, "ssh_authorized_keys") || vm_user_says(user, "ssh_import_id");
+	bool redirected = vm_user_says(user, "ssh_redirect_user");
+	const char *homeless = vm_user_says(user, "system")		? "system"
+			       : vm_user_says(user, "no_create_home") ? "no_create_home"
 								: NULL;
 
 	if (homeless && (keys || redirected))
@@ -144,28 +140,9 @@ static int read_user(struct vm_reader *r, json_t *value)
 		(void)vm_refuse(r, "has no \"name\": add it");
 	for (size_t i = 0; i < COUNT(members); i++)
 		vm_member(r, value, members[i].key, members[i].read);
-	if (is_set(value, "doas"))
+	if (vm_user_says(value, "doas"))
 		vm_warn(r, "has \"doas\", which the cloud-init of Debian 12 does not know");
 	return check_user(r, value);
-}
-
-/* cloud-init refuses keys for those without a home, and for who is sent on to another's name. */
-static bool can_have_keys(const json_t *user)
-{
-	return json_is_string(user) ||
-	       !(is_set(user, "system") || is_set(user, "no_create_home") ||
-		   is_set(user, "ssh_redirect_user"));
-}
-
-const json_t *vm_key_holder(const json_t *users)
-{
-	const json_t *user;
-	size_t i;
-
-	json_array_foreach(users, i, user)
-		if (can_have_keys(user))
-			return user;
-	return NULL;
 }
 
 int vm_read_users(struct vm_reader *r, json_t *value)
@@ -179,26 +156,6 @@ int vm_read_users(struct vm_reader *r, json_t *value)
 		    "\"ssh_redirect_user\": `vmlab ssh` cannot log in; add a user without these, or "
 		    "\"default\"");
 	return rc;
-}
-
-/* ---- packages ---------------------------------------------------------------------------------*/
-
-static int read_package(struct vm_reader *r, json_t *value)
-{
-	const char *s;
-
-	if (json_is_array(value) && json_array_size(value) == 2)
-		return vm_each(r, value, read_package); /* name and version */
-	if (vm_want_string(r, value, &s) < 0)
-		return -EINVAL;
-	if (!vm_text_is(s, VM_ALNUM "._+:=~/-", 1, 200) || strspn(s, VM_ALNUM) == 0)
-		return vm_refuse(r, "\"%.70s\" is not a package name", s);
-	return 0;
-}
-
-int vm_read_packages(struct vm_reader *r, json_t *value)
-{
-	return vm_each(r, value, read_package);
 }
 
 /* ---- files ------------------------------------------------------------------------------------*/
@@ -268,6 +225,19 @@ static int read_source(struct vm_reader *r, json_t *value)
 	return 0;
 }
 
+static void check_content(struct vm_reader *r, const json_t *file)
+{
+	const char *content = json_string_value(json_object_get(file, "content"));
+	const char *encoding = json_string_value(json_object_get(file, "encoding"));
+	bool certain;
+	const char *fault = content ? file_content_fault(content, encoding, &certain) : NULL;
+
+	if (fault && certain)
+		(void)vm_refuse(r, "%s", fault);
+	else if (fault)
+		vm_warn(r, fault);
+}
+
 static int read_write_file(struct vm_reader *r, json_t *value)
 {
 	static const char *const known[] = {
@@ -286,6 +256,9 @@ static int read_write_file(struct vm_reader *r, json_t *value)
 	vm_member(r, value, "append", vm_read_flag);
 	vm_member(r, value, "defer", vm_read_flag);
 	vm_member(r, value, "source", read_source);
+	vm_path_key(r, "content");
+	check_content(r, value);
+	vm_path_leave(r);
 	return 0;
 }
 
@@ -380,19 +353,4 @@ int vm_read_user_data(struct vm_reader *r, json_t *value)
 	return vm_refuse(r,
 	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or "
 	    "\"#!/bin/sh\", spelled exactly so");
-}
-
-int vm_read_network_config(struct vm_reader *r, json_t *value)
-{
-	if (!json_is_object(value))
-		return vm_refuse(r,
-		    "must be a network-config object such as {\"version\": 2, \"ethernets\": "
-		    "{...}}");
-	json_t *inner = json_object_get(value, "network");
-	json_int_t version =
-	    json_integer_value(json_object_get(json_is_object(inner) ? inner : value, "version"));
-	if (version != 1 && version != 2)
-		return vm_refuse(
-		    r, "has no \"version\": add 1 or 2, the format of cloud-init's network-config");
-	return 0;
 }

@@ -67,7 +67,7 @@ def a_user(rng, name):
 
 
 def some_users(rng):
-    users = [a_user(rng, name) for name in rng.sample(["ann", "bob", "eve", "x_y-1", "default"], rng.randrange(4))]
+    users = [a_user(rng, name) for name in rng.sample(["ann", "bob", "eve", "x_y-1", "root", "default"], rng.randrange(4))]
     users = [u if rng.random() < 0.8 else u["name"] for u in users]
     if rng.random() < 0.4 and not any(u == "default" or u["name"] == "default" for u in users if not isinstance(u, str)):
         users.insert(rng.randrange(len(users) + 1), "default")
@@ -138,7 +138,8 @@ def a_definition(rng):
 
 def definitions():
     rng = random.Random(7)
-    made = {"bare": {}, "typical": {"ssh_key": KEY, "packages": ["jq"]}}
+    made = {"bare": {}, "typical": {"ssh_key": KEY, "packages": ["jq"]}, "rootonly": {"users": [{"name": "root"}]},
+        "roottoo": {"users": ["ann", {"name": "root", "ssh_authorized_keys": [KEY]}]}, "rootlast": {"users": ["ann", "root"]}}
     for i, config in enumerate(NETWORKS):
         made[f"net{i}"] = {"network_config": config}
     while len(made) < COUNT:
@@ -209,6 +210,10 @@ def lets_the_lab_in(name, user, keys):
     holders = [u for u, list_ in keys.items() if OPERATORS in {" ".join(k.split()[:2]) for k in list_}]
     capable = [u for u in MADE[name].get("users", ["lab"]) if isinstance(u, str) or not any(
         u.get(k) is True for k in ("system", "no_create_home", "ssh_redirect_user"))]
+    wanted = capable[:1] + [u for u in capable if not isinstance(u, str) and u["name"] == "root" and (
+        u.get("ssh_authorized_keys") or u.get("ssh_import_id"))]
+    roots = "root" in [u if isinstance(u, str) else u["name"] for u in wanted]
+    check_equal("root" in holders, roots, f"{name}: our key lets root in, of {MADE[name].get('users')}")
     if capable:
         check(holders and (user is None or user in holders), f"{name}: {user} has no key of ours: {holders} do")
 

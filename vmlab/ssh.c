@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "vm_login.h"
 #include "vmlab/command.h"
 #include "vmlab/keys.h"
 #include "vmlab/power_state.h"
@@ -142,19 +143,6 @@ static void login_clear(struct login *l)
 	session_clear(&l->session);
 }
 
-/* Who gets the keys by the definition; NULL when only the guest can tell, or *nobody. */
-static char *defined_user(const json_t *doc, bool *nobody)
-{
-	const json_t *users = json_object_get(doc, "users"), *holder = vm_key_holder(users);
-	const char *user =
-	    json_string_value(json_is_object(holder) ? json_object_get(holder, "name") : holder);
-
-	if (json_object_get(doc, "user_data") || (user && strcmp(user, "default") == 0))
-		return NULL;
-	*nobody = !holder && json_array_size(users) > 0;
-	return *nobody ? NULL : strdup(user ? user : "lab");
-}
-
 /* What the definition knows: a fixed address, and perhaps a user. */
 static void from_definition(struct login *l, const char *name)
 {
@@ -170,7 +158,9 @@ static void from_definition(struct login *l, const char *name)
 		l->ip = strdup(ip);
 	if (vm && vm->doc) {
 		_cleanup_json_ json_t *doc = json_loads(vm->doc, 0, NULL);
-		l->user = defined_user(doc, &l->nobody);
+		const char *user;
+		l->nobody = vm_login(doc, &user) == VM_LOGIN_NOBODY;
+		l->user = user ? strdup(user) : NULL;
 	}
 	vm_snapshot_unref(snap);
 	vm_store_close(store);
