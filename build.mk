@@ -86,6 +86,7 @@ LIB_SRC := \
 	lib/storage.c \
 	lib/text.c \
 	lib/vm.c \
+	lib/vm_claim.c \
 	lib/vm_claims.c \
 	lib/vm_cloudinit.c \
 	lib/vm_file.c \

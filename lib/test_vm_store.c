@@ -686,6 +686,63 @@ static void every_claim_is_unique(void **state)
 	expect_problem(lab, "b.json", "\"name\" a belongs to a.json", false);
 }
 
+#define STATIC(address)                                                                              \
+	",\n \"network_config\":{\"version\":2,\"ethernets\":{\"e\":{\"addresses\":[\"" address "\"]}}}"
+
+/* What a machine sets by itself is its own as what the lab gives it is; outside the lab's network that is
+ * nobody's business. */
+static void static_addresses_are_claimed(void **state)
+{
+	static const struct {
+		const char *first, *second, *problem;
+	} rows[] = {
+	    {",\"ip\":\"192.168.100.7\"", STATIC("192.168.100.7/24"), "\"network_config\" 192.168.100.7 belongs to a.json"},
+	    {STATIC("192.168.100.7/24"), ",\n \"ip\":\"192.168.100.7\"", "\"ip\" 192.168.100.7 belongs to a.json"},
+	    {STATIC("192.168.100.7/24"), STATIC("192.168.100.7/25"), "\"network_config\" 192.168.100.7 belongs to a.json"},
+	    {STATIC("10.0.0.7/24"), STATIC("10.0.0.7/24"), NULL},
+	    {STATIC("192.168.100.7/24") ",\"ip\":\"192.168.100.7\"", STATIC("192.168.100.8/24"), NULL},
+	};
+	struct lab *lab = *state;
+
+	open_store(lab);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		put_vm(lab, "a.json", "a", 1, rows[i].first);
+		changed(lab);
+		put_vm(lab, "b.json", "b", 2, rows[i].second);
+		changed(lab);
+		assert_int_equal(vm_snapshot_count(lab->snap), rows[i].problem ? 1 : 2);
+		if (rows[i].problem) {
+			expect_problem(lab, "b.json", rows[i].problem, false);
+			assert_int_equal(problem_of(lab, "b.json")->where.line, 3);
+			drop_file(lab, "a.json"); /* the holder goes: the newcomer gets it */
+			changed(lab);
+			assert_int_equal(vm_snapshot_count(lab->snap), 1);
+			assert_null(problem_of(lab, "b.json"));
+		} else {
+			drop_file(lab, "a.json");
+			changed(lab);
+		}
+		drop_file(lab, "b.json");
+		changed(lab);
+	}
+	put_vm(lab, "a.json", "a", 1, STATIC("192.168.100.1/24"));
+	changed(lab);
+	expect_problem(lab, "a.json", "\"network_config\": 192.168.100.1 is the provisioner's own address", false);
+}
+
+/* From the start on, in whatever order they are read, neither is used. */
+static void static_addresses_in_dispute(void **state)
+{
+	struct lab *lab = *state;
+
+	put_vm(lab, "a.json", "a", 1, ",\"ip\":\"192.168.100.7\"");
+	put_vm(lab, "b.json", "b", 2, STATIC("192.168.100.7/24"));
+	open_store(lab);
+	assert_int_equal(vm_snapshot_count(lab->snap), 0);
+	expect_problem(lab, "a.json", "\"ip\" 192.168.100.7 is claimed by both a.json and b.json", false);
+	expect_problem(lab, "b.json", "\"network_config\" 192.168.100.7 is claimed by both b.json and a.json", false);
+}
+
 static void names_that_become_one_host_name_collide(void **state)
 {
 	struct lab *lab = *state;
@@ -1213,6 +1270,8 @@ int main(void)
 	    TEST(unknown_key_is_a_warning),
 	    TEST(newcomer_is_refused),
 	    TEST(every_claim_is_unique),
+	    TEST(static_addresses_are_claimed),
+	    TEST(static_addresses_in_dispute),
 	    TEST(names_that_become_one_host_name_collide),
 	    TEST(provisioner_is_skipped_with_a_note),
 	    TEST(colliders_at_start_are_all_refused),

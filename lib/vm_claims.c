@@ -9,46 +9,19 @@
 #include "atomic_file.h"
 #include "cleanup.h"
 #include "json_text.h"
+#include "vm_claim.h"
 #include "vm_file.h"
 
-/* ---- what a definition claims -----------------------------------------------------------------*/
+/* ---- who claims what --------------------------------------------------------------------------*/
 
-enum claim { CLAIM_NAME, CLAIM_MAC, CLAIM_IP, CLAIM_IPV6, CLAIM_UUID, CLAIM_SERIAL, CLAIM_COUNT };
-
-static const char *const claim_fields[] = {"name", "mac", "ip", "ipv6", "uuid", "serial"};
-
-struct key {
-	enum claim claim;
-	const void *data;
-	size_t len;
-};
-
-/* False when the definition does not claim such a thing. */
-static bool key_of(const struct vm *vm, enum claim claim, struct key *key)
+static uint64_t key_hash(const struct vm_claim *key)
 {
-	const void *data[] = {vm->label, &vm->mac, vm->ip.s_addr ? &vm->ip : NULL,
-	    vm->has_ip6 ? &vm->ip6 : NULL, vm->uuid, vm->serial};
-	const size_t fixed[] = {0, sizeof(vm->mac), sizeof(vm->ip), sizeof(vm->ip6), 0, 0};
-
-	key->claim = claim;
-	key->data = data[claim];
-	if (!key->data)
-		return false;
-	key->len = fixed[claim] ? fixed[claim] : strlen(key->data);
-	return true;
+	return hash_bytes(key->data, key->len, (uint64_t)key->kind + 1);
 }
 
-static uint64_t key_hash(const struct key *key)
+static bool claims_key(const struct vm_node *node, const struct vm_claim *key)
 {
-	return hash_bytes(key->data, key->len, (uint64_t)key->claim + 1);
-}
-
-static bool claims_key(const struct vm_node *node, const struct key *key)
-{
-	struct key own;
-
-	return node && key_of(node->vm, key->claim, &own) && own.len == key->len &&
-	       memcmp(own.data, key->data, own.len) == 0;
+	return node && vm_claim_index(node->vm, key) < vm_claim_count(node->vm);
 }
 
 static bool serving_claims(const void *item, const void *key)
@@ -62,33 +35,34 @@ static bool pending_claims(const void *item, const void *key)
 }
 
 /* Enters all claims of a definition; the caller has made room. */
-static void enter(struct hash_table *t, const struct vm *vm, struct vm_file *file)
+static void enter(
+    const struct vm_folder *f, struct hash_table *t, const struct vm *vm, struct vm_file *file)
 {
-	struct key key;
+	struct vm_claim key;
 
-	for (int c = 0; c < CLAIM_COUNT; c++)
-		if (key_of(vm, (enum claim)c, &key) && hash_table_add(t, key_hash(&key), file) < 0)
+	for (unsigned c = 0; c < vm_claim_count(vm); c++)
+		if (vm_claim_counts(f, vm, c, &key) && hash_table_add(t, key_hash(&key), file) < 0)
 			return; /* cannot be */
 }
 
 void vm_claims_add(struct vm_folder *f, struct vm_file *file)
 {
-	enter(&f->claims, file->serving->vm, file);
+	enter(f, &f->claims, file->serving->vm, file);
 }
 
 void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
 {
-	struct key key;
+	struct vm_claim key;
 
-	for (int c = 0; c < CLAIM_COUNT; c++)
-		if (key_of(file->serving->vm, (enum claim)c, &key))
+	for (unsigned c = 0; c < vm_claim_count(file->serving->vm); c++)
+		if (vm_claim_counts(f, file->serving->vm, c, &key))
 			hash_table_remove(&f->claims, key_hash(&key), file);
 }
 
 /* ---- who held what before ----------------------------------------------------------------------*/
 
 /* One number for "this file holds that". */
-static uint64_t holding_of(const struct key *key, const char *file)
+static uint64_t holding_of(const struct vm_claim *key, const char *file)
 {
 	return hash_bytes(file, strlen(file), key_hash(key));
 }
@@ -97,7 +71,7 @@ char *vm_holders_text(const struct vm_snapshot *snap)
 {
 	char *text = NULL;
 	size_t len;
-	struct key key;
+	struct vm_claim key;
 	FILE *m = open_memstream(&text, &len);
 
 	if (!m)
@@ -105,8 +79,8 @@ char *vm_holders_text(const struct vm_snapshot *snap)
 	for (size_t i = 0; i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
 		const char *file = vm_snapshot_file(snap, vm);
-		for (int c = 0; file && c < CLAIM_COUNT; c++)
-			if (key_of(vm, (enum claim)c, &key))
+		for (unsigned c = 0; file && c < vm_claim_count(vm); c++)
+			if (vm_claim_at(vm, c, &key))
 				fprintf(m, "%016" PRIx64 "\n", holding_of(&key, file));
 	}
 	if (fclose(m) != 0) {
@@ -137,7 +111,7 @@ static bool any(const void *item, const void *key)
 	return true;
 }
 
-static bool held_before(const struct vm_folder *f, const struct key *key, const char *file)
+static bool held_before(const struct vm_folder *f, const struct vm_claim *key, const char *file)
 {
 	return hash_table_find(&f->held, holding_of(key, file), any, NULL) != NULL;
 }
@@ -147,14 +121,14 @@ static bool held_before(const struct vm_folder *f, const struct key *key, const 
 /* Where the field stands in the file. The text is read again: collisions are rare, and keeping
  * positions of a hundred thousand files is not. */
 static struct vm_where locate(
-    const struct vm_folder *f, const struct vm_file *file, enum claim claim)
+    const struct vm_folder *f, const struct vm_file *file, const char *field)
 {
 	struct json_path path = {.depth = 1};
 	struct vm_where where = {0, 0};
 	_cleanup_free_ char *name = NULL, *text = NULL;
 	size_t len, offset;
 
-	path.step[0].key = claim_fields[claim];
+	path.step[0].key = field;
 	if (asprintf(&name, "%s/%s", f->path, file->name) < 0) {
 		name = NULL;
 		return where;
@@ -165,16 +139,16 @@ static struct vm_where locate(
 	return where;
 }
 
-static void key_text(const struct key *key, char *buf, size_t size)
+static void key_text(const struct vm_claim *key, char *buf, size_t size)
 {
-	switch (key->claim) {
-	case CLAIM_MAC:
+	switch (key->kind) {
+	case VM_CLAIM_MAC:
 		mac_format(key->data, buf);
 		break;
-	case CLAIM_IP:
+	case VM_CLAIM_IP:
 		inet_ntop(AF_INET, key->data, buf, (socklen_t)size);
 		break;
-	case CLAIM_IPV6:
+	case VM_CLAIM_IPV6:
 		inet_ntop(AF_INET6, key->data, buf, (socklen_t)size);
 		break;
 	default:
@@ -192,7 +166,7 @@ enum reason {
 
 struct verdict {
 	enum reason reason;
-	enum claim claim;
+	unsigned index; /* vm_claim_at()'s */
 	struct vm_file *other;
 };
 
@@ -206,12 +180,12 @@ static const char *name_of(const struct vm_file *file)
 static void report(struct vm_folder *f, struct vm_file *file, const struct verdict *v)
 {
 	char value[80], text[900];
-	const char *field = claim_fields[v->claim];
-	struct key key;
+	struct vm_claim key;
 
-	key_of(file->pending->vm, v->claim, &key);
+	vm_claim_at(file->pending->vm, v->index, &key);
+	const char *field = key.field;
 	key_text(&key, value, sizeof(value));
-	if (v->claim == CLAIM_NAME && strcmp(file->pending->vm->name, name_of(v->other)) != 0)
+	if (v->index == VM_CLAIM_NAME && strcmp(file->pending->vm->name, name_of(v->other)) != 0)
 		snprintf(text, sizeof(text),
 		    "\"name\" %s becomes the host name %s, and so does %s of %s: %s",
 		    file->pending->vm->name, value, name_of(v->other), v->other->name,
@@ -230,7 +204,7 @@ static void report(struct vm_folder *f, struct vm_file *file, const struct verdi
 		return;
 	vm_file_set_problem(f, file,
 	    vm_problem_new(
-		file->name, locate(f, file, v->claim), text, file->serving != NULL, false));
+		file->name, locate(f, file, field), text, file->serving != NULL, false));
 }
 
 /* ---- deciding ---------------------------------------------------------------------------------*/
@@ -259,10 +233,10 @@ static int by_arrival(const void *a, const void *b)
 /* True for a file of the start that claims what another one of them held before. */
 static bool comes_after_holder(const struct round *r, const struct vm_file *file)
 {
-	struct key key;
+	struct vm_claim key;
 
-	for (int c = 0; c < CLAIM_COUNT; c++)
-		if (key_of(file->pending->vm, (enum claim)c, &key) &&
+	for (unsigned c = 0; c < vm_claim_count(file->pending->vm); c++)
+		if (vm_claim_counts(r->folder, file->pending->vm, c, &key) &&
 		    !held_before(r->folder, &key, file->name) &&
 		    hash_table_find(&r->wanted, key_hash(&key), pending_claims, &key))
 			return true;
@@ -273,13 +247,13 @@ static bool comes_after_holder(const struct round *r, const struct vm_file *file
 static void find_newcomers(struct round *r)
 {
 	const struct vm_folder *f = r->folder;
-	struct key key;
+	struct vm_claim key;
 
 	if (f->held.count == 0)
 		return;
 	for (size_t i = 0; i < r->count; i++)
-		for (int c = 0; r->files[i]->at_start && c < CLAIM_COUNT; c++)
-			if (key_of(r->files[i]->pending->vm, (enum claim)c, &key) &&
+		for (unsigned c = 0; r->files[i]->at_start && c < vm_claim_count(r->files[i]->pending->vm); c++)
+			if (vm_claim_counts(f, r->files[i]->pending->vm, c, &key) &&
 			    held_before(f, &key, r->files[i]->name) &&
 			    hash_table_add(&r->wanted, key_hash(&key), r->files[i]) < 0)
 				return; /* cannot be: there is room for all */
@@ -298,15 +272,15 @@ static void find_newcomers(struct round *r)
 static bool round_begin(struct round *r)
 {
 	struct vm_folder *f = r->folder;
-	struct key key;
+	struct vm_claim key;
 
 	for (size_t i = 0; i < f->files.capacity; i++) {
 		struct vm_file *file = f->files.slots[i].item;
 		if (!file || !file->pending)
 			continue;
 		r->count++;
-		for (int c = 0; c < CLAIM_COUNT; c++)
-			r->claim_count += key_of(file->pending->vm, (enum claim)c, &key);
+		for (unsigned c = 0; c < vm_claim_count(file->pending->vm); c++)
+			r->claim_count += vm_claim_counts(f, file->pending->vm, c, &key);
 	}
 	if (r->count == 0)
 		return false;
@@ -331,49 +305,49 @@ static bool round_begin(struct round *r)
 	return true;
 }
 
-static void refuse(struct round *r, struct vm_file *file, enum reason reason, enum claim claim,
+static void refuse(struct round *r, struct vm_file *file, enum reason reason, unsigned index,
     struct vm_file *other)
 {
 	file->in_set = false;
-	r->verdicts[file->round] = (struct verdict){reason, claim, other};
+	r->verdicts[file->round] = (struct verdict){reason, index, other};
 }
 
-static struct vm_file *rival_of(const struct round *r, const struct key *key)
+static struct vm_file *rival_of(const struct round *r, const struct vm_claim *key)
 {
 	return hash_table_find(&r->wanted, key_hash(key), pending_claims, key);
 }
 
-static void tie(struct round *r, struct vm_file *file, enum claim claim, struct vm_file *other)
+static void tie(struct round *r, struct vm_file *file, unsigned index, struct vm_file *other)
 {
 	if (!file->tied)
-		refuse(r, file, REASON_DISPUTED, claim, other);
+		refuse(r, file, REASON_DISPUTED, index, other);
 	file->tied = true;
 }
 
 /* Files that collide from the start on. */
 static void find_ties(struct round *r)
 {
-	struct key key;
+	struct vm_claim key;
 
 	for (size_t i = 0; i < r->count && r->files[i]->at_start; i++) {
 		struct vm_file *file = r->files[i];
-		for (int c = 0; c < CLAIM_COUNT; c++) {
-			if (!key_of(file->pending->vm, (enum claim)c, &key))
+		for (unsigned c = 0; c < vm_claim_count(file->pending->vm); c++) {
+			if (!vm_claim_counts(r->folder, file->pending->vm, c, &key))
 				continue;
 			struct vm_file *other = rival_of(r, &key);
 			if (other) {
-				tie(r, file, key.claim, other);
-				tie(r, other, key.claim, file);
+				tie(r, file, c, other);
+				tie(r, other, vm_claim_index(other->pending->vm, &key), file);
 			}
 		}
-		enter(&r->wanted, file->pending->vm, file);
+		enter(r->folder, &r->wanted, file->pending->vm, file);
 	}
 }
 
 /* A file that held this before the store opened, and what it says now is not in force: as its last
  * good definition would, it keeps what it had. */
 static struct vm_file *past_holder(
-    const struct vm_folder *f, const struct key *key, const struct vm_file *file)
+    const struct vm_folder *f, const struct vm_claim *key, const struct vm_file *file)
 {
 	if (f->held.count == 0 || held_before(f, key, file->name))
 		return NULL;
@@ -389,27 +363,27 @@ static struct vm_file *past_holder(
 /* True, and out of the set, when `file` cannot be accepted together with the others in it. */
 static bool collides(struct round *r, struct vm_file *file)
 {
-	struct key key;
+	struct vm_claim key;
 
-	for (int c = 0; c < CLAIM_COUNT; c++) {
-		if (!key_of(file->pending->vm, (enum claim)c, &key))
+	for (unsigned c = 0; c < vm_claim_count(file->pending->vm); c++) {
+		if (!vm_claim_counts(r->folder, file->pending->vm, c, &key))
 			continue;
 		struct vm_file *holder =
 		    hash_table_find(&r->folder->claims, key_hash(&key), serving_claims, &key);
 		if (holder == file)
 			continue;
 		if (!holder && (holder = past_holder(r->folder, &key, file))) {
-			refuse(r, file, REASON_HELD, key.claim, holder);
+			refuse(r, file, REASON_HELD, c, holder);
 			return true;
 		}
 		/* A holder in the set gives up what its new definition does not claim any more. */
 		if (holder && (!holder->in_set || claims_key(holder->pending, &key))) {
-			refuse(r, file, REASON_HELD, key.claim, holder);
+			refuse(r, file, REASON_HELD, c, holder);
 			return true;
 		}
 		struct vm_file *rival = rival_of(r, &key);
 		if (rival) {
-			refuse(r, file, rival->tied ? REASON_DISPUTED : REASON_RIVAL, key.claim,
+			refuse(r, file, rival->tied ? REASON_DISPUTED : REASON_RIVAL, c,
 			    rival);
 			return true;
 		}
@@ -428,7 +402,7 @@ static void shrink(struct round *r)
 		hash_table_wipe(&r->wanted);
 		for (size_t i = 0; i < r->count; i++)
 			if (r->files[i]->tied)
-				enter(&r->wanted, r->files[i]->pending->vm, r->files[i]);
+				enter(r->folder, &r->wanted, r->files[i]->pending->vm, r->files[i]);
 		for (size_t i = 0; i < r->count; i++) {
 			struct vm_file *file = r->files[i];
 			if (!file->in_set)
@@ -436,7 +410,7 @@ static void shrink(struct round *r)
 			if (collides(r, file))
 				again = true;
 			else
-				enter(&r->wanted, file->pending->vm, file);
+				enter(r->folder, &r->wanted, file->pending->vm, file);
 		}
 	}
 }

@@ -1,5 +1,7 @@
 /* vm_claims.h - inside of vm_store.h: no two machines with one name, MAC, address, UUID or serial.
  *
+ * Addresses are those of "ip" and "ipv6", and of network_config those inside the lab's network.
+ *
  * The first holder keeps what it has and the newcomer is refused, naming both files. Newcomers of
  * one batch come in order of change time, then of file name, so that every program that watches
  * the folder decides alike. When the store opens, files that held their claims before, as the memory

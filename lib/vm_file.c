@@ -270,6 +270,26 @@ static bool address_free(const struct vm_folder *f, const struct in_addr *addr, 
 	return true;
 }
 
+/* What network_config sets itself must not be the stack's. */
+static bool statics_free(const struct vm_folder *f, const struct vm *vm, struct err *e)
+{
+	struct in6_addr own = f->lab ? ip4_mapped(f->lab->addr) : (struct in6_addr){0};
+	char ip[INET6_ADDRSTRLEN];
+
+	for (unsigned i = 0; i < vm->static_count; i++) {
+		bool four = f->lab && ip6_equal(&vm->statics[i], &own);
+		if (!four && !(f->lab6 && ip6_equal(&vm->statics[i], &f->lab6->addr)))
+			continue;
+		if (four)
+			inet_ntop(AF_INET, &f->lab->addr, ip, sizeof(ip));
+		else
+			inet_ntop(AF_INET6, &f->lab6->addr, ip, sizeof(ip));
+		err_set(e, EINVAL, "\"network_config\": %s is the provisioner's own address: take another", ip);
+		return false;
+	}
+	return true;
+}
+
 /* An address that the lab cannot give is none; the machine is served without it, as files made for
  * other labs have one of theirs. */
 static const char *unusable6(
@@ -352,6 +372,11 @@ static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text
 	if (!address_free(f, &vm->ip, &e)) {
 		vm_free(vm);
 		refuse_file(f, file, where_is(text, len, "ip"), e.msg);
+		return;
+	}
+	if (!statics_free(f, vm, &e)) {
+		vm_free(vm);
+		refuse_file(f, file, where_is(text, len, "network_config"), e.msg);
 		return;
 	}
 	set_pending(file, vm_node_new(vm, file->name));
