@@ -1119,10 +1119,50 @@ static void bad_defaults_at_start_hold_everything_back(void **state)
 	open_store(lab);
 	assert_int_equal(vm_snapshot_count(lab->snap), 0);
 	expect_problem(lab, "_defaults.json", "no definition is used", false);
+	/* What is wrong with others is not hidden by that. */
+	put_vm(lab, "b.json", "b", 2, ",\"memory\":true");
+	changed(lab);
+	expect_problem(lab, "b.json", "MiB", false);
+	assert_int_equal(vm_snapshot_count(lab->snap), 0);
+	drop_file(lab, "b.json");
 	put(lab, "_defaults.json", "{\"cpus\":3}");
 	changed(lab);
 	assert_int_equal(cpus_of(lab, "a"), 3);
 	assert_int_equal(vm_snapshot_problem_count(lab->snap), 0);
+}
+
+/* A store that opens while the file is broken goes on with what the one before had. */
+static void remembered_defaults_hold(void **state)
+{
+	static const char *const broken[] = {"{\"memry\":\"1G\"}", "{", "{\"cpus\":99999999}", "[]"};
+	struct lab *lab = *state;
+	const struct vm_snapshot *seen;
+	struct vm_store *other;
+
+	put(lab, "_defaults.json", "{\"cpus\":3,\"user_data\":\"a\\nb\"}");
+	put_vm(lab, "a.json", "a", 1, "");
+	open_store(lab);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
+		put(lab, "_defaults.json", broken[i]);
+		seen = see_as_another(lab, &other);
+		assert_int_equal(vm_snapshot_count(seen), 1);
+		assert_int_equal(vm_snapshot_by_name(seen, "a")->cpus, 3);
+		assert_int_equal(vm_snapshot_problem_count(seen), 1);
+		assert_true(vm_snapshot_problem_at(seen, 0)->serving_last_good);
+		vm_snapshot_unref(seen);
+		vm_store_close(other);
+	}
+	drop_file(lab, "_defaults.json");
+	seen = see_as_another(lab, &other);
+	assert_int_equal(vm_snapshot_by_name(seen, "a")->cpus, 2);
+	vm_snapshot_unref(seen);
+	vm_store_close(other);
+	changed(lab);
+	put(lab, "_defaults.json", "{");
+	seen = see_as_another(lab, &other);
+	assert_int_equal(vm_snapshot_count(seen), 0);
+	vm_snapshot_unref(seen);
+	vm_store_close(other);
 }
 
 /* ---- the folder itself ------------------------------------------------------------------------*/
@@ -1288,6 +1328,7 @@ int main(void)
 	    TEST(random_edits_keep_the_rules),
 	    TEST(defaults_reach_every_vm),
 	    TEST(bad_defaults_at_start_hold_everything_back),
+	    TEST(remembered_defaults_hold),
 	    TEST(folder_may_go_and_come_back),
 	    TEST(folder_may_come_back_without_inotify),
 	    TEST(replaced_folder_is_watched),

@@ -61,6 +61,8 @@ void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
 
 /* ---- who held what before ----------------------------------------------------------------------*/
 
+#define DEFAULTS_LINE "defaults "
+
 /* One number for "this file holds that". */
 static uint64_t holding_of(const struct vm_claim *key, const char *file)
 {
@@ -83,11 +85,23 @@ char *vm_holders_text(const struct vm_snapshot *snap)
 			if (vm_claim_at(vm, c, &key))
 				fprintf(m, "%016" PRIx64 "\n", holding_of(&key, file));
 	}
+	if (vm_snapshot_defaults(snap))
+		fprintf(m, DEFAULTS_LINE "%s\n", vm_snapshot_defaults(snap));
 	if (fclose(m) != 0) {
 		free(text);
 		return NULL;
 	}
 	return text;
+}
+
+static void remember_defaults(struct vm_folder *f, const char *line)
+{
+	json_t *value = json_loadb(line, strcspn(line, "\n"), JSON_REJECT_DUPLICATES, NULL);
+
+	json_decref(f->defaults);
+	f->defaults = json_is_object(value) ? value : NULL;
+	if (!f->defaults)
+		json_decref(value);
 }
 
 int vm_claims_remember(struct vm_folder *f, const char *holders)
@@ -98,6 +112,8 @@ int vm_claims_remember(struct vm_folder *f, const char *holders)
 		if (end == holders + 16 && *end == '\n' &&
 		    hash_table_add(&f->held, holding, f) < 0)
 			return -ENOMEM;
+		if (strncmp(holders, DEFAULTS_LINE, strlen(DEFAULTS_LINE)) == 0)
+			remember_defaults(f, holders + strlen(DEFAULTS_LINE));
 		holders += strcspn(holders, "\n");
 		holders += *holders == '\n';
 	}

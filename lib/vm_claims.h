@@ -20,7 +20,8 @@ void vm_claims_settle(struct vm_folder *f);
 void vm_claims_add(struct vm_folder *f, struct vm_file *file);
 void vm_claims_remove(struct vm_folder *f, struct vm_file *file);
 
-/* Takes in what vm_holders_text() wrote: who held what before the store opened. Lines that it did
+/* Takes in what vm_holders_text() wrote: who held what before the store opened, and
+ * the defaults that were in force. Lines that it did
  * not write are ignored. Returns 0 or -ENOMEM. */
 must_check int vm_claims_remember(struct vm_folder *f, const char *holders);
 

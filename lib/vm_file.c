@@ -400,11 +400,12 @@ static void parse_defaults(struct vm_folder *f, const char *text, size_t len)
 		f->defaults = defaults;
 		f->blocked = false;
 		f->read_all_again = true;
+		f->changed = true;
 		vm_file_set_problem(f, file, NULL);
 		return;
 	}
 	/* Without its defaults a machine could be installed wrongly: better not at all. */
-	f->blocked = f->blocked || f->first_scan;
+	f->blocked = f->blocked || (f->first_scan && !f->defaults);
 	if (f->blocked) {
 		char more[1100];
 		snprintf(more, sizeof(more), "%s; no definition is used before this is corrected",
@@ -467,10 +468,13 @@ static void read_content(struct vm_folder *f, struct vm_file *file, const struct
 	file->content = content;
 	if (file == f->defaults_file)
 		parse_defaults(f, text, len);
-	else if (f->blocked)
-		file->content = 0;
 	else
 		parse_vm(f, file, text, len);
+	if (f->blocked && file != f->defaults_file) {
+		/* What is wrong with it is told; what is right with it waits. */
+		set_pending(file, NULL);
+		file->content = 0;
+	}
 }
 
 static void refuse_without_reading(

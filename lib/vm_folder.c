@@ -124,12 +124,16 @@ static void look_at_defaults(struct vm_folder *f, int dir)
 	int error;
 
 	if (!stat_name(dir, DEFAULTS_NAME, &st, &error)) {
-		if (!f->defaults_file)
+		if (!f->defaults_file) {
+			json_decref(f->defaults); /* remembered, and given up since */
+			f->defaults = NULL;
 			return;
+		}
 		vm_file_set_problem(f, f->defaults_file, NULL);
 		vm_file_free(f->defaults_file);
 		f->defaults_file = NULL;
 		f->read_all_again = f->defaults || f->blocked;
+		f->changed = true;
 		f->blocked = false;
 		json_decref(f->defaults);
 		f->defaults = NULL;
@@ -140,7 +144,7 @@ static void look_at_defaults(struct vm_folder *f, int dir)
 	if (!f->defaults_file)
 		return;
 	vm_file_examine(f, f->defaults_file, &st, error, false);
-	if (f->first_scan && f->defaults_file->problem)
+	if (f->first_scan && f->defaults_file->problem && !f->defaults)
 		f->blocked = true;
 }
 

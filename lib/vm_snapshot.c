@@ -17,6 +17,7 @@ struct vm_snapshot {
 	struct hash_table by_label;   /* those whose name is another */
 	struct hash_table by_address; /* declared and static ones */
 	unsigned char *noreboot; /* one byte a node; NULL: none */
+	char *defaults; /* compact JSON, or NULL */
 };
 
 /* ---- nodes and problems -----------------------------------------------------------------------*/
@@ -217,7 +218,8 @@ struct vm_snapshot *vm_snapshot_new(const struct vm_snapshot_content *c)
 	s->generation = c->generation;
 	s->nodes = c->nodes;
 	s->node_count = c->node_count;
-	if (!make_indexes(s) || !mark_noreboot(s, c->noreboot, c->noreboot_count)) {
+	s->defaults = c->defaults ? json_dumps(c->defaults, JSON_COMPACT) : NULL;
+	if ((c->defaults && !s->defaults) || !make_indexes(s) || !mark_noreboot(s, c->noreboot, c->noreboot_count)) {
 		s->node_count = 0;
 		s->nodes = NULL;
 		vm_snapshot_unref(s);
@@ -226,6 +228,11 @@ struct vm_snapshot *vm_snapshot_new(const struct vm_snapshot_content *c)
 	s->problems = c->problems;
 	s->problem_count = c->problem_count;
 	return s;
+}
+
+const char *vm_snapshot_defaults(const struct vm_snapshot *snap)
+{
+	return snap->defaults;
 }
 
 struct vm_snapshot *vm_snapshot_ref(struct vm_snapshot *s)
@@ -247,6 +254,7 @@ void vm_snapshot_unref(const struct vm_snapshot *snap)
 		vm_problem_unref(s->problems[i]);
 	free(s->nodes);
 	free(s->problems);
+	free(s->defaults);
 	hash_table_clear(&s->by_mac);
 	hash_table_clear(&s->by_uuid);
 	hash_table_clear(&s->by_serial);

@@ -6,6 +6,7 @@
 #ifndef LIB_VM_SNAPSHOT_H
 #define LIB_VM_SNAPSHOT_H
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 #include "vm_store.h"
@@ -42,6 +43,7 @@ struct vm_snapshot_content {
 	char *const *noreboot; /* borrowed: names, ordered */
 	size_t noreboot_count;
 	unsigned long generation;
+	const json_t *defaults; /* borrowed: what is in force, or NULL */
 };
 
 /* NULL: out of memory; the content stays the caller's then. */

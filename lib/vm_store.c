@@ -174,6 +174,7 @@ static int publish(struct vm_store *s, struct err *e)
 {
 	struct vm_snapshot_content c = {.noreboot = s->folder.noreboot,
 	    .noreboot_count = s->folder.noreboot_count,
+	    .defaults = s->folder.defaults,
 	    .generation = s->generation + 1};
 	struct vm_snapshot *snap = NULL;
 

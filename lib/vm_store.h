@@ -96,10 +96,16 @@ const char *vm_snapshot_file(const struct vm_snapshot *snap, const struct vm *vm
 size_t vm_snapshot_problem_count(const struct vm_snapshot *snap);
 const struct vm_problem *vm_snapshot_problem_at(const struct vm_snapshot *snap, size_t i);
 
-/* Who holds which name, MAC, address, UUID and serial, for a store that opens later or elsewhere:
- * so that both decide alike about files that claim the same. Lines of text; caller frees; NULL
- * without memory. Any thread. */
+/* The _defaults.json in force as compact JSON, or NULL. Borrowed. */
+const char *vm_snapshot_defaults(const struct vm_snapshot *snap);
+
+/* Who holds which name, MAC, address, UUID and serial, and the defaults in force, for a store that opens later
+ * or elsewhere: so that both decide alike about files that claim the same, and about all files while
+ * _defaults.json is broken. Lines of text; caller frees; NULL without memory. Any thread. */
 char *vm_holders_text(const struct vm_snapshot *snap);
+
+/* As options.holders: a broken _defaults.json counts for nothing, for who wants to see what is wrong beside it. */
+#define VM_HOLDERS_NO_DEFAULTS "defaults {}\n"
 
 /* Counts published snapshots from 1. */
 unsigned long vm_snapshot_generation(const struct vm_snapshot *snap);

@@ -44,6 +44,10 @@ class Folder:
         with open(os.path.join(self.vms, name + ".json"), "w") as f:
             json.dump(dict({"name": name}, **fields), f)
 
+    def write(self, file, text):
+        with open(os.path.join(self.vms, file), "w") as f:
+            f.write(text)
+
     def containers(self):
         """{name: lab} of the containers that belong to this folder."""
         lines = docker("ps", "-a", "--filter", f"label=vmlab.vms={self.vms}", "--format",

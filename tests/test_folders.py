@@ -222,6 +222,59 @@ def _():
 
 # ---- a broken _defaults.json ---------------------------------------------------------------------
 
+@suite.test("a broken _defaults.json hides nothing: the running lab goes on with the last good one, no advice to remove or make anew", needs=[UP])
+def _():
+    lab = state["lab"]
+    lab.write("_defaults.json", '{"cpus": 3}')
+    eventually(lambda: api("/api/v1/vms/web1")["cpus"] == 3, 5, "the defaults hold")
+    lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=SLEEPER)
+    machine = running("vm-web1")
+    lab.write("_defaults.json", '{"memry": "1G"}')
+    lab.write("b.json", '{"name": "b", "mac": "nonsense"}')
+    lab.write("other.json", '{"name": "c", "mac": "52:54:00:7e:5b:03", "cpus": 0}')
+    for n in (1, 2):
+        lab.write(f"same{n}.json", json.dumps({"name": f"same{n}", "mac": "52:54:00:7e:5b:04"}))
+    eventually(lambda: {p["file"] for p in api("/api/v1/vms")["problems"]} >= {"_defaults.json", "b.json", "other.json"}, 5,
+        "the stack's problems")
+    def judge(running_lab):
+        for argv in (["up", "--no-wait", "web1"], ["start", "web1"], ["plan", "web1"], ["ls", "web1"], ["plan", "b"],
+                ["up", "--no-wait", "b"], ["ssh", "b"], ["plan", "c"], ["up", "--no-wait", "c"]):
+            if not running_lab and argv[0] in ("up", "start") and argv[-1] == "web1":
+                continue
+            done = lab.vmlab(*argv, check_rc=False, VMLAB_VM_IMAGE=SLEEPER)
+            check("vmlab rm" not in done.stderr and "vmlab new" not in done.stderr, f"{argv}: {done}")
+            if argv[-1] == "web1":
+                check_equal(done.returncode, 0, f"{argv}: {done.stderr}; status")
+            else:
+                file = "b.json" if argv[-1] == "b" else "other.json"
+                check(done.returncode == 1 and file in done.stderr, f"{argv}: {done}")
+    judge(True)
+    check_equal(running("vm-web1"), machine, "the machine")
+    # The stack too, when it starts again.
+    docker("restart", f"{state['name']}-stack")
+    eventually(lambda: (vm := api("/api/v1/vms/web1")) and vm["cpus"] == 3, 20, "the stack remembers")
+    told = lab.vmlab("validate", check_rc=False).stdout
+    for file in ("_defaults.json", "b.json", "other.json", "same1.json", "same2.json"):
+        check(f"{file}:" in told, f"validate does not tell of {file}:\n{told}")
+    # A folder of which nobody remembers anything: every fault all the same, and no advice that does harm.
+    fresh = Folder(f"fresh/f-{NAME}")
+    shutil.rmtree(fresh.vms)
+    shutil.copytree(lab.vms, fresh.vms)
+    told = fresh.vmlab("validate", check_rc=False)
+    check_equal(told.returncode, 1, "validate's status")
+    for file in ("_defaults.json", "b.json", "other.json", "same1.json", "same2.json"):
+        check(f"{file}:" in told.stdout, f"validate does not tell of {file}:\n{told.stdout}")
+    for argv in (["up", "--no-wait", "web1"], ["plan", "web1"], ["up", "--no-wait", "c"], ["wait", "web1"], ["rm", "-y", "web1"]):
+        done = fresh.vmlab(*argv, check_rc=False)
+        check(done.returncode == 1 and "_defaults.json" in done.stderr and "vmlab rm" not in done.stderr
+            and "vmlab new" not in done.stderr, f"{argv}: {done}")
+    check_equal(fresh.containers(), {}, "containers")
+    for file in ("_defaults.json", "b.json", "other.json", "same1.json", "same2.json"):
+        os.unlink(os.path.join(lab.vms, file))
+    eventually(lambda: api("/api/v1/vms")["problems"] == [] and vms() == ["web1"], 5, "all is well again")
+
+
+# ---- interrupted ---------------------------------------------------------------------------------
 
 if __name__ == "__main__":
     sys.exit(suite.main())

@@ -11,6 +11,7 @@
 #include "vm_holders.h"
 #include "vmlab/lab_dir.h"
 #include "vmlab/lab_find.h"
+#include "vmlab/problems.h"
 
 /* Longer than anything that changes a lab takes, but for starting very many VMs. */
 #define LOCK_TIMEOUT_MS (10 * 60 * 1000)
@@ -289,6 +290,7 @@ int session_check_name(struct session *s, const char *name, struct err *e)
 	if (session_open_store(s, &store, &ignored) == 0)
 		snap = vm_store_snapshot(store);
 	bool known = snap && vm_snapshot_by_name(snap, name);
+	bool hidden = snap && !known && problems_hide(stderr, s->lab, snap, name, e);
 	FILE *f = open_memstream(&names, &len);
 	if (f) {
 		list_names(snap, f);
@@ -298,8 +300,8 @@ int session_check_name(struct session *s, const char *name, struct err *e)
 		vm_snapshot_unref(snap);
 	if (store)
 		vm_store_close(store);
-	if (known)
-		return 0;
+	if (known || hidden)
+		return known ? 0 : -e->code;
 	return err_set(e, ENOENT,
 	    "lab \"%s\" has no VM \"%s\"%s: `vmlab ls` lists them, `vmlab new %s` makes one",
 	    s->lab->name, name, names ? names : "", name);

@@ -28,6 +28,7 @@ struct report {
 	json_t *list;
 	size_t errors, warnings, files;
 	const char *file;
+	bool held_back; /* all definitions, by _defaults.json: what they come to is not known */
 };
 
 static void report_add(struct report *rp, const char *folder, const char *file,
@@ -100,7 +101,7 @@ static void validate_folder(
 		if ((!only || strcmp(only, file) == 0) &&
 		    readable_complaint(path, complaint, sizeof(complaint)))
 			report_add(rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, complaint);
-		if (!only || strcmp(only, file) == 0)
+		if (!rp->held_back && (!only || strcmp(only, file) == 0))
 			validate_outlook(rp, lab, vm, file);
 	}
 	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
@@ -177,6 +178,23 @@ static char *file_of(const struct lab *lab, const char *word)
 	return strdup(word);
 }
 
+/* A broken _defaults.json holds all definitions back; what is wrong with them is to be seen all the same. */
+static int look_behind_defaults(struct lab *lab, struct vm_store **store, bool *held_back, struct err *e)
+{
+	const struct vm_snapshot *snap = vm_store_snapshot(*store);
+
+	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
+		*held_back |= !p->warning && !p->serving_last_good && strcmp(p->file, "_defaults.json") == 0;
+	}
+	vm_snapshot_unref(snap);
+	if (!*held_back)
+		return 0;
+	vm_store_close(*store);
+	*store = NULL;
+	return lab_open_store(lab, VM_HOLDERS_NO_DEFAULTS, store, e);
+}
+
 static int validate(struct lab *lab, struct report *rp, int count, char **files, struct err *e)
 {
 	struct vm_store *store = NULL;
@@ -185,6 +203,8 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 	int r = no_containers(lab, e);
 	if (r == 0 && (count == 0 || lab->vms_dir))
 		r = definitions_open(lab, &store, e);
+	if (r == 0 && store)
+		r = look_behind_defaults(lab, &store, &rp->held_back, e);
 	if (r < 0 && count == 0)
 		return r;
 	if (store)

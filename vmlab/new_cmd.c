@@ -187,8 +187,9 @@ static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 		problems_print_vm(stderr, lab, snap, name);
 		problems_print_outlook(stderr, lab, vm);
 	} else {
-		problems_print_vm(stderr, lab, snap, name);
-		r = err_set(e, EINVAL, "%s/%s.json is not written, see above", lab->vms_dir, name);
+		if (!problems_hide(stderr, lab, snap, name, e))
+			err_set(e, EINVAL, "it is not used");
+		r = err_wrap(e, "%s/%s.json is not written", lab->vms_dir, name);
 	}
 	vm_snapshot_unref(snap);
 	vm_store_close(store);

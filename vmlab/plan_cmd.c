@@ -128,8 +128,8 @@ static int plan_named(struct lab *lab, const struct wanted *w, struct err *e)
 		return r;
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
 	const struct vm *vm = vm_snapshot_by_name(snap, w->name);
-	if (!vm && problems_print_vm(stderr, lab, snap, w->name)) {
-		r = err_set(e, EINVAL, "the definition of %s is refused, see above", w->name);
+	if (!vm && problems_hide(stderr, lab, snap, w->name, e)) {
+		r = -e->code;
 	} else if (!vm) {
 		r = err_set(e, ENOENT, "no definition in %s is called %s: `vmlab new %s` makes one",
 		    lab->vms_dir, w->name, w->name);

@@ -1,6 +1,12 @@
 #include "vmlab/problems.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "atomic_file.h"
+#include "cleanup.h"
 
 #include "json_text.h"
 #include "vmlab/human.h"
@@ -47,6 +53,74 @@ size_t problems_print_vm(
 
 	snprintf(file, sizeof(file), "%s.json", name);
 	return print_matching(f, lab, snap, file);
+}
+
+/* "name" as the file says it, whatever else is wrong there; a file that cannot be read is named after its VM. */
+static bool is_file_of(const char *folder, const char *file, const char *name)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	struct err ignored = ERR_INIT;
+	size_t len, stem = strlen(file) - strlen(".json");
+
+	if (asprintf(&path, "%s/%s", folder, file) < 0)
+		return path = NULL, false;
+	if (file_read(path, VM_FILE_MAX_BYTES, &text, &len, &ignored) == 0) {
+		json_t *doc = json_loadb(text, len, 0, NULL);
+		const char *own = json_string_value(json_object_get(doc, "name"));
+		bool same = own && strcmp(own, name) == 0;
+		json_decref(doc);
+		if (own)
+			return same;
+	}
+	return strlen(name) == stem && memcmp(file, name, stem) == 0;
+}
+
+/* The file in vms/ that defines the VM, used or not; caller frees; NULL: none. */
+static char *file_of(const char *folder, const char *name)
+{
+	_cleanup_closedir_ DIR *d = folder ? opendir(folder) : NULL;
+	const struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		const char *file = entry->d_name, *dot = strrchr(file, '.');
+		if (*file != '_' && *file != '.' && dot && dot > file && strcmp(dot, ".json") == 0 &&
+		    is_file_of(folder, file, name))
+			return strdup(file);
+	}
+	return NULL;
+}
+
+/* All definitions wait for this one to be corrected. */
+static bool print_blocking(FILE *f, const struct lab *lab, const struct vm_snapshot *snap)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
+		if (p->warning || p->serving_last_good || strcmp(p->file, "_defaults.json") != 0)
+			continue;
+		problem_print(f, lab->vms_dir, p->file, p->where, false, p->text);
+		any = true;
+	}
+	return any;
+}
+
+bool problems_hide(
+    FILE *f, const struct lab *lab, const struct vm_snapshot *snap, const char *name, struct err *e)
+{
+	_cleanup_free_ char *file = file_of(lab->vms_dir, name);
+
+	if (!file)
+		return false;
+	bool own = print_matching(f, lab, snap, file) > 0, all = print_blocking(f, lab, snap);
+	if (own)
+		err_set(e, EINVAL, "the definition of %s is refused, see above", name);
+	else if (all)
+		err_set(e, EINVAL, "the definition of %s waits until _defaults.json is corrected, see above", name);
+	else
+		err_set(e, EINVAL, "the definition of %s, %s/%s, is not used: `vmlab validate %s` says why", name,
+		    lab->vms_dir, file, file);
+	return true;
 }
 
 void problems_print_outlook(FILE *f, const struct lab *lab, const struct vm *vm)

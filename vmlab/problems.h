@@ -26,6 +26,10 @@ struct vm_where problem_where(const char *text, size_t len, const char *field);
 /* {"file","line","column","text","warning"}; new reference. */
 json_t *problem_json(const struct vm_problem *p);
 
+/* For a VM that no definition in force is of: when a file of its own is there, or all are held back, prints
+ * what is wrong and fills `e`: true. False: there is no such file. */
+bool problems_hide(FILE *f, const struct lab *lab, const struct vm_snapshot *snap, const char *name, struct err *e);
+
 /* What is valid and will not work all the same, as `vmlab validate` says it. */
 void problems_print_outlook(FILE *f, const struct lab *lab, const struct vm *vm);
 

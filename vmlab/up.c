@@ -65,9 +65,8 @@ static int choose(struct up *up, int count, char **names, struct err *e)
 	for (int i = 0; i < count; i++) {
 		const struct vm *vm = vm_snapshot_by_name(up->snap, names[i]);
 		if (!vm) {
-			if (problems_print_vm(stderr, up->session.lab, up->snap, names[i]))
-				return err_set(e, EINVAL,
-				    "the definition of %s is refused, see above", names[i]);
+			if (problems_hide(stderr, up->session.lab, up->snap, names[i], e))
+				return -e->code;
 			return session_check_name(&up->session, names[i], e) < 0
 				   ? -e->code
 				   : err_set(e, ENOENT,
