@@ -263,6 +263,7 @@ VMLAB_SRC := \
 	vmlab/stages.c \
 	vmlab/start.c \
 	vmlab/stop.c \
+	vmlab/stopping.c \
 	vmlab/subject.c \
 	vmlab/table.c \
 	vmlab/up.c \

@@ -14,11 +14,12 @@ struct argv {
 	char **items; /* NULL-terminated once anything was added */
 	size_t count;
 	bool failed;
+	bool interruptible; /* it may be left to itself when the user interrupts this program */
 };
 
 #define ARGV_INIT                                                                                  \
 	{                                                                                          \
-		NULL, 0, false                                                                     \
+		NULL, 0, false, false                                                                     \
 	}
 #define _cleanup_argv_ __attribute__((cleanup(argv_clear)))
 

@@ -1139,7 +1139,7 @@ static void remembered_defaults_hold(void **state)
 	const struct vm_snapshot *seen;
 	struct vm_store *other;
 
-	put(lab, "_defaults.json", "{\"cpus\":3,\"user_data\":\"a\\nb\"}");
+	put(lab, "_defaults.json", "{\"cpus\":3,\"runcmd\":[\"a\\nb\"]}");
 	put_vm(lab, "a.json", "a", 1, "");
 	open_store(lab);
 	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {

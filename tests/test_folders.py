@@ -99,7 +99,7 @@ def _():
 
 def sleeper():
     one = docker("create", STACK_IMAGE).stdout.strip()
-    waits = json.dumps(["/bin/sh", "-c", "trap 'sleep 4; exit 0' TERM; sleep 600 & wait; sleep 600 & wait"])
+    waits = json.dumps(["/bin/sh", "-c", "trap 'sleep 3; exit 0' TERM; sleep 600 & wait; sleep 600 & wait"])
     docker("commit", "-c", f"ENTRYPOINT {waits}", "-c", "HEALTHCHECK NONE", one, SLEEPER)
     docker("rm", one)
     suite.cleanup(lambda: docker("rmi", "-f", SLEEPER, check_rc=False))
@@ -275,6 +275,88 @@ def _():
 
 
 # ---- interrupted ---------------------------------------------------------------------------------
+
+def interrupted(argv, after, **env):
+    """(status, what it said) of the command, told to end after so many seconds as by Ctrl-C."""
+    command = state["lab"].start(*argv, VMLAB_VM_IMAGE=SLEEPER, **env)
+    time.sleep(after)
+    command.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, _ = command.communicate(timeout=60)
+    check(time.monotonic() - began < 5, f"{argv} went on for {time.monotonic() - began:.1f} s: {out}")
+    return command.returncode, out
+
+
+@suite.test("an interrupted down says what runs and is being stopped; the next up waits for that and brings all up", needs=[UP])
+def _():
+    lab = state["lab"]
+    lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER)
+    before = lab.ids()
+    for argv, moments in ((["down"], (0.3, 1.0)), (["down", "--volumes", "-y"], (0.05,)), (["down", "web1"], (0.3,))):
+        for after in moments:
+            machine = running("vm-web1")
+            status, out = interrupted(argv, after)
+            check_equal(status, 130, f"{argv} after {after} s: {out}; status")
+            check("was interrupted" in out and "net, stack" in out.replace("stack, net", "net, stack"), f"{argv} after {after} s: {out}")
+            check("web1" in out.split("still runs:")[-1], f"{argv} after {after} s: {out}")
+            done = lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER)
+            check_equal(done.returncode, 0, f"up after {argv} {after} s: {done}")
+            if "being stopped" in out:
+                check("waits until the engine has stopped web1" in done.stdout and "web1: started again" in done.stdout, f"up: {done.stdout}")
+                check(running("vm-web1") != machine, "the machine was not started again")
+            else:
+                check_equal(running("vm-web1"), machine, "the machine")
+            check_equal(lab.ids(), before, f"containers after {argv} and up")
+    # To the end of the machines, and interrupted while the stack stops.
+    command = lab.start("down")
+    eventually(lambda: docker("inspect", "-f", "{{.State.Running}}", f"{state['name']}-vm-web1").stdout.strip() == "false", 20, "web1 is off", every=0.05)
+    command.send_signal(signal.SIGINT)
+    out, _ = command.communicate(timeout=60)
+    check(command.returncode == 130 and "still runs: " in out, f"{command.returncode}: {out}")
+    check_equal(lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER).returncode, 0, "up: status")
+    check_equal(lab.ids(), before, "containers at last")
+
+
+@suite.test("an interrupted up says what was started and what was not; the next one goes on", needs=[UP])
+def _():
+    lab = state["lab"]
+    lab.vmlab("down")
+    for after in (0.0, 0.1, 0.4, 1.2):
+        status, out = interrupted(["up", "--no-wait"], after)
+        left = {name.rpartition("-")[2] for name in lab.containers()}
+        if status == 0:
+            check("Follow with" in out, out)
+            break
+        if status == -signal.SIGINT:
+            check_equal((after, left), (0.0, set()), f"{out}; it ended before it began")
+            continue
+        check_equal(status, 130, f"after {after} s: {out}; status")
+        told = out.split("still runs:")[-1]
+        check("goes on without being watched" not in out, out)
+        for what in ("net", "stack", "web1"):
+            check_equal(what in told, what in left, f"after {after} s, {what}: {out}; {left}")
+        lab.vmlab("down")
+    check_equal(lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER).returncode, 0, "up: status")
+    check_equal(len(lab.ids()), 3, "containers")
+
+
+@suite.test("an interrupted reinstall or rm says what stays, and up copes", needs=[UP])
+def _():
+    lab = state["lab"]
+    lab.define("web1", mac="52:54:00:7e:5b:01")
+    eventually(lambda: api("/api/v1/vms/web1")["mode"] == "install", 5, "the stack knows")
+    status, out = interrupted(["reinstall", "-y", "web1"], 1.0)
+    check(status == 130 and "web1 will be installed anew" in out and "web1 (being stopped)" in out, out)
+    done = lab.vmlab("up", "--no-wait", check_rc=False, VMLAB_VM_IMAGE=SLEEPER)
+    check("waits until the engine has stopped web1" in done.stdout and "web1 waits for its image" in done.stderr, str(done))
+    eventually(lambda: len(lab.ids()) == 3, 10, "all run")
+    status, out = interrupted(["rm", "-y", "web1"], 0.1)
+    gone = not [c for c in lab.containers() if c.endswith("web1")]
+    check(status == 0 if gone else status == 130 and "web1 was not removed" in out, f"{status}: {out}")
+    lab.vmlab("down", "--volumes", "-y")
+    check_equal((lab.containers(), lab.volumes()), ({}, []), "what is left")
+    check(not os.path.exists(os.path.join(lab.home, "labs", state["name"], "stopping")), "the file is left")
+
 
 if __name__ == "__main__":
     sys.exit(suite.main())

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "vmlab/human.h"
+#include "vmlab/interrupt.h"
 
 #define STDERR_MAX_BYTES (64 * 1024)
 
@@ -42,6 +43,8 @@ static void child_exec(const struct argv *a, int out_fd, int err_fd, int report_
 {
 	int null_fd = open("/dev/null", O_RDONLY);
 
+	if (interrupt_installed())
+		setpgid(0, 0);
 	if (null_fd >= 0)
 		dup2(null_fd, STDIN_FILENO);
 	dup2(out_fd, STDOUT_FILENO);
@@ -78,10 +81,14 @@ static int stream_read(struct stream *s)
 	return 1;
 }
 
-/* Reads both streams to their ends. 0, -ETIMEDOUT or -errno. */
-static int collect(struct stream *streams, int timeout_ms)
+/* What a client takes, at most, to bring the engine its request. */
+#define ASK_MS 1500
+#define POLL_MS 200
+
+/* Reads both streams to their ends. 0, -ETIMEDOUT, -EINTR or -errno. */
+static int collect(struct stream *streams, int timeout_ms, bool interruptible)
 {
-	int64_t deadline = human_now_ms() + timeout_ms;
+	int64_t begin = human_now_ms(), deadline = begin + timeout_ms;
 
 	while (streams[0].fd >= 0 || streams[1].fd >= 0) {
 		struct pollfd fds[2] = {
@@ -91,7 +98,9 @@ static int collect(struct stream *streams, int timeout_ms)
 		int64_t left = deadline - human_now_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
-		int n = poll(fds, 2, (int)left);
+		if (interruptible && interrupt_pending() && human_now_ms() - begin >= ASK_MS)
+			return -EINTR;
+		int n = poll(fds, 2, interruptible && left > POLL_MS ? POLL_MS : (int)left);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		for (int i = 0; n > 0 && i < 2; i++) {
@@ -149,12 +158,14 @@ int process_capture(
 	    {.fd = steal_fd(&out[0]), .max = max_bytes},
 	    {.fd = steal_fd(&err[0]), .max = STDERR_MAX_BYTES},
 	};
-	result = collect(streams, timeout_ms);
+	result = collect(streams, timeout_ms, a->interruptible);
 	if (result < 0) {
 		kill(pid, SIGKILL);
 		if (result == -ETIMEDOUT)
 			err_set(e, ETIMEDOUT, "%s %s did not end within %d s", a->items[0],
 			    a->count > 1 ? a->items[1] : "", timeout_ms / 1000);
+		else if (result == -EINTR)
+			err_set(e, EINTR, "interrupted");
 		else
 			err_set(e, -result, "cannot read the output of %s: %s", a->items[0],
 			    strerror(-result));

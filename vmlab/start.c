@@ -14,6 +14,7 @@
 #include "vmlab/lab_volume.h"
 #include "vmlab/mounts.h"
 #include "vmlab/net_clash.h"
+#include "vmlab/stopping.h"
 #include "vmlab/vm_disks.h"
 
 #define RUN_TIMEOUT_MS 120000
@@ -94,8 +95,8 @@ static int stop_container(struct start *st, const char *name, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 
-	argv_adds(&a, "stop", name);
-	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
+	argv_add(&a, name);
+	return stopping_run(st->s, "stop", &a, e);
 }
 
 static int port_taken(const struct start *st, int r, struct err *e)

@@ -9,25 +9,14 @@
 #include "vmlab/container.h"
 #include "vmlab/follow.h"
 #include "vmlab/human.h"
+#include "vmlab/interrupt.h"
 #include "vmlab/keys.h"
 #include "vmlab/lab_find.h"
 #include "vmlab/lab_settings.h"
 #include "vmlab/lab_volume.h"
+#include "vmlab/stopping.h"
 
-/* Longer than the VM image's own grace, after which it ends QEMU by itself. */
-#define STOP_TIMEOUT_MS 180000
-
-static int stop_named(struct session *s, const struct argv *containers, struct err *e)
-{
-	_cleanup_argv_ struct argv a = ARGV_INIT;
-
-	if (containers->count == 0)
-		return 0;
-	/* One call: the client stops all of them at the same time. */
-	argv_add(&a, "stop");
-	argv_extend(&a, containers->count, containers->items);
-	return engine_run(&s->engine, &a, STOP_TIMEOUT_MS, NULL, e);
-}
+#define REMOVE_TIMEOUT_MS 180000
 
 static int remove_named(
     struct session *s, const char *kind, const struct argv *names, struct err *e)
@@ -40,7 +29,7 @@ static int remove_named(
 	if (strcmp(kind, "container") == 0)
 		argv_add(&a, "--volumes");
 	argv_extend(&a, names->count, names->items);
-	return engine_run(&s->engine, &a, STOP_TIMEOUT_MS, NULL, e);
+	return engine_run(&s->engine, &a, REMOVE_TIMEOUT_MS, NULL, e);
 }
 
 static void collect(struct session *s, const char *role, bool running_only, struct argv *names)
@@ -98,6 +87,19 @@ static int collect_volumes(struct session *s, struct argv *names, struct err *e)
 	return r;
 }
 
+/* Between two steps. */
+static int go_on(struct err *e)
+{
+	return interrupt_pending() ? err_set(e, EINTR, "interrupted") : 0;
+}
+
+static int finish(struct session *s, const char *what, int r, const struct err *e)
+{
+	if (r < 0 && interrupt_pending())
+		return stopping_interrupted(s, what);
+	return r < 0 ? command_fail(e) : STATUS_OK;
+}
+
 /* ---- down ------------------------------------------------------------------------------------ */
 
 static int down_all(struct session *s, bool volumes, struct err *e)
@@ -111,18 +113,22 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 	collect(s, "vm", true, &running);
 	if (running.count > 0)
 		printf("stops %zu VM%s...\n", running.count, running.count == 1 ? "" : "s");
-	r = stop_named(s, &running, e);
+	r = stopping_run(s, "stop", &running, e);
 	collect(s, "vm", false, &all);
 	size_t vms = all.count;
 	collect(s, "stack", false, &all);
 	if (r == 0) {
 		_cleanup_argv_ struct argv stack = ARGV_INIT;
 		collect(s, "stack", true, &stack);
-		r = stop_named(s, &stack, e);
+		r = stopping_run(s, "stop", &stack, e);
 	}
 	collect(s, "net", false, &all);
 	if (r == 0)
+		r = go_on(e);
+	if (r == 0)
 		r = remove_named(s, "container", &all, e);
+	if (r == 0 && volumes)
+		r = go_on(e);
 	if (r == 0 && volumes)
 		r = collect_volumes(s, &list, e);
 	if (r == 0)
@@ -178,7 +184,7 @@ static int down_some(struct session *s, int count, char **names, bool volumes, s
 			printf("%s is not running\n", names[i]);
 	}
 	if (r == 0)
-		r = stop_named(s, &containers, e);
+		r = stopping_run(s, "stop", &containers, e);
 	for (int i = 0; r == 0 && i < count; i++) {
 		const struct container *c = container_list_vm(&s->containers, names[i]);
 		_cleanup_argv_ struct argv one = ARGV_INIT;
@@ -216,17 +222,20 @@ static int down_run(struct lab *lab, int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	int count = argc - optind;
+	interrupt_install();
 	int r = session_open(&s, lab, &e);
 	if (r == 0 && volumes &&
 	    !command_confirm(yes, "Remove the disks of %s for good?",
 		count > 0 ? "these VMs" : "all VMs of the lab, and its state,"))
-		return STATUS_FAILED;
+		return interrupt_pending() ? STATUS_INTERRUPTED : STATUS_FAILED;
 	if (r == 0)
 		r = session_lock(&s, false, &e);
 	if (r == 0)
+		r = go_on(&e);
+	if (r == 0)
 		r = count > 0 ? down_some(&s, count, argv + optind, volumes, &e)
 			      : down_all(&s, volumes, &e);
-	return r < 0 ? command_fail(&e) : STATUS_OK;
+	return finish(&s, "down", r, &e);
 }
 
 const struct command down_command = {
@@ -286,15 +295,21 @@ static int rm_run(struct lab *lab, int argc, char **argv)
 	}
 	if (optind == argc)
 		return command_usage(&rm_command, "which VM?");
+	interrupt_install();
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	int r = session_open(&s, lab, &e);
 	for (int i = optind; r == 0 && i < argc; i++)
 		r = session_check_name(&s, argv[i], &e);
 	for (int i = optind; r == 0 && i < argc; i++) {
 		if (!command_confirm(yes, "Remove %s with its disk for good?", argv[i]))
-			return STATUS_FAILED;
-		r = rm_one(&s, argv[i], &e);
+			return interrupt_pending() ? STATUS_INTERRUPTED : STATUS_FAILED;
+		r = go_on(&e);
+		if (r == 0)
+			r = rm_one(&s, argv[i], &e);
+		if (r == -EINTR)
+			fprintf(stderr, "%s was not removed, nor what follows it\n", argv[i]);
 	}
-	return r < 0 ? command_fail(&e) : STATUS_OK;
+	return finish(&s, "rm", r, &e);
 }
 
 const struct command rm_command = {
@@ -328,6 +343,8 @@ static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 	char path[128];
 
 	int r = session_lock(s, false, e);
+	if (r == 0)
+		r = stopping_settle(s, stdout, e);
 	if (r < 0)
 		return r;
 	const struct container *c = container_list_vm(&s->containers, name);
@@ -342,8 +359,12 @@ static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 		return 0;
 	}
 	printf("%s: shuts down and starts again to be installed anew...\n", name);
-	argv_adds(&restart, "restart", c->name);
-	return engine_run(&s->engine, &restart, STOP_TIMEOUT_MS, NULL, e);
+	argv_add(&restart, c->name);
+	r = stopping_run(s, "restart", &restart, e);
+	if (r == -EINTR)
+		printf("%s will be installed anew when it next boots: `vmlab up %s` waits until it is off, and starts it\n",
+		    name, name);
+	return r;
 }
 
 static int reinstall_wait(struct reinstall *ri, int count, char **names, int64_t begin_ms)
@@ -392,6 +413,7 @@ static int reinstall_run(struct lab *lab, int argc, char **argv)
 		return command_usage(&reinstall_command, "which VM?");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	int count = argc - optind;
+	interrupt_install();
 	int r = session_open(&ri.session, lab, &e);
 	for (int i = 0; r == 0 && i < count; i++)
 		r = session_check_name(&ri.session, argv[optind + i], &e);
@@ -399,14 +421,17 @@ static int reinstall_run(struct lab *lab, int argc, char **argv)
 	for (int i = 0; r == 0 && i < count; i++) {
 		if (!command_confirm(
 			ri.yes, "Install %s anew? All on its disk is lost.", argv[optind + i])) {
-			status = STATUS_FAILED;
+			status = interrupt_pending() ? STATUS_INTERRUPTED : STATUS_FAILED;
 			break;
 		}
+		r = go_on(&e);
+		if (r < 0)
+			break;
 		r = reinstall_one(&ri, argv[optind + i], &e);
 		session_unlock(&ri.session);
 	}
 	if (r < 0)
-		status = command_fail(&e);
+		status = finish(&ri.session, "reinstall", r, &e);
 	else if (status == STATUS_OK && ri.wait && !ri.later)
 		status = reinstall_wait(&ri, count, argv + optind, begin_ms);
 	session_clear(&ri.session);

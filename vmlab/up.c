@@ -22,6 +22,7 @@
 #include "vmlab/problems.h"
 #include "vmlab/readable.h"
 #include "vmlab/start.h"
+#include "vmlab/stopping.h"
 
 #define STACK_TIMEOUT_MS 90000
 
@@ -273,6 +274,8 @@ static int bring_up_all(struct up *up, struct err *e)
 {
 	int r = start_network(&up->start, e);
 
+	if (r == 0 && interrupt_pending())
+		r = err_set(e, EINTR, "interrupted");
 	if (r == 0)
 		r = start_stack(&up->start, e);
 	if (r == 0)
@@ -453,18 +456,21 @@ static int run(struct lab *lab, int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	up.start.s = &up.session;
 	up.start.out = up.out;
+	interrupt_install();
 	int r = session_open(&up.session, lab, &e);
 	if (r == 0)
 		r = session_lock(&up.session, true, &e);
 	if (r == 0)
+		r = stopping_settle(&up.session, up.out, &e);
+	if (r == 0)
 		r = prepare(&up, argc - optind, argv + optind, &e);
-	/* From here on there is something that goes on without us. */
-	interrupt_install();
+	if (r == 0 && interrupt_pending())
+		r = err_set(&e, EINTR, "interrupted");
 	if (r == 0)
 		r = bring_up_all(&up, &e);
 	session_unlock(&up.session);
 	if (r < 0)
-		status = interrupt_pending() ? interrupted() : command_fail(&e);
+		status = interrupt_pending() ? stopping_interrupted(&up.session, "up") : command_fail(&e);
 	else
 		status = follow(&up);
 	up_clear(&up);
