@@ -100,7 +100,9 @@ LIB_SRC := \
 	lib/vm_read.c \
 	lib/vm_schema.c \
 	lib/vm_snapshot.c \
-	lib/vm_store.c
+	lib/vm_store.c \
+	lib/vm_user_data.c \
+	lib/yaml_glance.c
 VM_WATCHER_SRC := \
 	vm_watcher/bus.c \
 	vm_watcher/bus_message.c \
@@ -300,6 +302,7 @@ TESTS := \
 	lib/test_vm \
 	lib/test_vm_cloudinit \
 	lib/test_vm_store \
+	lib/test_yaml_glance \
 	vm_watcher/test_hosts \
 	vm_watcher/test_leases \
 	boot_handler/test_access \

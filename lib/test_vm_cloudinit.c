@@ -133,6 +133,39 @@ static void contents(void **state)
 	CHECK(rows);
 }
 
+static void own_documents(void **state)
+{
+	static const struct row rows[] = {
+	    {"\"user_data\":{\"timezone\":\"UTC\"}", NULL, NULL},
+	    {"\"packages\":[],\"user_data\":{\"timezone\":\"UTC\"}", NULL, NULL},
+	    {"\"packages\":[\"jq\"],\"runcmd\":[\"true\"],\"user_data\":{}",
+		"\"user_data\" takes the place of \"packages\", \"runcmd\", without effect now", NULL},
+	    {"\"user_data\":\"#!/bin/sh\\ntrue\\n\",\"users\":[\"ann\"]", "takes the place of \"users\",", NULL},
+	    {"\"ssh_keys\":[" KEY "],\"user_data\":{\"users\":[\"default\"]}", NULL, NULL},
+	    {"\"ssh_keys\":[" KEY "],\"user_data\":{\"users\":[]}", "nobody can log in", NULL},
+	    {"\"user_data\":{\"users\":[{\"name\":\"ann\"}]}", "nobody can log in", NULL},
+	    {"\"user_data\":{\"users\":[{\"name\":\"ann\",\"ssh_authorized_keys\":[" KEY "]}]}", NULL, NULL},
+	    {"\"user_data\":{\"users\":[{\"name\":\"root\"}],\"disable_root\":false}", NULL, NULL},
+	    {"\"user_data\":{\"ssh_authorized_keys\":\"ssh-ed25519 A\"}", "each letter for a key", NULL},
+	    {"\"user_data\":\"#cloud-config\\nssh_authorized_keys: ssh-ed25519 A\\n\"", "each letter for a key", NULL},
+	    {"\"user_data\":\"#cloud-config\\nssh_authorized_keys:\\n- ssh-ed25519 A\\n\"", NULL, NULL},
+	    {"\"user_data\":\"#cloud-config\\nusers:\\n- name: ann\\n  shell: /bin/sh\\nx: default\\n\"", "nobody can log in", NULL},
+	    {"\"user_data\":\"#cloud-config\\nusers:\\n- default\\n- name: ann\\n\"", NULL, NULL},
+	    {"\"user_data\":\"#cloud-config\\nusers: []\\n\"", "nobody can log in", NULL},
+	    {"\"user_data\":\"#cloud-config\\nfoo: [\"", "is not YAML: in its line 2 a bracket", NULL},
+	    {"\"user_data\":\"#cloud-config\\n- a\\n- b\\n\"", "is a list", NULL},
+	    {"\"user_data\":\"#cloud-config\\n[1, 2]\"", "is a list", NULL},
+	    {"\"user_data\":\"#cloud-config\\nhello there\\n\"", "is one text", NULL},
+	    {"\"user_data\":\"#cloud-config\\n{\\\"users\\\": []}\"", "nobody can log in", NULL},
+	    {"\"user_data\":\"#cloud-config\\n\"", NULL, NULL},
+	    {"\"user_data\":\"## template: jinja\\n#cloud-config\\na: {{ v1.x }}\\n\"", NULL, NULL},
+	    {"\"user_data\":\"#cloud-config-archive\\n- a\\n\"", NULL, NULL},
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
 #define V2(text) "\"network_config\":{\"version\":2,\"ethernets\":{\"lan\":{" text "}}}"
 #define V1(text) "\"network_config\":{\"version\":1,\"config\":[" text "]}"
 
@@ -224,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(packages),
 	    cmocka_unit_test(contents),
+	    cmocka_unit_test(own_documents),
 	    cmocka_unit_test(networks),
 	    cmocka_unit_test(logins),
 	};

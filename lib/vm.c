@@ -586,6 +586,7 @@ int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm
 		check_required(&r, root);
 		read_fields(&r, root, defaults);
 		check_together(&r);
+		vm_check_user_data(&r, root);
 	}
 	if (outcome(&r, where, e) < 0)
 		return -EINVAL;

@@ -1,22 +1,17 @@
-/* vm_cloudinit.c - readers of the values that cloud-init gets: users, files, commands, and documents of
- * the user's own. Packages: vm_package.c; network_config:
- * vm_netconf.c.
+/* vm_cloudinit.c - readers of the values that cloud-init gets: users, files and commands. Packages:
+ * vm_package.c; network_config: vm_netconf.c; user_data: vm_user_data.c.
  *
- * Names and meanings are cloud-init's (module reference: users-groups, write-files, runcmd,
- * "User-data formats"), and so is what is refused: what its schema
- * refuses, what it ignores without a word, and what makes it leave out all that follows.
+ * Names and meanings are cloud-init's (module reference: users-groups, write-files, runcmd), and so is what is
+ * refused: what its schema refuses, what it ignores without a word, and what makes it leave out all that
+ * follows.
  */
 #include "vm_field.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "file_content.h"
 #include "vm_login.h"
-
-#define MIME_LOOKS_AT_BYTES 4096
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -281,76 +276,4 @@ static int read_command(struct vm_reader *r, json_t *value)
 int vm_read_runcmd(struct vm_reader *r, json_t *value)
 {
 	return vm_each(r, value, read_command);
-}
-
-/* ---- documents --------------------------------------------------------------------------------*/
-
-/* As Python's str.lstrip() does, for ASCII. */
-static const char *skip_blanks(const char *text)
-{
-	while (isspace((unsigned char)*text) || (*text >= 0x1c && *text <= 0x1f))
-		text++;
-	return text;
-}
-
-static bool begins_with(const char *text, const char *const *starts, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strncasecmp(text, starts[i], strlen(starts[i])) == 0)
-			return true;
-	return false;
-}
-
-static const char jinja[] = "## template: jinja";
-
-/* A template is one only from the first byte on, and what it yields must be of these kinds. */
-static bool is_template(const char *text)
-{
-	static const char *const starts[] = {"#!", "#cloud-config", "#cloud-boothook"};
-	size_t first_line = strcspn(text, "\n");
-	size_t len = first_line;
-
-	while (len > 0 && isspace((unsigned char)text[len - 1]))
-		len--;
-	return len == strlen(jinja) && strncasecmp(text, jinja, len) == 0 && text[first_line] &&
-	       begins_with(skip_blanks(text + first_line), starts, COUNT(starts));
-}
-
-static bool is_mime(const char *text)
-{
-	static const char field[] = "mime-version:";
-	size_t len = strnlen(text, MIME_LOOKS_AT_BYTES);
-
-	for (size_t i = 0; i + strlen(field) <= len; i++)
-		if (strncasecmp(text + i, field, strlen(field)) == 0)
-			return true;
-	return false;
-}
-
-/* cloud-init tells by the beginning what a text is (handlers/__init__.py), and MIME by its header. */
-int vm_read_user_data(struct vm_reader *r, json_t *value)
-{
-	static const char *const starts[] = {
-	    "#cloud-config", "#!", "#include", "#cloud-boothook", "#part-handler"};
-	const char *text = json_string_value(value);
-
-	if (json_is_object(value))
-		return 0;
-	if (!text)
-		return vm_refuse(r,
-		    "must be a cloud-config object, or a text beginning with a line such as "
-		    "\"#cloud-config\" or \"#!/bin/sh\"");
-	if (strlen(text) != json_string_length(value))
-		return vm_refuse(r, "must be text without NUL bytes");
-	if (is_mime(text) || begins_with(skip_blanks(text), starts, COUNT(starts)) ||
-	    is_template(text))
-		return 0;
-	if (begins_with(skip_blanks(text), (const char *const[]){"## template"}, 1))
-		return vm_refuse(r,
-		    "would be ignored by cloud-init: a template's very first line is \"%s\", the next "
-		    "\"#cloud-config\" or \"#!/bin/sh\"",
-		    jinja);
-	return vm_refuse(r,
-	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or "
-	    "\"#!/bin/sh\", spelled exactly so");
 }

@@ -110,6 +110,9 @@ int vm_read_network_config(struct vm_reader *r, json_t *value);
 int vm_read_storage(struct vm_reader *r, json_t *value);
 int vm_read_hooks(struct vm_reader *r, json_t *value);
 
+/* Warns of what "user_data" makes void; once all fields are read. */
+void vm_check_user_data(struct vm_reader *r, const json_t *definition);
+
 /* Shared by the reader files. */
 int vm_want_string(struct vm_reader *r, const json_t *value, const char **out);
 /* Reads the member `key` when it is there. What was refused is noted: the next one is read all the

@@ -408,5 +408,62 @@ def _():
             check_equal(lab.get(f"/cloud-init/own{i}/user-data", from_lab=True).text, text, "what is served")
 
 
+# ---- documents of the user's own, and what validate says of them -------------------------------------
+
+DOCUMENTS_OF_USERS = [
+    "a: 1\n", "- a\n- b\n", "foo: [", "hello\n", "[1, 2]\n", "{\"a\": 1}\n", "a: b: c\n", "a: 1\nb\n", "a:\n\t- b\n", "a: \"x\n",
+    "a: @x\n", "a: 1\n- b\n", "# nothing\n", "a: it's\nb: [x, 'y']\n", "a: |\n  [ {\n  '\nb: 1\n", "a: text\n  'tis more\nb: {c: d,\n  e: f}\n",
+]
+SEEDS = DOCUMENTS_OF_USERS + [
+    "users:\n  - default\n  - name: ann\n    sudo: 'ALL=(ALL) NOPASSWD:ALL'\npackages: [jq, \"vim\"]\nruncmd:\n- [sh, -c, 'echo \"a: b\"']\n"
+    "- echo it's # no\n- |\n  if [ x ]; then\n    echo '\n  fi\nwrite_files:\n- path: /a\n  content: |\n    {\n    key: [\n  permissions: '0644'\n",
+    "a: >-\n  folded\n\n  text\nb:\n- - x\n  - y\n- z: 1\n  w: \"2\n    3\"\nc: &n [1]\nd: *n\ne: !!str 12\nf: http://h:80/p?q#r\ng:\n  -\n    h: i\n",
+]
+PIECES = list(" \n-:#'\"[]{},|>&*!?%@ab") + ["\n- ", "\n  ", ": ", " #", "\n", "- |\n", "a: b\n", "\t"]
+VERDICTS = r'''
+import json, logging, sys
+logging.disable(logging.CRITICAL)
+import yaml
+from cloudinit import util
+def one(text):
+    try:
+        kind = type(yaml.safe_load(text)).__name__
+    except Exception:
+        kind = "broken"
+    return [kind, bool(util.load_yaml(text, default=None, allowed=(dict,)))]
+print(json.dumps([one(t) for t in json.load(sys.stdin)]))
+'''
+
+
+def mutants(count):
+    rng = random.Random(3)
+    for _ in range(count):
+        text = rng.choice(SEEDS)
+        for _ in range(1 + rng.randrange(3)):
+            at = rng.randrange(len(text) + 1)
+            text = text[:at] + rng.choice(PIECES) + text[at:] if rng.random() < 0.6 else text[:at] + text[at + 1 + rng.randrange(3):]
+        yield text
+
+
+@suite.test("a user_data that cloud-init's YAML does not take is told, and none that it takes", needs=[UP, RELEASES])
+def _():
+    texts = ["#cloud-config\n" + t for t in DOCUMENTS_OF_USERS + list(mutants(400))]
+    for i, text in enumerate(texts):
+        lab.define(f"doc{i}", mac=f"52:54:00:c6:{i >> 8:02x}:{i & 255:02x}", user_data=text)
+    lab.wait_vm(f"doc{len(texts) - 1}", 20)
+    said = {p["file"]: p["text"] for p in lab.problems() if "would ignore all of it" in p["text"]}
+    for release in cloud_init.SUITES:
+        told = 0
+        for i, (text, (kind, taken)) in enumerate(zip(texts, cloud_init.judge(release, VERDICTS, texts))):
+            says = said.get(f"doc{i}.json")
+            check(not (says and taken), f"{release} takes {text!r}, and we say: {says}")
+            if i < len(DOCUMENTS_OF_USERS):
+                check_equal(bool(says), kind not in ("dict", "NoneType"), f"{release}: we say it of {text!r}, {kind}")
+            told += bool(says)
+        check(told > 100, f"only {told} were told")
+    for i in range(len(texts)):
+        lab.undefine(f"doc{i}.json")
+
+
 if __name__ == "__main__":
     sys.exit(suite.main())
