@@ -109,11 +109,13 @@ VM_WATCHER_SRC := \
 	vm_watcher/dnsmasq.c \
 	vm_watcher/hosts.c \
 	vm_watcher/lease_watch.c \
-	vm_watcher/leases.c
+	vm_watcher/leases.c \
+	vm_watcher/ports.c
 BOOT_HANDLER_SRC := \
 	boot_handler/access.c \
 	boot_handler/address.c \
 	boot_handler/boot.c \
+	boot_handler/card.c \
 	boot_handler/check.c \
 	boot_handler/cloudinit.c \
 	boot_handler/cloudinit_users.c \
@@ -135,6 +137,7 @@ BOOT_HANDLER_SRC := \
 	boot_handler/machine.c \
 	boot_handler/machine_address.c \
 	boot_handler/machine_table.c \
+	boot_handler/neighbour.c \
 	boot_handler/operator.c \
 	boot_handler/options.c \
 	boot_handler/outlook.c \
@@ -305,6 +308,7 @@ TESTS := \
 	lib/test_yaml_glance \
 	vm_watcher/test_hosts \
 	vm_watcher/test_leases \
+	vm_watcher/test_ports \
 	boot_handler/test_access \
 	boot_handler/test_address \
 	boot_handler/test_boot \

@@ -358,13 +358,23 @@ static void write_refusal(struct text *t, const struct boot_script *s)
 	put_again(t, s);
 }
 
-/* Whoever looks sees what the machine would do; a machine that runs this has no right to do it. */
-static void write_elsewhere(struct text *t, const struct boot_script *s)
+static void put_other_card(struct text *t, const struct boot_script *s)
 {
-	put(t, "# what ");
+	put(t, "\necho vmlab: this card has the UUID or serial number of ");
 	put(t, s->vm->name);
-	put(t, " itself would get: ");
-	put(t, boot_decision_name(s->decision));
+	put(t, ", whose own card is there: ready, or heard of within the last hour\n"
+	       "echo vmlab: nothing was changed; if this is its card from now on, set mac in vms/");
+	put(t, s->vm->name);
+	put(t, ".json");
+	if (s->mac) {
+		put(t, " to ");
+		put_mac(t, s->mac, ':');
+	}
+	put(t, "\n");
+}
+
+static void put_elsewhere(struct text *t, const struct boot_script *s)
+{
 	put(t, "\necho vmlab: ");
 	put(t, s->vm->name);
 	put(t, " boots from its own address only, and this request came from ");
@@ -373,6 +383,19 @@ static void write_elsewhere(struct text *t, const struct boot_script *s)
 	       "start the stack with GUEST_ACCESS=any\n");
 	/* Should the lease have been told to nobody: asking again tells it once more. */
 	put(t, "dhcp ||\n");
+}
+
+/* Whoever looks sees what the machine would do; a machine that runs this has no right to do it. */
+static void write_elsewhere(struct text *t, const struct boot_script *s)
+{
+	put(t, "# what ");
+	put(t, s->vm->name);
+	put(t, " itself would get: ");
+	put(t, boot_decision_name(s->decision));
+	if (s->other_card)
+		put_other_card(t, s);
+	else
+		put_elsewhere(t, s);
 	put_again(t, s);
 }
 

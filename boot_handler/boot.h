@@ -54,6 +54,7 @@ struct boot_script {
 	const struct mac *mac;         /* the interface that booted; NULL when it was not said */
 	unsigned attempt;              /* BOOT_INSTALL */
 	const char *elsewhere;         /* not NULL: asked for from this address, which is not vm's */
+	bool other_card;               /* the same, with a card of which only UUID or serial number fit */
 	const char *missing;           /* BOOT_NO_IMAGE: what is missing, a sentence */
 	const char *advice;            /* BOOT_NO_IMAGE: what to do about it */
 	enum machine_phase error_phase; /* BOOT_FAILED */

@@ -1,12 +1,15 @@
 #include "boot_handler/guest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/card.h"
 #include "boot_handler/cloudinit.h"
 #include "boot_handler/config.h"
 #include "boot_handler/firstboot.h"
+#include "boot_handler/neighbour.h"
 #include "boot_handler/owner.h"
 #include "boot_handler/report.h"
 #include "boot_handler/services.h"
@@ -45,11 +48,9 @@ static bool another_has(struct services *services, const struct vm_snapshot *sna
 		   services->state, &vm->mac, &address, is_defined, (void *)snapshot);
 }
 
-/* True when the request about `vm` comes from an address of it. One that was recognised by its UUID
- * or serial number has another interface than its definition, whose lease says nothing about it: it
- * may have any address that is nobody else's. */
-static bool asks_itself(struct services *services, const struct vm_snapshot *snapshot,
-    const struct vm *vm, const struct server_request *request, bool by_id)
+/* True when the request about `vm` comes from an address of it. */
+static bool asks_itself(
+    struct services *services, const struct vm *vm, const struct server_request *request)
 {
 	struct machine_addresses known;
 	struct source source;
@@ -61,20 +62,17 @@ static bool asks_itself(struct services *services, const struct vm_snapshot *sna
 	if (!source.six && vm->ip.s_addr == source.ip.s_addr)
 		return true;
 	state_addresses(services->state, &vm->mac, &known);
-	return owner_has(vm, &known, &source) ||
-	       (by_id && !another_has(services, snapshot, vm, &source));
+	return owner_has(vm, &known, &source);
 }
 
 /* 0, or -EPERM with the sentence; a refusal is an event of the machine. */
-static int need_itself(struct services *services, const struct vm_snapshot *snapshot,
-    const struct vm *vm, const struct server_request *request, const char *what, struct err *e)
+static int need_itself(struct services *services, const struct vm *vm,
+    const struct server_request *request, const char *what, struct err *e)
 {
 	struct machine_addresses known;
 	char address[INET6_ADDRSTRLEN];
-	struct mac nic;
 
-	if (asks_itself(
-		services, snapshot, vm, request, state_nic(services->state, &vm->mac, &nic)))
+	if (asks_itself(services, vm, request))
 		return 0;
 	state_refused(services->state, &vm->mac, vm->name, what);
 	state_addresses(services->state, &vm->mac, &known);
@@ -116,23 +114,97 @@ static void log_stranger(const struct route *route)
 	log_info("unknown machine waits mac=%s uuid=%s serial=%s", mac, route->uuid, route->serial);
 }
 
+/* A machine that told its UUID or serial number with another card than its definition's may have any
+ * address that is nobody else's, if it does not come from another machine's card. */
+static bool is_no_other(struct services *services, const struct vm_snapshot *snapshot,
+    const struct vm *vm, const struct server_request *request)
+{
+	const struct vm *other;
+	struct source source;
+	struct mac mac;
+
+	if (!source_parse(request->source, &source) || another_has(services, snapshot, vm, &source))
+		return false;
+	if (!neighbour_mac(&source, &mac))
+		return true;
+	other = services_vm_by_mac(services, snapshot, &mac);
+	return !other || other == vm;
+}
+
+/* Not the stack's own addresses: those are a proxy's. */
+static void note_address(struct services *services, const struct vm *vm, const char *source)
+{
+	if (strcmp(source, services->dns) != 0 && strncmp(source, "127.", 4) != 0 &&
+	    strcmp(source, "::1") != 0)
+		state_seen_from(services->state, &vm->mac, vm->name, source);
+}
+
+/* Another card may ask for the machine by what it tells of itself when the machine's is gone. */
+static bool may_be_its_card(struct services *services, const struct vm *vm, const struct mac *card)
+{
+	struct machine_addresses known;
+	struct machine_row row;
+	struct mac nic;
+
+	state_nic(services->state, &vm->mac, &nic);
+	if (card && mac_equal(card, &nic))
+		return true;
+	if (!state_row(services->state, &vm->mac, &row))
+		return true;
+	state_addresses(services->state, &vm->mac, &known);
+	return !card_is_there(row.state, row.last_seen_ms, &known, now_ms());
+}
+
+static void refuse_card(
+    struct services *services, struct boot_script *script, const struct server_request *request)
+{
+	char what[MACHINE_STAGE_SIZE], mac[MAC_TEXT_SIZE] = "unnamed";
+
+	if (script->mac)
+		mac_format(script->mac, mac);
+	script->elsewhere = request->source;
+	script->other_card = true;
+	snprintf(what, sizeof(what), "another card, %s, while its own is there", mac);
+	if (!request->head)
+		state_refused(services->state, &script->vm->mac, script->vm->name, what);
+}
+
+/* From its own address, or known by its UUID or serial number with a card that may be its. */
+static bool boots_itself(struct services *services, const struct vm_snapshot *snapshot,
+    struct boot_script *script, const struct server_request *request)
+{
+	const struct vm *vm = script->vm;
+	bool by_id = !script->mac || !mac_equal(script->mac, &vm->mac);
+
+	if (asks_itself(services, vm, request))
+		return true;
+	if (by_id && is_no_other(services, snapshot, vm, request)) {
+		if (may_be_its_card(services, vm, script->mac)) {
+			if (!request->head)
+				note_address(services, vm, request->source);
+			return true;
+		}
+		refuse_card(services, script, request);
+		return false;
+	}
+	script->elsewhere = request->source;
+	if (!request->head)
+		state_refused(services->state, &vm->mac, vm->name, "/ipxe");
+	return false;
+}
+
 /* Remembers what this boot changes, unless nobody boots: a look from elsewhere has no effect. */
 static void note_boot(struct services *services, const struct vm_snapshot *snapshot,
     struct boot_script *script, const struct server_request *request)
 {
 	const struct mac *mac = &script->vm->mac;
 	const char *name = script->vm->name;
-	bool by_id = !request->route->has_mac || !mac_equal(&request->route->mac, mac);
 
-	if (!asks_itself(services, snapshot, script->vm, request, by_id)) {
-		script->elsewhere = request->source;
-		if (!request->head)
-			state_refused(services->state, mac, name, "/ipxe");
-	} else if (!request->head) {
-		if (script->mac)
-			state_asked_with(services->state, mac, name, script->mac);
-		script->attempt = state_booted(services->state, mac, name, script->decision);
-	}
+	if (!boots_itself(services, snapshot, script, request) || request->head)
+		return;
+	if (script->mac)
+		state_asked_with(services->state, mac, name, script->mac);
+	script->attempt = state_booted(services->state, mac, name, script->decision);
 }
 
 static void answer_ipxe(struct services *services, const struct server_request *request,
@@ -208,7 +280,7 @@ static int build_config(struct services *services, const struct server_request *
 
 	if (!vm)
 		return -ENOENT;
-	int r = need_itself(services, snapshot, vm, request, "/config", e);
+	int r = need_itself(services, vm, request, "/config", e);
 	if (r < 0)
 		return r;
 	if (!request->head)
@@ -249,7 +321,7 @@ static int build_document(struct services *services, const struct server_request
 	if (!vm)
 		return err_set(
 		    e, ENOENT, "no definition in vms/ has the name %s", route->name);
-	int r = need_itself(services, snapshot, vm, request, "/cloud-init", e);
+	int r = need_itself(services, vm, request, "/cloud-init", e);
 	if (r < 0)
 		return r;
 	json_t *keys = keys_get(services->keys);
@@ -328,14 +400,6 @@ static int take_report(struct services *services, const struct vm *vm,
 	return r;
 }
 
-/* Not the stack's own addresses: those are a proxy's. */
-static void note_address(struct services *services, const struct vm *vm, const char *source)
-{
-	if (strcmp(source, services->dns) != 0 && strncmp(source, "127.", 4) != 0 &&
-	    strcmp(source, "::1") != 0)
-		state_seen_from(services->state, &vm->mac, vm->name, source);
-}
-
 static int take(
     struct services *services, const struct server_request *request, struct err *e)
 {
@@ -344,7 +408,7 @@ static int take(
 
 	if (!vm)
 		return -ENOENT;
-	int r = need_itself(services, snapshot, vm, request, "/report", e);
+	int r = need_itself(services, vm, request, "/report", e);
 	if (r < 0)
 		return r;
 	note_address(services, vm, request->source);

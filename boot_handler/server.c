@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -224,6 +225,37 @@ static const char *header(struct MHD_Connection *connection, const char *name)
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+struct count {
+	const char *name;
+	int times;
+};
+
+static enum MHD_Result count_one(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct count *c = ctx;
+
+	(void)kind;
+	(void)value;
+	c->times += strcasecmp(name, c->name) == 0;
+	return MHD_YES;
+}
+
+/* The header that is there twice, of those by which access is judged: who stands in between may have
+ * judged by the other one. NULL: none. */
+static const char *header_given_twice(struct MHD_Connection *connection)
+{
+	static const char *const once[] = {MHD_HTTP_HEADER_HOST, MHD_HTTP_HEADER_ORIGIN,
+	    MHD_HTTP_HEADER_AUTHORIZATION, MHD_HTTP_HEADER_CONTENT_LENGTH};
+
+	for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
+		struct count c = {.name = once[i]};
+		MHD_get_connection_values(connection, MHD_HEADER_KIND, count_one, &c);
+		if (c.times > 1)
+			return once[i];
+	}
+	return NULL;
+}
+
 /* Returns true when access was refused and `*result` is set. */
 static bool refuse_stranger(
     struct server *s, struct MHD_Connection *connection, enum MHD_Result *result)
@@ -232,6 +264,12 @@ static bool refuse_stranger(
 
 	if (!s->options.access)
 		return false;
+	const char *twice = header_given_twice(connection);
+	if (twice) {
+		err_set(&e, EINVAL, "the header %s is there twice: send it once", twice);
+		*result = send_error(s, connection, MHD_HTTP_BAD_REQUEST, e.msg, NULL, NULL);
+		return true;
+	}
 	int r = access_check(s->options.access, header(connection, MHD_HTTP_HEADER_HOST),
 	    header(connection, MHD_HTTP_HEADER_ORIGIN),
 	    header(connection, MHD_HTTP_HEADER_AUTHORIZATION), &e);

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "boot_handler/access.h"
+#include "boot_handler/card.h"
 #include "boot_handler/guest.h"
 #include "boot_handler/operator.h"
 #include "boot_handler/server.h"
@@ -138,6 +139,7 @@ static int setup(void **state)
 	write_file("vms/disk.json",
 	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\","
 	    "\"ip\":\"10.0.0.33\"}");
+	write_file("vms/metal.json", "{\"name\":\"metal\",\"mac\":\"52:54:00:00:00:44\",\"serial\":\"SERIAL-4\"}");
 	write_file("vms/broken.json", "{\"name\":");
 	make_image();
 	struct vm_store_options options = {.dir = path_of("vms")};
@@ -371,31 +373,85 @@ static void only_itself(void **state)
 }
 
 /* With another interface than its definition's it is known by its serial number: from an address
- * that is nobody's, not from a neighbour's. */
+ * that is nobody's, not from a neighbour's, and while its own card was not heard of. */
 static void known_by_serial(void **state)
 {
-	static const char path[] = "/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-1";
+	static const char path[] = "/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-4";
+	static const char config[] = "/config/52:54:00:00:00:44";
 
 	(void)state;
-	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
 	from = "10.0.0.22";
 	assert_int_equal(ask("g", "GET", path, ""), 200);
 	assert_true(says("from its own address only"));
-	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	assert_int_equal(ask("g", "GET", config, ""), 403);
 	from = "10.0.0.150";
-	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	assert_int_equal(ask("g", "GET", config, ""), 403);
 	assert_int_equal(ask("g", "GET", path, ""), 200);
 	assert_true(says("initrd.mode=install"));
-	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 200);
-	assert_int_equal(ask("g", "POST", "/report/" MAC, "{\"phase\":\"plan\",\"status\":\"done\"}"), 204);
+	assert_int_equal(ask("g", "GET", config, ""), 200);
+	assert_int_equal(ask("g", "POST", "/report/52:54:00:00:00:44", "{\"phase\":\"plan\",\"status\":\"done\"}"), 204);
 	from = "10.0.0.33";
-	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	assert_int_equal(ask("g", "GET", config, ""), 403);
+	from = "10.0.0.151"; /* nobody's, but not where the machine asked from */
+	assert_int_equal(ask("g", "GET", config, ""), 403);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=52:54:00:00:00:78&serial=SERIAL-4", ""), 200);
+	assert_true(says("own card is there") && !says("initrd.mode"));
 	from = NULL;
-	/* With its own interface again, only its own addresses count; where it was seen is one. */
+}
+
+static void no_other_card_while_its_own_is_there(void **state)
+{
+	static const char *const asked[] = {"/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-1", "/ipxe?serial=SERIAL-1"};
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
 	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
-	from = "10.0.0.151";
-	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	from = "10.0.0.160";
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(ask("g", "GET", asked[i], ""), 200);
+		assert_true(says("own card is there") && says("set mac in vms/web1.json"));
+		assert_false(says("\nkernel") || says("initrd.mode") || says("sanboot"));
+		assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	}
 	from = NULL;
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"state\":\"booting\"") && !says("52:54:00:00:00:77"));
+	/* The machine itself, from its own address, whatever it asks with. */
+	assert_int_equal(ask("g", "GET", asked[0], ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+}
+
+/* Ready, or a lease, or heard of within an hour. */
+static void a_card_is_there(void **state)
+{
+	static const struct {
+		enum machine_state state;
+		int64_t seen_ago_s; /* -1: never */
+		int64_t lease_left_s, lease6_left_s; /* 0: none */
+		bool there;
+	} rows[] = {
+	    {MACHINE_DECLARED, -1, 0, 0, false},
+	    {MACHINE_READY, -1, 0, 0, true},
+	    {MACHINE_READY, 100000, 0, 0, true},
+	    {MACHINE_FAILED, 3599, 0, 0, true},
+	    {MACHINE_FAILED, 3601, 0, 0, false},
+	    {MACHINE_INSTALLED, 3601, 1, 0, true},
+	    {MACHINE_INSTALLED, 3601, 0, 1, true},
+	    {MACHINE_INSTALLED, 3601, -1, -1, false},
+	    {MACHINE_DECLARED, -1, 1, 0, true},
+	};
+	int64_t now = 1800000000000;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct machine_addresses known = {
+		    .ends = rows[i].lease_left_s ? now / 1000 + rows[i].lease_left_s : 0,
+		    .ends6 = rows[i].lease6_left_s ? now / 1000 + rows[i].lease6_left_s : 0};
+		int64_t seen = rows[i].seen_ago_s < 0 ? 0 : now - rows[i].seen_ago_s * 1000;
+		if (card_is_there(rows[i].state, seen, &known, now) != rows[i].there)
+			fail_msg("row %zu", i);
+	}
 }
 
 static void anyone_where_so_set(void **state)
@@ -461,6 +517,12 @@ static void operator_over_tcp(void **state)
 	    {"POST /api/v1/vms/web1/local",
 		"Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 200},
 	    {"GET /api/v1/nosuch", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 404},
+	    {"GET /api/v1/vms", "Host: localhost\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
+	    {"GET /api/v1/vms", "Host: localhost\r\nhost: evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
+	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer x\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
+	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\nauthorization: Basic x\r\n", 400},
+	    {"POST /api/v1/vms/web1/local", "Host: localhost\r\nOrigin: http://localhost\r\n"
+		"Origin: http://evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
 	    {"GET /api/v1/vms", "Host: localhost\r\n", 401},
 	    {"GET /healthz", "Host: localhost\r\n", 401},
 	    {"GET /api/v1/nosuch", "Host: localhost\r\n", 401},
@@ -620,6 +682,8 @@ int main(void)
 	    cmocka_unit_test(whole_install),
 	    cmocka_unit_test(only_itself),
 	    cmocka_unit_test(known_by_serial),
+	    cmocka_unit_test(no_other_card_while_its_own_is_there),
+	    cmocka_unit_test(a_card_is_there),
 	    cmocka_unit_test(anyone_where_so_set),
 	    cmocka_unit_test(host_keys_once),
 	    cmocka_unit_test(operator_statuses),

@@ -94,7 +94,9 @@ const struct vm_field vm_fields[] = {
     {"uuid", vm_read_uuid, VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 	"\"}",
-	"SMBIOS system UUID; a machine that boots with an unknown MAC is found by it. One that "
+	"SMBIOS system UUID; a machine that boots with an unknown MAC is found by it, unless its own "
+	"card is there: while the machine is ready, or had a lease or was heard of within the last hour, "
+	"only `mac` says that it has another one. A UUID that "
 	"vendors leave unset, such as all zeros, is refused. `vmlab` gives a VM without it one of "
 	"its own, the same each time.",
 	NULL,
@@ -102,7 +104,7 @@ const struct vm_field vm_fields[] = {
     {"serial", vm_read_serial, VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[!-~]([ -~]{0,62}[!-~])?$\"}",
 	"SMBIOS system serial number, printable ASCII; a machine that boots with an unknown MAC is "
-	"found by it. One that vendors leave unset, such as `Default string`, is refused.",
+	"found by it, as by `uuid`. One that vendors leave unset, such as `Default string`, is refused.",
 	NULL, "\"CZ3021ABCD\""},
     {"mode", vm_read_mode, 0, "{\"enum\":[\"install\",\"local\",\"shell\"]}",
 	"What a network boot does: `install` installs once and boots from disk from then on, "

@@ -67,6 +67,7 @@ SUITES = [
     ("stack", lambda: python("test_stack.py"), "suite", 900, "the built image answering real clients"),
     ("closed", lambda: python("test_closed.py"), "suite", 400,
         "what a lab refuses to guests, to other containers, to a network it is a guest on"),
+    ("bound", lambda: python("test_bound.py"), "suite", 300, "an address is its machine's: who tries to be another one"),
     ("operator", lambda: python("test_operator.py"), "suite", 300, "who reaches the operator's API, and who does not"),
     ("addresses", lambda: python("test_addresses.py"), "suite", 600,
         "leases, names and identities: who gets which address"),

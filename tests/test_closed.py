@@ -155,13 +155,18 @@ def _():
         if e["kind"] == "ipxe"} == {"192.168.100.10"}, 3, f"the source of the boot (seen: {sources})")
 
 
-@suite.test("known by its serial number with another card: from an address that is nobody else's", needs=[UP])
+@suite.test("known by its serial number with another card: from an address that is nobody else's, while its own is not there", needs=[UP])
 def _():
     stranger = lab.client(suite, "card", cidr="192.168.100.150/24")
-    check("initrd.mode=install" in inside(stranger, f"/ipxe?mac={CARD}&serial=CLOSED-1").text, "is not installed")
+    script = inside(stranger, f"/ipxe?mac={CARD}&serial=CLOSED-1").text
+    check("own card is there" in script and "initrd.mode" not in script, f"web has just asked itself: {script}")
+    lab.define("metal", mac="52:54:00:c1:05:03", serial="CLOSED-2")
+    eventually(lambda: lab.vm("metal"), 3, "metal is defined")
+    refused_from(stranger, "/cloud-init/metal/user-data", "nobody has asked for it yet")
+    check("initrd.mode=install" in inside(stranger, f"/ipxe?mac={CARD}&serial=CLOSED-2").text, "is not installed")
     check_equal(inside(stranger, f"/config/{CARD}").status, 200, "its configuration")
     refused_from(who["db"], f"/config/{CARD}", "db asks for it")
-    check("initrd.mode=install" in guest("web")(f"/ipxe?mac={WEB}").text, "web with its own card again")
+    lab.undefine("metal.json")
     stranger.close()
 
 

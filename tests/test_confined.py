@@ -30,7 +30,9 @@ CAPABILITIES = {name: 1 << bit for bit, name in enumerate("CHOWN DAC_OVERRIDE DA
     "SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW".split())}
 STACK = ("NET_ADMIN NET_RAW NET_BIND_SERVICE SETUID SETGID SETPCAP CHOWN DAC_OVERRIDE KILL")
 # What a process of the stack may have in effect, by its name; what is not here may have nothing.
-EFFECTIVE = {"supervisord": STACK, "supervise.py": STACK, "python3": STACK, "healthcheck.py": STACK, "nginx": "NET_BIND_SERVICE", "dnsmasq": "NET_ADMIN NET_RAW NET_BIND_SERVICE"}
+EFFECTIVE = {"supervisord": STACK, "supervise.py": STACK, "python3": STACK, "healthcheck.py": STACK,
+    "nginx": "NET_BIND_SERVICE", "vm_watcher": "NET_ADMIN", "nft": "NET_ADMIN",
+    "dnsmasq": "NET_ADMIN NET_RAW NET_BIND_SERVICE"}
 
 
 def bits(names):

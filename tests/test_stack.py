@@ -348,11 +348,15 @@ def _():
         check_equal(answer.status, 200, f"HEAD {url}: status")
 
 
-@suite.test("a machine is known by UUID or serial when its MAC is another", needs=[UP])
+@suite.test("a machine that was not heard of is known by UUID or serial when its MAC is another", needs=[UP])
 def _():
-    check(installs(ipxe(STRANGER, uuid="0F0E0D0C-0B0A-4908-8706-050403020100")), "not known by its UUID")
-    check(installs(ipxe(STRANGER, serial="ALPHA-1")), "not known by its serial number")
-    check(installs(ipxe(STRANGER, serial="%20ALPHA-1%20%20")), "not known by its serial number with blanks around it")
+    lab.define("swapped", mac="52:54:00:c1:00:5a", uuid="1f0e0d0c-0b0a-4908-8706-050403020100", serial="SWAP-7c")
+    lab.wait_vm("swapped")
+    check(installs(ipxe(STRANGER, uuid="1F0E0D0C-0B0A-4908-8706-050403020100")), "not known by its UUID")
+    check(installs(ipxe(STRANGER, serial="SWAP-7c")), "not known by its serial number")
+    check(installs(ipxe(STRANGER, serial="%20SWAP-7c%20%20")), "not known by its serial number with blanks around it")
+    lab.undefine("swapped.json")
+    eventually(lambda: lab.vm("swapped") is None, 3, "swapped is gone")
 
 
 @suite.test("an unknown machine waits, sees its MAC, and asks again", needs=[UP])

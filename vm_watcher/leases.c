@@ -196,9 +196,8 @@ static const struct vm *asked_with(
 
 /* ---- deciding ------------------------------------------------------------------------------- */
 
-/* The machine that a lease is of, as far as the file tells; NULL: a stranger's. The name is the one
- * that the machine had when it got the lease: a MAC address tells better. */
-static const struct vm *holder(
+/* The name is the one that the machine had when it got the lease: a MAC address tells better. */
+const struct vm *leases_holder(
     const struct leases *l, const struct vm_snapshot *snap, const struct lease_line *lease)
 {
 	if (lease->has_mac) {
@@ -288,9 +287,9 @@ void leases_conflicts(const struct leases *l, const struct leases *before, bool 
 		const struct vm *vm = owner(snap, lease);
 		bool six = !lease->ip.s_addr;
 
-		if (vm && holder(l, snap, lease) != vm)
+		if (vm && leases_holder(l, snap, lease) != vm)
 			drop(ctx, lease, vm);
-		else if (six && (vm || (vm = holder(l, snap, lease))) && vm->has_ip6 &&
+		else if (six && (vm || (vm = leases_holder(l, snap, lease))) && vm->has_ip6 &&
 			 has_booted(l, before, first, vm, lease))
 			drop(ctx, lease, vm);
 	}
@@ -302,7 +301,7 @@ void leases_signs(
 	*out = (struct leases_signs){0};
 	for (size_t i = 0; i < l->count; i++) {
 		const struct lease_line *lease = &l->lines[i];
-		const struct vm *vm = holder(l, snap, lease);
+		const struct vm *vm = leases_holder(l, snap, lease);
 		bool six = !lease->ip.s_addr;
 
 		if (!vm || !(six ? vm->has_ip6 : vm->ip.s_addr != 0))

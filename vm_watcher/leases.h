@@ -53,6 +53,10 @@ void leases_address(
 /* The card that the machine asked with, when that is not the definition's; NULL: none. */
 const struct mac *leases_nic(const struct leases *l, const struct vm *vm);
 
+/* The machine that a lease is of, as far as the file tells; NULL: a stranger's. */
+const struct vm *leases_holder(
+    const struct leases *l, const struct vm_snapshot *snap, const struct lease_line *lease);
+
 /* Calls `drop` for each lease that keeps a machine from its declared address: one that is held by
  * another machine, or, IPv6, by a system that was on this one before its last network boot (`before`
  * is what the machines were the last time; NULL, or empty, for none). The `first` time nobody knows what

@@ -19,6 +19,7 @@
 #include "lease_watch.h"
 #include "log.h"
 #include "pace.h"
+#include "ports.h"
 #include "vm_holders.h"
 #include "vm_store.h"
 
@@ -28,7 +29,7 @@
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
-	const char *leases, *machines, *bus; /* NULL: none */
+	const char *leases, *machines, *bus, *ports; /* NULL: none */
 	struct cidr4 lab;
 	struct cidr6 lab6;
 	bool has_lab, has_lab6, check, once;
@@ -41,6 +42,7 @@ struct watcher {
 	const struct vm_snapshot *logged; /* whose problems have been told */
 	bool reload_due; /* dnsmasq is to tell its leases, too */
 	bool reread_due;
+	bool ports_due, ports_told;
 	bool moved; /* addresses that machines have: not yet written */
 	struct pace moves;
 	char last_error[1000]; /* the folder's; told once */
@@ -70,6 +72,8 @@ static const char usage[] =
     "  --machines FILE    boot_handler's, with addresses that machines have without a lease\n"
     "  --bus PATH         socket for dnsmasq's DBUS_SYSTEM_BUS_ADDRESS=unix:path=PATH (enable-dbus):\n"
     "                     leases of declared addresses that others hold are dropped\n"
+    "  --ports FILE       written for nft(8), which is run with it: who may use which address on the\n"
+    "                     bridge; needs the capability NET_ADMIN\n"
     "  --check            only say what is wrong with the definitions; exit status 1 if anything "
     "is\n"
     "  --once             write the files once and exit\n"
@@ -120,11 +124,11 @@ static int check_options(const struct options *o)
 /* 0: go on; else the exit status plus 1. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, HOLDERS, LAB, LAB6, LEASES, MACHINES, BUS, CHECK, ONCE, VERBOSE, HELP, VERSION };
+	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, HOLDERS, LAB, LAB6, LEASES, MACHINES, BUS, PORTS, CHECK, ONCE, VERBOSE, HELP, VERSION };
 	static const struct option known[] = {{"vms", 1, NULL, VMS}, {"dhcp-hosts", 1, NULL, DHCP},
 	    {"dns-hosts", 1, NULL, DNS}, {"pid-file", 1, NULL, PID}, {"domain", 1, NULL, DOMAIN},
 	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
-	    {"bus", 1, NULL, BUS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
+	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
 	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
 	    {NULL, 0, NULL, 0}};
 	int c, rc = 0;
@@ -163,6 +167,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case BUS:
 			o->bus = optarg;
+			break;
+		case PORTS:
+			o->ports = optarg;
 			break;
 		case CHECK:
 			o->check = true;
@@ -258,6 +265,36 @@ static int write_file(const char *path, const char *text, size_t len)
 	return rc;
 }
 
+/* Tried again until it has taken effect; what is wrong is told once. */
+static void apply_ports(struct watcher *w)
+{
+	struct err e = ERR_INIT;
+
+	if (!w->ports_due)
+		return;
+	int rc = ports_apply(w->options->ports, &e);
+	w->ports_due = rc < 0;
+	if (rc < 0 && !w->ports_told)
+		log_warn("a machine can take the address of another: %s", e.msg);
+	w->ports_told = rc < 0;
+}
+
+static void write_ports(
+    struct watcher *w, const struct vm_snapshot *snap, const struct leases *leases)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err e = ERR_INIT;
+	size_t len;
+
+	if (!w->options->ports)
+		return;
+	if (ports_render(snap, leases, &text, &len, &e) < 0)
+		log_error("%s", e.msg);
+	else if (write_file(w->options->ports, text, len) == 0)
+		w->ports_due = true;
+	apply_ports(w);
+}
+
 static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool defined)
 {
 	static const struct leases none;
@@ -266,6 +303,7 @@ static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool d
 	struct err e = ERR_INIT;
 	struct hosts_text text;
 
+	write_ports(w, snap, leases);
 	if (hosts_render(snap, o->domain, leases, &text, &e) < 0) {
 		log_error("%s", e.msg);
 		return -e.code;
@@ -386,6 +424,7 @@ static void run(struct watcher *w)
 
 	while (!atomic_load(&stopping)) {
 		struct err e = ERR_INIT;
+		apply_ports(w);
 		reload_if_due(w);
 		enforce(w);
 		int rc = vm_store_wait(
@@ -431,7 +470,7 @@ int main(int argc, char **argv)
 	struct vm_store_options so = {
 	    .dir = o.vms, .lab = o.has_lab ? &o.lab : NULL,
 	    .lab6 = o.has_lab6 ? &o.lab6 : NULL, .holders = holders};
-	struct watcher w = {.options = &o};
+	struct watcher w = {.options = &o, .ports_due = o.ports != NULL};
 	if (vm_store_open(&so, &w.store, &e) < 0) {
 		log_error("%s", e.msg);
 		return EXIT_FAILURE;

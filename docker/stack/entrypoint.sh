@@ -252,9 +252,9 @@ lab_forwarding()
 # Machines are kept from playing server for each other where the kernel can filter on a bridge.
 machine_ports()
 {
-	emulated || nft -f "$lib/ports.nft" 2>"$run/err" ||
-		say "warning: machines in the lab can pretend to be its DHCP server or router: this kernel" \
-			"filters nothing on a bridge ($(head -n 1 "$run/err"))"
+	emulated || nft -f "$run/ports.nft" 2>"$run/err" ||
+		say "warning: machines in the lab can pretend to be its DHCP server or router, or another" \
+			"machine: this kernel filters nothing on a bridge ($(head -n 1 "$run/err"))"
 }
 
 # ---- ports --------------------------------------------------------------------------------------
@@ -410,6 +410,7 @@ fi
 if [ "$MODE" = host ] && [ -z "${ROUTER-}" ]; then
 	say "machines get no default router: set ROUTER to an address in the network, or to 'self'"
 fi
+[ "$MODE" != bridge ] || emulated || set -- "$@" guard
 "$lib/settings.py" render "$run" "$@"
 if [ "$MODE" = bridge ]; then
 	lab_forwarding

@@ -5,7 +5,7 @@
                                   (what is wrong, where, what to do) and exits with 1
     settings.py help              prints the image's help
     settings.py render DIR [FLAG...]
-                                  writes dnsmasq.conf, nginx.conf, supervisord.conf, nftables.conf
+                                  writes dnsmasq.conf, nginx.conf, supervisord.conf, nftables.conf, ports.nft
                                   and health.json into DIR. Flags: ipv6 (the lab has it), noroute6
                                   (but no way out), keys (the operator gave public keys), notices
                                   (there are some in DIR/notices, for the operator)
@@ -376,7 +376,9 @@ def settings(env):
         "LAB_PREFIX": str(lab.network.prefixlen),
         "LAB_NET": str(lab.network),
         "LAB_CIDR": str(lab),
-        "LAB_MAC": "02:56:" + ":".join(f"{b:02x}" for b in lab.ip.packed),
+        "LAB_MAC": bridge_mac(lab).hex(":"),
+        "OWN6": elements([own6(lab), *([lab6.ip] if lab6 else [])], "::"),
+        "NEAR6": elements([lab6.network] if lab6 else [], "::") + ", fe80::/10, ff00::/8",
         "LAB_NETMASK": str(lab.netmask),
         "RANGE": f"{span[0]},{span[1]}" if span else f"{lab.network.network_address},static",
         "LAB_IP6": str(lab6.ip) if lab6 else "",
@@ -406,6 +408,16 @@ def settings(env):
     }
 
 
+def bridge_mac(lab):
+    return b"\x02\x56" + lab.ip.packed
+
+
+def own6(lab):
+    """The link-local address that a bridge with this MAC address makes itself (RFC 4291, appendix A)."""
+    mac = bridge_mac(lab)
+    return ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:])
+
+
 def expand(template, values, flags):
     """Replaces @NAME@; a line '?flag text' stays (as text) only when the flag is set, '?!flag
     text' only when it is not."""
@@ -421,7 +433,7 @@ def expand(template, values, flags):
 
 
 def render(directory, values, flags):
-    for name in "dnsmasq.conf", "nginx.conf", "supervisord.conf", "nftables.conf":
+    for name in "dnsmasq.conf", "nginx.conf", "supervisord.conf", "nftables.conf", "ports.nft":
         with open(os.path.join(TEMPLATES, name), encoding="ascii") as f:
             text = expand(f.read(), values, flags)
         with open(os.path.join(directory, name), "w", encoding="ascii") as f:
