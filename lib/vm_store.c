@@ -41,6 +41,7 @@ struct vm_store {
 	int64_t burst_start_ms; /* 0: nothing is waiting */
 	int64_t last_event_ms;
 	int64_t next_rescan_ms;
+	bool failed;         /* the last look: the folder could not be read */
 	int64_t scan_due_ms; /* where inotify tells all changes: when every file is looked at anyway */
 
 	struct vm_node *
@@ -312,7 +313,7 @@ static int scan_now(struct vm_store *s, struct err *e)
  * it is left out while nothing can have escaped inotify. */
 static int rescan(struct vm_store *s, struct err *e)
 {
-	if (s->watch < 0 || s->folder.silent_changes || now_ms() >= s->scan_due_ms ||
+	if (s->failed || s->watch < 0 || s->folder.silent_changes || now_ms() >= s->scan_due_ms ||
 	    vm_folder_touched(&s->folder))
 		return scan_now(s, e);
 	s->next_rescan_ms = now_ms() + s->rescan_ms;
@@ -367,10 +368,15 @@ int vm_store_wait(struct vm_store *s, int timeout_ms, struct err *e)
 		    sleep_until(s, earliest(earliest(deadline, s->next_rescan_ms), burst_end(s)));
 		int64_t now = now_ms();
 		int rc = 0;
-		if (now >= s->next_rescan_ms)
+		bool again = false;
+		if (now >= s->next_rescan_ms) {
 			rc = rescan(s, e);
-		else if (now >= burst_end(s))
+			again = s->failed && rc == 0;
+			s->failed = rc < 0;
+		} else if (now >= burst_end(s)) {
 			rc = look_at_dirty(s, e);
+			s->failed |= rc < 0;
+		}
 		if (s->folder.changed) {
 			struct err ignored;
 			int published = publish(s, rc < 0 ? &ignored : e);
@@ -379,7 +385,7 @@ int vm_store_wait(struct vm_store *s, int timeout_ms, struct err *e)
 		}
 		if (rc != 0)
 			return rc;
-		if (woken || now >= deadline)
+		if (woken || again || now >= deadline)
 			return 0;
 	}
 }

@@ -56,7 +56,7 @@ must_check int vm_store_open(
 void vm_store_close(struct vm_store *s);
 
 /* Waits up to timeout_ms (-1: for ever) for a change of the folder. Returns 1 when a new snapshot
- * was published, 0 on timeout or vm_store_wake(), -errno when the folder cannot be watched at all
+ * was published, 0 on timeout, vm_store_wake() or once the folder can be read again, -errno when the folder cannot be watched at all
  * (the last snapshot stays in force). Owner thread only. */
 must_check int vm_store_wait(struct vm_store *s, int timeout_ms, struct err *e);
 

@@ -105,6 +105,20 @@ def sleeper():
     suite.cleanup(lambda: docker("rmi", "-f", SLEEPER, check_rc=False))
 
 
+@suite.test("image import from a pipe: with a writer it reads, without one it says so")
+def _():
+    lab = Folder(f"pipe/p-{NAME}")
+    pipe = os.path.join(lab.dir, "pipe.tar")
+    os.mkfifo(pipe)
+    began = time.monotonic()
+    done = lab.vmlab("image", "import", "some", "--arch", "amd64", pipe, check_rc=False, timeout=40)
+    check(done.returncode == 1 and "nobody writes" in done.stderr and time.monotonic() - began < 20, str(done))
+    writer = subprocess.Popen(["sh", "-c", 'sleep 1; echo no archive >"$1"', "sh", pipe])
+    done = lab.vmlab("image", "import", "some", "--arch", "amd64", pipe, check_rc=False, timeout=40)
+    check(done.returncode == 1 and "nobody writes" not in done.stderr, str(done))
+    check_equal(writer.wait(), 0, "the writer")
+
+
 @suite.test("wait for a machine of a lab that is down says so at once; new says what validate would say")
 def _():
     lab = Folder(f"down/d-{NAME}")
@@ -173,6 +187,17 @@ def _():
     eventually(lambda: vms() == ["web1", "z"], 5, "the stack serves the new vms/")
     os.unlink(os.path.join(lab.vms, "z.json"))
     eventually(lambda: vms() == ["web1"], 5, "the stack sees what changes there")
+    # Closed for a while, and open again with nothing changed in it.
+    def ready():
+        where = os.path.join(lab.home, "labs", state["name"], "api.sock")
+        return http_client.request("", "/readyz", unix=where).status
+    os.chmod(lab.vms, 0o700)
+    lab.write("z.json", "{}")
+    time.sleep(3)
+    os.unlink(os.path.join(lab.vms, "z.json"))
+    eventually(lambda: ready() == 503, 10, "closed: not ready")
+    os.chmod(lab.vms, 0o755)
+    eventually(lambda: ready() == 200, 8, "open again: ready")
     check_equal(running("vm-web1"), machine, "the machine's container and when it was started")
 
 
