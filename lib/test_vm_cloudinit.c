@@ -1,5 +1,5 @@
 /* What a definition says to cloud-init: taken, warned of, or refused. Which of it cloud-init itself takes,
- * tests/test_definitions.py asks it. */
+ * tests/test_cloudinit.py asks it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -196,8 +196,8 @@ static void networks(void **state)
 	    {V2("\"mtu\":\"1400\""), NULL, "must be a whole number"},
 	    {"\"ip\":\"192.168.100.7\"," V2("\"addresses\":[\"192.168.100.7/24\"]"), NULL, NULL},
 	    {"\"ip\":\"192.168.100.7\"," V2("\"addresses\":[\"192.168.100.8/24\"],\"dhcp4\":true"), NULL, NULL},
-	    {"\"ip\":\"192.168.100.7\"," V2("\"addresses\":[\"192.168.100.8/24\"]"), "another IPv4 address than \"ip\"", NULL},
-	    {"\"ipv6\":\"fd00::7\"," V2("\"addresses\":[\"fd00::8/64\"],\"dhcp4\":true"), "another IPv6 address", NULL},
+	    {"\"ip\":\"192.168.100.7\"," V2("\"addresses\":[\"192.168.100.8/24\"]"), "\"network_config\" sets 192.168.100.8 and no DHCP, where \"ip\" is 192.168.100.7,", NULL},
+	    {"\"ipv6\":\"fd00::7\"," V2("\"addresses\":[\"fd00::8/64\"],\"dhcp4\":true"), "sets fd00::8 and no DHCP, where \"ipv6\" is fd00::7", NULL},
 	    {V1("{\"type\":\"physical\",\"name\":\"eth0\",\"subnets\":[{\"type\":\"dhcp\"}]}"), NULL, NULL},
 	    {V1("{\"type\":\"physical\",\"name\":\"eth0\",\"mac_address\":\"52:54:00:00:00:12\"}"), "names only network cards", NULL},
 	    {V1("{\"type\":\"nameserver\",\"address\":\"192.168.100.1\"}"), "names no network card", NULL},
@@ -207,7 +207,7 @@ static void networks(void **state)
 	    {V1("{\"type\":\"physical\"}"), NULL, "has no \"name\""},
 	    {V1("7"), NULL, "\"network_config.config[0]\": must be an object"},
 	    {"\"ip\":\"192.168.100.7\"," V1("{\"type\":\"physical\",\"name\":\"eth0\",\"subnets\":[{\"type\":\"static\",\"address\":\"192.168.100.8/24\"}]}"),
-		"another IPv4 address", NULL},
+		"sets 192.168.100.8 and no DHCP", NULL},
 	};
 
 	(void)state;

@@ -323,31 +323,55 @@ static struct links links_1(const struct vm_reader *r, const json_t *config)
 	return l;
 }
 
-static bool is_among(const struct in6_addr *list, unsigned count, const struct in6_addr *address)
+/* The one of the list, of the same family, that stands in place of `declared`; NULL: it is there itself, or
+ * there is none. */
+static const struct in6_addr *instead_of(
+    const struct in6_addr *list, unsigned count, const struct in6_addr *declared)
 {
-	for (unsigned i = 0; i < count; i++)
-		if (ip6_equal(&list[i], address))
-			return true;
-	return false;
+	const struct in6_addr *other = NULL;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (ip6_equal(&list[i], declared))
+			return NULL;
+		if (!other && IN6_IS_ADDR_V4MAPPED(&list[i]) == IN6_IS_ADDR_V4MAPPED(declared))
+			other = &list[i];
+	}
+	return other;
+}
+
+static const char *address_text(const struct in6_addr *address, char buf[INET6_ADDRSTRLEN])
+{
+	bool four = IN6_IS_ADDR_V4MAPPED(address);
+
+	return inet_ntop(four ? AF_INET : AF_INET6, four ? address->s6_addr + 12 : address->s6_addr, buf,
+	    INET6_ADDRSTRLEN);
+}
+
+static void warn_instead(struct vm_reader *r, const char *field, const struct in6_addr *declared,
+    const struct in6_addr *other)
+{
+	char sentence[300], mine[INET6_ADDRSTRLEN], set[INET6_ADDRSTRLEN];
+
+	snprintf(sentence, sizeof(sentence),
+	    "sets %s and no DHCP, where \"%s\" is %s, which the installed system does not keep then: make them "
+	    "equal, or leave \"%s\" out",
+	    address_text(other, set), field, address_text(declared, mine), field);
+	vm_warn(r, sentence);
 }
 
 static void check_declared(struct vm_reader *r, json_t *config, const struct links *l)
 {
 	_cleanup_free_ struct in6_addr *list = NULL;
 	struct in6_addr ip = ip4_mapped(r->draft.ip);
-	unsigned count = 0, fours = 0;
+	const struct in6_addr *other;
+	unsigned count = 0;
 
 	if (vm_network_addresses(config, &list, &count) < 0)
 		return;
-	for (unsigned i = 0; i < count; i++)
-		fours += IN6_IS_ADDR_V4MAPPED(&list[i]);
-	if (r->draft.ip.s_addr && fours > 0 && !l->dhcp4 && !is_among(list, count, &ip))
-		vm_warn(r,
-		    "sets another IPv4 address than \"ip\", and no DHCP: the machine does not keep \"ip\" once it "
-		    "is installed; make them equal, or leave \"ip\" out");
-	if (r->draft.has_ip6 && count > fours && !l->dhcp6 && !is_among(list, count, &r->draft.ip6))
-		vm_warn(r,
-		    "sets another IPv6 address than \"ipv6\", and no DHCP: make them equal, or leave \"ipv6\" out");
+	if (r->draft.ip.s_addr && !l->dhcp4 && (other = instead_of(list, count, &ip)))
+		warn_instead(r, "ip", &ip, other);
+	if (r->draft.has_ip6 && !l->dhcp6 && (other = instead_of(list, count, &r->draft.ip6)))
+		warn_instead(r, "ipv6", &r->draft.ip6, other);
 }
 
 static void check_links(struct vm_reader *r, json_t *config, const struct links *l)

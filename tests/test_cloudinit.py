@@ -408,6 +408,39 @@ def _():
             check_equal(lab.get(f"/cloud-init/own{i}/user-data", from_lab=True).text, text, "what is served")
 
 
+# ---- contents that cannot be decoded -------------------------------------------------------------------
+
+CONTENTS = [(c, e) for e in ("b64", "gz+base64", "gz", "text/plain") for c in (
+    "aGVsbG8K", "aGVsbG8=", "aGVs\nbG8K\n", "aGVsbA", "a", "hello world", "hällo", "hello, you", "", "====", "aGVsbA==aGVsbA==", "a=GVsbA",
+    "H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA==", "H4sIAAAAAAAAA8tIzcnJBwCGphA3BQAAAA==", "H4sIAAAAAAAAA8tIzcnJBw==",
+    "H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAB+LCAAAAAAAAAPLSM3JyQcAhqYQNgUAAAA=", "H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAAAAAAA=")]
+DECODES = """
+import json, sys
+from cloudinit.config import cc_write_files as w
+def one(content, encoding):
+    try:
+        w.extract_contents(content, w.canonicalize_extraction(encoding, *[__import__("logging")] * (w.canonicalize_extraction.__code__.co_argcount - 1)))
+        return True
+    except Exception:
+        return False
+print(json.dumps([one(*row) for row in json.load(sys.stdin)]))
+"""
+
+
+@suite.test("content is refused exactly where cloud-init fails to decode it", needs=[UP, RELEASES])
+def _():
+    for i, (content, encoding) in enumerate(CONTENTS):
+        lab.define(f"file{i}", mac=f"52:54:00:c7:00:{i:02x}", write_files=[{"path": "/a", "content": content, "encoding": encoding}])
+    lab.wait_vm("file0", 10)
+    lab.wait_vm(f"file{len(CONTENTS) - 1}", 10)
+    refused = {p["file"] for p in lab.problems() if not p["warning"]}
+    for release in cloud_init.SUITES:
+        for i, decodes in enumerate(cloud_init.judge(release, DECODES, CONTENTS)):
+            check_equal(f"file{i}.json" not in refused, decodes, f"{release}: {CONTENTS[i]} is taken")
+    for i in range(len(CONTENTS)):
+        lab.undefine(f"file{i}.json")
+
+
 # ---- documents of the user's own, and what validate says of them -------------------------------------
 
 DOCUMENTS_OF_USERS = [
