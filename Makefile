@@ -72,21 +72,16 @@ fault:
 	@$(MAKE) --no-print-directory load install guest-image
 	@VMLAB_FAULT=full python3 tests/run.py --all archives fault power vmfaults
 
-##   lint       shellcheck, cppcheck and the compilers' warnings as errors
+##   lint       format, include style and cycles, shellcheck, cppcheck, compilers' warnings as errors
 ##   format     clang-format over our C
 .PHONY: lint format
 SHELL_SCRIPTS = $(shell git ls-files '*.sh') initrd/init .ci/run
 C_FILES = $(shell git ls-files '*.c' '*.h')
-# It knows neither cleanup attributes nor jansson's loops, and takes an address for a use; for these
-# there are the compiler's warnings and the sanitizers.
-# Text that is made at build time (guest_ready.inc) is not there for it.
-CPPCHECK_BLIND = internalAstError:boot_handler/cloudinit_vendor.c resourceLeak memleak memleakOnRealloc uninitvar ctuuninitvar legacyUninitvar unknownMacro
-lint:
-	shellcheck $(SHELL_SCRIPTS)
-	cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 -Ilib \
-		$(addprefix --suppress=,$(CPPCHECK_BLIND)) $(C_FILES)
-format:
-	clang-format -i $(C_FILES)
+lint: builder-ready clang-ready
+	@$(call in_image,clang,tests/lint.sh $(SHELL_SCRIPTS) -- $(C_FILES))
+	$(call compile,VARIANT=test objects) >build/lint-compile.log && echo "ok gcc -Werror"
+format: clang-ready
+	@$(call in_image,clang,clang-format -i $(C_FILES))
 
 ##   compile_commands.json   for editors
 compile_commands.json: build.mk

@@ -435,6 +435,11 @@ $(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
 run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
 	UBSAN_OPTIONS=print_stacktrace=1 CMOCKA_MESSAGE_OUTPUT=STDOUT $(OUT)/$$t || rc=1; done; exit $$rc
 
+# All of it compiled, nothing linked: with VARIANT=test a warning is an error.
+.PHONY: objects
+objects: $(call obj,$(sort $(foreach c,lib vm_watcher boot_handler os_installer vmlab,$(COMPONENT_SRC_$(c)) \
+    $(if $(filter-out lib,$(c)),$(c)/main.c)))) $(addprefix $(OUT)/,$(addsuffix .o,$(TESTS)))
+
 check: $(addprefix $(OUT)/,$(TESTS))
 	$(call run_tests,$(TESTS))
 # A '%' in a prerequisite would become the stem before the second expansion: hence the call.

@@ -5,7 +5,7 @@
 #
 #   NAME  builder  compiler and static libraries for the build machine's own architecture, ARCH
 #         cross    compiler and static libraries for the other one (build machine's ARCH)
-#         fuzzer   clang with libFuzzer, for the fuzz targets (build machine's ARCH)
+#         clang    clang with libFuzzer and what `make lint` asks (build machine's ARCH)
 #         stack    what the provisioning daemons need to run
 #         vm       QEMU and firmware, which run guests of both architectures
 #   ARCH  amd64 | arm64; a foreign one runs its maintainer scripts through binfmt (docker/binfmt.sh)
@@ -31,7 +31,7 @@ if [ "${1-}" = --refresh ]; then
 	refresh=1
 	shift
 fi
-[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|fuzzer|stack|vm amd64|arm64"
+[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|clang|stack|vm amd64|arm64"
 name=$1
 arch=$2
 case $arch in
@@ -57,8 +57,8 @@ cross)
 	packages="ca-certificates make gcc-$other_triplet dpkg-dev pkgconf bzip2 xz-utils"
 	variant=minbase
 	;;
-fuzzer)
-	packages="make pkgconf clang libclang-rt-dev $libraries"
+clang)
+	packages="make pkgconf clang libclang-rt-dev clang-format cppcheck shellcheck $libraries"
 	variant=minbase
 	;;
 stack)
@@ -68,7 +68,7 @@ nftables iproute2 netcat-openbsd ipxe"
 vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
 	;;
-*) die "there is no base '$name': use builder, cross, fuzzer, stack or vm" ;;
+*) die "there is no base '$name': use builder, cross, clang, stack or vm" ;;
 esac
 hook=$here/$name/base-hook.sh
 [ "$name" != cross ] || hook=$here/builder/base-hook.sh
@@ -80,7 +80,7 @@ week=${BOOTSTRAP_WEEK:-$(date -u +%G-W%V)}
 inputs=$hook
 case $name in
 builder | cross) inputs="$here/builder/base-hook.sh $here/builder/static-libs.sh" ;;
-fuzzer) inputs=/dev/null ;;
+clang) inputs=/dev/null ;;
 esac
 # shellcheck disable=SC2086 # a list of files
 key=$({
@@ -188,7 +188,7 @@ cross)
 		--customize-hook="copy-in '$here/builder/static-libs.sh' /tmp" \
 		--customize-hook="'$hook' \"\$1\" $other"
 	;;
-fuzzer)
+clang)
 	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim)
 	;;
 *)

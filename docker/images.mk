@@ -56,14 +56,14 @@ check: builder-ready
 
 # ---- compiling ---------------------------------------------------------------------------------
 
-fuzzers: fuzzer-ready
-	@$(call in_image,fuzzer,make --no-print-directory -f build.mk -j$$(nproc) VARIANT=fuzz fuzzers)
+fuzzers: clang-ready
+	@$(call in_image,clang,make --no-print-directory -f build.mk -j$$(nproc) VARIANT=fuzz fuzzers)
 
 # in_image BASE,COMMAND - as the calling user, so that what it makes belongs to them.
 in_image = $(CLIENT) run --rm --network none $(in_image_options) --user $$(id -u):$$(id -g) -e HOME=/tmp \
 	-e SOURCE_DATE_EPOCH -v "$(CURDIR)":/src -w /src $(call base_image,$(1)) $(2)
 
-.PHONY: builder-ready cross-ready fuzzer-ready
+.PHONY: builder-ready cross-ready clang-ready
 ifeq ($(BUILDER),host)
 in_builder = $(1)
 in_cross   = $(1)
@@ -76,7 +76,7 @@ in_cross   = $(call in_image,cross,$(1))
 builder: builder-ready
 	@echo $(call base_image,builder)
 endif
-$(if $(filter host,$(BUILDER)),,builder-ready cross-ready) fuzzer-ready: %-ready: base-%-$(HOST_ARCH)
+$(if $(filter host,$(BUILDER)),,builder-ready cross-ready) clang-ready: %-ready: base-%-$(HOST_ARCH)
 	@$(CLIENT) image inspect $(call base_image,$*) >/dev/null 2>&1 || { \
 		rm -rf build/context/$* && mkdir -p build/context/$* && \
 		cp docker/builder/Dockerfile build/context/$*/ && \
@@ -105,13 +105,13 @@ $(foreach a,$(ARCHES),$(eval $(call compile_rules,$(a))))
 # ---- base tarballs -----------------------------------------------------------------------------
 
 # bootstrap.sh itself knows whether there is anything to do.
-.PHONY: $(foreach n,builder cross fuzzer stack vm,$(addprefix base-$(n)-,$(ARCHES)))
+.PHONY: $(foreach n,builder cross clang stack vm,$(addprefix base-$(n)-,$(ARCHES)))
 $(addprefix base-builder-,$(ARCHES)): base-builder-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) builder $*
 $(addprefix base-cross-,$(ARCHES)): base-cross-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) cross $*
-$(addprefix base-fuzzer-,$(ARCHES)): base-fuzzer-%:
-	@docker/bootstrap.sh $(if $(REFRESH),--refresh) fuzzer $*
+$(addprefix base-clang-,$(ARCHES)): base-clang-%:
+	@docker/bootstrap.sh $(if $(REFRESH),--refresh) clang $*
 $(addprefix base-stack-,$(ARCHES)): base-stack-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) stack $*
 $(addprefix base-vm-,$(ARCHES)): base-vm-%:

@@ -54,6 +54,7 @@ def shell(script):
 
 # name, command, reader, time limit in seconds, what it is
 SUITES = [
+    ("lint", lambda: make_target("lint"), "script", 900, "format, includes, shellcheck, cppcheck, warnings as errors"),
     ("build", lambda: python("test_build.py"), "suite", 3000, "images, the command and a guest image, from a clone"),
     ("unit", lambda: make_target("check"), "cmocka", 900, "every module's unit tests, with ASan and UBSan"),
     ("installer", lambda: shell("installer_loop.sh"), "script", 600, "os-installer on a loop device"),

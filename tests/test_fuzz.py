@@ -49,20 +49,20 @@ def seeds(target):
 
 
 def runner(target):
-    """libFuzzer on this machine; in the fuzzer's container when the libraries are only there."""
+    """libFuzzer on this machine; in the container with clang when the libraries are only there."""
     path = program(target)
     if subprocess.run([path, "-help=1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
         return [path], None
-    builder = fuzzer_image()
-    check(builder, f"{target} does not start on this machine, and there is no vmlab_fuzzer image")
+    builder = clang_image()
+    check(builder, f"{target} does not start on this machine, and there is no vmlab_clang image")
     return [os.environ.get("DOCKER", "docker"), "run", "--rm", "--network", "none", "-v", f"{ROOT}:{ROOT}", "-w", ROOT,
         builder, path], builder
 
 
-def fuzzer_image():
+def clang_image():
     listed = run([os.environ.get("DOCKER", "docker"), "images", "--format", "{{.Repository}}:{{.Tag}}"],
         check_rc=False).stdout.split()
-    names = [n for n in listed if n.startswith("vmlab_fuzzer:")]
+    names = [n for n in listed if n.startswith("vmlab_clang:")]
     return names[0] if names else None
 
 
