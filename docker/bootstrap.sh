@@ -198,6 +198,7 @@ clang)
 esac
 chmod 0644 "$work/out.tar"
 mv "$work/out.tar" "$tarball"
-echo "$key" >"$tarball.key"
+echo "$key" >"$tarball.key.new"
+mv "$tarball.key.new" "$tarball.key"
 echo "bootstrap.sh: $name-$arch.tar: $(($(stat -c %s "$tarball") / 1048576)) MiB in" \
 	"$(($(date +%s) - started)) s" >&2

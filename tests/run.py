@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """run.py - all tests, or the suites named: `tests/run.py`, `tests/run.py stack e2e`, `tests/run.py --all`.
 
-Runs one suite after the other, each with a time limit, shows every test as it ends, and closes with
-one line: `N passed, N failed, N skipped`. Exit status 1 when a test failed or none ran. Logs of
+Runs one suite after the other, those that mostly wait two at a time, each with a time limit; shows
+what each test came to, and closes with one line: `N passed, N failed, N skipped`. Exit status 1 when a test failed or none ran. Logs of
 what failed are in build/test-logs/. Whatever a run made (containers, volumes, namespaces) is named
 vmlab-test-<id>-… and is gone when it ends, also when it is interrupted.
 """
 import argparse
+import concurrent.futures
+import itertools
 import json
 import os
 import re
@@ -98,13 +100,22 @@ SUITES = [
     ("fuzz", lambda: python("test_fuzz.py"), "suite", 900, "each fuzz target for a minute"),
 ]
 
+# These wait for timers and answers more than they compute: two of them at a time take no longer each.
+BESIDE = {"stack", "closed", "operator", "addresses", "dropin", "lab", "words", "consumers", "cloudinit",
+    "badinput", "confined", "input"}
+
 
 # ---- running one suite ---------------------------------------------------------------------------
 
 class Run:
     """One suite's process: its output is shown, logged and read for results."""
+    running = set()
+    _screen = threading.Lock()
 
-    def __init__(self, name, command, reader, limit, counts, env):
+    def __init__(self, name, command, reader, limit, counts, env, purpose, at_once=True):
+        """Shows each line at once, or all at the end, when another suite runs beside it."""
+        self.lines = None if at_once else []
+        self.purpose = purpose
         self.name = name
         self.counts = counts
         self.limit = limit
@@ -116,7 +127,22 @@ class Run:
         self.error_lines = []
         self.timed_out = False
 
+    def say(self, text):
+        if self.lines is None:
+            print(text, flush=True)
+        else:
+            self.lines.append(text)
+
     def go(self):
+        self.say(f"\n{self.name}: {self.purpose}")
+        try:
+            self._go()
+        finally:
+            if self.lines is not None:
+                with Run._screen:
+                    print("\n".join(self.lines), flush=True)
+
+    def _go(self):
         os.makedirs(LOGS, exist_ok=True)
         results = os.path.join(LOGS, f"{self.name}.results.jsonl")
         for stale in (results, os.path.join(LOGS, f"{self.name}.log")):
@@ -128,6 +154,7 @@ class Run:
             process = subprocess.Popen(self.command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 start_new_session=True)
+            Run.running.add(process)
             timer = threading.Timer(self.limit, self._end, [process])
             timer.start()
             try:
@@ -135,12 +162,9 @@ class Run:
                     out.write(line)
                     self._read(line.rstrip("\n"))
                 rc = process.wait()
-            except KeyboardInterrupt:
-                end_group(process, 30)
-                self._collect(results)
-                raise
             finally:
                 timer.cancel()
+                Run.running.discard(process)
         self._finish(rc, results, time.monotonic() - began)
 
     def _end(self, process):
@@ -152,7 +176,7 @@ class Run:
         getattr(self, "_read_" + self.reader)(line)
 
     def _read_suite(self, line):
-        print("  " + line, flush=True)
+        self.say("  " + line)
 
     # cmocka's standard output under "== <test program>" headings of build.mk
     def _read_cmocka(self, line):
@@ -199,8 +223,8 @@ class Run:
         self.seen += 1
         self.counts.add(self.name, title, status, 0.0, reason)
         if status != "passed":
-            print(f"  {'FAIL' if status == 'failed' else 'skip'}   {title}\n         "
-                + reason.replace("\n", "\n         "), flush=True)
+            self.say(f"  {'FAIL' if status == 'failed' else 'skip'}   {title}\n         "
+                + reason.replace("\n", "\n         "))
 
     def _finish(self, rc, results, seconds):
         self.counts.suites.append((self.name, seconds))
@@ -221,7 +245,7 @@ class Run:
             self._result("the suite as a whole", "failed", f"no test ran\n{last}")
         mine = [r for r in self.counts.results if r[0] == self.name]
         tally = ", ".join(f"{len([r for r in mine if r[2] == s])} {s}" for s in ("passed", "failed", "skipped"))
-        print(f"  {self.name}: {tally} in {seconds:.0f} s", flush=True)
+        self.say(f"  {self.name}: {tally} in {seconds:.0f} s")
 
     def _collect(self, results):
         for record in records(results):
@@ -307,16 +331,19 @@ def main():
     began = time.monotonic()
     sweep(run_is_over)
     try:
-        for name, command, reader, limit, purpose in SUITES:
-            if (args.suite and name not in args.suite) or name in args.skip:
-                continue
-            print(f"\n{name}: {purpose}", flush=True)
-            script = command()[-1]
-            if reader != "cmocka" and not os.path.exists(script):
-                counts.add(name, name, "failed", 0, f"{os.path.relpath(script, ROOT)} is missing")
-                print(f"  FAIL   {os.path.relpath(script, ROOT)} is missing", flush=True)
-                continue
-            Run(name, command(), reader, limit * (3 if args.all else 1), counts, env).go()
+        wanted = [s for s in SUITES if (not args.suite or s[0] in args.suite) and s[0] not in args.skip]
+        for beside, group in itertools.groupby(wanted, lambda s: s[0] in BESIDE):
+            runs = [Run(name, command(), reader, limit * (3 if args.all else 1), counts, env, purpose, not beside)
+                for name, command, reader, limit, purpose in group]
+            with concurrent.futures.ThreadPoolExecutor(2 if beside else 1) as pool:
+                try:
+                    for done in [pool.submit(run.go) for run in runs]:
+                        done.result()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    for process in list(Run.running):
+                        end_group(process, 30)
+                    raise
     except KeyboardInterrupt:
         counts.add("run", "interrupted", "failed", 0, "interrupted")
         print("\ninterrupted; cleaning up", flush=True)

@@ -153,7 +153,10 @@ wait "$pid"
 rm -f "$prefix"/lib/*.la
 
 for lib in libfdisk libblkid libuuid libcurl; do
-	[ -s "$prefix/lib/$lib.a" ] || die "$lib.a was not built"
+	[ -s "$prefix/lib/$lib.a" ] || {
+		tail -n 15 "$work"/*-configure.log "$work"/*-make.log >&2
+		die "$lib.a was not built"
+	}
 done
 for pc in fdisk blkid uuid libcurl; do
 	[ -s "$prefix/lib/pkgconfig/$pc.pc" ] || die "$pc.pc was not installed"
