@@ -28,7 +28,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(ROOT, "build", "test-logs")
 # Everything a run makes outside its own files (containers, volumes, namespaces) has this prefix.
 RUN_ID = os.environ.get("VMLAB_TEST_ID") or str(os.getpid())
-PREFIX = f"vmlab-test-{RUN_ID}-"
+# Suites that run beside each other have names of their own.
+PREFIX = f"vmlab-test-{RUN_ID}-{os.environ.get('VMLAB_TEST_LANE', '')}"
 DOCKER = os.environ.get("DOCKER", "docker")
 
 

@@ -54,16 +54,21 @@ def shell(script):
     return ["bash", os.path.join(HERE, script)]
 
 
+def alone_with_its_mounts(command):
+    """A container that starts meanwhile takes the mounts it finds along, and keeps their loop devices busy."""
+    return ["unshare", "--mount", "--propagation", "private", *command]
+
+
 # name, command, reader, time limit in seconds, what it is
 SUITES = [
     ("lint", lambda: make_target("lint"), "script", 900, "format, includes, shellcheck, cppcheck, warnings as errors"),
     ("build", lambda: python("test_build.py"), "suite", 3000, "images, the command and a guest image, from a clone"),
     ("unit", lambda: make_target("check"), "cmocka", 900, "every module's unit tests, with ASan and UBSan"),
-    ("installer", lambda: shell("installer_loop.sh"), "script", 600, "os-installer on a loop device"),
-    ("archives", lambda: python("hostile_archives.py"), "script", 900,
+    ("installer", lambda: alone_with_its_mounts(shell("installer_loop.sh")), "script", 600, "os-installer on a loop device"),
+    ("archives", lambda: alone_with_its_mounts(python("hostile_archives.py")), "script", 900,
         "archives that mean harm, and one with everything in it, unpacked by os-installer"),
-    ("diskimage", lambda: python("disk_image.py"), "script", 300, "whole disk images onto a loop device full of old data"),
-    ("oldmembers", lambda: python("old_members.py"), "script", 300,
+    ("diskimage", lambda: alone_with_its_mounts(python("disk_image.py")), "script", 300, "whole disk images onto a loop device full of old data"),
+    ("oldmembers", lambda: alone_with_its_mounts(python("old_members.py")), "script", 300,
         "os-installer on a disk full of members of RAIDs, pools and volume groups"),
     ("initrd", lambda: shell("initrd_boot.sh"), "script", 600, "the initrd started in a VM"),
     ("cli", lambda: python("test_cli.py"), "suite", 300, "manual pages and completion, by those who read them"),
@@ -102,7 +107,7 @@ SUITES = [
 
 # These wait for timers and answers more than they compute: two of them at a time take no longer each.
 BESIDE = {"stack", "closed", "operator", "addresses", "dropin", "lab", "words", "consumers", "cloudinit",
-    "badinput", "confined", "input"}
+    "badinput", "confined", "input", "qemu"}
 
 
 # ---- running one suite ---------------------------------------------------------------------------
@@ -148,7 +153,8 @@ class Run:
         for stale in (results, os.path.join(LOGS, f"{self.name}.log")):
             if os.path.exists(stale):
                 os.unlink(stale)
-        env = dict(self.env, VMLAB_TEST_RESULTS=results, PYTHONDONTWRITEBYTECODE="1")
+        lane = "" if self.lines is None else f"{self.name[:4]}-"
+        env = dict(self.env, VMLAB_TEST_RESULTS=results, PYTHONDONTWRITEBYTECODE="1", VMLAB_TEST_LANE=lane)
         began = time.monotonic()
         with open(os.path.join(LOGS, f"{self.name}.out"), "w", errors="replace") as out:
             process = subprocess.Popen(self.command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
