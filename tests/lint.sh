@@ -83,11 +83,11 @@ lib_stands_alone()
 
 # Cppcheck knows neither cleanup attributes nor jansson's loops, and takes an address for a use; for
 # these there are the compiler's warnings and the sanitizers. Text made while building is not there.
-# Tests may crash without memory, and cmocka's asserts name their argument twice.
+# Tests and fuzz targets may crash without memory, and cmocka's asserts name their argument twice.
 blind="resourceLeak memleak memleakOnRealloc uninitvar ctuuninitvar legacyUninitvar unknownMacro
 normalCheckLevelMaxBranches internalAstError:boot_handler/cloudinit_vendor.c
 nullPointerOutOfMemory:*test_*.c ctunullpointerOutOfMemory:*test_*.c nullPointerOutOfResources:*test_*.c
-nullPointerArithmeticOutOfMemory:*test_*.c deallocuse:*test_*.c"
+nullPointerArithmeticOutOfMemory:*test_*.c deallocuse:*test_*.c nullPointerOutOfMemory:*fuzz_*.c"
 
 checked()
 {

@@ -196,8 +196,9 @@ static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 	return r;
 }
 
-static int make(struct lab *lab, struct define_words *w, struct err *e)
+static int make(struct lab *lab, const struct define_words *asked, struct err *e)
 {
+	struct define_words words = *asked, *w = &words;
 	char ip[INET_ADDRSTRLEN], mac[MAC_TEXT_SIZE];
 	_cleanup_free_ char *text = NULL, *path = NULL;
 	int r = 0;
