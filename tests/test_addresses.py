@@ -464,8 +464,9 @@ def _():
     lab.define("static", mac=m.mac, ip="192.168.100.118", arch="amd64", distro="debian-13",
         network_config={"version": 2, "ethernets": {"lan": {"match": {"macaddress": m.mac},
             "addresses": [f"{static}/24"]}}})
-    problem = eventually(lambda: lab.problems("static.json"), 3, "a problem")[0]
-    check(problem["warning"] and static in problem["text"] and "192.168.100.118" in problem["text"], str(problem))
+    problem = eventually(lambda: [p for p in lab.problems("static.json") if static in p["text"] and "192.168.100.118" in p["text"]],
+        3, "a problem that names both")[0]
+    check(problem["warning"], str(problem))
     m.close()
     lab.undefine("static.json")
     undisturbed()
