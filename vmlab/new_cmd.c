@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/define.h"
+#include "vmlab/preflight.h"
 #include "vmlab/problems.h"
 #include "vmlab/readable.h"
 
@@ -172,6 +173,22 @@ static int write_new(const char *path, const char *text, struct err *e)
 	return 0;
 }
 
+/* What can be known of its installation by now. */
+static void print_outlook(FILE *f, const struct lab *lab, const struct vm *vm)
+{
+	_cleanup_subject_ struct subject subject = SUBJECT_INIT;
+	struct preflight found = {0};
+	struct err e = ERR_INIT;
+
+	if (subject_load(lab, vm, &subject, &e) == 0)
+		preflight_check(&subject, &found);
+	else
+		fprintf(f, "%s: warning: %s\n", vm->name, e.msg);
+	for (size_t i = 0; i < found.count; i++)
+		fprintf(f, "%s: %s\"%s\": %s\n", vm->name, found.finding[i].fatal ? "" : "warning: ",
+		    found.finding[i].field, found.finding[i].text);
+}
+
 /* What only the folder as a whole can tell: two machines with one address. Says what `vmlab validate` would
  * say of a definition that is used. */
 static int check_conflicts(struct lab *lab, const char *name, struct err *e)
@@ -185,7 +202,7 @@ static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 	const struct vm *vm = vm_snapshot_by_name(snap, name);
 	if (vm) {
 		problems_print_vm(stderr, lab, snap, name);
-		problems_print_outlook(stderr, lab, vm);
+		print_outlook(stderr, lab, vm);
 	} else {
 		if (!problems_hide(stderr, lab, snap, name, e))
 			err_set(e, EINVAL, "it is not used");

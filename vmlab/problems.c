@@ -7,10 +7,8 @@
 
 #include "atomic_file.h"
 #include "cleanup.h"
-
 #include "json_text.h"
 #include "vmlab/human.h"
-#include "vmlab/preflight.h"
 
 void problem_print(FILE *f, const char *folder, const char *file, struct vm_where where,
     bool warning, const char *text)
@@ -121,21 +119,6 @@ bool problems_hide(
 		err_set(e, EINVAL, "the definition of %s, %s/%s, is not used: `vmlab validate %s` says why", name,
 		    lab->vms_dir, file, file);
 	return true;
-}
-
-void problems_print_outlook(FILE *f, const struct lab *lab, const struct vm *vm)
-{
-	_cleanup_subject_ struct subject subject = SUBJECT_INIT;
-	struct preflight found = {0};
-	struct err e = ERR_INIT;
-
-	if (subject_load(lab, vm, &subject, &e) == 0)
-		preflight_check(&subject, &found);
-	else
-		fprintf(f, "%s: warning: %s\n", vm->name, e.msg);
-	for (size_t i = 0; i < found.count; i++)
-		fprintf(f, "%s: %s\"%s\": %s\n", vm->name, found.finding[i].fatal ? "" : "warning: ",
-		    found.finding[i].field, found.finding[i].text);
 }
 
 struct vm_where problem_where(const char *text, size_t len, const char *field)

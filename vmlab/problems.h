@@ -30,7 +30,4 @@ json_t *problem_json(const struct vm_problem *p);
  * what is wrong and fills `e`: true. False: there is no such file. */
 bool problems_hide(FILE *f, const struct lab *lab, const struct vm_snapshot *snap, const char *name, struct err *e);
 
-/* What is valid and will not work all the same, as `vmlab validate` says it. */
-void problems_print_outlook(FILE *f, const struct lab *lab, const struct vm *vm);
-
 #endif
