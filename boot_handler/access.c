@@ -88,12 +88,12 @@ static int check_host(const struct access *access, const char *host, struct err 
 	char name[HOST_MAX];
 
 	if (!host || !host_of(host, name))
-		return err_set(e, EPERM, "the request lacks a proper Host header: name this API in it");
+		return err_set(
+		    e, EPERM, "the request lacks a proper Host header: name this API in it");
 	if (is_ours(access, name))
 		return 0;
 	return err_set(e, EPERM,
-	    "\"%s\" is no name of this API: reach it as localhost, or allow that name with "
-	    "OPERATOR_HOSTS (--operator-hosts)",
+	    "\"%s\" is no name of this API: reach it as localhost, or allow that name with OPERATOR_HOSTS (--operator-hosts)",
 	    name);
 }
 
@@ -109,8 +109,7 @@ static int check_origin(
 	if (authority && host_of(authority + 3, name) && is_listed(access->hosts, name))
 		return 0;
 	return err_set(e, EPERM,
-	    "this request comes from a web page of another origin: it is refused; OPERATOR_HOSTS "
-	    "(--operator-hosts) allows pages of a host");
+	    "this request comes from a web page of another origin: it is refused; OPERATOR_HOSTS (--operator-hosts) allows pages of a host");
 }
 
 int access_check(const struct access *access, const char *host, const char *origin,
@@ -125,13 +124,11 @@ int access_check(const struct access *access, const char *host, const char *orig
 		return r;
 	if (!authorization || strncasecmp(authorization, scheme, sizeof(scheme) - 1) != 0)
 		return err_set(e, EACCES,
-		    "this API asks for its token: send the header \"Authorization: Bearer TOKEN\"; the "
-		    "token is in the file \"token\" of the lab's own folder, or what OPERATOR_TOKEN says");
+		    "this API asks for its token: send the header \"Authorization: Bearer TOKEN\"; the token is in the file \"token\" of the lab's own folder, or what OPERATOR_TOKEN says");
 	const char *given = authorization + sizeof(scheme) - 1;
 	if (!token_equal(access->token, given + strspn(given, " ")))
 		return err_set(e, EACCES,
-		    "this is not the token of this API: read it anew from the file \"token\" of the "
-		    "lab's own folder");
+		    "this is not the token of this API: read it anew from the file \"token\" of the lab's own folder");
 	return 0;
 }
 
@@ -151,15 +148,14 @@ static int read_token(struct access *access, const char *path, struct err *e)
 		whole &= line[i] > ' ' && line[i] < 0x7f;
 	if (!whole || len < TOKEN_MIN || len > TOKEN_MAX)
 		return err_set(e, EINVAL,
-		    "the operator's token in %s is not one line of %d to %d printable characters without "
-		    "blanks: write such a one, or remove the file to have one made",
+		    "the operator's token in %s is not one line of %d to %d printable characters without blanks: write such a one, or remove the file to have one made",
 		    path, TOKEN_MIN, TOKEN_MAX);
 	memcpy(access->token, line, len + 1);
 	return 0;
 }
 
-int access_new(
-    const char *token_file, const char *listen, const char *hosts, struct access **out, struct err *e)
+int access_new(const char *token_file, const char *listen, const char *hosts, struct access **out,
+    struct err *e)
 {
 	struct access *access = calloc(1, sizeof(*access));
 	struct in6_addr any;

@@ -15,8 +15,8 @@ struct access;
 /* `listen` is the listener's "address:port"; its address, when it names one, is a name of ours, as
  * are localhost and all loopback addresses. `hosts`, NULL or a comma-separated list, adds more.
  * The token is the file's only line: 16 to 256 printable characters without blanks. */
-must_check int access_new(
-    const char *token_file, const char *listen, const char *hosts, struct access **out, struct err *e);
+must_check int access_new(const char *token_file, const char *listen, const char *hosts,
+    struct access **out, struct err *e);
 void access_free(struct access *access);
 
 /* Judges a request by its headers, each NULL when it has none. 0, -EACCES for a wrong or missing

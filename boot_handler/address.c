@@ -27,8 +27,7 @@ struct in6_addr address_ip6(const struct vm *vm, const struct machine_addresses 
 	return vm->has_ip6 ? vm->ip6 : in6addr_any;
 }
 
-bool address_problem(
-    const struct vm *vm, const struct machine_addresses *a, bool six, char *buf)
+bool address_problem(const struct vm *vm, const struct machine_addresses *a, bool six, char *buf)
 {
 	char declared[INET6_ADDRSTRLEN], has[INET6_ADDRSTRLEN];
 	struct in_addr ip = address_ip(vm, a);
@@ -43,10 +42,9 @@ bool address_problem(
 	inet_ntop(six ? AF_INET6 : AF_INET, six ? (const void *)&ip6 : &ip, has, sizeof(has));
 	snprintf(buf, ADDRESS_TEXT_SIZE, "\"%s\" declares %s and the machine has %s, %s",
 	    six ? "ipv6" : "ip", declared, has,
-	    leased ? "by DHCP: it gets the declared one when it asks again, at its next boot at the "
-		     "latest"
-		   : "which it gave itself: declare that one, or have its network_config say the "
-		     "other");
+	    leased
+		? "by DHCP: it gets the declared one when it asks again, at its next boot at the latest"
+		: "which it gave itself: declare that one, or have its network_config say the other");
 	return true;
 }
 

@@ -301,7 +301,8 @@ static void write_failed(struct text *t, const struct boot_script *s)
 		put(t, phase);
 	}
 	put(t, "\necho vmlab: ");
-	put_said(t, s->error_reason && s->error_reason[0] ? s->error_reason : "no reason was given");
+	put_said(
+	    t, s->error_reason && s->error_reason[0] ? s->error_reason : "no reason was given");
 	put(t, "\necho vmlab: waiting for: vmlab reinstall ");
 	put(t, s->vm->name);
 	put(t, "\n");
@@ -379,8 +380,8 @@ static void put_elsewhere(struct text *t, const struct boot_script *s)
 	put(t, s->vm->name);
 	put(t, " boots from its own address only, and this request came from ");
 	put_said(t, s->elsewhere[0] ? s->elsewhere : "nowhere");
-	put(t, "\necho vmlab: nothing was changed; where another DHCP server gives the addresses, "
-	       "start the stack with GUEST_ACCESS=any\n");
+	put(t,
+	    "\necho vmlab: nothing was changed; where another DHCP server gives the addresses, start the stack with GUEST_ACCESS=any\n");
 	/* Should the lease have been told to nobody: asking again tells it once more. */
 	put(t, "dhcp ||\n");
 }

@@ -32,8 +32,8 @@ struct boot_memory {
 };
 
 /* `vm` NULL: unknown machine. `has_image`: the image of vm's distro and arch is complete. */
-enum boot_decision boot_decide(const struct vm *vm, struct boot_memory memory, bool has_image,
-    enum route_arch arch);
+enum boot_decision boot_decide(
+    const struct vm *vm, struct boot_memory memory, bool has_image, enum route_arch arch);
 
 /* Where things are; set once at the start. */
 struct boot_urls {
@@ -50,15 +50,15 @@ bool boot_path_valid(const char *path);
 struct boot_script {
 	enum boot_decision decision;
 	const struct boot_urls *urls;
-	const struct vm *vm;           /* NULL for BOOT_UNKNOWN */
-	const struct mac *mac;         /* the interface that booted; NULL when it was not said */
-	unsigned attempt;              /* BOOT_INSTALL */
-	const char *elsewhere;         /* not NULL: asked for from this address, which is not vm's */
-	bool other_card;               /* the same, with a card of which only UUID or serial number fit */
-	const char *missing;           /* BOOT_NO_IMAGE: what is missing, a sentence */
-	const char *advice;            /* BOOT_NO_IMAGE: what to do about it */
+	const struct vm *vm;   /* NULL for BOOT_UNKNOWN */
+	const struct mac *mac; /* the interface that booted; NULL when it was not said */
+	unsigned attempt;      /* BOOT_INSTALL */
+	const char *elsewhere; /* not NULL: asked for from this address, which is not vm's */
+	bool other_card;       /* the same, with a card of which only UUID or serial number fit */
+	const char *missing;   /* BOOT_NO_IMAGE: what is missing, a sentence */
+	const char *advice;    /* BOOT_NO_IMAGE: what to do about it */
 	enum machine_phase error_phase; /* BOOT_FAILED */
-	const char *error_reason;      /* BOOT_FAILED; any text, cleaned here */
+	const char *error_reason;       /* BOOT_FAILED; any text, cleaned here */
 };
 
 #define BOOT_SCRIPT_MAX 4096

@@ -32,8 +32,8 @@ static int check_vms(const struct options *options, struct tally *tally, struct 
 	for (size_t i = 0; i < vm_snapshot_problem_count(snapshot); i++) {
 		const struct vm_problem *p = vm_snapshot_problem_at(snapshot, i);
 
-		printf("%s/%s:%d:%d: %s%s\n", options->vms, p->file, p->where.line,
-		    p->where.column, p->warning ? "warning: " : "", p->text);
+		printf("%s/%s:%d:%d: %s%s\n", options->vms, p->file, p->where.line, p->where.column,
+		    p->warning ? "warning: " : "", p->text);
 		tally->problems += !p->warning;
 	}
 	fprintf(stderr, "%zu definitions\n", vm_snapshot_count(snapshot));

@@ -80,9 +80,10 @@ static json_t *user_data(const struct cloudinit *c, const json_t *doc)
 {
 	static const char *const passed_on[] = {"packages", "runcmd"};
 	_cleanup_json_ json_t *keys = cloudinit_keys(doc, c->keys);
-	/* Disabled, root's keys would all get a command that only says to log in as somebody else. */
-	json_t *data = json_pack("{s:b, s:b}", "disable_root", !vm_login_root(json_object_get(doc, "users")),
-	    "ssh_pwauth", 0);
+	/* Disabled, root's keys would all get a command that only says to log in as somebody else.
+	 */
+	json_t *data = json_pack("{s:b, s:b}", "disable_root",
+	    !vm_login_root(json_object_get(doc, "users")), "ssh_pwauth", 0);
 
 	put_hostname(data, c);
 	cloudinit_put_users(data, doc, keys);
@@ -97,14 +98,14 @@ static json_t *user_data(const struct cloudinit *c, const json_t *doc)
 	return data;
 }
 
-/* A new instance-id makes cloud-init run again: one for each install. The full name and the keys are
- * here too, for a user's own user-data, which mostly says nothing about them. */
+/* A new instance-id makes cloud-init run again: one for each install. The full name and the keys
+ * are here too, for a user's own user-data, which mostly says nothing about them. */
 static json_t *meta_data(const struct cloudinit *c, const json_t *doc)
 {
 	json_t *keys = cloudinit_keys(doc, c->keys);
-	json_t *data = json_pack("{s:o, s:o}",
-	    "instance-id", json_sprintf("iid-%s-%u", c->vm->name, c->attempt ? c->attempt : 1),
-	    "local-hostname", full_name(c));
+	json_t *data = json_pack("{s:o, s:o}", "instance-id",
+	    json_sprintf("iid-%s-%u", c->vm->name, c->attempt ? c->attempt : 1), "local-hostname",
+	    full_name(c));
 
 	if (json_array_size(keys) > 0)
 		json_object_set(data, "public-keys", keys);
@@ -119,9 +120,8 @@ static json_t *network_config(const struct cloudinit *c, const json_t *doc)
 
 	if (own)
 		return json_incref(own);
-	json_t *interface = json_pack("{s:{s:s}, s:b}",
-	    "match", "macaddress", mac_format(&c->nic, mac),
-	    "dhcp4", 1);
+	json_t *interface = json_pack(
+	    "{s:{s:s}, s:b}", "match", "macaddress", mac_format(&c->nic, mac), "dhcp4", 1);
 	if (c->vm->has_ip6)
 		json_object_set_new(interface, "dhcp6", json_true());
 	/* Named on the link, or a domain that ends in .local would only be asked for by mDNS.

@@ -54,12 +54,8 @@ static void set_keys(json_t *user, const json_t *keys)
 
 static json_t *default_users(const json_t *keys)
 {
-	json_t *user = json_pack("{s:s, s:s, s:s, s:s, s:b}",
-	    "name", VM_LOGIN_LAB,
-	    "gecos", "Lab user",
-	    "sudo", "ALL=(ALL) NOPASSWD:ALL",
-	    "shell", "/bin/bash",
-	    "lock_passwd", 1);
+	json_t *user = json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", VM_LOGIN_LAB, "gecos",
+	    "Lab user", "sudo", "ALL=(ALL) NOPASSWD:ALL", "shell", "/bin/bash", "lock_passwd", 1);
 
 	set_keys(user, keys);
 	return json_pack("[o]", user);
@@ -72,8 +68,7 @@ static void drop_empty(json_t *user)
 	json_t *value;
 	void *next;
 
-	json_object_foreach_safe(user, next, key, value)
-	{
+	json_object_foreach_safe(user, next, key, value) {
 		bool empty = json_is_null(value) ||
 			     (json_is_string(value) && json_string_length(value) == 0) ||
 			     (json_is_array(value) && json_array_size(value) == 0);
@@ -82,8 +77,8 @@ static void drop_empty(json_t *user)
 	}
 }
 
-/* cloud-init takes several rules as a list, but its older schema does not: sudoers(5) joins the rules
- * of one user by colons. */
+/* cloud-init takes several rules as a list, but its older schema does not: sudoers(5) joins the
+ * rules of one user by colons. */
 static void join_rules(json_t *user)
 {
 	json_t *rules = json_object_get(user, "sudo");
@@ -92,8 +87,8 @@ static void join_rules(json_t *user)
 	size_t i;
 
 	json_array_foreach(rules, i, rule) {
-		json_t *longer = json_sprintf("%s%s%s", json_string_value(text), i > 0 ? " : " : "",
-		    json_string_value(rule));
+		json_t *longer = json_sprintf(
+		    "%s%s%s", json_string_value(text), i > 0 ? " : " : "", json_string_value(rule));
 		json_decref(text);
 		text = longer;
 	}
@@ -142,8 +137,8 @@ static void give_keys(json_t *data, json_t *users, json_t *keys)
 		/* The distribution's own user gets the keys of the top level. */
 		json_object_set(data, "ssh_authorized_keys", keys);
 	} else if (user && json_array_size(keys) > 0) {
-		json_array_set_new(users, at,
-		    json_pack("{s:O, s:O}", "name", user, "ssh_authorized_keys", keys));
+		json_array_set_new(
+		    users, at, json_pack("{s:O, s:O}", "name", user, "ssh_authorized_keys", keys));
 	}
 }
 
@@ -223,7 +218,8 @@ static bool follows_a_deferred(const json_t *files, size_t index)
 
 	for (size_t i = 0; i < index; i++) {
 		const json_t *file = json_array_get(files, i);
-		if (json_is_true(json_object_get(file, "defer")) && strcmp(path, path_of(file)) == 0)
+		if (json_is_true(json_object_get(file, "defer")) &&
+		    strcmp(path, path_of(file)) == 0)
 			return true;
 	}
 	return false;

@@ -1,4 +1,5 @@
-/* cloudinit_users.h - inside of cloudinit.h: who may log in, and whose the written files are. Pure. */
+/* cloudinit_users.h - inside of cloudinit.h: who may log in, and whose the written files are. Pure.
+ */
 #ifndef BOOT_HANDLER_CLOUDINIT_USERS_H
 #define BOOT_HANDLER_CLOUDINIT_USERS_H
 

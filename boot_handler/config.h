@@ -14,10 +14,12 @@
 #include "lib/err.h"
 #include "lib/vm.h"
 
-/* `nic`: the card that the machine asked with. `noreboot`: vms/<name>.noreboot is there. "reinstall"
- * says whether the install was ordered, or is the first as far as is known here: then a disk that says
- * it is installed is left as it is. *out is a new reference. Fails only for want of memory. */
-must_check int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory memory, bool noreboot, const struct image *image,
-    const struct boot_urls *urls, const char *domain, json_t **out, struct err *e);
+/* `nic`: the card that the machine asked with. `noreboot`: vms/<name>.noreboot is there.
+ * "reinstall" says whether the install was ordered, or is the first as far as is known here: then a
+ * disk that says it is installed is left as it is. *out is a new reference. Fails only for want of
+ * memory. */
+must_check int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory memory,
+    bool noreboot, const struct image *image, const struct boot_urls *urls, const char *domain,
+    json_t **out, struct err *e);
 
 #endif

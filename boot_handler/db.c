@@ -203,7 +203,8 @@ static int open_file(const char *path, struct db **out, struct err *e)
 	r = check_content(db, e);
 	if (r < 0)
 		return r;
-	r = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;", "set up", e);
+	r = exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+	    "set up", e);
 	if (r < 0)
 		return r;
 	r = migrate(db, e);
@@ -335,8 +336,8 @@ static const char *column(sqlite3_stmt *s, int i)
 	return text ? text : "";
 }
 
-int db_load(struct db *db, void (*row)(void *ctx, const struct machine_row *row), void *ctx,
-    struct err *e)
+int db_load(
+    struct db *db, void (*row)(void *ctx, const struct machine_row *row), void *ctx, struct err *e)
 {
 	_cleanup_free_ char *sql = columns_select_text(&machine_columns);
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
@@ -370,11 +371,9 @@ int db_last_event(struct db *db, uint64_t *id, struct err *e)
 }
 
 /* Bound: 1 after, 2 vm, 3 limit. Ids grow, so that "after" is a range of the table's own key. */
-static const char first_events[] =
-    "%s WHERE id > ?1 AND (?2 = '' OR vm = ?2) ORDER BY id LIMIT ?3";
-static const char newest_events[] =
-    "SELECT * FROM (%s WHERE id > ?1 AND (?2 = '' OR vm = ?2)"
-    " ORDER BY id DESC LIMIT ?3) ORDER BY id";
+static const char first_events[] = "%s WHERE id > ?1 AND (?2 = '' OR vm = ?2) ORDER BY id LIMIT ?3";
+static const char newest_events[] = "SELECT * FROM (%s WHERE id > ?1 AND (?2 = '' OR vm = ?2)"
+				    " ORDER BY id DESC LIMIT ?3) ORDER BY id";
 
 int db_read_events(struct db *db, const struct db_event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)

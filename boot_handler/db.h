@@ -28,8 +28,8 @@ int db_version(void);
 void db_close(struct db *db); /* NULL is allowed */
 
 /* Calls row() for every machine; rows that make no sense are logged and skipped. */
-must_check int db_load(struct db *db, void (*row)(void *ctx, const struct machine_row *row),
-    void *ctx, struct err *e);
+must_check int db_load(
+    struct db *db, void (*row)(void *ctx, const struct machine_row *row), void *ctx, struct err *e);
 must_check int db_last_event(struct db *db, uint64_t *id, struct err *e);
 
 /* One transaction: begin, any number of puts, commit. After a failed put or commit: rollback. */
@@ -47,7 +47,7 @@ void db_rollback(struct db *db);
 
 /* Which events to read; they always come in the order of their ids. */
 struct db_event_query {
-	bool newest;    /* the last `limit` ones; else the first `limit` with id > after */
+	bool newest; /* the last `limit` ones; else the first `limit` with id > after */
 	uint64_t after;
 	unsigned limit;
 	const char *vm; /* of this VM only, unless it is "" */

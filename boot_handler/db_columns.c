@@ -242,8 +242,8 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 int columns_read(const struct column_table *table, sqlite3_stmt *s, void *row)
 {
 	for (size_t i = 0; i < table->count; i++)
-		if (read_one(&table->columns[i], s, (int)i,
-			(char *)row + table->columns[i].offset) < 0)
+		if (read_one(
+			&table->columns[i], s, (int)i, (char *)row + table->columns[i].offset) < 0)
 			return -EINVAL;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* db_columns.h - inside of db.h: which member of a row is which column of the state file.
  *
- * The tables here are the only list of columns: the statements that write and read rows are made from
- * them. A new column is a row here and a line in the migrations of db.c.
+ * The tables here are the only list of columns: the statements that write and read rows are made
+ * from them. A new column is a row here and a line in the migrations of db.c.
  */
 #ifndef BOOT_HANDLER_DB_COLUMNS_H
 #define BOOT_HANDLER_DB_COLUMNS_H
@@ -22,7 +22,8 @@ struct column_table {
 extern const struct column_table machine_columns; /* of struct machine_row */
 extern const struct column_table event_columns;   /* of struct event */
 
-/* "INSERT OR REPLACE INTO machine (mac,...) VALUES (?,...)"; the caller frees it, NULL without memory. */
+/* "INSERT OR REPLACE INTO machine (mac,...) VALUES (?,...)"; the caller frees it, NULL without
+ * memory. */
 char *columns_insert_text(const struct column_table *table);
 /* "SELECT mac,... FROM machine"; likewise. */
 char *columns_select_text(const struct column_table *table);

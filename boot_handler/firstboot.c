@@ -67,8 +67,7 @@ static int parse_form(const char *body, size_t len, struct firstboot_ready *out,
 
 		if (!equals)
 			return err_set(e, EINVAL,
-			    "the call-back's body is no form: send key=value pairs joined by &, or a "
-			    "JSON object");
+			    "the call-back's body is no form: send key=value pairs joined by &, or a JSON object");
 		size_t name_len = (size_t)(equals - body);
 		if (route_decode(body, name_len, true, name, sizeof(name)) >= 0 &&
 		    route_decode(equals + 1, field - name_len - 1, true, value, sizeof(value)) >= 0)
@@ -98,8 +97,8 @@ static json_t *texts(const json_t *list)
 
 	json_array_foreach(list, i, text) {
 		if (i == TEXTS_MAX) {
-			json_array_append_new(out,
-			    json_sprintf("and %zu more", json_array_size(list) - TEXTS_MAX));
+			json_array_append_new(
+			    out, json_sprintf("and %zu more", json_array_size(list) - TEXTS_MAX));
 			break;
 		}
 		if (json_is_string(text))
@@ -154,7 +153,8 @@ static void take_keys(const json_t *list, struct firstboot_ready *out)
 		const char *text = json_string_value(key);
 		for (int i = 0; text && i < MACHINE_KEYS_MAX; i++)
 			if (strncmp(text, types[i], strlen(types[i])) == 0 &&
-			    key_without_comment(text, out->host_key[i], sizeof(out->host_key[i])) < 0)
+			    key_without_comment(text, out->host_key[i], sizeof(out->host_key[i])) <
+				0)
 				out->host_key[i][0] = '\0';
 	}
 }
@@ -173,17 +173,15 @@ static int parse_result(const char *body, size_t len, struct firstboot_ready *ou
 	}
 	take_keys(json_object_get(json, "host_keys"), out);
 	out->first = json_is_true(json_object_get(json, "first_boot"));
-	out->result = json_pack("{s:o, s:o, s:o, s:o, s:o}",
-	    "status", status(json_object_get(json, "status")),
-	    "errors", texts(json_object_get(json, "errors")),
-	    "recoverable_errors", levels(json_object_get(json, "recoverable_errors")),
-	    "boot_id", boot_id,
-	    "user", word(json_object_get(json, "user"), WORD_CHARACTERS, USER_MAX));
+	out->result = json_pack("{s:o, s:o, s:o, s:o, s:o}", "status",
+	    status(json_object_get(json, "status")), "errors",
+	    texts(json_object_get(json, "errors")), "recoverable_errors",
+	    levels(json_object_get(json, "recoverable_errors")), "boot_id", boot_id, "user",
+	    word(json_object_get(json, "user"), WORD_CHARACTERS, USER_MAX));
 	return out->result ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
-int firstboot_ready_parse(
-    const char *body, size_t len, struct firstboot_ready *out, struct err *e)
+int firstboot_ready_parse(const char *body, size_t len, struct firstboot_ready *out, struct err *e)
 {
 	memset(out, 0, sizeof(*out));
 	if (len > 0 && body[0] == '{')
@@ -236,7 +234,8 @@ char *firstboot_result(const struct firstboot_ready *r, const char *before)
 
 	if (!kept)
 		return NULL;
-	json_t *first = json_object_get(r->first ? kept : old, r->first ? "errors" : "first_boot_errors");
+	json_t *first =
+	    json_object_get(r->first ? kept : old, r->first ? "errors" : "first_boot_errors");
 	json_object_set_new(
 	    kept, "first_boot_errors", first ? json_deep_copy(first) : json_array());
 	return fitting(kept);
@@ -282,8 +281,7 @@ static void name_stage(const char *name, char *out, size_t size)
 	snprintf(out, size, "%.20s: %.40s", clean_name, module);
 }
 
-int firstboot_event_parse(
-    const char *body, size_t len, struct firstboot_event *out, struct err *e)
+int firstboot_event_parse(const char *body, size_t len, struct firstboot_event *out, struct err *e)
 {
 	_cleanup_json_ json_t *json = parse_json(body, len, e);
 

@@ -1,5 +1,6 @@
-/* firstboot.h - what an installed system tells of itself: cloud-init's result at each boot, and where
- * cloud-init is meanwhile. Pure. The sender is not trusted: texts are cut, cleaned and counted here.
+/* firstboot.h - what an installed system tells of itself: cloud-init's result at each boot, and
+ * where cloud-init is meanwhile. Pure. The sender is not trusted: texts are cut, cleaned and
+ * counted here.
  */
 #ifndef BOOT_HANDLER_FIRSTBOOT_H
 #define BOOT_HANDLER_FIRSTBOOT_H

@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(target != NULL);
 	memcpy(target, data + 1, size - 1);
 	target[size - 1] = '\0';
-	int r = route_parse(
-	    data[0] & 1 ? ROUTE_SIDE_OPERATOR : ROUTE_SIDE_GUEST, target, &route, &e);
+	int r =
+	    route_parse(data[0] & 1 ? ROUTE_SIDE_OPERATOR : ROUTE_SIDE_GUEST, target, &route, &e);
 	if (r != 0)
 		require(e.msg[0] != '\0');
 	if (r == 0) {

@@ -44,8 +44,7 @@ static bool another_has(struct services *services, const struct vm_snapshot *sna
 	struct in6_addr address = source_address(source);
 
 	return vm_snapshot_is_anothers(snapshot, vm, &address) ||
-	       state_is_anothers(
-		   services->state, &vm->mac, &address, is_defined, (void *)snapshot);
+	       state_is_anothers(services->state, &vm->mac, &address, is_defined, (void *)snapshot);
 }
 
 /* True when the request about `vm` comes from an address of it. */
@@ -77,9 +76,7 @@ static int need_itself(struct services *services, const struct vm *vm,
 	state_refused(services->state, &vm->mac, vm->name, what);
 	state_addresses(services->state, &vm->mac, &known);
 	return err_set(e, EPERM,
-	    "%s of %s is only for %s itself, which has %s: this request came from %s (where "
-	    "machines get their addresses from another DHCP server, start the stack with "
-	    "GUEST_ACCESS=any)",
+	    "%s of %s is only for %s itself, which has %s: this request came from %s (where machines get their addresses from another DHCP server, start the stack with GUEST_ACCESS=any)",
 	    what, vm->name, vm->name, owner_address(vm, &known, address),
 	    request->source[0] ? request->source : "nowhere");
 }
@@ -114,8 +111,8 @@ static void log_stranger(const struct route *route)
 	log_info("unknown machine waits mac=%s uuid=%s serial=%s", mac, route->uuid, route->serial);
 }
 
-/* A machine that told its UUID or serial number with another card than its definition's may have any
- * address that is nobody else's, if it does not come from another machine's card. */
+/* A machine that told its UUID or serial number with another card than its definition's may have
+ * any address that is nobody else's, if it does not come from another machine's card. */
 static bool is_no_other(struct services *services, const struct vm_snapshot *snapshot,
     const struct vm *vm, const struct server_request *request)
 {
@@ -207,8 +204,8 @@ static void note_boot(struct services *services, const struct vm_snapshot *snaps
 	script->attempt = state_booted(services->state, mac, name, script->decision);
 }
 
-static void answer_ipxe(struct services *services, const struct server_request *request,
-    struct server_answer *a)
+static void answer_ipxe(
+    struct services *services, const struct server_request *request, struct server_answer *a)
 {
 	const struct route *route = request->route;
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
@@ -270,8 +267,8 @@ static const struct vm *vm_by_mac(struct services *services, const struct vm_sna
 	return vm;
 }
 
-static int build_config(struct services *services, const struct server_request *request,
-    json_t **out, struct err *e)
+static int build_config(
+    struct services *services, const struct server_request *request, json_t **out, struct err *e)
 {
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = vm_by_mac(services, snapshot, request->route, e);
@@ -290,14 +287,15 @@ static int build_config(struct services *services, const struct server_request *
 		return -EBUSY; /* the machine is known: 409, it may ask again */
 	state_nic(services->state, &vm->mac, &nic);
 	if (r == 0)
-		r = config_build(vm, &nic, state_boot_memory(services->state, &vm->mac), vm_snapshot_noreboot(snapshot, vm), image,
-		    &services->urls, services->domain ? services->domain : "", out, e);
+		r = config_build(vm, &nic, state_boot_memory(services->state, &vm->mac),
+		    vm_snapshot_noreboot(snapshot, vm), image, &services->urls,
+		    services->domain ? services->domain : "", out, e);
 	image_free(image);
 	return r;
 }
 
-static void answer_config(struct services *services, const struct server_request *request,
-    struct server_answer *a)
+static void answer_config(
+    struct services *services, const struct server_request *request, struct server_answer *a)
 {
 	struct err e = ERR_INIT;
 	json_t *config = NULL;
@@ -311,16 +309,15 @@ static void answer_config(struct services *services, const struct server_request
 	json_decref(config);
 }
 
-static int build_document(struct services *services, const struct server_request *request,
-    char **out, struct err *e)
+static int build_document(
+    struct services *services, const struct server_request *request, char **out, struct err *e)
 {
 	const struct route *route = request->route;
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = vm_snapshot_by_name(snapshot, route->name);
 
 	if (!vm)
-		return err_set(
-		    e, ENOENT, "no definition in vms/ has the name %s", route->name);
+		return err_set(e, ENOENT, "no definition in vms/ has the name %s", route->name);
 	int r = need_itself(services, vm, request, "/cloud-init", e);
 	if (r < 0)
 		return r;
@@ -340,8 +337,8 @@ static int build_document(struct services *services, const struct server_request
 	return r;
 }
 
-static void answer_document(struct services *services, const struct server_request *request,
-    struct server_answer *a)
+static void answer_document(
+    struct services *services, const struct server_request *request, struct server_answer *a)
 {
 	struct err e = ERR_INIT;
 	char *text = NULL;
@@ -400,8 +397,7 @@ static int take_report(struct services *services, const struct vm *vm,
 	return r;
 }
 
-static int take(
-    struct services *services, const struct server_request *request, struct err *e)
+static int take(struct services *services, const struct server_request *request, struct err *e)
 {
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = vm_by_mac(services, snapshot, request->route, e);

@@ -42,7 +42,7 @@ struct entry {
 
 struct images {
 	char *dir;
-	const char *made;	/* NULL: nowhere */
+	const char *made;       /* NULL: nowhere */
 	const char *installers; /* NULL: not known */
 	_Atomic(struct entry *) bucket[BUCKETS];
 	unsigned count;
@@ -205,7 +205,8 @@ static bool installer_is_there(const struct images *im, enum vm_arch arch)
 
 	if (!im->installers)
 		return true;
-	int n = snprintf(path, sizeof(path), "%s/%s/initrd.zst", im->installers, vm_arch_name(arch));
+	int n =
+	    snprintf(path, sizeof(path), "%s/%s/initrd.zst", im->installers, vm_arch_name(arch));
 	return n > 0 && n < (int)sizeof(path) && access(path, R_OK) == 0;
 }
 
@@ -283,8 +284,7 @@ bool images_has(struct images *im, const char *distro, enum vm_arch arch)
 
 	if (entry) {
 		int outcome = atomic_load_explicit(&entry->outcome, memory_order_acquire);
-		int64_t looked =
-		    atomic_load_explicit(&entry->looked_at_ms, memory_order_relaxed);
+		int64_t looked = atomic_load_explicit(&entry->looked_at_ms, memory_order_relaxed);
 		int64_t now = now_ms();
 
 		if (outcome != NOT_LOOKED && now >= looked && now - looked < RECHECK_MS)
@@ -296,28 +296,28 @@ bool images_has(struct images *im, const char *distro, enum vm_arch arch)
 	return has;
 }
 
-void images_facts(
-    struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out)
+void images_facts(struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out)
 {
 	const struct entry *entry = lock_entry(im, distro, arch);
 
 	out->complete = entry && atomic_load(&entry->outcome) == COMPLETE;
 	out->cloud_init = entry && entry->image && entry->image->cloud_init;
-	out->missing = entry ? entry->missing : (struct image_missing){"its distro is not known", ""};
+	out->missing =
+	    entry ? entry->missing : (struct image_missing){"its distro is not known", ""};
 	pthread_mutex_unlock(&im->lock);
 }
 
-int images_get(struct images *im, const char *distro, enum vm_arch arch, struct image **out,
-    struct err *e)
+int images_get(
+    struct images *im, const char *distro, enum vm_arch arch, struct image **out, struct err *e)
 {
 	_cleanup_image_ struct image *copy = calloc(1, sizeof(*copy));
 	const struct entry *entry = lock_entry(im, distro, arch);
 	int r = 0;
 
 	if (!entry || atomic_load(&entry->outcome) != COMPLETE)
-		r = err_set(e, ENOENT,
-		    "the image images/%s/%s cannot be used: %s; %s", distro ? distro : "?",
-		    vm_arch_name(arch), entry ? entry->missing.what : "its distro is not known",
+		r = err_set(e, ENOENT, "the image images/%s/%s cannot be used: %s; %s",
+		    distro ? distro : "?", vm_arch_name(arch),
+		    entry ? entry->missing.what : "its distro is not known",
 		    entry ? entry->missing.advice : "name one in the definition");
 	else if (!copy || !(copy->kernel_version = strdup(entry->image->kernel_version)) ||
 		 !(copy->rootfs_file = strdup(entry->image->rootfs_file)) ||
@@ -331,8 +331,8 @@ int images_get(struct images *im, const char *distro, enum vm_arch arch, struct 
 
 /* ---- life and checks --------------------------------------------------------------------- */
 
-int images_new(const char *dir, const char *made, const char *installers, struct images **out,
-    struct err *e)
+int images_new(
+    const char *dir, const char *made, const char *installers, struct images **out, struct err *e)
 {
 	struct images *im = calloc(1, sizeof(*im));
 
@@ -378,8 +378,7 @@ int images_readable(struct images *im, struct err *e)
 }
 
 static int check_one(struct images *im, const char *distro, enum vm_arch arch,
-    void (*problem)(void *ctx, const char *file, int line, int column, const char *text),
-    void *ctx)
+    void (*problem)(void *ctx, const char *file, int line, int column, const char *text), void *ctx)
 {
 	_cleanup_image_ struct image *image = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -409,8 +408,8 @@ static int check_one(struct images *im, const char *distro, enum vm_arch arch,
 }
 
 int images_check(struct images *im,
-    void (*problem)(void *ctx, const char *file, int line, int column, const char *text),
-    void *ctx, struct err *e)
+    void (*problem)(void *ctx, const char *file, int line, int column, const char *text), void *ctx,
+    struct err *e)
 {
 	_cleanup_closedir_ DIR *dir = opendir(im->dir);
 	int problems = 0;

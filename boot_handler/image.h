@@ -1,5 +1,5 @@
-/* image.h - the images in images/<distro>/<arch>/: their manifests, read once and watched. Of a folder
- * that another tool filled (lib/adopted.h) the manifest is where the stack made one.
+/* image.h - the images in images/<distro>/<arch>/: their manifests, read once and watched. Of a
+ * folder that another tool filled (lib/adopted.h) the manifest is where the stack made one.
  *
  * An image counts only when everything its manifest names is there with the right size. That is
  * looked up at most once a second for each image; contents are the installer's to verify.
@@ -13,10 +13,10 @@
 struct images;
 
 /* `made`: where manifests are made for folders that have none; NULL: nowhere. `installers`: where
- * <arch>/initrd.zst are, without which nothing of that architecture can be installed; NULL when that is
- * not known. All are borrowed. */
-must_check int images_new(const char *dir, const char *made, const char *installers,
-    struct images **out, struct err *e);
+ * <arch>/initrd.zst are, without which nothing of that architecture can be installed; NULL when
+ * that is not known. All are borrowed. */
+must_check int images_new(
+    const char *dir, const char *made, const char *installers, struct images **out, struct err *e);
 void images_free(struct images *im);
 
 /* True when the image is complete. Nearly always one atomic read; any thread. */
@@ -38,8 +38,8 @@ struct image_facts {
 void images_facts(
     struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out);
 /* A copy of the image's data, freed by image_free(). -ENOENT with the sentence above. */
-must_check int images_get(struct images *im, const char *distro, enum vm_arch arch,
-    struct image **out, struct err *e);
+must_check int images_get(
+    struct images *im, const char *distro, enum vm_arch arch, struct image **out, struct err *e);
 
 /* 0 when the folder itself can be read. */
 must_check int images_readable(struct images *im, struct err *e);
@@ -47,7 +47,7 @@ must_check int images_readable(struct images *im, struct err *e);
 /* Reads every manifest of the folder; problem() gets each that is wrong. Returns their number or
  * -errno when the folder cannot be read. */
 must_check int images_check(struct images *im,
-    void (*problem)(void *ctx, const char *file, int line, int column, const char *text),
-    void *ctx, struct err *e);
+    void (*problem)(void *ctx, const char *file, int line, int column, const char *text), void *ctx,
+    struct err *e);
 
 #endif

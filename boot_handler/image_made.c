@@ -28,7 +28,8 @@ void image_made_why(const char *folder, const struct adopted *source, struct ima
 		snprintf(out->advice, sizeof(out->advice), "%s", advice);
 	} else {
 		snprintf(out->what, sizeof(out->what), "its %s is yet to be read", source->file);
-		snprintf(out->advice, sizeof(out->advice), "it goes on by itself, in a minute or two");
+		snprintf(
+		    out->advice, sizeof(out->advice), "it goes on by itself, in a minute or two");
 	}
 	json_decref(word);
 }

@@ -1,5 +1,5 @@
-/* image_made.h - why there is no image yet of a folder that another tool filled (lib/adopted.h): the word
- * of whoever makes it.
+/* image_made.h - why there is no image yet of a folder that another tool filled (lib/adopted.h):
+ * the word of whoever makes it.
  */
 #ifndef BOOT_HANDLER_IMAGE_MADE_H
 #define BOOT_HANDLER_IMAGE_MADE_H

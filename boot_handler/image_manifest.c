@@ -47,7 +47,8 @@ static int want(const json_t *object, const char *key, const char *text, struct 
 	const char *value = json_string_value(json_object_get(object, key));
 
 	if (!value || strcmp(value, text) != 0)
-		return err_set(e, EINVAL, "\"%s\" has to be \"%s\": build the image again", key, text);
+		return err_set(
+		    e, EINVAL, "\"%s\" has to be \"%s\": build the image again", key, text);
 	return 0;
 }
 
@@ -65,19 +66,20 @@ static int check_file(const json_t *manifest, const char *key, const char *name,
 	if (!json_is_object(part))
 		return err_set(e, EINVAL, "\"%s\" is missing: build the image again", key);
 	if (!file || !is_file_name(file) || (name && strcmp(file, name) != 0))
-		return err_set(e, EINVAL, "\"%s\": \"file\" has to be %s: build the image again", key,
-		    name ? name : "a file name without a slash");
+		return err_set(e, EINVAL, "\"%s\": \"file\" has to be %s: build the image again",
+		    key, name ? name : "a file name without a slash");
 	if (size_of(part) <= 0)
 		return err_set(e, EINVAL,
-		    "\"%s\": \"size_bytes\" has to be a number above 0: build the image again", key);
+		    "\"%s\": \"size_bytes\" has to be a number above 0: build the image again",
+		    key);
 	if (!is_sha256(json_object_get(part, "sha256")))
 		return err_set(e, EINVAL,
-		    "\"%s\": \"sha256\" has to be 64 hexadecimal digits: build the image again", key);
+		    "\"%s\": \"sha256\" has to be 64 hexadecimal digits: build the image again",
+		    key);
 	return 0;
 }
 
-static int check_manifest(
-    const json_t *json, const char *distro, enum vm_arch arch, struct err *e)
+static int check_manifest(const json_t *json, const char *distro, enum vm_arch arch, struct err *e)
 {
 	const char *version = json_string_value(json_object_get(json, "kernel_version"));
 
@@ -124,8 +126,8 @@ static struct image *image_new(const json_t *json)
 }
 
 /* Parsed, checked, and still JSON: what the sizes on disk are compared with. */
-static int parse(const char *text, size_t len, const char *distro, enum vm_arch arch,
-    json_t **out, int *line, int *column, struct err *e)
+static int parse(const char *text, size_t len, const char *distro, enum vm_arch arch, json_t **out,
+    int *line, int *column, struct err *e)
 {
 	size_t bad;
 

@@ -21,9 +21,10 @@ struct image {
 	char *rootfs_file;
 	int64_t kernel_bytes;
 	int64_t modules_bytes;
-	json_t *rootfs; /* the manifest's object as it is */
+	json_t *rootfs;  /* the manifest's object as it is */
 	bool cloud_init; /* the manifest says that the rootfs has it */
-	json_t *adopted; /* of which tarball it was made (lib/adopted.h); NULL: the rootfs is beside it */
+	json_t *adopted; /* of which tarball it was made (lib/adopted.h); NULL: the rootfs is beside
+			    it */
 };
 
 /* Parses a manifest. `distro` and `arch` must be its own. -EINVAL with one sentence, `line` and

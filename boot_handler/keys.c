@@ -121,11 +121,11 @@ static void take_line(void *ctx, int number, const char *line)
 	struct reading *reading = ctx;
 
 	if (!ssh_key_valid(line))
-		log_warn("%s:%d:1: %s; it is skipped", reading->path, number,
-		    ssh_key_complaint(line));
+		log_warn(
+		    "%s:%d:1: %s; it is skipped", reading->path, number, ssh_key_complaint(line));
 	else if (json_array_append_new(reading->list, json_string(line)) < 0)
-		log_warn("%s:%d:1: this line is no UTF-8 text and is skipped", reading->path,
-		    number);
+		log_warn(
+		    "%s:%d:1: this line is no UTF-8 text and is skipped", reading->path, number);
 }
 
 static bool unchanged(const struct stat *a, const struct stat *b)

@@ -26,7 +26,7 @@ void keys_free(struct keys *k);
 json_t *keys_get(struct keys *k);
 
 /* Calls problem() for each line that is no key. Returns the number of problems, or -errno. */
-must_check int keys_check(const char *path,
-    void (*problem)(void *ctx, int line, const char *text), void *ctx, struct err *e);
+must_check int keys_check(const char *path, void (*problem)(void *ctx, int line, const char *text),
+    void *ctx, struct err *e);
 
 #endif

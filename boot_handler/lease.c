@@ -45,8 +45,8 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 	const char *name = strsep(&rest, " ");
 	memset(out, 0, sizeof(*out));
 	if (!ends || rest || !parse_end(ends, &out->ends))
-		return err_set(e, EINVAL,
-		    "the lease event has to be: add|old|del MAC|- IP END|- [NAME]");
+		return err_set(
+		    e, EINVAL, "the lease event has to be: add|old|del MAC|- IP END|- [NAME]");
 	out->gone = strcmp(action, "del") == 0;
 	out->added = strcmp(action, "add") == 0;
 	if (!out->gone && !out->added && strcmp(action, "old") != 0)
@@ -96,7 +96,8 @@ int lease_event_main(int argc, char **argv)
 	struct lease lease;
 
 	if (argc < 1) {
-		log_error("lease-event needs: add|old|del MAC IP [HOSTNAME], as dnsmasq gives them");
+		log_error(
+		    "lease-event needs: add|old|del MAC IP [HOSTNAME], as dnsmasq gives them");
 		return 2;
 	}
 	/* dnsmasq has more events (init, tftp, arp-add...), and leases of other kinds. */

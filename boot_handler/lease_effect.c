@@ -6,8 +6,8 @@ static bool is_known(const struct machine_addresses *known, const struct lease *
 			  : known->leased_ip.s_addr == lease->ip.s_addr;
 }
 
-/* A machine may have several IPv6 leases, of firmware and of the system before: while it has the declared
- * one, the others are not where it is. */
+/* A machine may have several IPv6 leases, of firmware and of the system before: while it has the
+ * declared one, the others are not where it is. */
 static bool is_minor(
     const struct vm *vm, const struct machine_addresses *known, const struct lease *lease)
 {
@@ -48,7 +48,8 @@ struct lease_effect lease_effect(
 			put(&f.after, lease);
 		return f;
 	}
-	/* It has several, of its cards or of the system before: the one that it renewed last counts. */
+	/* It has several, of its cards or of the system before: the one that it renewed last
+	 * counts. */
 	if (!had && !lease->added && ended && lease->ends && lease->ends <= ended)
 		return f;
 	f.taken = !had || lease->added;

@@ -1,5 +1,6 @@
-/* lease_memory.h - the newest leases of machines that nobody has declared: one that waits at PXE has its
- * lease when its definition appears. Bounded: of more than it holds, the oldest are forgotten. */
+/* lease_memory.h - the newest leases of machines that nobody has declared: one that waits at PXE
+ * has its lease when its definition appears. Bounded: of more than it holds, the oldest are
+ * forgotten. */
 #ifndef BOOT_HANDLER_LEASE_MEMORY_H
 #define BOOT_HANDLER_LEASE_MEMORY_H
 
@@ -18,8 +19,8 @@ struct lease_memory {
 
 void lease_memory_init(struct lease_memory *m);
 
-/* Remembers the lease, or forgets the one that has ended. Nothing without a MAC address. True when that
- * was news: false for a lease that is told again. */
+/* Remembers the lease, or forgets the one that has ended. Nothing without a MAC address. True when
+ * that was news: false for a lease that is told again. */
 bool lease_memory_take(struct lease_memory *m, const struct lease *lease);
 
 /* Calls `take` for each, and forgets those for which it returns true. */

@@ -24,7 +24,8 @@ static int unix_address(const char *path, struct sockaddr_un *out, struct err *e
 	memset(out, 0, sizeof(*out));
 	out->sun_family = AF_UNIX;
 	if (path[0] == '\0' || strlen(path) >= sizeof(out->sun_path))
-		return err_set(e, EINVAL, "the socket path has to have 1 to %zu bytes: shorten \"%s\"",
+		return err_set(e, EINVAL,
+		    "the socket path has to have 1 to %zu bytes: shorten \"%s\"",
 		    sizeof(out->sun_path) - 1, path);
 	memcpy(out->sun_path, path, strlen(path) + 1);
 	return 0;
@@ -38,8 +39,8 @@ static int clear_path(const struct sockaddr_un *address, int type, struct err *e
 	if (lstat(address->sun_path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(e, EEXIST, "%s exists and is no socket: move it away",
-		    address->sun_path);
+		return err_set(
+		    e, EEXIST, "%s exists and is no socket: move it away", address->sun_path);
 	_cleanup_close_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
 		return err_set(e, EADDRINUSE, "another program is listening on %s: stop it first",
@@ -90,8 +91,7 @@ static int open_tcp(const char *text, struct err *e)
 	int code = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &address);
 	if (code != 0)
 		return err_set(e, EINVAL,
-		    "\"%s\" is no address to listen on (%s): write unix:/path, 127.0.0.1:8080 or "
-		    "[::1]:8080",
+		    "\"%s\" is no address to listen on (%s): write unix:/path, 127.0.0.1:8080 or [::1]:8080",
 		    text, gai_strerror(code));
 	_cleanup_close_ int fd =
 	    socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -88,8 +88,7 @@ void live_leave(struct live *l, struct live_pin *pin)
 
 void live_publish(struct live *l)
 {
-	const struct vm_snapshot *old =
-	    atomic_exchange(&l->current, vm_store_snapshot(l->store));
+	const struct vm_snapshot *old = atomic_exchange(&l->current, vm_store_snapshot(l->store));
 
 	for (int i = 0; i < SLOTS; i++)
 		while (atomic_load(&l->slot[i].inside))

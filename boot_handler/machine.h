@@ -47,8 +47,8 @@ enum event_kind {
 
 #define MACHINE_NAME_SIZE 64
 #define MACHINE_ATTEMPT_MAX (1 << 24) /* what a machine may say of itself */
-#define MACHINE_TEXT_SIZE 1024 /* as long as the installer's; reason and hint of a failure */
-#define MACHINE_KEY_SIZE 1536 /* one SSH public key: an 8192-bit RSA key fits */
+#define MACHINE_TEXT_SIZE 1024        /* as long as the installer's; reason and hint of a failure */
+#define MACHINE_KEY_SIZE 1536         /* one SSH public key: an 8192-bit RSA key fits */
 #define MACHINE_KEYS_MAX 3
 #define MACHINE_CLOUD_INIT_SIZE 8192 /* see firstboot.h */
 #define MACHINE_STAGE_SIZE 64
@@ -67,13 +67,14 @@ struct machine_row {
 	uint64_t total_bytes;
 	uint64_t rate_bytes_per_s;
 	int64_t eta_s; /* -1: not known */
-	uint64_t disk_bytes; /* of the disk it was installed on, as the installer saw it; 0: not told */
+	uint64_t
+	    disk_bytes; /* of the disk it was installed on, as the installer saw it; 0: not told */
 	int64_t changed_at_ms;
 	int64_t last_seen_ms;
 	struct mac nic; /* the card it asked with, when that is not the definition's; zero: none */
-	struct in_addr leased_ip;    /* by the lab's DHCP; 0: none */
-	struct in6_addr leased_ip6;  /* ::, as below: none */
-	struct in_addr seen_ip;      /* where it called from when that was no lease; 0: none */
+	struct in_addr leased_ip;   /* by the lab's DHCP; 0: none */
+	struct in6_addr leased_ip6; /* ::, as below: none */
+	struct in_addr seen_ip;     /* where it called from when that was no lease; 0: none */
 	struct in6_addr seen_ip6;
 	enum machine_phase error_phase;
 	/* Not in the state file: */
@@ -84,7 +85,7 @@ struct machine_row {
 	char error_hint[MACHINE_TEXT_SIZE];
 	char host_key[MACHINE_KEYS_MAX][MACHINE_KEY_SIZE];
 	char cloud_init[MACHINE_CLOUD_INIT_SIZE]; /* JSON; empty: it has not told */
-	char stage[MACHINE_STAGE_SIZE]; /* where cloud-init is; not kept in the file */
+	char stage[MACHINE_STAGE_SIZE];           /* where cloud-init is; not kept in the file */
 };
 
 /* The addresses that a machine is known by; zero where there is none. */
@@ -93,7 +94,7 @@ struct machine_addresses {
 	struct in_addr leased_ip, seen_ip;
 	struct in6_addr leased_ip6, seen_ip6;
 	int64_t ends, ends6; /* when the leases end, in seconds since the epoch; 0: not known */
-	int64_t booted_ms; /* when it last asked what to boot; 0: not since this program runs */
+	int64_t booted_ms;   /* when it last asked what to boot; 0: not since this program runs */
 };
 
 struct event {
@@ -104,7 +105,8 @@ struct event {
 	enum event_kind kind;
 	enum machine_phase phase;
 	char text[MACHINE_STAGE_SIZE];
-	char source[INET6_ADDRSTRLEN]; /* who made it happen: an address, "dhcp", "operator"; or "" */
+	char source[INET6_ADDRSTRLEN]; /* who made it happen: an address, "dhcp", "operator"; or ""
+					*/
 	uint64_t bytes;
 	uint64_t total_bytes;
 };

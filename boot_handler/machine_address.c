@@ -57,7 +57,7 @@ size_t machine_table_at(struct machine_table *t, const struct in6_addr *address,
 
 	pthread_mutex_lock(&t->at_lock);
 	for (struct machine_at *at = *bucket_of(t, address); at && n < room; at = at->next)
-		if (at->machine->mac != not && ip6_equal(&at->address, address))
+		if (at->machine->mac != not&&ip6_equal(&at->address, address))
 			out[n++] = at->machine;
 	pthread_mutex_unlock(&t->at_lock);
 	return n;
@@ -71,7 +71,8 @@ bool machine_table_any_at(struct machine_table *t, const struct in6_addr *addres
 	pthread_mutex_lock(&t->at_lock);
 	for (struct machine_at *at = *bucket_of(t, address); at && !found; at = at->next) {
 		struct mac mac = mac_from_number(at->machine->mac);
-		found = at->machine->mac != not && ip6_equal(&at->address, address) && is(ctx, &mac);
+		found =
+		    at->machine->mac != not && ip6_equal(&at->address, address) && is(ctx, &mac);
 	}
 	pthread_mutex_unlock(&t->at_lock);
 	return found;

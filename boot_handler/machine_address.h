@@ -7,8 +7,8 @@
 /* The locked machine's addresses (machine.address) are others than they were. */
 void machine_readdress(struct machine_table *t, struct machine *m);
 
-/* The machines known by an address (IPv4 as ip4_mapped()) but `not` (its MAC address), at most `room` of
- * them. Returns how many were written. */
+/* The machines known by an address (IPv4 as ip4_mapped()) but `not` (its MAC address), at most
+ * `room` of them. Returns how many were written. */
 size_t machine_table_at(struct machine_table *t, const struct in6_addr *address, uint64_t not,
     struct machine **out, size_t room);
 

@@ -114,8 +114,7 @@ void machine_unlock(struct machine_table *t, const struct machine *m)
 	pthread_mutex_unlock(stripe_of(t, m));
 }
 
-struct machine *machine_table_lock(
-    struct machine_table *t, const struct mac *mac, const char *name)
+struct machine *machine_table_lock(struct machine_table *t, const struct mac *mac, const char *name)
 {
 	struct machine *m = find_or_add(t, mac);
 
@@ -144,7 +143,7 @@ void machine_set_nic(struct machine_table *t, struct machine *m, uint64_t nic)
 {
 	/* The card may have been another machine's before. */
 	for (struct machine *other = nic ? atomic_load(&t->nics) : NULL; other;
-	     other = other->next_nic) {
+	    other = other->next_nic) {
 		uint64_t same = nic;
 		if (other != m && atomic_compare_exchange_strong(&other->nic, &same, 0))
 			machine_mark_dirty(t, other);

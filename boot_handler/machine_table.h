@@ -35,7 +35,8 @@ struct machine {
 	atomic_uint asks;       /* for an install, in this attempt */
 	_Atomic uint64_t asked; /* when the last ipxe event was << 8 | its decision + 1 */
 	atomic_bool dirty;
-	_Atomic uint64_t nic; /* MAC of the card it asked with; 0: the definition's. Written locked */
+	_Atomic uint64_t
+	    nic; /* MAC of the card it asked with; 0: the definition's. Written locked */
 	struct machine *next_nic; /* of the table's list; fixed once it is in it */
 	atomic_bool in_nics;
 	atomic_bool calls; /* it tells at each boot what cloud-init made of it */
@@ -59,7 +60,7 @@ struct machine {
 	char *host_key[MACHINE_KEYS_MAX];
 	char *cloud_init;
 	char stage[MACHINE_STAGE_SIZE];
-	unsigned stage_events; /* recorded since it began to boot */
+	unsigned stage_events;                   /* recorded since it began to boot */
 	struct machine_at at[MACHINE_ADDRESSES]; /* under the table's at_lock */
 };
 
@@ -67,8 +68,8 @@ struct machine_table {
 	_Atomic(struct machine *) bucket[MACHINE_BUCKETS];
 	pthread_mutex_t stripe[MACHINE_STRIPES];
 	_Atomic(struct machine *) dirty; /* a stack: pushed by all, taken whole by the writer */
-	_Atomic(struct machine *) nics;  /* those that ever asked with another card; never shrinks */
-	pthread_mutex_t at_lock;         /* taken with a machine's lock held, never the other way */
+	_Atomic(struct machine *) nics; /* those that ever asked with another card; never shrinks */
+	pthread_mutex_t at_lock;        /* taken with a machine's lock held, never the other way */
 	struct machine_at *at[MACHINE_AT_BUCKETS]; /* see machine_address.h */
 };
 

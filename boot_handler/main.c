@@ -42,17 +42,16 @@ static void catch_signals(struct vm_store *store)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
-/* The machine of a lease; NULL: a stranger's. A declared address is given to its machine only: dnsmasq
- * names no lease while DNS has that name with another address, and may know no MAC address of an IPv6
- * client. */
-static const struct vm *lessee(const struct services *services,
-    const struct vm_snapshot *snapshot, const struct lease *lease)
+/* The machine of a lease; NULL: a stranger's. A declared address is given to its machine only:
+ * dnsmasq names no lease while DNS has that name with another address, and may know no MAC address
+ * of an IPv6 client. */
+static const struct vm *lessee(
+    const struct services *services, const struct vm_snapshot *snapshot, const struct lease *lease)
 {
 	if (lease->has_mac)
 		return services_vm_by_mac(services, snapshot, &lease->mac);
 	/* dnsmasq gives names to declared machines only. */
-	const struct vm *vm =
-	    lease->name[0] ? vm_snapshot_by_label(snapshot, lease->name) : NULL;
+	const struct vm *vm = lease->name[0] ? vm_snapshot_by_label(snapshot, lease->name) : NULL;
 	return vm || !lease->six ? vm : vm_snapshot_declaring(snapshot, &lease->ip6);
 }
 
@@ -153,8 +152,7 @@ static void watch(struct services *services, const char *holders)
 		keep_holders(&keeper, services->store);
 }
 
-static int start_services(
-    const struct options *options, struct services *services, struct err *e)
+static int start_services(const struct options *options, struct services *services, struct err *e)
 {
 	_cleanup_free_ char *holders = NULL;
 
@@ -178,15 +176,16 @@ static int start_services(
 	if (r == 0)
 		r = live_new(services->store, &services->live, e);
 	if (r == 0)
-		r = images_new(options->images, options->made, options->initrds, &services->images, e);
+		r = images_new(
+		    options->images, options->made, options->initrds, &services->images, e);
 	services->images_dir = options->images;
 	if (r == 0)
 		r = keys_new(options->authorized_keys, &services->keys, e);
 	if (r == 0)
 		r = state_open(options->state, &services->state, e);
 	if (r == 0 && options->machines)
-		r = address_file_start(options->machines, services->state, services->store,
-		    &services->addresses, e);
+		r = address_file_start(
+		    options->machines, services->state, services->store, &services->addresses, e);
 	return r;
 }
 
@@ -221,25 +220,25 @@ static int start_listeners(const struct options *options, struct services *servi
 	    .expect = guest_expect,
 	    .ctx = services,
 	};
-	struct server_options operator = {
-	    .listen = options->operator_listen,
-	    .socket_mode = 0600,
-	    .side = ROUTE_SIDE_OPERATOR,
-	    .threads = 2,
-	    .handle = operator_handle,
-	    .ctx = services,
+	struct server_options operator= {
+		.listen = options->operator_listen,
+		.socket_mode = 0600,
+		.side = ROUTE_SIDE_OPERATOR,
+		.threads = 2,
+		.handle = operator_handle,
+		.ctx = services,
 	};
 
 	int r = server_start(&guest, &listeners->guest, e);
 	if (r == 0)
-		r = server_start(&operator, &listeners->operator, e);
+		r = server_start(&operator, & listeners->operator, e);
 	if (r == 0 && options->operator_tcp) {
 		r = access_new(options->operator_token_file, options->operator_tcp,
 		    options->operator_hosts, &listeners->access, e);
 		operator.listen = options->operator_tcp;
 		operator.access = listeners->access;
 		if (r == 0)
-			r = server_start(&operator, &listeners->operator_tcp, e);
+			r = server_start(&operator, & listeners->operator_tcp, e);
 	}
 	if (r == 0 && options->lease_socket)
 		r = lease_receiver_start(

@@ -29,7 +29,8 @@ static int ask(unsigned char family)
 }
 
 /* The MAC address of one entry, if it is the address's. */
-static bool is_its(const struct nlmsghdr *message, const void *address, size_t size, struct mac *out)
+static bool is_its(
+    const struct nlmsghdr *message, const void *address, size_t size, struct mac *out)
 {
 	const struct ndmsg *body = NLMSG_DATA(message);
 	int left = (int)message->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*body));
@@ -37,8 +38,9 @@ static bool is_its(const struct nlmsghdr *message, const void *address, size_t s
 
 	if (message->nlmsg_type != RTM_NEWNEIGH || left < 0 || !(body->ndm_state & KNOWN))
 		return false;
-	for (const struct rtattr *a = (const void *)((const char *)body + NLMSG_ALIGN(sizeof(*body)));
-	     RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (const struct rtattr *a =
+		 (const void *)((const char *)body + NLMSG_ALIGN(sizeof(*body)));
+	    RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == NDA_DST && RTA_PAYLOAD(a) == size)
 			matches = memcmp(RTA_DATA(a), address, size) == 0;
 		if (a->rta_type == NDA_LLADDR && RTA_PAYLOAD(a) == sizeof(out->octet)) {
@@ -60,7 +62,7 @@ bool neighbour_mac(const struct source *source, struct mac *out)
 	while (fd >= 0 && (n = recv(fd, buf, sizeof(buf), 0)) > 0) {
 		size_t left = (size_t)n;
 		for (const struct nlmsghdr *m = (const void *)buf; NLMSG_OK(m, left);
-		     m = NLMSG_NEXT(m, left)) {
+		    m = NLMSG_NEXT(m, left)) {
 			if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR)
 				return false;
 			if (is_its(m, address, size, out))

@@ -4,8 +4,8 @@
 
 #include "boot_handler/owner.h"
 
-/* False when none is known: the source is this machine, behind a router, or was not heard of yet. Reads
- * the kernel's whole table. */
+/* False when none is known: the source is this machine, behind a router, or was not heard of yet.
+ * Reads the kernel's whole table. */
 bool neighbour_mac(const struct source *source, struct mac *out);
 
 #endif

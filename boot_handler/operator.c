@@ -79,10 +79,9 @@ static json_t *error_json(const struct machine_row *row)
 {
 	if (row->state != MACHINE_FAILED)
 		return json_null();
-	return json_pack("{s:o, s:s, s:o}",
-	    "phase", text_or_null(machine_phase_name(row->error_phase)),
-	    "reason", row->error_reason,
-	    "hint", text_or_null(row->error_hint));
+	return json_pack("{s:o, s:s, s:o}", "phase",
+	    text_or_null(machine_phase_name(row->error_phase)), "reason", row->error_reason, "hint",
+	    text_or_null(row->error_hint));
 }
 
 static json_t *host_keys_json(const struct machine_row *row)
@@ -148,32 +147,22 @@ static json_t *recorded_json(struct services *services, const struct vm *vm)
 
 	state_row(services->state, &vm->mac, &row);
 	json_t *cloud_init = cloud_init_json(&row);
-	json_t *json = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
-			 " s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
-	    "name", vm->name,
-	    "mac", mac_format(&vm->mac, mac),
-	    "nic", mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(),
-	    "arch", vm_arch_name(vm->arch),
-	    "distro", vm->distro ? vm->distro : "",
-	    "hostname", vm->hostname,
-	    "mode", vm_mode_name(vm->mode),
-	    "state", machine_state_name(row.state),
-	    "phase", text_or_null(machine_phase_name(row.phase)),
-	    "bytes", (json_int_t)row.bytes,
-	    "total_bytes", (json_int_t)row.total_bytes,
-	    "rate_bytes_per_s", (json_int_t)row.rate_bytes_per_s,
-	    "eta_s", row.eta_s >= 0 ? json_integer(row.eta_s) : json_null(),
-	    "attempt", (int)row.attempt,
-	    "local", row.local,
-	    "changed_at", time_json(row.changed_at_ms),
-	    "last_seen", time_json(row.last_seen_ms),
-	    "error", error_json(&row),
-	    "user", user_json(vm, cloud_init),
-	    "cloud_init", cloud_init,
-	    "ssh_host_keys", host_keys_json(&row),
-	    "cpus", (int)vm->cpus,
-	    "memory_bytes", (json_int_t)vm->memory_bytes,
-	    "disks_bytes", disks_json(vm));
+	json_t *json =
+	    json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
+		      " s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
+		"name", vm->name, "mac", mac_format(&vm->mac, mac), "nic",
+		mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(), "arch",
+		vm_arch_name(vm->arch), "distro", vm->distro ? vm->distro : "", "hostname",
+		vm->hostname, "mode", vm_mode_name(vm->mode), "state",
+		machine_state_name(row.state), "phase", text_or_null(machine_phase_name(row.phase)),
+		"bytes", (json_int_t)row.bytes, "total_bytes", (json_int_t)row.total_bytes,
+		"rate_bytes_per_s", (json_int_t)row.rate_bytes_per_s, "eta_s",
+		row.eta_s >= 0 ? json_integer(row.eta_s) : json_null(), "attempt", (int)row.attempt,
+		"local", row.local, "changed_at", time_json(row.changed_at_ms), "last_seen",
+		time_json(row.last_seen_ms), "error", error_json(&row), "user",
+		user_json(vm, cloud_init), "cloud_init", cloud_init, "ssh_host_keys",
+		host_keys_json(&row), "cpus", (int)vm->cpus, "memory_bytes",
+		(json_int_t)vm->memory_bytes, "disks_bytes", disks_json(vm));
 	if (json) {
 		put_addresses(json, vm, &row);
 		json_object_set_new(json, "installed_disk_bytes",
@@ -187,12 +176,9 @@ static json_t *outlook_json(const struct outlook *look)
 {
 	if (!look->stage)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:o, s:o}",
-	    "stage", look->stage,
-	    "reason", look->reason,
-	    "hint", look->hint,
-	    "since", time_json(look->since_ms),
-	    "limit_s", look->limit_s ? json_integer(look->limit_s) : json_null());
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "stage", look->stage, "reason", look->reason,
+	    "hint", look->hint, "since", time_json(look->since_ms), "limit_s",
+	    look->limit_s ? json_integer(look->limit_s) : json_null());
 }
 
 /* What is recorded, and what it means now. */
@@ -215,8 +201,8 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	return json;
 }
 
-static int find_vm(struct services *services, const char *name,
-    const struct vm_snapshot **snapshot, const struct vm **vm, struct err *e)
+static int find_vm(struct services *services, const char *name, const struct vm_snapshot **snapshot,
+    const struct vm **vm, struct err *e)
 {
 	*snapshot = vm_store_snapshot(services->store);
 	*vm = vm_snapshot_by_name(*snapshot, name);
@@ -226,8 +212,7 @@ static int find_vm(struct services *services, const char *name,
 	return err_set(e, ENOENT, "no definition in vms/ has the name %s", name);
 }
 
-static void answer_vm(
-    struct services *services, const struct route *route, struct server_answer *a)
+static void answer_vm(struct services *services, const struct route *route, struct server_answer *a)
 {
 	const struct vm_snapshot *snapshot;
 	const struct vm *vm;
@@ -254,9 +239,9 @@ static void answer_vm(
 struct listing {
 	struct services *services;
 	const struct vm_snapshot *snapshot;
-	size_t next;       /* VM to write next */
-	bool ended;        /* the closing part was made */
-	char *piece;       /* text not yet handed out */
+	size_t next; /* VM to write next */
+	bool ended;  /* the closing part was made */
+	char *piece; /* text not yet handed out */
 	size_t piece_len;
 	size_t piece_used;
 };
@@ -272,14 +257,10 @@ static void add_address_problems(
 		return;
 	for (int six = 0; six < 2; six++)
 		if (address_problem(vm, &a, six, text))
-			json_array_append_new(list,
-			    json_pack("{s:s, s:i, s:i, s:s, s:b, s:b}",
-				"file", vm_snapshot_file(snapshot, vm),
-				"line", 0,
-				"column", 0,
-				"text", text,
-				"serving_last_good", 0,
-				"warning", 1));
+			json_array_append_new(
+			    list, json_pack("{s:s, s:i, s:i, s:s, s:b, s:b}", "file",
+				      vm_snapshot_file(snapshot, vm), "line", 0, "column", 0,
+				      "text", text, "serving_last_good", 0, "warning", 1));
 }
 
 static json_t *problems_json(struct state *state, const struct vm_snapshot *snapshot)
@@ -289,14 +270,10 @@ static json_t *problems_json(struct state *state, const struct vm_snapshot *snap
 	for (size_t i = 0; i < vm_snapshot_problem_count(snapshot); i++) {
 		const struct vm_problem *p = vm_snapshot_problem_at(snapshot, i);
 
-		json_array_append_new(list,
-		    json_pack("{s:s, s:i, s:i, s:s, s:b, s:b}",
-			"file", p->file,
-			"line", p->where.line,
-			"column", p->where.column,
-			"text", p->text,
-			"serving_last_good", p->serving_last_good,
-			"warning", p->warning));
+		json_array_append_new(
+		    list, json_pack("{s:s, s:i, s:i, s:s, s:b, s:b}", "file", p->file, "line",
+			      p->where.line, "column", p->where.column, "text", p->text,
+			      "serving_last_good", p->serving_last_good, "warning", p->warning));
 	}
 	for (size_t i = 0; i < vm_snapshot_count(snapshot); i++)
 		add_address_problems(list, state, snapshot, vm_snapshot_at(snapshot, i));
@@ -381,8 +358,8 @@ static void answer_vms(struct services *services, struct server_answer *a)
 
 /* ---- orders ------------------------------------------------------------------------------ */
 
-static int order(struct services *services, const struct vm *vm, enum route_action action,
-    struct err *e)
+static int order(
+    struct services *services, const struct vm *vm, enum route_action action, struct err *e)
 {
 	if (action == ROUTE_LOCAL) {
 		state_local(services->state, &vm->mac, vm->name);
@@ -432,16 +409,11 @@ static void add_event(void *ctx, const struct event *event)
 	char mac[MAC_TEXT_SIZE];
 
 	json_array_append_new(list->events,
-	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}",
-		"id", (json_int_t)event->id,
-		"at", time_json(event->at_ms),
-		"vm", event->vm,
-		"mac", mac_format(&event->mac, mac),
-		"kind", event_kind_name(event->kind),
-		"text", event->text,
-		"source", text_or_null(event->source),
-		"phase", text_or_null(machine_phase_name(event->phase)),
-		"bytes", (json_int_t)event->bytes,
+	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id",
+		(json_int_t)event->id, "at", time_json(event->at_ms), "vm", event->vm, "mac",
+		mac_format(&event->mac, mac), "kind", event_kind_name(event->kind), "text",
+		event->text, "source", text_or_null(event->source), "phase",
+		text_or_null(machine_phase_name(event->phase)), "bytes", (json_int_t)event->bytes,
 		"total_bytes", (json_int_t)event->total_bytes));
 	list->last = event->id;
 }
@@ -466,8 +438,8 @@ static void answer_events(
 		answer_err(a, r, &e);
 		return;
 	}
-	answer_json(a,
-	    json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last));
+	answer_json(
+	    a, json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last));
 }
 
 /* What the operator should know though all is well. */

@@ -5,7 +5,6 @@
 #include "boot_handler/server.h"
 
 /* A server_options.handle; ctx is a struct services. */
-void operator_handle(
-    void *services, const struct server_request *request, struct server_answer *a);
+void operator_handle(void *services, const struct server_request *request, struct server_answer *a);
 
 #endif

@@ -136,8 +136,7 @@ static int parse_threads(const char *text, unsigned *out, struct err *e)
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (text[0] < '0' || text[0] > '9' || *end || n < 1 || n > THREADS_MAX)
-		return err_set(
-		    e, EINVAL, "--threads has to be a number from 1 to %d", THREADS_MAX);
+		return err_set(e, EINVAL, "--threads has to be a number from 1 to %d", THREADS_MAX);
 	*out = (unsigned)n;
 	return 0;
 }
@@ -215,8 +214,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		o->check = true;
 		return OPTIONS_RUN;
 	case OPT_STALL_LIMITS:
-		return outlook_limits_parse(value, &o->limits, e) < 0 ? err_wrap(e, "--stall-limits")
-								      : OPTIONS_RUN;
+		return outlook_limits_parse(value, &o->limits, e) < 0
+			   ? err_wrap(e, "--stall-limits")
+			   : OPTIONS_RUN;
 	case OPT_VERBOSE:
 		o->verbose = true;
 		return OPTIONS_RUN;
@@ -238,18 +238,16 @@ static bool domain_valid(const char *domain)
 
 static int validate_operator(const struct options *o, struct err *e)
 {
-	bool local = listen_unix_path(o->operator_listen) ||
-		     strncmp(o->operator_listen, "fd:", 3) == 0;
+	bool local =
+	    listen_unix_path(o->operator_listen) || strncmp(o->operator_listen, "fd:", 3) == 0;
 
 	if (!local)
 		return err_set(e, EINVAL,
-		    "--operator-listen has to be unix:/path or fd:NUMBER; over TCP the operator is "
-		    "served by --operator-tcp %s with --operator-token-file FILE",
+		    "--operator-listen has to be unix:/path or fd:NUMBER; over TCP the operator is served by --operator-tcp %s with --operator-token-file FILE",
 		    o->operator_listen);
 	if (!o->operator_tcp != !o->operator_token_file)
 		return err_set(e, EINVAL,
-		    "--operator-tcp and --operator-token-file go together: without a token nobody is "
-		    "served over TCP");
+		    "--operator-tcp and --operator-token-file go together: without a token nobody is served over TCP");
 	if (o->operator_hosts && !o->operator_tcp)
 		return err_set(e, EINVAL, "--operator-hosts is of use only with --operator-tcp");
 	return 0;
@@ -274,8 +272,7 @@ static int validate(struct options *o, struct err *e)
 		    "--base-url has to look like http://192.168.100.1, without a slash at its end");
 	if (!o->base_url && !o->check)
 		return err_set(e, EINVAL,
-		    "--base-url is missing: give the URL under which machines reach this service, "
-		    "such as http://192.168.100.1");
+		    "--base-url is missing: give the URL under which machines reach this service, such as http://192.168.100.1");
 	if (!boot_path_valid(o->initrds_url_path))
 		return err_set(e, EINVAL,
 		    "--initrds-url-path has to look like /initrds, without a slash at its end");
@@ -290,8 +287,8 @@ static int derive_holders(struct options *o, struct err *e)
 	int n = snprintf(o->holders, sizeof(o->holders), "%s.holders", o->state);
 
 	return n > 0 && n < (int)sizeof(o->holders)
-	    ? 0
-	    : err_set(e, EINVAL, "--state has a path that is too long");
+		   ? 0
+		   : err_set(e, EINVAL, "--state has a path that is too long");
 }
 
 static void derive_lease_socket(struct options *o)
@@ -321,7 +318,9 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	    .domain = "pvmlab.local",
 	    .initrds_url_path = "/initrds",
 	    /* The one left is for whoever asks: nginx. */
-	    .threads = cpus < 3 ? 1 : cpus > 9 ? 8 : (unsigned)cpus - 1,
+	    .threads = cpus < 3   ? 1
+		       : cpus > 9 ? 8
+				  : (unsigned)cpus - 1,
 	};
 	outlook_limits_default(&out->limits);
 	/* No reason to serve nobody. */

@@ -21,10 +21,10 @@ struct options {
 	const char *operator_tcp;        /* NULL: no TCP listener for the operator */
 	const char *operator_token_file; /* NULL without operator_tcp */
 	const char *operator_hosts;      /* NULL: none more */
-	const char *lease_socket; /* NULL: none */
-	const char *authorized_keys; /* NULL: none */
-	const char *machines; /* NULL: none */
-	const char *notices; /* NULL: none; what /readyz warns of, a sentence a line */
+	const char *lease_socket;        /* NULL: none */
+	const char *authorized_keys;     /* NULL: none */
+	const char *machines;            /* NULL: none */
+	const char *notices;             /* NULL: none; what /readyz warns of, a sentence a line */
 	const char *domain;
 	const char *initrds; /* NULL: not known which there are */
 	const char *initrds_url_path;

@@ -21,11 +21,9 @@ static const struct {
 	const char *hint;
 } stages[OUTLOOK_STAGES] = {
     [BOOT] = {"boot", 300,
-	"the firmware or iPXE does not get on: too little memory for the installer, or a file that "
-	"does not come; `vmlab console %s` shows its screen"},
+	"the firmware or iPXE does not get on: too little memory for the installer, or a file that does not come; `vmlab console %s` shows its screen"},
     [PHASE_NETWORK] = {"network", 180,
-	"the installer gets no address: a driver may be missing, or its cable leads elsewhere; "
-	"`vmlab console %s` shows its screen"},
+	"the installer gets no address: a driver may be missing, or its cable leads elsewhere; `vmlab console %s` shows its screen"},
     [PHASE_CONFIG] = {"config", 120,
 	"the installer does not get its configuration; `vmlab console %s` shows its screen"},
     [PHASE_PLAN] = {"plan", 180, "its disks do not answer; `vmlab console %s` shows its screen"},
@@ -34,8 +32,7 @@ static const struct {
     [PHASE_FORMAT] = {"format", 600,
 	"its disk does not answer; `vmlab console %s` shows its screen"},
     [PHASE_ROOTFS] = {"rootfs", 300,
-	"no byte of the image arrives or can be written: look at the network and the disk, with "
-	"`vmlab console %s`"},
+	"no byte of the image arrives or can be written: look at the network and the disk, with `vmlab console %s`"},
     [PHASE_CONFIGURE] = {"configure", 600,
 	"its disk is slow or does not answer; `vmlab console %s` shows its screen"},
     [PHASE_HOOKS] = {"hooks", 3600,
@@ -46,8 +43,7 @@ static const struct {
 	"its disk does not take what was written; `vmlab console %s` shows its screen"},
     [PHASE_REBOOT] = {"reboot", 300, "`vmlab console %s` shows its screen"},
     [FIRST_BOOT] = {"first-boot", 3600,
-	"the installed system has not said that cloud-init ended: it does not boot, or has no way "
-	"to this server; `vmlab console %s` shows its screen"},
+	"the installed system has not said that cloud-init ended: it does not boot, or has no way to this server; `vmlab console %s` shows its screen"},
 };
 
 void outlook_limits_default(struct outlook_limits *out)
@@ -72,8 +68,7 @@ static int parse_one(const char *text, size_t len, struct outlook_limits *out, s
 		return 0;
 	}
 	return err_set(e, EINVAL,
-	    "\"%.*s\" is no limit: write STAGE=SECONDS, with boot, an installer's phase, or "
-	    "first-boot",
+	    "\"%.*s\" is no limit: write STAGE=SECONDS, with boot, an installer's phase, or first-boot",
 	    (int)(len < 60 ? len : 60), text);
 }
 
@@ -110,7 +105,8 @@ static bool waits_for_own(const struct outlook_facts *f, struct outlook *out)
 static bool waits(const struct outlook_facts *f, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
-	struct boot_memory memory = {row->state, row->local, row->reinstall, row->attempt, row->ordered};
+	struct boot_memory memory = {
+	    row->state, row->local, row->reinstall, row->attempt, row->ordered};
 	const char *arch = vm_arch_name(f->vm->arch), *distro = f->vm->distro;
 
 	if (waits_for_own(f, out))

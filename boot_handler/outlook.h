@@ -34,7 +34,8 @@ struct outlook_facts {
 
 struct outlook {
 	const char *state; /* the recorded one, "waiting" or "stalled" */
-	const char *stage; /* NULL: nothing is wrong; "no image", "no kernel", "no initrd", "wrong arch"; "boot", "rootfs"... */
+	const char *stage; /* NULL: nothing is wrong; "no image", "no kernel", "no initrd", "wrong
+			      arch"; "boot", "rootfs"... */
 	int64_t since_ms;  /* since when it has not got on; 0: not known */
 	int limit_s;       /* of a stalled stage */
 	char reason[600];

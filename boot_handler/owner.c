@@ -34,12 +34,11 @@ bool owner_has(
 	return vm_has_address(vm, &address);
 }
 
-const char *owner_address(
-    const struct vm *vm, const struct machine_addresses *known, char *buf)
+const char *owner_address(const struct vm *vm, const struct machine_addresses *known, char *buf)
 {
-	struct in_addr ip = known->seen_ip.s_addr	? known->seen_ip
-			    : known->leased_ip.s_addr	? known->leased_ip
-							: vm->ip;
+	struct in_addr ip = known->seen_ip.s_addr     ? known->seen_ip
+			    : known->leased_ip.s_addr ? known->leased_ip
+						      : vm->ip;
 	const char *text = NULL;
 
 	if (ip.s_addr)

@@ -29,7 +29,6 @@ bool owner_has(
 
 /* The address to name in a sentence, "an address not known yet" when there is none. Writes into buf
  * (INET6_ADDRSTRLEN bytes) or returns static text. */
-const char *owner_address(
-    const struct vm *vm, const struct machine_addresses *known, char *buf);
+const char *owner_address(const struct vm *vm, const struct machine_addresses *known, char *buf);
 
 #endif

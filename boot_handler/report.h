@@ -21,9 +21,9 @@ struct report {
 	uint64_t bytes;
 	uint64_t total_bytes;
 	uint64_t rate_bytes_per_s;
-	int64_t eta_s; /* -1: not said */
+	int64_t eta_s;       /* -1: not said */
 	uint64_t disk_bytes; /* of the disk it installs on; 0: not said */
-	bool already;     /* nothing was installed: the disk says that it is, by install `attempt` */
+	bool already; /* nothing was installed: the disk says that it is, by install `attempt` */
 	unsigned attempt; /* 0: not said */
 	char message[MACHINE_TEXT_SIZE];
 	char hint[MACHINE_TEXT_SIZE];

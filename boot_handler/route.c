@@ -89,8 +89,8 @@ static int parse_mac(struct piece p, struct route *out, struct err *e)
 	int n = route_decode(p.text, p.len, false, text, sizeof(text));
 
 	if (n < 0)
-		return err_set(e, EINVAL,
-		    "the MAC address is malformed: write it like 52:54:00:12:34:56");
+		return err_set(
+		    e, EINVAL, "the MAC address is malformed: write it like 52:54:00:12:34:56");
 	if (mac_parse(text, (size_t)n, &out->mac, e) < 0)
 		return -EINVAL;
 	out->has_mac = true;
@@ -103,8 +103,7 @@ static int parse_name(struct piece p, struct route *out, struct err *e)
 
 	if (route_decode(p.text, p.len, false, text, sizeof(text)) < 0 || !vm_name_valid(text))
 		return err_set(e, EINVAL,
-		    "the name is malformed: a VM's name has at most 63 letters, digits and inner "
-		    "hyphens, underscores and dots");
+		    "the name is malformed: a VM's name has at most 63 letters, digits and inner hyphens, underscores and dots");
 	memcpy(out->name, text, sizeof(text));
 	return 0;
 }
@@ -219,8 +218,7 @@ static int parse_cloud_init(struct piece path, struct route *out, struct err *e)
 	return not_found(e);
 }
 
-static int parse_with_mac(
-    enum route_kind kind, struct piece path, struct route *out, struct err *e)
+static int parse_with_mac(enum route_kind kind, struct piece path, struct route *out, struct err *e)
 {
 	struct piece mac;
 
@@ -259,8 +257,7 @@ static int parse_guest(struct piece path, struct piece query, struct route *out,
 			out->report = ROUTE_REPORT_CLOUD_INIT;
 		else
 			return err_set(e, EINVAL,
-			    "phase in the query can only be \"ready\" or \"cloud-init\"; the "
-			    "installer's phases go into the JSON body");
+			    "phase in the query can only be \"ready\" or \"cloud-init\"; the installer's phases go into the JSON body");
 	}
 	return parse_with_mac(ROUTE_REPORT, path, out, e);
 }

@@ -69,10 +69,10 @@ struct route {
 	/* Empty when absent, or one that vendors leave unset (smbios_id.h). */
 	char uuid[SMBIOS_UUID_SIZE]; /* lower case */
 	char serial[SMBIOS_SERIAL_MAX + 1];
-	char name[64];   /* valid VM name; empty when absent */
-	bool has_after;  /* ROUTE_EVENTS: `after` was given; else the newest ones are wanted */
-	uint64_t after;  /* ROUTE_EVENTS: ids greater than this */
-	unsigned limit;  /* ROUTE_EVENTS: at most so many */
+	char name[64];  /* valid VM name; empty when absent */
+	bool has_after; /* ROUTE_EVENTS: `after` was given; else the newest ones are wanted */
+	uint64_t after; /* ROUTE_EVENTS: ids greater than this */
+	unsigned limit; /* ROUTE_EVENTS: at most so many */
 };
 
 #define ROUTE_NOT_FOUND 1

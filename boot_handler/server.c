@@ -40,8 +40,8 @@ struct server {
 /* From the request line to the end of the answer. */
 struct exchange {
 	struct route route;
-	int parsed;  /* what route_parse() said */
-	bool begun;  /* the handler was called for the headers */
+	int parsed; /* what route_parse() said */
+	bool begun; /* the handler was called for the headers */
 	char *body;
 	size_t len;
 	size_t received;
@@ -147,9 +147,8 @@ static struct MHD_Response *make_response(const struct server_answer *a)
 }
 
 /* `name` and `value`: one more header, or NULL. */
-static enum MHD_Result send_answer(
-    struct MHD_Connection *connection, const struct server_answer *a, const char *name,
-    const char *value)
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct server_answer *a,
+    const char *name, const char *value)
 {
 	struct MHD_Response *response = make_response(a);
 
@@ -230,7 +229,8 @@ struct count {
 	int times;
 };
 
-static enum MHD_Result count_one(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result count_one(
+    void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct count *c = ctx;
 
@@ -240,8 +240,8 @@ static enum MHD_Result count_one(void *ctx, enum MHD_ValueKind kind, const char 
 	return MHD_YES;
 }
 
-/* The header that is there twice, of those by which access is judged: who stands in between may have
- * judged by the other one. NULL: none. */
+/* The header that is there twice, of those by which access is judged: who stands in between may
+ * have judged by the other one. NULL: none. */
 static const char *header_given_twice(struct MHD_Connection *connection)
 {
 	static const char *const once[] = {MHD_HTTP_HEADER_HOST, MHD_HTTP_HEADER_ORIGIN,
@@ -293,8 +293,8 @@ static bool refuse_early(struct server *s, struct MHD_Connection *connection,
 		*result = send_error(s, connection, server_status(x->parsed), x->why, NULL, NULL);
 	else if (!route_allows(x->route.kind, method))
 		*result = send_error(s, connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-		    "this method is not possible here: see the Allow header",
-		    MHD_HTTP_HEADER_ALLOW, route_methods(x->route.kind));
+		    "this method is not possible here: see the Allow header", MHD_HTTP_HEADER_ALLOW,
+		    route_methods(x->route.kind));
 	else if (announced_too_large(connection))
 		*result = send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE,
 		    "the body is larger than 64 KiB: send less", NULL, NULL);
@@ -320,8 +320,7 @@ static bool take_body(struct exchange *x, const char *data, size_t size)
 }
 
 /* Behind a proxy on our unix socket the client is whom it names; else who connected. */
-static const char *find_source(
-    const struct server *s, struct MHD_Connection *connection, char *buf)
+static const char *find_source(const struct server *s, struct MHD_Connection *connection, char *buf)
 {
 	if (listen_unix_path(s->options.listen)) {
 		const char *named =
@@ -340,9 +339,9 @@ static const char *find_source(
 	return address && inet_ntop(peer->sa_family, address, buf, INET6_ADDRSTRLEN) ? buf : "";
 }
 
-static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connection,
-    const char *url, const char *method, const char *version, const char *upload_data,
-    size_t *upload_data_size, void **exchange)
+static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connection, const char *url,
+    const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
+    void **exchange)
 {
 	struct exchange *x = *exchange;
 	struct server *s = ctx;
@@ -399,8 +398,8 @@ static void accept_all(struct server *s)
 	for (;;) {
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
-		int fd = accept4(
-		    s->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd =
+		    accept4(s->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
@@ -417,7 +416,8 @@ static void accept_all(struct server *s)
 static void *accept_loop(void *ctx)
 {
 	struct server *s = ctx;
-	struct pollfd polled[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->stop, .events = POLLIN}};
+	struct pollfd polled[2] = {
+	    {.fd = s->fd, .events = POLLIN}, {.fd = s->stop, .events = POLLIN}};
 
 	while (!polled[1].revents) {
 		if (poll(polled, 2, -1) < 0 && errno != EINTR)
@@ -467,13 +467,11 @@ int server_start(const struct server_options *options, struct server **out, stru
 	    {MHD_OPTION_END, 0, NULL},
 	};
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer_request, s,
-	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-	    MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, s,
-	    MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
-	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
-	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-	    MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+	    begin_exchange, s, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
+	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
+	    (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 	int r = s->daemon ? pthread_create(&s->acceptor, NULL, accept_loop, s) : EIO;
 	if (r != 0)
 		return err_set(e, r, "cannot start the HTTP server on %s", options->listen);

@@ -21,7 +21,7 @@ struct server_request {
 	const struct route *route;
 	const char *source; /* the client's address as text; "" when it is not known */
 	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
-	const char *body; /* NUL-terminated; "" when there is none */
+	const char *body;   /* NUL-terminated; "" when there is none */
 	size_t body_len;
 };
 
@@ -53,13 +53,14 @@ void server_answer_text(struct server_answer *a, const char *type, char *text);
 struct access;
 
 struct server_options {
-	const char *listen; /* what listen_open() takes; borrowed till the end */
-	mode_t socket_mode; /* of "unix:/path" */
+	const char *listen;          /* what listen_open() takes; borrowed till the end */
+	mode_t socket_mode;          /* of "unix:/path" */
 	const struct access *access; /* NULL: whoever can connect may ask; borrowed till the end */
 	enum route_side side;
 	unsigned threads; /* at least 1 */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
-	/* NULL, or called as soon as the target is read, while the headers are still to be parsed. */
+	/* NULL, or called as soon as the target is read, while the headers are still to be parsed.
+	 */
 	void (*expect)(void *ctx, const struct route *route);
 	void *ctx;
 };

@@ -27,9 +27,10 @@ struct services {
 	struct boot_urls urls;
 	const char *domain;
 	struct outlook_limits limits;
-	const char *notices; /* see options.h */
+	const char *notices;       /* see options.h */
 	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */
-	bool any_source; /* machines' addresses are not to be known here: whoever asks is answered */
+	bool
+	    any_source; /* machines' addresses are not to be known here: whoever asks is answered */
 	atomic_bool store_unreadable; /* the last look at vms/ failed */
 };
 

@@ -86,10 +86,10 @@ static void load_row(void *ctx, const struct machine_row *row)
 	if (!m)
 		return;
 	machine_set_memory(m, (struct boot_memory){.state = row->state,
-			  .local = row->local,
-			  .reinstall = row->reinstall,
-			  .ordered = row->ordered,
-			  .attempt = row->attempt});
+				  .local = row->local,
+				  .reinstall = row->reinstall,
+				  .ordered = row->ordered,
+				  .attempt = row->attempt});
 	m->phase = row->phase;
 	m->bytes = row->bytes;
 	m->total_bytes = row->total_bytes;
@@ -165,8 +165,8 @@ void state_source(const char *who)
 
 /* ---- changes; the machine is locked ------------------------------------------------------ */
 
-void state_record(struct state *s, const struct machine *m, enum event_kind kind, const char *text,
-    int64_t now)
+void state_record(
+    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now)
 {
 	struct event event = {
 	    .at_ms = now,
@@ -183,8 +183,7 @@ void state_record(struct state *s, const struct machine *m, enum event_kind kind
 	writer_event(s->writer, &event);
 }
 
-static void change_state(
-    struct state *s, struct machine *m, struct boot_memory memory, int64_t now)
+static void change_state(struct state *s, struct machine *m, struct boot_memory memory, int64_t now)
 {
 	bool differs = memory.state != machine_memory(m).state;
 
@@ -439,8 +438,8 @@ static int take_report(struct state *s, struct machine *m, struct report *r, int
 		writer_log(s->writer, &mac, steal_ptr(r->log));
 	if (memory.state == MACHINE_FAILED) {
 		m->error_phase = r->phase;
-		replace_text(&m->error_reason,
-		    r->message[0] ? r->message : "the installer gave no reason");
+		replace_text(
+		    &m->error_reason, r->message[0] ? r->message : "the installer gave no reason");
 		replace_text(&m->error_hint, r->hint);
 		log_warn("install failed vm=%s phase=%s reason=%s", m->name,
 		    machine_phase_name(r->phase), r->message);
@@ -509,8 +508,8 @@ static bool is_installed(struct boot_memory memory)
 	return memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY;
 }
 
-int state_became_ready(struct state *s, const struct mac *mac, const char *name,
-    const struct firstboot_ready *ready)
+int state_became_ready(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_ready *ready)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = now_ms();
@@ -527,8 +526,8 @@ int state_became_ready(struct state *s, const struct mac *mac, const char *name,
 	return outcome;
 }
 
-void state_cloud_init(struct state *s, const struct mac *mac, const char *name,
-    const struct firstboot_event *event)
+void state_cloud_init(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_event *event)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	char text[MACHINE_STAGE_SIZE];
@@ -541,7 +540,8 @@ void state_cloud_init(struct state *s, const struct mac *mac, const char *name,
 	if (machine_memory(m).state == MACHINE_INSTALLED && (event->begins || event->failed)) {
 		if (event->begins)
 			snprintf(m->stage, sizeof(m->stage), "%s", event->text);
-		snprintf(text, sizeof(text), "%.55s%s", event->text, event->failed ? " failed" : "");
+		snprintf(
+		    text, sizeof(text), "%.55s%s", event->text, event->failed ? " failed" : "");
 		if (m->stage_events++ < STATE_STAGE_EVENTS_MAX)
 			state_record(s, m, EVENT_CLOUD_INIT, text, now);
 	}

@@ -34,15 +34,15 @@ struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
 void state_expect(struct state *s, const struct mac *mac);
 
 /* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
- * unless one has started and not even the installer has come up since; from its disk, a machine that
- * tells of each boot is no more than installed until it does. Lock-free when nothing
- * changes, and then an event is recorded at most every 5 s (every minute while it cannot even load
- * the installer). Returns the attempt's number. */
-unsigned state_booted(struct state *s, const struct mac *mac, const char *name,
-    enum boot_decision decision);
+ * unless one has started and not even the installer has come up since; from its disk, a machine
+ * that tells of each boot is no more than installed until it does. Lock-free when nothing changes,
+ * and then an event is recorded at most every 5 s (every minute while it cannot even load the
+ * installer). Returns the attempt's number. */
+unsigned state_booted(
+    struct state *s, const struct mac *mac, const char *name, enum boot_decision decision);
 
-/* It asked for what to boot with this card: mostly its definition's, but a machine is found by UUID and
- * serial number, too. Remembered, as what follows has to be made for that card. */
+/* It asked for what to boot with this card: mostly its definition's, but a machine is found by UUID
+ * and serial number, too. Remembered, as what follows has to be made for that card. */
 void state_asked_with(
     struct state *s, const struct mac *mac, const char *name, const struct mac *nic);
 /* The card it last asked with, else the definition's; true when that is another. */
@@ -50,8 +50,8 @@ bool state_nic(struct state *s, const struct mac *mac, struct mac *nic);
 /* The machine that last asked with this card, if no definition has it. */
 bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac);
 
-/* Whom the calling thread acts for from now on: the source of the events that it records, an address
- * or a word; borrowed until the next call. */
+/* Whom the calling thread acts for from now on: the source of the events that it records, an
+ * address or a word; borrowed until the next call. */
 void state_source(const char *who);
 
 /* Something about this machine was refused to the calling thread's source, and nothing changed: an
@@ -69,37 +69,36 @@ must_check int state_reported(
     struct state *s, const struct mac *mac, const char *name, struct report *r);
 
 /* cloud-init has finished. STATE_IGNORED when this machine is not installed. */
-must_check int state_became_ready(struct state *s, const struct mac *mac, const char *name,
-    const struct firstboot_ready *ready);
+must_check int state_became_ready(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_ready *ready);
 
 /* cloud-init is on its way. Ignored of a machine that is not installed; of one boot at most
  * STATE_STAGE_EVENTS_MAX become events of ours. */
 #define STATE_STAGE_EVENTS_MAX 200
-void state_cloud_init(struct state *s, const struct mac *mac, const char *name,
-    const struct firstboot_event *event);
+void state_cloud_init(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_event *event);
 
 /* The operator's orders; the last one counts. */
 void state_reinstall(struct state *s, const struct mac *mac, const char *name);
 void state_local(struct state *s, const struct mac *mac, const char *name);
 
-/* dnsmasq gave or took an address of this machine, or tells it again: see lease_effect.h. Not a word
- * more than that is an event, and of one machine only so many (lib/pace.h). */
+/* dnsmasq gave or took an address of this machine, or tells it again: see lease_effect.h. Not a
+ * word more than that is an event, and of one machine only so many (lib/pace.h). */
 void state_leased(struct state *s, const struct vm *vm, const struct lease *lease);
 /* A call that was this machine's own came from `source` (an address as text; anything else is left
  * alone). Not to be told of what firmware asks for: a system may have another address. */
-void state_seen_from(
-    struct state *s, const struct mac *mac, const char *name, const char *source);
-/* dnsmasq gave the lease's address to the machine with the MAC address `by`: whoever was known by it
- * before, is not any more. */
+void state_seen_from(struct state *s, const struct mac *mac, const char *name, const char *source);
+/* dnsmasq gave the lease's address to the machine with the MAC address `by`: whoever was known by
+ * it before, is not any more. */
 void state_taken(struct state *s, const struct mac *by, const struct lease *lease);
-/* `changed` is called, in any thread, when state_addresses() of some machine may tell something else.
- * NULL: nobody is. To be set before the first request and after the last one. */
+/* `changed` is called, in any thread, when state_addresses() of some machine may tell something
+ * else. NULL: nobody is. To be set before the first request and after the last one. */
 void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx);
 /* The addresses that it is known by, leased and seen, each zero when there is none. The one that it
  * has is the seen one, else the leased one. False for a machine never seen. */
 bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out);
-/* True when another machine for which counts() holds is known by that address (IPv4 as ip4_mapped()).
- * counts() must not block. */
+/* True when another machine for which counts() holds is known by that address (IPv4 as
+ * ip4_mapped()). counts() must not block. */
 bool state_is_anothers(struct state *s, const struct mac *mac, const struct in6_addr *address,
     bool (*counts)(void *ctx, const struct mac *mac), void *ctx);
 

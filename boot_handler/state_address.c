@@ -11,7 +11,8 @@
 #define LEASE_EVENT_EVERY_MS 2000
 #define AT_ONCE 16
 
-/* A guest may ask, release and decline as often as it likes: that is not to fill the events of all. */
+/* A guest may ask, release and decline as often as it likes: that is not to fill the events of all.
+ */
 static const struct pace_rule lease_pace = {.free = 60, .first_ms = 1000, .most_ms = 60000};
 
 static void lease_event(
@@ -23,7 +24,8 @@ static void lease_event(
 	if (!pace_take(&m->lease_pace, &lease_pace, now))
 		return;
 	state_record(s, m, EVENT_LEASE, "too often: from now on not each is told", now);
-	log_warn("the leases of a machine come and go too often: not each is an event any more vm=%s",
+	log_warn(
+	    "the leases of a machine come and go too often: not each is an event any more vm=%s",
 	    m->name);
 }
 
@@ -43,8 +45,7 @@ static void given_event(
 }
 
 /* The locked machine is known by these from now on. False: it was before. */
-static bool set_addresses(
-    struct state *s, struct machine *m, const struct machine_addresses *after)
+static bool set_addresses(struct state *s, struct machine *m, const struct machine_addresses *after)
 {
 	struct machine_addresses before = m->address;
 
@@ -60,8 +61,7 @@ static bool set_addresses(
 	return true;
 }
 
-static void forget_address(
-    struct state *s, struct machine *m, const struct in6_addr *address)
+static void forget_address(struct state *s, struct machine *m, const struct in6_addr *address)
 {
 	machine_lock(&s->table, m);
 	struct machine_addresses a = m->address;
@@ -106,7 +106,8 @@ void state_leased(struct state *s, const struct vm *vm, const struct lease *l)
 	if (f.given) {
 		given_event(s, m, l, other, now);
 		if (machine_memory(m).state == MACHINE_BOOTING)
-			m->moved_at_ms = now; /* firmware, iPXE or the initrd's system has come up */
+			m->moved_at_ms =
+			    now; /* firmware, iPXE or the initrd's system has come up */
 		machine_touch(&s->table, m, now);
 	}
 	machine_unlock(&s->table, m);
@@ -115,8 +116,7 @@ void state_leased(struct state *s, const struct vm *vm, const struct lease *l)
 }
 
 /* What it has by DHCP is the lease's to tell: only another address is remembered. */
-void state_seen_from(
-    struct state *s, const struct mac *mac, const char *name, const char *source)
+void state_seen_from(struct state *s, const struct mac *mac, const char *name, const char *source)
 {
 	struct in_addr ip = {0};
 	struct in6_addr ip6 = in6addr_any;

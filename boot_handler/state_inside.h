@@ -19,8 +19,8 @@ struct state {
 };
 
 /* An event of the locked machine. */
-void state_record(struct state *s, const struct machine *m, enum event_kind kind, const char *text,
-    int64_t now);
+void state_record(
+    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now);
 
 /* What state_on_addresses() is about. */
 void state_tell_addresses(struct state *s);

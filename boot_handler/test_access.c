@@ -128,7 +128,8 @@ static void requests(void **state)
 
 	(void)state;
 	write_token(TOKEN "\n");
-	assert_int_equal(access_new(token_file, "10.0.0.5:8080", "lab.example,other.example", &access, &e), 0);
+	assert_int_equal(
+	    access_new(token_file, "10.0.0.5:8080", "lab.example,other.example", &access, &e), 0);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		e.msg[0] = '\0';
 		int r = access_check(
@@ -152,7 +153,8 @@ static void wildcards_are_no_names(void **state)
 		struct err e = ERR_INIT;
 
 		assert_int_equal(access_new(token_file, listens[i], NULL, &access, &e), 0);
-		assert_int_equal(access_check(access, "0.0.0.0", NULL, "Bearer " TOKEN, &e), -EPERM);
+		assert_int_equal(
+		    access_check(access, "0.0.0.0", NULL, "Bearer " TOKEN, &e), -EPERM);
 		assert_int_equal(access_check(access, "[::]", NULL, "Bearer " TOKEN, &e), -EPERM);
 		assert_int_equal(access_check(access, "localhost", NULL, "Bearer " TOKEN, &e), 0);
 		access_free(access);

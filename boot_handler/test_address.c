@@ -31,32 +31,34 @@ static struct in6_addr ip6(const char *text)
 static const struct {
 	const char *declared, *leased, *seen, *has;
 	bool problem;
-} cases4[] = {
-    {"", "", "", "", false},
-    {"10.0.0.1", "", "", "10.0.0.1", false},
-    {"10.0.0.1", "10.0.0.1", "", "10.0.0.1", false},
-    {"10.0.0.1", "10.0.0.2", "", "10.0.0.2", true},
-    {"10.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.1", false},
-    {"10.0.0.1", "10.0.0.1", "10.0.0.3", "10.0.0.3", true},
-    {"", "10.0.0.2", "10.0.0.3", "10.0.0.3", false},
-    {"", "10.0.0.2", "", "10.0.0.2", false},
-}, cases6[] = {
-    {"", "", "", "::", false},
-    {"fd00::1", "", "", "fd00::1", false},
-    {"fd00::1", "fd00::2", "", "fd00::2", true},
-    {"fd00::1", "fd00::2", "fd00::1", "fd00::1", false},
-    {"", "fd00::2", "fd00::3", "fd00::3", false},
+} cases4[] =
+    {
+	{"", "", "", "", false},
+	{"10.0.0.1", "", "", "10.0.0.1", false},
+	{"10.0.0.1", "10.0.0.1", "", "10.0.0.1", false},
+	{"10.0.0.1", "10.0.0.2", "", "10.0.0.2", true},
+	{"10.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.1", false},
+	{"10.0.0.1", "10.0.0.1", "10.0.0.3", "10.0.0.3", true},
+	{"", "10.0.0.2", "10.0.0.3", "10.0.0.3", false},
+	{"", "10.0.0.2", "", "10.0.0.2", false},
+},
+  cases6[] = {
+      {"", "", "", "::", false},
+      {"fd00::1", "", "", "fd00::1", false},
+      {"fd00::1", "fd00::2", "", "fd00::2", true},
+      {"fd00::1", "fd00::2", "fd00::1", "fd00::1", false},
+      {"", "fd00::2", "fd00::3", "fd00::3", false},
 };
 
-static void check_problem(
-    const struct vm *vm, const struct machine_addresses *a, bool six, bool wanted,
-    const char *declared, const char *has)
+static void check_problem(const struct vm *vm, const struct machine_addresses *a, bool six,
+    bool wanted, const char *declared, const char *has)
 {
 	char text[ADDRESS_TEXT_SIZE] = "";
 
 	assert_int_equal(address_problem(vm, a, six, text), wanted);
 	assert_false(address_problem(vm, a, !six, text + strlen(text)));
-	if (wanted && (!strstr(text, declared) || !strstr(text, has) || text[strlen(text) - 1] == ' '))
+	if (wanted &&
+	    (!strstr(text, declared) || !strstr(text, has) || text[strlen(text) - 1] == ' '))
 		fail_msg("not both are named: %s", text);
 }
 

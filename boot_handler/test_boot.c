@@ -157,11 +157,10 @@ static void golden(void **state)
 /* Whatever a definition carries, iPXE must not interpret it. */
 static void hostile_kernel_args(void **state)
 {
-	static const char *const bad[] = {"a=${x}", "|| shell", "&& shell", "; shell", "# x",
-	    "a\nshell", "a\tb", "\xc3\xa4"};
+	static const char *const bad[] = {
+	    "a=${x}", "|| shell", "&& shell", "; shell", "# x", "a\nshell", "a\tb", "\xc3\xa4"};
 	struct vm *vm = parse("{" ID "}");
-	struct boot_script s = {
-	    .urls = &urls, .vm = vm, .mac = &vm->mac, .decision = BOOT_INSTALL};
+	struct boot_script s = {.urls = &urls, .vm = vm, .mac = &vm->mac, .decision = BOOT_INSTALL};
 	char buf[BOOT_SCRIPT_MAX];
 	char *huge = malloc(5001);
 

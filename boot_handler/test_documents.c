@@ -16,12 +16,12 @@
 #define KEY(name) "ssh-ed25519 " KEY_BLOB " " name
 #define ID "\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\""
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define MANIFEST_START \
+#define MANIFEST_START                                                                             \
 	"{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12.1\","
-#define ROOTFS(file) \
-	"\"rootfs\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"},"
+#define ROOTFS(file) "\"rootfs\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"},"
 #define KERNEL "\"kernel\":{\"file\":\"vmlinuz\",\"size_bytes\":5,\"sha256\":\"" SHA "\"},"
-#define MODULES "\"modules\":{\"file\":\"modules.cpio.zst\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}}"
+#define MODULES                                                                                    \
+	"\"modules\":{\"file\":\"modules.cpio.zst\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}}"
 
 static struct vm *parse(const char *json)
 {
@@ -88,7 +88,9 @@ static json_t *config(const char *definition, bool noreboot)
 	struct vm *vm = parse(definition);
 
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, &vm->mac, memory, noreboot, image, &urls, "pvmlab.local", &json, &e), 0);
+	assert_int_equal(
+	    config_build(vm, &vm->mac, memory, noreboot, image, &urls, "pvmlab.local", &json, &e),
+	    0);
 	image_free(image);
 	vm_free(vm);
 	return json;
@@ -116,14 +118,16 @@ static void configs(void **state)
 	json_decref(c);
 
 	c = config("{" ID ",\"kernel_args\":\"quiet\",\"disks\":[{\"size\":\"8G\"}],"
-		   "\"after_install\":\"poweroff\"}", false);
+		   "\"after_install\":\"poweroff\"}",
+	    false);
 	assert_string_equal(text_at(c, "kernel_args"), "quiet");
 	assert_string_equal(text_at(c, "after_install"), "poweroff");
 	assert_true(json_is_false(json_object_get(c, "reboot_on_success")));
 	assert_int_equal(json_array_size(json_object_get(c, "disks")), 1);
 	json_decref(c);
 
-	c = config("{" ID ",\"after_install\":\"kexec\",\"hooks\":{\"post_install\":[\"echo\"]}}", false);
+	c = config(
+	    "{" ID ",\"after_install\":\"kexec\",\"hooks\":{\"post_install\":[\"echo\"]}}", false);
 	assert_string_equal(text_at(c, "after_install"), "kexec");
 	assert_true(json_is_true(json_object_get(c, "reboot_on_success")));
 	assert_int_equal(
@@ -139,8 +143,8 @@ static void configs(void **state)
 	json_decref(c);
 }
 
-static json_t *document(const char *definition, const char *operators_key,
-    enum route_document which);
+static json_t *document(
+    const char *definition, const char *operators_key, enum route_document which);
 
 /* The lab's part of it: two, the second of which is the script with our address in it. */
 static void vendor_parts(void **state)
@@ -152,9 +156,11 @@ static void vendor_parts(void **state)
 	(void)state;
 	assert_int_equal(json_array_size(parts), 2);
 	assert_string_equal(text_at(config, "type"), "text/cloud-config");
-	json_t *settings = json_loads(text_at(config, "content") + strlen("#cloud-config\n"), 0, NULL);
-	assert_string_equal(text_at(json_object_get(json_object_get(settings, "reporting"), "vmlab"),
-	    "endpoint"), "http://h/report/52:54:00:00:00:11?phase=cloud-init");
+	json_t *settings =
+	    json_loads(text_at(config, "content") + strlen("#cloud-config\n"), 0, NULL);
+	assert_string_equal(
+	    text_at(json_object_get(json_object_get(settings, "reporting"), "vmlab"), "endpoint"),
+	    "http://h/report/52:54:00:00:00:11?phase=cloud-init");
 	json_decref(settings);
 	assert_string_equal(text_at(call, "type"), "text/x-shellscript");
 	assert_non_null(strstr(text_at(call, "content"),
@@ -199,8 +205,8 @@ static void deferred_files(void **state)
 }
 
 /* The document without its first line when that has to be #cloud-config, parsed. */
-static json_t *document(const char *definition, const char *operators_key,
-    enum route_document which)
+static json_t *document(
+    const char *definition, const char *operators_key, enum route_document which)
 {
 	struct vm *vm = parse(definition);
 	json_t *keys = operators_key ? json_pack("[s]", operators_key) : json_array();
@@ -211,7 +217,7 @@ static json_t *document(const char *definition, const char *operators_key,
 
 	assert_int_equal(cloudinit_document(&c, which, &text, &e), 0);
 	const char *start = text;
-	const char *head = which == ROUTE_USER_DATA	? "#cloud-config\n"
+	const char *head = which == ROUTE_USER_DATA     ? "#cloud-config\n"
 			   : which == ROUTE_VENDOR_DATA ? "#cloud-config-archive\n"
 							: "";
 	assert_memory_equal(text, head, strlen(head));
@@ -239,7 +245,9 @@ static void other_card(void **state)
 
 	(void)state;
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, &nic, (struct boot_memory){.attempt = 1}, false, image, &urls, "", &json, &e), 0);
+	assert_int_equal(config_build(vm, &nic, (struct boot_memory){.attempt = 1}, false, image,
+			     &urls, "", &json, &e),
+	    0);
 	assert_string_equal(text_at(json, "mac"), "02:00:00:00:00:09");
 	assert_string_equal(text_at(json, "report_url"), "http://h/report/52:54:00:00:00:11");
 	assert_int_equal(cloudinit_document(&c, ROUTE_NETWORK_CONFIG, &text, &e), 0);
@@ -253,8 +261,9 @@ static void other_card(void **state)
 
 static void default_user(void **state)
 {
-	json_t *d = document("{" ID ",\"ssh_key\":\"" KEY("a") "\",\"ssh_keys\":[\"" KEY("b")
-			     "\",\"" KEY("a") "\"]}", KEY("op"), ROUTE_USER_DATA);
+	json_t *d = document("{" ID ",\"ssh_key\":\"" KEY("a") "\",\"ssh_keys\":[\"" KEY(
+				 "b") "\",\"" KEY("a") "\"]}",
+	    KEY("op"), ROUTE_USER_DATA);
 	const json_t *user = json_array_get(json_object_get(d, "users"), 0);
 
 	(void)state;
@@ -273,28 +282,31 @@ static void default_user(void **state)
 
 static void own_users(void **state)
 {
-	json_t *d = document("{" ID ",\"ssh_key\":\"" KEY("a") "\",\"users\":[{\"name\":\"ann\","
-			     "\"ssh_authorized_keys\":[\"" KEY("ann") "\"]},{\"name\":\"bob\"}]}",
-	    KEY("op"), ROUTE_USER_DATA);
+	json_t *d =
+	    document("{" ID ",\"ssh_key\":\"" KEY("a") "\",\"users\":[{\"name\":\"ann\","
+						       "\"ssh_authorized_keys\":[\"" KEY(
+							   "ann") "\"]},{\"name\":\"bob\"}]}",
+		KEY("op"), ROUTE_USER_DATA);
 	const json_t *users = json_object_get(d, "users");
 
 	(void)state;
 	assert_int_equal(json_array_size(users), 2);
-	assert_int_equal(json_array_size(json_object_get(json_array_get(users, 0),
-			     "ssh_authorized_keys")), 3);
+	assert_int_equal(
+	    json_array_size(json_object_get(json_array_get(users, 0), "ssh_authorized_keys")), 3);
 	assert_null(json_object_get(json_array_get(users, 1), "ssh_authorized_keys"));
 	json_decref(d);
 
 	d = document("{" ID ",\"users\":[\"default\"]}", KEY("op"), ROUTE_USER_DATA);
 	assert_int_equal(json_array_size(json_object_get(d, "ssh_authorized_keys")), 1);
 	json_decref(d);
-	d = document("{" ID ",\"users\":[{\"name\":\"ann\",\"ssh_authorized_keys\":[],\"gecos\":null}]}",
+	d = document("{" ID
+		     ",\"users\":[{\"name\":\"ann\",\"ssh_authorized_keys\":[],\"gecos\":null}]}",
 	    NULL, ROUTE_USER_DATA);
 	assert_int_equal(json_object_size(json_array_get(json_object_get(d, "users"), 0)), 1);
 	json_decref(d);
 	d = document("{" ID "}", NULL, ROUTE_USER_DATA);
-	assert_null(json_object_get(
-	    json_array_get(json_object_get(d, "users"), 0), "ssh_authorized_keys"));
+	assert_null(
+	    json_object_get(json_array_get(json_object_get(d, "users"), 0), "ssh_authorized_keys"));
 	json_decref(d);
 	d = document("{" ID ",\"users\":[\"eve\"]}", KEY("op"), ROUTE_USER_DATA);
 	assert_string_equal(text_at(json_array_get(json_object_get(d, "users"), 0), "name"), "eve");
@@ -304,11 +316,11 @@ static void own_users(void **state)
 /* Values arrive as they were, however they look. */
 static void hostile_values(void **state)
 {
-	const char *content = "Mime-Version: 1.0\n\\mime-version:\na: b\n#cloud-config\n{{ x }}\n\"'`$(id)\\\t- \xc3\xa4";
-	json_t *in = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}], s:[s, [s, s]]}",
-	    "name", "web1", "mac", "52:54:00:00:00:11",
-	    "write_files", "path", "/etc/x", "content", content, "permissions", "0600",
-	    "runcmd", "echo \"]}\" # \n- x", "printf", "%s\n");
+	const char *content =
+	    "Mime-Version: 1.0\n\\mime-version:\na: b\n#cloud-config\n{{ x }}\n\"'`$(id)\\\t- \xc3\xa4";
+	json_t *in = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}], s:[s, [s, s]]}", "name", "web1",
+	    "mac", "52:54:00:00:00:11", "write_files", "path", "/etc/x", "content", content,
+	    "permissions", "0600", "runcmd", "echo \"]}\" # \n- x", "printf", "%s\n");
 	char *definition = json_dumps(in, 0);
 	json_t *d = document(definition, NULL, ROUTE_USER_DATA);
 
@@ -346,7 +358,8 @@ static void own_documents(void **state)
 	assert_null(login);
 	vm_free(vm);
 
-	json_t *d = document("{" ID ",\"user_data\":{\"timezone\":\"UTC\"}}", NULL, ROUTE_USER_DATA);
+	json_t *d =
+	    document("{" ID ",\"user_data\":{\"timezone\":\"UTC\"}}", NULL, ROUTE_USER_DATA);
 	assert_int_equal(json_object_size(d), 1);
 	json_decref(d);
 	d = document("{" ID ",\"network_config\":{\"version\":1,\"config\":[]}}", NULL,
@@ -379,7 +392,8 @@ static void small_documents(void **state)
 	assert_string_equal(
 	    json_string_value(json_array_get(json_object_get(names, "search"), 0)), "pvmlab.local");
 	assert_string_equal(
-	    json_string_value(json_array_get(json_object_get(names, "addresses"), 0)), "192.168.100.1");
+	    json_string_value(json_array_get(json_object_get(names, "addresses"), 0)),
+	    "192.168.100.1");
 	json_decref(d);
 }
 

@@ -25,8 +25,11 @@ static void forms(void **state)
 	struct firstboot_ready out;
 
 	(void)state;
-	assert_int_equal(parse("instance_id=iid-web1-1&hostname=web1&pub_key_ed25519=ssh-ed25519+" BLOB
-			       "+root%40web1%0A&pub_key_rsa=N%2FA&pub_key_ecdsa=%zz&=&x=", &out), 0);
+	assert_int_equal(
+	    parse("instance_id=iid-web1-1&hostname=web1&pub_key_ed25519=ssh-ed25519+" BLOB
+		  "+root%40web1%0A&pub_key_rsa=N%2FA&pub_key_ecdsa=%zz&=&x=",
+		&out),
+	    0);
 	assert_string_equal(out.host_key[0], "ssh-ed25519 " BLOB);
 	assert_string_equal(out.host_key[1], "");
 	assert_string_equal(out.host_key[2], "");
@@ -81,9 +84,10 @@ static const char *word(const json_t *json, const char *key)
 /* Whatever is sent, what is kept has its shape. */
 static void results(void **state)
 {
-	json_t *r = kept("{\"boot_id\":\"x-1\",\"status\":\"error\",\"errors\":[\"a\\u001b[31m\\nb\",7],"
-			 "\"recoverable_errors\":{\"WARNING\":[\"w\"],\"NOISE\":[\"n\"],\"ERROR\":[]},"
-			 "\"user\":\"deb ian\",\"first_boot\":true,\"host_keys\":[\"ssh-ed25519 " BLOB "\"]}",
+	json_t *r = kept(
+	    "{\"boot_id\":\"x-1\",\"status\":\"error\",\"errors\":[\"a\\u001b[31m\\nb\",7],"
+	    "\"recoverable_errors\":{\"WARNING\":[\"w\"],\"NOISE\":[\"n\"],\"ERROR\":[]},"
+	    "\"user\":\"deb ian\",\"first_boot\":true,\"host_keys\":[\"ssh-ed25519 " BLOB "\"]}",
 	    NULL);
 
 	(void)state;
@@ -135,8 +139,10 @@ static void long_results(void **state)
 
 static void later_boots(void **state)
 {
-	json_t *first = kept("{\"boot_id\":\"1\",\"first_boot\":true,\"status\":\"error\",\"errors\":[\"e\"],"
-			     "\"user\":\"debian\"}", NULL);
+	json_t *first =
+	    kept("{\"boot_id\":\"1\",\"first_boot\":true,\"status\":\"error\",\"errors\":[\"e\"],"
+		 "\"user\":\"debian\"}",
+		NULL);
 	char *text = json_dumps(first, 0);
 	char *booting = firstboot_booting(text);
 	char id[8];
@@ -173,13 +179,14 @@ static void events(void **state)
 		"modules-final", false, false},
 	    {"{\"name\":\"init-network/config-ssh\",\"event_type\":\"finish\",\"result\":\"FAIL\"}",
 		"init-network: ssh", false, true},
-	    {"{\"name\":\"init-network/a/b\\u0007\",\"event_type\":\"start\"}", "init-network: a/b?", true,
-		false},
+	    {"{\"name\":\"init-network/a/b\\u0007\",\"event_type\":\"start\"}",
+		"init-network: a/b?", true, false},
 	    {"{\"name\":\"01234567890123456789012345678901234567890123456789012345678901234567890\","
 	     "\"event_type\":\"start\"}",
 		"012345678901234567890123456789012345678901234567890123456789012", true, false},
 	};
-	static const char *const bad[] = {"", "[]", "{}", "{\"name\":\"\",\"event_type\":\"start\"}"};
+	static const char *const bad[] = {
+	    "", "[]", "{}", "{\"name\":\"\",\"event_type\":\"start\"}"};
 	struct firstboot_event event;
 	struct err e = ERR_INIT;
 
@@ -192,7 +199,8 @@ static void events(void **state)
 		assert_int_equal(event.failed, cases[i].failed);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(firstboot_event_parse(bad[i], strlen(bad[i]), &event, &e), -EINVAL);
+		assert_int_equal(
+		    firstboot_event_parse(bad[i], strlen(bad[i]), &event, &e), -EINVAL);
 }
 
 int main(void)

@@ -21,10 +21,12 @@ static void leases(void **state)
 {
 	static const char *const wrong[] = {"", "add", "add 52:54:00:00:00:11", "tftp 1 2 3",
 	    "add 52:54:00:00:00:11 1.2.3.4", "add 52:54:00:00:00:11 1.2.3.4 x",
-	    "add 52:54:00:00:00:11 1.2.3.4 -1", "add 52:54:00:00:00:11 1.2.3.4 99999999999999999999",
+	    "add 52:54:00:00:00:11 1.2.3.4 -1",
+	    "add 52:54:00:00:00:11 1.2.3.4 99999999999999999999",
 	    "add 52:54:00:00:00:11 fd00::1:: -", "add 52:54:00:00:00:11 1.2.3.4 - x y",
 	    "add 06-52:54:00:00:00:11 1.2.3.4 -", "add 00:01:00:01:2a fd00::1 -"};
-	static const char add[] = "add 52:54:00:00:00:11 1.2.3.4 -", del[] = "del 52:54:00:00:00:11 1.2.3.4 7";
+	static const char add[] = "add 52:54:00:00:00:11 1.2.3.4 -",
+			  del[] = "del 52:54:00:00:00:11 1.2.3.4 7";
 	static const char six[] = "old - fd00::1 1700003600 web1.pvmlab.local";
 	struct err e = ERR_INIT;
 	struct lease lease;
@@ -143,34 +145,60 @@ static const struct {
 	const char *leased_after, *seen_after;
 	int64_t ends_after;
 } rows[] = {
-    {"its first", NULL, NULL, NULL, 0, "add " M " 10.0.0.1 100", GIVEN | TAKEN, "10.0.0.1", NULL, 100},
+    {"its first", NULL, NULL, NULL, 0, "add " M " 10.0.0.1 100", GIVEN | TAKEN, "10.0.0.1", NULL,
+	100},
     {"told again", NULL, "10.0.0.1", NULL, 100, "old " M " 10.0.0.1 100", 0, "10.0.0.1", NULL, 100},
-    {"told again, declared", "10.0.0.1", "10.0.0.1", NULL, 100, "old " M " 10.0.0.1 100", 0, "10.0.0.1", NULL, 100},
-    {"renewed", NULL, "10.0.0.1", NULL, 100, "old " M " 10.0.0.1 200", GIVEN, "10.0.0.1", NULL, 200},
-    {"renewed for ever", NULL, "10.0.0.1", NULL, 100, "old " M " 10.0.0.1 -", 0, "10.0.0.1", NULL, 0},
-    {"told after a restart of ours", NULL, "10.0.0.1", NULL, 0, "old " M " 10.0.0.1 200", 0, "10.0.0.1", NULL, 200},
-    {"given anew after a restart of ours", NULL, "10.0.0.1", NULL, 0, "add " M " 10.0.0.1 200", GIVEN | TAKEN, "10.0.0.1", NULL, 200},
-    {"another one", "10.0.0.1", "10.0.0.1", NULL, 100, "add " M " 10.0.0.9 100", GIVEN | TAKEN, "10.0.0.9", NULL, 100},
-    {"another one, told only", NULL, "10.0.0.1", NULL, 100, "old " M " 10.0.0.9 200", GIVEN | TAKEN, "10.0.0.9", NULL, 200},
-    {"another one after a restart of ours", NULL, "10.0.0.1", NULL, 0, "old " M " 10.0.0.9 200", GIVEN | TAKEN, "10.0.0.9", NULL, 200},
-    {"its other card's older one, told again", NULL, "10.0.0.1", NULL, 200, "old " M " 10.0.0.9 100", 0, "10.0.0.1", NULL, 200},
-    {"its other card's, as old", NULL, "10.0.0.1", NULL, 200, "old " M " 10.0.0.9 200", 0, "10.0.0.1", NULL, 200},
-    {"where it was seen", NULL, NULL, "10.0.0.5", 0, "add " M " 10.0.0.5 100", GIVEN | TAKEN, "10.0.0.5", NULL, 100},
-    {"not where it was seen", NULL, NULL, "10.0.0.5", 0, "add " M " 10.0.0.1 100", GIVEN | TAKEN, "10.0.0.1", "10.0.0.5", 100},
-    {"its end", NULL, "10.0.0.1", "10.0.0.5", 100, "del " M " 10.0.0.1 100", RELEASED, NULL, "10.0.0.5", 0},
-    {"the end of an older one", NULL, "10.0.0.1", NULL, 100, "del " M " 10.0.0.9 90", 0, "10.0.0.1", NULL, 100},
+    {"told again, declared", "10.0.0.1", "10.0.0.1", NULL, 100, "old " M " 10.0.0.1 100", 0,
+	"10.0.0.1", NULL, 100},
+    {"renewed", NULL, "10.0.0.1", NULL, 100, "old " M " 10.0.0.1 200", GIVEN, "10.0.0.1", NULL,
+	200},
+    {"renewed for ever", NULL, "10.0.0.1", NULL, 100, "old " M " 10.0.0.1 -", 0, "10.0.0.1", NULL,
+	0},
+    {"told after a restart of ours", NULL, "10.0.0.1", NULL, 0, "old " M " 10.0.0.1 200", 0,
+	"10.0.0.1", NULL, 200},
+    {"given anew after a restart of ours", NULL, "10.0.0.1", NULL, 0, "add " M " 10.0.0.1 200",
+	GIVEN | TAKEN, "10.0.0.1", NULL, 200},
+    {"another one", "10.0.0.1", "10.0.0.1", NULL, 100, "add " M " 10.0.0.9 100", GIVEN | TAKEN,
+	"10.0.0.9", NULL, 100},
+    {"another one, told only", NULL, "10.0.0.1", NULL, 100, "old " M " 10.0.0.9 200", GIVEN | TAKEN,
+	"10.0.0.9", NULL, 200},
+    {"another one after a restart of ours", NULL, "10.0.0.1", NULL, 0, "old " M " 10.0.0.9 200",
+	GIVEN | TAKEN, "10.0.0.9", NULL, 200},
+    {"its other card's older one, told again", NULL, "10.0.0.1", NULL, 200,
+	"old " M " 10.0.0.9 100", 0, "10.0.0.1", NULL, 200},
+    {"its other card's, as old", NULL, "10.0.0.1", NULL, 200, "old " M " 10.0.0.9 200", 0,
+	"10.0.0.1", NULL, 200},
+    {"where it was seen", NULL, NULL, "10.0.0.5", 0, "add " M " 10.0.0.5 100", GIVEN | TAKEN,
+	"10.0.0.5", NULL, 100},
+    {"not where it was seen", NULL, NULL, "10.0.0.5", 0, "add " M " 10.0.0.1 100", GIVEN | TAKEN,
+	"10.0.0.1", "10.0.0.5", 100},
+    {"its end", NULL, "10.0.0.1", "10.0.0.5", 100, "del " M " 10.0.0.1 100", RELEASED, NULL,
+	"10.0.0.5", 0},
+    {"the end of an older one", NULL, "10.0.0.1", NULL, 100, "del " M " 10.0.0.9 90", 0, "10.0.0.1",
+	NULL, 100},
     {"the end of none", NULL, NULL, NULL, 0, "del " M " 10.0.0.9 90", 0, NULL, NULL, 0},
-    {"IPv6: its first", NULL, NULL, NULL, 0, "add - fd00::1 100", GIVEN | TAKEN, "fd00::1", NULL, 100},
-    {"IPv6: told again", "fd00::1", "fd00::1", NULL, 100, "old - fd00::1 100", 0, "fd00::1", NULL, 100},
-    {"IPv6: renewed", "fd00::1", "fd00::1", NULL, 100, "old - fd00::1 200", GIVEN, "fd00::1", NULL, 200},
-    {"IPv6: the declared one after another", "fd00::1", "fd00::9", NULL, 100, "add - fd00::1 200", GIVEN | TAKEN, "fd00::1", NULL, 200},
-    {"IPv6: a second one beside the declared", "fd00::1", "fd00::1", NULL, 100, "add - fd00::9 200", TAKEN, "fd00::1", NULL, 100},
-    {"IPv6: the end of the second one", "fd00::1", "fd00::1", NULL, 100, "del - fd00::9 200", 0, "fd00::1", NULL, 100},
-    {"IPv6: not declared, not had", "fd00::1", NULL, NULL, 0, "add - fd00::9 200", GIVEN | TAKEN, "fd00::9", NULL, 200},
-    {"IPv6: that of the system before, told again", NULL, "fd00::1", NULL, 200, "old - fd00::9 100", 0, "fd00::1", NULL, 200},
-    {"IPv6: none declared", NULL, "fd00::1", NULL, 100, "add - fd00::9 200", GIVEN | TAKEN, "fd00::9", NULL, 200},
-    {"IPv6: where it was seen", "fd00::1", NULL, "fd00::1", 0, "add - fd00::1 100", GIVEN | TAKEN, "fd00::1", NULL, 100},
-    {"IPv6: its end", "fd00::1", "fd00::1", NULL, 100, "del - fd00::1 100", RELEASED, NULL, NULL, 0},
+    {"IPv6: its first", NULL, NULL, NULL, 0, "add - fd00::1 100", GIVEN | TAKEN, "fd00::1", NULL,
+	100},
+    {"IPv6: told again", "fd00::1", "fd00::1", NULL, 100, "old - fd00::1 100", 0, "fd00::1", NULL,
+	100},
+    {"IPv6: renewed", "fd00::1", "fd00::1", NULL, 100, "old - fd00::1 200", GIVEN, "fd00::1", NULL,
+	200},
+    {"IPv6: the declared one after another", "fd00::1", "fd00::9", NULL, 100, "add - fd00::1 200",
+	GIVEN | TAKEN, "fd00::1", NULL, 200},
+    {"IPv6: a second one beside the declared", "fd00::1", "fd00::1", NULL, 100, "add - fd00::9 200",
+	TAKEN, "fd00::1", NULL, 100},
+    {"IPv6: the end of the second one", "fd00::1", "fd00::1", NULL, 100, "del - fd00::9 200", 0,
+	"fd00::1", NULL, 100},
+    {"IPv6: not declared, not had", "fd00::1", NULL, NULL, 0, "add - fd00::9 200", GIVEN | TAKEN,
+	"fd00::9", NULL, 200},
+    {"IPv6: that of the system before, told again", NULL, "fd00::1", NULL, 200, "old - fd00::9 100",
+	0, "fd00::1", NULL, 200},
+    {"IPv6: none declared", NULL, "fd00::1", NULL, 100, "add - fd00::9 200", GIVEN | TAKEN,
+	"fd00::9", NULL, 200},
+    {"IPv6: where it was seen", "fd00::1", NULL, "fd00::1", 0, "add - fd00::1 100", GIVEN | TAKEN,
+	"fd00::1", NULL, 100},
+    {"IPv6: its end", "fd00::1", "fd00::1", NULL, 100, "del - fd00::1 100", RELEASED, NULL, NULL,
+	0},
 };
 
 static void effects(void **state)
@@ -178,7 +206,8 @@ static void effects(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct lease lease = lease_of(rows[i].event);
-		struct machine_addresses known = {.leased_ip = ip4("10.9.9.9"), .leased_ip6 = ip6("fd99::9")};
+		struct machine_addresses known = {
+		    .leased_ip = ip4("10.9.9.9"), .leased_ip6 = ip6("fd99::9")};
 		struct vm vm = {.name = (char *)"web1"};
 		struct machine_addresses wanted;
 
@@ -252,7 +281,8 @@ static void tell(void *ctx)
 static void repeats(void **state)
 {
 	struct vm web1 = {.name = (char *)"web1", .mac = {{0x52, 0x54, 0, 0, 0, 0x11}}};
-	struct lease four = lease_of("add " M " 10.0.0.1 1000"), six = lease_of("add - fd00::1 1000");
+	struct lease four = lease_of("add " M " 10.0.0.1 1000"),
+		     six = lease_of("add - fd00::1 1000");
 	struct state *s = open_state("repeats.db");
 	struct machine_row row;
 
@@ -286,7 +316,8 @@ static void floods(void **state)
 {
 	struct vm guest = {.name = (char *)"guest", .mac = {{0x52, 0x54, 0, 0, 0, 0x11}}};
 	struct vm other = {.name = (char *)"other", .mac = {{0x52, 0x54, 0, 0, 0, 0x12}}};
-	struct lease given = lease_of("add " M " 10.0.0.1 1000"), gone = lease_of("del " M " 10.0.0.1 1000");
+	struct lease given = lease_of("add " M " 10.0.0.1 1000"),
+		     gone = lease_of("del " M " 10.0.0.1 1000");
 	struct state *s = open_state("floods.db");
 	struct machine_addresses a;
 

@@ -82,7 +82,8 @@ static void test_table(void **state)
 		const struct row *r = &table[i];
 		struct outlook out = look(r, &limits, -1);
 		if (strcmp(out.state, r->wanted) != 0 || !out.stage != !r->stage ||
-		    (r->stage && strcmp(out.stage, r->stage) != 0) || !strstr(out.reason, r->reason))
+		    (r->stage && strcmp(out.stage, r->stage) != 0) ||
+		    !strstr(out.reason, r->reason))
 			fail_msg("row %zu: %s %s \"%s\"", i, out.state, out.stage, out.reason);
 		if (r->stage && !out.hint[0])
 			fail_msg("row %zu has no hint", i);
@@ -93,7 +94,8 @@ static void test_table(void **state)
 
 static void test_who_does_not_report(void **state)
 {
-	static const struct row late = {MACHINE_INSTALLED, 0, 90000, 0, false, false, NULL, NULL, NULL};
+	static const struct row late = {
+	    MACHINE_INSTALLED, 0, 90000, 0, false, false, NULL, NULL, NULL};
 	struct outlook_limits limits;
 
 	(void)state;
@@ -125,12 +127,14 @@ static void test_wrong_arch(void **state)
 /* "pxeboot": false with files of its own: nothing else is known of such a machine. */
 static void test_own_kernel(void **state)
 {
-	static const struct own_kernel_gap gap = {"initrd", "initrd i is not there", "put it there"};
+	static const struct own_kernel_gap gap = {
+	    "initrd", "initrd i is not there", "put it there"};
 	static const struct {
 		enum machine_state state;
 		int asked;
 		const char *wanted;
-	} cases[] = {{MACHINE_DECLARED, -1, "waiting"}, {MACHINE_DECLARED, BOOT_NO_IMAGE, "waiting"},
+	} cases[] = {{MACHINE_DECLARED, -1, "waiting"},
+	    {MACHINE_DECLARED, BOOT_NO_IMAGE, "waiting"},
 	    {MACHINE_DECLARED, BOOT_KERNEL, "declared"}, {MACHINE_READY, -1, "ready"},
 	    {MACHINE_READY, BOOT_LOCAL, "ready"}, {MACHINE_READY, BOOT_NO_IMAGE, "waiting"}};
 	struct vm own = vm;
@@ -157,8 +161,8 @@ static void test_own_kernel(void **state)
 
 static void test_limits(void **state)
 {
-	static const char *const wrong[] = {
-	    "boot", "boot=", "boot=x", "=5", "boot=-1", "rooftfs=3", "boot=1 ", "boot=9999999", "x=1"};
+	static const char *const wrong[] = {"boot", "boot=", "boot=x", "=5", "boot=-1", "rooftfs=3",
+	    "boot=1 ", "boot=9999999", "x=1"};
 	struct outlook_limits limits;
 	struct err e = ERR_INIT;
 

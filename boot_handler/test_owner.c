@@ -27,8 +27,8 @@ static struct vm *make_vm(const char *more)
 
 static void sources(void **state)
 {
-	static const char *const none[] = {
-	    "", "unix:", "0.0.0.0", "::", "192.168.100.10 ", "192.168.100", "1.2.3.4:80", "::ffff:0.0.0.0"};
+	static const char *const none[] = {"", "unix:", "0.0.0.0", "::", "192.168.100.10 ",
+	    "192.168.100", "1.2.3.4:80", "::ffff:0.0.0.0"};
 	struct source s;
 
 	(void)state;

@@ -28,9 +28,12 @@ static void good(void **state)
 	struct report r;
 
 	(void)state;
-	assert_int_equal(parse("{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":5,"
-			       "\"total_bytes\":10,\"rate_bytes_per_s\":2,\"eta_s\":3,\"disk_bytes\":8589934592,\"extra\":[]}",
-			     &r), 0);
+	assert_int_equal(
+	    parse(
+		"{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":5,"
+		"\"total_bytes\":10,\"rate_bytes_per_s\":2,\"eta_s\":3,\"disk_bytes\":8589934592,\"extra\":[]}",
+		&r),
+	    0);
 	assert_int_equal(r.phase, PHASE_ROOTFS);
 	assert_int_equal(r.status, REPORT_RUNNING);
 	assert_int_equal(r.bytes, 5);
@@ -41,8 +44,11 @@ static void good(void **state)
 	    parse("{\"phase\":\"rootfs\",\"status\":\"running\",\"eta_s\":-1}", &r), 0);
 	assert_int_equal(r.eta_s, -1);
 	report_clear(&r);
-	assert_int_equal(parse("{\"phase\":\"plan\",\"status\":\"failed\",\"message\":\"a\\nb\\u001b"
-			       "\",\"hint\":null,\"log\":\"x\\ny\\u0007\"}", &r), 0);
+	assert_int_equal(
+	    parse("{\"phase\":\"plan\",\"status\":\"failed\",\"message\":\"a\\nb\\u001b"
+		  "\",\"hint\":null,\"log\":\"x\\ny\\u0007\"}",
+		&r),
+	    0);
 	assert_string_equal(r.message, "a b?");
 	assert_string_equal(r.log, "x\ny?");
 	assert_int_equal(r.eta_s, -1);

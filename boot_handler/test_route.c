@@ -122,15 +122,23 @@ static void values(void **state)
 	assert_int_equal(r.arch, ROUTE_ARCH_AMD64);
 	assert_string_equal(r.uuid, "123e4567-e89b-12d3-a456-426614174000");
 	assert_string_equal(r.serial, "A b");
-	assert_int_equal(route_parse(G, "/ipxe?mac=" MAC "&serial=%20VMware-56%204d%2c%20x%20%20%20"
-	    "%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20", &r, &e), 0);
+	assert_int_equal(
+	    route_parse(G,
+		"/ipxe?mac=" MAC "&serial=%20VMware-56%204d%2c%20x%20%20%20"
+		"%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20",
+		&r, &e),
+	    0);
 	assert_string_equal(r.serial, "VMware-56 4d, x");
-	assert_int_equal(route_parse(G, "/ipxe?mac=" MAC "&serial=Default%20string"
-	    "&uuid=03000200-0400-0500-0006-000700080009", &r, &e), 0);
+	assert_int_equal(route_parse(G,
+			     "/ipxe?mac=" MAC "&serial=Default%20string"
+			     "&uuid=03000200-0400-0500-0006-000700080009",
+			     &r, &e),
+	    0);
 	assert_string_equal(r.serial, "");
 	assert_string_equal(r.uuid, "");
 	/* Nothing left that tells the machine. */
-	assert_int_equal(route_parse(G, "/ipxe?serial=None&uuid=FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", &r, &e),
+	assert_int_equal(
+	    route_parse(G, "/ipxe?serial=None&uuid=FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", &r, &e),
 	    -EINVAL);
 	assert_int_equal(route_parse(G, "/ipxe?mac=" MAC "&serial=%01x&arch=riscv64", &r, &e), 0);
 	assert_string_equal(r.serial, "");

@@ -29,7 +29,7 @@
 
 #define MAC "52:54:00:00:00:11"
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define PART(name, file) \
+#define PART(name, file)                                                                           \
 	"\"" name "\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}"
 #define ANSWER_MAX 20000
 #define TOKEN "0123456789abcdef0123"
@@ -70,9 +70,9 @@ static void make_image(void)
 	write_file("images/debian-13/amd64/vmlinuz", "12345");
 	write_file("images/debian-13/amd64/modules.cpio.zst", "12345");
 	write_file("images/debian-13/amd64/manifest.json",
-	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\","
-	    PART("rootfs", "r.tar") "," PART("kernel", "vmlinuz") ","
-	    PART("modules", "modules.cpio.zst") "}");
+	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\"," PART(
+		"rootfs", "r.tar") "," PART("kernel", "vmlinuz") "," PART("modules",
+		"modules.cpio.zst") "}");
 }
 
 static const char *path_of(const char *name)
@@ -94,8 +94,11 @@ static struct server *start(const char *name, enum route_side side,
 	char *mine = where[side == ROUTE_SIDE_OPERATOR];
 
 	snprintf(mine, sizeof(where[0]), "unix:%s/%s", dir, name);
-	struct server_options options = {
-	    .listen = mine, .socket_mode = 0600, .side = side, .threads = 2, .handle = handle,
+	struct server_options options = {.listen = mine,
+	    .socket_mode = 0600,
+	    .side = side,
+	    .threads = 2,
+	    .handle = handle,
 	    .ctx = &services};
 	if (server_start(&options, &s, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -118,8 +121,12 @@ static void start_tcp(void)
 	snprintf(where, sizeof(where), "fd:%d", fd);
 	if (access_new(path_of("token"), "127.0.0.1:1", NULL, &access_tcp, &e) < 0)
 		fail_msg("%s", e.msg);
-	struct server_options options = {.listen = where, .access = access_tcp,
-	    .side = ROUTE_SIDE_OPERATOR, .threads = 1, .handle = operator_handle, .ctx = &services};
+	struct server_options options = {.listen = where,
+	    .access = access_tcp,
+	    .side = ROUTE_SIDE_OPERATOR,
+	    .threads = 1,
+	    .handle = operator_handle,
+	    .ctx = &services};
 	if (server_start(&options, &operators_tcp, &e) < 0)
 		fail_msg("%s", e.msg);
 }
@@ -131,7 +138,8 @@ static int setup(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	make_folder("vms");
-	write_file("vms/web1.json", "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"10.0.0.11\",\"ipv6\":\"fd00::11\","
+	write_file("vms/web1.json",
+	    "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"10.0.0.11\",\"ipv6\":\"fd00::11\","
 	    "\"serial\":\"SERIAL-1\"}");
 	write_file("vms/arm.json",
 	    "{\"name\":\"arm\",\"mac\":\"52:54:00:00:00:22\",\"arch\":\"arm64\","
@@ -139,7 +147,8 @@ static int setup(void **state)
 	write_file("vms/disk.json",
 	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\","
 	    "\"ip\":\"10.0.0.33\"}");
-	write_file("vms/metal.json", "{\"name\":\"metal\",\"mac\":\"52:54:00:00:00:44\",\"serial\":\"SERIAL-4\"}");
+	write_file("vms/metal.json",
+	    "{\"name\":\"metal\",\"mac\":\"52:54:00:00:00:44\",\"serial\":\"SERIAL-4\"}");
 	write_file("vms/broken.json", "{\"name\":");
 	make_image();
 	struct vm_store_options options = {.dir = path_of("vms")};
@@ -191,7 +200,8 @@ static int dial(const char *name)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	assert_int_equal(connect(fd, is_tcp ? (struct sockaddr *)&tcp : (struct sockaddr *)&local,
-			     is_tcp ? sizeof(tcp) : sizeof(local)), 0);
+			     is_tcp ? sizeof(tcp) : sizeof(local)),
+	    0);
 	return fd;
 }
 
@@ -223,7 +233,9 @@ static const char *source_of(const char *path)
 {
 	if (from)
 		return from;
-	return strstr(path, ":00:22") ? "10.0.0.22" : strstr(path, ":00:33") ? "10.0.0.33" : "10.0.0.11";
+	return strstr(path, ":00:22")   ? "10.0.0.22"
+	       : strstr(path, ":00:33") ? "10.0.0.33"
+					: "10.0.0.11";
 }
 
 static int ask(const char *name, const char *method, const char *path, const char *body)
@@ -298,11 +310,14 @@ static void whole_install(void **state)
 	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
 	assert_true(says("initrd.mode=install"));
 	assert_int_equal(ask("g", "POST", "/report/" MAC,
-			     "{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":5}"), 204);
+			     "{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":5}"),
+	    204);
 	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
 	assert_true(says("\"state\":\"installing\""));
-	assert_int_equal(ask("g", "POST", "/report/" MAC, "{\"phase\":\"rootfs\",\"status\":"
-			     "\"failed\",\"message\":\"no space\",\"log\":\"l1\\nl2\"}"), 204);
+	assert_int_equal(ask("g", "POST", "/report/" MAC,
+			     "{\"phase\":\"rootfs\",\"status\":"
+			     "\"failed\",\"message\":\"no space\",\"log\":\"l1\\nl2\"}"),
+	    204);
 	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
 	assert_true(says("no space") && !says("initrd.mode"));
 	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
@@ -322,9 +337,10 @@ static void whole_install(void **state)
 /* Paths that say something about web1, or change it, asked from everywhere else. */
 static void only_itself(void **state)
 {
-	static const char *const elsewhere[] = {"10.0.0.22", "10.0.0.99", "fd00::22", "127.0.0.1", "",
-	    "10.0.0.11, 10.0.0.99", "::ffff:10.0.0.22"};
-	static const char *const own[] = {"10.0.0.11", "::ffff:10.0.0.11", "fd00::11", "fd00:0::11"};
+	static const char *const elsewhere[] = {"10.0.0.22", "10.0.0.99", "fd00::22", "127.0.0.1",
+	    "", "10.0.0.11, 10.0.0.99", "::ffff:10.0.0.22"};
+	static const char *const own[] = {
+	    "10.0.0.11", "::ffff:10.0.0.11", "fd00::11", "fd00:0::11"};
 	static const struct {
 		const char *method;
 		const char *path;
@@ -346,8 +362,10 @@ static void only_itself(void **state)
 		for (size_t k = 0; k < sizeof(paths) / sizeof(paths[0]); k++) {
 			int status = ask("g", paths[k].method, paths[k].path, "");
 			if (status != 403)
-				fail_msg("%s %s from %s: %d", paths[k].method, paths[k].path, from, status);
-			assert_true(paths[k].method[0] == 'H' || says("only for web1 itself, which has 10.0.0.11"));
+				fail_msg("%s %s from %s: %d", paths[k].method, paths[k].path, from,
+				    status);
+			assert_true(paths[k].method[0] == 'H' ||
+				    says("only for web1 itself, which has 10.0.0.11"));
 		}
 		assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
 		assert_true(says("would get: install") && says("from its own address only"));
@@ -389,7 +407,9 @@ static void known_by_serial(void **state)
 	assert_int_equal(ask("g", "GET", path, ""), 200);
 	assert_true(says("initrd.mode=install"));
 	assert_int_equal(ask("g", "GET", config, ""), 200);
-	assert_int_equal(ask("g", "POST", "/report/52:54:00:00:00:44", "{\"phase\":\"plan\",\"status\":\"done\"}"), 204);
+	assert_int_equal(ask("g", "POST", "/report/52:54:00:00:00:44",
+			     "{\"phase\":\"plan\",\"status\":\"done\"}"),
+	    204);
 	from = "10.0.0.33";
 	assert_int_equal(ask("g", "GET", config, ""), 403);
 	from = "10.0.0.151"; /* nobody's, but not where the machine asked from */
@@ -401,7 +421,8 @@ static void known_by_serial(void **state)
 
 static void no_other_card_while_its_own_is_there(void **state)
 {
-	static const char *const asked[] = {"/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-1", "/ipxe?serial=SERIAL-1"};
+	static const char *const asked[] = {
+	    "/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-1", "/ipxe?serial=SERIAL-1"};
 
 	(void)state;
 	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
@@ -427,7 +448,7 @@ static void a_card_is_there(void **state)
 {
 	static const struct {
 		enum machine_state state;
-		int64_t seen_ago_s; /* -1: never */
+		int64_t seen_ago_s;                  /* -1: never */
 		int64_t lease_left_s, lease6_left_s; /* 0: none */
 		bool there;
 	} rows[] = {
@@ -468,8 +489,10 @@ static void anyone_where_so_set(void **state)
 
 static void host_keys_once(void **state)
 {
-	static const char first[] = "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIJ3qNw6yT0aBQ0Qdl4f2mTm7aK1r5wD3sXj8oZ9pV7bT";
-	static const char second[] = "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIGo1v8bVn2yqQm0sZ7kTqf0t3hR9cLx5uJwE4dPa6iXo";
+	static const char first[] =
+	    "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIJ3qNw6yT0aBQ0Qdl4f2mTm7aK1r5wD3sXj8oZ9pV7bT";
+	static const char second[] =
+	    "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIGo1v8bVn2yqQm0sZ7kTqf0t3hR9cLx5uJwE4dPa6iXo";
 
 	(void)state;
 	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
@@ -517,12 +540,21 @@ static void operator_over_tcp(void **state)
 	    {"POST /api/v1/vms/web1/local",
 		"Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 200},
 	    {"GET /api/v1/nosuch", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 404},
-	    {"GET /api/v1/vms", "Host: localhost\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
-	    {"GET /api/v1/vms", "Host: localhost\r\nhost: evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
-	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer x\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
-	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\nauthorization: Basic x\r\n", 400},
-	    {"POST /api/v1/vms/web1/local", "Host: localhost\r\nOrigin: http://localhost\r\n"
-		"Origin: http://evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nhost: evil.example\r\nAuthorization: Bearer " TOKEN "\r\n",
+		400},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nAuthorization: Bearer x\r\nAuthorization: Bearer " TOKEN "\r\n",
+		400},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\nauthorization: Basic x\r\n",
+		400},
+	    {"POST /api/v1/vms/web1/local",
+		"Host: localhost\r\nOrigin: http://localhost\r\n"
+		"Origin: http://evil.example\r\nAuthorization: Bearer " TOKEN "\r\n",
+		400},
 	    {"GET /api/v1/vms", "Host: localhost\r\n", 401},
 	    {"GET /healthz", "Host: localhost\r\n", 401},
 	    {"GET /api/v1/nosuch", "Host: localhost\r\n", 401},
@@ -531,21 +563,24 @@ static void operator_over_tcp(void **state)
 	    {"GET /api/v1/vms", "Host: evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 403},
 	    {"POST /api/v1/vms/web1/reinstall",
 		"Host: localhost\r\nOrigin: http://evil.example\r\nAuthorization: Bearer " TOKEN
-		"\r\n", 403},
-	    /* what an HTML form can send, in a browser that tells the origin and in one that does not */
+		"\r\n",
+		403},
+	    /* what an HTML form can send, in a browser that tells the origin and in one that does
+	       not */
 	    {"POST /api/v1/vms/web1/reinstall",
 		"Host: localhost\r\nOrigin: http://evil.example\r\n"
-		"Content-Type: application/x-www-form-urlencoded\r\n", 403},
-	    {"POST /api/v1/vms/web1/reinstall",
-		"Host: localhost\r\nContent-Type: text/plain\r\n", 401},
+		"Content-Type: application/x-www-form-urlencoded\r\n",
+		403},
+	    {"POST /api/v1/vms/web1/reinstall", "Host: localhost\r\nContent-Type: text/plain\r\n",
+		401},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		char text[600];
 		int n = snprintf(text, sizeof(text),
-		    "%s HTTP/1.1\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n", table[i].line,
-		    table[i].headers);
+		    "%s HTTP/1.1\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n",
+		    table[i].line, table[i].headers);
 		int status = exchange("tcp", text, (size_t)n, answer);
 		if (status != table[i].status)
 			fail_msg("case %zu: %d, not %d: %s", i, status, table[i].status, answer);
@@ -564,8 +599,10 @@ static void bodies_have_a_limit(void **state)
 	int head = sprintf(text,
 	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n");
 	assert_int_equal(exchange("g", text, (size_t)head, answer), 413);
-	head = sprintf(text, "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-			     "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", size);
+	head = sprintf(text,
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n%zx\r\n",
+	    size);
 	memset(text + head, ' ', size);
 	memcpy(text + head + size, "\r\n0\r\n\r\n", 7);
 	assert_int_equal(exchange("g", text, (size_t)head + size + 7, answer), 413);
@@ -642,7 +679,8 @@ static void definitions_change_meanwhile(void **state)
 	assert_true(published > 5);
 }
 
-/* A stack that was built for the other architecture alone says so, and not that the image is missing. */
+/* A stack that was built for the other architecture alone says so, and not that the image is
+ * missing. */
 static void installer_of_one_architecture(void **state)
 {
 	static struct images *images;

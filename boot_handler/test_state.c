@@ -87,8 +87,14 @@ static void reopen(struct fixture *f)
 
 static int report(struct state *s, enum machine_phase phase, enum report_status status)
 {
-	struct report r = {.phase = phase, .status = status, .bytes = 7, .total_bytes = 9,
-	    .eta_s = -1, .disk_bytes = phase == PHASE_NETWORK ? 0 : UINT64_C(8589934592), .message = "the disk is gone", .hint = "plug it in"};
+	struct report r = {.phase = phase,
+	    .status = status,
+	    .bytes = 7,
+	    .total_bytes = 9,
+	    .eta_s = -1,
+	    .disk_bytes = phase == PHASE_NETWORK ? 0 : UINT64_C(8589934592),
+	    .message = "the disk is gone",
+	    .hint = "plug it in"};
 
 	return state_reported(s, &mac, "web1", &r);
 }
@@ -200,7 +206,8 @@ static void every_boot(void **state)
 	cloud_init_says(f->s, "modules-final: runcmd", true, false);
 	assert_string_equal(row_of(f->s).stage, "modules-final: runcmd");
 	assert_int_equal(call(f->s, "{\"boot_id\":\"a\",\"first_boot\":true,\"status\":\"error\","
-				    "\"errors\":[\"it broke\"],\"user\":\"debian\"}"), STATE_IMPORTANT);
+				    "\"errors\":[\"it broke\"],\"user\":\"debian\"}"),
+	    STATE_IMPORTANT);
 	assert_int_equal(row_of(f->s).state, MACHINE_READY);
 	assert_string_equal(row_of(f->s).stage, "");
 	assert_word(f->s, "status", "error");
@@ -322,8 +329,11 @@ static void orders(void **state)
 static void its_disk_says_that_it_is_installed(void **state)
 {
 	struct fixture *f = *state;
-	struct report done = {.phase = PHASE_REPORT, .status = REPORT_DONE, .eta_s = -1,
-	    .already = true, .attempt = 5};
+	struct report done = {.phase = PHASE_REPORT,
+	    .status = REPORT_DONE,
+	    .eta_s = -1,
+	    .already = true,
+	    .attempt = 5};
 
 	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 1);
 	assert_false(state_boot_memory(f->s, &mac).ordered);
@@ -617,7 +627,8 @@ static void probe(void **state)
 	assert_int_equal(state_probe(f->s, &e), 0);
 }
 
-/* testdata/state/<version>.sql is a file as that version left it: web1 is ready, its third attempt. */
+/* testdata/state/<version>.sql is a file as that version left it: web1 is ready, its third attempt.
+ */
 static void old_versions(void **state)
 {
 	struct fixture *f = *state;

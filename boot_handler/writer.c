@@ -87,8 +87,7 @@ static int put_batch(struct writer *w, const struct batch *b, struct err *e)
 		r = db_put_log(w->db, &l->mac, l->text, e);
 	if (r == 0 && b->probe)
 		r = db_put_probe(w->db, e);
-	if (r == 0 && b->count > 0 &&
-	    b->events[b->count - 1].id >= w->pruned_at + PRUNE_EVERY) {
+	if (r == 0 && b->count > 0 && b->events[b->count - 1].id >= w->pruned_at + PRUNE_EVERY) {
 		w->pruned_at = b->events[b->count - 1].id;
 		r = db_prune(w->db, w->pruned_at, e);
 	}

@@ -28,8 +28,8 @@ struct writer_source {
 struct writer;
 
 /* Takes over `db` also when it fails. `last_event` is the newest id in the file. */
-must_check int writer_start(struct db *db, uint64_t last_event,
-    const struct writer_source *source, struct writer **out, struct err *e);
+must_check int writer_start(struct db *db, uint64_t last_event, const struct writer_source *source,
+    struct writer **out, struct err *e);
 /* Writes what is left, then ends the thread and closes the database. NULL is allowed. */
 void writer_stop(struct writer *w);
 

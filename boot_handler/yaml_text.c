@@ -20,7 +20,8 @@ static size_t decode(const unsigned char *p, unsigned long *code)
 	return len;
 }
 
-/* What YAML does not take, or takes for a line break or a mark. All of it is below U+10000, where one
+/* What YAML does not take, or takes for a line break or a mark. All of it is below U+10000, where
+ * one
  * \u is the same in both languages. */
 static bool is_special(unsigned long c)
 {

@@ -43,16 +43,13 @@ int mac_parse(const char *text, size_t len, struct mac *out, struct err *e)
 
 	if (!mac_scan(text, len, &m))
 		return err_set(e, EINVAL,
-		    "\"%s\" is not a MAC address: write six pairs of hex digits such as "
-		    "52:54:00:00:00:11",
+		    "\"%s\" is not a MAC address: write six pairs of hex digits such as 52:54:00:00:00:11",
 		    shown(text, len, buf));
 	if (mac_equal(&m, &zero))
 		return err_set(e, EINVAL, "the all-zero MAC address belongs to no machine");
 	if (m.octet[0] & 1)
 		return err_set(e, EINVAL,
-		    "\"%s\" is a multicast MAC address, which belongs to no machine: make its "
-		    "second "
-		    "digit even",
+		    "\"%s\" is a multicast MAC address, which belongs to no machine: make its second digit even",
 		    shown(text, len, buf));
 	*out = m;
 	return 0;

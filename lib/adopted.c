@@ -14,12 +14,14 @@ static bool look(const char *images_dir, const char *distro, const char *folder,
 	return n > 0 && n < (int)sizeof(path) && stat(path, st) == 0;
 }
 
-static bool find_in(const char *images_dir, const char *distro, const char *folder, struct adopted *out)
+static bool find_in(
+    const char *images_dir, const char *distro, const char *folder, struct adopted *out)
 {
 	static const char *const files[] = {"rootfs.tar.gz", "rootfs.tar.zst", "rootfs.tar.xz"};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-		if (look(images_dir, distro, folder, files[i], &out->st) && S_ISREG(out->st.st_mode)) {
+		if (look(images_dir, distro, folder, files[i], &out->st) &&
+		    S_ISREG(out->st.st_mode)) {
 			out->folder = folder;
 			out->file = files[i];
 			return true;
@@ -27,7 +29,8 @@ static bool find_in(const char *images_dir, const char *distro, const char *fold
 	return false;
 }
 
-bool adopted_find(const char *images_dir, const char *distro, enum vm_arch arch, struct adopted *out)
+bool adopted_find(
+    const char *images_dir, const char *distro, enum vm_arch arch, struct adopted *out)
 {
 	const char *ours = vm_arch_name(arch);
 	struct stat st;
@@ -57,8 +60,8 @@ bool adopted_same(const struct adopted *a, const struct adopted *b)
 json_t *adopted_json(const struct adopted *a)
 {
 	return json_pack("{ss ss sI sI sI ss}", "folder", a->folder, "file", a->file, "size_bytes",
-	    (json_int_t)a->st.st_size, "mtime_ns", mtime_ns(a), "inode",
-	    (json_int_t)a->st.st_ino, "by", VMLAB_VERSION);
+	    (json_int_t)a->st.st_size, "mtime_ns", mtime_ns(a), "inode", (json_int_t)a->st.st_ino,
+	    "by", VMLAB_VERSION);
 }
 
 bool adopted_made_of(const json_t *object, const struct adopted *a)

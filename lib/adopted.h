@@ -1,10 +1,10 @@
 /* adopted.h - a folder of images that another tool filled: a root file system's tarball without a
  * manifest.json, as pvmlab's tool pulls them (images/<distro>/x86_64/rootfs.tar.gz).
  *
- * The tarball stays where and as it is, and nothing is written beside it. What an installation needs
- * as well is made in a folder of the stack's own, <made>/<distro>/<arch>/ (vmlab/image_adopt.h);
- * its manifest tells of which tarball it was made. While there is none, <made>/<distro>/<arch>.json
- * says why.
+ * The tarball stays where and as it is, and nothing is written beside it. What an installation
+ * needs as well is made in a folder of the stack's own, <made>/<distro>/<arch>/
+ * (vmlab/image_adopt.h); its manifest tells of which tarball it was made. While there is none,
+ * <made>/<distro>/<arch>.json says why.
  */
 #ifndef LIB_ADOPTED_H
 #define LIB_ADOPTED_H
@@ -32,7 +32,8 @@ bool adopted_same(const struct adopted *a, const struct adopted *b);
 /* What the manifest is to say of the tarball; NULL when out of memory. */
 json_t *adopted_json(const struct adopted *a);
 
-/* True when the manifest with this object was made of this tarball as it is now, by this version. */
+/* True when the manifest with this object was made of this tarball as it is now, by this version.
+ */
 bool adopted_made_of(const json_t *object, const struct adopted *a);
 
 #endif

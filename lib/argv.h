@@ -17,10 +17,7 @@ struct argv {
 	bool interruptible; /* it may be left to itself when the user interrupts this program */
 };
 
-#define ARGV_INIT                                                                                  \
-	{                                                                                          \
-		NULL, 0, false, false                                                                     \
-	}
+#define ARGV_INIT {NULL, 0, false, false}
 #define _cleanup_argv_ __attribute__((cleanup(argv_clear)))
 
 void argv_add(struct argv *a, const char *item);

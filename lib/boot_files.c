@@ -8,7 +8,8 @@
 
 const struct initramfs_tool initramfs_tools[] = {
     {"/usr/sbin/update-initramfs", {"update-initramfs", "-c", "-k", "%v"}, NULL},
-    {"/usr/bin/dracut", {"dracut", "--force", "--no-hostonly", "/boot/initramfs-%v.img", "%v"}, NULL},
+    {"/usr/bin/dracut", {"dracut", "--force", "--no-hostonly", "/boot/initramfs-%v.img", "%v"},
+	NULL},
     {"/usr/bin/mkinitcpio", {"mkinitcpio", "-k", "%v", "-g", "/boot/initramfs-%k.img"}, NULL},
     /* Its init loads what it is told and the root's file system, which it does not find out. */
     {"/sbin/mkinitfs",
@@ -19,8 +20,8 @@ const struct initramfs_tool initramfs_tools[] = {
 const size_t initramfs_tool_count = COUNT(initramfs_tools);
 
 static const char *const kernel_names[] = {"/boot/vmlinuz-%v", NULL};
-static const char *const initramfs_names[] = {"/boot/initrd.img-%v", "/boot/initramfs-%v.img",
-    "/boot/initrd-%v", "/boot/initramfs-%v", NULL};
+static const char *const initramfs_names[] = {
+    "/boot/initrd.img-%v", "/boot/initramfs-%v.img", "/boot/initrd-%v", "/boot/initramfs-%v", NULL};
 
 void boot_text_expand(const char *format, const char *version, const char *kernel, const char *fs,
     char out[BOOT_FILE_SIZE])
@@ -28,7 +29,7 @@ void boot_text_expand(const char *format, const char *version, const char *kerne
 	size_t used = 0;
 
 	for (const char *p = format; *p && used + 1 < BOOT_FILE_SIZE; p++) {
-		const char *value = *p != '%'      ? NULL
+		const char *value = *p != '%'     ? NULL
 				    : p[1] == 'v' ? version
 				    : p[1] == 'k' ? kernel
 				    : p[1] == 'f' ? fs
@@ -55,8 +56,7 @@ static const char *next_flavour(const char *text)
 	return NULL;
 }
 
-bool boot_file_path(
-    enum boot_file file, unsigned n, const char *version, char out[BOOT_FILE_SIZE])
+bool boot_file_path(enum boot_file file, unsigned n, const char *version, char out[BOOT_FILE_SIZE])
 {
 	const char *const *names = file == BOOT_FILE_KERNEL ? kernel_names : initramfs_names;
 

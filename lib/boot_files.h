@@ -12,14 +12,13 @@
 
 enum boot_file { BOOT_FILE_KERNEL, BOOT_FILE_INITRAMFS };
 
-/* The n-th path at which a file for this kernel version may be, the likeliest first; false when there
- * are no more. A name may hold the version (vmlinuz-6.12.1-amd64) or only its flavour, from a hyphen
- * and a letter on (Alpine: vmlinuz-virt for 6.6.31-0-virt). */
-bool boot_file_path(
-    enum boot_file file, unsigned n, const char *version, char out[BOOT_FILE_SIZE]);
+/* The n-th path at which a file for this kernel version may be, the likeliest first; false when
+ * there are no more. A name may hold the version (vmlinuz-6.12.1-amd64) or only its flavour, from a
+ * hyphen and a letter on (Alpine: vmlinuz-virt for 6.6.31-0-virt). */
+bool boot_file_path(enum boot_file file, unsigned n, const char *version, char out[BOOT_FILE_SIZE]);
 
 struct initramfs_tool {
-	const char *program; /* path in the tree */
+	const char *program;  /* path in the tree */
 	const char *argv[10]; /* "%v": the kernel's version, "%k": what follows "vmlinuz-" */
 	/* What its initramfs has to be told on the kernel's command line; "%f": the root's file
 	 * system. NULL: nothing. */

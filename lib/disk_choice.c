@@ -118,8 +118,7 @@ static void together(struct refuser *r, const struct disk_match *m)
 {
 	if (m->path[0] && strncmp(m->path, "/dev/", 5) != 0 && strchr(m->path, '/')) {
 		err_set(&r->why, EINVAL,
-		    "must be a device such as \"/dev/sda\", or where it is plugged in, "
-		    "such as \"pci-0000:00:1f.2-ata-1\"");
+		    "must be a device such as \"/dev/sda\", or where it is plugged in, such as \"pci-0000:00:1f.2-ata-1\"");
 		tell(r, "path");
 	}
 	if (m->transport[0])
@@ -158,8 +157,7 @@ int disk_match_parse_all(
 	if (!json_is_object(value) || given == 0) {
 		err_set(&r.why, EINVAL, "%s",
 		    json_is_object(value)
-			? "says nothing about the disk: add a key such as \"serial\", \"model\" or "
-			  "\"pick\", or leave \"match\" out"
+			? "says nothing about the disk: add a key such as \"serial\", \"model\" or \"pick\", or leave \"match\" out"
 			: "must be an object such as {\"serial\": \"S4EVNF0M\"}");
 		tell(&r, NULL);
 	}
@@ -337,12 +335,8 @@ static int choose_matching(
 	if (equals > 1)
 		return refuse(ENOTUNIQ,
 		    m->pick == DISK_PICK_NONE
-			? "several disks match disks[0].match, say more about the one that is "
-			  "meant; "
-			  "nothing was written"
-			: "several disks match disks[0].match and \"pick\" finds them equally "
-			  "large, "
-			  "say more about the one that is meant; nothing was written",
+			? "several disks match disks[0].match, say more about the one that is meant; nothing was written"
+			: "several disks match disks[0].match and \"pick\" finds them equally large, say more about the one that is meant; nothing was written",
 		    m, disks, count, e);
 	return best;
 }
@@ -367,8 +361,7 @@ int disk_choose(const struct disk_match *match, uint64_t first_disk_bytes, const
 		    ENODEV, "found no disk to install on; there are only", NULL, disks, count, e);
 	if (usable == 0)
 		return err_set(e, ENODEV,
-		    "found no disk to install on: give the machine a virtio, "
-		    "SCSI, SATA or NVMe disk");
+		    "found no disk to install on: give the machine a virtio, SCSI, SATA or NVMe disk");
 	if (first_disk_bytes && usable > 1)
 		best = first_of_size(disks, count, first_disk_bytes);
 	return best >= 0 ? best : first_of_size(disks, count, largest);

@@ -10,18 +10,20 @@
 
 #define GZIP_WINDOW (16 + MAX_WBITS)
 
-/* ---- base64, as Python's b64decode() reads it --------------------------------------------------*/
+/* ---- base64, as Python's b64decode() reads it
+ * --------------------------------------------------*/
 
 struct decoded {
 	uint8_t *bytes;
 	size_t len;
-	unsigned odd;  /* characters over, of a group of four */
-	bool foreign;  /* characters that are not base64's: Python skips them */
+	unsigned odd; /* characters over, of a group of four */
+	bool foreign; /* characters that are not base64's: Python skips them */
 };
 
 static int value_of(char c)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char alphabet[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *p = c ? strchr(alphabet, c) : NULL;
 
 	return p ? (int)(p - alphabet) : -1;
@@ -50,11 +52,14 @@ static void decode(const char *text, struct decoded *d)
 		bits = bits << 6 | (unsigned)value;
 		d->odd = (d->odd + 1) % 4;
 		if (d->odd != 1)
-			d->bytes[d->len++] = (uint8_t)(bits >> (d->odd == 2 ? 4 : d->odd == 3 ? 2 : 0));
+			d->bytes[d->len++] = (uint8_t)(bits >> (d->odd == 2      ? 4
+								   : d->odd == 3 ? 2
+										 : 0));
 	}
 }
 
-/* ---- gzip --------------------------------------------------------------------------------------*/
+/* ---- gzip
+ * --------------------------------------------------------------------------------------*/
 
 /* True for whole members one after the other, and zeros between and behind them. */
 static bool is_gzip(const uint8_t *bytes, size_t len)
@@ -83,7 +88,8 @@ static bool is_gzip(const uint8_t *bytes, size_t len)
 	return rc == Z_STREAM_END;
 }
 
-/* ---- both --------------------------------------------------------------------------------------*/
+/* ---- both
+ * --------------------------------------------------------------------------------------*/
 
 static const char *base64_fault(const char *content, bool zipped, bool *certain)
 {
@@ -100,12 +106,11 @@ static const char *base64_fault(const char *content, bool zipped, bool *certain)
 	if (d.odd != 0)
 		return "is not base64, or is cut off: write what `base64 FILE` prints";
 	if (zipped && !is_gzip(d.bytes, d.len))
-		return "is base64, but of nothing that gzip made, or is cut off: write what `gzip -c FILE | "
-		       "base64` prints";
+		return "is base64, but of nothing that gzip made, or is cut off: write what `gzip -c FILE | base64` prints";
 	*certain = false;
-	return d.foreign ? "has characters that are not base64's, which cloud-init skips: write what "
-			   "`base64 FILE` prints"
-			 : NULL;
+	return d.foreign
+		   ? "has characters that are not base64's, which cloud-init skips: write what `base64 FILE` prints"
+		   : NULL;
 }
 
 const char *file_content_fault(const char *content, const char *encoding, bool *certain)
@@ -116,7 +121,6 @@ const char *file_content_fault(const char *content, const char *encoding, bool *
 	if (!encoding || !encoding[0] || !content[0] || strcmp(encoding, "text/plain") == 0)
 		return NULL;
 	if (zipped && !strchr(encoding, '+'))
-		return "cannot be what gzip made, which is no text: write what `gzip -c FILE | base64` prints, "
-		       "with \"encoding\": \"gz+base64\"";
+		return "cannot be what gzip made, which is no text: write what `gzip -c FILE | base64` prints, with \"encoding\": \"gz+base64\"";
 	return base64_fault(content, zipped, certain);
 }

@@ -7,8 +7,9 @@
 
 #include <stdbool.h>
 
-/* `encoding` is one of cloud-init's words, or NULL. Returns NULL, or what is wrong, to follow on the name of
- * the field; *certain tells whether cloud-init fails, or takes it for something else than was meant. */
+/* `encoding` is one of cloud-init's words, or NULL. Returns NULL, or what is wrong, to follow on
+ * the name of the field; *certain tells whether cloud-init fails, or takes it for something else
+ * than was meant. */
 const char *file_content_fault(const char *content, const char *encoding, bool *certain);
 
 #endif

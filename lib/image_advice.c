@@ -76,21 +76,19 @@ const char *image_advice(const char *distro, enum vm_arch arch, const char *cons
 	if (!f)
 		return buf;
 	if (image_recipe_find(distro))
-		fprintf(f, "build it%s with: vmlab image build %s --arch %s", broken ? " again" : "",
-		    distro, a);
+		fprintf(f, "build it%s with: vmlab image build %s --arch %s",
+		    broken ? " again" : "", distro, a);
 	else if (broken)
 		fprintf(f, "import it again with: vmlab image import %s --arch %s FILE", distro, a);
 	else if (other_arch)
 		fprintf(f,
-		    "it is there for %s only: import it for %s, too, or correct arch in the "
-		    "definition",
+		    "it is there for %s only: import it for %s, too, or correct arch in the definition",
 		    vm_arch_name(other), a);
 	else if ((near = nearest(distro, present, count)) && is_among(near, present, count))
 		fprintf(f, "did you mean %s? Then correct distro in the definition", near);
 	else if (near)
 		fprintf(f,
-		    "did you mean %s? Then correct distro in the definition, and build that one "
-		    "with: vmlab image build %s --arch %s",
+		    "did you mean %s? Then correct distro in the definition, and build that one with: vmlab image build %s --arch %s",
 		    near, near, a);
 	else {
 		list_names(f, present, count);
@@ -104,8 +102,8 @@ const char *image_advice(const char *distro, enum vm_arch arch, const char *cons
 static bool has_manifest(const char *images_dir, const char *name, enum vm_arch arch)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/%s/%s/manifest.json", images_dir, name,
-	    vm_arch_name(arch));
+	int n = snprintf(
+	    path, sizeof(path), "%s/%s/%s/manifest.json", images_dir, name, vm_arch_name(arch));
 
 	return n > 0 && n < (int)sizeof(path) && access(path, F_OK) == 0;
 }
@@ -125,8 +123,8 @@ const char *image_advice_for(const char *images_dir, const char *distro, enum vm
 	size_t count = 0;
 
 	if (images_dir && adopted_find(images_dir, distro, arch, &found)) {
-		snprintf(buf, IMAGE_ADVICE_SIZE, "the stack makes it by itself of %s/%s", found.folder,
-		    found.file);
+		snprintf(buf, IMAGE_ADVICE_SIZE, "the stack makes it by itself of %s/%s",
+		    found.folder, found.file);
 		return buf;
 	}
 	for (const struct dirent *entry; d && count < NAMES_MAX && (entry = readdir(d));)

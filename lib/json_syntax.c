@@ -48,7 +48,8 @@ static int line_of(const struct walk *w, size_t at)
 	return line;
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------*/
+/* ---- encoding
+ * -----------------------------------------------------------------------------------*/
 
 /* Length of the UTF-8 sequence at text[i], 0 when it is not one (RFC 3629). */
 static size_t utf8_length(const char *text, size_t len, size_t i)
@@ -104,7 +105,8 @@ static int check_encoding(struct walk *w)
 	return 0;
 }
 
-/* ---- between the tokens ------------------------------------------------------------------------*/
+/* ---- between the tokens
+ * ------------------------------------------------------------------------*/
 
 /* What looks like a blank or like nothing, and comes along from web pages and word processors. */
 static const struct {
@@ -125,12 +127,11 @@ static int skip_blanks(struct walk *w)
 	if (w->at == w->len)
 		return 0;
 	if (starts(w, "//") || starts(w, "/*") || peek(w) == '#')
-		return refuse(w, w->at,
-		    "a comment starts here, and JSON has none: remove it");
+		return refuse(w, w->at, "a comment starts here, and JSON has none: remove it");
 	for (size_t i = 0; i < sizeof(odd_blanks) / sizeof(*odd_blanks); i++)
 		if (starts(w, odd_blanks[i].bytes))
-			return refuse(w, w->at,
-			    "%s stands here: replace it by a plain space", odd_blanks[i].name);
+			return refuse(w, w->at, "%s stands here: replace it by a plain space",
+			    odd_blanks[i].name);
 	if ((unsigned char)peek(w) < 0x20 || peek(w) == 0x7f)
 		return refuse(w, w->at,
 		    "a control character (code %u) stands in the text: remove it",
@@ -181,7 +182,8 @@ static struct word word_at(const struct walk *w)
 		   !strchr("/*", word.text[word.len + 1])))
 		word.len++;
 	word.shown = word.len < SHOWN_MAX ? (int)word.len : SHOWN_MAX;
-	while ((size_t)word.shown < word.len && ((unsigned char)word.text[word.shown] & 0xc0) == 0x80)
+	while (
+	    (size_t)word.shown < word.len && ((unsigned char)word.text[word.shown] & 0xc0) == 0x80)
 		word.shown--;
 	return word;
 }
@@ -191,7 +193,8 @@ static bool word_is(const struct word *word, const char *text)
 	return word->len == strlen(text) && memcmp(word->text, text, word->len) == 0;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------*/
+/* ---- strings
+ * ------------------------------------------------------------------------------------*/
 
 static int check_escape(struct walk *w)
 {
@@ -208,11 +211,10 @@ static int check_escape(struct walk *w)
 	}
 	if (!c || !strchr("\"\\/bfnrt", c)) {
 		if (c > 0x20 && c < 0x7f)
-			return refuse(w, w->at,
-			    "\\%c means nothing in JSON: write \\\\ for a backslash", c);
+			return refuse(
+			    w, w->at, "\\%c means nothing in JSON: write \\\\ for a backslash", c);
 		return refuse(w, w->at,
-		    "a backslash stands before nothing that it could mean: write \\\\ for a "
-		    "backslash");
+		    "a backslash stands before nothing that it could mean: write \\\\ for a backslash");
 	}
 	w->at += 2;
 	return 0;
@@ -227,8 +229,7 @@ static int check_string(struct walk *w)
 		unsigned char c = (unsigned char)w->text[w->at];
 		if (c == '\n' || c == '\r')
 			return refuse(w, w->at,
-			    "a line ends inside a string: close the quotes, or write \\n for a "
-			    "line break");
+			    "a line ends inside a string: close the quotes, or write \\n for a line break");
 		if (c == '\t')
 			return refuse(w, w->at,
 			    "a tab stands in a string: write \\t for a tab (\\u0009), or blanks");
@@ -241,13 +242,14 @@ static int check_string(struct walk *w)
 			return rc;
 	}
 	if (w->at == w->len)
-		return refuse(w, begin,
-		    "the JSON ends too early: the quote that opens here is not closed");
+		return refuse(
+		    w, begin, "the JSON ends too early: the quote that opens here is not closed");
 	w->behind = ++w->at;
 	return 0;
 }
 
-/* ---- values -------------------------------------------------------------------------------------*/
+/* ---- values
+ * -------------------------------------------------------------------------------------*/
 
 static size_t digits(const char *s, size_t len)
 {
@@ -297,9 +299,21 @@ static bool is_hexadecimal(const char *s, size_t len)
 static const struct {
 	const char *word, *json;
 } foreign[] = {
-    {"True", "true"}, {"TRUE", "true"}, {"yes", "true"}, {"Yes", "true"}, {"on", "true"},
-    {"False", "false"}, {"FALSE", "false"}, {"no", "false"}, {"No", "false"}, {"off", "false"},
-    {"None", "null"}, {"NULL", "null"}, {"Null", "null"}, {"nil", "null"}, {"undefined", "null"},
+    {"True", "true"},
+    {"TRUE", "true"},
+    {"yes", "true"},
+    {"Yes", "true"},
+    {"on", "true"},
+    {"False", "false"},
+    {"FALSE", "false"},
+    {"no", "false"},
+    {"No", "false"},
+    {"off", "false"},
+    {"None", "null"},
+    {"NULL", "null"},
+    {"Null", "null"},
+    {"nil", "null"},
+    {"undefined", "null"},
 };
 
 static int check_word(struct walk *w)
@@ -317,13 +331,16 @@ static int check_word(struct walk *w)
 			    foreign[i].word, foreign[i].json, foreign[i].word);
 	size_t sign = word.len > 0 && strchr("+-", *word.text);
 	if (is_hexadecimal(word.text + sign, word.len - sign))
-		return refuse(w, w->at, "%.*s is hexadecimal, which JSON has not: write the number in digits 0 to 9",
+		return refuse(w, w->at,
+		    "%.*s is hexadecimal, which JSON has not: write the number in digits 0 to 9",
 		    word.shown, word.text);
 	if (*word.text == '+' && is_number(word.text + 1, word.len - 1))
-		return refuse(w, w->at, "the number %.*s begins with a +: write it without", word.shown, word.text);
-	if (*word.text == '.' && word.len > 1 && digits(word.text + 1, word.len - 1) == word.len - 1)
-		return refuse(w, w->at, "the number %.*s begins with a point: write 0%.*s", word.shown,
-		    word.text, word.shown, word.text);
+		return refuse(w, w->at, "the number %.*s begins with a +: write it without",
+		    word.shown, word.text);
+	if (*word.text == '.' && word.len > 1 &&
+	    digits(word.text + 1, word.len - 1) == word.len - 1)
+		return refuse(w, w->at, "the number %.*s begins with a point: write 0%.*s",
+		    word.shown, word.text, word.shown, word.text);
 	if (digits(word.text, word.len) == word.len)
 		return refuse(w, w->at, "the number %.*s begins with a 0: write it without",
 		    word.shown, word.text);
@@ -373,8 +390,7 @@ static int check_separator(struct walk *w, size_t open, char close)
 		return refuse(w, w->at, "; separates nothing in JSON: write a comma");
 	if (c == ':' && close == ']')
 		return refuse(w, w->at,
-		    "a colon stands in a list: close the [ of line %d before, or put what has a "
-		    "name in {} brackets",
+		    "a colon stands in a list: close the [ of line %d before, or put what has a name in {} brackets",
 		    line_of(w, open));
 	if (c != ',')
 		return refuse(w, value_end, "a comma is missing here, before what follows");
@@ -384,7 +400,8 @@ static int check_separator(struct walk *w, size_t open, char close)
 	if (rc < 0)
 		return rc;
 	if (peek(w) == '}' || peek(w) == ']')
-		return refuse(w, comma, "no comma may stand before the closing %c: remove it", peek(w));
+		return refuse(
+		    w, comma, "no comma may stand before the closing %c: remove it", peek(w));
 	if (peek(w) == ',')
 		return refuse(w, w->at, "two commas follow each other: remove one");
 	return 1;
@@ -395,8 +412,8 @@ static int check_key(struct walk *w)
 	const char *quote = odd_quote(w);
 
 	if (w->at == w->len)
-		return refuse(w, w->behind,
-		    "the JSON ends too early: a closing bracket is missing here");
+		return refuse(
+		    w, w->behind, "the JSON ends too early: a closing bracket is missing here");
 	if (quote)
 		return refuse(w, w->at, "%s stands here: JSON's quotes are double ones, \"", quote);
 	if (peek(w) == ',')
@@ -500,8 +517,7 @@ static int check_value(struct walk *w)
 int json_syntax_check(
     const char *text, size_t len, unsigned nesting_max, size_t *bad, struct err *e)
 {
-	struct walk w = {
-	    .text = text, .len = len, .depth_max = nesting_max, .bad = bad, .e = e};
+	struct walk w = {.text = text, .len = len, .depth_max = nesting_max, .bad = bad, .e = e};
 	int rc = check_encoding(&w);
 
 	if (rc == 0)
@@ -509,8 +525,8 @@ int json_syntax_check(
 	if (rc < 0)
 		return rc;
 	if (peek(&w) != '{' && peek(&w) != '[')
-		return refuse(&w, w.at,
-		    "the definition must be an object: it begins with { and ends with }");
+		return refuse(
+		    &w, w.at, "the definition must be an object: it begins with { and ends with }");
 	rc = check_value(&w);
 	if (rc == 0)
 		rc = skip_blanks(&w);

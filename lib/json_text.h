@@ -24,8 +24,8 @@ struct json_path {
 	unsigned depth;
 };
 
-/* Who is told of every value that a reader of structured values refuses: the way to it and a sentence
- * that can follow its name. Both are borrowed. */
+/* Who is told of every value that a reader of structured values refuses: the way to it and a
+ * sentence that can follow its name. Both are borrowed. */
 struct json_refusals {
 	void (*tell)(void *ctx, const struct json_path *bad, const struct err *why);
 	void *ctx;

@@ -10,8 +10,8 @@ bool own_kernel_wanted(const struct vm *vm)
 	return !vm->pxeboot && vm->kernel && vm->initrd;
 }
 
-/* As nginx looks for them: in our folder of the architecture, then in that of pvmlab's name. 0, ENOENT,
- * or EACCES where it is and the stack, another user, cannot read it. */
+/* As nginx looks for them: in our folder of the architecture, then in that of pvmlab's name. 0,
+ * ENOENT, or EACCES where it is and the stack, another user, cannot read it. */
 static int look(const char *images_dir, const struct vm *vm, const char *file)
 {
 	const char *const folders[] = {
@@ -20,7 +20,8 @@ static int look(const char *images_dir, const struct vm *vm, const char *file)
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		int n = snprintf(path, sizeof(path), "%s/%s/%s/%s", images_dir, vm->distro, folders[i], file);
+		int n = snprintf(
+		    path, sizeof(path), "%s/%s/%s/%s", images_dir, vm->distro, folders[i], file);
 		if (n < 0 || (size_t)n >= sizeof(path))
 			return ENOENT;
 		if (stat(path, &st) == 0)
@@ -49,15 +50,16 @@ unsigned own_kernel_missing(
 		struct own_kernel_gap *gap = &gaps[count++];
 		gap->field = files[i].field;
 		if (code == EACCES) {
-			snprintf(gap->what, sizeof(gap->what), "%s %.200s cannot be read by the stack",
-			    gap->field, files[i].file);
-			snprintf(gap->advice, sizeof(gap->advice), "chmod -R a+rX the folder of images");
+			snprintf(gap->what, sizeof(gap->what),
+			    "%s %.200s cannot be read by the stack", gap->field, files[i].file);
+			snprintf(
+			    gap->advice, sizeof(gap->advice), "chmod -R a+rX the folder of images");
 		} else {
 			snprintf(gap->what, sizeof(gap->what), "%s %.200s is not there", gap->field,
 			    files[i].file);
 			snprintf(gap->advice, sizeof(gap->advice),
-			    "put it in images/%.100s/%s, or correct %s in the definition", vm->distro,
-			    vm_arch_name(vm->arch), gap->field);
+			    "put it in images/%.100s/%s, or correct %s in the definition",
+			    vm->distro, vm_arch_name(vm->arch), gap->field);
 		}
 	}
 	return count;

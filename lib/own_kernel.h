@@ -1,5 +1,5 @@
-/* own_kernel.h - the files of an image's folder that a machine with "pxeboot": false and "kernel" and
- * "initrd" of its own boots, and which of them is not there. Looks at each call.
+/* own_kernel.h - the files of an image's folder that a machine with "pxeboot": false and "kernel"
+ * and "initrd" of its own boots, and which of them is not there. Looks at each call.
  */
 #ifndef LIB_OWN_KERNEL_H
 #define LIB_OWN_KERNEL_H

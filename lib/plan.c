@@ -176,8 +176,7 @@ static int refuse_size(
 	if (least == 0 && i >= 0) {
 		const struct storage_partition *p = &q->storage->part[i];
 		return err_set(e, ENOSPC,
-		    "the layout fits no disk: %s gets %s and needs %s%s%s; correct "
-		    "\"storage\"; nothing was written",
+		    "the layout fits no disk: %s gets %s and needs %s%s%s; correct \"storage\"; nothing was written",
 		    p->mount[0] ? p->mount : "swap", size_text(size[i], gets, sizeof(gets)),
 		    size_text(partition_needed(q, p), wants, sizeof(wants)),
 		    q->unpacked_bytes ? ", as the image unpacks to " : "", unpacked);
@@ -188,8 +187,7 @@ static int refuse_size(
 		    size_text(size[i], gets, sizeof(gets)),
 		    size_text(partition_needed(q, &q->storage->part[i]), wants, sizeof(wants)));
 	return err_set(e, ENOSPC,
-	    "disk %s has %s, too small: %s%sneeds a disk of at least %s%s; "
-	    "nothing was written",
+	    "disk %s has %s, too small: %s%sneeds a disk of at least %s%s; nothing was written",
 	    d->path, size_text(d->size_bytes, have, sizeof(have)), image,
 	    q->storage->count > 1 ? "the layout "
 	    : q->unpacked_bytes   ? ""
@@ -204,13 +202,11 @@ static int disk_check(const struct plan_request *q, const struct disk *d, struct
 	if (d->sector_bytes < 512 || d->sector_bytes > 4096 ||
 	    (d->sector_bytes & (d->sector_bytes - 1)))
 		return err_set(e, ENOTSUP,
-		    "disk %s has sectors of %u bytes, which no firmware boots "
-		    "from",
-		    d->path, d->sector_bytes);
+		    "disk %s has sectors of %u bytes, which no firmware boots from", d->path,
+		    d->sector_bytes);
 	if (q->firmware == VM_FIRMWARE_BIOS && d->sector_bytes != 512)
 		return err_set(e, ENOTSUP,
-		    "disk %s has sectors of %u bytes, which a BIOS does not boot "
-		    "from: use UEFI or a disk with sectors of 512 bytes",
+		    "disk %s has sectors of %u bytes, which a BIOS does not boot from: use UEFI or a disk with sectors of 512 bytes",
 		    d->path, d->sector_bytes);
 	return 0;
 }
@@ -274,8 +270,7 @@ int plan_whole_disk(const struct plan_request *q, const struct disk *disks, size
 	const struct disk *d = &disks[chosen];
 	if (d->size_bytes < q->unpacked_bytes)
 		return err_set(e, ENOSPC,
-		    "disk %s has %s, too small: the image is that of a disk of %s; "
-		    "nothing was written",
+		    "disk %s has %s, too small: the image is that of a disk of %s; nothing was written",
 		    d->path, size_text(d->size_bytes, have, sizeof(have)),
 		    size_text(q->unpacked_bytes, need, sizeof(need)));
 	out->disk = *d;

@@ -21,24 +21,26 @@ bool smbios_serial_valid(const char *serial)
 }
 
 /* Letters and digits alone, in lower case: "To be filled by O.E.M." has a dozen spellings. */
-static const char *const fillers[] = {"na", "nil", "tbd", "tba", "notset", "nosn", "notspecified", "notdefined",
-    "notapplicable", "notavailable", "notprovided", "notpresent", "oemm", "systemserialnumb",
-    "123490en400015", "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz", "type1productconfigid",
-    "type1family", "type1skunumber", "type2boardserialnumber", "type3chassisserialnumber"};
+static const char *const fillers[] = {"na", "nil", "tbd", "tba", "notset", "nosn", "notspecified",
+    "notdefined", "notapplicable", "notavailable", "notprovided", "notpresent", "oemm",
+    "systemserialnumb", "123490en400015", "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz",
+    "type1productconfigid", "type1family", "type1skunumber", "type2boardserialnumber",
+    "type3chassisserialnumber"};
 
 /* A serial number of such words alone says nothing, however many. */
-static const char *const words[] = {"none", "no", "not", "na", "nil", "null", "empty", "blank", "default",
-    "string", "unknown", "undefined", "unspecified", "unset", "uninitialized", "invalid", "void", "set",
-    "specified", "defined", "applicable", "available", "provided", "present", "programmed", "assigned",
-    "tbd", "tba", "to", "be", "filled", "fill", "in", "by", "oem", "or", "the", "is", "serial", "sn", "ssn",
-    "bsn", "ser", "num", "number", "nr", "mb", "sys", "system", "base", "board", "baseboard", "mainboard",
-    "motherboard", "chassis", "enclosure", "product", "asset", "tag", "name", "version", "manufacturer",
-    "vendor", "standard", "generic", "placeholder", "value", "field", "text"};
+static const char *const words[] = {"none", "no", "not", "na", "nil", "null", "empty", "blank",
+    "default", "string", "unknown", "undefined", "unspecified", "unset", "uninitialized", "invalid",
+    "void", "set", "specified", "defined", "applicable", "available", "provided", "present",
+    "programmed", "assigned", "tbd", "tba", "to", "be", "filled", "fill", "in", "by", "oem", "or",
+    "the", "is", "serial", "sn", "ssn", "bsn", "ser", "num", "number", "nr", "mb", "sys", "system",
+    "base", "board", "baseboard", "mainboard", "motherboard", "chassis", "enclosure", "product",
+    "asset", "tag", "name", "version", "manufacturer", "vendor", "standard", "generic",
+    "placeholder", "value", "field", "text"};
 
-#define SERIAL_LEAST 2        /* letters and digits */
-#define COUNT_LEAST 3         /* digits */
+#define SERIAL_LEAST 2 /* letters and digits */
+#define COUNT_LEAST 3  /* digits */
 #define COUNT_BESIDE_WORDS 8
-#define JOINED_LEAST 8        /* shorter ones may be chance */
+#define JOINED_LEAST 8 /* shorter ones may be chance */
 
 static bool is_one_of(const char *text, size_t len, const char *const *list, size_t count)
 {
@@ -54,7 +56,8 @@ static bool all_alike(const char *text, size_t len)
 	return strspn(text, (char[]){text[0], '\0'}) >= len;
 }
 
-/* "12345", "0123456789", "01234567890123456789", and down "987654321": from one end of the digits on. */
+/* "12345", "0123456789", "01234567890123456789", and down "987654321": from one end of the digits
+ * on. */
 static bool counts(const char *text, size_t len, size_t least)
 {
 	bool up = true, down = true;
@@ -70,7 +73,8 @@ static bool counts(const char *text, size_t len, size_t least)
 	return len >= least && ((up && text[0] <= '1') || (down && text[len - 1] <= '1'));
 }
 
-/* "$(BOARD_SN)", "%SERIAL%", "<none>", "[serial]", "@SN@": what a vendor's program was to put a value for. */
+/* "$(BOARD_SN)", "%SERIAL%", "<none>", "[serial]", "@SN@": what a vendor's program was to put a
+ * value for. */
 static bool is_placeholder(const char *serial)
 {
 	static const char *const around[] = {"%%", "<>", "[]", "{}", "()", "@@"};
@@ -87,7 +91,8 @@ static size_t run_length(const char *text)
 {
 	size_t n = 1;
 
-	while (isalnum((unsigned char)text[n]) && !isdigit((unsigned char)text[n]) == !isdigit((unsigned char)text[0]) &&
+	while (isalnum((unsigned char)text[n]) &&
+	       !isdigit((unsigned char)text[n]) == !isdigit((unsigned char)text[0]) &&
 	       !(isupper((unsigned char)text[n]) && islower((unsigned char)text[n - 1])))
 		n++;
 	return n;

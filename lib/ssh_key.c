@@ -82,8 +82,7 @@ bool ssh_key_valid(const char *line)
 	return false;
 }
 
-void ssh_key_each_line(
-    char *text, void (*one)(void *ctx, int number, const char *line), void *ctx)
+void ssh_key_each_line(char *text, void (*one)(void *ctx, int number, const char *line), void *ctx)
 {
 	char *rest = strncmp(text, BOM, 3) == 0 ? text + 3 : text;
 	int number = 0;
@@ -115,8 +114,6 @@ const char *ssh_key_complaint(const char *line)
 	if (strncmp(line, "ssh-dss ", 8) == 0)
 		return "OpenSSH takes no DSA keys any more: make another with ssh-keygen -t ed25519";
 	if (strncmp(line, "---- BEGIN SSH2", 15) == 0 || strncmp(line, "PuTTY-User-Key", 14) == 0)
-		return "this is a key in another program's format: ssh-keygen -i, or PuTTYgen's "
-		       "\"public key for pasting\", gives the line";
-	return "this line is no SSH public key: write \"type base64 comment\" as in a .pub file; "
-	       "options may stand in front";
+		return "this is a key in another program's format: ssh-keygen -i, or PuTTYgen's \"public key for pasting\", gives the line";
+	return "this line is no SSH public key: write \"type base64 comment\" as in a .pub file; options may stand in front";
 }

@@ -11,8 +11,7 @@ bool ssh_key_valid(const char *line);
 
 /* Calls one() for each line that is neither empty nor a comment, without a byte order mark and what
  * Windows ends lines with. Edits text. */
-void ssh_key_each_line(
-    char *text, void (*one)(void *ctx, int number, const char *line), void *ctx);
+void ssh_key_each_line(char *text, void (*one)(void *ctx, int number, const char *line), void *ctx);
 
 /* Why the whole file is of no use, such as its encoding; NULL: it may be. */
 const char *ssh_key_file_useless(const char *text, size_t len);

@@ -145,14 +145,10 @@ static int size_read(struct reader *r, const json_t *value, struct storage_parti
 	p->unit = STORAGE_BYTES;
 	if (vm_size_parse(text, &p->amount) < 0)
 		return err_set(r->e, EINVAL,
-		    "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or "
-		    "\"rest\"",
-		    text);
+		    "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or \"rest\"", text);
 	if (p->amount < MIB || p->amount > UINT64_MAX / 2)
 		return err_set(r->e, EINVAL,
-		    "\"%.40s\" is out of range: give the size with its unit, "
-		    "such as \"4G\"",
-		    text);
+		    "\"%.40s\" is out of range: give the size with its unit, such as \"4G\"", text);
 	return 0;
 }
 
@@ -200,8 +196,7 @@ static int mount_read(struct reader *r, const json_t *value, struct storage_part
 		return err_set(r->e, EINVAL, "must be left out: swap is not mounted anywhere");
 	if (!mount_valid(text))
 		return err_set(r->e, EINVAL,
-		    "\"%.60s\" is not a directory such as \"/var\": write an "
-		    "absolute path of letters, digits and . _ @ + -, without a / at its end",
+		    "\"%.60s\" is not a directory such as \"/var\": write an absolute path of letters, digits and . _ @ + -, without a / at its end",
 		    text);
 	if (mount_reserved(text))
 		return err_set(r->e, EINVAL, "\"%.60s\" cannot be a partition of its own", text);
@@ -225,8 +220,7 @@ static int label_read(struct reader *r, const json_t *value, struct storage_part
 		return -EINVAL;
 	if (strlen(text) > max || strspn(text, allowed) != strlen(text) || text[0] == '-')
 		return err_set(r->e, EINVAL,
-		    "\"%.40s\" is not a label for %s: write at most %zu letters, "
-		    "digits and%s _ -",
+		    "\"%.40s\" is not a label for %s: write at most %zu letters, digits and%s _ -",
 		    text, file_systems[p->fs].name, max, p->fs == STORAGE_FS_VFAT ? "" : " .");
 	strcpy(p->label, text);
 	return 0;
@@ -277,11 +271,12 @@ static bool needs_owners(const char *mount)
 static void fs_fits(struct reader *r, const struct storage_partition *p)
 {
 	if (p->fs == STORAGE_FS_VFAT && needs_owners(p->mount)) {
-		err_set(r->e, EINVAL,
-		    "cannot be vfat, which keeps no owners and links: use \"ext4\"");
+		err_set(
+		    r->e, EINVAL, "cannot be vfat, which keeps no owners and links: use \"ext4\"");
 		tell(r);
 	}
-	if (p->unit == STORAGE_BYTES && p->amount > 0 && p->amount < file_systems[p->fs].min_bytes) {
+	if (p->unit == STORAGE_BYTES && p->amount > 0 &&
+	    p->amount < file_systems[p->fs].min_bytes) {
 		err_set(r->e, EINVAL, "is too small for %s: give it at least %lluM",
 		    file_systems[p->fs].name,
 		    (unsigned long long)(file_systems[p->fs].min_bytes / MIB));
@@ -300,8 +295,8 @@ static bool may_be_swap(const json_t *partition)
 static void partition_read(struct reader *r, const json_t *value, struct storage_partition *p)
 {
 	enum found fs = member(r, value, "fs", fs_read, p);
-	enum found mount = fs == WRONG && may_be_swap(value) ? WRONG
-							      : member(r, value, "mount", mount_read, p);
+	enum found mount =
+	    fs == WRONG && may_be_swap(value) ? WRONG : member(r, value, "mount", mount_read, p);
 	enum found size = member(r, value, "size", size_read, p);
 
 	if (size == WRONG) {
@@ -309,16 +304,15 @@ static void partition_read(struct reader *r, const json_t *value, struct storage
 		p->amount = 0;
 	}
 	if (size == ABSENT && mount != WRONG && strcmp(p->mount, "/") != 0) {
-		err_set(r->e, EINVAL,
-		    "has no \"size\": add one such as \"4G\", \"20%%\" or \"rest\"");
+		err_set(
+		    r->e, EINVAL, "has no \"size\": add one such as \"4G\", \"20%%\" or \"rest\"");
 		tell(r);
 		p->unit = STORAGE_BYTES;
 	}
 	if (fs != WRONG && member(r, value, "label", label_read, p) == ABSENT)
 		label_default(p);
 	if (fs != WRONG && p->fs != STORAGE_FS_SWAP && mount == ABSENT) {
-		err_set(r->e, EINVAL,
-		    "has no \"mount\": add where it belongs, such as \"/var\"");
+		err_set(r->e, EINVAL, "has no \"mount\": add where it belongs, such as \"/var\"");
 		tell(r);
 	}
 	if (fs != WRONG)
@@ -339,8 +333,7 @@ static void partition_append(struct reader *r, struct storage *s, const struct s
 	}
 	if (p->unit == STORAGE_REST && rests > 0) {
 		err_set(r->e, EINVAL,
-		    "would be the second to take the rest of the disk: give it "
-		    "a \"size\" such as \"4G\" or \"20%%\"");
+		    "would be the second to take the rest of the disk: give it a \"size\" such as \"4G\" or \"20%%\"");
 		tell(r);
 	}
 	if (s->count < STORAGE_PARTITIONS_MAX)
@@ -419,8 +412,7 @@ static void swap_read(struct reader *r, const json_t *value, struct storage *s)
 	enter(r, "swap", 0);
 	bool understood = size_read(r, value, &p) == 0;
 	if (understood && p.unit == STORAGE_REST)
-		err_set(r->e, EINVAL,
-		    "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
+		err_set(r->e, EINVAL, "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
 	if (!understood || p.unit == STORAGE_REST)
 		tell(r);
 	else
@@ -472,8 +464,7 @@ static void root_append(struct reader *r, struct storage *s, const struct storag
 		return;
 	if (takes_rest(s)) {
 		err_set(r->e, EINVAL,
-		    "leaves nothing for \"/\": one of \"partitions\" takes the rest, so add "
-		    "{\"mount\": \"/\", \"size\": \"8G\"} or the like");
+		    "leaves nothing for \"/\": one of \"partitions\" takes the rest, so add {\"mount\": \"/\", \"size\": \"8G\"} or the like");
 		tell(r);
 	} else if (has_room(r, s)) {
 		partition_append(r, s, root);

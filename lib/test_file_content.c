@@ -1,4 +1,5 @@
-/* Rows that Python decides the same way: tests/test_cloudinit.py runs cloud-init's code over others. */
+/* Rows that Python decides the same way: tests/test_cloudinit.py runs cloud-init's code over
+ * others. */
 #include "file_content.h"
 
 #include <stdarg.h>
@@ -50,7 +51,8 @@ static void content(void **state)
 		const char *fault = file_content_fault(rows[i].content, rows[i].encoding, &certain);
 		enum verdict verdict = !fault ? GOOD : certain ? BAD : DOUBTFUL;
 		if (verdict != rows[i].verdict)
-			fail_msg("%s as %s: %s", rows[i].content, rows[i].encoding, fault ? fault : "good");
+			fail_msg("%s as %s: %s", rows[i].content, rows[i].encoding,
+			    fault ? fault : "good");
 	}
 }
 

@@ -1,5 +1,5 @@
-/* test_folder.h - a folder of a test program's own, removed with all that is in it. For tests only: a
- * cmocka group's setup and teardown, and what is done in between. */
+/* test_folder.h - a folder of a test program's own, removed with all that is in it. For tests only:
+ * a cmocka group's setup and teardown, and what is done in between. */
 #ifndef LIB_TEST_FOLDER_H
 #define LIB_TEST_FOLDER_H
 

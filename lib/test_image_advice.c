@@ -17,9 +17,9 @@ static void test_near(void **state)
 	static const char *const words[] = {"debian-13", "debian-12", NULL, "alpine", "memory"};
 	static const struct {
 		const char *text, *near;
-	} cases[] = {{"debain-13", "debian-13"}, {"Debian-12", "debian-12"}, {"debian12", "debian-12"},
-	    {"alpin", "alpine"}, {"mem", "memory"}, {"alp", "alpine"}, {"al", NULL}, {"ubuntu", NULL},
-	    {"", NULL},
+	} cases[] = {{"debain-13", "debian-13"}, {"Debian-12", "debian-12"},
+	    {"debian12", "debian-12"}, {"alpin", "alpine"}, {"mem", "memory"}, {"alp", "alpine"},
+	    {"al", NULL}, {"ubuntu", NULL}, {"", NULL},
 	    {"a-name-that-is-far-too-long-for-anything-a-name-that-is-far-too-long", NULL}};
 
 	(void)state;
@@ -74,8 +74,9 @@ static void test_advice(void **state)
 /* A build is never advised of what has no recipe, whatever is there. */
 static void test_no_command_that_fails(void **state)
 {
-	static const char *const names[] = {"debian-13", "debian-12", "debian-11", "debain-13", "trixie",
-	    "x", "ubuntu-24.04", "debian", "a0123456789012345678901234567890123456789012345678901234"};
+	static const char *const names[] = {"debian-13", "debian-12", "debian-11", "debain-13",
+	    "trixie", "x", "ubuntu-24.04", "debian",
+	    "a0123456789012345678901234567890123456789012345678901234"};
 	char buf[IMAGE_ADVICE_SIZE];
 
 	(void)state;
@@ -87,7 +88,8 @@ static void test_no_command_that_fails(void **state)
 			if (!build)
 				continue;
 			char name[80];
-			snprintf(name, sizeof(name), "%.*s", (int)strcspn(build + 18, " "), build + 18);
+			snprintf(
+			    name, sizeof(name), "%.*s", (int)strcspn(build + 18, " "), build + 18);
 			if (!image_recipe_find(name))
 				fail_msg("%s: %s", names[i], buf);
 		}
@@ -110,8 +112,8 @@ static void test_folder(void **state)
 	    "did you mean debian-13? Then correct distro in the definition");
 	assert_non_null(strstr(image_advice_for(folder, "debain-13", VM_ARCH_ARM64, false, buf),
 	    "build debian-13 --arch arm64"));
-	assert_non_null(strstr(
-	    image_advice_for(folder, "own", VM_ARCH_AMD64, false, buf), "for arm64 only"));
+	assert_non_null(
+	    strstr(image_advice_for(folder, "own", VM_ARCH_AMD64, false, buf), "for arm64 only"));
 	assert_non_null(strstr(
 	    image_advice_for(folder, "hulf", VM_ARCH_AMD64, false, buf), "there are debian-13; "));
 	assert_non_null(

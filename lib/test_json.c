@@ -24,7 +24,8 @@ static void expect(const char *text, size_t len, size_t bad_wanted, const char *
 	json_t *root = json_text_parse(text, len, NESTING_MAX, &bad, &e);
 
 	if (root || bad != bad_wanted || !strstr(e.msg, sentence))
-		fail_msg("%s\nat %zu: %s\nwanted at %zu: %s", text, bad, e.msg, bad_wanted, sentence);
+		fail_msg(
+		    "%s\nat %zu: %s\nwanted at %zu: %s", text, bad, e.msg, bad_wanted, sentence);
 }
 
 /* ^ stands before the place; it is not part of the text. */
@@ -51,7 +52,9 @@ static const struct {
     {"{^'a': 1}", "a single quote (')"},
     {"{\"a\": ^'x'}", "a single quote (')"},
     {"{\"a\": ^`x`}", "a backtick"},
-    {"{^\xe2\x80\x9c" "a\xe2\x80\x9d: 1}", "a typographic quote (\xe2\x80\x9c)"},
+    {"{^\xe2\x80\x9c"
+     "a\xe2\x80\x9d: 1}",
+	"a typographic quote (\xe2\x80\x9c)"},
     {"{\"a\": ^\xc2\xabx\xc2\xbb}", "a typographic quote (\xc2\xab)"},
     {"{^name: \"x\"}", "the name name needs double quotes: write \"name\""},
     {"{^name : \"x\"}", "write \"name\""},
@@ -87,7 +90,9 @@ static const struct {
     {"{\"a\": [\"b\"^: 1]}", "close the [ of line 1 before"},
     {"^name: web1\n", "must be an object"},
     {"^---\nname: web1\n", "must be an object"},
-    {"{\"a\":^\xc2\xa0" "1}", "a no-break space (U+00A0)"},
+    {"{\"a\":^\xc2\xa0"
+     "1}",
+	"a no-break space (U+00A0)"},
     {"{\"a\":1,\n^\xe2\x80\x8b\"b\":1}", "a zero-width space"},
     {"{\"a\": \"^\xff\"}", "not UTF-8"},
 };
@@ -108,7 +113,8 @@ static void test_table(void **state)
 	expect("\xef\xbb\xbf{\"a\":1 \"b\":2}", 16, 9, "a comma is missing here");
 }
 
-/* ---- generated breakages -----------------------------------------------------------------------*/
+/* ---- generated breakages
+ * -----------------------------------------------------------------------*/
 
 static uint32_t seed;
 
@@ -154,8 +160,9 @@ static void token(struct doc *d, const char *text, unsigned kind)
 
 static void generate(struct doc *d, unsigned depth, bool object)
 {
-	static const char *const values[] = {"\"x\"", "\"a \\\"b\\\" c\"", "\"\"", "\"\\u00e4{[,:\"",
-	    "12", "-0.5e+3", "true", "false", "null", "\"// no comment\"", "\"it's\""};
+	static const char *const values[] = {"\"x\"", "\"a \\\"b\\\" c\"", "\"\"",
+	    "\"\\u00e4{[,:\"", "12", "-0.5e+3", "true", "false", "null", "\"// no comment\"",
+	    "\"it's\""};
 	unsigned members = depth == 0 ? 2 + pick(4) : pick(4);
 	char key[20];
 
@@ -270,7 +277,8 @@ static void test_generated(void **state)
 	}
 }
 
-/* ---- jansson is the judge ----------------------------------------------------------------------*/
+/* ---- jansson is the judge
+ * ----------------------------------------------------------------------*/
 
 static void test_agrees_with_jansson(void **state)
 {

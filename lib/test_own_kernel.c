@@ -18,8 +18,9 @@ static void put(const char *path, unsigned mode)
 {
 	char command[300];
 
-	snprintf(command, sizeof(command), "cd %s && mkdir -p $(dirname %s) && echo x > %s && chmod %o %s",
-	    dir, path, path, mode, path);
+	snprintf(command, sizeof(command),
+	    "cd %s && mkdir -p $(dirname %s) && echo x > %s && chmod %o %s", dir, path, path, mode,
+	    path);
 	assert_int_equal(system(command), 0);
 }
 
@@ -39,7 +40,9 @@ static void expect(const struct vm *vm, const char *first, const char *second)
 
 static void test_missing(void **state)
 {
-	struct vm vm = {.name = (char *)"a", .distro = (char *)"ubuntu", .kernel = (char *)"k",
+	struct vm vm = {.name = (char *)"a",
+	    .distro = (char *)"ubuntu",
+	    .kernel = (char *)"k",
 	    .initrd = (char *)"i"};
 
 	(void)state;

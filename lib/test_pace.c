@@ -7,11 +7,13 @@
 
 #include "pace.h"
 
-static const struct pace_rule rule = {.free = 4, .every_ms = 500, .first_ms = 1000, .most_ms = 16000};
+static const struct pace_rule rule = {
+    .free = 4, .every_ms = 500, .first_ms = 1000, .most_ms = 16000};
 
 static void slows_down(void **state)
 {
-	static const int64_t wanted[] = {0, 500, 500, 500, 1000, 2000, 4000, 8000, 16000, 16000, 16000};
+	static const int64_t wanted[] = {
+	    0, 500, 500, 500, 1000, 2000, 4000, 8000, 16000, 16000, 16000};
 	struct pace p = {0};
 	int64_t now = 1000000;
 	unsigned words = 0;

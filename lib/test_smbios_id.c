@@ -10,18 +10,20 @@
 static void serials_that_vendors_leave_unset(void **state)
 {
 	static const char *const unset[] = {"", " ", "Default string", "DEFAULT STRING",
-	    "To Be Filled By O.E.M.", "To be filled by O.E.M", "To Be Filled By O.E.M", "TO BE FILLED BY OEM",
-	    "System Serial Number", "SystemSerialNumber", "Serial Number", "None", "none", "N/A", "n/a",
-	    "NA", "Not Specified", "Not Applicable", "Not Available", "NotAvailable", "Unknown", "INVALID",
-	    "0", "00000000", "0000000000000000", "FFFFFFFF", "XXXXXXXXX", "xxxxx", "..............", "-",
-	    "*", "1111111", "0123456789", "1234567890", "123456789", "12345678", "123456",
-	    "01234567890123456789", "0123456789ABCDEF", "OEM", "O.E.M.", "OEM Default 000", "$(none)",
-	    "Chassis Serial Number", "Base Board Serial Number", "SerNum0", "SSN12345678901234567",
-	    "Default_String", "not-set", "<none>", "(empty)", "TBD", "MB-1234567890",
-	    "1", "a", "7", "xx", "123", "321", "987654321", "9876543210", "Standard", "OEM_SN", "oem-sn",
-	    "Type1ProductConfigId", "N/A N/A", "n/a, n/a", "$(BOARD_SN)", "${serial}", "%SERIAL%", "[Serial]", "@SN@", "empty serial",
-	    "Empty Serial Number", "Not Programmed", "System Serial Number 00000000", "xxx", "--", "???",
-	    "SN 0000", "None None", "Filled By OEM", "Asset Tag", "Generic", "Board Serial Number"};
+	    "To Be Filled By O.E.M.", "To be filled by O.E.M", "To Be Filled By O.E.M",
+	    "TO BE FILLED BY OEM", "System Serial Number", "SystemSerialNumber", "Serial Number",
+	    "None", "none", "N/A", "n/a", "NA", "Not Specified", "Not Applicable", "Not Available",
+	    "NotAvailable", "Unknown", "INVALID", "0", "00000000", "0000000000000000", "FFFFFFFF",
+	    "XXXXXXXXX", "xxxxx", "..............", "-", "*", "1111111", "0123456789", "1234567890",
+	    "123456789", "12345678", "123456", "01234567890123456789", "0123456789ABCDEF", "OEM",
+	    "O.E.M.", "OEM Default 000", "$(none)", "Chassis Serial Number",
+	    "Base Board Serial Number", "SerNum0", "SSN12345678901234567", "Default_String",
+	    "not-set", "<none>", "(empty)", "TBD", "MB-1234567890", "1", "a", "7", "xx", "123",
+	    "321", "987654321", "9876543210", "Standard", "OEM_SN", "oem-sn",
+	    "Type1ProductConfigId", "N/A N/A", "n/a, n/a", "$(BOARD_SN)", "${serial}", "%SERIAL%",
+	    "[Serial]", "@SN@", "empty serial", "Empty Serial Number", "Not Programmed",
+	    "System Serial Number 00000000", "xxx", "--", "???", "SN 0000", "None None",
+	    "Filled By OEM", "Asset Tag", "Generic", "Board Serial Number"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(unset) / sizeof(*unset); i++)
 		if (!smbios_serial_unset(unset[i]))
@@ -31,14 +33,14 @@ static void serials_that_vendors_leave_unset(void **state)
 static void serials_that_tell_a_machine(void **state)
 {
 	static const char *const set[] = {"CZ3021ABCD", "PF0XXXX1",
-	    "VMware-56 4d 1c 2b 7f 8e 55 aa-01 23 45 67 89 ab cd ef", "ALPHA-1", "S 1", "S1", "42", "vm1", "rack1-07", "R07",
-	    "VMware-42 1c 00 00 00 00 00 00-00 00 00 00 00 00 00 01", "S123456X7654321", "A123456789012345", "0123ABC",
-	    "SN000001", "SN-123", "SN1234", "system-7", "default-web1", "NA0001", "NONE42", "1357", "112233",
-	    "MXQ1230ABC", "CN0ABC1234567890", "0000-0017-0412-7713-0400-8711-15",
-	    "NP-A1", "standard-1", "12346", "1000", "2001",
-	    "5CG1234567", "8XQ5Z12", "/8XQ5Z12/CN1296353O00DB/", "2100000000000001", "10000000abcd1234",
-	    "ec2e1916-9099-7caf-fd21-012345abcdef", "Parallels-D1 2F", "none-1", "default2", "a,b,c",
-	    "34567", "C02(XY)#7"};
+	    "VMware-56 4d 1c 2b 7f 8e 55 aa-01 23 45 67 89 ab cd ef", "ALPHA-1", "S 1", "S1", "42",
+	    "vm1", "rack1-07", "R07", "VMware-42 1c 00 00 00 00 00 00-00 00 00 00 00 00 00 01",
+	    "S123456X7654321", "A123456789012345", "0123ABC", "SN000001", "SN-123", "SN1234",
+	    "system-7", "default-web1", "NA0001", "NONE42", "1357", "112233", "MXQ1230ABC",
+	    "CN0ABC1234567890", "0000-0017-0412-7713-0400-8711-15", "NP-A1", "standard-1", "12346",
+	    "1000", "2001", "5CG1234567", "8XQ5Z12", "/8XQ5Z12/CN1296353O00DB/", "2100000000000001",
+	    "10000000abcd1234", "ec2e1916-9099-7caf-fd21-012345abcdef", "Parallels-D1 2F", "none-1",
+	    "default2", "a,b,c", "34567", "C02(XY)#7"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(set) / sizeof(*set); i++)
 		if (smbios_serial_unset(set[i]) || !smbios_serial_valid(set[i]))

@@ -16,12 +16,12 @@
 
 static void test_lines(void **state)
 {
-	static const char *const good[] = {KEY, KEY " ann@home", KEY "\tann",
-	    "no-pty " KEY, "from=\"10.0.0.0/8,!10.1.*\",command=\"echo \\\"a b\\\"\" " KEY " ann",
+	static const char *const good[] = {KEY, KEY " ann@home", KEY "\tann", "no-pty " KEY,
+	    "from=\"10.0.0.0/8,!10.1.*\",command=\"echo \\\"a b\\\"\" " KEY " ann",
 	    "restrict,environment=\"A=b c\" " KEY, "cert-authority " KEY};
-	static const char *const bad[] = {"", "x", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-rsa " BLOB,
-	    "ssh-ed25519 " BLOB "A", "a b " KEY, "from=\"open " KEY, "ssh-ed25519 " BLOB "\x01",
-	    "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-dss " BLOB};
+	static const char *const bad[] = {"", "x", "ssh-ed25519", "ssh-ed25519 AAAA",
+	    "ssh-rsa " BLOB, "ssh-ed25519 " BLOB "A", "a b " KEY, "from=\"open " KEY,
+	    "ssh-ed25519 " BLOB "\x01", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-dss " BLOB};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
@@ -32,7 +32,8 @@ static void test_lines(void **state)
 			fail_msg("taken: %s", bad[i]);
 	assert_non_null(strstr(ssh_key_complaint(bad[9]), "private key"));
 	assert_non_null(strstr(ssh_key_complaint(bad[10]), "DSA"));
-	assert_non_null(strstr(ssh_key_complaint("---- BEGIN SSH2 PUBLIC KEY ----"), "ssh-keygen -i"));
+	assert_non_null(
+	    strstr(ssh_key_complaint("---- BEGIN SSH2 PUBLIC KEY ----"), "ssh-keygen -i"));
 	assert_non_null(strstr(ssh_key_complaint("x"), "no SSH public key"));
 }
 

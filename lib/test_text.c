@@ -23,12 +23,20 @@ static void cleans(void **state)
 	    {"a\nb\tc\rd", "", "a?b?c?d"},
 	    {"a\nb\tc\rd", "\n\t", "a\nb\tc?d"},
 	    {"\x7f\x08", "", "??"},
-	    {"\xc2\x9b" "31m\xc2\x80\xc2\x9f\xc2\xa0", "", "?31m??\xc2\xa0"},
-	    {"\x9b" "31m", "", "?31m"},
-	    {"\xe2\x80\xae" "exe.\xe2\x81\xa6" "x\xe2\x80\x8f\xd8\x9c", "", "?exe.?x??"},
+	    {"\xc2\x9b"
+	     "31m\xc2\x80\xc2\x9f\xc2\xa0",
+		"", "?31m??\xc2\xa0"},
+	    {"\x9b"
+	     "31m",
+		"", "?31m"},
+	    {"\xe2\x80\xae"
+	     "exe.\xe2\x81\xa6"
+	     "x\xe2\x80\x8f\xd8\x9c",
+		"", "?exe.?x??"},
 	    {"\xe2\x80\xa8\xe2\x80\xa9\xef\xbb\xbf", "", "???"},
 	    {"\xc0\x9b\xe0\x82\x9b\xf0\x80\x82\x9b", "", "?????????"}, /* overlong */
-	    {"\xed\xa0\x80\xf4\x90\x80\x80\xff", "", "????????"}, /* a surrogate, too large, no lead */
+	    {"\xed\xa0\x80\xf4\x90\x80\x80\xff", "",
+		"????????"}, /* a surrogate, too large, no lead */
 	    {"cut \xe2\x80", "", "cut ??"},
 	};
 

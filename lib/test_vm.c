@@ -382,7 +382,8 @@ static void bad_is_refused_with_its_place(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-/* ---- all that is wrong with one ----------------------------------------------------------------*/
+/* ---- all that is wrong with one
+ * ----------------------------------------------------------------*/
 
 struct told {
 	char text[2000];
@@ -393,7 +394,8 @@ static void note(struct told *t, struct vm_where where, const char *text)
 {
 	size_t used = strlen(t->text);
 
-	snprintf(t->text + used, sizeof(t->text) - used, "%d:%d %s\n", where.line, where.column, text);
+	snprintf(
+	    t->text + used, sizeof(t->text) - used, "%d:%d %s\n", where.line, where.column, text);
 }
 
 static void note_error(void *ctx, struct vm_where where, const char *text)
@@ -420,7 +422,8 @@ static void somebody_has_keys(void **state)
 	    {"[{\"name\":\"node\",\"system\":false}]", "node"},
 	    {"[{\"name\":\"node\",\"system\":true},\"default\"]", "default"},
 	    {"[{\"name\":\"node\",\"system\":true}]", NULL},
-	    {"[{\"name\":\"node\",\"no_create_home\":true},{\"name\":\"a\",\"system\":true}]", NULL},
+	    {"[{\"name\":\"node\",\"no_create_home\":true},{\"name\":\"a\",\"system\":true}]",
+		NULL},
 	    {"[\"default\",{\"name\":\"ann\",\"ssh_redirect_user\":true}]", "default"},
 	    {"[{\"name\":\"ann\",\"ssh_redirect_user\":true}]", NULL},
 	};
@@ -435,14 +438,17 @@ static void somebody_has_keys(void **state)
 		char text[400];
 
 		int n = snprintf(text, sizeof(text),
-		    "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\",\n\"users\":%s}", rows[i].users);
-		assert_int_equal(vm_parse_all(text, (size_t)n, NULL, &vm, &where, &listener, &e), 0);
+		    "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\",\n\"users\":%s}",
+		    rows[i].users);
+		assert_int_equal(
+		    vm_parse_all(text, (size_t)n, NULL, &vm, &where, &listener, &e), 0);
 		json_t *users = json_loads(rows[i].users, 0, NULL);
 		const json_t *holder = vm_key_holder(users);
-		const char *name =
-		    json_string_value(json_is_object(holder) ? json_object_get(holder, "name") : holder);
+		const char *name = json_string_value(
+		    json_is_object(holder) ? json_object_get(holder, "name") : holder);
 		if (rows[i].holder ? !name || strcmp(name, rows[i].holder) != 0 || told.warnings
-				   : !!name || told.warnings != 1 || !strstr(told.text, "2:9 \"users\" has nobody"))
+				   : !!name || told.warnings != 1 ||
+					 !strstr(told.text, "2:9 \"users\" has nobody"))
 			fail_msg("%s: %s, %s", rows[i].users, name ? name : "nobody", told.text);
 		json_decref(users);
 		vm_free(vm);
@@ -451,25 +457,27 @@ static void somebody_has_keys(void **state)
 
 static void all_that_is_wrong_is_told(void **state)
 {
-	static const char text[] = "{\"name\": \"-Web1\",\n"
-				   " \"ip\": \"10.0.0.5\", \"subnet\": \"10.0.1.0/24\",\n"
-				   " \"arch\": \"arm64\", \"firmware\": \"bios\",\n"
-				   " \"memory\": \"1 GB\", \"cpus\": \"two\", \"colour\": 1,\n"
-				   " \"disks\": [{\"size\": \"1X\"}, {\"match\": {\"serial\": 7, \"pick\": \"first\"}}, 7],\n"
-				   " \"users\": [{\"name\": \"Ann\", \"lock_passwd\": 1}, {}],\n"
-				   " \"hooks\": {\"post_install\": [\"\", \"x\", 3]},\n"
-				   " \"packages\": [\"a b\", \"jq\", \"; rm\"],\n"
-				   " \"write_files\": [{\"permissions\": 644}],\n"
-				   " \"storage\": {\"root\": {\"fs\": \"ntfs\"}, \"swap\": \"2 gigs\",\n"
-				   "  \"partitions\": [{\"mount\": \"var\", \"size\": \"1X\"}]}}";
+	static const char text[] =
+	    "{\"name\": \"-Web1\",\n"
+	    " \"ip\": \"10.0.0.5\", \"subnet\": \"10.0.1.0/24\",\n"
+	    " \"arch\": \"arm64\", \"firmware\": \"bios\",\n"
+	    " \"memory\": \"1 GB\", \"cpus\": \"two\", \"colour\": 1,\n"
+	    " \"disks\": [{\"size\": \"1X\"}, {\"match\": {\"serial\": 7, \"pick\": \"first\"}}, 7],\n"
+	    " \"users\": [{\"name\": \"Ann\", \"lock_passwd\": 1}, {}],\n"
+	    " \"hooks\": {\"post_install\": [\"\", \"x\", 3]},\n"
+	    " \"packages\": [\"a b\", \"jq\", \"; rm\"],\n"
+	    " \"write_files\": [{\"permissions\": 644}],\n"
+	    " \"storage\": {\"root\": {\"fs\": \"ntfs\"}, \"swap\": \"2 gigs\",\n"
+	    "  \"partitions\": [{\"mount\": \"var\", \"size\": \"1X\"}]}}";
 	static const char *const wanted[] = {"2:8 \"ip\"", "3:31 \"firmware\"", "4:12 \"memory\"",
 	    "4:28 \"cpus\"", "5:21 \"disks[0].size\"", "5:49 \"disks[1].match.serial\"",
-	    "5:60 \"disks[1].match.pick\"", "5:71 \"disks[2]\"",
-	    "6:21 \"users[0].name\"", "6:43 \"users[0].lock_passwd\"", "6:47 \"users[1]\"",
-	    "7:29 \"hooks.post_install[0]\"", "7:38 \"hooks.post_install[2]\"",
-	    "8:15 \"packages[0]\"", "8:28 \"packages[2]\"", "9:18 \"write_files[0]\"",
-	    "9:34 \"write_files[0].permissions\"", "10:29 \"storage.root.fs\"", "10:46 \"storage.swap\"",
-	    "11:28 \"storage.partitions[0].mount\"", "11:43 \"storage.partitions[0].size\"", "4:35 \"colour\""};
+	    "5:60 \"disks[1].match.pick\"", "5:71 \"disks[2]\"", "6:21 \"users[0].name\"",
+	    "6:43 \"users[0].lock_passwd\"", "6:47 \"users[1]\"", "7:29 \"hooks.post_install[0]\"",
+	    "7:38 \"hooks.post_install[2]\"", "8:15 \"packages[0]\"", "8:28 \"packages[2]\"",
+	    "9:18 \"write_files[0]\"", "9:34 \"write_files[0].permissions\"",
+	    "10:29 \"storage.root.fs\"", "10:46 \"storage.swap\"",
+	    "11:28 \"storage.partitions[0].mount\"", "11:43 \"storage.partitions[0].size\"",
+	    "4:35 \"colour\""};
 	struct told told = {.errors = 0};
 	struct vm_listener listener = {note_a_warning, note_error, &told};
 	struct vm_where where;
@@ -484,7 +492,8 @@ static void all_that_is_wrong_is_told(void **state)
 		if (!strstr(told.text, wanted[i]))
 			fail_msg("not told: %s\nbut:\n%s", wanted[i], told.text);
 	assert_non_null(strstr(told.text, "1:10 \"name\""));
-	assert_int_equal(told.errors, sizeof(wanted) / sizeof(*wanted)); /* with "name", less "colour" */
+	assert_int_equal(
+	    told.errors, sizeof(wanted) / sizeof(*wanted)); /* with "name", less "colour" */
 	assert_int_equal(told.warnings, 1);
 
 	/* Every table entry that is wrong in one way is told once. */
@@ -535,7 +544,8 @@ static void pxeboot_left_out_beside_a_role_is_false(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		json_t *defaults = cases[i].defaults ? json_loads(cases[i].defaults, 0, NULL) : NULL;
+		json_t *defaults =
+		    cases[i].defaults ? json_loads(cases[i].defaults, 0, NULL) : NULL;
 		snprintf(text, sizeof(text), "{\"name\":\"a\"," MAC "%s}", cases[i].fields);
 		struct vm *vm = parse(text, defaults);
 		assert_int_equal(vm->pxeboot, cases[i].pxeboot);
@@ -676,7 +686,8 @@ static void defaults_are_checked(void **state)
 		assert_non_null(strstr(e.msg, table[i].sentence));
 	}
 
-	static const char several[] = "{\"mac\":\"52:54:00:00:00:11\",\"cpu\":2,\"cpus\":0,\"memory\":\"x\"}";
+	static const char several[] =
+	    "{\"mac\":\"52:54:00:00:00:11\",\"cpu\":2,\"cpus\":0,\"memory\":\"x\"}";
 	struct told told = {.errors = 0};
 	struct vm_listener listener = {NULL, note_error, &told};
 	struct vm_where where;

@@ -185,7 +185,8 @@ static void expect_problem(
 	assert_false(p->warning);
 }
 
-/* ---- rescans that leave the files alone ---------------------------------------------------------*/
+/* ---- rescans that leave the files alone
+ * ---------------------------------------------------------*/
 
 static void open_seldom_scanned(struct lab *lab)
 {
@@ -324,7 +325,8 @@ static void addresses_and_labels_are_indexed(void **state)
 	char file[20], name[20];
 
 	put_vm(lab, "a.json", "Web_1", 1, ",\"ip\":\"192.168.100.10\",\"ipv6\":\"fd00::a\"");
-	put_vm(lab, "b.json", "web2", 2, ",\"network_config\":{\"version\":1,\"config\":[{\"type\":"
+	put_vm(lab, "b.json", "web2", 2,
+	    ",\"network_config\":{\"version\":1,\"config\":[{\"type\":"
 	    "\"physical\",\"name\":\"e0\",\"subnets\":[{\"type\":\"static\",\"address\":\"192.168.100.20/24\"},"
 	    "{\"type\":\"static6\",\"address\":\"fd00::20/64\"}]},{\"type\":\"nameserver\",\"address\":\"192.168.100.53\"}]}");
 	for (int i = 3; i < 60; i++) { /* each has the same one inside: nothing grows with that */
@@ -353,7 +355,8 @@ static void addresses_and_labels_are_indexed(void **state)
 	const struct vm *vm = vm_snapshot_by_label(lab->snap, "web-1");
 	assert_non_null(vm);
 	assert_string_equal(vm->name, "Web_1");
-	assert_ptr_equal(vm_snapshot_by_label(lab->snap, "web2"), vm_snapshot_by_name(lab->snap, "web2"));
+	assert_ptr_equal(
+	    vm_snapshot_by_label(lab->snap, "web2"), vm_snapshot_by_name(lab->snap, "web2"));
 	assert_null(vm_snapshot_by_label(lab->snap, "web_1"));
 }
 
@@ -686,21 +689,26 @@ static void every_claim_is_unique(void **state)
 	expect_problem(lab, "b.json", "\"name\" a belongs to a.json", false);
 }
 
-#define STATIC(address)                                                                              \
-	",\n \"network_config\":{\"version\":2,\"ethernets\":{\"e\":{\"addresses\":[\"" address "\"]}}}"
+#define STATIC(address)                                                                            \
+	",\n \"network_config\":{\"version\":2,\"ethernets\":{\"e\":{\"addresses\":[\"" address    \
+	"\"]}}}"
 
-/* What a machine sets by itself is its own as what the lab gives it is; outside the lab's network that is
- * nobody's business. */
+/* What a machine sets by itself is its own as what the lab gives it is; outside the lab's network
+ * that is nobody's business. */
 static void static_addresses_are_claimed(void **state)
 {
 	static const struct {
 		const char *first, *second, *problem;
 	} rows[] = {
-	    {",\"ip\":\"192.168.100.7\"", STATIC("192.168.100.7/24"), "\"network_config\" 192.168.100.7 belongs to a.json"},
-	    {STATIC("192.168.100.7/24"), ",\n \"ip\":\"192.168.100.7\"", "\"ip\" 192.168.100.7 belongs to a.json"},
-	    {STATIC("192.168.100.7/24"), STATIC("192.168.100.7/25"), "\"network_config\" 192.168.100.7 belongs to a.json"},
+	    {",\"ip\":\"192.168.100.7\"", STATIC("192.168.100.7/24"),
+		"\"network_config\" 192.168.100.7 belongs to a.json"},
+	    {STATIC("192.168.100.7/24"), ",\n \"ip\":\"192.168.100.7\"",
+		"\"ip\" 192.168.100.7 belongs to a.json"},
+	    {STATIC("192.168.100.7/24"), STATIC("192.168.100.7/25"),
+		"\"network_config\" 192.168.100.7 belongs to a.json"},
 	    {STATIC("10.0.0.7/24"), STATIC("10.0.0.7/24"), NULL},
-	    {STATIC("192.168.100.7/24") ",\"ip\":\"192.168.100.7\"", STATIC("192.168.100.8/24"), NULL},
+	    {STATIC("192.168.100.7/24") ",\"ip\":\"192.168.100.7\"", STATIC("192.168.100.8/24"),
+		NULL},
 	};
 	struct lab *lab = *state;
 
@@ -727,7 +735,8 @@ static void static_addresses_are_claimed(void **state)
 	}
 	put_vm(lab, "a.json", "a", 1, STATIC("192.168.100.1/24"));
 	changed(lab);
-	expect_problem(lab, "a.json", "\"network_config\": 192.168.100.1 is the provisioner's own address", false);
+	expect_problem(lab, "a.json",
+	    "\"network_config\": 192.168.100.1 is the provisioner's own address", false);
 }
 
 /* From the start on, in whatever order they are read, neither is used. */
@@ -739,8 +748,10 @@ static void static_addresses_in_dispute(void **state)
 	put_vm(lab, "b.json", "b", 2, STATIC("192.168.100.7/24"));
 	open_store(lab);
 	assert_int_equal(vm_snapshot_count(lab->snap), 0);
-	expect_problem(lab, "a.json", "\"ip\" 192.168.100.7 is claimed by both a.json and b.json", false);
-	expect_problem(lab, "b.json", "\"network_config\" 192.168.100.7 is claimed by both b.json and a.json", false);
+	expect_problem(
+	    lab, "a.json", "\"ip\" 192.168.100.7 is claimed by both a.json and b.json", false);
+	expect_problem(lab, "b.json",
+	    "\"network_config\" 192.168.100.7 is claimed by both b.json and a.json", false);
 }
 
 static void names_that_become_one_host_name_collide(void **state)
@@ -754,7 +765,8 @@ static void names_that_become_one_host_name_collide(void **state)
 	changed(lab);
 	assert_int_equal(mac_of(lab, "my.vm"), -1);
 	expect_problem(lab, "b.json",
-	    "\"name\" my.vm becomes the host name my-vm, and so does My_VM of a.json: give one", false);
+	    "\"name\" my.vm becomes the host name my-vm, and so does My_VM of a.json: give one",
+	    false);
 }
 
 static void provisioner_is_skipped_with_a_note(void **state)
@@ -824,7 +836,8 @@ static void collider_at_start_may_go(void **state)
 	assert_int_equal(vm_snapshot_problem_count(lab->snap), 0);
 }
 
-/* ---- memory of who was first -------------------------------------------------------------------*/
+/* ---- memory of who was first
+ * -------------------------------------------------------------------*/
 
 /* A second store on the same folder that knows what the first one holds: the stack's other program,
  * the stack after a restart, or the command line. */
@@ -851,7 +864,8 @@ static void holder_keeps_its_claim_over_a_restart(void **state)
 	put_vm(lab, "b-copy.json", "b", 3, ",\"ip\":\"192.168.100.7\"");
 	put_vm(lab, "same.json", "web1", 4, "");
 	changed(lab);
-	put_vm(lab, "web1.json", "web1", 1, ",\"ip\":\"192.168.100.7\",\"cpus\":3"); /* younger now */
+	put_vm(
+	    lab, "web1.json", "web1", 1, ",\"ip\":\"192.168.100.7\",\"cpus\":3"); /* younger now */
 	changed(lab);
 	const struct vm_snapshot *seen = see_as_another(lab, &other);
 	assert_int_equal(vm_snapshot_count(seen), 1);
@@ -912,7 +926,8 @@ static void memory_stands_for_a_last_good_definition(void **state)
 	expect_problem(lab, "web2.json", "belongs to web1.json already", false);
 	const struct vm_snapshot *seen = see_as_another(lab, &other);
 	assert_int_equal(vm_snapshot_count(seen), 0);
-	assert_non_null(strstr(vm_snapshot_problem_at(seen, 1)->text, "belongs to web1.json already"));
+	assert_non_null(
+	    strstr(vm_snapshot_problem_at(seen, 1)->text, "belongs to web1.json already"));
 	vm_snapshot_unref(seen);
 	drop_file(lab, "web1.json");
 	struct err e = ERR_INIT;
@@ -1134,7 +1149,8 @@ static void bad_defaults_at_start_hold_everything_back(void **state)
 /* A store that opens while the file is broken goes on with what the one before had. */
 static void remembered_defaults_hold(void **state)
 {
-	static const char *const broken[] = {"{\"memry\":\"1G\"}", "{", "{\"cpus\":99999999}", "[]"};
+	static const char *const broken[] = {
+	    "{\"memry\":\"1G\"}", "{", "{\"cpus\":99999999}", "[]"};
 	struct lab *lab = *state;
 	const struct vm_snapshot *seen;
 	struct vm_store *other;

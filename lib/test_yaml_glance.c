@@ -56,7 +56,8 @@ static void kinds(void **state)
 		struct yaml_glance g;
 		yaml_glance(rows[i].text, &g);
 		if (g.kind != rows[i].kind || g.line != rows[i].line)
-			fail_msg("%s\n  is %d, line %d: %s", rows[i].text, (int)g.kind, g.line, g.why ? g.why : "");
+			fail_msg("%s\n  is %d, line %d: %s", rows[i].text, (int)g.kind, g.line,
+			    g.why ? g.why : "");
 	}
 }
 

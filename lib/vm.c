@@ -34,11 +34,8 @@
 const struct vm_field vm_fields[] = {
     {"name", vm_read_name, VM_FIELD_REQUIRED | VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_])?$\"}",
-	"The machine's name in the lab: 1 to 63 lower-case letters, digits and hyphens. Capitals, `_` "
-	"and `.`, as pvmlab takes them, stay in the name; in DNS and as host name the machine has lower "
-	"case and `-` for them.",
-	NULL,
-	"\"web1\""},
+	"The machine's name in the lab: 1 to 63 lower-case letters, digits and hyphens. Capitals, `_` and `.`, as pvmlab takes them, stay in the name; in DNS and as host name the machine has lower case and `-` for them.",
+	NULL, "\"web1\""},
     {"mac", vm_read_mac, VM_FIELD_REQUIRED | VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$\"}",
 	"MAC address of the interface it boots from.", NULL, "\"52:54:00:00:00:11\""},
@@ -62,8 +59,7 @@ const struct vm_field vm_fields[] = {
 	"Image to install: the name of a directory in `images/`.", "`" DEFAULT_DISTRO "`",
 	"\"debian-13\""},
     {"hostname", vm_read_hostname, VM_FIELD_OWN,
-	"{\"type\":\"string\",\"maxLength\":253,\"pattern\":\"^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$"
-	"\"}",
+	"{\"type\":\"string\",\"maxLength\":253,\"pattern\":\"^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$\"}",
 	"Host name inside the machine; may be fully qualified.", "`name`", "\"web1.example.org\""},
     {"role", vm_read_role, 0, "{\"type\":\"string\",\"maxLength\":64}",
 	"What the machine is for, in your own words.", NULL, "\"target\""},
@@ -72,121 +68,80 @@ const struct vm_field vm_fields[] = {
     {"memory", vm_read_memory, 0, "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":64}," SIZE "]}",
 	"Memory: a number of MiB, or a size such as `\"1G\"`.", "1 GiB", "\"1G\""},
     {"disks", vm_read_disks, 0,
-	"{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"object\",\"properties\":{"
-	"\"size\":" SIZE ",\"match\":{\"type\":\"object\",\"minProperties\":1,\"properties\":{"
-	"\"path\":" TEXT ",\"serial\":" TEXT ",\"wwn\":" TEXT ",\"model\":" TEXT
-	",\"transport\":{\"enum\":[\"virtio\",\"nvme\",\"sata\",\"sas\",\"scsi\",\"usb\",\"mmc\","
-	"\"iscsi\",\"fc\",\"xen\"]}"
-	",\"min_size\":" SIZE ",\"max_size\":" SIZE
-	",\"pick\":{\"enum\":[\"largest\",\"smallest\"]}}}}}}",
-	"Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB "
-	"without it). `match` says which of a machine's disks is the first: `path` (`/dev/sda`, or "
-	"where it is plugged in, such as `pci-0000:00:1f.2-ata-1`), `serial`, `wwn`, `model` (`*` "
-	"and `?` as in file names), `transport`, `min_size`, `max_size`. All that is given must "
-	"hold; `pick`, `largest` or `smallest`, takes one of those left. Anything but exactly one "
-	"disk is refused, with a list of all.",
+	"{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"object\",\"properties\":{\"size\":" SIZE
+	",\"match\":{\"type\":\"object\",\"minProperties\":1,\"properties\":{\"path\":" TEXT
+	",\"serial\":" TEXT ",\"wwn\":" TEXT ",\"model\":" TEXT
+	",\"transport\":{\"enum\":[\"virtio\",\"nvme\",\"sata\",\"sas\",\"scsi\",\"usb\",\"mmc\",\"iscsi\",\"fc\",\"xen\"]},\"min_size\":" SIZE
+	",\"max_size\":" SIZE ",\"pick\":{\"enum\":[\"largest\",\"smallest\"]}}}}}}",
+	"Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB without it). `match` says which of a machine's disks is the first: `path` (`/dev/sda`, or where it is plugged in, such as `pci-0000:00:1f.2-ata-1`), `serial`, `wwn`, `model` (`*` "
+	"and `?` as in file names), `transport`, `min_size`, `max_size`. All that is given must hold; `pick`, `largest` or `smallest`, takes one of those left. Anything but exactly one disk is refused, with a list of all.",
 	"one disk of 10 GiB", "[{\"size\": \"8G\"}]"},
     {"firmware", vm_read_firmware, 0, "{\"enum\":[\"uefi\",\"bios\"]}",
-	"Firmware of the machine; `bios` only with `amd64`. A machine that was started by the "
-	"other "
-	"one is not installed.",
+	"Firmware of the machine; `bios` only with `amd64`. A machine that was started by the other one is not installed.",
 	"`uefi`", "\"uefi\""},
     {"uuid", vm_read_uuid, VM_FIELD_OWN,
-	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
-	"\"}",
-	"SMBIOS system UUID; a machine that boots with an unknown MAC is found by it, unless its own "
-	"card is there: while the machine is ready, or had a lease or was heard of within the last hour, "
-	"only `mac` says that it has another one. A UUID that "
-	"vendors leave unset, such as all zeros, is refused. `vmlab` gives a VM without it one of "
+	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$\"}",
+	"SMBIOS system UUID; a machine that boots with an unknown MAC is found by it, unless its own card is there: while the machine is ready, or had a lease or was heard of within the last hour, only `mac` says that it has another one. A UUID that vendors leave unset, such as all zeros, is refused. `vmlab` gives a VM without it one of "
 	"its own, the same each time.",
-	NULL,
-	"\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
+	NULL, "\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
     {"serial", vm_read_serial, VM_FIELD_OWN,
 	"{\"type\":\"string\",\"pattern\":\"^[!-~]([ -~]{0,62}[!-~])?$\"}",
-	"SMBIOS system serial number, printable ASCII; a machine that boots with an unknown MAC is "
-	"found by it, as by `uuid`. One that vendors leave unset, such as `Default string`, is refused.",
+	"SMBIOS system serial number, printable ASCII; a machine that boots with an unknown MAC is found by it, as by `uuid`. One that vendors leave unset, such as `Default string`, is refused.",
 	NULL, "\"CZ3021ABCD\""},
     {"mode", vm_read_mode, 0, "{\"enum\":[\"install\",\"local\",\"shell\"]}",
-	"What a network boot does: `install` installs once and boots from disk from then on, "
-	"`local` "
-	"always boots from disk, `shell` always starts a shell in the installer.",
+	"What a network boot does: `install` installs once and boots from disk from then on, `local` always boots from disk, `shell` always starts a shell in the installer.",
 	"`install`", "\"install\""},
     {"after_install", vm_read_after_install, 0,
 	"{\"enum\":[\"reboot\",\"kexec\",\"poweroff\",\"shell\"]}",
-	"What follows a successful installation; `kexec` starts the installed system at once, "
-	"without firmware and boot loader (and reboots where that cannot be done). The file `<name>.noreboot` in this folder keeps "
-	"the "
-	"machine in the installer as well.",
+	"What follows a successful installation; `kexec` starts the installed system at once, without firmware and boot loader (and reboots where that cannot be done). The file `<name>.noreboot` in this folder keeps the machine in the installer as well.",
 	"`reboot`", "\"reboot\""},
     {"hooks", vm_read_hooks, 0,
-	"{\"type\":\"object\",\"properties\":{\"post_install\":{\"type\":\"array\",\"maxItems\":16,"
-	"\"items\":" TEXT "}}}",
-	"`post_install`: scripts that run, in this order, as root inside the installed system (in a "
-	"chroot), before it boots for the first time. Each is a text; without a `#!` line `/bin/sh` "
-	"runs it. Output goes to the installer's log; one that fails, fails the installation.",
+	"{\"type\":\"object\",\"properties\":{\"post_install\":{\"type\":\"array\",\"maxItems\":16,\"items\":" TEXT
+	"}}}",
+	"`post_install`: scripts that run, in this order, as root inside the installed system (in a chroot), before it boots for the first time. Each is a text; without a `#!` line `/bin/sh` runs it. Output goes to the installer's log; one that fails, fails the installation.",
 	NULL, "{\"post_install\": [\"#!/bin/sh\\nset -e\\necho installed >/etc/motd\\n\"]}"},
     {"kernel_args", vm_read_kernel_args, 0, "{\"type\":\"string\",\"maxLength\":1024}",
-	"More kernel arguments, for the installer and the installed system: plain ASCII without "
-	"any "
-	"of `\" ' \\ $ ; & | < > { } #` or a backquote.",
+	"More kernel arguments, for the installer and the installed system: plain ASCII without any of `\" ' \\ $ ; & | < > { } #` or a backquote.",
 	NULL, "\"mitigations=off\""},
     {"ssh_keys", vm_read_ssh_keys, 0, SSH_KEY_ITEMS,
 	"Public SSH keys of the default user, each one line as in `authorized_keys`.", NULL,
-	"[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x "
-	"ann\"]"},
+	"[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\"]"},
     {"ssh_key", vm_read_ssh_key, 0, TEXT, "One more public SSH key of the default user.", NULL,
 	"\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\""},
     {"users", vm_read_users, 0,
-	"{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
-	"\"required\":[\"name\"],"
-	"\"properties\":{\"name\":" TEXT ",\"ssh_authorized_keys\":" SSH_KEY_ITEMS
-	",\"lock_passwd\":{\"type\":\"boolean\"}}}]}}",
-	"Users to create, each with the keys of cloud-init's `users` list. The first who can have SSH keys "
-	"gets the lab's; `root` may be one of them. Passwords stay locked unless you say otherwise.",
+	"{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"name\":" TEXT
+	",\"ssh_authorized_keys\":" SSH_KEY_ITEMS ",\"lock_passwd\":{\"type\":\"boolean\"}}}]}}",
+	"Users to create, each with the keys of cloud-init's `users` list. The first who can have SSH keys gets the lab's; `root` may be one of them. Passwords stay locked unless you say otherwise.",
 	"the user `lab`, who may use sudo and logs in with a key",
 	"[{\"name\": \"ann\", \"groups\": [\"sudo\"], \"shell\": \"/bin/bash\"}]"},
     {"packages", vm_read_packages, 0, "{\"type\":\"array\"}",
-	"Packages that cloud-init installs at the first boot, as `apt-get install` takes them: `nginx`, "
-	"`nginx=1.22.1-9`, `nginx/stable`. What would remove one (`nginx-`) is refused.", NULL, "[\"nginx\"]"},
+	"Packages that cloud-init installs at the first boot, as `apt-get install` takes them: `nginx`, `nginx=1.22.1-9`, `nginx/stable`. What would remove one (`nginx-`) is refused.",
+	NULL, "[\"nginx\"]"},
     {"write_files", vm_read_write_files, 0,
-	"{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":"
-	"{\"path\":"
-	"{\"type\":\"string\",\"pattern\":\"^/\"},\"content\":" TEXT ",\"encoding\":" TEXT
-	",\"owner\":" TEXT
-	",\"permissions\":{\"type\":\"string\",\"pattern\":\"^(0o)?[0-7]{3,5}$\"},"
-	"\"append\":{\"type\":\"boolean\"},\"defer\":{\"type\":\"boolean\"}}}}",
-	"Files that cloud-init writes at the first boot: `path`, `content`, `owner`, "
-	"`permissions`, "
-	"`encoding`, `append`, `defer`.",
+	"{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":{\"type\":\"string\",\"pattern\":\"^/\"},\"content\":" TEXT
+	",\"encoding\":" TEXT ",\"owner\":" TEXT
+	",\"permissions\":{\"type\":\"string\",\"pattern\":\"^(0o)?[0-7]{3,5}$\"},\"append\":{\"type\":\"boolean\"},\"defer\":{\"type\":\"boolean\"}}}}",
+	"Files that cloud-init writes at the first boot: `path`, `content`, `owner`, `permissions`, `encoding`, `append`, `defer`.",
 	NULL, "[{\"path\": \"/etc/motd\", \"content\": \"hello\\n\", \"permissions\": \"0644\"}]"},
     {"runcmd", vm_read_runcmd, 0,
-	"{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\","
-	"\"items\":" TEXT "}]}}",
+	"{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":" TEXT
+	"}]}}",
 	"Commands that cloud-init runs at the first boot: texts for the shell, or lists of words.",
 	NULL, "[[\"systemctl\", \"enable\", \"--now\", \"nginx\"]]"},
     {"user_data", vm_read_user_data, 0, "{\"type\":[\"string\",\"object\"]}",
-	"cloud-init user-data in place of what is made from the fields above: an object of "
-	"cloud-config, or a text that begins with its `#` line.",
+	"cloud-init user-data in place of what is made from the fields above: an object of cloud-config, or a text that begins with its `#` line.",
 	NULL, "{\"timezone\": \"Europe/Berlin\"}"},
     {"network_config", vm_read_network_config, 0, "{\"type\":\"object\"}",
-	"cloud-init network-config, format 1 or 2. Its static addresses inside the lab's network are this "
-	"machine's alone, as `ip` is.", "DHCP on the interface it boots from",
-	"{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": "
-	"true}}}"},
+	"cloud-init network-config, format 1 or 2. Its static addresses inside the lab's network are this machine's alone, as `ip` is.",
+	"DHCP on the interface it boots from",
+	"{\"version\": 2, \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": true}}}"},
     {"storage", vm_read_storage, 0, STORAGE,
-	"Partitions in place of the standard ones. `root`: the file system of `/`, `ext4`, `xfs` "
-	"or "
-	"`btrfs`. `swap`: size of a swap partition. `partitions`: more of them in their order, "
-	"each "
-	"with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, "
-	"`\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; "
-	"where none takes the rest, `/` does. `vmlab plan` prints the result.",
+	"Partitions in place of the standard ones. `root`: the file system of `/`, `ext4`, `xfs` or `btrfs`. `swap`: size of a swap partition. `partitions`: more of them in their order, each with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, "
+	"`\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; where none takes the rest, `/` does. `vmlab plan` prints the result.",
 	"GPT: EFI system partition of 512 MiB (BIOS: 1 MiB for GRUB), the rest for `/`, ext4",
-	"{\"root\": {\"fs\": \"xfs\"}, \"swap\": \"2G\", \"partitions\": [{\"mount\": \"/var\", "
-	"\"size\": \"20%\"}]}"},
+	"{\"root\": {\"fs\": \"xfs\"}, \"swap\": \"2G\", \"partitions\": [{\"mount\": \"/var\", \"size\": \"20%\"}]}"},
     {"pxeboot", vm_read_pxeboot, 0, "{\"type\":\"boolean\"}",
-	"`false` with `kernel` and `initrd`: boot these from the image directory; `false` without "
-	"them: boot from disk.",
+	"`false` with `kernel` and `initrd`: boot these from the image directory; `false` without them: boot from disk.",
 	"`true`; in a file with `role`, as pvmlab's tool writes them, `false`", "true"},
     {"kernel", vm_read_kernel, 0, FILE_NAME, "Kernel: a file name in the image directory.", NULL,
 	"\"vmlinuz\""},
@@ -288,10 +243,9 @@ int vm_size_parse(const char *text, uint64_t *bytes)
 /* ---- one VM, one allocation -------------------------------------------------------------------*/
 
 static const size_t string_offsets[] = {offsetof(struct vm, name), offsetof(struct vm, label),
-    offsetof(struct vm, hostname),
-    offsetof(struct vm, distro), offsetof(struct vm, role), offsetof(struct vm, uuid),
-    offsetof(struct vm, serial), offsetof(struct vm, kernel), offsetof(struct vm, initrd),
-    offsetof(struct vm, kernel_args), offsetof(struct vm, doc)};
+    offsetof(struct vm, hostname), offsetof(struct vm, distro), offsetof(struct vm, role),
+    offsetof(struct vm, uuid), offsetof(struct vm, serial), offsetof(struct vm, kernel),
+    offsetof(struct vm, initrd), offsetof(struct vm, kernel_args), offsetof(struct vm, doc)};
 #define STRING_COUNT (sizeof(string_offsets) / sizeof(string_offsets[0]))
 
 static char **string_at(struct vm *vm, size_t i)
@@ -299,7 +253,8 @@ static char **string_at(struct vm *vm, size_t i)
 	return (char **)((char *)vm + string_offsets[i]);
 }
 
-/* A copy whose strings and addresses lie behind the struct: a hundred thousand of them have to fit. */
+/* A copy whose strings and addresses lie behind the struct: a hundred thousand of them have to fit.
+ */
 static struct vm *vm_pack(struct vm *draft)
 {
 	size_t statics = draft->static_count * sizeof(*draft->statics);
@@ -618,15 +573,13 @@ int vm_defaults_parse_all(const char *text, size_t len, json_t **out, struct vm_
     const struct vm_listener *listener, struct err *e)
 {
 	struct err sentence = ERR_INIT;
-	struct vm_reader r = {.text = text,
-	    .len = len,
-	    .listener = *listener,
-	    .e = &sentence,
-	    .strict = true};
+	struct vm_reader r = {
+	    .text = text, .len = len, .listener = *listener, .e = &sentence, .strict = true};
 
 	_cleanup_json_ json_t *root = start_reading(&r);
 	for (size_t i = 0; root && i < vm_field_count; i++)
-		if ((vm_fields[i].flags & VM_FIELD_OWN) && json_object_get(root, vm_fields[i].name)) {
+		if ((vm_fields[i].flags & VM_FIELD_OWN) &&
+		    json_object_get(root, vm_fields[i].name)) {
 			refuse_field(&r, vm_fields[i].name,
 			    "belongs to one machine: move it into that machine's own file");
 			json_object_del(root, vm_fields[i].name);

@@ -41,23 +41,23 @@ struct vm {
 	char *hostname; /* defaults to label */
 	char *distro;   /* image directory name, e.g. "debian-13"; [a-z0-9][a-z0-9._-]* */
 	char *role;
-	char *uuid;     /* lower case RFC 9562 text */
-	char *serial;   /* SMBIOS serial number */
-	char *kernel;   /* file name in the image directory, no slash */
-	char *initrd;   /* file name in the image directory, no slash */
+	char *uuid;   /* lower case RFC 9562 text */
+	char *serial; /* SMBIOS serial number */
+	char *kernel; /* file name in the image directory, no slash */
+	char *initrd; /* file name in the image directory, no slash */
 	char *kernel_args;
-	char *doc;      /* the merged definition as compact JSON (defaults applied): cloud-init's
-	                   fields, storage, disks[].match are read from here when asked for */
+	char *doc; /* the merged definition as compact JSON (defaults applied): cloud-init's
+		      fields, storage, disks[].match are read from here when asked for */
 	const struct in6_addr *statics; /* what network_config sets; IPv4 as ip4_mapped() */
 	unsigned static_count;
 	struct mac mac;
-	struct in_addr ip;   /* network byte order; 0 when none */
-	uint8_t ip_prefix;   /* 0 when not given */
-	uint8_t ip6_prefix;  /* 0 when not given */
+	struct in_addr ip;  /* network byte order; 0 when none */
+	uint8_t ip_prefix;  /* 0 when not given */
+	uint8_t ip6_prefix; /* 0 when not given */
 	bool has_ip6;
 	bool pxeboot; /* pvmlab's; false with kernel and initrd: boot those from the image; false
-	                 without: boot from disk. Absent means true, but false in a file of pvmlab's
-	                 tool, which always has a role and leaves out what is false. */
+			 without: boot from disk. Absent means true, but false in a file of pvmlab's
+			 tool, which always has a role and leaves out what is false. */
 	struct in6_addr ip6;
 	enum vm_arch arch;
 	enum vm_firmware firmware;
@@ -83,8 +83,8 @@ struct vm_where {
  *   warnings   NULL, or called once per unknown key with its position
  * Returns 0, or -EINVAL with one sentence (what, where, what to do). */
 must_check int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **out,
-    struct vm_where *where,
-    void (*warn)(void *ctx, struct vm_where where, const char *text), void *ctx, struct err *e);
+    struct vm_where *where, void (*warn)(void *ctx, struct vm_where where, const char *text),
+    void *ctx, struct err *e);
 
 /* Who is told of everything that is wrong with a definition. Every function may be NULL. */
 struct vm_listener {
@@ -107,12 +107,12 @@ must_check int vm_defaults_parse_all(const char *text, size_t len, json_t **out,
 
 void vm_free(struct vm *vm);
 
-/* True when the definition says that the machine has this address (IPv4 as ip4_mapped()): "ip", "ipv6",
- * or a static one of network_config. */
+/* True when the definition says that the machine has this address (IPv4 as ip4_mapped()): "ip",
+ * "ipv6", or a static one of network_config. */
 bool vm_has_address(const struct vm *vm, const struct in6_addr *address);
 
-/* True for text that may be a VM's name: 1 to 63 letters, digits and inner '-', '_' and '.'. Safe as
- * part of a path, of a container's name and of a URL. */
+/* True for text that may be a VM's name: 1 to 63 letters, digits and inner '-', '_' and '.'. Safe
+ * as part of a path, of a container's name and of a URL. */
 bool vm_name_valid(const char *name);
 
 /* True for a name that is its own label, as new machines get: no capitals, '_' or '.'. */

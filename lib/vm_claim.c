@@ -55,7 +55,8 @@ unsigned vm_claim_index(const struct vm *vm, const struct vm_claim *key)
 	return c;
 }
 
-bool vm_claim_counts(const struct vm_folder *f, const struct vm *vm, unsigned index, struct vm_claim *key)
+bool vm_claim_counts(
+    const struct vm_folder *f, const struct vm *vm, unsigned index, struct vm_claim *key)
 {
 	if (!vm_claim_at(vm, index, key))
 		return false;

@@ -32,8 +32,8 @@ bool vm_claim_at(const struct vm *vm, unsigned index, struct vm_claim *claim);
 /* Where a definition has the same; vm_claim_count() when nowhere. */
 unsigned vm_claim_index(const struct vm *vm, const struct vm_claim *claim);
 
-/* As vm_claim_at(), and false for what need not be the machine's alone: static addresses outside the lab's
- * network may be shared, as each machine has the same bridge inside. */
+/* As vm_claim_at(), and false for what need not be the machine's alone: static addresses outside
+ * the lab's network may be shared, as each machine has the same bridge inside. */
 bool vm_claim_counts(
     const struct vm_folder *f, const struct vm *vm, unsigned index, struct vm_claim *claim);
 

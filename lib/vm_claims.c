@@ -59,7 +59,8 @@ void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
 			hash_table_remove(&f->claims, key_hash(&key), file);
 }
 
-/* ---- who held what before ----------------------------------------------------------------------*/
+/* ---- who held what before
+ * ----------------------------------------------------------------------*/
 
 #define DEFAULTS_LINE "defaults "
 
@@ -109,8 +110,7 @@ int vm_claims_remember(struct vm_folder *f, const char *holders)
 	while (*holders) {
 		char *end;
 		uint64_t holding = strtoull(holders, &end, 16);
-		if (end == holders + 16 && *end == '\n' &&
-		    hash_table_add(&f->held, holding, f) < 0)
+		if (end == holders + 16 && *end == '\n' && hash_table_add(&f->held, holding, f) < 0)
 			return -ENOMEM;
 		if (strncmp(holders, DEFAULTS_LINE, strlen(DEFAULTS_LINE)) == 0)
 			remember_defaults(f, holders + strlen(DEFAULTS_LINE));
@@ -209,8 +209,7 @@ static void report(struct vm_folder *f, struct vm_file *file, const struct verdi
 						 : "give one of them another name");
 	else if (v->reason == REASON_DISPUTED)
 		snprintf(text, sizeof(text),
-		    "\"%s\" %s is claimed by both %s and %s: neither is used until one of them "
-		    "changes",
+		    "\"%s\" %s is claimed by both %s and %s: neither is used until one of them changes",
 		    field, value, file->name, v->other->name);
 	else
 		snprintf(text, sizeof(text),
@@ -219,8 +218,7 @@ static void report(struct vm_folder *f, struct vm_file *file, const struct verdi
 	if (file->problem && strcmp(file->problem->problem.text, text) == 0)
 		return;
 	vm_file_set_problem(f, file,
-	    vm_problem_new(
-		file->name, locate(f, file, field), text, file->serving != NULL, false));
+	    vm_problem_new(file->name, locate(f, file, field), text, file->serving != NULL, false));
 }
 
 /* ---- deciding ---------------------------------------------------------------------------------*/
@@ -268,7 +266,8 @@ static void find_newcomers(struct round *r)
 	if (f->held.count == 0)
 		return;
 	for (size_t i = 0; i < r->count; i++)
-		for (unsigned c = 0; r->files[i]->at_start && c < vm_claim_count(r->files[i]->pending->vm); c++)
+		for (unsigned c = 0;
+		    r->files[i]->at_start && c < vm_claim_count(r->files[i]->pending->vm); c++)
 			if (vm_claim_counts(f, r->files[i]->pending->vm, c, &key) &&
 			    held_before(f, &key, r->files[i]->name) &&
 			    hash_table_add(&r->wanted, key_hash(&key), r->files[i]) < 0)
@@ -399,8 +398,7 @@ static bool collides(struct round *r, struct vm_file *file)
 		}
 		struct vm_file *rival = rival_of(r, &key);
 		if (rival) {
-			refuse(r, file, rival->tied ? REASON_DISPUTED : REASON_RIVAL, c,
-			    rival);
+			refuse(r, file, rival->tied ? REASON_DISPUTED : REASON_RIVAL, c, rival);
 			return true;
 		}
 	}

@@ -4,9 +4,10 @@
  *
  * The first holder keeps what it has and the newcomer is refused, naming both files. Newcomers of
  * one batch come in order of change time, then of file name, so that every program that watches
- * the folder decides alike. When the store opens, files that held their claims before, as the memory
- * of another program tells, keep them; of others that collide then, all are refused until one of
- * them changes or goes. Definitions that trade their claims in one batch are accepted together.
+ * the folder decides alike. When the store opens, files that held their claims before, as the
+ * memory of another program tells, keep them; of others that collide then, all are refused until
+ * one of them changes or goes. Definitions that trade their claims in one batch are accepted
+ * together.
  */
 #ifndef LIB_VM_CLAIMS_H
 #define LIB_VM_CLAIMS_H

@@ -1,9 +1,9 @@
 /* vm_cloudinit.c - readers of the values that cloud-init gets: users, files and commands. Packages:
  * vm_package.c; network_config: vm_netconf.c; user_data: vm_user_data.c.
  *
- * Names and meanings are cloud-init's (module reference: users-groups, write-files, runcmd), and so is what is
- * refused: what its schema refuses, what it ignores without a word, and what makes it leave out all that
- * follows.
+ * Names and meanings are cloud-init's (module reference: users-groups, write-files, runcmd), and so
+ * is what is refused: what its schema refuses, what it ignores without a word, and what makes it
+ * leave out all that follows.
  */
 #include "vm_field.h"
 
@@ -25,8 +25,7 @@ static int read_user_name(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!vm_text_is(s, VM_LOWER VM_DIGIT "_-", 1, 32) || !strchr(VM_LOWER "_", s[0]))
 		return vm_refuse(r,
-		    "\"%.40s\" is not a user name: write 1 to 32 lower-case letters, digits, '_' "
-		    "and '-', beginning with a letter",
+		    "\"%.40s\" is not a user name: write 1 to 32 lower-case letters, digits, '_' and '-', beginning with a letter",
 		    s);
 	return 0;
 }
@@ -45,8 +44,9 @@ static int read_number(struct vm_reader *r, json_t *value)
 {
 	const char *s = json_string_value(value);
 
-	if (json_is_integer(value) ? json_integer_value(value) >= 0 && json_integer_value(value) <= INT32_MAX
-				   : s && vm_text_is(s, VM_DIGIT, 1, 9))
+	if (json_is_integer(value)
+		? json_integer_value(value) >= 0 && json_integer_value(value) <= INT32_MAX
+		: s && vm_text_is(s, VM_DIGIT, 1, 9))
 		return 0;
 	return vm_refuse(r, "must be a whole number, 0 or more");
 }
@@ -74,11 +74,12 @@ static int read_date(struct vm_reader *r, json_t *value)
 /* cloud-init raises an error for these, and with it leaves out every user that follows. */
 static int check_user(struct vm_reader *r, const json_t *user)
 {
-	bool keys = vm_user_says(user, "ssh_authorized_keys") || vm_user_says(user, "ssh_import_id");
+	bool keys =
+	    vm_user_says(user, "ssh_authorized_keys") || vm_user_says(user, "ssh_import_id");
 	bool redirected = vm_user_says(user, "ssh_redirect_user");
-	const char *homeless = vm_user_says(user, "system")		? "system"
+	const char *homeless = vm_user_says(user, "system")           ? "system"
 			       : vm_user_says(user, "no_create_home") ? "no_create_home"
-								: NULL;
+								      : NULL;
 
 	if (homeless && (keys || redirected))
 		return vm_refuse(r,
@@ -86,8 +87,7 @@ static int check_user(struct vm_reader *r, const json_t *user)
 		    homeless);
 	if (redirected && keys)
 		return vm_refuse(r,
-		    "is sent on to another name by \"ssh_redirect_user\" and can have no SSH keys of its "
-		    "own: remove either");
+		    "is sent on to another name by \"ssh_redirect_user\" and can have no SSH keys of its own: remove either");
 	return 0;
 }
 
@@ -147,9 +147,7 @@ int vm_read_users(struct vm_reader *r, json_t *value)
 	/* cloud-init makes its default user only where the list has it. */
 	if (rc == 0 && json_array_size(value) > 0 && !vm_key_holder(value))
 		vm_warn(r,
-		    "has nobody who can have SSH keys, because of \"system\", \"no_create_home\" or "
-		    "\"ssh_redirect_user\": `vmlab ssh` cannot log in; add a user without these, or "
-		    "\"default\"");
+		    "has nobody who can have SSH keys, because of \"system\", \"no_create_home\" or \"ssh_redirect_user\": `vmlab ssh` cannot log in; add a user without these, or \"default\"");
 	return rc;
 }
 

@@ -1,7 +1,8 @@
 /* vm_field.h - inside of vm.h: the field table's shape and the readers of its values.
  *
  * vm.c holds the table and runs it over a definition; vm_read.c reads single values, vm_lists.c
- * the structured ones, vm_cloudinit.c those that are cloud-init's; vm_schema.c turns the table into the JSON Schema and the reference page.
+ * the structured ones, vm_cloudinit.c those that are cloud-init's; vm_schema.c turns the table into
+ * the JSON Schema and the reference page.
  */
 #ifndef LIB_VM_FIELD_H
 #define LIB_VM_FIELD_H

@@ -284,7 +284,8 @@ static bool statics_free(const struct vm_folder *f, const struct vm *vm, struct 
 			inet_ntop(AF_INET, &f->lab->addr, ip, sizeof(ip));
 		else
 			inet_ntop(AF_INET6, &f->lab6->addr, ip, sizeof(ip));
-		err_set(e, EINVAL, "\"network_config\": %s is the provisioner's own address: take another", ip);
+		err_set(e, EINVAL,
+		    "\"network_config\": %s is the provisioner's own address: take another", ip);
 		return false;
 	}
 	return true;
@@ -292,8 +293,7 @@ static bool statics_free(const struct vm_folder *f, const struct vm *vm, struct 
 
 /* An address that the lab cannot give is none; the machine is served without it, as files made for
  * other labs have one of theirs. */
-static const char *unusable6(
-    const struct vm_folder *f, const struct vm *vm, char *buf, size_t size)
+static const char *unusable6(const struct vm_folder *f, const struct vm *vm, char *buf, size_t size)
 {
 	char ip[INET6_ADDRSTRLEN], net[INET6_ADDRSTRLEN];
 
@@ -303,8 +303,7 @@ static const char *unusable6(
 	inet_ntop(AF_INET6, &vm->ip6, ip, sizeof(ip));
 	if (!cidr6_contains(f->lab6, &vm->ip6))
 		snprintf(buf, size,
-		    "\"ipv6\": %s lies outside the lab's network %s/%u and is not used: take an "
-		    "address in it",
+		    "\"ipv6\": %s lies outside the lab's network %s/%u and is not used: take an address in it",
 		    ip, net, f->lab6->prefix);
 	else if (memcmp(&vm->ip6, &f->lab6->addr, sizeof(vm->ip6)) == 0)
 		snprintf(buf, size,
@@ -335,8 +334,7 @@ static void skip_provisioner(struct vm_folder *f, struct vm_file *file, struct v
 	vm_file_set_problem(f, file, NULL);
 	set_further(f, file,
 	    vm_problem_new(file->name, where,
-		"\"role\": \"provisioner\" is pvmlab's own machine: this file is skipped, the stack "
-		"takes its place",
+		"\"role\": \"provisioner\" is pvmlab's own machine: this file is skipped, the stack takes its place",
 		false, true));
 }
 

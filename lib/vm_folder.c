@@ -250,8 +250,7 @@ int vm_folder_scan(struct vm_folder *f, struct err *e)
 	bool replaced = !f->first_scan && (st.st_dev != f->dev || st.st_ino != f->ino);
 	if (replaced && lost_all(f, d))
 		return err_set(e, ENOENT,
-		    "the folder %s was replaced by one without definitions: those of before stay "
-		    "in force",
+		    "the folder %s was replaced by one without definitions: those of before stay in force",
 		    f->path);
 	rewinddir(d);
 

@@ -13,16 +13,16 @@
 #include "vm_snapshot.h"
 
 struct vm_file {
-	uint64_t stamp;                   /* of what stat() tells; another stamp: read it again */
-	uint64_t content;                 /* hash of the bytes last parsed; 0: none */
-	int64_t ctime_ns;                 /* of that content; orders newcomers */
-	struct vm_node *serving;          /* in force */
-	struct vm_node *pending;          /* newest valid definition, not in force (yet) */
-	struct vm_problem_node *problem;  /* why the newest content is not in force */
-	struct vm_problem_node *further;  /* a list: warnings, and what else is wrong with it */
-	unsigned seen;                    /* the last scan that saw it */
-	bool young;    /* changed so shortly before it was read that the stamp proves nothing */
-	bool at_start; /* its content was there when the store opened */
+	uint64_t stamp;                  /* of what stat() tells; another stamp: read it again */
+	uint64_t content;                /* hash of the bytes last parsed; 0: none */
+	int64_t ctime_ns;                /* of that content; orders newcomers */
+	struct vm_node *serving;         /* in force */
+	struct vm_node *pending;         /* newest valid definition, not in force (yet) */
+	struct vm_problem_node *problem; /* why the newest content is not in force */
+	struct vm_problem_node *further; /* a list: warnings, and what else is wrong with it */
+	unsigned seen;                   /* the last scan that saw it */
+	bool young;       /* changed so shortly before it was read that the stamp proves nothing */
+	bool at_start;    /* its content was there when the store opened */
 	bool from_before; /* it was, and has had no definition in force since */
 	/* vm_claims.c's, while it decides: */
 	bool in_set;    /* may still be accepted */
@@ -34,7 +34,7 @@ struct vm_file {
 
 struct vm_folder {
 	char *path;
-	const struct cidr4 *lab; /* NULL: any address is good */
+	const struct cidr4 *lab;  /* NULL: any address is good */
 	const struct cidr6 *lab6; /* likewise */
 	struct cidr4 lab_storage;
 	struct cidr6 lab6_storage;
@@ -70,7 +70,8 @@ void vm_folder_close(struct vm_folder *f);
  * something was mounted on it); 0; or -errno: it cannot be read, and everything stays in force. */
 must_check int vm_folder_scan(struct vm_folder *f, struct err *e);
 
-/* Whether names came or went since the last scan, or the path leads to another folder now. Cheap. */
+/* Whether names came or went since the last scan, or the path leads to another folder now. Cheap.
+ */
 bool vm_folder_touched(const struct vm_folder *f);
 
 /* Looks at one name of the folder. False when only a scan can tell what this change means. */

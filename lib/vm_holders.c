@@ -30,8 +30,7 @@ static int64_t monotonic_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int vm_holders_write(
-    const char *path, const struct vm_snapshot *snap, int *cost_ms, struct err *e)
+int vm_holders_write(const char *path, const struct vm_snapshot *snap, int *cost_ms, struct err *e)
 {
 	int64_t begin = monotonic_ms();
 	_cleanup_free_ char *text = vm_holders_text(snap);

@@ -1,6 +1,6 @@
-/* vm_holders.h - the file in which the stack keeps who held which name, MAC and address, so that its
- * programs, when they start again, and the command line judge files that collide as it did before.
- * boot_handler writes it, vm_watcher reads it, beside the state file.
+/* vm_holders.h - the file in which the stack keeps who held which name, MAC and address, so that
+ * its programs, when they start again, and the command line judge files that collide as it did
+ * before. boot_handler writes it, vm_watcher reads it, beside the state file.
  */
 #ifndef LIB_VM_HOLDERS_H
 #define LIB_VM_HOLDERS_H

@@ -185,9 +185,8 @@ int vm_read_ssh_key(struct vm_reader *r, json_t *value)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (!ssh_key_valid(s))
-		return vm_refuse(r, "is not a public SSH key: write the one line of an id_*.pub "
-				    "file, such as \"ssh-ed25519 "
-				    "AAAA... name\"");
+		return vm_refuse(r,
+		    "is not a public SSH key: write the one line of an id_*.pub file, such as \"ssh-ed25519 AAAA... name\"");
 	return 0;
 }
 
@@ -232,10 +231,10 @@ static int read_scripts(struct vm_reader *r, json_t *value)
 	size_t i;
 
 	if (!json_is_array(value) || json_array_size(value) > VM_HOOKS_MAX)
-		return vm_refuse(r, "must be a list of at most %d scripts, each a text such as "
-				    "\"#!/bin/sh\\necho hello\\n\"", VM_HOOKS_MAX);
-	json_array_foreach(value, i, script)
-	{
+		return vm_refuse(r,
+		    "must be a list of at most %d scripts, each a text such as \"#!/bin/sh\\necho hello\\n\"",
+		    VM_HOOKS_MAX);
+	json_array_foreach(value, i, script) {
 		vm_path_index(r, i);
 		if (!json_is_string(script) || json_string_length(script) == 0)
 			(void)vm_refuse(r, "must be a script: a text that is not empty");
@@ -252,8 +251,7 @@ int vm_read_hooks(struct vm_reader *r, json_t *value)
 
 	if (!json_is_object(value))
 		return vm_refuse(r, "must be an object such as {\"post_install\": [\"...\"]}");
-	json_object_foreach(value, key, list)
-	{
+	json_object_foreach(value, key, list) {
 		if (strcmp(key, known[0]) != 0) {
 			(void)vm_unknown_key(r, key, known, COUNT(known));
 			continue;

@@ -1,7 +1,8 @@
 /* vm_netconf.c - reader of "network_config": cloud-init's network configuration, version 1 and 2.
  *
- * Types are those of cloud-init's schemas (schema-network-config-v1.json and -v2.json): what has another
- * one makes it fail, or it brings up something else. Members that it does not know are netplan's to judge.
+ * Types are those of cloud-init's schemas (schema-network-config-v1.json and -v2.json): what has
+ * another one makes it fail, or it brings up something else. Members that it does not know are
+ * netplan's to judge.
  */
 #include "vm_field.h"
 
@@ -20,7 +21,8 @@ struct member {
 	int (*read)(struct vm_reader *r, json_t *value);
 };
 
-static int read_members(struct vm_reader *r, json_t *value, const struct member *members, size_t count)
+static int read_members(
+    struct vm_reader *r, json_t *value, const struct member *members, size_t count)
 {
 	if (!json_is_object(value))
 		return vm_refuse(r, "must be an object, in {} brackets");
@@ -29,7 +31,8 @@ static int read_members(struct vm_reader *r, json_t *value, const struct member 
 	return 0;
 }
 
-/* ---- single values -----------------------------------------------------------------------------*/
+/* ---- single values
+ * -----------------------------------------------------------------------------*/
 
 static int read_yes(struct vm_reader *r, json_t *value)
 {
@@ -78,9 +81,11 @@ static int read_address(struct vm_reader *r, json_t *value, bool prefix)
 
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
-	if (cidr4_parse(s, prefix, &four, &ignored) < 0 && cidr6_parse(s, prefix, &six, &ignored) < 0)
+	if (cidr4_parse(s, prefix, &four, &ignored) < 0 &&
+	    cidr6_parse(s, prefix, &six, &ignored) < 0)
 		return vm_refuse(r, "\"%.60s\" is not an address%s such as \"%s\"", s,
-		    prefix ? " with its prefix length," : "", prefix ? "192.168.100.11/24" : "192.168.100.11");
+		    prefix ? " with its prefix length," : "",
+		    prefix ? "192.168.100.11/24" : "192.168.100.11");
 	return 0;
 }
 
@@ -111,7 +116,8 @@ static int read_servers(struct vm_reader *r, json_t *value)
 	return vm_each(r, value, read_server);
 }
 
-/* ---- version 2 ---------------------------------------------------------------------------------*/
+/* ---- version 2
+ * ---------------------------------------------------------------------------------*/
 
 static int read_v2_addresses(struct vm_reader *r, json_t *value)
 {
@@ -120,7 +126,8 @@ static int read_v2_addresses(struct vm_reader *r, json_t *value)
 
 static int read_v2_nameservers(struct vm_reader *r, json_t *value)
 {
-	static const struct member members[] = {{"addresses", read_servers}, {"search", read_lines}};
+	static const struct member members[] = {
+	    {"addresses", read_servers}, {"search", read_lines}};
 
 	return read_members(r, value, members, COUNT(members));
 }
@@ -182,9 +189,9 @@ static int read_v2_interfaces(struct vm_reader *r, json_t *value)
 	json_t *interface;
 
 	if (!json_is_object(value))
-		return vm_refuse(r, "must be an object of interfaces such as {\"lan\": {\"dhcp4\": true}}");
-	json_object_foreach(value, name, interface)
-	{
+		return vm_refuse(
+		    r, "must be an object of interfaces such as {\"lan\": {\"dhcp4\": true}}");
+	json_object_foreach(value, name, interface) {
 		vm_path_key(r, name);
 		(void)read_v2_interface(r, interface);
 		vm_path_leave(r);
@@ -192,12 +199,14 @@ static int read_v2_interfaces(struct vm_reader *r, json_t *value)
 	return 0;
 }
 
-/* ---- version 1 ---------------------------------------------------------------------------------*/
+/* ---- version 1
+ * ---------------------------------------------------------------------------------*/
 
 static int read_v1_route(struct vm_reader *r, json_t *value)
 {
-	static const struct member members[] = {{"network", vm_read_line}, {"destination", vm_read_line},
-	    {"netmask", vm_read_line}, {"gateway", read_server}, {"metric", read_whole_number}};
+	static const struct member members[] = {{"network", vm_read_line},
+	    {"destination", vm_read_line}, {"netmask", vm_read_line}, {"gateway", read_server},
+	    {"metric", read_whole_number}};
 
 	return read_members(r, value, members, COUNT(members));
 }
@@ -214,9 +223,9 @@ static int read_one_or_more(struct vm_reader *r, json_t *value)
 
 static int read_v1_subnet(struct vm_reader *r, json_t *value)
 {
-	static const struct member members[] = {{"type", vm_read_line}, {"address", read_v1_address},
-	    {"netmask", vm_read_line}, {"gateway", read_server}, {"dns_nameservers", read_one_or_more},
-	    {"routes", read_v1_routes}};
+	static const struct member members[] = {{"type", vm_read_line},
+	    {"address", read_v1_address}, {"netmask", vm_read_line}, {"gateway", read_server},
+	    {"dns_nameservers", read_one_or_more}, {"routes", read_v1_routes}};
 
 	if (read_members(r, value, members, COUNT(members)) < 0)
 		return -EINVAL;
@@ -241,8 +250,9 @@ static int read_v1_item(struct vm_reader *r, json_t *value)
 {
 	static const struct member members[] = {{"type", vm_read_line}, {"name", vm_read_line},
 	    {"mac_address", read_card}, {"mtu", read_whole_number}, {"subnets", read_v1_subnets},
-	    {"bond_interfaces", read_lines}, {"bridge_interfaces", read_lines}, {"vlan_link", vm_read_line},
-	    {"vlan_id", read_whole_number}, {"params", read_any_object}};
+	    {"bond_interfaces", read_lines}, {"bridge_interfaces", read_lines},
+	    {"vlan_link", vm_read_line}, {"vlan_id", read_whole_number},
+	    {"params", read_any_object}};
 
 	if (read_members(r, value, members, COUNT(members)) < 0)
 		return -EINVAL;
@@ -260,7 +270,8 @@ static int read_v1_config(struct vm_reader *r, json_t *value)
 	return vm_each(r, value, read_v1_item);
 }
 
-/* ---- the machine's own interface ---------------------------------------------------------------*/
+/* ---- the machine's own interface
+ * ---------------------------------------------------------------*/
 
 /* What the configuration's interfaces have in common with this machine. */
 struct links {
@@ -292,9 +303,9 @@ static struct links links_2(const struct vm_reader *r, const json_t *config)
 	json_t *interface;
 
 	for (size_t i = 0; i < COUNT(kinds); i++) {
-		json_object_foreach(json_object_get(config, kinds[i]), name, interface)
-		{
-			const json_t *mac = json_object_get(json_object_get(interface, "match"), "macaddress");
+		json_object_foreach(json_object_get(config, kinds[i]), name, interface) {
+			const json_t *mac =
+			    json_object_get(json_object_get(interface, "match"), "macaddress");
 			l.count += i == 0;
 			l.ours += i == 0 && is_ours(r, mac);
 			l.dhcp4 = l.dhcp4 || is_on(json_object_get(interface, "dhcp4"));
@@ -323,8 +334,8 @@ static struct links links_1(const struct vm_reader *r, const json_t *config)
 	return l;
 }
 
-/* The one of the list, of the same family, that stands in place of `declared`; NULL: it is there itself, or
- * there is none. */
+/* The one of the list, of the same family, that stands in place of `declared`; NULL: it is there
+ * itself, or there is none. */
 static const struct in6_addr *instead_of(
     const struct in6_addr *list, unsigned count, const struct in6_addr *declared)
 {
@@ -343,8 +354,8 @@ static const char *address_text(const struct in6_addr *address, char buf[INET6_A
 {
 	bool four = IN6_IS_ADDR_V4MAPPED(address);
 
-	return inet_ntop(four ? AF_INET : AF_INET6, four ? address->s6_addr + 12 : address->s6_addr, buf,
-	    INET6_ADDRSTRLEN);
+	return inet_ntop(four ? AF_INET : AF_INET6, four ? address->s6_addr + 12 : address->s6_addr,
+	    buf, INET6_ADDRSTRLEN);
 }
 
 static void warn_instead(struct vm_reader *r, const char *field, const struct in6_addr *declared,
@@ -353,8 +364,7 @@ static void warn_instead(struct vm_reader *r, const char *field, const struct in
 	char sentence[300], mine[INET6_ADDRSTRLEN], set[INET6_ADDRSTRLEN];
 
 	snprintf(sentence, sizeof(sentence),
-	    "sets %s and no DHCP, where \"%s\" is %s, which the installed system does not keep then: make them "
-	    "equal, or leave \"%s\" out",
+	    "sets %s and no DHCP, where \"%s\" is %s, which the installed system does not keep then: make them equal, or leave \"%s\" out",
 	    address_text(other, set), field, address_text(declared, mine), field);
 	vm_warn(r, sentence);
 }
@@ -381,25 +391,25 @@ static void check_links(struct vm_reader *r, json_t *config, const struct links 
 
 	if (l->count == 0) {
 		vm_warn(r,
-		    "names no network card, so the installed system has no network and never reports: add one "
-		    "(version 2: \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": true}})");
+		    "names no network card, so the installed system has no network and never reports: add one (version 2: \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": true}})");
 	} else if (l->ours == 0 && memcmp(&r->draft.mac, &none, sizeof(none)) != 0) {
 		snprintf(sentence, sizeof(sentence),
-		    "names only network cards with another MAC address than \"mac\", %s: the one that the "
-		    "machine boots from stays without an address",
+		    "names only network cards with another MAC address than \"mac\", %s: the one that the machine boots from stays without an address",
 		    mac_format(&r->draft.mac, mac));
 		vm_warn(r, sentence);
 	}
 	check_declared(r, config, l);
 }
 
-/* ---- both --------------------------------------------------------------------------------------*/
+/* ---- both
+ * --------------------------------------------------------------------------------------*/
 
 static int read_config(struct vm_reader *r, json_t *config)
 {
 	static const struct member version_1[] = {{"config", read_v1_config}};
 	static const struct member version_2[] = {{"ethernets", read_v2_interfaces},
-	    {"bonds", read_v2_interfaces}, {"bridges", read_v2_interfaces}, {"vlans", read_v2_interfaces}};
+	    {"bonds", read_v2_interfaces}, {"bridges", read_v2_interfaces},
+	    {"vlans", read_v2_interfaces}};
 	json_int_t version = json_integer_value(json_object_get(config, "version"));
 	unsigned before = r->refusals;
 
@@ -420,8 +430,7 @@ int vm_read_network_config(struct vm_reader *r, json_t *value)
 {
 	if (!json_is_object(value))
 		return vm_refuse(r,
-		    "must be a network-config object such as {\"version\": 2, \"ethernets\": "
-		    "{...}}");
+		    "must be a network-config object such as {\"version\": 2, \"ethernets\": {...}}");
 	json_t *inner = json_object_get(value, "network");
 	if (!json_is_object(inner))
 		return read_config(r, value);

@@ -61,8 +61,9 @@ static void collect(struct list *l, const json_t *node)
 			add(l, json_string_value(value));
 		else if (strcmp(key, "addresses") == 0)
 			json_array_foreach(value, i, one)
-				add(l, json_is_object(one) ? json_object_iter_key(json_object_iter(one))
-							   : json_string_value(one));
+				add(l, json_is_object(one)
+					   ? json_object_iter_key(json_object_iter(one))
+					   : json_string_value(one));
 		else
 			collect(l, value);
 	}

@@ -7,8 +7,8 @@
 
 #include "err.h"
 
-/* The static addresses of a network_config (NULL: it has none), IPv4 as ip4_mapped(), each once. *out is
- * to be freed. 0 or -ENOMEM. */
+/* The static addresses of a network_config (NULL: it has none), IPv4 as ip4_mapped(), each once.
+ * *out is to be freed. 0 or -ENOMEM. */
 must_check int vm_network_addresses(
     const json_t *network_config, struct in6_addr **out, unsigned *count);
 

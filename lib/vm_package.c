@@ -1,7 +1,9 @@
-/* vm_package.c - reader of "packages": words for `apt-get install`, which cloud-init hands on as they are.
+/* vm_package.c - reader of "packages": words for `apt-get install`, which cloud-init hands on as
+ * they are.
  *
- * apt-get(8): NAME[:ARCHITECTURE][=VERSION | /RELEASE], with a '+' behind it all to install, a '-' to remove,
- * a '^' for a task. Names have capitals and '_' on other distributions, and never end with '-' anywhere.
+ * apt-get(8): NAME[:ARCHITECTURE][=VERSION | /RELEASE], with a '+' behind it all to install, a '-'
+ * to remove, a '^' for a task. Names have capitals and '_' on other distributions, and never end
+ * with '-' anywhere.
  */
 #include "vm_field.h"
 
@@ -20,8 +22,7 @@ static bool ends_with(const char *text, char c)
 static int removes(struct vm_reader *r, const char *word)
 {
 	return vm_refuse(r,
-	    "\"%.70s\" ends with '-', by which apt removes a package: drop the '-' to install it, or "
-	    "remove it in \"runcmd\", such as [\"apt-get\", \"-y\", \"purge\", \"nano\"]",
+	    "\"%.70s\" ends with '-', by which apt removes a package: drop the '-' to install it, or remove it in \"runcmd\", such as [\"apt-get\", \"-y\", \"purge\", \"nano\"]",
 	    word);
 }
 
@@ -45,8 +46,8 @@ static bool well_formed(const char *word)
 	if (*at == ':' && (at++, !take(&at, VM_LOWER VM_DIGIT, VM_LOWER VM_DIGIT "-")))
 		return false;
 	bool release = *at == '/';
-	if ((release || *at == '=') &&
-	    (at++, !take(&at, release ? VM_ALNUM : VM_DIGIT, release ? VM_ALNUM "._-" : VM_ALNUM ".+~:-")))
+	if ((release || *at == '=') && (at++, !take(&at, release ? VM_ALNUM : VM_DIGIT,
+						  release ? VM_ALNUM "._-" : VM_ALNUM ".+~:-")))
 		return false;
 	return !*at || strcmp(at, "+") == 0;
 }
@@ -58,14 +59,14 @@ static int read_word(struct vm_reader *r, json_t *value)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (!well_formed(s))
-		return vm_refuse(r, "\"%.70s\" is not a package name, such as \"nginx\", \"nginx=1.22.1-9\" or "
-				    "\"nginx/stable\"", s);
+		return vm_refuse(r,
+		    "\"%.70s\" is not a package name, such as \"nginx\", \"nginx=1.22.1-9\" or \"nginx/stable\"",
+		    s);
 	if (ends_with(s, '-'))
 		return removes(r, s);
 	if (s[strcspn(s, ":=")] == ':')
 		vm_warn(r,
-		    "names an architecture: the cloud-init of Debian 13 knows no such package and leaves it "
-		    "out; install it in \"runcmd\"");
+		    "names an architecture: the cloud-init of Debian 13 knows no such package and leaves it out; install it in \"runcmd\"");
 	return 0;
 }
 
@@ -78,8 +79,7 @@ static int read_version(struct vm_reader *r, json_t *value)
 	at = s;
 	if (!take(&at, VM_DIGIT, VM_ALNUM ".+~:-") || *at || strlen(s) > PACKAGE_MAX)
 		return vm_refuse(r,
-		    "\"%.70s\" is not a version: a list inside of the list is one package and its version, "
-		    "such as [\"nginx\", \"1.22.1-9\"]",
+		    "\"%.70s\" is not a version: a list inside of the list is one package and its version, such as [\"nginx\", \"1.22.1-9\"]",
 		    s);
 	if (ends_with(s, '-'))
 		return removes(r, s);

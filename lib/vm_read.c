@@ -218,9 +218,8 @@ static int want_file_name(struct vm_reader *r, const json_t *value, char **out)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (!vm_text_is(s, VM_ALNUM "._+-", 1, 128) || s[0] == '.' || s[0] == '-')
-		return vm_refuse(r, "must be the name of a file in the image's directory: letters, "
-				    "digits, '.', '_', '+' "
-				    "and '-', no slash");
+		return vm_refuse(r,
+		    "must be the name of a file in the image's directory: letters, digits, '.', '_', '+' and '-', no slash");
 	*out = (char *)s;
 	return 0;
 }
@@ -243,18 +242,19 @@ void vm_label_make(const char *name, char label[VM_LABEL_SIZE])
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i <= len; i++)
-		label[i] = name[i] == '_' || name[i] == '.' ? '-' : (char)tolower((unsigned char)name[i]);
+		label[i] =
+		    name[i] == '_' || name[i] == '.' ? '-' : (char)tolower((unsigned char)name[i]);
 	while (len > 0 && label[len - 1] == '-')
 		label[--len] = '\0'; /* a name may end with '_' */
 }
 
-/* /etc/hosts of most distributions, and cloud-init, which takes a host named localhost for one that has
- * no name yet. */
+/* /etc/hosts of most distributions, and cloud-init, which takes a host named localhost for one that
+ * has no name yet. */
 static bool hostname_taken(const char *s)
 {
-	static const char *const taken[] = {"localhost", "localhost4", "localhost6", "ip6-localhost",
-	    "ip6-loopback", "ip6-localnet", "ip6-mcastprefix", "ip6-allnodes", "ip6-allrouters",
-	    "ip6-allhosts"};
+	static const char *const taken[] = {"localhost", "localhost4", "localhost6",
+	    "ip6-localhost", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix", "ip6-allnodes",
+	    "ip6-allrouters", "ip6-allhosts"};
 	size_t label = strcspn(s, ".");
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
@@ -271,17 +271,17 @@ int vm_read_name(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!vm_name_valid(s))
 		return vm_refuse(r,
-		    "\"%.70s\" is not a name: write 1 to 63 lower-case letters, digits and hyphens "
-		    "with no hyphen at either end (capitals, '_' and '.' are taken, and become lower "
-		    "case and '-' in the host name)",
+		    "\"%.70s\" is not a name: write 1 to 63 lower-case letters, digits and hyphens with no hyphen at either end (capitals, '_' and '.' are taken, and become lower case and '-' in the host name)",
 		    s);
 	if (hostname_taken(s))
-		return vm_refuse(r, "\"%s\" is a name that every system has for itself: choose another", s);
+		return vm_refuse(
+		    r, "\"%s\" is a name that every system has for itself: choose another", s);
 	r->draft.name = (char *)s;
 	vm_label_make(s, r->label);
 	r->draft.label = r->label;
 	if (strcmp(r->label, "provisioner") == 0)
-		return vm_refuse(r, "\"%s\" is the stack's own name in the lab's DNS: choose another", s);
+		return vm_refuse(
+		    r, "\"%s\" is the stack's own name in the lab's DNS: choose another", s);
 	return 0;
 }
 
@@ -308,12 +308,11 @@ int vm_read_hostname(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!hostname_valid(s))
 		return vm_refuse(r,
-		    "\"%.70s\" is not a host name: write letters, digits and hyphens, labels "
-		    "separated by "
-		    "single dots",
+		    "\"%.70s\" is not a host name: write letters, digits and hyphens, labels separated by single dots",
 		    s);
 	if (hostname_taken(s))
-		return vm_refuse(r, "\"%s\" is a name that every system has for itself: choose another", s);
+		return vm_refuse(
+		    r, "\"%s\" is a name that every system has for itself: choose another", s);
 	r->draft.hostname = (char *)s;
 	return 0;
 }
@@ -338,13 +337,11 @@ int vm_read_uuid(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!smbios_uuid_parse(s, r->uuid))
 		return vm_refuse(r,
-		    "\"%.40s\" is not a UUID: write one such as "
-		    "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b",
+		    "\"%.40s\" is not a UUID: write one such as 6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b",
 		    s);
 	if (smbios_uuid_unset(r->uuid))
 		return vm_refuse(r,
-		    "%s is what firmware shows whose vendor set no UUID, the same on many machines: "
-		    "leave it out, the MAC address tells this one",
+		    "%s is what firmware shows whose vendor set no UUID, the same on many machines: leave it out, the MAC address tells this one",
 		    s);
 	r->draft.uuid = r->uuid;
 	return 0;
@@ -358,13 +355,11 @@ int vm_read_serial(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!smbios_serial_valid(s))
 		return vm_refuse(r,
-		    "must be the SMBIOS serial number: 1 to %d printable ASCII characters with no "
-		    "space at either end",
+		    "must be the SMBIOS serial number: 1 to %d printable ASCII characters with no space at either end",
 		    SMBIOS_SERIAL_MAX);
 	if (smbios_serial_unset(s))
 		return vm_refuse(r,
-		    "\"%s\" is what firmware shows whose vendor set no serial number, the same on "
-		    "many machines: leave it out, the MAC address tells this one",
+		    "\"%s\" is what firmware shows whose vendor set no serial number, the same on many machines: leave it out, the MAC address tells this one",
 		    s);
 	r->draft.serial = (char *)s;
 	return 0;
@@ -508,9 +503,7 @@ int vm_read_distro(struct vm_reader *r, json_t *value)
 		return -EINVAL;
 	if (!vm_text_is(s, VM_LOWER VM_DIGIT "._-", 1, 64) || strchr("._-", s[0]))
 		return vm_refuse(r,
-		    "\"%.70s\" is not an image name: write lower-case letters, digits, '.', '_' "
-		    "and '-', such "
-		    "as \"debian-13\"",
+		    "\"%.70s\" is not an image name: write lower-case letters, digits, '.', '_' and '-', such as \"debian-13\"",
 		    s);
 	r->draft.distro = (char *)s;
 	return 0;
@@ -564,8 +557,8 @@ int vm_read_initrd(struct vm_reader *r, json_t *value)
 	return want_file_name(r, value, &r->draft.initrd);
 }
 
-/* The last one counts: another of these would lead the installer elsewhere, or the kernel to a file that
- * is not there. */
+/* The last one counts: another of these would lead the installer elsewhere, or the kernel to a file
+ * that is not there. */
 static int kernel_args_ours(struct vm_reader *r, const char *args)
 {
 	static const char *const ours[] = {"BOOTIF=", "config_url=", "initrd.mode=", "initrd="};
@@ -597,8 +590,7 @@ int vm_read_kernel_args(struct vm_reader *r, json_t *value)
 			return vm_refuse(r, "must be plain ASCII: boot loaders know nothing else");
 		if (strchr("\"'\\$;&|<>{}#`", *p))
 			return vm_refuse(r,
-			    "must not hold the character %c, which a boot loader takes as its own: "
-			    "remove it",
+			    "must not hold the character %c, which a boot loader takes as its own: remove it",
 			    *p);
 	}
 	if (kernel_args_ours(r, s) < 0)

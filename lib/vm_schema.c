@@ -56,23 +56,10 @@ int vm_reference_write(FILE *f, struct err *e)
 	    "<!-- Made from the field table in lib/vm.c; do not edit. -->\n\n"
 	    "Each file `<name>.json` in this folder declares one machine. The smallest one:\n\n"
 	    "```json\n{\n  \"name\": \"web1\",\n  \"mac\": \"52:54:00:00:00:11\"\n}\n```\n\n"
-	    "Changes take effect when the file is saved. `\"\"`, `null` and leaving a field out "
-	    "mean the "
-	    "same. Fields this page does not know are reported and ignored, but refused in `_defaults.json`, where one "
-	    "would be missing from every machine. A file holds at most "
-	    "64 KiB, "
+	    "Changes take effect when the file is saved. `\"\"`, `null` and leaving a field out mean the same. Fields this page does not know are reported and ignored, but refused in `_defaults.json`, where one would be missing from every machine. A file holds at most 64 KiB, "
 	    "nested at most 32 levels deep, in UTF-8, and gives every key once.\n\n"
-	    "`_defaults.json` holds the same fields for all machines, except `name`, `mac`, `ip`, "
-	    "`ipv6`, "
-	    "`hostname`, `uuid` and `serial`; a field in a machine's own file replaces the default "
-	    "as a "
-	    "whole. Files whose names begin with `_` or `.` or end in `.schema.json` are no "
-	    "machines.\n\n"
-	    "A file that cannot be used keeps the machine's last good definition in force, and is "
-	    "reported with line and column. Of two files with the same name, MAC, IP address, UUID "
-	    "or "
-	    "serial number the one that was there first keeps it. For completion in an editor, add "
-	    "`\"$schema\": \"./vm.schema.json\"`.\n\n",
+	    "`_defaults.json` holds the same fields for all machines, except `name`, `mac`, `ip`, `ipv6`, `hostname`, `uuid` and `serial`; a field in a machine's own file replaces the default as a whole. Files whose names begin with `_` or `.` or end in `.schema.json` are no machines.\n\n"
+	    "A file that cannot be used keeps the machine's last good definition in force, and is reported with line and column. Of two files with the same name, MAC, IP address, UUID or serial number the one that was there first keeps it. For completion in an editor, add `\"$schema\": \"./vm.schema.json\"`.\n\n",
 	    f);
 	write_section(f, "Fields", false);
 	write_section(f, "Accepted for pvmlab's files", true);

@@ -14,10 +14,10 @@ struct vm_snapshot {
 	struct vm_problem_node **problems;
 	size_t problem_count;
 	struct hash_table by_mac, by_uuid, by_serial; /* of struct vm */
-	struct hash_table by_label;   /* those whose name is another */
-	struct hash_table by_address; /* declared and static ones */
-	unsigned char *noreboot; /* one byte a node; NULL: none */
-	char *defaults; /* compact JSON, or NULL */
+	struct hash_table by_label;                   /* those whose name is another */
+	struct hash_table by_address;                 /* declared and static ones */
+	unsigned char *noreboot;                      /* one byte a node; NULL: none */
+	char *defaults;                               /* compact JSON, or NULL */
 };
 
 /* ---- nodes and problems -----------------------------------------------------------------------*/
@@ -103,8 +103,8 @@ static uint64_t address_hash(const struct in6_addr *address)
 
 struct address_key {
 	const struct in6_addr *address;
-	const struct vm *not; /* this one is not looked for */
-	bool declared;        /* only as "ip" or "ipv6" */
+	const struct vm * not; /* this one is not looked for */
+	bool declared;         /* only as "ip" or "ipv6" */
 };
 
 static bool has_address(const void *item, const void *wanted)
@@ -219,7 +219,8 @@ struct vm_snapshot *vm_snapshot_new(const struct vm_snapshot_content *c)
 	s->nodes = c->nodes;
 	s->node_count = c->node_count;
 	s->defaults = c->defaults ? json_dumps(c->defaults, JSON_COMPACT) : NULL;
-	if ((c->defaults && !s->defaults) || !make_indexes(s) || !mark_noreboot(s, c->noreboot, c->noreboot_count)) {
+	if ((c->defaults && !s->defaults) || !make_indexes(s) ||
+	    !mark_noreboot(s, c->noreboot, c->noreboot_count)) {
 		s->node_count = 0;
 		s->nodes = NULL;
 		vm_snapshot_unref(s);
@@ -317,8 +318,7 @@ const struct vm *vm_snapshot_by_label(const struct vm_snapshot *s, const char *l
 	return vm ? vm : hash_table_find(&s->by_label, text_hash(label), has_label, label);
 }
 
-const struct vm *vm_snapshot_declaring(
-    const struct vm_snapshot *s, const struct in6_addr *address)
+const struct vm *vm_snapshot_declaring(const struct vm_snapshot *s, const struct in6_addr *address)
 {
 	return find_address(s, &(struct address_key){.address = address, .declared = true});
 }
@@ -326,7 +326,7 @@ const struct vm *vm_snapshot_declaring(
 bool vm_snapshot_is_anothers(
     const struct vm_snapshot *s, const struct vm *vm, const struct in6_addr *address)
 {
-	return find_address(s, &(struct address_key){.address = address, .not = vm});
+	return find_address(s, &(struct address_key){.address = address, .not= vm});
 }
 
 const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uuid)

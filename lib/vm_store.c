@@ -24,7 +24,7 @@
 #define DIRTY_MAX 64 /* more changed names than this: look at all */
 
 #define WATCH_MASK                                                                                 \
-	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |         \
+	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |        \
 	    IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct vm_store {
@@ -41,8 +41,9 @@ struct vm_store {
 	int64_t burst_start_ms; /* 0: nothing is waiting */
 	int64_t last_event_ms;
 	int64_t next_rescan_ms;
-	bool failed;         /* the last look: the folder could not be read */
-	int64_t scan_due_ms; /* where inotify tells all changes: when every file is looked at anyway */
+	bool failed; /* the last look: the folder could not be read */
+	int64_t
+	    scan_due_ms; /* where inotify tells all changes: when every file is looked at anyway */
 
 	struct vm_node *
 	    *nodes; /* those of the current snapshot, ordered by name; borrowed from it */

@@ -14,8 +14,8 @@
  * inotify makes it fast, a rescan every rescan_ms makes it right (virtiofs, 9p, NFS and overlay
  * lower layers deliver no events). Where inotify tells every change - a local file system, no links
  * among the files - a rescan looks at the folder alone, and at all its files only as often as takes
- * at most a hundredth of a processor: every time up to thousands of files, at least once a minute. Only
- * what is written through a shared mapping of a file waits that long.
+ * at most a hundredth of a processor: every time up to thousands of files, at least once a minute.
+ * Only what is written through a shared mapping of a file waits that long.
  */
 #ifndef LIB_VM_STORE_H
 #define LIB_VM_STORE_H
@@ -30,20 +30,20 @@ struct vm_store;
 struct vm_snapshot;
 
 struct vm_store_options {
-	const char *dir;           /* must exist */
-	const struct cidr4 *lab;   /* NULL, or the network every "ip" must lie in */
-	const struct cidr6 *lab6;  /* NULL, or the network outside of which no "ipv6" is used */
-	int rescan_ms;             /* 0: 2000 */
-	int quiet_ms;              /* 0: 20; a burst is read once it has been quiet this long... */
-	int burst_max_ms;          /* 0: 200; ...or has lasted this long */
-	int scan_pause_ms;         /* 0: by what looking at every file takes */
-	const char *holders;       /* NULL, or vm_holders_text() of a store that saw the folder before */
-	bool no_inotify;           /* rescans only: how a test sees a mount without events */
+	const char *dir;          /* must exist */
+	const struct cidr4 *lab;  /* NULL, or the network every "ip" must lie in */
+	const struct cidr6 *lab6; /* NULL, or the network outside of which no "ipv6" is used */
+	int rescan_ms;            /* 0: 2000 */
+	int quiet_ms;             /* 0: 20; a burst is read once it has been quiet this long... */
+	int burst_max_ms;         /* 0: 200; ...or has lasted this long */
+	int scan_pause_ms;        /* 0: by what looking at every file takes */
+	const char *holders; /* NULL, or vm_holders_text() of a store that saw the folder before */
+	bool no_inotify;     /* rescans only: how a test sees a mount without events */
 };
 
 /* One thing that is wrong with one file. */
 struct vm_problem {
-	char *file;             /* base name */
+	char *file; /* base name */
 	struct vm_where where;
 	char *text;             /* one sentence */
 	bool serving_last_good; /* an older definition of this file is still in force */
@@ -56,8 +56,8 @@ must_check int vm_store_open(
 void vm_store_close(struct vm_store *s);
 
 /* Waits up to timeout_ms (-1: for ever) for a change of the folder. Returns 1 when a new snapshot
- * was published, 0 on timeout, vm_store_wake() or once the folder can be read again, -errno when the folder cannot be watched at all
- * (the last snapshot stays in force). Owner thread only. */
+ * was published, 0 on timeout, vm_store_wake() or once the folder can be read again, -errno when
+ * the folder cannot be watched at all (the last snapshot stays in force). Owner thread only. */
 must_check int vm_store_wait(struct vm_store *s, int timeout_ms, struct err *e);
 
 /* Ends a vm_store_wait() of another thread early. Async-signal-safe. */
@@ -99,12 +99,14 @@ const struct vm_problem *vm_snapshot_problem_at(const struct vm_snapshot *snap, 
 /* The _defaults.json in force as compact JSON, or NULL. Borrowed. */
 const char *vm_snapshot_defaults(const struct vm_snapshot *snap);
 
-/* Who holds which name, MAC, address, UUID and serial, and the defaults in force, for a store that opens later
- * or elsewhere: so that both decide alike about files that claim the same, and about all files while
- * _defaults.json is broken. Lines of text; caller frees; NULL without memory. Any thread. */
+/* Who holds which name, MAC, address, UUID and serial, and the defaults in force, for a store that
+ * opens later or elsewhere: so that both decide alike about files that claim the same, and about
+ * all files while _defaults.json is broken. Lines of text; caller frees; NULL without memory. Any
+ * thread. */
 char *vm_holders_text(const struct vm_snapshot *snap);
 
-/* As options.holders: a broken _defaults.json counts for nothing, for who wants to see what is wrong beside it. */
+/* As options.holders: a broken _defaults.json counts for nothing, for who wants to see what is
+ * wrong beside it. */
 #define VM_HOLDERS_NO_DEFAULTS "defaults {}\n"
 
 /* Counts published snapshots from 1. */

@@ -1,5 +1,5 @@
-/* vm_user_data.c - reader of "user_data", the user's own document for cloud-init: whether cloud-init takes it,
- * and what of the definition it makes void. cloud-init: "User-data formats".
+/* vm_user_data.c - reader of "user_data", the user's own document for cloud-init: whether
+ * cloud-init takes it, and what of the definition it makes void. cloud-init: "User-data formats".
  */
 #include "vm_field.h"
 
@@ -16,7 +16,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* ---- what a text is ----------------------------------------------------------------------------*/
+/* ---- what a text is
+ * ----------------------------------------------------------------------------*/
 
 /* As Python's str.lstrip() does, for ASCII. */
 static const char *skip_blanks(const char *text)
@@ -70,20 +71,23 @@ static bool is_cloud_config(const char *text)
 	       (!begin[strlen(start)] || isspace((unsigned char)begin[strlen(start)]));
 }
 
-/* ---- whom it lets in ---------------------------------------------------------------------------*/
+/* ---- whom it lets in
+ * ---------------------------------------------------------------------------*/
 
 /* What a document says of users. */
 struct people {
-	bool listed;    /* it has "users" */
-	bool defaults;  /* one is the distribution's own, who gets the keys of the definition and the lab */
-	bool keys;      /* one has keys of its own */
+	bool listed;   /* it has "users" */
+	bool defaults; /* one is the distribution's own, who gets the keys of the definition and the
+			  lab */
+	bool keys;     /* one has keys of its own */
 	bool root_open; /* root gets the keys, too */
 	bool keys_text; /* the top level's "ssh_authorized_keys" is a text, where a list is due */
 };
 
 static bool is_default(const json_t *user)
 {
-	const char *name = json_string_value(json_is_object(user) ? json_object_get(user, "name") : user);
+	const char *name =
+	    json_string_value(json_is_object(user) ? json_object_get(user, "name") : user);
 
 	return name && strstr(name, "default");
 }
@@ -92,15 +96,17 @@ static bool is_truly_false(const json_t *value)
 {
 	const char *s = json_string_value(value);
 
-	return json_is_false(value) || (s && (strcasecmp(s, "false") == 0 || strcasecmp(s, "no") == 0 ||
-						 strcasecmp(s, "off") == 0 || strcmp(s, "0") == 0));
+	return json_is_false(value) ||
+	       (s && (strcasecmp(s, "false") == 0 || strcasecmp(s, "no") == 0 ||
+			 strcasecmp(s, "off") == 0 || strcmp(s, "0") == 0));
 }
 
 static struct people people_of_object(const json_t *config)
 {
 	const json_t *users = json_object_get(config, "users"), *user;
 	struct people p = {.listed = users != NULL,
-	    .defaults = json_object_get(config, "user") || is_default(users) || json_is_object(users),
+	    .defaults =
+		json_object_get(config, "user") || is_default(users) || json_is_object(users),
 	    .root_open = is_truly_false(json_object_get(config, "disable_root")),
 	    .keys_text = json_is_string(json_object_get(config, "ssh_authorized_keys"))};
 	size_t i;
@@ -108,7 +114,8 @@ static struct people people_of_object(const json_t *config)
 	json_array_foreach(users, i, user) {
 		p.defaults = p.defaults || is_default(user);
 		p.keys = p.keys || vm_user_says(user, "ssh_authorized_keys") ||
-			 vm_user_says(user, "ssh-authorized-keys") || vm_user_says(user, "ssh_import_id");
+			 vm_user_says(user, "ssh-authorized-keys") ||
+			 vm_user_says(user, "ssh_import_id");
 	}
 	return p;
 }
@@ -138,10 +145,12 @@ static struct people people_of_text(const struct yaml_glance *glance)
 	const struct yaml_key *disabled = yaml_glance_key(glance, "disable_root");
 
 	return (struct people){.listed = users != NULL,
-	    .defaults = yaml_glance_key(glance, "user") || value_has(users, "default") || value_has(users, "*"),
-	    .keys = value_has(users, "ssh_authorized_keys") || value_has(users, "ssh-authorized-keys") ||
-		    value_has(users, "ssh_import_id"),
-	    .root_open = value_has(disabled, "false") || value_has(disabled, "no") || value_has(disabled, "off"),
+	    .defaults = yaml_glance_key(glance, "user") || value_has(users, "default") ||
+			value_has(users, "*"),
+	    .keys = value_has(users, "ssh_authorized_keys") ||
+		    value_has(users, "ssh-authorized-keys") || value_has(users, "ssh_import_id"),
+	    .root_open = value_has(disabled, "false") || value_has(disabled, "no") ||
+			 value_has(disabled, "off"),
 	    .keys_text = is_one_text(yaml_glance_key(glance, "ssh_authorized_keys"))};
 }
 
@@ -149,16 +158,14 @@ static void check_people(struct vm_reader *r, const struct people *p)
 {
 	if (p->keys_text)
 		vm_warn(r,
-		    "has one text as \"ssh_authorized_keys\", of which cloud-init takes each letter for a key: "
-		    "make it a list");
+		    "has one text as \"ssh_authorized_keys\", of which cloud-init takes each letter for a key: make it a list");
 	if (p->listed && !p->defaults && !p->root_open && !p->keys)
 		vm_warn(r,
-		    "lists \"users\" without SSH keys, and without \"default\", who would get those of the "
-		    "lab and of \"ssh_keys\": nobody can log in with a key; add \"default\", or "
-		    "\"ssh_authorized_keys\" to one of them");
+		    "lists \"users\" without SSH keys, and without \"default\", who would get those of the lab and of \"ssh_keys\": nobody can log in with a key; add \"default\", or \"ssh_authorized_keys\" to one of them");
 }
 
-/* ---- what it says ------------------------------------------------------------------------------*/
+/* ---- what it says
+ * ------------------------------------------------------------------------------*/
 
 static void check_object(struct vm_reader *r, const json_t *config)
 {
@@ -200,15 +207,18 @@ static void check_text(struct vm_reader *r, const char *text)
 	if (glance.kind == YAML_BROKEN)
 		warn_void(r, what);
 	else if (glance.kind == YAML_LIST || glance.kind == YAML_SCALAR)
-		warn_void(r, glance.kind == YAML_LIST ? "is a list, where cloud-config has keys and their values"
-						      : "is one text, where cloud-config has keys and their values");
+		warn_void(r, glance.kind == YAML_LIST
+				 ? "is a list, where cloud-config has keys and their values"
+				 : "is one text, where cloud-config has keys and their values");
 	else if (glance.kind == YAML_MAPPING)
 		check_people(r, &p);
 }
 
-/* ---- the field ---------------------------------------------------------------------------------*/
+/* ---- the field
+ * ---------------------------------------------------------------------------------*/
 
-/* cloud-init tells by the beginning what a text is (handlers/__init__.py), and MIME by its header. */
+/* cloud-init tells by the beginning what a text is (handlers/__init__.py), and MIME by its header.
+ */
 int vm_read_user_data(struct vm_reader *r, json_t *value)
 {
 	static const char *const starts[] = {
@@ -221,8 +231,7 @@ int vm_read_user_data(struct vm_reader *r, json_t *value)
 	}
 	if (!text)
 		return vm_refuse(r,
-		    "must be a cloud-config object, or a text beginning with a line such as "
-		    "\"#cloud-config\" or \"#!/bin/sh\"");
+		    "must be a cloud-config object, or a text beginning with a line such as \"#cloud-config\" or \"#!/bin/sh\"");
 	if (strlen(text) != json_string_length(value))
 		return vm_refuse(r, "must be text without NUL bytes");
 	if (is_mime(text) || begins_with(skip_blanks(text), starts, COUNT(starts)) ||
@@ -232,15 +241,14 @@ int vm_read_user_data(struct vm_reader *r, json_t *value)
 	}
 	if (begins_with(skip_blanks(text), (const char *const[]){"## template"}, 1))
 		return vm_refuse(r,
-		    "would be ignored by cloud-init: a template's very first line is \"%s\", the next "
-		    "\"#cloud-config\" or \"#!/bin/sh\"",
+		    "would be ignored by cloud-init: a template's very first line is \"%s\", the next \"#cloud-config\" or \"#!/bin/sh\"",
 		    jinja);
 	return vm_refuse(r,
-	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or "
-	    "\"#!/bin/sh\", spelled exactly so");
+	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or \"#!/bin/sh\", spelled exactly so");
 }
 
-/* ---- beside other fields -----------------------------------------------------------------------*/
+/* ---- beside other fields
+ * -----------------------------------------------------------------------*/
 
 static bool says_something(const json_t *value)
 {
@@ -257,7 +265,8 @@ void vm_check_user_data(struct vm_reader *r, const json_t *definition)
 	for (size_t i = 0; i < COUNT(replaced); i++) {
 		size_t used = strlen(list);
 		if (says_something(json_object_get(definition, replaced[i])))
-			snprintf(list + used, sizeof(list) - used, "%s\"%s\"", used ? ", " : "", replaced[i]);
+			snprintf(list + used, sizeof(list) - used, "%s\"%s\"", used ? ", " : "",
+			    replaced[i]);
 	}
 	if (!list[0])
 		return;

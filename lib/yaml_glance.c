@@ -6,8 +6,10 @@ struct scan {
 	const char *at;
 	const char *line_begin;
 	int line;
-	int plain_above; /* lines indented deeper than this go on with a plain text; -1: none does */
-	bool value_open; /* the last top-level key's value comes on the lines below: a list, perhaps */
+	int plain_above; /* lines indented deeper than this go on with a plain text; -1: none does
+			  */
+	bool value_open; /* the last top-level key's value comes on the lines below: a list, perhaps
+			  */
 	struct yaml_glance *out;
 };
 
@@ -63,7 +65,8 @@ static void next_char(struct scan *s)
 	}
 }
 
-/* ---- values that may go over several lines -----------------------------------------------------*/
+/* ---- values that may go over several lines
+ * -----------------------------------------------------*/
 
 /* At a quote; ends behind the one that closes it. */
 static bool skip_quoted(struct scan *s)
@@ -147,7 +150,8 @@ static bool skip_block_text(struct scan *s, int parent)
 	return true;
 }
 
-/* ---- one line ----------------------------------------------------------------------------------*/
+/* ---- one line
+ * ----------------------------------------------------------------------------------*/
 
 /* The ':' behind a plain key on this line; NULL: there is no key. */
 static const char *plain_key_end(const char *at)
@@ -173,7 +177,8 @@ static void skip_properties(struct scan *s)
 	}
 }
 
-/* `parent` is the column of what has the value; behind a key, no other key may follow on the line. */
+/* `parent` is the column of what has the value; behind a key, no other key may follow on the line.
+ */
 static bool skip_value(struct scan *s, int parent, bool behind_key)
 {
 	skip_blanks(s);
@@ -202,7 +207,8 @@ static bool skip_value(struct scan *s, int parent, bool behind_key)
 	case '@':
 	case '`':
 	case '%':
-		return broken(s, s->line, "no value can begin with '@', '%' or a backquote without quotes");
+		return broken(
+		    s, s->line, "no value can begin with '@', '%' or a backquote without quotes");
 	case ']':
 	case '}':
 	case ',':
@@ -236,7 +242,8 @@ static bool is_value_below(const char *at)
 	return ends_line(*at) || *at == '#' || *at == '&' || *at == '!';
 }
 
-/* At the first character of what a line says, or behind a "- ". `top`: a line of the outermost level. */
+/* At the first character of what a line says, or behind a "- ". `top`: a line of the outermost
+ * level. */
 static bool skip_entry(struct scan *s, int parent, bool top)
 {
 	const char *begin = s->at, *end = plain_key_end(begin);
@@ -248,7 +255,8 @@ static bool skip_entry(struct scan *s, int parent, bool top)
 		end = *s->at == ':' && ends_word(s->at[1]) ? s->at : NULL;
 		if (!end) {
 			skip_line(s);
-			return !top || s->out->kind != YAML_MAPPING || broken(s, s->line - 1, "a ':' is missing");
+			return !top || s->out->kind != YAML_MAPPING ||
+			       broken(s, s->line - 1, "a ':' is missing");
 		}
 	}
 	if (end) {

@@ -1,8 +1,8 @@
 /* yaml_glance.h - what can be said for certain of a YAML text without parsing it as a whole. Pure.
  *
- * For user-data of the user's own: whether cloud-init gets a mapping from it, and which top-level keys that
- * has. Says "broken" only of what every YAML parser refuses; what it does not know it takes for good.
- * Specification: YAML 1.1, as PyYAML reads it.
+ * For user-data of the user's own: whether cloud-init gets a mapping from it, and which top-level
+ * keys that has. Says "broken" only of what every YAML parser refuses; what it does not know it
+ * takes for good. Specification: YAML 1.1, as PyYAML reads it.
  */
 #ifndef LIB_YAML_GLANCE_H
 #define LIB_YAML_GLANCE_H
@@ -15,7 +15,7 @@ enum yaml_kind {
 	YAML_MAPPING,
 	YAML_LIST,
 	YAML_SCALAR,
-	YAML_BROKEN,  /* why, on which line */
+	YAML_BROKEN, /* why, on which line */
 	YAML_UNSURE,
 };
 

@@ -129,8 +129,8 @@ int command_run(const struct command *c, struct err *e)
 	int status = 0;
 	bool reaped = false;
 	unsigned timeout_s = c->timeout_s ? c->timeout_s : 300;
-	bool in_time = output_drain(
-	    out, pid, now_ms() + timeout_s * 1000LL, &l, program, &status, &reaped);
+	bool in_time =
+	    output_drain(out, pid, now_ms() + timeout_s * 1000LL, &l, program, &status, &reaped);
 	if (!in_time)
 		kill(-pid, SIGKILL);
 	while (!reaped && waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -145,7 +145,7 @@ int command_run(const struct command *c, struct err *e)
 	if (WEXITSTATUS(status) == EXIT_NO_CHROOT && !l.last[0])
 		return err_set(e, EPERM, "cannot chroot into %s", c->root);
 	if (WEXITSTATUS(status) != 0)
-		return err_set(e, EIO, "%s failed with exit code %d%s%s", program, WEXITSTATUS(status),
-		    l.last[0] ? ": " : "", l.last);
+		return err_set(e, EIO, "%s failed with exit code %d%s%s", program,
+		    WEXITSTATUS(status), l.last[0] ? ": " : "", l.last);
 	return 0;
 }

@@ -15,13 +15,14 @@ static void json_unref(json_t **j)
 	json_decref(*j);
 }
 
-/* ---- values ------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------
+ */
 
 static bool all_in(const char *text, const char *extra)
 {
 	for (const char *p = text; *p; p++) {
 		bool alnum = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-		    (*p >= '0' && *p <= '9');
+			     (*p >= '0' && *p <= '9');
 		if (!alnum && !strchr(extra, *p))
 			return false;
 	}
@@ -33,7 +34,7 @@ static bool valid_hostname(const char *s)
 	size_t len = strlen(s);
 
 	return len >= 1 && len <= 253 && all_in(s, ".-") && s[0] != '-' && s[0] != '.' &&
-	    s[len - 1] != '-' && s[len - 1] != '.' && !strstr(s, "..");
+	       s[len - 1] != '-' && s[len - 1] != '.' && !strstr(s, "..");
 }
 
 static bool valid_token(const char *s)
@@ -82,7 +83,8 @@ static bool is_absent(const json_t *v)
 	return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
 }
 
-/* ---- fields ------------------------------------------------------------------------------------ */
+/* ---- fields ------------------------------------------------------------------------------------
+ */
 
 struct field {
 	const char *key;
@@ -187,7 +189,7 @@ static int set_disks(struct config *c, const json_t *v, struct err *e)
 	if (json_is_integer(first) && json_integer_value(first) > 0)
 		c->first_disk_bytes = (uint64_t)json_integer_value(first);
 	else if (json_is_string(first) &&
-	    vm_size_parse(json_string_value(first), &c->first_disk_bytes) < 0)
+		 vm_size_parse(json_string_value(first), &c->first_disk_bytes) < 0)
 		return err_set(e, EINVAL, "disks[0].size is no size such as \"20G\"");
 	return 0;
 }
@@ -208,12 +210,12 @@ static int set_hooks(struct config *c, const json_t *v, struct err *e)
 	if (!json_is_object(v) || (list && !json_is_array(list)))
 		return err_set(e, EINVAL, "hooks is not an object with a list post_install");
 	if (json_array_size(list) > VM_HOOKS_MAX)
-		return err_set(e, EINVAL, "hooks.post_install has more than %d scripts", VM_HOOKS_MAX);
+		return err_set(
+		    e, EINVAL, "hooks.post_install has more than %d scripts", VM_HOOKS_MAX);
 	c->hooks = calloc(json_array_size(list) + 1, sizeof(*c->hooks));
 	if (!c->hooks)
 		return err_set(e, ENOMEM, "out of memory");
-	json_array_foreach(list, i, script)
-	{
+	json_array_foreach(list, i, script) {
 		if (!json_is_string(script) || json_string_length(script) == 0)
 			return err_set(e, EINVAL, "hooks.post_install[%zu] is no script", i);
 		c->hooks[i] = strdup(json_string_value(script));
@@ -253,7 +255,8 @@ static int set_reboot(struct config *c, const json_t *v, struct err *e)
 #define STRING(member) .offset = offsetof(struct config, member)
 #define IGNORED .offset = SIZE_MAX, .valid = valid_any
 
-/* In the order they are applied: after_install says more than reboot_on_success, so it comes later. */
+/* In the order they are applied: after_install says more than reboot_on_success, so it comes later.
+ */
 static const struct field fields[] = {
     {"format", .set = set_format},
     {"name", STRING(name), .valid = vm_name_valid, .expects = "a machine's name"},
@@ -274,8 +277,7 @@ static const struct field fields[] = {
     {"reboot_on_success", .set = set_reboot},
     {"after_install", .set = set_after},
     {"rootfs", .set = set_rootfs},
-    {"kernel_version", STRING(kernel_version), .valid = valid_token,
-	.expects = "a kernel version"},
+    {"kernel_version", STRING(kernel_version), .valid = valid_token, .expects = "a kernel version"},
     {"kernel_args", STRING(kernel_args), .valid = valid_kernel_args,
 	.expects = "printable text without quotes, $, ;, backslash or braces"},
     {"disks", .set = set_disks},
@@ -336,7 +338,8 @@ static void unknown_keys_warn(json_t *doc, void (*warn)(const char *text))
 	}
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------------------------------
+ */
 
 /* jansson allows 2048 levels; nobody means more than a few. */
 static bool nested_too_deep(const char *text, size_t len)

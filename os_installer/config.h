@@ -23,7 +23,7 @@
 struct config {
 	char *name;
 	char *hostname; /* falls back to name; NULL leaves the image's hostname */
-	char *mac; /* "52:54:00:00:00:11" */
+	char *mac;      /* "52:54:00:00:00:11" */
 	char *fqdn;     /* the full name; NULL: hostname, as it is */
 	char *distro;
 	char *cloud_init_url; /* without slash at its end */
@@ -36,7 +36,8 @@ struct config {
 	bool has_firmware; /* false: what the machine was started by */
 	enum vm_after after_install;
 	unsigned attempt; /* the server's number of this install; 0: not said */
-	bool keep_installed; /* nobody ordered to install over what is there: "reinstall" is false */
+	bool
+	    keep_installed; /* nobody ordered to install over what is there: "reinstall" is false */
 	char **hooks; /* scripts for the installed system, in order; NULL-terminated, NULL: none */
 	bool has_manifest; /* false in pvmlab's form: manifest.json beside rootfs_url has it */
 	struct manifest manifest;

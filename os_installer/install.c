@@ -30,7 +30,7 @@
 #define REPORT_PATIENCE_S 900
 #define DISK_WAIT_MS 30000
 #define MATCH_WAIT_MS 15000 /* for a disk that is found late */
-#define PROGRESS_MS 700 /* ticks come every quarter of a second: at least one line a second */
+#define PROGRESS_MS 700     /* ticks come every quarter of a second: at least one line a second */
 
 /* What the phases hand on to each other. Each phase function reads what earlier ones made. */
 struct install {
@@ -41,9 +41,9 @@ struct install {
 	struct seed seed;
 	const struct install_method *method; /* for what the configuration's image is */
 	struct job job;
-	bool already;                /* plan; `marker` was found: nothing to install */
-	struct marker marker;        /* what the disk says */
-	struct progress progress;    /* rootfs */
+	bool already;             /* plan; `marker` was found: nothing to install */
+	struct marker marker;     /* what the disk says */
+	struct progress progress; /* rootfs */
 };
 
 static int64_t now_ms(void)
@@ -54,10 +54,12 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* ---- network, config --------------------------------------------------------------------------- */
+/* ---- network, config ---------------------------------------------------------------------------
+ */
 
 /* Asks until the server gives an answer: the link, its DHCP or the server itself may be late. */
-static int get_patiently(const char *url, size_t max_bytes, struct http_response *out, struct err *e)
+static int get_patiently(
+    const char *url, size_t max_bytes, struct http_response *out, struct err *e)
 {
 	int64_t deadline = now_ms() + NETWORK_PATIENCE_S * 1000LL;
 
@@ -140,8 +142,8 @@ static int phase_config(struct install *in, struct err *e)
 		    in->answer.status, in->answer.body);
 	r = config_parse(in->answer.body, in->answer.len, &in->config, &where, warn_key, e);
 	if (r < 0)
-		return where.line ? err_wrap(e, "%s line %d column %d", in->o->config_url, where.line,
-					where.column)
+		return where.line ? err_wrap(e, "%s line %d column %d", in->o->config_url,
+					where.line, where.column)
 				  : err_wrap(e, "%s", in->o->config_url);
 	http_response_clear(&in->answer);
 	if (in->config->report_url)
@@ -157,13 +159,15 @@ static int phase_config(struct install *in, struct err *e)
 	return seed_fetch(in->config->cloud_init_url, &in->seed, e);
 }
 
-/* ---- plan, partition, format ------------------------------------------------------------------- */
+/* ---- plan, partition, format -------------------------------------------------------------------
+ */
 
 /* A system for one firmware does not start on the other; better to hear it now. */
 static int firmware_check(struct config *c, bool matters, struct err *e)
 {
 	bool uefi = access("/sys/firmware/efi", F_OK) == 0;
-	enum vm_firmware here = uefi || c->arch != VM_ARCH_AMD64 ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
+	enum vm_firmware here =
+	    uefi || c->arch != VM_ARCH_AMD64 ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
 
 	if (!matters || c->firmware == here)
 		return 0;
@@ -185,21 +189,21 @@ static void disks_log(const struct disk *disks, size_t count)
 		    disks[i].excluded[0] ? " is left alone: " : "", disks[i].excluded);
 }
 
-/* The server asks for the first install of a machine that says it is installed: it has lost its state,
- * or the report was lost. What is on the disk is worth more. */
+/* The server asks for the first install of a machine that says it is installed: it has lost its
+ * state, or the report was lost. What is on the disk is worth more. */
 static bool installed_already(struct install *in, const struct disk *disks, size_t count)
 {
 	const struct config *c = in->config;
 	const struct disk *d = c->keep_installed && !in->o->reinstall
-	    ? marker_find(disks, count, c->name, c->mac, &in->marker)
-	    : NULL;
+				   ? marker_find(disks, count, c->name, c->mac, &in->marker)
+				   : NULL;
 
 	in->already = d != NULL;
 	if (d)
 		log_info(
 		    "already installed: %s says so, name=%s mac=%s distro=%s attempt=%u; nothing is written, `vmlab reinstall` installs again",
-		    d->path, in->marker.name,
-		    in->marker.mac, in->marker.distro, in->marker.attempt);
+		    d->path, in->marker.name, in->marker.mac, in->marker.distro,
+		    in->marker.attempt);
 	return in->already;
 }
 
@@ -261,7 +265,8 @@ static int phase_format(struct install *in, struct err *e)
 	return in->method->format ? in->method->format(&in->job, e) : 0;
 }
 
-/* ---- rootfs ------------------------------------------------------------------------------------ */
+/* ---- rootfs ------------------------------------------------------------------------------------
+ */
 
 static void rootfs_tick(void *ctx, const struct unpack_progress *p)
 {
@@ -317,7 +322,8 @@ static int phase_rootfs(struct install *in, struct err *e)
 	return 0;
 }
 
-/* ---- configure, bootloader --------------------------------------------------------------------- */
+/* ---- configure, bootloader ---------------------------------------------------------------------
+ */
 
 static int phase_configure(struct install *in, struct err *e)
 {
@@ -352,7 +358,8 @@ static int phase_report(struct install *in, struct err *e)
 	return report_success(in->report, in->already ? &in->marker : NULL, REPORT_PATIENCE_S, e);
 }
 
-/* ---- order ------------------------------------------------------------------------------------- */
+/* ---- order -------------------------------------------------------------------------------------
+ */
 
 static const struct phase {
 	const char *name;
@@ -452,7 +459,8 @@ int install_run(const struct install_options *o, struct report *r, enum vm_after
 	memset(failure, 0, sizeof(*failure));
 	int rc = phases_run(&in, failure);
 	if (rc == 0 && in.config)
-		*after = in.already && in.job.after != VM_AFTER_SHELL ? VM_AFTER_REBOOT : in.job.after;
+		*after =
+		    in.already && in.job.after != VM_AFTER_SHELL ? VM_AFTER_REBOOT : in.job.after;
 	/* Also after a failure, so that a second try finds the disk free. */
 	if (in.job.tree >= 0)
 		close(steal_fd(&in.job.tree));

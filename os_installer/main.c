@@ -1,5 +1,5 @@
-/* os-installer - writes an operating system onto a disk of this machine, as its configuration on the
- * server says.
+/* os-installer - writes an operating system onto a disk of this machine, as its configuration on
+ * the server says.
  *
  * Exit codes: 0 done and the configuration wants no reboot (or a check found nothing wrong);
  * 1 failed; 2 wrong usage. After a success that wants a reboot or a poweroff it does not return.
@@ -58,8 +58,19 @@ struct arguments {
 /* Returns 0, or an exit code plus 1. */
 static int arguments_parse(int argc, char **argv, struct arguments *a)
 {
-	enum { CONFIG_URL = 1, CHECK, PLAN, DISK_SIZE, DISK, DIRECTORY, UNTIL, NO_DISK, NO_NVRAM,
-		NO_REBOOT, REINSTALL };
+	enum {
+		CONFIG_URL = 1,
+		CHECK,
+		PLAN,
+		DISK_SIZE,
+		DISK,
+		DIRECTORY,
+		UNTIL,
+		NO_DISK,
+		NO_NVRAM,
+		NO_REBOOT,
+		REINSTALL
+	};
 	static const struct option options[] = {
 	    {"config-url", required_argument, NULL, CONFIG_URL},
 	    {"check", required_argument, NULL, CHECK},
@@ -81,25 +92,54 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 
 	while ((c = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
 		switch (c) {
-		case CONFIG_URL: a->install.config_url = optarg; break;
-		case CHECK: a->check = optarg; break;
-		case PLAN: a->plan = optarg; break;
-		case DISK: a->install.disk = optarg; break;
-		case DIRECTORY: a->install.directory = optarg; break;
-		case UNTIL: a->install.until = optarg; break;
-		case REINSTALL: a->install.reinstall = true; break;
-		case NO_DISK: a->install.no_disk = true; break;
-		case NO_NVRAM: a->install.no_nvram = true; break;
-		case NO_REBOOT: a->no_reboot = true; break;
-		case 'v': a->verbose = true; break;
+		case CONFIG_URL:
+			a->install.config_url = optarg;
+			break;
+		case CHECK:
+			a->check = optarg;
+			break;
+		case PLAN:
+			a->plan = optarg;
+			break;
+		case DISK:
+			a->install.disk = optarg;
+			break;
+		case DIRECTORY:
+			a->install.directory = optarg;
+			break;
+		case UNTIL:
+			a->install.until = optarg;
+			break;
+		case REINSTALL:
+			a->install.reinstall = true;
+			break;
+		case NO_DISK:
+			a->install.no_disk = true;
+			break;
+		case NO_NVRAM:
+			a->install.no_nvram = true;
+			break;
+		case NO_REBOOT:
+			a->no_reboot = true;
+			break;
+		case 'v':
+			a->verbose = true;
+			break;
 		case DISK_SIZE:
 			if (vm_size_parse(optarg, &a->disk_bytes) == 0)
 				break;
-			fprintf(stderr, "os-installer: --disk-size %s is no size such as 20G\n", optarg);
+			fprintf(stderr, "os-installer: --disk-size %s is no size such as 20G\n",
+			    optarg);
 			return 3;
-		case 'V': puts("os-installer " VMLAB_VERSION); return 1;
-		case 'h': fputs(usage_text, stdout); return 1;
-		default: fputs(usage_text, stderr); return 3;
+		case 'V':
+			puts("os-installer " VMLAB_VERSION);
+			return 1;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 1;
+		default:
+			fputs(usage_text, stderr);
+			return 3;
 		}
 	}
 	if (optind < argc || (a->plan && !a->disk_bytes)) {
@@ -109,7 +149,8 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 	return 0;
 }
 
-/* ---- check and plan ---------------------------------------------------------------------------- */
+/* ---- check and plan ----------------------------------------------------------------------------
+ */
 
 static const char *warn_file;
 
@@ -172,7 +213,8 @@ static int plan_run(const char *path, uint64_t disk_bytes)
 	return r == 0 ? 0 : 1;
 }
 
-/* ---- install ----------------------------------------------------------------------------------- */
+/* ---- install -----------------------------------------------------------------------------------
+ */
 
 static bool config_url_find(char *out)
 {
@@ -230,8 +272,8 @@ static int install_main(struct arguments *a)
 
 	if (!a->install.config_url) {
 		if (!config_url_find(config_url)) {
-			log_error("the kernel's command line has no config_url=: boot by the server's iPXE "
-			    "script or give --config-url");
+			log_error(
+			    "the kernel's command line has no config_url=: boot by the server's iPXE script or give --config-url");
 			return 2;
 		}
 		a->install.config_url = config_url;
@@ -247,7 +289,8 @@ static int install_main(struct arguments *a)
 		report_stop(report);
 		return 1;
 	}
-	bool ends = after != VM_AFTER_SHELL && !a->no_reboot && !a->install.until && !a->install.no_disk;
+	bool ends =
+	    after != VM_AFTER_SHELL && !a->no_reboot && !a->install.until && !a->install.no_disk;
 	log_info("install finished, next: %s", ends ? vm_after_name(after) : "shell");
 	if (ends) {
 		report_phase(report, "reboot", false);
@@ -266,7 +309,8 @@ int main(int argc, char **argv)
 	if (r)
 		return r - 1;
 	signal(SIGPIPE, SIG_IGN);
-	setlocale(LC_CTYPE, "C.UTF-8"); /* file names; see unpack/archive.c for where it has no effect */
+	setlocale(
+	    LC_CTYPE, "C.UTF-8"); /* file names; see unpack/archive.c for where it has no effect */
 	if (a.check)
 		return check_run(a.check);
 	if (a.plan)

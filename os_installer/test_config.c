@@ -13,10 +13,11 @@
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ROOTFS                                                                                     \
-	"\"rootfs\":{\"format\":\"tar.zst\",\"size_bytes\":100000,\"sha256\":\"" HEX64                \
-	"\",\"unpacked_bytes\":300000,\"entries\":10,\"chunk_bytes\":65536,\"chunks\":[\"" HEX64      \
+	"\"rootfs\":{\"format\":\"tar.zst\",\"size_bytes\":100000,\"sha256\":\"" HEX64             \
+	"\",\"unpacked_bytes\":300000,\"entries\":10,\"chunk_bytes\":65536,\"chunks\":[\"" HEX64   \
 	"\",\"" HEX64 "\"]}"
-#define MINIMAL "\"arch\":\"x86_64\",\"rootfs_url\":\"http://10.0.0.1/images/d/amd64/rootfs.tar.zst\""
+#define MINIMAL                                                                                    \
+	"\"arch\":\"x86_64\",\"rootfs_url\":\"http://10.0.0.1/images/d/amd64/rootfs.tar.zst\""
 
 static int warnings;
 
@@ -43,11 +44,13 @@ static struct config *parse(const char *text, struct err *e)
 static void test_full(void **state)
 {
 	struct err e = ERR_INIT;
-	struct config *c = parse("{\"format\":1,\"name\":\"web1\",\"mac\":\"52:54:00:00:00:01\","
+	struct config *c = parse(
+	    "{\"format\":1,\"name\":\"web1\",\"mac\":\"52:54:00:00:00:01\","
 	    "\"distro\":\"debian-13\",\"cloud_init_url\":\"http://10.0.0.1/cloud-init/web1/\","
 	    "\"after_install\":\"poweroff\",\"reboot_on_success\":false,\"firmware\":\"uefi\","
 	    "\"kernel_version\":\"6.12.1+deb13-amd64\",\"kernel_args\":\"quiet mitigations=off\","
-	    "\"disks\":[{\"size\":\"8G\"}],\"surprise\":1," MINIMAL "," ROOTFS "}", &e);
+	    "\"disks\":[{\"size\":\"8G\"}],\"surprise\":1," MINIMAL "," ROOTFS "}",
+	    &e);
 
 	(void)state;
 	assert_non_null(c);
@@ -66,9 +69,11 @@ static void test_full(void **state)
 static void test_disk(void **state)
 {
 	struct err e = ERR_INIT;
-	struct config *c = parse("{\"firmware\":\"bios\",\"disks\":[{\"size\":\"8G\",\"match\":"
-	    "{\"serial\":\"VMLAB-1\",\"pick\":\"largest\"}}],"
-	    "\"storage\":{\"root\":{\"fs\":\"xfs\"},\"swap\":\"1G\"}," MINIMAL "}", &e);
+	struct config *c =
+	    parse("{\"firmware\":\"bios\",\"disks\":[{\"size\":\"8G\",\"match\":"
+		  "{\"serial\":\"VMLAB-1\",\"pick\":\"largest\"}}],"
+		  "\"storage\":{\"root\":{\"fs\":\"xfs\"},\"swap\":\"1G\"}," MINIMAL "}",
+		&e);
 
 	(void)state;
 	assert_non_null(c);
@@ -93,11 +98,13 @@ static void test_disk(void **state)
 static void test_plain(void **state)
 {
 	struct err e = ERR_INIT;
-	struct config *c = parse("{\"cloud_init_url\":\"http://10.0.0.1/cloud-init/a\","
-	    "\"distro\":\"ubuntu-24.04\",\"arch\":\"aarch64\","
-	    "\"rootfs_url\":\"http://10.0.0.1/images/u/rootfs.tar.gz\","
-	    "\"kmods_url\":\"http://10.0.0.1/m\",\"kernel_url\":\"http://10.0.0.1/k\","
-	    "\"reboot_on_success\":false}", &e);
+	struct config *c =
+	    parse("{\"cloud_init_url\":\"http://10.0.0.1/cloud-init/a\","
+		  "\"distro\":\"ubuntu-24.04\",\"arch\":\"aarch64\","
+		  "\"rootfs_url\":\"http://10.0.0.1/images/u/rootfs.tar.gz\","
+		  "\"kmods_url\":\"http://10.0.0.1/m\",\"kernel_url\":\"http://10.0.0.1/k\","
+		  "\"reboot_on_success\":false}",
+		&e);
 
 	(void)state;
 	assert_non_null(c);
@@ -117,8 +124,10 @@ static void test_plain(void **state)
 static void test_endings(void **state)
 {
 	struct err e = ERR_INIT;
-	struct config *c = parse("{\"after_install\":\"kexec\",\"reboot_on_success\":true,\"hooks\":{"
-	    "\"post_install\":[\"#!/bin/sh\\necho 1\\n\",\"echo 2\"]}," MINIMAL "}", &e);
+	struct config *c =
+	    parse("{\"after_install\":\"kexec\",\"reboot_on_success\":true,\"hooks\":{"
+		  "\"post_install\":[\"#!/bin/sh\\necho 1\\n\",\"echo 2\"]}," MINIMAL "}",
+		&e);
 
 	(void)state;
 	assert_non_null(c);
@@ -165,13 +174,17 @@ static void test_refused(void **state)
 	    {"{" MINIMAL ",\"rootfs\":{\"format\":\"zip\"}}", "use tar.zst"},
 	    {"{" MINIMAL ",\"rootfs\":{\"format\":\"qcow2%n\"}}", "not one this installer"},
 	    {"{" MINIMAL ",\"rootfs\":{\"size_bytes\":100,\"unpacked_bytes\":1,\"entries\":1,"
-	     "\"chunk_bytes\":1,\"sha256\":\"" HEX64 "\"}}", "outside"},
+	     "\"chunk_bytes\":1,\"sha256\":\"" HEX64 "\"}}",
+		"outside"},
 	    {"{" MINIMAL ",\"rootfs\":{\"size_bytes\":100,\"unpacked_bytes\":1,\"entries\":1,"
-	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\"}}", "chunks is missing"},
+	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\"}}",
+		"chunks is missing"},
 	    {"{" MINIMAL ",\"rootfs\":{\"size_bytes\":100,\"unpacked_bytes\":1,\"entries\":1,"
-	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\",\"chunks\":[]}}", "make 1"},
+	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\",\"chunks\":[]}}",
+		"make 1"},
 	    {"{" MINIMAL ",\"rootfs\":{\"size_bytes\":100,\"unpacked_bytes\":1,\"entries\":1,"
-	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\",\"chunks\":[\"zz\"]}}", "chunks[0]"},
+	     "\"chunk_bytes\":65536,\"sha256\":\"" HEX64 "\",\"chunks\":[\"zz\"]}}",
+		"chunks[0]"},
 	    {"{" MINIMAL ",\"storage\":[]}", "storage: must be"},
 	    {"{" MINIMAL ",\"storage\":{\"swap\":\"much\"}}", "storage.swap: \"much\" is not"},
 	    {"{" MINIMAL ",\"storage\":{\"partitions\":[{\"mount\":\"/etc\"}]}}",
@@ -180,9 +193,12 @@ static void test_refused(void **state)
 	    {"{" MINIMAL ",\"disks\":[{\"match\":{}}]}", "disks[0].match: says nothing"},
 	    {"{" MINIMAL ",\"hooks\":[]}", "hooks is not an object"},
 	    {"{" MINIMAL ",\"hooks\":{\"post_install\":\"x\"}}", "with a list"},
-	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"x\",7]}}", "post_install[1] is no script"},
-	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\","
-	     "\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}}", "more than 16"},
+	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"x\",7]}}",
+		"post_install[1] is no script"},
+	    {"{" MINIMAL
+	     ",\"hooks\":{\"post_install\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\","
+	     "\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}}",
+		"more than 16"},
 	    {"{" MINIMAL ",\"disks\":{}}", "disks is not"},
 	    {"{" MINIMAL ",\"disks\":[{\"size\":\"huge\"}]}", "disks[0].size"},
 	    {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "nested deeper"},

@@ -40,7 +40,8 @@ struct bus {
 	bool member;      /* dnsmasq has said hello */
 	uint32_t serial;  /* of our last message */
 	uint32_t awaited; /* serial of the call that is to be answered; 0: none */
-	const char *key;  /* what its answer is to be searched for; "": its first value; NULL: nothing */
+	const char
+	    *key; /* what its answer is to be searched for; "": its first value; NULL: nothing */
 	int outcome;
 	uint32_t value;
 };
@@ -76,9 +77,9 @@ static void take_answer(struct bus *b, const struct bus_message *m)
 {
 	if (!b->awaited || m->reply_serial != b->awaited)
 		return;
-	bool good = m->type == BUS_RETURN &&
-		    (!b->key || (*b->key ? bus_message_number(m, b->key, &b->value)
-					: bus_message_first(m, &b->value)));
+	bool good =
+	    m->type == BUS_RETURN && (!b->key || (*b->key ? bus_message_number(m, b->key, &b->value)
+							  : bus_message_first(m, &b->value)));
 	b->outcome = good ? 0 : -EPROTO;
 	b->awaited = 0;
 	pthread_cond_broadcast(&b->answered);
@@ -94,8 +95,7 @@ static void take_call(struct bus *b, const struct bus_message *m)
 		b->member = true;
 	if (m->no_reply)
 		return;
-	size_t len =
-	    bus_message_answer(buf, ++b->serial, m->serial, hello ? ":1.1" : NULL, 1);
+	size_t len = bus_message_answer(buf, ++b->serial, m->serial, hello ? ":1.1" : NULL, 1);
 	send_all(b, buf, len);
 }
 
@@ -149,8 +149,7 @@ static bool take_messages(struct bus *b, bool *news)
 
 static void receive(struct bus *b, bool *news)
 {
-	ssize_t n =
-	    recv(b->fd, b->buf + b->len, sizeof(b->buf) - b->len, MSG_DONTWAIT);
+	ssize_t n = recv(b->fd, b->buf + b->len, sizeof(b->buf) - b->len, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

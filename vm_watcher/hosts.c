@@ -34,8 +34,7 @@ void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain, const str
 	fprintf(f, ",%s.%s\n", vm->label, domain);
 }
 
-void hosts_dns_lines(
-    FILE *f, const struct vm *vm, const char *domain, const struct leases *leases)
+void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain, const struct leases *leases)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in_addr ip;
@@ -58,8 +57,7 @@ static bool stream_close(FILE *f)
 	return fclose(f) == 0 && !failed;
 }
 
-int hosts_render(
-    const struct vm_snapshot *snap, const char *domain, const struct leases *leases,
+int hosts_render(const struct vm_snapshot *snap, const char *domain, const struct leases *leases,
     struct hosts_text *out, struct err *e)
 {
 	*out = (struct hosts_text){NULL, NULL, 0, 0};
@@ -74,8 +72,8 @@ int hosts_render(
 	for (size_t i = 0; good && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
 		const struct mac *nic = leases_nic(leases, vm);
-		hosts_dhcp_line(dhcp, vm, domain,
-		    nic && !vm_snapshot_by_mac(snap, nic) ? nic : NULL);
+		hosts_dhcp_line(
+		    dhcp, vm, domain, nic && !vm_snapshot_by_mac(snap, nic) ? nic : NULL);
 		hosts_dns_lines(dns, vm, domain, leases);
 	}
 	if (dhcp)

@@ -16,8 +16,9 @@
 #include "pace.h"
 
 #define FILE_MAX_BYTES (64u << 20)
-#define PATIENCE_MS 3000  /* dnsmasq connects within a quarter of a second of its start... */
-#define PATIENCE_RUNS_MS 1000 /* ...or when it cannot, never: one that ran before us was another's */
+#define PATIENCE_MS 3000 /* dnsmasq connects within a quarter of a second of its start... */
+#define PATIENCE_RUNS_MS                                                                           \
+	1000 /* ...or when it cannot, never: one that ran before us was another's */
 #define ASK_EVERY_MS 1000
 #define READ_EVERY_MS 150 /* a storm of machines that boot changes the file with each of them */
 
@@ -138,8 +139,8 @@ static void drop(void *ctx, const struct lease_line *lease, const struct vm *vm)
 		mac_format(&lease->mac, mac);
 	int r = bus_drop_lease(w->bus, text, &e);
 	if (r == 0) {
-		log_info("lease dropped: the address is declared for another machine, or for a "
-			 "system that is no more address=%s vm=%s held_by=%s",
+		log_info(
+		    "lease dropped: the address is declared for another machine, or for a system that is no more address=%s vm=%s held_by=%s",
 		    text, vm->name, mac);
 		w->dropped++;
 		return;
@@ -176,8 +177,7 @@ static void drop_all(struct lease_watch *w, const struct vm_snapshot *snap)
 		return;
 	w->due = false;
 	w->judged = generation;
-	leases_conflicts(
-	    &w->leases, w->has_before ? &w->before : NULL, !w->looked, snap, drop, w);
+	leases_conflicts(&w->leases, w->has_before ? &w->before : NULL, !w->looked, snap, drop, w);
 	if (!w->due) {
 		w->looked = true;
 		w->missing_since_ms = 0;
@@ -211,8 +211,8 @@ static void look_for_declines(struct lease_watch *w, const struct vm_snapshot *s
 		} else {
 			if (declines > w->declines &&
 			    pace_is_quiet(&w->forgets, &forget_pace, clock_ms()))
-				log_warn("an address was declined by the machine that got it: "
-					 "another one seems to use it; what is declared stays");
+				log_warn(
+				    "an address was declined by the machine that got it: another one seems to use it; what is declared stays");
 			suspect = suspect || declines > w->declines;
 			w->declines = declines;
 		}
@@ -231,8 +231,8 @@ bool lease_watch_enforce(struct lease_watch *w, const struct vm_snapshot *snap)
 		return false;
 	w->forget_due = false;
 	if (pace_take(&w->forgets, &forget_pace, clock_ms()))
-		log_warn("machines decline their addresses again and again: what is declared for them "
-			 "is offered anew more and more seldom, at last every %d s",
+		log_warn(
+		    "machines decline their addresses again and again: what is declared for them is offered anew more and more seldom, at last every %d s",
 		    (int)(forget_pace.most_ms / 1000));
 	return true;
 }

@@ -1,5 +1,5 @@
-/* lease_watch.h - sees to it that machines get the addresses that are declared for them, whoever has
- * a lease of one or says that it is taken; dnsmasq by itself leaves an address to who has it.
+/* lease_watch.h - sees to it that machines get the addresses that are declared for them, whoever
+ * has a lease of one or says that it is taken; dnsmasq by itself leaves an address to who has it.
  */
 #ifndef VM_WATCHER_LEASE_WATCH_H
 #define VM_WATCHER_LEASE_WATCH_H
@@ -9,10 +9,10 @@
 #include "leases.h"
 
 struct lease_watch_options {
-	const char *leases;   /* dnsmasq's lease file */
-	const char *machines; /* boot_handler's file; NULL: none */
-	const char *bus;      /* NULL: none, leases are only read */
-	const char *pid_file; /* dnsmasq's */
+	const char *leases;      /* dnsmasq's lease file */
+	const char *machines;    /* boot_handler's file; NULL: none */
+	const char *bus;         /* NULL: none, leases are only read */
+	const char *pid_file;    /* dnsmasq's */
 	void (*news)(void *ctx); /* in another thread: there is something to read */
 	void *ctx;
 };

@@ -90,7 +90,8 @@ static int by_key(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct machine_line *)a)->name, ((const struct machine_line *)b)->name);
+	return strcmp(
+	    ((const struct machine_line *)a)->name, ((const struct machine_line *)b)->name);
 }
 
 static int by_nic(const void *a, const void *b)
@@ -247,7 +248,8 @@ void leases_address(
 	const struct machine_line *m = machine(l, vm->name);
 	const struct mac *nic = leases_nic(l, vm);
 	/* Of a machine that has no address declared dnsmasq itself knows the name. */
-	const struct lease_line *lease = vm->ip.s_addr || vm->has_ip6 ? lease4(l, nic ? nic : &vm->mac) : NULL;
+	const struct lease_line *lease =
+	    vm->ip.s_addr || vm->has_ip6 ? lease4(l, nic ? nic : &vm->mac) : NULL;
 	const struct lease_line *six = vm->has_ip6 ? lease6(l, vm) : NULL;
 
 	*ip = m && m->ip.s_addr ? m->ip : lease ? lease->ip : vm->ip;
@@ -295,8 +297,7 @@ void leases_conflicts(const struct leases *l, const struct leases *before, bool 
 	}
 }
 
-void leases_signs(
-    const struct leases *l, const struct vm_snapshot *snap, struct leases_signs *out)
+void leases_signs(const struct leases *l, const struct vm_snapshot *snap, struct leases_signs *out)
 {
 	*out = (struct leases_signs){0};
 	for (size_t i = 0; i < l->count; i++) {

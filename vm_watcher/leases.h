@@ -1,6 +1,7 @@
 /* leases.h - who has which address: dnsmasq's lease file, and what boot_handler tells of machines.
  *
- * Pure. A declared address is its machine's: whatever lease stands in the way of that is named here.
+ * Pure. A declared address is its machine's: whatever lease stands in the way of that is named
+ * here.
  */
 #ifndef VM_WATCHER_LEASES_H
 #define VM_WATCHER_LEASES_H
@@ -33,7 +34,7 @@ struct machine_line {
 struct leases {
 	struct lease_line *lines; /* IPv4 by MAC address, then IPv6 by name */
 	size_t count, count4;
-	struct machine_line *machines; /* ordered by name */
+	struct machine_line *machines;    /* ordered by name */
 	const struct machine_line **nics; /* those of them that have one, ordered by it */
 	size_t machine_count, nic_count;
 };
@@ -58,20 +59,21 @@ const struct vm *leases_holder(
     const struct leases *l, const struct vm_snapshot *snap, const struct lease_line *lease);
 
 /* Calls `drop` for each lease that keeps a machine from its declared address: one that is held by
- * another machine, or, IPv6, by a system that was on this one before its last network boot (`before`
- * is what the machines were the last time; NULL, or empty, for none). The `first` time nobody knows what
- * was before: then it is the lease that tells how old it is. `vm` is whom it belongs to. */
+ * another machine, or, IPv6, by a system that was on this one before its last network boot
+ * (`before` is what the machines were the last time; NULL, or empty, for none). The `first` time
+ * nobody knows what was before: then it is the lease that tells how old it is. `vm` is whom it
+ * belongs to. */
 void leases_conflicts(const struct leases *l, const struct leases *before, bool first,
     const struct vm_snapshot *snap,
     void (*drop)(void *ctx, const struct lease_line *lease, const struct vm *vm), void *ctx);
 
-/* What may tell that dnsmasq withholds a declared address for what a DECLINE said; of those by IPv4 it
- * has a count, too. All are to be compared with what they were before. */
+/* What may tell that dnsmasq withholds a declared address for what a DECLINE said; of those by IPv4
+ * it has a count, too. All are to be compared with what they were before. */
 struct leases_signs {
-	uint64_t astray, astray6; /* of the machines that have another lease than the declared one; 0: none */
-	size_t held6;    /* declared IPv6 addresses with a lease */
+	uint64_t astray,
+	    astray6;  /* of the machines that have another lease than the declared one; 0: none */
+	size_t held6; /* declared IPv6 addresses with a lease */
 };
-void leases_signs(
-    const struct leases *l, const struct vm_snapshot *snap, struct leases_signs *out);
+void leases_signs(const struct leases *l, const struct vm_snapshot *snap, struct leases_signs *out);
 
 #endif

@@ -24,8 +24,9 @@
 #include "vm_store.h"
 
 #define RELOAD_RETRY_MS 250
-#define HEARTBEAT_MS 1000 /* how often leases are looked at, and the DNS file is touched: what watches
-			     us sees that we look */
+#define HEARTBEAT_MS                                                                               \
+	1000 /* how often leases are looked at, and the DNS file is touched: what watches          \
+		us sees that we look */
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
@@ -38,9 +39,9 @@ struct options {
 struct watcher {
 	const struct options *options;
 	struct vm_store *store;
-	struct lease_watch *leases; /* NULL: none */
+	struct lease_watch *leases;       /* NULL: none */
 	const struct vm_snapshot *logged; /* whose problems have been told */
-	bool reload_due; /* dnsmasq is to tell its leases, too */
+	bool reload_due;                  /* dnsmasq is to tell its leases, too */
 	bool reread_due;
 	bool ports_due, ports_told;
 	bool moved; /* addresses that machines have: not yet written */
@@ -74,8 +75,7 @@ static const char usage[] =
     "                     leases of declared addresses that others hold are dropped\n"
     "  --ports FILE       written for nft(8), which is run with it: who may use which address on the\n"
     "                     bridge; needs the capability NET_ADMIN\n"
-    "  --check            only say what is wrong with the definitions; exit status 1 if anything "
-    "is\n"
+    "  --check            only say what is wrong with the definitions; exit status 1 if anything is\n"
     "  --once             write the files once and exit\n"
     "  --verbose          log more\n"
     "  --help, --version\n";
@@ -124,11 +124,30 @@ static int check_options(const struct options *o)
 /* 0: go on; else the exit status plus 1. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { VMS = 1, DHCP, DNS, PID, DOMAIN, HOLDERS, LAB, LAB6, LEASES, MACHINES, BUS, PORTS, CHECK, ONCE, VERBOSE, HELP, VERSION };
+	enum {
+		VMS = 1,
+		DHCP,
+		DNS,
+		PID,
+		DOMAIN,
+		HOLDERS,
+		LAB,
+		LAB6,
+		LEASES,
+		MACHINES,
+		BUS,
+		PORTS,
+		CHECK,
+		ONCE,
+		VERBOSE,
+		HELP,
+		VERSION
+	};
 	static const struct option known[] = {{"vms", 1, NULL, VMS}, {"dhcp-hosts", 1, NULL, DHCP},
 	    {"dns-hosts", 1, NULL, DNS}, {"pid-file", 1, NULL, PID}, {"domain", 1, NULL, DOMAIN},
-	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
-	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
+	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"lab6", 1, NULL, LAB6},
+	    {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES}, {"bus", 1, NULL, BUS},
+	    {"ports", 1, NULL, PORTS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
 	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
 	    {NULL, 0, NULL, 0}};
 	int c, rc = 0;
@@ -467,9 +486,10 @@ int main(int argc, char **argv)
 	_cleanup_free_ char *holders = NULL;
 	if (o.holders && vm_holders_read(o.holders, &holders, &e) < 0)
 		log_warn("who held which name and address is not known: %s", e.msg);
-	struct vm_store_options so = {
-	    .dir = o.vms, .lab = o.has_lab ? &o.lab : NULL,
-	    .lab6 = o.has_lab6 ? &o.lab6 : NULL, .holders = holders};
+	struct vm_store_options so = {.dir = o.vms,
+	    .lab = o.has_lab ? &o.lab : NULL,
+	    .lab6 = o.has_lab6 ? &o.lab6 : NULL,
+	    .holders = holders};
 	struct watcher w = {.options = &o, .ports_due = o.ports != NULL};
 	if (vm_store_open(&so, &w.store, &e) < 0) {
 		log_error("%s", e.msg);

@@ -9,8 +9,9 @@
 #include <sys/wait.h>
 
 #define NFT "/usr/sbin/nft"
-#define SECOND_CARD 0x56 /* first octet of its MAC address, which is otherwise the first card's: see
-			    docker/vm/machine.sh */
+#define SECOND_CARD                                                                                \
+	0x56 /* first octet of its MAC address, which is otherwise the first card's: see           \
+		docker/vm/machine.sh */
 
 /* ---- owners --------------------------------------------------------------------------------- */
 
@@ -126,19 +127,21 @@ static bool write_commands(const struct stream *streams, char **out, size_t *len
 	for (int i = 0; f && i < STREAMS; i++) {
 		fprintf(f, "flush set bridge vmlab %s\n", set_names[i]);
 		if (streams[i].len)
-			fprintf(f, "add element bridge vmlab %s {\n%s}\n", set_names[i], streams[i].text);
+			fprintf(f, "add element bridge vmlab %s {\n%s}\n", set_names[i],
+			    streams[i].text);
 	}
 	return f && !ferror(f) && fclose(f) == 0;
 }
 
-int ports_render(const struct vm_snapshot *snap, const struct leases *leases, char **out, size_t *len,
-    struct err *e)
+int ports_render(const struct vm_snapshot *snap, const struct leases *leases, char **out,
+    size_t *len, struct err *e)
 {
 	struct stream streams[STREAMS] = {0};
 
 	*out = NULL;
 	bool good = streams_open(streams);
-	struct sets sets = {{streams[ALL4].f, streams[OWNERS4].f}, {streams[ALL6].f, streams[OWNERS6].f}};
+	struct sets sets = {
+	    {streams[ALL4].f, streams[OWNERS4].f}, {streams[ALL6].f, streams[OWNERS6].f}};
 	for (size_t i = 0; good && i < vm_snapshot_count(snap); i++)
 		bind_declared(&sets, vm_snapshot_at(snap, i), leases);
 	for (size_t i = 0; good && i < leases->count; i++)

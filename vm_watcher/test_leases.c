@@ -76,24 +76,28 @@ static const struct {
     {"each has its own",
 	"1 52:54:00:00:00:0a 10.0.0.10 a 01:52:54:00:00:00:0a\n"
 	"1 52:54:00:00:00:0f 10.0.0.99 free *\nduid " EN "\n1 7 fd00::a a " EN "\n"
-	"1 7 fd00::b b " LL("52:54:00:00:00:0b") "\n", NULL, NULL, ""},
+	"1 7 fd00::b b " LL("52:54:00:00:00:0b") "\n",
+	NULL, NULL, ""},
     {"a stranger has it", "1 52:54:00:00:00:ee 10.0.0.10 * *\n1 7 fd00::a * " EN "\n", NULL, NULL,
 	"10.0.0.10>a fd00::a>a "},
-    {"of a file that is no more",
-	"1 52:54:00:00:00:ee 10.0.0.10 old *\n1 7 fd00::a old " EN "\n", NULL, NULL,
-	"10.0.0.10>a fd00::a>a "},
-    {"swapped", "1 52:54:00:00:00:0a 10.0.0.11 a *\n1 52:54:00:00:00:0b 10.0.0.10 b *\n"
-		"1 7 fd00::a b " EN "\n1 7 fd00::b a " EN "\n", NULL, NULL,
-	"10.0.0.11>b 10.0.0.10>a fd00::b>b fd00::a>a "},
-    {"a changed MAC address", "1 52:54:00:00:00:ee 10.0.0.10 a *\n1 7 fd00::a a "
-	LL("52:54:00:00:00:ee") "\n1 8 fd00::b b 00:01:00:01:1c:39:cf:88:52:54:00:00:00:ee\n",
+    {"of a file that is no more", "1 52:54:00:00:00:ee 10.0.0.10 old *\n1 7 fd00::a old " EN "\n",
+	NULL, NULL, "10.0.0.10>a fd00::a>a "},
+    {"swapped",
+	"1 52:54:00:00:00:0a 10.0.0.11 a *\n1 52:54:00:00:00:0b 10.0.0.10 b *\n"
+	"1 7 fd00::a b " EN "\n1 7 fd00::b a " EN "\n",
+	NULL, NULL, "10.0.0.11>b 10.0.0.10>a fd00::b>b fd00::a>a "},
+    {"a changed MAC address",
+	"1 52:54:00:00:00:ee 10.0.0.10 a *\n1 7 fd00::a a " LL(
+	    "52:54:00:00:00:ee") "\n1 8 fd00::b b 00:01:00:01:1c:39:cf:88:52:54:00:00:00:ee\n",
 	NULL, NULL, "10.0.0.10>a fd00::a>a fd00::b>b "},
-    {"other addresses are left alone", "1 52:54:00:00:00:ee 10.0.0.77 * *\n"
-	"1 52:54:00:00:00:0a 10.0.0.78 a *\n1 T7 fd00::77 * " EN "\n", NULL, NULL, ""},
+    {"other addresses are left alone",
+	"1 52:54:00:00:00:ee 10.0.0.77 * *\n"
+	"1 52:54:00:00:00:0a 10.0.0.78 a *\n1 T7 fd00::77 * " EN "\n",
+	NULL, NULL, ""},
     {"a hardware type of its own", "1 06-00:11:22:33:44:55 10.0.0.10 * *\n", NULL, NULL,
 	"10.0.0.10>a "},
-    {"booted since", "1 7 fd00::a a " EN "\n1 7 fd00::99 b " EN "\n",
-	"a - - 5\nb - - 5\n", "a - - 6\nb - - 6\n", "fd00::a>a fd00::99>b "},
+    {"booted since", "1 7 fd00::a a " EN "\n1 7 fd00::99 b " EN "\n", "a - - 5\nb - - 5\n",
+	"a - - 6\nb - - 6\n", "fd00::a>a fd00::99>b "},
     {"booted for the first time", "1 7 fd00::a a " EN "\n", "", "a - - 6\n", "fd00::a>a "},
     {"not booted", "1 7 fd00::a a " EN "\n", "a - - 5\n", "a - - 5\n", ""},
     {"its other card has it", "1 02:00:00:00:00:99 10.0.0.10 a *\n", NULL,
@@ -118,11 +122,10 @@ static void conflicts(void **state)
 		    leases_read_machines(&l, cases[i].machines ? cases[i].machines : ""), 0);
 		assert_int_equal(
 		    leases_read_machines(&before, cases[i].before ? cases[i].before : ""), 0);
-		leases_conflicts(&l, cases[i].before ? &before : NULL, false, snap, note,
-		    dropped);
+		leases_conflicts(&l, cases[i].before ? &before : NULL, false, snap, note, dropped);
 		if (strcmp(dropped, cases[i].dropped) != 0)
-			fail_msg("%s: dropped %s, wanted %s", cases[i].what, dropped,
-			    cases[i].dropped);
+			fail_msg(
+			    "%s: dropped %s, wanted %s", cases[i].what, dropped, cases[i].dropped);
 		leases_clear(&l);
 		leases_clear(&before);
 	}
@@ -179,7 +182,8 @@ static const char *address_of(const struct leases *l, const struct vm *vm)
 static void addresses(void **state)
 {
 	const struct vm_snapshot *snap = definitions();
-	const struct vm *a = vm_snapshot_by_name(snap, "a"), *free_vm = vm_snapshot_by_name(snap, "free");
+	const struct vm *a = vm_snapshot_by_name(snap, "a"),
+			*free_vm = vm_snapshot_by_name(snap, "free");
 	struct leases l = {0};
 	struct leases_signs none, some;
 
@@ -188,18 +192,21 @@ static void addresses(void **state)
 	assert_string_equal(address_of(&l, free_vm), "0.0.0.0 ::");
 	assert_int_equal(leases_read(&l, "1 52:54:00:00:00:0a 10.0.0.10 a *\n"
 					 "1 7 fd00::77 a " EN "\n1 8 fd00::a a " EN "\n"
-					 "1 52:54:00:00:00:0f 10.0.0.99 free *\n"), 0);
+					 "1 52:54:00:00:00:0f 10.0.0.99 free *\n"),
+	    0);
 	assert_string_equal(address_of(&l, a), "10.0.0.10 fd00::a");
 	assert_string_equal(address_of(&l, free_vm), "0.0.0.0 ::"); /* dnsmasq knows it itself */
 	leases_signs(&l, snap, &none);
 	assert_int_equal(none.held6, 1);
 	assert_int_equal(leases_read(&l, "1 52:54:00:00:00:0a 10.0.0.78 a.pvmlab.local *\n"
-					 "1 7 fd00::77 a.pvmlab.local " EN "\n"), 0);
+					 "1 7 fd00::77 a.pvmlab.local " EN "\n"),
+	    0);
 	assert_string_equal(address_of(&l, a), "10.0.0.78 fd00::77");
 	leases_signs(&l, snap, &some);
 	assert_int_equal(some.held6, 0);
 	assert_true(some.astray != 0 && some.astray6 != 0 && !none.astray);
-	assert_int_equal(leases_read_machines(&l, "a 10.0.0.50 - 0\nfree 10.0.0.51 fd00::51 3\n"), 0);
+	assert_int_equal(
+	    leases_read_machines(&l, "a 10.0.0.50 - 0\nfree 10.0.0.51 fd00::51 3\n"), 0);
 	assert_string_equal(address_of(&l, a), "10.0.0.50 fd00::77");
 	assert_string_equal(address_of(&l, free_vm), "10.0.0.51 fd00::51");
 	leases_clear(&l);

@@ -37,8 +37,9 @@ static void nothing_is_bound_without_machines(void **state)
 {
 	(void)state;
 	char *text = render("", "");
-	assert_string_equal(text, "flush set bridge vmlab claimed4\nflush set bridge vmlab owners4\n"
-				  "flush set bridge vmlab claimed6\nflush set bridge vmlab owners6\n");
+	assert_string_equal(text,
+	    "flush set bridge vmlab claimed4\nflush set bridge vmlab owners4\n"
+	    "flush set bridge vmlab claimed6\nflush set bridge vmlab owners6\n");
 	free(text);
 }
 
@@ -51,9 +52,10 @@ static void has(const char *text, const char *line)
 static void declared_leased_and_seen_addresses_are_bound(void **state)
 {
 	(void)state;
-	put("vms/a.json", "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"ip\":\"192.168.100.11\","
-			  "\"ipv6\":\"fd00::11\",\"network_config\":{\"version\":2,\"ethernets\":{\"eth0\":"
-			  "{\"addresses\":[\"192.168.100.12/24\",\"fd00::12/64\"]}}}}");
+	put("vms/a.json",
+	    "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"ip\":\"192.168.100.11\","
+	    "\"ipv6\":\"fd00::11\",\"network_config\":{\"version\":2,\"ethernets\":{\"eth0\":"
+	    "{\"addresses\":[\"192.168.100.12/24\",\"fd00::12/64\"]}}}}");
 	put("vms/b.json", "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:02\"}");
 	char *text = render("0 52:54:00:00:00:02 192.168.100.200 b *\n"
 			    "0 52:54:00:00:00:77 192.168.100.201 * *\n"
@@ -78,7 +80,8 @@ static void declared_leased_and_seen_addresses_are_bound(void **state)
 static void who_has_a_declared_address_by_lease_may_use_it_too(void **state)
 {
 	(void)state;
-	put("vms/a.json", "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"ip\":\"192.168.100.11\"}");
+	put("vms/a.json",
+	    "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"ip\":\"192.168.100.11\"}");
 	char *text = render("0 52:54:00:00:00:02 192.168.100.11 b *\n", "");
 	has(text, "192.168.100.11 . 52:54:00:00:00:01,");
 	has(text, "192.168.100.11 . 52:54:00:00:00:02,");

@@ -112,17 +112,15 @@ static int no_answer(const struct api *api, CURLcode code, struct err *e)
 
 	if (api->connect_errno == EACCES && stat(api->folder, &st) == 0)
 		return err_set(e, EACCES,
-		    "this lab belongs to another user (number %u): work on it as that user, or as "
-		    "root (sudo)",
+		    "this lab belongs to another user (number %u): work on it as that user, or as root (sudo)",
 		    (unsigned)st.st_uid);
 	if (api->connect_errno == EACCES)
 		return err_set(e, EACCES,
-		    "this lab belongs to another user, its folder %s is closed: work on it as that "
-		    "user, or as root (sudo)",
+		    "this lab belongs to another user, its folder %s is closed: work on it as that user, or as root (sudo)",
 		    api->folder);
 	return err_set(e, ECONNREFUSED,
-	    "the lab's API at %s/" API_SOCKET " does not answer (%s): is the lab up? `vmlab up` "
-	    "starts it",
+	    "the lab's API at %s/" API_SOCKET
+	    " does not answer (%s): is the lab up? `vmlab up` starts it",
 	    api->folder, api->connect_errno ? strerror(api->connect_errno) : why);
 }
 
@@ -191,8 +189,7 @@ static int exchange(struct api *api, bool post, const char *path, json_t **out, 
 		return refusal(status, path, doc, e);
 	if (!doc)
 		return err_set(e, EPROTO,
-		    "the lab's API answers %s with something that is not JSON (%s): `vmlab logs` "
-		    "shows the stack's log",
+		    "the lab's API answers %s with something that is not JSON (%s): `vmlab logs` shows the stack's log",
 		    path, je.text);
 	if (out)
 		*out = steal_ptr(doc);

@@ -26,8 +26,8 @@ static inline void cleanup_json(json_t **value)
 #define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
 
 /* GET a path such as "/api/v1/vms". *out is a new reference. -ECONNREFUSED when nobody answers,
- * -EACCES when the lab is another user's, -ENOENT for 404, -EREMOTEIO for any other refusal (the message is the API's own sentence),
- * -EPROTO when the answer is not JSON or larger than 16 MiB. */
+ * -EACCES when the lab is another user's, -ENOENT for 404, -EREMOTEIO for any other refusal (the
+ * message is the API's own sentence), -EPROTO when the answer is not JSON or larger than 16 MiB. */
 must_check int api_get(struct api *api, const char *path, json_t **out, struct err *e);
 
 /* POST without a body; errors as api_get(). `out` may be NULL. */

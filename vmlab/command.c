@@ -135,8 +135,8 @@ static int lock_once(struct session *s, bool create, struct err *e)
 	return lab_dir_lock(s->lab, words, LOCK_TIMEOUT_MS, stderr, &s->lock, e);
 }
 
-/* Looks again, as what was seen before may have changed while it waited. LAB_MOVED when the name has
- * become another folder's, and this folder's lab has another one. */
+/* Looks again, as what was seen before may have changed while it waited. LAB_MOVED when the name
+ * has become another folder's, and this folder's lab has another one. */
 #define LAB_MOVED 1
 static int settle_again(struct session *s, struct err *e)
 {
@@ -255,8 +255,7 @@ int definitions_open(struct lab *lab, struct vm_store **store, struct err *e)
 	s.lab = lab;
 	if (engine_find(&s.engine, &ignored) == 0 &&
 	    lab_find(lab, &s.engine, &s.containers, &ignored) == 0 &&
-	    lab_is_served(lab, &s.containers) &&
-	    api_new(lab->dir, &s.api, &ignored) < 0)
+	    lab_is_served(lab, &s.containers) && api_new(lab->dir, &s.api, &ignored) < 0)
 		s.api = NULL;
 	return open_again(&s, store, e);
 }
@@ -281,8 +280,7 @@ int session_check_name(struct session *s, const char *name, struct err *e)
 
 	if (!vm_name_valid(name))
 		return err_set(e, EINVAL,
-		    "\"%s\" is no VM name: letters, digits and inner '-', '_' and '.', at most 63 "
-		    "characters",
+		    "\"%s\" is no VM name: letters, digits and inner '-', '_' and '.', at most 63 characters",
 		    name);
 	if (container_list_vm(&s->containers, name))
 		return 0;

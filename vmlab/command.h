@@ -23,9 +23,9 @@ enum operands { OPERANDS_NONE, OPERANDS_VM, OPERANDS_VMS, OPERANDS_COMMAND };
 struct command {
 	const char *name;
 	const char *aliases[2]; /* other names for it, or NULL */
-	const char *args;    /* "[NAME...]" */
-	const char *summary; /* one line for the overview */
-	const char *help;    /* options and examples; ends with a newline */
+	const char *args;       /* "[NAME...]" */
+	const char *summary;    /* one line for the overview */
+	const char *help;       /* options and examples; ends with a newline */
 	/* argv[0] is the command's name. Returns the exit status. */
 	int (*run)(struct lab *lab, int argc, char **argv);
 	enum operands operands;
@@ -67,10 +67,7 @@ struct session {
 	int lock; /* -1, or held by session_lock() */
 };
 
-#define SESSION_INIT                                                                               \
-	{                                                                                          \
-		NULL, ENGINE_INIT, CONTAINER_LIST_INIT, NULL, -1                                     \
-	}
+#define SESSION_INIT {NULL, ENGINE_INIT, CONTAINER_LIST_INIT, NULL, -1}
 #define _cleanup_session_ __attribute__((cleanup(session_clear)))
 
 must_check int session_open(struct session *s, struct lab *lab, struct err *e);

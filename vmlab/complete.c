@@ -145,7 +145,8 @@ static bool complete_joined(const struct completion *c)
 	char text[2 * HELP_WORD_SIZE];
 
 	for (size_t i = 0; sign && i < sizeof(values) / sizeof(*values); i++) {
-		if (strlen(values[i].option) != len || strncmp(values[i].option, c->typed, len) != 0)
+		if (strlen(values[i].option) != len ||
+		    strncmp(values[i].option, c->typed, len) != 0)
 			continue;
 		for (const char *p = values[i].words; *p; p += strspn(p, " ")) {
 			size_t word = strcspn(p, " ");
@@ -215,7 +216,8 @@ size_t complete_join(size_t count, const char **words)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		bool sign = strcmp(words[i], "=") == 0 && kept > 0 && strncmp(words[kept - 1], "--", 2) == 0;
+		bool sign = strcmp(words[i], "=") == 0 && kept > 0 &&
+			    strncmp(words[kept - 1], "--", 2) == 0;
 		if (!sign)
 			words[kept++] = words[i];
 		else if (i + 1 == count)
@@ -240,7 +242,8 @@ void complete_options(const struct complete_source *source, size_t count, const 
 			      (command && wants_value(command->help, words[i]));
 		for (size_t k = 0; k < sizeof(options) / sizeof(*options); k++) {
 			size_t len = strlen(options[k].name);
-			if (strncmp(words[i], options[k].name, len) != 0 || (options[k].before && command))
+			if (strncmp(words[i], options[k].name, len) != 0 ||
+			    (options[k].before && command))
 				continue;
 			if (!words[i][len] && i + 2 < count)
 				*options[k].value = words[i + 1];

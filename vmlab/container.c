@@ -162,7 +162,8 @@ static void log_args(struct argv *a)
 }
 
 /* No more rights than it needs, and nothing to write to but its volumes. */
-static void confine_args(struct argv *a, const char *capabilities, unsigned pids, uint64_t memory_mib)
+static void confine_args(
+    struct argv *a, const char *capabilities, unsigned pids, uint64_t memory_mib)
 {
 	argv_adds(a, "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only",
 	    "--tmpfs=/run", "--tmpfs=/tmp");
@@ -177,8 +178,8 @@ static void confine_args(struct argv *a, const char *capabilities, unsigned pids
 
 #define STACK_PIDS 200
 #define STACK_MEMORY_MIB 512
-/* What QEMU takes beside the guest's memory: under emulation 512 MiB of translated code, and what it
- * keeps to find its way in that. */
+/* What QEMU takes beside the guest's memory: under emulation 512 MiB of translated code, and what
+ * it keeps to find its way in that. */
 #define VM_PIDS 200
 #define VM_EXTRA_MIB 512
 #define VM_EMULATED_EXTRA_MIB 1536
@@ -245,8 +246,8 @@ void container_stack_args(
 	argv_add(a, lab->stack_image);
 }
 
-void container_vm_args(const struct lab *lab, const struct container_names *names, const struct vm *vm,
-    const struct container_vm_options *options, struct argv *a)
+void container_vm_args(const struct lab *lab, const struct container_names *names,
+    const struct vm *vm, const struct container_vm_options *options, struct argv *a)
 {
 	char mac[MAC_TEXT_SIZE], uuid[SMBIOS_UUID_SIZE], *disks = NULL;
 	size_t len;

@@ -1,9 +1,9 @@
 /* container.h - the lab's containers as arguments of `docker run`. Pure: definition in, arguments
  * out, nothing is asked or started here.
  *
- *	<lab>-net        owns the network namespace and the API's TCP port if there is one, does nothing
- *	<lab>-stack      DHCP, TFTP, HTTP, state
- *	<lab>-vm-<name>  QEMU with one virtual machine; its output is the serial console
+ *	<lab>-net        owns the network namespace and the API's TCP port if there is one, does
+ *nothing <lab>-stack      DHCP, TFTP, HTTP, state <lab>-vm-<name>  QEMU with one virtual machine;
+ *its output is the serial console
  *
  * and of its volumes <lab>-state and <lab>-disk-<name>.
  *
@@ -19,8 +19,8 @@
 #include "argv.h"
 #include "vmlab/lab.h"
 
-/* The usual names of containers and volumes (lab_volume.h: which they have); caller frees, NULL without
- * memory. */
+/* The usual names of containers and volumes (lab_volume.h: which they have); caller frees, NULL
+ * without memory. */
 char *container_name(const struct lab *lab, const char *role, const char *vm);
 
 /* What the engine calls the container, the one it joins and the volume it has. */
@@ -38,8 +38,8 @@ struct container_vm_options {
 	const char *nic_rom;  /* "firmware", "ipxe" */
 	const char *disk_bus; /* "virtio", "scsi", "sata", "nvme" */
 };
-void container_vm_args(const struct lab *lab, const struct container_names *names, const struct vm *vm,
-    const struct container_vm_options *options, struct argv *a);
+void container_vm_args(const struct lab *lab, const struct container_names *names,
+    const struct vm *vm, const struct container_vm_options *options, struct argv *a);
 
 /* Specs; caller frees, NULL without memory. */
 char *container_net_spec(const struct lab *lab);

@@ -83,7 +83,8 @@ static void validate_outlook(
 		const struct preflight_finding *f = &found.finding[i];
 		char sentence[1100];
 		snprintf(sentence, sizeof(sentence), "\"%s\": %s", f->field, f->text);
-		report_add(rp, lab->vms_dir, file, problem_where(text, len, f->field), true, sentence);
+		report_add(
+		    rp, lab->vms_dir, file, problem_where(text, len, f->field), true, sentence);
 	}
 }
 
@@ -100,7 +101,8 @@ static void validate_folder(
 		snprintf(path, sizeof(path), "%s/%s", lab->vms_dir, file);
 		if ((!only || strcmp(only, file) == 0) &&
 		    readable_complaint(path, complaint, sizeof(complaint)))
-			report_add(rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, complaint);
+			report_add(
+			    rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, complaint);
 		if (!rp->held_back && (!only || strcmp(only, file) == 0))
 			validate_outlook(rp, lab, vm, file);
 	}
@@ -127,7 +129,8 @@ static void validate_alone(struct report *rp, const char *path)
 	rp->file = path;
 	int r = file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e);
 	if (r == -ENOENT)
-		err_set(&e, ENOENT, "there is no such file%s", slash ? "" : ", and no VM of that name");
+		err_set(
+		    &e, ENOENT, "there is no such file%s", slash ? "" : ", and no VM of that name");
 	if (r == 0 && strcmp(path + folder, "_defaults.json") == 0) {
 		r = vm_defaults_parse_all(text, len, &defaults, &where, &listener, &e);
 	} else if (r == 0) {
@@ -178,14 +181,17 @@ static char *file_of(const struct lab *lab, const char *word)
 	return strdup(word);
 }
 
-/* A broken _defaults.json holds all definitions back; what is wrong with them is to be seen all the same. */
-static int look_behind_defaults(struct lab *lab, struct vm_store **store, bool *held_back, struct err *e)
+/* A broken _defaults.json holds all definitions back; what is wrong with them is to be seen all the
+ * same. */
+static int look_behind_defaults(
+    struct lab *lab, struct vm_store **store, bool *held_back, struct err *e)
 {
 	const struct vm_snapshot *snap = vm_store_snapshot(*store);
 
 	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
 		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
-		*held_back |= !p->warning && !p->serving_last_good && strcmp(p->file, "_defaults.json") == 0;
+		*held_back |=
+		    !p->warning && !p->serving_last_good && strcmp(p->file, "_defaults.json") == 0;
 	}
 	vm_snapshot_unref(snap);
 	if (!*held_back)
@@ -261,19 +267,18 @@ const struct command validate_command = {
     .name = "validate",
     .args = "[--json] [FILE or NAME...]",
     .summary = "check definitions: file, line and column of whatever is wrong",
-    .help = "Checks all of vms/, or these files and VMs, exactly as the lab will: syntax, every field, "
-	    "and\n"
-	    "two files that claim one name, MAC, IP, UUID or serial number. Needs no running lab.\n"
-	    "\n"
-	    "  --json    "
-	    "{\"valid\",\"problems\":[{\"file\",\"line\",\"column\",\"text\",\"warning\"}]}\n"
-	    "\n"
-	    "Examples:\n"
-	    "  vmlab validate\n"
-	    "  vmlab validate web1\n"
-	    "  vmlab validate elsewhere/web1.json\n"
-	    "\n"
-	    "Exit status: 0 all valid (there may be warnings), 1 something is wrong.\n",
+    .help =
+	"Checks all of vms/, or these files and VMs, exactly as the lab will: syntax, every field, and\n"
+	"two files that claim one name, MAC, IP, UUID or serial number. Needs no running lab.\n"
+	"\n"
+	"  --json    {\"valid\",\"problems\":[{\"file\",\"line\",\"column\",\"text\",\"warning\"}]}\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab validate\n"
+	"  vmlab validate web1\n"
+	"  vmlab validate elsewhere/web1.json\n"
+	"\n"
+	"Exit status: 0 all valid (there may be warnings), 1 something is wrong.\n",
     .run = validate_run,
 };
 

@@ -66,8 +66,8 @@ static void check_images(struct doctor *d, const struct lab *lab, const struct e
 		char advice[160];
 		int r = engine_image_id(en, images[i].reference, &id, &e);
 		if (strcmp(images[i].reference, images[i].usual) != 0)
-			snprintf(advice, sizeof(advice), "load %.60s, or unset %s", images[i].reference,
-			    images[i].variable);
+			snprintf(advice, sizeof(advice), "load %.60s, or unset %s",
+			    images[i].reference, images[i].variable);
 		else
 			snprintf(advice, sizeof(advice),
 			    "docker load -i %s_%s.tar, or build it: make load", images[i].tar,
@@ -155,9 +155,9 @@ static void check_space(
 		if (!paths[i])
 			continue;
 		tell(d, bytes >= DISK_WANTED_BYTES ? OK : NOTE, names[i],
-		    bytes >= DISK_WANTED_BYTES ? NULL
-					       : "free some: an image takes about 0.3 GiB, a VM as "
-						 "much as it writes, 1 GiB and more",
+		    bytes >= DISK_WANTED_BYTES
+			? NULL
+			: "free some: an image takes about 0.3 GiB, a VM as much as it writes, 1 GiB and more",
 		    "%s free in %s", human_bytes(bytes, text), paths[i]);
 	}
 }
@@ -180,8 +180,11 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 	enum net_clash clash = s->engine.client ? start_clash(lab, &s->engine, what, sizeof(what))
 						: net_clash_look(&lab->cidr, what, sizeof(what));
 	net_clash_sentence(clash, what, lab->cidr_text, complaint, sizeof(complaint));
-	tell(d, clash == NET_CLASH_NONE ? OK : clash == NET_CLASH_LAN ? NOTE : MISSING, "network", NULL,
-	    "%s", *complaint ? complaint : lab->cidr_text);
+	tell(d,
+	    clash == NET_CLASH_NONE  ? OK
+	    : clash == NET_CLASH_LAN ? NOTE
+				     : MISSING,
+	    "network", NULL, "%s", *complaint ? complaint : lab->cidr_text);
 	lab_settings_describe(lab, complaint, sizeof(complaint));
 	if (*complaint)
 		tell(d, OK, "settings", NULL, "%s", complaint);
@@ -242,10 +245,10 @@ const struct command doctor_command = {
     .name = "doctor",
     .args = "[--json]",
     .summary = "what this machine lacks, and what to do about it",
-    .help = "Looks at everything the lab needs: container engine, images, /dev/net/tun, KVM, "
-	    "programs,\n"
-	    "disk space, port. Changes nothing. \"note\" marks what the lab runs without.\n"
-	    "\n"
-	    "Exit status: 0 the lab can run here, 1 something is missing.\n",
+    .help =
+	"Looks at everything the lab needs: container engine, images, /dev/net/tun, KVM, programs,\n"
+	"disk space, port. Changes nothing. \"note\" marks what the lab runs without.\n"
+	"\n"
+	"Exit status: 0 the lab can run here, 1 something is missing.\n",
     .run = run,
 };

@@ -24,12 +24,10 @@ static int refused(const char *client, struct process_result *r, struct err *e)
 	engine_error_sentence(r->err, why, sizeof(why));
 	if (strstr(why, "permission denied"))
 		return err_set(e, EACCES,
-		    "%s may not talk to the container engine: run vmlab as root (sudo), or join "
-		    "the group that owns the engine's socket (usually `docker`)",
+		    "%s may not talk to the container engine: run vmlab as root (sudo), or join the group that owns the engine's socket (usually `docker`)",
 		    client);
 	return err_set(e, ECONNREFUSED,
-	    "%s reaches no container engine (%s): start it, e.g. `systemctl start docker`, or "
-	    "`dockerd` by hand",
+	    "%s reaches no container engine (%s): start it, e.g. `systemctl start docker`, or `dockerd` by hand",
 	    client, why);
 }
 
@@ -87,8 +85,7 @@ int engine_find(struct engine *en, struct err *e)
 	list_candidates(&candidates);
 	if (candidates.count == 0)
 		return err_set(e, ENOENT,
-		    "no container engine's client (docker) on PATH: install one, e.g. "
-		    "`apt-get install docker.io`");
+		    "no container engine's client (docker) on PATH: install one, e.g. `apt-get install docker.io`");
 	for (size_t i = 0; i < candidates.count; i++) {
 		struct err why = ERR_INIT;
 		if (try_client(en, candidates.items[i], i == 0 ? e : &why) == 0)
@@ -321,7 +318,8 @@ int engine_container_label(
 
 int engine_bridge_networks(const struct engine *en, char **text, struct err *e)
 {
-	int r = inspect(en, "network", "bridge", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", text, e);
+	int r =
+	    inspect(en, "network", "bridge", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", text, e);
 
 	return r == ENGINE_ABSENT ? err_set(e, ENOENT, "the engine has no network \"bridge\"") : r;
 }

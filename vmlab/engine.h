@@ -20,10 +20,7 @@ struct engine {
 	char *version; /* the engine's own */
 };
 
-#define ENGINE_INIT                                                                                \
-	{                                                                                          \
-		NULL, NULL                                                                         \
-	}
+#define ENGINE_INIT {NULL, NULL}
 
 /* Finds a client that works. -ENOENT without any, -ECONNREFUSED or -EACCES when none reaches an
  * engine; the message says what to do. */
@@ -52,10 +49,7 @@ struct container_list {
 	size_t count;
 };
 
-#define CONTAINER_LIST_INIT                                                                        \
-	{                                                                                          \
-		NULL, NULL, 0                                                                      \
-	}
+#define CONTAINER_LIST_INIT {NULL, NULL, 0}
 #define _cleanup_container_list_ __attribute__((cleanup(container_list_clear)))
 
 /* All containers with that label, running or not; with any value of it when `value` is NULL. */

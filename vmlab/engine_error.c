@@ -148,13 +148,13 @@ const char *engine_error_advice(const char *sentence)
 	static const struct {
 		const char *says, *advice;
 	} table[] = {
-	    {"no space left on device", "the engine's disk is full: `vmlab doctor` shows how much is "
-					"free, `docker system df` what takes it"},
-	    {"volume is in use", "a container that is not this lab's has it: `docker ps -a --filter "
-				 "volume=NAME` shows which"},
+	    {"no space left on device",
+		"the engine's disk is full: `vmlab doctor` shows how much is free, `docker system df` what takes it"},
+	    {"volume is in use",
+		"a container that is not this lab's has it: `docker ps -a --filter volume=NAME` shows which"},
 	    {"Cannot connect to the Docker daemon", "start it, e.g. `systemctl start docker`"},
-	    {"ermission denied while trying to connect", "run vmlab as root (sudo), or join the group "
-							 "that owns the engine's socket"},
+	    {"ermission denied while trying to connect",
+		"run vmlab as root (sudo), or join the group that owns the engine's socket"},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)

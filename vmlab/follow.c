@@ -69,7 +69,8 @@ static void draw_status(struct follow *f)
 		items[n].vm = vm->state;
 		items[n].stage =
 		    stages_current(&vm->stages, human_wallclock_ms(), &items[n].stage_ms);
-		if (json_is_string(json_object_get(json_object_get(vm->state, "cloud_init"), "stage")))
+		if (json_is_string(
+			json_object_get(json_object_get(vm->state, "cloud_init"), "stage")))
 			items[n].stage = cloud_init_stage(vm->state);
 		n++;
 	}
@@ -178,8 +179,7 @@ static void stalled(struct follow *f, struct follow_vm *vm)
 	failed(f, vm);
 	progress_outlook(f->out, vm->state);
 	fprintf(f->out,
-	    "  then     remove the cause; it goes on by itself, or anew with `vmlab reinstall %s`; "
-	    "`vmlab wait %s` watches again\n",
+	    "  then     remove the cause; it goes on by itself, or anew with `vmlab reinstall %s`; `vmlab wait %s` watches again\n",
 	    vm->name, vm->name);
 }
 
@@ -213,8 +213,7 @@ static void failed_install(struct follow *f, struct follow_vm *vm)
 		detail = json_incref(vm->state);
 	progress_failure(f->out, detail, LOG_LINES);
 	fprintf(f->out,
-	    "  then     remove the cause and `vmlab reinstall %s`; its console: `vmlab "
-	    "console %s`\n",
+	    "  then     remove the cause and `vmlab reinstall %s`; its console: `vmlab console %s`\n",
 	    vm->name, vm->name);
 }
 
@@ -253,7 +252,7 @@ static enum follow_outcome judge_stalled(
 	if (vm->goal == FOLLOW_INSTALLED && stage && strcmp(stage, "first-boot") == 0)
 		return FOLLOW_ARRIVED;
 	return since < vm->begin_ms && now_ms - vm->begin_ms < limit_ms ? FOLLOW_GOING
-									 : FOLLOW_FAILED;
+									: FOLLOW_FAILED;
 }
 
 enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state, int64_t now_ms)
@@ -365,9 +364,9 @@ static void take_event(struct follow *f, const json_t *event)
 	if (!m)
 		return;
 	/* The end has its own line, and a boot from disk makes nothing newly installed. */
-	bool worth = progress_event(m, event) &&
-		     !(strcmp(kind, "state") == 0 && text &&
-			 (strcmp(text, "installed") != 0 || vm->booted_local));
+	bool worth =
+	    progress_event(m, event) && !(strcmp(kind, "state") == 0 && text &&
+					    (strcmp(text, "installed") != 0 || vm->booted_local));
 	if (fclose(m) != 0 || !worth || at_ms < vm->print_from_ms)
 		return;
 	if (strcmp(kind, "cloud-init") == 0 && !strstr(line, " failed")) {
@@ -493,8 +492,7 @@ static void give_up(struct follow *f, int64_t timeout_ms)
 		if (vm->outcome != FOLLOW_GOING)
 			continue;
 		sayf(f, vm,
-		    "not there after %s (state: %s): it goes on by itself; `vmlab wait %s` waits "
-		    "longer, `vmlab console %s` shows its screen",
+		    "not there after %s (state: %s): it goes on by itself; `vmlab wait %s` waits longer, `vmlab console %s` shows its screen",
 		    human_duration(timeout_ms, took), state ? state : "unknown", vm->name,
 		    vm->name);
 		failed(f, vm);

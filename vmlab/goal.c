@@ -24,8 +24,9 @@ enum goal_kind goal_decide(
 	if (!installed) {
 		if (!facts->has_image)
 			return GOAL_NO_IMAGE;
-		bool stays = (vm->after_install != VM_AFTER_REBOOT &&
-				 vm->after_install != VM_AFTER_KEXEC) || facts->noreboot;
+		bool stays =
+		    (vm->after_install != VM_AFTER_REBOOT && vm->after_install != VM_AFTER_KEXEC) ||
+		    facts->noreboot;
 		*goal = stays ? FOLLOW_INSTALLED : FOLLOW_READY;
 		return GOAL_FOLLOW;
 	}

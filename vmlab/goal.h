@@ -12,8 +12,8 @@ struct goal_facts {
 	const char *state; /* the API's word before the start; NULL: unknown machine */
 	bool noreboot;     /* vms/<name>.noreboot is there */
 	bool has_image;    /* or the files of its own that it boots */
-	bool was_running; /* its container ran already, and the state is of this time */
-	bool tells;       /* of each boot, not only of the first */
+	bool was_running;  /* its container ran already, and the state is of this time */
+	bool tells;        /* of each boot, not only of the first */
 };
 
 enum goal_kind {

@@ -116,8 +116,7 @@ static int build(const struct options *o)
 	b.recipe = image_recipe_find(o->operands[0]);
 	if (!b.recipe) {
 		err_set(&e, EINVAL,
-		    "there is no recipe for \"%s\", only for %s; another "
-		    "distribution's rootfs can be imported (vmlab image import)",
+		    "there is no recipe for \"%s\", only for %s; another distribution's rootfs can be imported (vmlab image import)",
 		    o->operands[0], image_recipe_names());
 		return fail(&e);
 	}
@@ -139,8 +138,7 @@ static int build(const struct options *o)
 
 static int import_any(const struct image_import *in, const struct options *o, struct err *e)
 {
-	struct image_disk disk = {
-	    .in = *in, .path = o->operands[1], .kernel_from = o->kernel_from};
+	struct image_disk disk = {.in = *in, .path = o->operands[1], .kernel_from = o->kernel_from};
 	int rc = image_kind_look(in->fd, &disk.kind, e);
 
 	if (rc)
@@ -149,8 +147,7 @@ static int import_any(const struct image_import *in, const struct options *o, st
 		return image_disk_import(&disk, e);
 	if (o->kernel_from)
 		return err_set(e, EINVAL,
-		    "--kernel-from is for disk images, and this is none (a disk begins with a "
-		    "partition table; from a pipe only tarballs are taken)");
+		    "--kernel-from is for disk images, and this is none (a disk begins with a partition table; from a pipe only tarballs are taken)");
 	return image_import(in, e);
 }
 
@@ -180,8 +177,7 @@ static int open_input(const char *path, int *fd, struct err *e)
 		return err_set(e, EINTR, "interrupted");
 	if (code == EINTR && pipe)
 		return err_set(e, ETIMEDOUT,
-		    "%s is a pipe into which nobody writes: start what writes first, or pipe it in with \"-\" "
-		    "for the file",
+		    "%s is a pipe into which nobody writes: start what writes first, or pipe it in with \"-\" for the file",
 		    path);
 	errno = code;
 	return err_errno(e, "cannot open %s", path);
@@ -205,8 +201,7 @@ static int import(const struct options *o)
 	in.name = o->operands[0];
 	if (!image_name_valid(in.name))
 		return usage(
-		    "an image's name has lower case letters, digits, '.', '_' and '-', and "
-		    "begins with a letter or digit");
+		    "an image's name has lower case letters, digits, '.', '_' and '-', and begins with a letter or digit");
 	catch_signals();
 	if (strcmp(o->operands[1], "-")) {
 		if (open_input(o->operands[1], &opened, &e) < 0)
@@ -273,7 +268,8 @@ static int remove_image(const struct options *o)
 		return usage("--arch is amd64 or arm64");
 	_cleanup_free_ char *users = image_users(o, o->operands[0], arch);
 	if (users && *users &&
-	    !command_confirm(o->yes, "Definitions name the image %s: %s. Remove it?", o->operands[0], users))
+	    !command_confirm(
+		o->yes, "Definitions name the image %s: %s. Remove it?", o->operands[0], users))
 		return EXIT_FAILURE;
 	return image_list_remove(
 		   o->images_dir, o->operands[0], o->arch ? vm_arch_name(arch) : NULL, &e)
@@ -357,8 +353,7 @@ int image_main(const struct lab *lab, int argc, char **argv)
 			return subcommands[i].run(&o);
 		}
 	fprintf(stderr,
-	    "vmlab image: \"%s\" is not one of build, import, ls, rm; `vmlab image --help` "
-	    "explains\n",
+	    "vmlab image: \"%s\" is not one of build, import, ls, rm; `vmlab image --help` explains\n",
 	    o.operands[0]);
 	return EXIT_USAGE;
 }

@@ -11,8 +11,9 @@
 
 extern const char image_help[];
 
-/* argv[0] is "image"; images are in the lab's folder for them, else in ./images, and its definitions
- * tell which are in use. Returns the program's exit status: 0, 1 on failure, 2 on wrong usage. */
+/* argv[0] is "image"; images are in the lab's folder for them, else in ./images, and its
+ * definitions tell which are in use. Returns the program's exit status: 0, 1 on failure, 2 on wrong
+ * usage. */
 int image_main(const struct lab *lab, int argc, char **argv);
 
 #endif

@@ -55,8 +55,8 @@ struct adopter {
 
 static bool made_path(const struct adopter *w, const struct one *o, const char *tail, char *out)
 {
-	int n = snprintf(out, PATH_MAX, "%s/%s/%s%s", w->a->made_dir, o->distro,
-	    vm_arch_name(o->arch), tail);
+	int n = snprintf(
+	    out, PATH_MAX, "%s/%s/%s%s", w->a->made_dir, o->distro, vm_arch_name(o->arch), tail);
 
 	return n > 0 && n < PATH_MAX;
 }
@@ -106,7 +106,8 @@ static bool is_made(const struct adopter *w, const struct one *o)
 	char path[PATH_MAX];
 
 	if (!made_path(w, o, "/" IMAGE_MANIFEST_NAME, path) || access(path, F_OK) < 0 ||
-	    image_manifest_load(w->a->made_dir, o->distro, vm_arch_name(o->arch), &manifest, &e) < 0)
+	    image_manifest_load(w->a->made_dir, o->distro, vm_arch_name(o->arch), &manifest, &e) <
+		0)
 		return false;
 	bool made = adopted_made_of(json_object_get(manifest, ADOPTED_KEY), &o->source);
 	json_decref(manifest);
@@ -125,7 +126,8 @@ static void begin(struct adopter *w, struct one *o, int64_t now)
 {
 	struct err e = ERR_INIT;
 
-	say_of(w, o, "is being read, to make an image of it", "it goes on by itself, in a minute or two");
+	say_of(w, o, "is being read, to make an image of it",
+	    "it goes on by itself, in a minute or two");
 	if (image_adopt_read_start(&w->read, w->a, o->distro, o->arch, &o->source, &e) < 0) {
 		log_warn("%s", e.msg);
 		return;
@@ -195,9 +197,10 @@ static void finish(struct adopter *w, int64_t now)
 	o->again_at_ms = its_fault ? 0 : now + AGAIN_MS;
 	snprintf(text, sizeof(text), "its %s cannot be used: %s", o->source.file, e.msg);
 	say(w, o, text,
-	    its_fault	   ? "put a good one in its place, which is then read by itself"
-	    : r == -EACCES ? "chmod -R a+rX the folder of images; it is tried again every two minutes"
-			   : "remove the cause; it is tried again every two minutes");
+	    its_fault ? "put a good one in its place, which is then read by itself"
+	    : r == -EACCES
+		? "chmod -R a+rX the folder of images; it is tried again every two minutes"
+		: "remove the cause; it is tried again every two minutes");
 	log_warn("image not usable distro=%s arch=%s: %s", o->distro, vm_arch_name(o->arch), text);
 }
 
@@ -243,7 +246,8 @@ static void forget(struct adopter *w, struct one *o)
 	unsay(w, o);
 	if (!made_path(w, o, "", path))
 		return;
-	if (access(path, F_OK) == 0 && image_list_remove(w->a->made_dir, o->distro, vm_arch_name(o->arch), &e) < 0)
+	if (access(path, F_OK) == 0 &&
+	    image_list_remove(w->a->made_dir, o->distro, vm_arch_name(o->arch), &e) < 0)
 		log_warn("%s", e.msg);
 	*strrchr(path, '/') = '\0';
 	rmdir(path); /* stays when something else is in it */
@@ -297,7 +301,8 @@ int image_adopt_run(const struct image_adopt *a, const volatile sig_atomic_t *ca
 		look(&w);
 		rc = touch(a->alive, e);
 		if (!rc && !*cancel)
-			nanosleep(&(struct timespec){LOOK_MS / 1000, LOOK_MS % 1000 * 1000000L}, NULL);
+			nanosleep(
+			    &(struct timespec){LOOK_MS / 1000, LOOK_MS % 1000 * 1000000L}, NULL);
 	}
 	image_adopt_read_stop(&w.read);
 	for (size_t i = 0; i < w.count; i++)

@@ -1,6 +1,6 @@
 /* image_adopt.h - the stack's own `vmlab image import`, for folders that another tool filled
- * (lib/adopted.h): reads each tarball once it is whole, and keeps what an installation needs besides
- * it up to date in a folder of the stack's.
+ * (lib/adopted.h): reads each tarball once it is whole, and keeps what an installation needs
+ * besides it up to date in a folder of the stack's.
  *
  * One tarball is read at a time, by a child process with bounded memory. A tarball that is still
  * being written is left alone until it has kept still; one that changes is read again, also when it
@@ -31,10 +31,7 @@ struct image_adopt_read {
 	int fd; /* where its sentence comes from */
 };
 
-#define IMAGE_ADOPT_READ_INIT                                                                      \
-	{                                                                                          \
-		0, -1                                                                              \
-	}
+#define IMAGE_ADOPT_READ_INIT {0, -1}
 
 must_check int image_adopt_read_start(struct image_adopt_read *r, const struct image_adopt *a,
     const char *distro, enum vm_arch arch, const struct adopted *source, struct err *e);

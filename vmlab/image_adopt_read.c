@@ -56,8 +56,8 @@ static int read_it(const struct image_adopt *a, const char *distro, enum vm_arch
 	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX];
 
-	int n = snprintf(path, sizeof(path), "%s/%s/%s/%s", a->images_dir, distro, source->folder,
-	    source->file);
+	int n = snprintf(
+	    path, sizeof(path), "%s/%s/%s/%s", a->images_dir, distro, source->folder, source->file);
 	if (n < 0 || n >= (int)sizeof(path))
 		return err_set(e, ENAMETOOLONG, "its path is too long");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -110,8 +110,8 @@ _Noreturn static void child(const struct image_adopt *a, const char *distro, enu
 
 /* ---- its parent --------------------------------------------------------------------------- */
 
-int image_adopt_read_start(struct image_adopt_read *r, const struct image_adopt *a, const char *distro,
-    enum vm_arch arch, const struct adopted *source, struct err *e)
+int image_adopt_read_start(struct image_adopt_read *r, const struct image_adopt *a,
+    const char *distro, enum vm_arch arch, const struct adopted *source, struct err *e)
 {
 	int ends[2];
 

@@ -18,15 +18,14 @@
 #define TAIL_BYTES 8192
 #define TAIL_LINES 15
 
-/* ---- what is built ----------------------------------------------------------------------------- */
+/* ---- what is built -----------------------------------------------------------------------------
+ */
 
 /* What a guest needs to boot, to be set up by cloud-init and to be logged in to. Its network is
  * systemd-networkd's; cloud-init writes it through netplan, since its own renderer for networkd
  * leaves out vlans, bonds, bridges and policy of any kind. */
 static const char base_packages[] =
-    "systemd-sysv,systemd-resolved,systemd-timesyncd,libpam-systemd,dbus,udev,initramfs-tools,zstd,"
-    "cloud-init,cloud-guest-utils,openssh-server,sudo,ca-certificates,iproute2,iputils-ping,"
-    "e2fsprogs,dosfstools,efibootmgr,netplan.io";
+    "systemd-sysv,systemd-resolved,systemd-timesyncd,libpam-systemd,dbus,udev,initramfs-tools,zstd,cloud-init,cloud-guest-utils,openssh-server,sudo,ca-certificates,iproute2,iputils-ping,e2fsprogs,dosfstools,efibootmgr,netplan.io";
 
 /* Hooks of mmdebstrap; "$1" is the new root. */
 static const char *const hooks[] = {
@@ -36,14 +35,11 @@ static const char *const hooks[] = {
     /* cloud-init looks nowhere but in the seed that the installer writes. Without a locale of its
      * own it would generate one on each first boot; host keys are told to the lab, not the screen.
      */
-    "printf '%s\\n' 'datasource_list: [NoCloud, None]' 'locale: \"false\"'"
-    " 'ssh: {emit_keys_to_console: false}' >\"$1\"/etc/cloud/cloud.cfg.d/90_vmlab.cfg",
+    "printf '%s\\n' 'datasource_list: [NoCloud, None]' 'locale: \"false\"' 'ssh: {emit_keys_to_console: false}' >\"$1\"/etc/cloud/cloud.cfg.d/90_vmlab.cfg",
     "echo LANG=C.UTF-8 >\"$1\"/etc/default/locale",
 
     /* What each machine makes for itself. */
-    "rm -f \"$1\"/etc/ssh/ssh_host_* \"$1\"/etc/hostname \"$1\"/etc/.resolv.conf.*"
-    " \"$1\"/var/lib/dbus/machine-id \"$1\"/var/lib/systemd/random-seed"
-    " \"$1\"/vmlinuz.old \"$1\"/initrd.img.old",
+    "rm -f \"$1\"/etc/ssh/ssh_host_* \"$1\"/etc/hostname \"$1\"/etc/.resolv.conf.* \"$1\"/var/lib/dbus/machine-id \"$1\"/var/lib/systemd/random-seed \"$1\"/vmlinuz.old \"$1\"/initrd.img.old",
     ": >\"$1\"/etc/machine-id",
 
     /* Only of use with LVM; costs seconds of each boot. */
@@ -80,8 +76,7 @@ int image_build_command(const struct image_build *b, bool as_root, struct argv *
 
 	if (b->include && !packages_valid(b->include))
 		return err_set(e, EINVAL,
-		    "--include \"%s\" is not a list of package names: separate "
-		    "them with commas, without spaces",
+		    "--include \"%s\" is not a list of package names: separate them with commas, without spaces",
 		    b->include);
 	argv_adds(out, "mmdebstrap", "--variant=minbase", "--format=tar");
 	argv_add(out, as_root ? "--mode=root" : "--mode=unshare");
@@ -285,20 +280,16 @@ static int check_host(const struct image_build *b, struct err *e)
 {
 	if (!process_available("mmdebstrap"))
 		return err_set(e, ENOENT,
-		    "mmdebstrap is not installed; `apt-get install mmdebstrap` "
-		    "brings it");
+		    "mmdebstrap is not installed; `apt-get install mmdebstrap` brings it");
 	if (b->arch == host_arch())
 		return 0;
 	if (!host_binfmt(b->arch))
 		return err_set(e, ENOEXEC,
-		    "this machine cannot run %s programs, which setting up an "
-		    "%s system needs; install qemu-user-static and register "
-		    "it with binfmt_misc (docker/binfmt.sh does)",
+		    "this machine cannot run %s programs, which setting up an %s system needs; install qemu-user-static and register it with binfmt_misc (docker/binfmt.sh does)",
 		    vm_arch_name(b->arch), vm_arch_name(b->arch));
 	if (!process_available("arch-test"))
 		return err_set(e, ENOENT,
-		    "mmdebstrap needs arch-test for an %s system; `apt-get "
-		    "install arch-test` brings it",
+		    "mmdebstrap needs arch-test for an %s system; `apt-get install arch-test` brings it",
 		    vm_arch_name(b->arch));
 	return 0;
 }

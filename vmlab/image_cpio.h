@@ -18,10 +18,7 @@ struct image_cpio {
 	char *last_path;
 };
 
-#define IMAGE_CPIO_INIT(f)                                                                         \
-	{                                                                                          \
-		(f), 0, NULL                                                                       \
-	}
+#define IMAGE_CPIO_INIT(f) {(f), 0, NULL}
 
 /* Adds a regular file, mode 0644, and before it the directories on its way that the entry before
  * did not lie in: add files in path order. */

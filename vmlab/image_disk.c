@@ -28,7 +28,8 @@
 #define DISK_BYTES_MIN (4U << 20) /* what the installer takes for a disk */
 #define CONVERTED_NAME ".converted"
 
-/* ---- what it is -------------------------------------------------------------------------------- */
+/* ---- what it is --------------------------------------------------------------------------------
+ */
 
 /* qemu's docs/interop/qcow2: all numbers big endian. */
 struct qcow2_header {
@@ -72,9 +73,11 @@ int image_kind_look(int fd, enum image_kind *out, struct err *e)
 	return lseek(fd, 0, SEEK_SET) < 0 ? err_errno(e, "cannot read the file") : 0;
 }
 
-/* ---- qcow2 ------------------------------------------------------------------------------------- */
+/* ---- qcow2 -------------------------------------------------------------------------------------
+ */
 
-/* A file from elsewhere must not name files of this machine, whose content would become the image. */
+/* A file from elsewhere must not name files of this machine, whose content would become the image.
+ */
 static int qcow2_check(int fd, struct err *e)
 {
 	struct qcow2_header h;
@@ -84,8 +87,7 @@ static int qcow2_check(int fd, struct err *e)
 	if (h.backing_file_offset ||
 	    (be32toh(h.version) >= 3 && (be64toh(h.incompatible_features) & QCOW2_EXTERNAL_DATA)))
 		return err_set(e, EINVAL,
-		    "the qcow2 file is only a part: it refers to another file; make it whole with "
-		    "`qemu-img convert -O qcow2`");
+		    "the qcow2 file is only a part: it refers to another file; make it whole with `qemu-img convert -O qcow2`");
 	return 0;
 }
 
@@ -94,7 +96,8 @@ static int converter_run(const struct argv *a, struct err *e)
 	int status = 0, rc = process_run(a, &status, e);
 
 	if (!rc && status)
-		rc = err_set(e, EIO, "qemu-img could not convert the file (exit status %d)", status);
+		rc =
+		    err_set(e, EIO, "qemu-img could not convert the file (exit status %d)", status);
 	return rc;
 }
 
@@ -120,8 +123,7 @@ static int convert(const char *from, const char *dir, struct err *e)
 	if (engine_find(&en, &ignored) || engine_image_id(&en, image, &id, &ignored) || !id) {
 		engine_clear(&en);
 		return err_set(e, ENOENT,
-		    "qcow2 is converted by qemu-img, and there is neither that program (package "
-		    "qemu-utils) nor the image %s (`make load`)",
+		    "qcow2 is converted by qemu-img, and there is neither that program (package qemu-utils) nor the image %s (`make load`)",
 		    image);
 	}
 	free(id);
@@ -158,7 +160,8 @@ static int qcow2_open(const struct image_disk *d, const struct image_work *w, st
 	return fd;
 }
 
-/* ---- the disk ---------------------------------------------------------------------------------- */
+/* ---- the disk ----------------------------------------------------------------------------------
+ */
 
 static int store(void *ctx, const void *data, size_t len, struct err *e)
 {
@@ -174,7 +177,9 @@ static int threads(void)
 
 static const char *format_of(enum image_format format)
 {
-	return format == IMAGE_FORMAT_GZ ? "raw.gz" : format == IMAGE_FORMAT_XZ ? "raw.xz" : "raw.zst";
+	return format == IMAGE_FORMAT_GZ   ? "raw.gz"
+	       : format == IMAGE_FORMAT_XZ ? "raw.xz"
+					   : "raw.zst";
 }
 
 /* Reads to the end. What is kept as it came is written by the source's tap. */
@@ -221,9 +226,9 @@ static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image
 		image_source_tap(source, store, file);
 	rc = pump(d, source, file, keep, &m->disk_bytes, e);
 	if (!rc && (m->disk_bytes % SECTOR_BYTES || m->disk_bytes < DISK_BYTES_MIN))
-		rc = err_set(e, EINVAL, "the disk image unpacks to %llu bytes: a disk has whole sectors "
-		    "of %d bytes, and at least %u MiB", (unsigned long long)m->disk_bytes,
-		    SECTOR_BYTES, DISK_BYTES_MIN >> 20);
+		rc = err_set(e, EINVAL,
+		    "the disk image unpacks to %llu bytes: a disk has whole sectors of %d bytes, and at least %u MiB",
+		    (unsigned long long)m->disk_bytes, SECTOR_BYTES, DISK_BYTES_MIN >> 20);
 	if (!rc)
 		rc = image_file_finish(file, digest, e);
 	if (!rc)

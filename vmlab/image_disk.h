@@ -1,6 +1,6 @@
-/* image_disk.h - makes an image out of a whole disk: raw, compressed raw, or qcow2, which is converted
- * first. The disk keeps its own layout and boot loader; kernel and drivers for the installer come
- * from an image that is already there.
+/* image_disk.h - makes an image out of a whole disk: raw, compressed raw, or qcow2, which is
+ * converted first. The disk keeps its own layout and boot loader; kernel and drivers for the
+ * installer come from an image that is already there.
  */
 #ifndef VMLAB_IMAGE_DISK_H
 #define VMLAB_IMAGE_DISK_H
@@ -15,7 +15,8 @@ enum image_kind {
 	IMAGE_KIND_QCOW2,
 };
 
-/* Tells by the file's first bytes what it is. A pipe is always a tarball: it cannot be read twice. */
+/* Tells by the file's first bytes what it is. A pipe is always a tarball: it cannot be read twice.
+ */
 must_check int image_kind_look(int fd, enum image_kind *out, struct err *e);
 
 struct image_disk {

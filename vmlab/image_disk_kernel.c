@@ -56,7 +56,8 @@ static int copy(const char *images_dir, const char *image, enum vm_arch arch, co
 	_cleanup_image_file_ struct image_file *file = NULL;
 	int rc;
 
-	if (!buf || asprintf(&path, "%s/%s/%s/%s", images_dir, image, vm_arch_name(arch), name) < 0) {
+	if (!buf ||
+	    asprintf(&path, "%s/%s/%s/%s", images_dir, image, vm_arch_name(arch), name) < 0) {
 		path = NULL;
 		return err_set(e, ENOMEM, "out of memory");
 	}
@@ -75,8 +76,8 @@ static int copy(const char *images_dir, const char *image, enum vm_arch arch, co
 	if (!rc)
 		rc = image_file_finish(file, digest, e);
 	if (!rc && strcmp(digest->sha256, text(part, "sha256")))
-		rc = err_set(e, EBADMSG,
-		    "%s does not match its manifest; build or import %s again", path, image);
+		rc = err_set(e, EBADMSG, "%s does not match its manifest; build or import %s again",
+		    path, image);
 	return rc;
 }
 
@@ -93,8 +94,7 @@ int image_kernel_copy(const char *images_dir, const char *from, enum vm_arch arc
 		newest(images_dir, arch, &out->image);
 	if (!out->image)
 		return err_set(e, ENOENT,
-		    "a disk image needs the kernel and drivers of another %s image for the installer, "
-		    "and there is none in %s; `vmlab image build debian-13 --arch %s` makes one",
+		    "a disk image needs the kernel and drivers of another %s image for the installer, and there is none in %s; `vmlab image build debian-13 --arch %s` makes one",
 		    name, images_dir, name);
 	rc = image_manifest_load(images_dir, out->image, name, &m, e);
 	if (rc == -ENOENT)
@@ -106,8 +106,8 @@ int image_kernel_copy(const char *images_dir, const char *from, enum vm_arch arc
 	out->version = strdup(text(m, "kernel_version"));
 	if (!out->version)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = copy(images_dir, out->image, arch, IMAGE_KERNEL_NAME, json_object_get(m, "kernel"), dirfd,
-	    &out->kernel, e);
+	rc = copy(images_dir, out->image, arch, IMAGE_KERNEL_NAME, json_object_get(m, "kernel"),
+	    dirfd, &out->kernel, e);
 	if (!rc)
 		rc = copy(images_dir, out->image, arch, IMAGE_MODULES_NAME,
 		    json_object_get(m, "modules"), dirfd, &out->modules, e);

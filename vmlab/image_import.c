@@ -83,7 +83,8 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
 	else if (in->adopt)
 		rc = image_file_digest_only(&file, e);
 	else
-		rc = image_file_create(dirfd, name, keep ? 0 : ROOTFS_ZSTD_LEVEL, threads(), &file, e);
+		rc = image_file_create(
+		    dirfd, name, keep ? 0 : ROOTFS_ZSTD_LEVEL, threads(), &file, e);
 	if (rc)
 		return rc;
 	if (keep)
@@ -180,8 +181,7 @@ static int add_modules(struct image_cpio *cpio, const struct image_scan *scan,
 		m = image_scan_find(scan, path);
 		if (!m)
 			return err_set(e, EINVAL,
-			    "modules.dep names %s, which the rootfs does not "
-			    "hold; run depmod in it and import it again",
+			    "modules.dep names %s, which the rootfs does not hold; run depmod in it and import it again",
 			    path);
 		rc = image_scan_load(scan, m, true, &data, &len, e);
 		path[image_modules_plain_length(path)] = '\0';
@@ -265,7 +265,8 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	return rc;
 }
 
-/* ---- what is said at the end ------------------------------------------------------------------- */
+/* ---- what is said at the end -------------------------------------------------------------------
+ */
 
 static void warn_parts(const struct image_manifest *m)
 {
@@ -274,28 +275,28 @@ static void warn_parts(const struct image_manifest *m)
 	    m->arch == VM_ARCH_ARM64 ? IMAGE_PART_GRUB_ARM64_EFI : IMAGE_PART_GRUB_X86_64_EFI;
 
 	if (!has[IMAGE_PART_GRUB_INSTALL] || !has[efi])
-		log_warn("the rootfs has no grub-install with files for UEFI: an installed machine "
-			 "will not boot; add the package grub-efi-%s",
+		log_warn(
+		    "the rootfs has no grub-install with files for UEFI: an installed machine will not boot; add the package grub-efi-%s",
 		    vm_arch_name(m->arch));
-	if (m->arch == VM_ARCH_AMD64 && (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_I386_PC]))
-		log_info("the rootfs has no GRUB for a BIOS: machines with \"firmware\": \"bios\" "
-			 "cannot be installed with it");
+	if (m->arch == VM_ARCH_AMD64 &&
+	    (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_I386_PC]))
+		log_info(
+		    "the rootfs has no GRUB for a BIOS: machines with \"firmware\": \"bios\" cannot be installed with it");
 	if (!has[IMAGE_PART_CLOUD_INIT])
-		log_warn("the rootfs has no cloud-init: users, keys and packages of a VM "
-			 "definition will not be set up");
+		log_warn(
+		    "the rootfs has no cloud-init: users, keys and packages of a VM definition will not be set up");
 	if (!has[IMAGE_PART_SSHD])
 		log_warn("the rootfs has no sshd: there will be no login over the network");
 	if (!image_scan_has_boot_kernel(m->scan))
-		log_warn("the rootfs has no /boot/vmlinuz-<version>, which is what is started: an "
-			 "installation will fail; copy the kernel of /lib/modules/%s there",
+		log_warn(
+		    "the rootfs has no /boot/vmlinuz-<version>, which is what is started: an installation will fail; copy the kernel of /lib/modules/%s there",
 		    m->kernel_version);
 	if (!m->has_initramfs && has[IMAGE_PART_INITRAMFS_TOOL])
 		log_info("the rootfs has no initramfs for %s; the installer will make one",
 		    m->kernel_version);
 	else if (!m->has_initramfs)
-		log_warn("the rootfs has no initramfs for %s and no program to make one "
-			 "(update-initramfs, dracut, mkinitcpio, mkinitfs): an installation will fail; "
-			 "add the distribution's package for it",
+		log_warn(
+		    "the rootfs has no initramfs for %s and no program to make one (update-initramfs, dracut, mkinitcpio, mkinitfs): an installation will fail; add the distribution's package for it",
 		    m->kernel_version);
 }
 
@@ -350,7 +351,8 @@ static int make_parts(const struct image_import *in, struct image_work *w, struc
 	image_progress_begin(in->progress, "collecting kernel and modules", 0);
 	rc = write_kernel(&p->scan, kernel, w->fd, &p->kernel, e);
 	if (!rc)
-		rc = write_modules(&p->scan, p->version, w->fd, in->adopt ? 1 : threads(), &p->modules, e);
+		rc = write_modules(
+		    &p->scan, p->version, w->fd, in->adopt ? 1 : threads(), &p->modules, e);
 	if (!rc)
 		image_progress_end(in->progress, p->modules.size_bytes);
 	return rc;

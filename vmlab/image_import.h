@@ -23,8 +23,8 @@ struct image_import {
 	int fd;              /* the tarball or disk image; borrowed */
 	uint64_t size_bytes; /* its size, 0 when unknown (a pipe) */
 	const char *reading; /* what the progress line says while reading; NULL: "reading rootfs" */
-	/* The tarball is of a folder of images and stays there: it is read and digested, not copied. NULL:
-	 * it goes into the image. */
+	/* The tarball is of a folder of images and stays there: it is read and digested, not
+	 * copied. NULL: it goes into the image. */
 	const struct adopted *adopt;
 	struct image_progress *progress;
 	const volatile sig_atomic_t *cancel; /* non-zero: give up; may be NULL */

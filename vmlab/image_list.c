@@ -21,10 +21,12 @@ static const enum vm_arch arches[] = {VM_ARCH_AMD64, VM_ARCH_ARM64};
 #define ARCH_COUNT (sizeof(arches) / sizeof(*arches))
 
 /* Another tool's, of which the stack makes an image: no more is known of it here. */
-static int add_adopted(json_t *list, const char *name, enum vm_arch arch, const struct adopted *a, struct err *e)
+static int add_adopted(
+    json_t *list, const char *name, enum vm_arch arch, const struct adopted *a, struct err *e)
 {
-	json_t *one = json_pack("{s:s, s:s, s:o, s:{s:I}}", "distro", name, "arch", vm_arch_name(arch),
-	    ADOPTED_KEY, adopted_json(a), "rootfs", "size_bytes", (json_int_t)a->st.st_size);
+	json_t *one =
+	    json_pack("{s:s, s:s, s:o, s:{s:I}}", "distro", name, "arch", vm_arch_name(arch),
+		ADOPTED_KEY, adopted_json(a), "rootfs", "size_bytes", (json_int_t)a->st.st_size);
 
 	return !one || json_array_append_new(list, one) ? err_set(e, ENOMEM, "out of memory") : 0;
 }
@@ -37,7 +39,9 @@ static int add_image(
 	struct adopted found;
 
 	if (rc == -ENOENT || rc == -ENOTDIR)
-		return adopted_find(images_dir, name, arch, &found) ? add_adopted(list, name, arch, &found, e) : 0;
+		return adopted_find(images_dir, name, arch, &found)
+			   ? add_adopted(list, name, arch, &found, e)
+			   : 0;
 	if (rc) {
 		log_warn("%s", e->msg);
 		return 0;
@@ -177,14 +181,14 @@ int image_list_remove(const char *images_dir, const char *name, const char *arch
 
 		if ((!arch || !strcmp(arch, vm_arch_name(arches[i]))) &&
 		    adopted_find(images_dir, name, arches[i], &found))
-			return err_set(e, EPERM, "%s/%s/%s is another tool's: remove that folder yourself",
-			    images_dir, name, found.folder);
+			return err_set(e, EPERM,
+			    "%s/%s/%s is another tool's: remove that folder yourself", images_dir,
+			    name, found.folder);
 	}
 	if (!removed)
 		return err_set(e, ENOENT,
-		    "there is no image %s%s%s in %s; `vmlab image ls` lists "
-		    "them",
-		    name, arch ? "/" : "", arch ? arch : "", images_dir);
+		    "there is no image %s%s%s in %s; `vmlab image ls` lists them", name,
+		    arch ? "/" : "", arch ? arch : "", images_dir);
 	rmdir(path); /* stays when something else is in it */
 	return 0;
 }

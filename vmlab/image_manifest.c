@@ -30,12 +30,13 @@ static json_t *rootfs_json(const struct image_manifest *m)
 	if (m->adopted)
 		snprintf(name, sizeof(name), "%s", m->adopted->file);
 	else
-		snprintf(name, sizeof(name), "%s.%s", m->disk_bytes ? "disk" : "rootfs", m->rootfs_format);
+		snprintf(name, sizeof(name), "%s.%s", m->disk_bytes ? "disk" : "rootfs",
+		    m->rootfs_format);
 	return json_pack("{ss ss sI ss sI sI sI so}", "file", name, "format", m->rootfs_format,
 	    "size_bytes", (json_int_t)m->rootfs->size_bytes, "sha256", m->rootfs->sha256,
-	    "unpacked_bytes", (json_int_t)(m->disk_bytes ? m->disk_bytes : m->scan->unpacked_bytes), "entries",
-	    (json_int_t)(m->disk_bytes ? 0 : m->scan->entries), "chunk_bytes", (json_int_t)IMAGE_CHUNK_BYTES, "chunks",
-	    chunks);
+	    "unpacked_bytes", (json_int_t)(m->disk_bytes ? m->disk_bytes : m->scan->unpacked_bytes),
+	    "entries", (json_int_t)(m->disk_bytes ? 0 : m->scan->entries), "chunk_bytes",
+	    (json_int_t)IMAGE_CHUNK_BYTES, "chunks", chunks);
 }
 
 /* What the rootfs itself brings for being installed and booted. */
@@ -86,10 +87,10 @@ json_t *image_manifest_json(const struct image_manifest *m)
 
 	gmtime_r(&m->created, &tm);
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{si ss ss ss ss* ss* ss so so so so so* so*}", "format", 1, "distro", m->distro,
-	    "arch", vm_arch_name(m->arch), "created", created, "os_name", m->os_name,
-	    "kernel_from", m->kernel_from, "kernel_version", m->kernel_version, "rootfs", rootfs_json(m), "kernel",
-	    file_json(IMAGE_KERNEL_NAME, m->kernel), "modules",
+	return json_pack("{si ss ss ss ss* ss* ss so so so so so* so*}", "format", 1, "distro",
+	    m->distro, "arch", vm_arch_name(m->arch), "created", created, "os_name", m->os_name,
+	    "kernel_from", m->kernel_from, "kernel_version", m->kernel_version, "rootfs",
+	    rootfs_json(m), "kernel", file_json(IMAGE_KERNEL_NAME, m->kernel), "modules",
 	    file_json(IMAGE_MODULES_NAME, m->modules), "provides", provides_json(m),
 	    "network_renderers", renderers_json(m), ADOPTED_KEY,
 	    m->adopted ? adopted_json(m->adopted) : NULL);

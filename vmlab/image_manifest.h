@@ -27,7 +27,8 @@ struct image_manifest {
 	const char *kernel_from;   /* disk image: the image whose kernel the installer runs on */
 	uint64_t disk_bytes;       /* disk image: its size, unpacked; else 0 */
 	const struct image_scan *scan; /* NULL for a disk image */
-	const struct adopted *adopted; /* the tarball that is used where it lies; NULL: it is in the image */
+	const struct adopted
+	    *adopted; /* the tarball that is used where it lies; NULL: it is in the image */
 	const struct image_digest *rootfs;
 	const struct image_digest *kernel;
 	const struct image_digest *modules;

@@ -247,8 +247,7 @@ static int dep_line(struct image_modules *m, const char *line, size_t len, struc
 		return 0;
 	if (!colon || colon == line || !name_of(line, (size_t)(colon - line), mod->name))
 		return err_set(e, EINVAL,
-		    "modules.dep holds the line \"%.*s\", which names no "
-		    "module; run depmod in the rootfs and import it again",
+		    "modules.dep holds the line \"%.*s\", which names no module; run depmod in the rootfs and import it again",
 		    len > 80 ? 80 : (int)len, line);
 	mod->path = strndup(line, (size_t)(colon - line));
 	mod->deps = strndup(colon + 1, len - (size_t)(colon + 1 - line));
@@ -258,8 +257,7 @@ static int dep_line(struct image_modules *m, const char *line, size_t len, struc
 	/* A path that climbs out of the directory would be written into the archive as it is. */
 	if (mod->path[0] == '/' || strstr(mod->path, ".."))
 		return err_set(e, EINVAL,
-		    "modules.dep names \"%.80s\", which lies outside the "
-		    "kernel's module directory; run depmod in the rootfs",
+		    "modules.dep names \"%.80s\", which lies outside the kernel's module directory; run depmod in the rootfs",
 		    mod->path);
 	return 0;
 }

@@ -81,8 +81,7 @@ static int spool_write(struct image_scan *s, const char *data, size_t len, struc
 {
 	if (s->spool_bytes + len > IMAGE_SPOOL_MAX_BYTES)
 		return err_set(e, EFBIG,
-		    "the tarball holds more than 2 GiB of kernels and modules; "
-		    "remove old kernels from it");
+		    "the tarball holds more than 2 GiB of kernels and modules; remove old kernels from it");
 	while (len) {
 		ssize_t n = pwrite(s->spool_fd, data, len, (off_t)s->spool_bytes);
 		if (n < 0 && errno == EINTR)
@@ -543,14 +542,11 @@ int image_scan_kernel(
 	}
 	if (!chosen && without)
 		return err_set(e, EINVAL,
-		    "the rootfs holds the kernel %s but no modules for it in "
-		    "lib/modules; install its whole kernel package",
+		    "the rootfs holds the kernel %s but no modules for it in lib/modules; install its whole kernel package",
 		    without->path);
 	if (!chosen)
 		return err_set(e, EINVAL,
-		    "the rootfs holds no kernel (there is no "
-		    "boot/vmlinuz-<version>); install a kernel package in it, "
-		    "for example Debian's linux-image-amd64");
+		    "the rootfs holds no kernel (there is no boot/vmlinuz-<version>); install a kernel package in it, for example Debian's linux-image-amd64");
 	*kernel = chosen;
 	*version = steal_ptr(best);
 	return 0;
@@ -589,8 +585,7 @@ int image_scan_check_arch(const struct image_scan *s, enum vm_arch arch, struct 
 	if (!s->elf_machine || s->elf_machine == expected)
 		return 0;
 	return err_set(e, EINVAL,
-	    "the rootfs holds %s programs, not %s; give its own architecture "
-	    "with --arch",
+	    "the rootfs holds %s programs, not %s; give its own architecture with --arch",
 	    s->elf_machine == EM_AARCH64  ? "arm64"
 	    : s->elf_machine == EM_X86_64 ? "amd64"
 					  : "other",

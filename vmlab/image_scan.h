@@ -28,7 +28,8 @@ enum image_part {
 	IMAGE_PART_GRUB_ARM64_EFI,
 	IMAGE_PART_GRUB_I386_PC,
 	IMAGE_PART_INITRAMFS_TOOL,
-	/* What cloud-init can write a network's configuration for, in the order in which it chooses. */
+	/* What cloud-init can write a network's configuration for, in the order in which it
+	   chooses. */
 	IMAGE_PART_ENI,
 	IMAGE_PART_SYSCONFIG,
 	IMAGE_PART_NETPLAN,

@@ -183,8 +183,7 @@ static ssize_t gzip_next(struct image_source *s, const void **data, struct err *
 				return 0;
 			if (n == 0)
 				return err_set(e, EBADMSG,
-				    "the file is cut short (gzip data ends "
-				    "after %llu bytes in the middle)",
+				    "the file is cut short (gzip data ends after %llu bytes in the middle)",
 				    (unsigned long long)s->raw_bytes);
 			s->gzip.next_in = (uint8_t *)(uintptr_t)raw;
 			s->gzip.avail_in = (uInt)n;
@@ -243,8 +242,7 @@ int image_source_finish(struct image_source *s, struct err *e)
 		return (int)n;
 	if (!s->disk && s->zero_tail < TAR_END_BYTES)
 		return err_set(e, EBADMSG,
-		    "the tarball is cut short: tar's end mark is missing "
-		    "after %llu unpacked bytes",
+		    "the tarball is cut short: tar's end mark is missing after %llu unpacked bytes",
 		    (unsigned long long)s->decoded_bytes);
 	return 0;
 }

@@ -36,8 +36,7 @@ int image_top_check(const struct image_top *t, struct err *e)
 	if (t->several || !t->name || !t->root_like || !strcmp(t->name, "usr"))
 		return 0;
 	return err_set(e, EINVAL,
-	    "everything in the tarball lies in one folder, %.80s/, and nothing at its top: pack what "
-	    "is in that folder, such as with tar -C %.80s -cf rootfs.tar .",
+	    "everything in the tarball lies in one folder, %.80s/, and nothing at its top: pack what is in that folder, such as with tar -C %.80s -cf rootfs.tar .",
 	    t->name, t->name);
 }
 

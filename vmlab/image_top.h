@@ -1,5 +1,5 @@
-/* image_top.h - whether a tarball was packed one folder too high: everything in `rootfs/`, and nothing
- * where it is looked for.
+/* image_top.h - whether a tarball was packed one folder too high: everything in `rootfs/`, and
+ * nothing where it is looked for.
  */
 #ifndef VMLAB_IMAGE_TOP_H
 #define VMLAB_IMAGE_TOP_H

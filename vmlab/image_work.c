@@ -68,8 +68,8 @@ static int make_directories(const char *path, struct err *e)
 	}
 }
 
-int image_work_open(struct image_work *w, const char *images_dir, const char *name, enum vm_arch arch,
-    struct err *e)
+int image_work_open(struct image_work *w, const char *images_dir, const char *name,
+    enum vm_arch arch, struct err *e)
 {
 	int rc;
 

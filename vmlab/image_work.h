@@ -1,5 +1,5 @@
-/* image_work.h - the hidden directory an image is made in, beside the one it becomes in one step. What
- * failed leaves nothing; what a killed process left is removed by the next one.
+/* image_work.h - the hidden directory an image is made in, beside the one it becomes in one step.
+ * What failed leaves nothing; what a killed process left is removed by the next one.
  */
 #ifndef VMLAB_IMAGE_WORK_H
 #define VMLAB_IMAGE_WORK_H
@@ -14,10 +14,7 @@ struct image_work {
 	int fd; /* locked, so that others can tell it from one left by a killed process */
 };
 
-#define IMAGE_WORK_INIT                                                                            \
-	{                                                                                          \
-		NULL, NULL, -1, -1                                                                 \
-	}
+#define IMAGE_WORK_INIT {NULL, NULL, -1, -1}
 
 must_check int image_work_open(struct image_work *w, const char *images_dir, const char *name,
     enum vm_arch arch, struct err *e);

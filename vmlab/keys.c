@@ -51,8 +51,7 @@ static int make_folders(const char *path, struct err *e)
 		*slash = '\0';
 		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
 			return err_errno(e,
-			    "cannot create the folder %s for the lab's SSH key (set VMLAB_HOME to "
-			    "use another)",
+			    "cannot create the folder %s for the lab's SSH key (set VMLAB_HOME to use another)",
 			    copy);
 		*slash = '/';
 	}
@@ -68,8 +67,7 @@ static int generate(const char *path, struct err *e)
 	int n = process_capture(&a, 60000, 65536, &r, e);
 	if (n == -ENOENT)
 		return err_set(e, ENOENT,
-		    "ssh-keygen is not installed, it makes the lab's key: `apt-get install "
-		    "openssh-client`");
+		    "ssh-keygen is not installed, it makes the lab's key: `apt-get install openssh-client`");
 	if (n < 0)
 		return n;
 	r.err[strcspn(r.err, "\n")] = '\0';

@@ -76,8 +76,7 @@ static int init_home(struct lab *lab, struct err *e)
 		return replace(&lab->home, absolute(home), e);
 	if (!user || *user != '/')
 		return err_set(e, EINVAL,
-		    "HOME is not set: set it, or VMLAB_HOME to a folder for "
-		    "the lab's SSH key");
+		    "HOME is not set: set it, or VMLAB_HOME to a folder for the lab's SSH key");
 	if (asprintf(&path, "%s/.local/share/vmlab", user) < 0)
 		path = NULL;
 	return replace(&lab->home, path, e);
@@ -164,8 +163,7 @@ int lab_init(struct lab *lab, const struct lab_options *options, struct err *e)
 	lab_clear(lab);
 	if (name && !lab_name_valid(name))
 		return err_set(e, EINVAL,
-		    "lab name \"%s\" cannot be used: lower case letters, digits and '-', at most "
-		    "40 characters",
+		    "lab name \"%s\" cannot be used: lower case letters, digits and '-', at most 40 characters",
 		    name);
 	lab->port = LAB_PORT_NONE;
 	lab->name_given = name != NULL;
@@ -233,10 +231,12 @@ int lab_take(struct lab *lab, const struct lab_values *v, struct err *e)
 	int r = 0;
 
 	if (v->reach && !lab->reach_given)
-		r = lab_reach_check(v->reach, e) < 0 ? -EINVAL : replace(&lab->reach, strdup(v->reach), e);
+		r = lab_reach_check(v->reach, e) < 0 ? -EINVAL
+						     : replace(&lab->reach, strdup(v->reach), e);
 	if (r == 0 && v->domain && !lab->domain_given)
-		r = lab_domain_check(v->domain, e) < 0 ? -EINVAL
-						    : replace(&lab->domain, strdup(v->domain), e);
+		r = lab_domain_check(v->domain, e) < 0
+			? -EINVAL
+			: replace(&lab->domain, strdup(v->domain), e);
 	if (r == 0 && v->images && !lab->images_given)
 		r = replace(&lab->images_dir, strdup(v->images), e);
 	if (r == 0 && v->cidr && !lab->cidr_given) {
@@ -252,7 +252,8 @@ char *lab_default_images(const struct lab *lab)
 	const char *slash = lab->vms_dir ? strrchr(lab->vms_dir, '/') : NULL;
 	char *path;
 
-	return slash && asprintf(&path, "%.*s/images", (int)(slash - lab->vms_dir), lab->vms_dir) >= 0
+	return slash && asprintf(&path, "%.*s/images", (int)(slash - lab->vms_dir), lab->vms_dir) >=
+			    0
 		   ? path
 		   : NULL;
 }
@@ -309,12 +310,10 @@ int lab_need_vms(const struct lab *lab, struct err *e)
 {
 	if (!lab->vms_dir)
 		return err_set(e, ENOENT,
-		    "there is no folder vms/ here: go to the folder that holds it, name it with "
-		    "-C DIR or --vms DIR, or start one with `mkdir vms && vmlab new web1`");
+		    "there is no folder vms/ here: go to the folder that holds it, name it with -C DIR or --vms DIR, or start one with `mkdir vms && vmlab new web1`");
 	if (!is_folder(lab->vms_dir))
 		return err_set(e, ENOENT,
-		    "the folder of VM definitions %s does not exist: create it, or name another "
-		    "with --vms DIR",
+		    "the folder of VM definitions %s does not exist: create it, or name another with --vms DIR",
 		    lab->vms_dir);
 	return 0;
 }
@@ -333,9 +332,7 @@ int lab_check_same(const struct lab *lab, const struct container_list *container
 	    lab_folder_is(lab_label(containers, "vmlab.folder"), vms, mine, id) || !is_folder(vms))
 		return 0;
 	return err_set(e, EBUSY,
-	    "lab \"%s\" already runs with the definitions in %s, not %s: leave --lab away (and "
-	    "VMLAB_LAB unset) to work on this folder's own lab, or stop that one first with `vmlab "
-	    "--lab %s down`",
+	    "lab \"%s\" already runs with the definitions in %s, not %s: leave --lab away (and VMLAB_LAB unset) to work on this folder's own lab, or stop that one first with `vmlab --lab %s down`",
 	    lab->name, vms, mine, lab->name);
 }
 
@@ -351,8 +348,7 @@ int lab_check_network(const struct lab *lab, const struct container_list *contai
 		const char *has = lab_label(containers, settings[i].label);
 		if (has && strcmp(has, settings[i].mine) != 0)
 			return err_set(e, EBUSY,
-			    "lab \"%s\" runs with %s, and its machines with it; %s says %s: `vmlab "
-			    "down` first, then `vmlab up`",
+			    "lab \"%s\" runs with %s, and its machines with it; %s says %s: `vmlab down` first, then `vmlab up`",
 			    lab->name, has, settings[i].variable, settings[i].mine);
 	}
 	return 0;

@@ -26,7 +26,7 @@
 #define LAB_VM_IMAGE "vmlab_vm:latest"
 
 struct lab {
-	char *name; /* after its folder, until lab_find() knows better */
+	char *name;       /* after its folder, until lab_find() knows better */
 	char *vms_dir;    /* absolute; NULL: not known yet */
 	char *folder_id;  /* lab_folder.h's, of vms_dir; NULL: not known yet */
 	char *images_dir; /* absolute; NULL: not known yet */
@@ -34,22 +34,18 @@ struct lab {
 	char *dir;        /* absolute, the lab's own, for its owner only: API socket, token */
 	char *cidr_text;
 	char *domain;
-	char *reach; /* what machines may reach outside the lab; "": the stack's default */
+	char *reach;       /* what machines may reach outside the lab; "": the stack's default */
 	char *stack_image; /* container images */
 	char *vm_image;
 	char *left; /* a lab of this folder's name or path that is another folder's, or NULL */
 	struct cidr4 cidr;
 	struct cidr6 cidr6;
-	int port; /* of the API over TCP on 127.0.0.1, or LAB_PORT_NONE */
+	int port;             /* of the API over TCP on 127.0.0.1, or LAB_PORT_NONE */
 	bool found_by_folder; /* so that vms_dir is the folder's, whatever the labels say */
-	bool name_given, vms_given, images_given, port_given, cidr_given,
-	    domain_given, reach_given;
+	bool name_given, vms_given, images_given, port_given, cidr_given, domain_given, reach_given;
 };
 
-#define LAB_INIT                                                                                   \
-	{                                                                                          \
-		0                                                                                  \
-	}
+#define LAB_INIT {0}
 
 /* What the command line said; NULL or 0 where it said nothing. Borrowed. */
 struct lab_options {
@@ -103,8 +99,8 @@ must_check int lab_open_store(
 /* Names may become container, volume and file names. */
 bool lab_name_valid(const char *name);
 
-/* True when images/<distro>/<arch>/manifest.json is there, a rootfs that the stack makes one of, or the
- * files of its own that it boots. */
+/* True when images/<distro>/<arch>/manifest.json is there, a rootfs that the stack makes one of, or
+ * the files of its own that it boots. */
 bool lab_has_image(const struct lab *lab, const struct vm *vm);
 
 #endif

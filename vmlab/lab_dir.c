@@ -29,9 +29,7 @@ int lab_dir_ensure(const struct lab *lab, struct err *e)
 		int code = mkdir(copy, 0700) < 0 ? errno : 0;
 		if (code == EACCES)
 			return err_set(e, EACCES,
-			    "the folder %s of lab \"%s\" is closed to you: work on this lab as the user it "
-			    "belongs to, or as root (sudo); a lab of your own can have its folder elsewhere "
-			    "with VMLAB_HOME",
+			    "the folder %s of lab \"%s\" is closed to you: work on this lab as the user it belongs to, or as root (sudo); a lab of your own can have its folder elsewhere with VMLAB_HOME",
 			    lab->dir, lab->name);
 		if (code && code != EEXIST)
 			return err_errno(e,
@@ -79,7 +77,8 @@ static int wait_for_it(const struct lab *lab, int fd, int64_t timeout_ms, FILE *
 			    "%s still works on lab \"%s\" after %s: wait for it, or end it", who,
 			    lab->name, human_duration(timeout_ms, took));
 		if (strcmp(who, told) != 0) {
-			fprintf(out, "lab: waits for %s, which works on lab \"%s\"\n", who, lab->name);
+			fprintf(
+			    out, "lab: waits for %s, which works on lab \"%s\"\n", who, lab->name);
 			fflush(out);
 			snprintf(told, sizeof(told), "%s", who);
 		}
@@ -94,8 +93,7 @@ static int refused(const struct lab *lab, struct err *e)
 
 	if (errno == EACCES && stat(lab->dir, &st) == 0 && st.st_uid != geteuid())
 		return err_set(e, EACCES,
-		    "lab \"%s\" belongs to another user (number %u): work on it as that user, or as "
-		    "root (sudo)",
+		    "lab \"%s\" belongs to another user (number %u): work on it as that user, or as root (sudo)",
 		    lab->name, (unsigned)st.st_uid);
 	return err_errno(e, "cannot open %s/lock", lab->dir);
 }
@@ -114,7 +112,8 @@ int lab_dir_lock(const struct lab *lab, const char *command, int64_t timeout_ms,
 	int r = wait_for_it(lab, fd, timeout_ms, out, e);
 	if (r < 0)
 		return r;
-	int n = snprintf(text, sizeof(text), "`vmlab %.200s` (process %d)\n", command, (int)getpid());
+	int n =
+	    snprintf(text, sizeof(text), "`vmlab %.200s` (process %d)\n", command, (int)getpid());
 	/* Only for others to read: that it may fail is no reason not to work. */
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < 0)
 		errno = 0;

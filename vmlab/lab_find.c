@@ -67,7 +67,8 @@ static bool is_gone(const char *path, const char *owner)
 }
 
 /* A lab whose folder is gone: its user may look for it here. */
-static int note_left(struct lab *lab, const char *name, const char *path, const char *owner, struct err *e)
+static int note_left(
+    struct lab *lab, const char *name, const char *path, const char *owner, struct err *e)
 {
 	if (lab->left || !path || !is_gone(path, owner))
 		return 0;
@@ -98,9 +99,10 @@ static int is_taken(struct lab *lab, const struct engine *en, const char *name, 
 	return note_left(lab, name, path, owner, e) < 0 ? -e->code : 1;
 }
 
-/* This folder's containers: those with its id, else those that an older version made with its path. */
-static int list_mine(const struct engine *en, const char *folder, const char *id, struct container_list *mine,
-    struct err *e)
+/* This folder's containers: those with its id, else those that an older version made with its path.
+ */
+static int list_mine(const struct engine *en, const char *folder, const char *id,
+    struct container_list *mine, struct err *e)
 {
 	size_t kept = 0;
 
@@ -108,13 +110,15 @@ static int list_mine(const struct engine *en, const char *folder, const char *id
 	if (r == 0 && mine->count == 0)
 		r = engine_containers(en, "vmlab.vms", folder, mine, e);
 	for (size_t i = 0; r == 0 && i < mine->count; i++)
-		if (lab_folder_is(container_label(&mine->items[i], "vmlab.folder"), folder, folder, id))
+		if (lab_folder_is(
+			container_label(&mine->items[i], "vmlab.folder"), folder, folder, id))
 			mine->items[kept++] = mine->items[i];
 	mine->count = r == 0 ? kept : 0;
 	return r;
 }
 
-/* The name of the one lab that left volumes for the folder, or `usual` when that is among several; NULL: none. */
+/* The name of the one lab that left volumes for the folder, or `usual` when that is among several;
+ * NULL: none. */
 static int name_by_volumes(
     const struct engine *en, const char *id, const char *usual, char **name, struct err *e)
 {
@@ -200,8 +204,7 @@ bool lab_left_sentence(const struct lab *lab, char *text, size_t size)
 	if (!lab->left)
 		return false;
 	snprintf(text, size,
-	    "lab \"%s\" belongs to a folder that was moved, removed or replaced: it is found from where that "
-	    "folder is now, and from everywhere with `vmlab --lab %s`",
+	    "lab \"%s\" belongs to a folder that was moved, removed or replaced: it is found from where that folder is now, and from everywhere with `vmlab --lab %s`",
 	    lab->left, lab->left);
 	return true;
 }
@@ -237,8 +240,8 @@ int lab_make_volume(
 	return engine_run(en, &a, VOLUME_TIMEOUT_MS, NULL, e);
 }
 
-bool lab_older_one_left(const struct lab *lab, const struct engine *en,
-    const struct container_list *containers)
+bool lab_older_one_left(
+    const struct lab *lab, const struct engine *en, const struct container_list *containers)
 {
 	_cleanup_free_ char *own = NULL, *owner = NULL;
 	struct err ignored = ERR_INIT;

@@ -23,8 +23,9 @@ void lab_folder_id(const char *vms_dir, char id[LAB_FOLDER_ID_SIZE])
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * 16777619U;
 	bool born = st.stx_mask & STATX_BTIME;
-	snprintf(id, LAB_FOLDER_ID_SIZE, "%" PRIx64 "-%" PRIx64 ".%09u-%08" PRIx32, (uint64_t)st.stx_ino,
-	    born ? (uint64_t)st.stx_btime.tv_sec : 0, born ? st.stx_btime.tv_nsec : 0, hash);
+	snprintf(id, LAB_FOLDER_ID_SIZE, "%" PRIx64 "-%" PRIx64 ".%09u-%08" PRIx32,
+	    (uint64_t)st.stx_ino, born ? (uint64_t)st.stx_btime.tv_sec : 0,
+	    born ? st.stx_btime.tv_nsec : 0, hash);
 }
 
 bool lab_folder_is(const char *label, const char *path, const char *vms_dir, const char *id)

@@ -50,8 +50,8 @@ void lab_name_make(const char *vms_dir, const char *hashed, char name[LAB_NAME_S
 	for (begin = end; begin > 0 && vms_dir[begin - 1] != '/'; begin--)
 		;
 	plain(vms_dir + begin, end - begin, folder, FOLDER_MAX);
-	const char *prefix = strcmp(folder, "vmlab") == 0 || strncmp(folder, PREFIX, 6) == 0 ? ""
-											    : PREFIX;
+	const char *prefix =
+	    strcmp(folder, "vmlab") == 0 || strncmp(folder, PREFIX, 6) == 0 ? "" : PREFIX;
 	if (hashed)
 		snprintf(name, LAB_NAME_SIZE, "%s%s-%06" PRIx32, prefix, *folder ? folder : "lab",
 		    hash(hashed) & 0xffffff);

@@ -14,15 +14,14 @@ int lab_network_parse(const char *text, struct cidr4 *cidr, struct err *e)
 	if (r < 0)
 		return err_wrap(e, "VMLAB_CIDR");
 	if (cidr->prefix < 8 || cidr->prefix > 29)
-		return err_set(
-		    e, EINVAL, "VMLAB_CIDR: %s: a lab's network has a prefix between /8 and /29", text);
+		return err_set(e, EINVAL,
+		    "VMLAB_CIDR: %s: a lab's network has a prefix between /8 and /29", text);
 	uint32_t hosts = UINT32_MAX >> cidr->prefix, part = ntohl(cidr->addr.s_addr) & hosts;
 	struct in_addr usual = {htonl((ntohl(cidr->addr.s_addr) & ~hosts) + 1)};
 	inet_ntop(AF_INET, &usual, first, sizeof(first));
 	if (part == 0 || part == hosts)
 		return err_set(e, EINVAL,
-		    "VMLAB_CIDR: %s is the network's own or its broadcast address: give the address that the "
-		    "stack is to have in it, such as %s/%u",
+		    "VMLAB_CIDR: %s is the network's own or its broadcast address: give the address that the stack is to have in it, such as %s/%u",
 		    text, first, cidr->prefix);
 	uint32_t top = ntohl(cidr->addr.s_addr) >> 24;
 	if (top == 0 || top == 127 || top >= 224)
@@ -37,8 +36,7 @@ int lab_domain_check(const char *domain, struct err *e)
 	if (domain_valid(domain) && !strpbrk(domain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 		return 0;
 	return err_set(e, EINVAL,
-	    "VMLAB_DOMAIN: \"%s\" is not a domain name: use lower case letters, digits and '-' between dots, the "
-	    "last part not of digits alone, as in lab.example",
+	    "VMLAB_DOMAIN: \"%s\" is not a domain name: use lower case letters, digits and '-' between dots, the last part not of digits alone, as in lab.example",
 	    domain);
 }
 
@@ -48,7 +46,8 @@ static bool is_network(const char *word)
 	struct cidr6 v6;
 	struct err ignored = ERR_INIT;
 
-	return cidr4_parse(word, false, &v4, &ignored) == 0 || cidr6_parse(word, false, &v6, &ignored) == 0;
+	return cidr4_parse(word, false, &v4, &ignored) == 0 ||
+	       cidr6_parse(word, false, &v6, &ignored) == 0;
 }
 
 int lab_reach_check(const char *reach, struct err *e)
@@ -71,7 +70,6 @@ int lab_reach_check(const char *reach, struct err *e)
 	if (good)
 		return 0;
 	return err_set(e, EINVAL,
-	    "VMLAB_REACH: \"%s\" is not understood at \"%s\": give internet, all or none, or networks joined by "
-	    "commas, as in internet,10.1.2.0/24",
+	    "VMLAB_REACH: \"%s\" is not understood at \"%s\": give internet, all or none, or networks joined by commas, as in internet,10.1.2.0/24",
 	    reach, word);
 }

@@ -1,6 +1,6 @@
-/* lab_network.h - what a lab's network, domain and reach may be. The stack has the same rules for its own
- * variables (docker/stack/settings.py): what it would refuse is refused here, before anything is started.
- * Pure. */
+/* lab_network.h - what a lab's network, domain and reach may be. The stack has the same rules for
+ * its own variables (docker/stack/settings.py): what it would refuse is refused here, before
+ * anything is started. Pure. */
 #ifndef VMLAB_LAB_NETWORK_H
 #define VMLAB_LAB_NETWORK_H
 

@@ -68,8 +68,10 @@ int lab_settings_load(struct lab *lab, struct err *e)
 	if (v.images && (stat(v.images, &st) < 0 || !S_ISDIR(st.st_mode)))
 		v.images = NULL;
 	return lab_take(lab, &v, e) < 0
-	    ? err_wrap(e, "%s, which keeps the lab's settings (remove it to have the default ones)", path)
-	    : 0;
+		   ? err_wrap(e,
+			 "%s, which keeps the lab's settings (remove it to have the default ones)",
+			 path)
+		   : 0;
 }
 
 static void print_line(FILE *f, const char *key, const char *value, const char *without)

@@ -52,7 +52,8 @@ static int settle(const struct lab *lab, const struct engine *en, label_reader *
 {
 	_cleanup_free_ char *usual = container_name(lab, role, vm), *second = NULL;
 
-	if (!usual || asprintf(&second, "%s_%s%s%s", lab->name, role, vm ? "_" : "", vm ? vm : "") < 0)
+	if (!usual ||
+	    asprintf(&second, "%s_%s%s%s", lab->name, role, vm ? "_" : "", vm ? vm : "") < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	*name = NULL;
 	if (!lab_name_has_two_readings(usual, lab->name)) {
@@ -62,8 +63,8 @@ static int settle(const struct lab *lab, const struct engine *en, label_reader *
 	int had = is_ours(lab, en, read, second, e);
 	int r = had == ENGINE_ABSENT || had == -EEXIST ? is_ours(lab, en, read, usual, e) : had;
 	if (r == -EEXIST && had == -EEXIST)
-		return err_wrap(e, "%s and %s are taken by other labs: rename the VM or the lab", usual,
-		    second);
+		return err_wrap(e, "%s and %s are taken by other labs: rename the VM or the lab",
+		    usual, second);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	*name = had == 0 || r == -EEXIST ? steal_ptr(second) : steal_ptr(usual);

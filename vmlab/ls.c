@@ -21,7 +21,7 @@ struct listing {
 	struct session session;
 	struct vm_store *store; /* NULL: no folder */
 	const struct vm_snapshot *snap;
-	json_t *api; /* {"vms":…,"problems":…}, or NULL while the stack is down */
+	json_t *api;     /* {"vms":…,"problems":…}, or NULL while the stack is down */
 	char down[1000]; /* as much as an error sentence */
 	char stale[4400];
 };
@@ -126,7 +126,8 @@ static void add_disks(struct listing *l, json_t *vms)
 		json_t *list = json_array();
 		for (unsigned k = 0; k < VM_DISKS_MAX; k++)
 			if (disks[i].bytes[k])
-				json_array_append_new(list, json_integer((json_int_t)disks[i].bytes[k]));
+				json_array_append_new(
+				    list, json_integer((json_int_t)disks[i].bytes[k]));
 		if (json_array_size(list) == 0) {
 			json_decref(list);
 			list = json_null();
@@ -157,8 +158,9 @@ static int look(struct listing *l, struct lab *lab, struct err *e)
 	if (container_list_role(&l->session.containers, "stack") &&
 	    api_get(l->session.api, "/api/v1/vms", &l->api, &why) < 0)
 		snprintf(l->down, sizeof(l->down), "%s",
-		    why.code == EACCES ? why.msg : "the stack does not answer: `vmlab logs` may tell "
-		    "why, `vmlab up` starts it");
+		    why.code == EACCES
+			? why.msg
+			: "the stack does not answer: `vmlab logs` may tell why, `vmlab up` starts it");
 	else if (!l->api)
 		snprintf(l->down, sizeof(l->down), "lab \"%s\" is down: `vmlab up` starts it",
 		    lab->name);

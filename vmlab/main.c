@@ -38,32 +38,32 @@ static const struct command *const commands[] = {
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
 static const char overview_text[] =
-	    "A first VM:\n"
-	    "  vmlab doctor                  what this machine lacks\n"
-	    "  vmlab image build debian-13   something to install\n"
-	    "  vmlab new web1                writes vms/web1.json\n"
-	    "  vmlab up web1                 installs it, showing each stage\n"
-	    "  vmlab ssh web1                logs in\n"
-	    "\n"
-	    "Global options, all but -C also after the command (unless that is ssh or image), and their\n"
+    "A first VM:\n"
+    "  vmlab doctor                  what this machine lacks\n"
+    "  vmlab image build debian-13   something to install\n"
+    "  vmlab new web1                writes vms/web1.json\n"
+    "  vmlab up web1                 installs it, showing each stage\n"
+    "  vmlab ssh web1                logs in\n"
+    "\n"
+    "Global options, all but -C also after the command (unless that is ssh or image), and their\n"
     "environment variables:\n"
-	    "  -C DIR         work in that folder\n"
-	    "  --vms DIR      VM definitions (VMLAB_VMS; default ./vms)\n"
-	    "  --images DIR   images (VMLAB_IMAGES; default images/ beside vms/)\n"
-	    "  --lab NAME     which lab (VMLAB_LAB; default: the one of this folder's vms/, named after\n"
-	    "                 the folder); several can run at once\n"
-	    "  --port PORT    the lab's API over TCP too, on 127.0.0.1, with a token; auto: on a free\n"
-	    "                 port (VMLAB_PORT; default: only a socket in the lab's own folder)\n"
-	    "  --version, --help\n"
-	    "Environment only: VMLAB_HOME (SSH key, and labs/NAME/ with the API's socket; default\n"
-	    "~/.local/share/vmlab), VMLAB_CIDR (default 192.168.100.1/24), VMLAB_DOMAIN\n"
-	    "(pvmlab.local), VMLAB_REACH (what machines reach outside the lab: internet, all, none,\n"
-	    "or networks, as in internet,10.1.2.0/24; default internet: no private addresses),\n"
-	    "VMLAB_ENGINE (client to use). A lab keeps the CIDR, domain, reach and images it was given,\n"
-	    "also over `vmlab down`, until others are given or `vmlab down --volumes`.\n"
-	    "\n"
-	    "Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 Ctrl-C.\n"
-	    "`vmlab COMMAND --help` shows a command's options with examples.\n";
+    "  -C DIR         work in that folder\n"
+    "  --vms DIR      VM definitions (VMLAB_VMS; default ./vms)\n"
+    "  --images DIR   images (VMLAB_IMAGES; default images/ beside vms/)\n"
+    "  --lab NAME     which lab (VMLAB_LAB; default: the one of this folder's vms/, named after\n"
+    "                 the folder); several can run at once\n"
+    "  --port PORT    the lab's API over TCP too, on 127.0.0.1, with a token; auto: on a free\n"
+    "                 port (VMLAB_PORT; default: only a socket in the lab's own folder)\n"
+    "  --version, --help\n"
+    "Environment only: VMLAB_HOME (SSH key, and labs/NAME/ with the API's socket; default\n"
+    "~/.local/share/vmlab), VMLAB_CIDR (default 192.168.100.1/24), VMLAB_DOMAIN\n"
+    "(pvmlab.local), VMLAB_REACH (what machines reach outside the lab: internet, all, none,\n"
+    "or networks, as in internet,10.1.2.0/24; default internet: no private addresses),\n"
+    "VMLAB_ENGINE (client to use). A lab keeps the CIDR, domain, reach and images it was given,\n"
+    "also over `vmlab down`, until others are given or `vmlab down --volumes`.\n"
+    "\n"
+    "Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage, 130 Ctrl-C.\n"
+    "`vmlab COMMAND --help` shows a command's options with examples.\n";
 
 static void overview(FILE *f)
 {
@@ -239,7 +239,8 @@ static int complete_find_lab(const struct complete_source *source, size_t count,
 
 	complete_options(source, count, words, lo, &typed);
 	_cleanup_free_ char *folder = complete_path(typed);
-	_cleanup_free_ char *vms = complete_path(lo->vms_dir), *images = complete_path(lo->images_dir);
+	_cleanup_free_ char *vms = complete_path(lo->vms_dir),
+			    *images = complete_path(lo->images_dir);
 	if (folder && chdir(folder) < 0)
 		return err_errno(e, "%s", folder);
 	lo->vms_dir = vms;

@@ -9,7 +9,8 @@
 
 #define EXEC_TIMEOUT_MS 10000
 
-static const char *const inside[] = {"/vms", "/srv/images", "/run/operator", "/etc/vmlab/authorized_keys"};
+static const char *const inside[] = {
+    "/vms", "/srv/images", "/run/operator", "/etc/vmlab/authorized_keys"};
 #define MOUNT_COUNT (sizeof(inside) / sizeof(*inside))
 
 struct place {
@@ -32,7 +33,8 @@ static void look_by_process(const struct container *stack, struct place *places)
 	}
 }
 
-static void look_by_engine(const struct session *s, const struct container *stack, struct place *places)
+static void look_by_engine(
+    const struct session *s, const struct container *stack, struct place *places)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
@@ -59,7 +61,8 @@ static const char *differing(const struct place *places, const char *const *path
 	struct stat st;
 
 	for (size_t i = 0; i < MOUNT_COUNT; i++)
-		if (paths[i] && places[i].known && stat(paths[i], &st) == 0 && st.st_ino != places[i].inode)
+		if (paths[i] && places[i].known && stat(paths[i], &st) == 0 &&
+		    st.st_ino != places[i].inode)
 			return paths[i];
 	return NULL;
 }
@@ -92,8 +95,7 @@ bool mounts_complaint(const struct session *s, char *text, size_t size)
 
 	if (path)
 		snprintf(text, size,
-		    "%s was replaced, and the stack serves what was there before: `vmlab up` makes it serve what is "
-		    "there now",
+		    "%s was replaced, and the stack serves what was there before: `vmlab up` makes it serve what is there now",
 		    path);
 	return path;
 }

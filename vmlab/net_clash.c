@@ -16,7 +16,8 @@ enum net_clash net_clash_resolvers(
 	struct in_addr ip;
 
 	for (const char *p = resolv_conf; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-		if (sscanf(p, " nameserver %15[0-9.]", word) != 1 || inet_pton(AF_INET, word, &ip) != 1)
+		if (sscanf(p, " nameserver %15[0-9.]", word) != 1 ||
+		    inet_pton(AF_INET, word, &ip) != 1)
 			continue;
 		if (!cidr4_contains(lab, ip))
 			continue;
@@ -52,14 +53,16 @@ static enum net_clash judge_route(const struct cidr4 *lab, const char *interface
 	return NET_CLASH_NONE;
 }
 
-enum net_clash net_clash_routes(const struct cidr4 *lab, const char *routes, char *what, size_t size)
+enum net_clash net_clash_routes(
+    const struct cidr4 *lab, const char *routes, char *what, size_t size)
 {
 	enum net_clash worst = NET_CLASH_NONE;
 	unsigned to, gateway, mask;
 	char interface[32], found[64];
 
 	for (const char *p = routes; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-		if (sscanf(p, " %31s %x %x %*x %*d %*d %*d %x", interface, &to, &gateway, &mask) != 4)
+		if (sscanf(p, " %31s %x %x %*x %*d %*d %*d %x", interface, &to, &gateway, &mask) !=
+		    4)
 			continue;
 		enum net_clash clash =
 		    judge_route(lab, interface, to, gateway, mask, found, sizeof(found));
@@ -71,7 +74,8 @@ enum net_clash net_clash_routes(const struct cidr4 *lab, const char *routes, cha
 	return worst;
 }
 
-enum net_clash net_clash_engine(const struct cidr4 *lab, const char *networks, char *what, size_t size)
+enum net_clash net_clash_engine(
+    const struct cidr4 *lab, const char *networks, char *what, size_t size)
 {
 	struct cidr4 net;
 	struct err ignored = ERR_INIT;
@@ -121,19 +125,21 @@ void net_clash_sentence(
 {
 	static const char *const hidden[][2] = {
 	    [NET_CLASH_LAN] = {"overlaps", ", which its machines then cannot reach"},
-	    [NET_CLASH_GATEWAY] = {"holds", ", the gateway of this machine: guests would not get out"},
-	    [NET_CLASH_RESOLVER] = {"holds", ", the resolver of this machine: guests would resolve no names"},
-	    [NET_CLASH_ENGINE] = {"overlaps", ", the container engine's own, in which the lab itself stands"},
+	    [NET_CLASH_GATEWAY] = {"holds",
+		", the gateway of this machine: guests would not get out"},
+	    [NET_CLASH_RESOLVER] = {"holds",
+		", the resolver of this machine: guests would resolve no names"},
+	    [NET_CLASH_ENGINE] = {"overlaps",
+		", the container engine's own, in which the lab itself stands"},
 	};
-	const char *other = strncmp(lab, "192.168.200.", 12) == 0 ? "192.168.150.1/24"
-								   : "192.168.200.1/24";
+	const char *other =
+	    strncmp(lab, "192.168.200.", 12) == 0 ? "192.168.150.1/24" : "192.168.200.1/24";
 
 	if (clash == NET_CLASH_NONE) {
 		*text = '\0';
 		return;
 	}
 	snprintf(text, size,
-	    "the lab's network %s %s %s%s: give it another with VMLAB_CIDR, such as VMLAB_CIDR=%s, and the "
-	    "definitions addresses in that one",
+	    "the lab's network %s %s %s%s: give it another with VMLAB_CIDR, such as VMLAB_CIDR=%s, and the definitions addresses in that one",
 	    lab, hidden[clash][0], what, hidden[clash][1], other);
 }

@@ -1,4 +1,5 @@
-/* new_cmd.c - `vmlab new`: a definition that works, for its user to edit. Needs no container engine. */
+/* new_cmd.c - `vmlab new`: a definition that works, for its user to edit. Needs no container
+ * engine. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -87,8 +88,7 @@ static int check_free(const struct lab *lab, const struct define_words *w, struc
 		if (file_read(path, VM_FILE_MAX_BYTES, &text, &len, &ignored) < 0 ||
 		    !(field = define_taken(&claims, text, len)))
 			continue;
-		return err_set(e, EEXIST,
-		    "%s \"%s\" is taken by %s: give another%s", field,
+		return err_set(e, EEXIST, "%s \"%s\" is taken by %s: give another%s", field,
 		    strcmp(field, "name") == 0 ? w->name
 		    : strcmp(field, "ip") == 0 ? w->ip
 					       : w->mac,
@@ -185,12 +185,13 @@ static void print_outlook(FILE *f, const struct lab *lab, const struct vm *vm)
 	else
 		fprintf(f, "%s: warning: %s\n", vm->name, e.msg);
 	for (size_t i = 0; i < found.count; i++)
-		fprintf(f, "%s: %s\"%s\": %s\n", vm->name, found.finding[i].fatal ? "" : "warning: ",
-		    found.finding[i].field, found.finding[i].text);
+		fprintf(f, "%s: %s\"%s\": %s\n", vm->name,
+		    found.finding[i].fatal ? "" : "warning: ", found.finding[i].field,
+		    found.finding[i].text);
 }
 
-/* What only the folder as a whole can tell: two machines with one address. Says what `vmlab validate` would
- * say of a definition that is used. */
+/* What only the folder as a whole can tell: two machines with one address. Says what `vmlab
+ * validate` would say of a definition that is used. */
 static int check_conflicts(struct lab *lab, const char *name, struct err *e)
 {
 	struct vm_store *store = NULL;
@@ -222,8 +223,7 @@ static int make(struct lab *lab, const struct define_words *asked, struct err *e
 
 	if (!vm_label_valid(w->name))
 		return err_set(e, EINVAL,
-		    "\"%s\" is no VM name: lower case letters, digits and '-', at most 63 "
-		    "characters, no '-' at either end",
+		    "\"%s\" is no VM name: lower case letters, digits and '-', at most 63 characters, no '-' at either end",
 		    w->name);
 	if (asprintf(&path, "%s/%s.json", lab->vms_dir, w->name) < 0)
 		return err_set(e, ENOMEM, "out of memory");
@@ -284,7 +284,8 @@ static int new_run(struct lab *lab, int argc, char **argv)
 	/* The first definition of a folder that has none yet. */
 	if (!lab->vms_given && readable_mkdir("vms", &e) < 0)
 		return command_fail(&e);
-	/* A lab that runs has a network; without an engine, or a lab, it is the default or what is given. */
+	/* A lab that runs has a network; without an engine, or a lab, it is the default or what is
+	 * given. */
 	_cleanup_session_ struct session s = SESSION_INIT;
 	struct err ignored = ERR_INIT;
 	int r = session_open(&s, lab, &ignored);

@@ -29,17 +29,18 @@ static void print_text(const struct subject *s, const struct plan *p)
 	if (text)
 		printf("its disk is the one that matches %s\n", text);
 	if (subject_is_whole_disk(s))
-		printf("the image is that of a whole disk, %s: it brings its own partitions, and "
-		       "\"storage\" has no effect\n",
+		printf(
+		    "the image is that of a whole disk, %s: it brings its own partitions, and \"storage\" has no effect\n",
 		    size_text(s->request.unpacked_bytes, size, sizeof(size)));
 	else
 		plan_print(stdout, p);
 	if (subject_grub_missing(s))
-		printf("the image has no %s: the installed system would not boot; build the image "
-		       "again, or import one that has it\n",
+		printf(
+		    "the image has no %s: the installed system would not boot; build the image again, or import one that has it\n",
 		    subject_grub_missing(s));
 	if (!s->manifest)
-		printf("there is no image %s for %s yet: whether the system fits is not checked; %s\n",
+		printf(
+		    "there is no image %s for %s yet: whether the system fits is not checked; %s\n",
 		    s->vm->distro, vm_arch_name(s->vm->arch), s->advice);
 }
 
@@ -55,8 +56,8 @@ static int print_findings(const struct subject *s, struct err *e)
 		if (strcmp(f->field, "disks") == 0 || strcmp(f->field, "distro") == 0 ||
 		    strcmp(f->field, "firmware") == 0)
 			continue;
-		fprintf(stderr, "%s: %s\"%s\": %s\n", s->vm->name, f->fatal ? "" : "warning: ",
-		    f->field, f->text);
+		fprintf(stderr, "%s: %s\"%s\": %s\n", s->vm->name,
+		    f->fatal ? "" : "warning: ", f->field, f->text);
 		fatal |= f->fatal;
 	}
 	return fatal ? err_set(e, EINVAL, "%s cannot be installed so, see above", s->vm->name) : 0;
@@ -64,10 +65,10 @@ static int print_findings(const struct subject *s, struct err *e)
 
 static int print_json(const struct subject *s, const struct plan *p, struct err *e)
 {
-	json_t *image =
-	    s->manifest ? json_pack("{s:s, s:I, s:b}", "distro", s->vm->distro, "unpacked_bytes",
-			      (json_int_t)s->request.unpacked_bytes, "whole_disk", subject_is_whole_disk(s))
-			: json_null();
+	json_t *image = s->manifest ? json_pack("{s:s, s:I, s:b}", "distro", s->vm->distro,
+					  "unpacked_bytes", (json_int_t)s->request.unpacked_bytes,
+					  "whole_disk", subject_is_whole_disk(s))
+				    : json_null();
 	json_t *doc = json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", s->vm->name, "arch",
 	    vm_arch_name(s->vm->arch), "firmware", vm_firmware_name(s->vm->firmware), "image",
 	    image, "plan", subject_is_whole_disk(s) ? json_null() : plan_json(p));
@@ -84,7 +85,8 @@ static void print_not_installed(const struct subject *s)
 	const struct vm *vm = s->vm;
 
 	if (own_kernel_wanted(vm))
-		printf("%s is not installed: \"pxeboot\" is false, it boots its own kernel %s with %s\n",
+		printf(
+		    "%s is not installed: \"pxeboot\" is false, it boots its own kernel %s with %s\n",
 		    vm->name, vm->kernel, vm->initrd);
 	else
 		printf("%s is not installed: %s, %s\n", vm->name,
@@ -105,8 +107,7 @@ static int plan_subject(const struct wanted *w, const struct subject *s, struct 
 	}
 	if (s->vm->disk_count == 0 && !w->disk_bytes)
 		return err_set(e, ENODEV,
-		    "%s has no disk: add \"disks\" to its definition, or name a "
-		    "size with --disk",
+		    "%s has no disk: add \"disks\" to its definition, or name a size with --disk",
 		    s->vm->name);
 	int r = subject_plan(s, w->disk_bytes ? w->disk_bytes : s->vm->disk_bytes[0], &p, e);
 	if (r < 0)

@@ -1,5 +1,5 @@
-/* power_state.h - what a machine is now, which is not what it last said of itself: the container knows
- * whether it has power, and the times tell whether it has spoken since it got it. Pure.
+/* power_state.h - what a machine is now, which is not what it last said of itself: the container
+ * knows whether it has power, and the times tell whether it has spoken since it got it. Pure.
  */
 #ifndef VMLAB_POWER_STATE_H
 #define VMLAB_POWER_STATE_H
@@ -10,7 +10,7 @@
 #include "vmlab/engine.h"
 
 enum power_state {
-	POWER_UNKNOWN,  /* no container of ours: a machine of someone else's */
+	POWER_UNKNOWN, /* no container of ours: a machine of someone else's */
 	POWER_STOPPED,
 	POWER_STARTING, /* has power, and has not been heard of since: its firmware runs */
 	POWER_ON,

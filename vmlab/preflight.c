@@ -10,8 +10,8 @@
 #define MIB (UINT64_C(1) << 20)
 
 /* What firmware, iPXE, kernel, initrd and installer take, and how often the compressed kernel and
- * drivers lie in memory when everything is loaded and unpacked. Measured on amd64: with UEFI 176 MiB
- * fail and 208 MiB start the installer, with BIOS 128 MiB do. */
+ * drivers lie in memory when everything is loaded and unpacked. Measured on amd64: with UEFI 176
+ * MiB fail and 208 MiB start the installer, with BIOS 128 MiB do. */
 #define MEMORY_UEFI_BYTES (128 * MIB)
 #define MEMORY_BIOS_BYTES (64 * MIB)
 #define KERNEL_TIMES 3
@@ -53,22 +53,21 @@ static void check_image(const struct subject *s, struct preflight *p)
 		find(p, false, "distro", "%s", s->unreadable);
 	else if (subject_grub_missing(s))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
-		    "the image %s has no %s: the installed system would not boot; build the image "
-		    "again, or import one that has it",
+		    "the image %s has no %s: the installed system would not boot; build the image again, or import one that has it",
 		    vm->distro, subject_grub_missing(s));
 }
 
 /* cloud-init leaves out in silence what its renderer cannot do. */
 static void check_network(const struct subject *s, struct preflight *p)
 {
-	json_t *doc = strstr(s->vm->doc, "\"network_config\"") ? json_loads(s->vm->doc, 0, NULL) : NULL;
+	json_t *doc =
+	    strstr(s->vm->doc, "\"network_config\"") ? json_loads(s->vm->doc, 0, NULL) : NULL;
 	const char *wants = preflight_network_wants(json_object_get(doc, "network_config"));
 
 	if (wants && s->manifest &&
 	    !preflight_network_can(json_object_get(s->manifest, "network_renderers")))
 		find(p, false, "network_config",
-		    "the image %s cannot set up %s: it has systemd-networkd and no netplan; build it "
-		    "again (vmlab image build), or import one with netplan.io",
+		    "the image %s cannot set up %s: it has systemd-networkd and no netplan; build it again (vmlab image build), or import one with netplan.io",
 		    s->vm->distro, wants);
 	json_decref(doc);
 }
@@ -93,8 +92,7 @@ uint64_t preflight_min_memory(const struct subject *s)
 {
 	if (!s->manifest)
 		return 0;
-	uint64_t base =
-	    s->vm->firmware == VM_FIRMWARE_BIOS ? MEMORY_BIOS_BYTES : MEMORY_UEFI_BYTES;
+	uint64_t base = s->vm->firmware == VM_FIRMWARE_BIOS ? MEMORY_BIOS_BYTES : MEMORY_UEFI_BYTES;
 	return base + KERNEL_TIMES * file_bytes(s, "kernel") +
 	       MODULES_TIMES * file_bytes(s, "modules");
 }
@@ -108,9 +106,9 @@ static void check_memory(const struct subject *s, struct preflight *p)
 
 	if (has < least)
 		find(p, certain, "memory",
-		    "%s of memory are too little for the installer, which needs %s: kernel, initrd "
-		    "and drivers have to fit",
-		    human_bytes(has, a), human_bytes((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
+		    "%s of memory are too little for the installer, which needs %s: kernel, initrd and drivers have to fit",
+		    human_bytes(has, a),
+		    human_bytes((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
 	if (s->host_memory_bytes && has > s->host_memory_bytes)
 		find(p, false, "memory", "%s of memory are more than this machine has, %s",
 		    human_bytes(has, a), human_bytes(s->host_memory_bytes, b));
@@ -119,8 +117,9 @@ static void check_memory(const struct subject *s, struct preflight *p)
 static void check_cpus(const struct subject *s, struct preflight *p)
 {
 	if (s->host_cpus && s->vm->cpus > s->host_cpus)
-		find(p, false, "cpus", "%u processors are more than this machine has, %u: they share",
-		    s->vm->cpus, s->host_cpus);
+		find(p, false, "cpus",
+		    "%u processors are more than this machine has, %u: they share", s->vm->cpus,
+		    s->host_cpus);
 }
 
 static void check_disk(const struct subject *s, struct preflight *p)
@@ -129,8 +128,8 @@ static void check_disk(const struct subject *s, struct preflight *p)
 	struct plan plan = {0};
 
 	if (s->vm->disk_count == 0)
-		find(p, true, "disks", "it has no disk to install on: add one, such as "
-				       "[{\"size\": \"10G\"}]");
+		find(p, true, "disks",
+		    "it has no disk to install on: add one, such as [{\"size\": \"10G\"}]");
 	else if (subject_plan(s, s->vm->disk_bytes[0], &plan, &e) < 0)
 		find(p, true, "disks", "%s", e.msg);
 }

@@ -10,8 +10,7 @@ static bool has_default_route(const json_t *interface)
 	const json_t *routes = json_object_get(interface, "routes"), *route;
 	size_t i;
 
-	json_array_foreach(routes, i, route)
-	{
+	json_array_foreach(routes, i, route) {
 		const char *to = json_string_value(json_object_get(route, "to"));
 		if (to && strcmp(to, "default") == 0)
 			return true;
@@ -27,8 +26,7 @@ static const char *version_2(const json_t *config)
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		if (json_object_size(json_object_get(config, kinds[i])) > 0)
 			return kinds[i];
-	json_object_foreach((json_t *)json_object_get(config, "ethernets"), name, interface)
-	{
+	json_object_foreach((json_t *)json_object_get(config, "ethernets"), name, interface) {
 		if (has_default_route(interface))
 			return "a route to default";
 	}
@@ -41,8 +39,7 @@ static const char *version_1(const json_t *config)
 	const json_t *list = json_object_get(config, "config"), *item;
 	size_t i;
 
-	json_array_foreach(list, i, item)
-	{
+	json_array_foreach(list, i, item) {
 		const char *type = json_string_value(json_object_get(item, "type"));
 		for (size_t k = 0; type && k < KIND_COUNT; k++)
 			if (strncmp(type, kinds[k], strlen(kinds[k]) - 1) == 0 &&
@@ -66,8 +63,7 @@ bool preflight_network_can(const json_t *renderers)
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach(renderers, i, name)
-	{
+	json_array_foreach(renderers, i, name) {
 		const char *text = json_string_value(name);
 		if (text && strcmp(text, "networkd") != 0)
 			return true;

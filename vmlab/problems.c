@@ -53,7 +53,8 @@ size_t problems_print_vm(
 	return print_matching(f, lab, snap, file);
 }
 
-/* "name" as the file says it, whatever else is wrong there; a file that cannot be read is named after its VM. */
+/* "name" as the file says it, whatever else is wrong there; a file that cannot be read is named
+ * after its VM. */
 static bool is_file_of(const char *folder, const char *file, const char *name)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
@@ -81,8 +82,8 @@ static char *file_of(const char *folder, const char *name)
 
 	while (d && (entry = readdir(d))) {
 		const char *file = entry->d_name, *dot = strrchr(file, '.');
-		if (*file != '_' && *file != '.' && dot && dot > file && strcmp(dot, ".json") == 0 &&
-		    is_file_of(folder, file, name))
+		if (*file != '_' && *file != '.' && dot && dot > file &&
+		    strcmp(dot, ".json") == 0 && is_file_of(folder, file, name))
 			return strdup(file);
 	}
 	return NULL;
@@ -114,9 +115,12 @@ bool problems_hide(
 	if (own)
 		err_set(e, EINVAL, "the definition of %s is refused, see above", name);
 	else if (all)
-		err_set(e, EINVAL, "the definition of %s waits until _defaults.json is corrected, see above", name);
+		err_set(e, EINVAL,
+		    "the definition of %s waits until _defaults.json is corrected, see above",
+		    name);
 	else
-		err_set(e, EINVAL, "the definition of %s, %s/%s, is not used: `vmlab validate %s` says why", name,
+		err_set(e, EINVAL,
+		    "the definition of %s, %s/%s, is not used: `vmlab validate %s` says why", name,
 		    lab->vms_dir, file, file);
 	return true;
 }

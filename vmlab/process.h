@@ -19,18 +19,16 @@ struct process_result {
 	size_t out_len;
 };
 
-#define PROCESS_RESULT_INIT                                                                        \
-	{                                                                                          \
-		0, false, NULL, NULL, 0                                                            \
-	}
+#define PROCESS_RESULT_INIT {0, false, NULL, NULL, 0}
 #define _cleanup_process_result_ __attribute__((cleanup(process_result_clear)))
 
 void process_result_clear(struct process_result *r);
 
 /* Runs `a` (found through PATH) with stdin from /dev/null and collects at most max_bytes of its
  * stdout and 64 KiB of its stderr. A child that has not ended after timeout_ms is killed:
- * -ETIMEDOUT. While interrupt_install() holds, a terminal's Ctrl-C is ours and not the child's; one with
- * a->interruptible is then left, -EINTR, once it had time to ask for what it is there for. Any exit status is a success here: look at r->status. */
+ * -ETIMEDOUT. While interrupt_install() holds, a terminal's Ctrl-C is ours and not the child's; one
+ * with a->interruptible is then left, -EINTR, once it had time to ask for what it is there for. Any
+ * exit status is a success here: look at r->status. */
 must_check int process_capture(const struct argv *a, int timeout_ms, size_t max_bytes,
     struct process_result *r, struct err *e);
 

@@ -208,7 +208,7 @@ void progress_installer_log(FILE *f, const json_t *vm)
 	const char *log = text_of(vm, "log"), *state = text_of(vm, "state");
 	const json_t *error = json_object_get(vm, "error");
 	bool ended = strcmp(state, "failed") == 0 || strcmp(state, "installed") == 0 ||
-	    strcmp(state, "ready") == 0;
+		     strcmp(state, "ready") == 0;
 
 	if (json_is_object(error)) {
 		progress_failure(f, vm, 0);

@@ -115,8 +115,8 @@ static int start_all(struct resume *rs, struct err *e)
 	if (rs->started == 0 && rs->failed == 0)
 		puts("nothing was running that does not run now");
 	return rs->failed == 0 ? 0
-			       : err_set(e, EIO, "%zu container%s could not be started again", rs->failed,
-				     rs->failed == 1 ? "" : "s");
+			       : err_set(e, EIO, "%zu container%s could not be started again",
+				     rs->failed, rs->failed == 1 ? "" : "s");
 }
 
 static int prepare(struct resume *rs, const struct lab *lab, struct err *e)

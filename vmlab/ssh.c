@@ -64,8 +64,7 @@ static int add_proxy(
 {
 	if (strpbrk(t->client, "'%\n"))
 		return err_set(e, EINVAL,
-		    "the path of the container engine's client, %s, cannot be used with ssh: name "
-		    "another with VMLAB_ENGINE",
+		    "the path of the container engine's client, %s, cannot be used with ssh: name another with VMLAB_ENGINE",
 		    t->client);
 	argv_addf(
 	    a, "-oProxyCommand='%s' exec -i %s-net nc -q0 %s 22", t->client, lab->name, t->ip);
@@ -84,14 +83,11 @@ int ssh_args(const struct lab *lab, const struct ssh_target *t, const struct ssh
 		return err_set(e, ENOMEM, "out of memory");
 	if (!w->has_user && t->nobody)
 		return err_set(e, EACCES,
-		    "nobody can log in to %s with a key: none of the \"users\" in its definition can have "
-		    "any; add one without \"system\", \"no_create_home\" and \"ssh_redirect_user\", or "
-		    "\"default\", then `vmlab reinstall %s`",
+		    "nobody can log in to %s with a key: none of the \"users\" in its definition can have any; add one without \"system\", \"no_create_home\" and \"ssh_redirect_user\", or \"default\", then `vmlab reinstall %s`",
 		    t->name, t->name);
 	if (!w->has_user && !t->user)
 		return err_set(e, EAGAIN,
-		    "the guest has not told yet whom its keys let in: `vmlab wait %s` waits for that; or "
-		    "name a user: `vmlab ssh -l USER %s`",
+		    "the guest has not told yet whom its keys let in: `vmlab wait %s` waits for that; or name a user: `vmlab ssh -l USER %s`",
 		    t->name, t->name);
 	if (!w->has_user && !user_valid(t->user))
 		return err_set(
@@ -191,10 +187,7 @@ static int look_up(struct login *l, const char *name, bool unverified, struct er
 	_cleanup_free_ char *known = keys_known_hosts_path(l->session.lab, name);
 	if (r == KEYS_NONE && known && (l->vm || access(known, R_OK) < 0))
 		return err_set(e, EAGAIN,
-		    "%s has not reported its SSH host keys yet (state: %s): `vmlab wait --for "
-		    "ready "
-		    "%s` waits for them; for a guest without cloud-init: `vmlab ssh --unverified "
-		    "%s`",
+		    "%s has not reported its SSH host keys yet (state: %s): `vmlab wait --for ready %s` waits for them; for a guest without cloud-init: `vmlab ssh --unverified %s`",
 		    name, state ? state : "unknown", name, name);
 	return r < 0 ? r : 0;
 }
@@ -225,12 +218,14 @@ static int run(struct lab *lab, int argc, char **argv)
 		r = look_up(&l, name, w.unverified, &e);
 	if (r == 0 && power_state_of(c, l.vm) == POWER_STARTING)
 		fprintf(stderr,
-		    "vmlab: %s has just been started and its firmware still runs; `vmlab wait %s` waits "
-		    "until one can log in\n",
+		    "vmlab: %s has just been started and its firmware still runs; `vmlab wait %s` waits until one can log in\n",
 		    name, name);
 	if (r == 0) {
-		struct ssh_target t = {
-		    .client = l.session.engine.client, .name = name, .user = l.user, .nobody = l.nobody, .ip = l.ip};
+		struct ssh_target t = {.client = l.session.engine.client,
+		    .name = name,
+		    .user = l.user,
+		    .nobody = l.nobody,
+		    .ip = l.ip};
 		r = ssh_args(lab, &t, &w, argv, argc, &a, &e);
 	}
 	if (r == 0)
@@ -244,10 +239,8 @@ const struct command ssh_command = {
     .args = "[--unverified] [SSH OPTION...] NAME [COMMAND...]",
     .summary = "log in to a VM, or run a command in it",
     .help =
-	"Logs in with the lab's key, through the lab's own network: no route from this machine to "
-	"the\n"
-	"VM is needed. The VM's host key is checked against the one its cloud-init reported, so "
-	"there\n"
+	"Logs in with the lab's key, through the lab's own network: no route from this machine to the\n"
+	"VM is needed. The VM's host key is checked against the one its cloud-init reported, so there\n"
 	"is no question at the first login and no warning after a reinstall. Options of ssh(1) go\n"
 	"before the name.\n"
 	"\n"

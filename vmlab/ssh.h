@@ -23,9 +23,9 @@ must_check int ssh_words_parse(int argc, char **argv, struct ssh_words *w, struc
 struct ssh_target {
 	const char *client; /* the engine's */
 	const char *name;   /* the VM's */
-	const char *user; /* NULL: not known */
-	bool nobody;      /* can log in with a key */
-	const char *ip;   /* dotted quad */
+	const char *user;   /* NULL: not known */
+	bool nobody;        /* can log in with a key */
+	const char *ip;     /* dotted quad */
 };
 
 /* Arguments of `ssh`. -EINVAL when user or address could not be passed safely. */

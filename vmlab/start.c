@@ -60,8 +60,7 @@ static int find_image(struct start *st, const char *reference, const char *usual
 		    "the container image %s, as %s says, is not loaded: load it, or unset %s to use %s",
 		    reference, variable, variable, usual);
 	return err_set(e, ENOENT,
-	    "the container image %s is not loaded: `docker load -i %s_%s.tar`, or build it with "
-	    "`make load`",
+	    "the container image %s is not loaded: `docker load -i %s_%s.tar`, or build it with `make load`",
 	    reference, tar, vm_arch_name(host_arch()));
 }
 
@@ -71,8 +70,8 @@ int start_images(struct start *st, struct err *e)
 	    "pxeboot_stack", &st->stack_image_id, e);
 
 	return r < 0 ? r
-		     : find_image(st, st->s->lab->vm_image, LAB_VM_IMAGE, "VMLAB_VM_IMAGE", "vmlab_vm",
-			   &st->vm_image_id, e);
+		     : find_image(st, st->s->lab->vm_image, LAB_VM_IMAGE, "VMLAB_VM_IMAGE",
+			   "vmlab_vm", &st->vm_image_id, e);
 }
 
 void start_clear(struct start *st)
@@ -105,8 +104,7 @@ static int port_taken(const struct start *st, int r, struct err *e)
 	    (!strstr(e->msg, "already allocated") && !strstr(e->msg, "address already in use")))
 		return r;
 	return err_set(e, EADDRINUSE,
-	    "port %d on 127.0.0.1 is taken by another program: choose another with --port or "
-	    "VMLAB_PORT, or --port auto for a free one",
+	    "port %d on 127.0.0.1 is taken by another program: choose another with --port or VMLAB_PORT, or --port auto for a free one",
 	    st->s->lab->port);
 }
 
@@ -117,7 +115,8 @@ static void remove_unstarted(struct start *st, const char *name)
 	_cleanup_container_list_ struct container_list list = CONTAINER_LIST_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (!name || engine_containers(&st->s->engine, "vmlab.lab", st->s->lab->name, &list, &ignored) < 0)
+	if (!name ||
+	    engine_containers(&st->s->engine, "vmlab.lab", st->s->lab->name, &list, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < list.count; i++)
 		if (strcmp(list.items[i].name, name) == 0 &&
@@ -172,8 +171,7 @@ static int stop_stranded(struct start *st, struct err *e)
 	return 0;
 }
 
-enum net_clash start_clash(
-    const struct lab *lab, const struct engine *en, char *what, size_t size)
+enum net_clash start_clash(const struct lab *lab, const struct engine *en, char *what, size_t size)
 {
 	_cleanup_free_ char *networks = NULL;
 	struct err ignored = ERR_INIT;
@@ -237,7 +235,8 @@ int start_network(struct start *st, struct err *e)
 	if (*settings || strcmp(lab->cidr_text, LAB_DEFAULT_CIDR) != 0)
 		fprintf(st->out, "lab: %s%s%s\n", lab->cidr_text, *settings ? ", " : "", settings);
 	if (lab->port != LAB_PORT_NONE)
-		fprintf(st->out, "lab: API at http://127.0.0.1:%d for who has the token in %s/token\n",
+		fprintf(st->out,
+		    "lab: API at http://127.0.0.1:%d for who has the token in %s/token\n",
 		    lab->port, lab->dir);
 	return stop_stranded(st, e) < 0 ? -e->code : session_refresh(st->s, e);
 }
@@ -289,7 +288,9 @@ static int mend_mounts(struct start *st, const struct container *stack, struct e
 
 	if (!path)
 		return 0;
-	fprintf(st->out, "lab: %s was replaced: starts the stack again, so that it serves what is there now\n", path);
+	fprintf(st->out,
+	    "lab: %s was replaced: starts the stack again, so that it serves what is there now\n",
+	    path);
 	argv_adds(&a, "restart", stack->name);
 	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
 }
@@ -317,8 +318,8 @@ int start_stack(struct start *st, struct err *e)
 		fprintf(st->out, "lab: replaces the stack (newer image or other settings)\n");
 	int r = make_names(st, "stack", "state", NULL, action, &n, e);
 	if (n.volume)
-		container_stack_args(st->s->lab,
-		    &(struct container_names){n.name, net_name(st), n.volume}, &run);
+		container_stack_args(
+		    st->s->lab, &(struct container_names){n.name, net_name(st), n.volume}, &run);
 	if (r == 0)
 		r = carry_out(st, action, stack, n.name, &run, e);
 	if (r == 0)
@@ -432,8 +433,7 @@ static void say_changed(FILE *f, const struct vm *vm, const struct container *c,
 	_cleanup_free_ char *diff = container_spec_diff(c->spec, spec);
 
 	fprintf(f,
-	    "%s: runs with its old %s; `vmlab down %s && vmlab up %s` gives it what its "
-	    "definition says now\n",
+	    "%s: runs with its old %s; `vmlab down %s && vmlab up %s` gives it what its definition says now\n",
 	    vm->name, diff ? diff : "settings", vm->name, vm->name);
 }
 
@@ -463,9 +463,7 @@ static int refuse_taken_mac(struct start *st, const struct vm *vm, struct err *e
 	if (!holder)
 		return 0;
 	return err_set(e, EADDRINUSE,
-	    "%s runs with its MAC %s already, and two machines cannot share one. Was the file renamed? "
-	    "Then give it its old name, or let go of the old machine: `vmlab down %s && vmlab up %s` "
-	    "installs %s on a disk of its own (`vmlab rm %s` removes the old one with its disk)",
+	    "%s runs with its MAC %s already, and two machines cannot share one. Was the file renamed? Then give it its old name, or let go of the old machine: `vmlab down %s && vmlab up %s` installs %s on a disk of its own (`vmlab rm %s` removes the old one with its disk)",
 	    holder->vm, mac_format(&vm->mac, mac), holder->vm, vm->name, vm->name, holder->vm);
 }
 
@@ -498,8 +496,8 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 		describe(st, vm, options.kvm, why_not);
 	int r = make_names(st, "vm", "disk", vm->name, *action, &n, e);
 	if (n.volume)
-		container_vm_args(st->s->lab, &(struct container_names){n.name, net_name(st), n.volume},
-		    vm, &options, &run);
+		container_vm_args(st->s->lab,
+		    &(struct container_names){n.name, net_name(st), n.volume}, vm, &options, &run);
 	if (r == 0)
 		r = carry_out(st, *action, c, n.name, &run, e);
 	return r < 0 ? err_wrap(e, "%s", vm->name) : 0;

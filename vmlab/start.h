@@ -47,8 +47,7 @@ must_check int start_images(struct start *st, struct err *e);
 void start_clear(struct start *st);
 
 /* What the lab's network hides or overlaps here; `what` gets it. */
-enum net_clash start_clash(
-    const struct lab *lab, const struct engine *en, char *what, size_t size);
+enum net_clash start_clash(const struct lab *lab, const struct engine *en, char *what, size_t size);
 
 must_check int start_network(struct start *st, struct err *e);
 must_check int start_stack(struct start *st, struct err *e);

@@ -242,19 +242,18 @@ const struct command down_command = {
     .name = "down",
     .args = "[NAME...] [--volumes [-y]]",
     .summary = "shut VMs down, or the whole lab",
-    .help = "Asks the VMs to shut down (ACPI), all at the same time. With names only those VMs, "
-	    "and their\n"
-	    "containers stay, with their logs; without, the stack and the network go too. Disks "
-	    "and what\n"
-	    "the lab remembers stay: `vmlab up` boots the same systems again.\n"
-	    "\n"
-	    "  --volumes    remove the disks as well, and without names the lab's state\n"
-	    "  -y, --yes    do not ask\n"
-	    "\n"
-	    "Examples:\n"
-	    "  vmlab down web1\n"
-	    "  vmlab down\n"
-	    "  vmlab down --volumes -y      nothing of the lab is left but your files\n",
+    .help =
+	"Asks the VMs to shut down (ACPI), all at the same time. With names only those VMs, and their\n"
+	"containers stay, with their logs; without, the stack and the network go too. Disks and what\n"
+	"the lab remembers stay: `vmlab up` boots the same systems again.\n"
+	"\n"
+	"  --volumes    remove the disks as well, and without names the lab's state\n"
+	"  -y, --yes    do not ask\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab down web1\n"
+	"  vmlab down\n"
+	"  vmlab down --volumes -y      nothing of the lab is left but your files\n",
     .run = down_run,
     .operands = OPERANDS_VMS,
 };
@@ -316,14 +315,14 @@ const struct command rm_command = {
     .name = "rm",
     .args = "[-y] NAME...",
     .summary = "remove a VM's container and disk",
-    .help = "Ends the VM at once and removes its disk. Its definition in vms/ is yours and stays: "
-	    "the next\n"
-	    "`vmlab up` installs it anew. To be rid of it altogether, delete that file as well.\n"
-	    "\n"
-	    "  -y, --yes    do not ask\n"
-	    "\n"
-	    "Example:\n"
-	    "  vmlab rm web1 && rm vms/web1.json\n",
+    .help =
+	"Ends the VM at once and removes its disk. Its definition in vms/ is yours and stays: the next\n"
+	"`vmlab up` installs it anew. To be rid of it altogether, delete that file as well.\n"
+	"\n"
+	"  -y, --yes    do not ask\n"
+	"\n"
+	"Example:\n"
+	"  vmlab rm web1 && rm vms/web1.json\n",
     .run = rm_run,
     .operands = OPERANDS_VMS,
 };
@@ -362,7 +361,8 @@ static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 	argv_add(&restart, c->name);
 	r = stopping_run(s, "restart", &restart, e);
 	if (r == -EINTR)
-		printf("%s will be installed anew when it next boots: `vmlab up %s` waits until it is off, and starts it\n",
+		printf(
+		    "%s will be installed anew when it next boots: `vmlab up %s` waits until it is off, and starts it\n",
 		    name, name);
 	return r;
 }
@@ -442,18 +442,18 @@ const struct command reinstall_command = {
     .name = "reinstall",
     .args = "[-y] [--later] [--wait [--timeout TIME]] NAME...",
     .summary = "install a VM anew, over what is on its disk",
-    .help = "Tells the lab to install the machine at its next network boot, then shuts it down "
-	    "(ACPI) and\n"
-	    "starts it again so that this is now. Also the way on after a failed install.\n"
-	    "\n"
-	    "  -y, --yes      do not ask\n"
-	    "  --now          restart it now (that is the default)\n"
-	    "  --later        do not restart it: it is installed whenever it next boots\n"
-	    "  --wait         follow it until it is ready\n"
-	    "  --timeout TIME how long to follow (default 30m)\n"
-	    "\n"
-	    "Example:\n"
-	    "  vmlab reinstall -y --wait web1\n",
+    .help =
+	"Tells the lab to install the machine at its next network boot, then shuts it down (ACPI) and\n"
+	"starts it again so that this is now. Also the way on after a failed install.\n"
+	"\n"
+	"  -y, --yes      do not ask\n"
+	"  --now          restart it now (that is the default)\n"
+	"  --later        do not restart it: it is installed whenever it next boots\n"
+	"  --wait         follow it until it is ready\n"
+	"  --timeout TIME how long to follow (default 30m)\n"
+	"\n"
+	"Example:\n"
+	"  vmlab reinstall -y --wait web1\n",
     .run = reinstall_run,
     .operands = OPERANDS_VMS,
 };

@@ -113,11 +113,13 @@ int stopping_settle(struct session *s, FILE *out, struct err *e)
 	if (stat(path, &st) < 0 || file_read(path, FILE_MAX_BYTES, &ids, &len, &none) < 0)
 		return 0;
 	int64_t since_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-	while ((c = unsettled(s, ids, since_ms)) && human_wallclock_ms() < since_ms + SETTLE_MAX_MS) {
+	while (
+	    (c = unsettled(s, ids, since_ms)) && human_wallclock_ms() < since_ms + SETTLE_MAX_MS) {
 		if (interrupt_pending())
 			return err_set(e, EINTR, "interrupted");
 		if (!told)
-			fprintf(out, "lab: waits until the engine has stopped %s, as a command that was interrupted asked for\n",
+			fprintf(out,
+			    "lab: waits until the engine has stopped %s, as a command that was interrupted asked for\n",
 			    c->vm ? c->vm : c->role);
 		told = true;
 		interrupt_sleep_ms(POLL_MS);
@@ -156,7 +158,8 @@ int stopping_interrupted(struct session *s, const char *what)
 		fprintf(stderr, "\nvmlab: %s was interrupted: `vmlab ls` shows what runs\n", what);
 		return STATUS_INTERRUPTED;
 	}
-	fprintf(stderr, "\nvmlab: %s was interrupted. Of lab \"%s\" there still runs:", what, s->lab->name);
+	fprintf(stderr, "\nvmlab: %s was interrupted. Of lab \"%s\" there still runs:", what,
+	    s->lab->name);
 	print_running(s, ids);
 	if (ids)
 		fputs("What is being stopped goes on to its end without this command.\n", stderr);

@@ -23,15 +23,12 @@ struct subject {
 	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
 	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
 	unsigned own_gap_count; /* files of its own that it boots and that are not there */
-	bool adopted;			/* no image, but a rootfs that the stack makes one of */
+	bool adopted;           /* no image, but a rootfs that the stack makes one of */
 	unsigned host_cpus;
 	uint64_t host_memory_bytes; /* 0: not known */
 };
 
-#define SUBJECT_INIT                                                                               \
-	{                                                                                          \
-		0                                                                                  \
-	}
+#define SUBJECT_INIT {0}
 
 /* No image is no error; a broken one is. subject_clear() in any case. */
 must_check int subject_load(

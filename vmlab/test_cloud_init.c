@@ -26,7 +26,8 @@ static void verdicts(void **state)
 	} cases[] = {
 	    {"null", CLOUD_INIT_WELL, NULL},
 	    {"{}", CLOUD_INIT_WELL, NULL},
-	    {"{\"status\":\"done\",\"errors\":[],\"recoverable_errors\":{}}", CLOUD_INIT_WELL, NULL},
+	    {"{\"status\":\"done\",\"errors\":[],\"recoverable_errors\":{}}", CLOUD_INIT_WELL,
+		NULL},
 	    {"{\"recoverable_errors\":{\"DEPRECATED\":[\"d\"]}}", CLOUD_INIT_WELL, NULL},
 	    {"{\"recoverable_errors\":{\"WARNING\":[\"w\"]}}", CLOUD_INIT_WARNINGS, NULL},
 	    {"{\"errors\":[\"a\",\"b\"]}", CLOUD_INIT_ERRORS, "a"},
@@ -47,8 +48,9 @@ static void verdicts(void **state)
 
 static void lines(void **state)
 {
-	json_t *vm = vm_with("{\"errors\":[\"e\\u001b[2J\"],\"first_boot_errors\":[\"e\\u001b[2J\",\"f\"],"
-			     "\"recoverable_errors\":{\"WARNING\":[\"w\"],\"DEPRECATED\":[\"d\"]}}");
+	json_t *vm =
+	    vm_with("{\"errors\":[\"e\\u001b[2J\"],\"first_boot_errors\":[\"e\\u001b[2J\",\"f\"],"
+		    "\"recoverable_errors\":{\"WARNING\":[\"w\"],\"DEPRECATED\":[\"d\"]}}");
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);

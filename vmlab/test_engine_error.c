@@ -10,17 +10,17 @@
 
 #define RUN28 "\n\nRun 'docker run --help' for more information\n"
 #define RUN20 ".\nSee 'docker run --help'.\n"
-#define BUSY                                                                                       \
-	"driver failed programming external connectivity on endpoint l-net (054c): Error starting "   \
+#define BUSY                                                                                        \
+	"driver failed programming external connectivity on endpoint l-net (054c): Error starting " \
 	"userland proxy: listen tcp4 127.0.0.1:7480: bind: address already in use"
 #define MOUNT "invalid mount config for type \"bind\": bind source path does not exist: /nosuch"
-#define RUNTIME                                                                                    \
+#define RUNTIME                                                                                       \
 	"failed to create shim task: OCI runtime create failed: runc create failed: unable to start " \
 	"container process: exec: \"/nosuch\": stat /nosuch: no such file or directory: unknown"
-#define LOOKUP                                                                                     \
+#define LOOKUP                                                                                         \
 	"Get \"https://registry.example/v2/\": dial tcp: lookup registry.example on 10.0.0.53:53: no " \
 	"such host"
-#define DENIED                                                                                     \
+#define DENIED                                                                                        \
 	"permission denied while trying to connect to the Docker daemon socket at "                   \
 	"unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.50/version\": dial " \
 	"unix /var/run/docker.sock: connect: permission denied"
@@ -39,29 +39,35 @@ static void sentences(void **state)
 	    {"docker: Error response from daemon: No such container: nosuch" RUN28,
 		"No such container: nosuch"},
 	    {"Unable to find image 'no/image:x' locally\ndocker: Error response from daemon: " LOOKUP
-		RUN28, LOOKUP},
+		    RUN28,
+		LOOKUP},
 	    {"unknown flag: --bogus\n\nUsage:  docker run [OPTIONS] IMAGE [COMMAND] [ARG...]" RUN28,
 		"unknown flag: --bogus"},
 	    {"Error response from daemon: No such container: a\nError response from daemon: No such "
 	     "container: b\n",
 		"No such container: a; No such container: b"},
-	    {"Error response from daemon: get nosuch: no such volume\n", "get nosuch: no such volume"},
-	    {"WARNING: Error loading config file: open /root/.docker/config.json: permission denied\n"
-	     DENIED "\n", DENIED},
+	    {"Error response from daemon: get nosuch: no such volume\n",
+		"get nosuch: no such volume"},
+	    {"WARNING: Error loading config file: open /root/.docker/config.json: permission denied\n" DENIED
+	     "\n",
+		DENIED},
 	    /* docker 20.10 */
 	    {"docker: Error response from daemon: " BUSY ".\n", BUSY},
 	    {"docker: Error response from daemon: " MOUNT RUN20, MOUNT},
 	    {"docker: Error response from daemon: " RUNTIME ".\n", RUNTIME},
 	    {"Unable to find image 'no/image:x' locally\ndocker: Error response from daemon: " LOOKUP
-		RUN20, LOOKUP},
+		    RUN20,
+		LOOKUP},
 	    {"unknown flag: --bogus\nSee 'docker run --help'.\n", "unknown flag: --bogus"},
 	    {"Error: No such container: nosuch\n", "No such container: nosuch"},
 	    {"Error: No such volume: nosuch\n", "No such volume: nosuch"},
 	    {"WARNING: Error loading config file: /root/.docker/config.json: open "
-	     "/root/.docker/config.json: permission denied\n" DENIED, DENIED},
+	     "/root/.docker/config.json: permission denied\n" DENIED,
+		DENIED},
 	    /* both */
 	    {"Error response from daemon: No such container: nosuch\n"
-	     "Error: failed to start containers: nosuch\n", "No such container: nosuch"},
+	     "Error: failed to start containers: nosuch\n",
+		"No such container: nosuch"},
 	    {NO_DAEMON "\n", NO_DAEMON},
 	    /* podman */
 	    {"Error: no container with name or ID \"nosuch\" found: no such container\n",
@@ -71,7 +77,8 @@ static void sentences(void **state)
 		"statfs /nosuch: no such file or directory"},
 	    /* a reason of several lines; the same one twice; no form that is known; nothing */
 	    {"Error response from daemon: first\nsecond line\n\nRun 'docker start --help' for more "
-	     "information\n", "first second line"},
+	     "information\n",
+		"first second line"},
 	    {"Error: gone\nError: gone\n", "gone"},
 	    {"Error: failed to start containers: a\n", "failed to start containers: a"},
 	    {"something\nelse happened\n\n", "else happened"},
@@ -90,8 +97,7 @@ static void sentences(void **state)
 	}
 }
 
-#define FULL                                                                                       \
-	"mkdir /var/lib/docker/overlay2/5a-init: no space left on device"
+#define FULL "mkdir /var/lib/docker/overlay2/5a-init: no space left on device"
 #define IN_USE "remove l-disk-a: volume is in use - [47e783815a36]"
 
 /* As both clients wrote it, what a user can do is known. */

@@ -150,18 +150,9 @@ struct entry {
 	size_t len;       /* 0: data is text */
 };
 
-#define DIRECTORY(path)                                                                            \
-	{                                                                                          \
-		path, NULL, NULL, 0                                                                \
-	}
-#define TEXT(path, data)                                                                           \
-	{                                                                                          \
-		path, data, NULL, 0                                                                \
-	}
-#define LINK(path, target)                                                                         \
-	{                                                                                          \
-		path, NULL, target, 0                                                              \
-	}
+#define DIRECTORY(path) {path, NULL, NULL, 0}
+#define TEXT(path, data) {path, data, NULL, 0}
+#define LINK(path, target) {path, NULL, target, 0}
 
 #define V "6.12.1-test"
 #define MODULE_DEP                                                                                 \
@@ -408,12 +399,15 @@ static void test_import_alpine(void **state)
 	static const struct entry alpine[] = {DIRECTORY("etc"), TEXT("sbin/mkinitfs", "x"),
 	    TEXT("usr/sbin/grub-install", "x"), TEXT("usr/lib/grub/x86_64-efi/modinfo.sh", "x"),
 	    TEXT("boot/vmlinuz-virt", "the kernel"), TEXT("boot/initramfs-virt", "initramfs"),
-	    {"lib/modules/6.6.31-0-virt/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL, sizeof(ext4_gz) - 1},
+	    {"lib/modules/6.6.31-0-virt/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL,
+		sizeof(ext4_gz) - 1},
 	    TEXT("lib/modules/6.6.31-0-virt/modules.dep", "kernel/fs/ext4/ext4.ko.gz:\n")};
 	static const struct entry bare[] = {TEXT("lib/modules/6.6.31-0-virt/vmlinuz", "the kernel"),
-	    {"lib/modules/6.6.31-0-virt/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL, sizeof(ext4_gz) - 1},
+	    {"lib/modules/6.6.31-0-virt/kernel/fs/ext4/ext4.ko.gz", ext4_gz, NULL,
+		sizeof(ext4_gz) - 1},
 	    TEXT("lib/modules/6.6.31-0-virt/modules.dep", "kernel/fs/ext4/ext4.ko.gz:\n")};
-	_cleanup_free_ char *good = tarball("alpine", "gzip", alpine, sizeof(alpine) / sizeof(*alpine));
+	_cleanup_free_ char *good =
+	    tarball("alpine", "gzip", alpine, sizeof(alpine) / sizeof(*alpine));
 	_cleanup_free_ char *bad = tarball("bare", "gzip", bare, sizeof(bare) / sizeof(*bare));
 	struct err e = ERR_INIT;
 
@@ -429,7 +423,8 @@ static void test_import_alpine(void **state)
 	assert_non_null(strstr(said, "no program to make one"));
 	assert_non_null(strstr(said, "no grub-install"));
 	json_t *doc = manifest("alpine");
-	assert_string_equal(json_string_value(json_object_get(doc, "kernel_version")), "6.6.31-0-virt");
+	assert_string_equal(
+	    json_string_value(json_object_get(doc, "kernel_version")), "6.6.31-0-virt");
 	json_decref(doc);
 }
 
@@ -566,17 +561,17 @@ static void test_import_disk(void **state)
 			printf("%s is not installed\n", cases[i].command);
 			continue;
 		}
-		assert_int_equal(
-		    disk_import(path, "whole", i % 2 ? "kernel-source" : NULL, &e), 0);
+		assert_int_equal(disk_import(path, "whole", i % 2 ? "kernel-source" : NULL, &e), 0);
 		json_t *doc = manifest("whole"), *disk = json_object_get(doc, "rootfs");
 		assert_string_equal(member(doc, "rootfs", "format"), cases[i].format);
-		assert_int_equal(json_integer_value(json_object_get(disk, "unpacked_bytes")), DISK_BYTES);
+		assert_int_equal(
+		    json_integer_value(json_object_get(disk, "unpacked_bytes")), DISK_BYTES);
 		assert_int_equal(json_integer_value(json_object_get(disk, "entries")), 0);
 		assert_true(json_array_size(json_object_get(disk, "chunks")) > 0);
 		assert_string_equal(member(doc, NULL, "kernel_version"), V);
 		assert_non_null(member(doc, NULL, "kernel_from"));
-		assert_true(
-		    asprintf(&stored, "%s/images/whole/amd64/disk.%s", folder, cases[i].format) > 0);
+		assert_true(asprintf(&stored, "%s/images/whole/amd64/disk.%s", folder,
+				cases[i].format) > 0);
 		assert_string_equal(strrchr(stored, '/') + 1, member(doc, "rootfs", "file"));
 		if (cases[i].command) { /* kept byte by byte */
 			assert_true(asprintf(&command, "cmp '%s' '%s'", path, stored) > 0);
@@ -636,7 +631,8 @@ static void test_import_one_folder_too_high(void **state)
 
 static void test_import_disk_refused(void **state)
 {
-	_cleanup_free_ char *raw = disk_make("raw", NULL), *odd = disk_make("odd", "head -c 4200000");
+	_cleanup_free_ char *raw = disk_make("raw", NULL),
+			    *odd = disk_make("odd", "head -c 4200000");
 	_cleanup_free_ char *partial = path_of("part.qcow2");
 	_cleanup_free_ char *rootfs = tarball("for-disks", "gzip", debian, DEBIAN_COUNT);
 	struct err e = ERR_INIT;

@@ -1,4 +1,5 @@
-/* Images made of what other tools put into the folder of images: read in place, whole or not at all. */
+/* Images made of what other tools put into the folder of images: read in place, whole or not at
+ * all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +43,8 @@ static int setup(void **state)
 		return -1;
 	snprintf(images, sizeof(images), "%s/images", top);
 	snprintf(made, sizeof(made), "%s/made", top);
-	sh("umask 022; mkdir -p images made tree/boot tree/usr/sbin tree/usr/lib/modules/" V "/kernel; cd tree;"
+	sh("umask 022; mkdir -p images made tree/boot tree/usr/sbin tree/usr/lib/modules/" V
+	   "/kernel; cd tree;"
 	   "ln -s usr/lib lib; echo kernel >boot/vmlinuz-" V "; echo x >usr/sbin/grub-install;"
 	   "cd lib/modules/" V "; echo code >kernel/ext4.ko; echo kernel/ext4.ko: >modules.dep");
 	return 0;
@@ -60,7 +62,8 @@ static struct adopted pull(const char *distro, const char *how)
 {
 	struct adopted source;
 
-	sh("mkdir -p images/%s/x86_64; tar -C tree -c . | %s >images/%s/x86_64/rootfs.tar.gz", distro, how, distro);
+	sh("mkdir -p images/%s/x86_64; tar -C tree -c . | %s >images/%s/x86_64/rootfs.tar.gz",
+	    distro, how, distro);
 	assert_true(adopted_find(images, distro, VM_ARCH_AMD64, &source));
 	return source;
 }
@@ -88,7 +91,8 @@ static json_t *manifest(const char *distro)
 
 static void in_place(void **state)
 {
-	static const char *const how[][2] = {{"gzip -1", "tar.gz"}, {"zstd -q", "tar.zst"}, {"xz -0", "tar.xz"}};
+	static const char *const how[][2] = {
+	    {"gzip -1", "tar.gz"}, {"zstd -q", "tar.zst"}, {"xz -0", "tar.xz"}};
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -97,8 +101,10 @@ static void in_place(void **state)
 		if (read_all("os", &source, &e) != 0)
 			fail_msg("%s: %s", how[i][0], e.msg);
 		json_t *doc = manifest("os"), *rootfs = json_object_get(doc, "rootfs");
-		assert_string_equal(json_string_value(json_object_get(rootfs, "file")), "rootfs.tar.gz");
-		assert_string_equal(json_string_value(json_object_get(rootfs, "format")), how[i][1]);
+		assert_string_equal(
+		    json_string_value(json_object_get(rootfs, "file")), "rootfs.tar.gz");
+		assert_string_equal(
+		    json_string_value(json_object_get(rootfs, "format")), how[i][1]);
 		assert_true(adopted_made_of(json_object_get(doc, ADOPTED_KEY), &source));
 		sh("echo '%s  images/os/x86_64/rootfs.tar.gz' | sha256sum -c --quiet",
 		    json_string_value(json_object_get(rootfs, "sha256")));

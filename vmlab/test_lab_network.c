@@ -10,10 +10,11 @@
 
 static void test_networks(void **state)
 {
-	static const char *const good[] = {"192.168.100.1/24", "10.0.0.1/8", "192.168.7.1/29", "10.1.2.254/24"};
-	static const char *const bad[] = {"192.168.7.0/24", "192.168.7.255/24", "10.0.0.0/8", "10.0.0.1/7",
-	    "10.0.0.1/30", "10.0.0.1/32", "10.0.0.1", "127.0.0.1/8", "0.0.0.1/8", "224.0.0.1/24", "fd00::1/64", "",
-	    "lab"};
+	static const char *const good[] = {
+	    "192.168.100.1/24", "10.0.0.1/8", "192.168.7.1/29", "10.1.2.254/24"};
+	static const char *const bad[] = {"192.168.7.0/24", "192.168.7.255/24", "10.0.0.0/8",
+	    "10.0.0.1/7", "10.0.0.1/30", "10.0.0.1/32", "10.0.0.1", "127.0.0.1/8", "0.0.0.1/8",
+	    "224.0.0.1/24", "fd00::1/64", "", "lab"};
 	struct cidr4 cidr;
 
 	(void)state;
@@ -34,10 +35,10 @@ static void test_networks(void **state)
 
 static void test_reach(void **state)
 {
-	static const char *const good[] = {"", "internet", "all", "none", "internet,10.1.2.0/24", "10.1.2.3",
-	    "fd00::/8,internet", "10.1.2.3,10.1.2.4"};
-	static const char *const bad[] = {"foo", "internet,foo", "internet,all", "none,10.0.0.0/8", "internet,",
-	    ",internet", "10.0.0.0/33", "10.0.0", "internet;all", "Internet",
+	static const char *const good[] = {"", "internet", "all", "none", "internet,10.1.2.0/24",
+	    "10.1.2.3", "fd00::/8,internet", "10.1.2.3,10.1.2.4"};
+	static const char *const bad[] = {"foo", "internet,foo", "internet,all", "none,10.0.0.0/8",
+	    "internet,", ",internet", "10.0.0.0/33", "10.0.0", "internet;all", "Internet",
 	    "1234567890123456789012345678901234567890123456789012345678901234567890"};
 
 	(void)state;

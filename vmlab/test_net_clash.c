@@ -60,10 +60,12 @@ static void test_resolvers(void **state)
 	(void)state;
 	assert_int_equal(net_clash_resolvers(&lab,
 			     "# nameserver 192.168.100.1\nsearch 192.168.100.1\nnameserver ::1\n"
-			     "nameserver 127.0.0.53\nnameserver 192.168.101.1\n", what, sizeof(what)),
+			     "nameserver 127.0.0.53\nnameserver 192.168.101.1\n",
+			     what, sizeof(what)),
 	    NET_CLASH_NONE);
-	assert_int_equal(net_clash_resolvers(&lab, "nameserver 1.1.1.1\n nameserver\t192.168.100.253", what,
-			     sizeof(what)),
+	assert_int_equal(
+	    net_clash_resolvers(
+		&lab, "nameserver 1.1.1.1\n nameserver\t192.168.100.253", what, sizeof(what)),
 	    NET_CLASH_RESOLVER);
 	assert_string_equal(what, "192.168.100.253");
 	net_clash_sentence(NET_CLASH_RESOLVER, what, "192.168.100.1/24", text, sizeof(text));
@@ -90,8 +92,10 @@ static void test_engine(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct cidr4 lab = net(cases[i].lab);
 		char what[64] = "";
-		enum net_clash clash = net_clash_engine(&lab, cases[i].networks, what, sizeof(what));
-		if ((clash == NET_CLASH_ENGINE) != (*cases[i].what != '\0') || strcmp(what, cases[i].what) != 0)
+		enum net_clash clash =
+		    net_clash_engine(&lab, cases[i].networks, what, sizeof(what));
+		if ((clash == NET_CLASH_ENGINE) != (*cases[i].what != '\0') ||
+		    strcmp(what, cases[i].what) != 0)
 			fail_msg("case %zu: %d, \"%s\"", i, clash, what);
 	}
 }

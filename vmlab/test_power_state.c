@@ -35,13 +35,13 @@ static void test_table(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		_cleanup_json_ json_t *info =
-		    json_pack("{s:{s:s}}", "State", "StartedAt", STARTED);
-		_cleanup_json_ json_t *vm = cases[i].state
-		    ? json_pack("{s:s, s:s?, s:s?}", "state", cases[i].state, "last_seen",
-			  cases[i].seen, "changed_at", cases[i].changed)
-		    : NULL;
-		struct container c = {.info = info, .status = cases[i].status,
+		_cleanup_json_ json_t *info = json_pack("{s:{s:s}}", "State", "StartedAt", STARTED);
+		_cleanup_json_ json_t *vm =
+		    cases[i].state ? json_pack("{s:s, s:s?, s:s?}", "state", cases[i].state,
+					 "last_seen", cases[i].seen, "changed_at", cases[i].changed)
+				   : NULL;
+		struct container c = {.info = info,
+		    .status = cases[i].status,
 		    .running = strcmp(cases[i].status, "running") == 0};
 		if (power_state_of(&c, vm) != cases[i].power ||
 		    power_state_was_ready(&c, vm) != cases[i].was_ready)

@@ -102,7 +102,8 @@ static void test_findings(void **state)
 	    {",\"memory\":\"128M\"", {"!memory: 128 MiB of memory are too little"}},
 	    {",\"memory\":\"128M\",\"mode\":\"shell\"", {"!memory: "}},
 	    {",\"memory\":\"128M\",\"mode\":\"local\"", {NULL}},
-	    {",\"memory\":\"9G\"", {"memory: 9 GiB of memory are more than this machine has, 8 GiB"}},
+	    {",\"memory\":\"9G\"",
+		{"memory: 9 GiB of memory are more than this machine has, 8 GiB"}},
 	    {",\"disks\":[{\"size\":\"600M\"}]", {"!disks: "}},
 	    {",\"disks\":[]", {"!disks: it has no disk"}},
 	    {",\"cpus\":5", {"cpus: 5 processors are more than this machine has, 4"}},
@@ -117,7 +118,8 @@ static void test_findings(void **state)
 		 "debian-13? Then correct distro in the definition\n"}},
 	    {",\"distro\":\"debain-13\",\"mode\":\"local\"", {NULL}},
 	    {",\"distro\":\"whole\"", {NULL}},
-	    {",\"network_config\":{\"version\":2,\"bonds\":{\"bond0\":{\"interfaces\":[]}}}", {NULL}},
+	    {",\"network_config\":{\"version\":2,\"bonds\":{\"bond0\":{\"interfaces\":[]}}}",
+		{NULL}},
 	    {",\"distro\":\"plain\",\"network_config\":{\"version\":2,\"bonds\":{\"bond0\":{\"interfaces\":[]}}}",
 		{"network_config: the image plain cannot set up bonds"}},
 	    {",\"distro\":\"plain\",\"network_config\":{\"network\":{\"version\":2,\"ethernets\":{\"e\":"
@@ -128,16 +130,19 @@ static void test_findings(void **state)
 		{"network_config: the image plain cannot set up vlans"}},
 	    {",\"distro\":\"plain\",\"network_config\":{\"version\":2,\"ethernets\":{\"e\":{\"dhcp4\":true}}}",
 		{NULL}},
-	    {",\"distro\":\"planned\",\"network_config\":{\"version\":2,\"bridges\":{\"br0\":{}}}", {NULL}},
+	    {",\"distro\":\"planned\",\"network_config\":{\"version\":2,\"bridges\":{\"br0\":{}}}",
+		{NULL}},
 	    {",\"distro\":\"whole\",\"disks\":[{\"size\":\"2G\"}]", {"!disks: "}},
 	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"",
 		{"initrd: initrd i is not there, so it waits: put it in images/debian-13/amd64"}},
-	    {",\"pxeboot\":false,\"kernel\":\"nok\",\"initrd\":\"i\"", {"kernel: kernel nok is not there", "initrd: "}},
+	    {",\"pxeboot\":false,\"kernel\":\"nok\",\"initrd\":\"i\"",
+		{"kernel: kernel nok is not there", "initrd: "}},
 	    {",\"pxeboot\":false", {NULL}},
 	    {",\"distro\":\"pulled\",\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"", {NULL}},
 	    {",\"distro\":\"pulled\",\"pxeboot\":false,\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"",
 		{"initrd: initrd i is not there, so it waits: put it in images/pulled/amd64"}},
-	    {",\"distro\":\"pulled\",\"arch\":\"arm64\"", {"distro: there is no image pulled for arm64"}},
+	    {",\"distro\":\"pulled\",\"arch\":\"arm64\"",
+		{"distro: there is no image pulled for arm64"}},
 	    {",\"memory\":\"64M\",\"disks\":[{\"size\":\"64M\"}],\"cpus\":512",
 		{"!disks: ", "!memory: ", "cpus: "}},
 	};
@@ -160,8 +165,8 @@ static void test_findings(void **state)
 				fail_msg("%s: \"%s\" is not in:\n%s", cases[i].fields,
 				    cases[i].said[k], said);
 		if (lines != wanted)
-			fail_msg("%s: %zu findings, wanted %zu:\n%s", cases[i].fields, lines, wanted,
-			    said);
+			fail_msg("%s: %zu findings, wanted %zu:\n%s", cases[i].fields, lines,
+			    wanted, said);
 	}
 }
 

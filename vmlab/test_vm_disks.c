@@ -32,7 +32,8 @@ static void test_parse(void **state)
 	assert_int_equal(d.bytes[0], 8 * GIB);
 }
 
-static void tell(const struct vm_disks *d, const struct vm *vm, const char *const wanted[], size_t count)
+static void tell(
+    const struct vm_disks *d, const struct vm *vm, const char *const wanted[], size_t count)
 {
 	char *text;
 	size_t len, lines = 0;
@@ -53,7 +54,8 @@ static void tell(const struct vm_disks *d, const struct vm *vm, const char *cons
 static void test_tell(void **state)
 {
 	struct vm vm = {.name = (char *)"web1", .disk_count = 2, .disk_bytes = {12 * GIB, GIB}};
-	static const char *const grows[] = {"web1: disk 0 grows from 8 GiB to 12 GiB\n", "growpart"};
+	static const char *const grows[] = {
+	    "web1: disk 0 grows from 8 GiB to 12 GiB\n", "growpart"};
 	static const char *const stays[] = {"web1: disk 0 stays at 20 GiB"};
 	static const char *const second[] = {"web1: disk 1 grows from 512 MiB to 1 GiB\n"};
 	static const char *const less[] = {"web1: disk 2 (1 GiB)"};
@@ -75,11 +77,20 @@ static void test_mac_holder(void **state)
 	struct vm vm = {.name = (char *)"new", .mac = {{0x52, 0x54, 0, 0, 0, 1}}};
 	struct container items[] = {
 	    {.name = "lab-net", .role = "net", .spec = "port=1", .running = true},
-	    {.name = "lab-vm-new", .role = "vm", .vm = "new", .running = true,
+	    {.name = "lab-vm-new",
+		.role = "vm",
+		.vm = "new",
+		.running = true,
 		.spec = "mac=52:54:00:00:00:01;arch=amd64"},
-	    {.name = "lab-vm-other", .role = "vm", .vm = "other", .running = true,
+	    {.name = "lab-vm-other",
+		.role = "vm",
+		.vm = "other",
+		.running = true,
 		.spec = "mac=52:54:00:00:00:02;arch=amd64"},
-	    {.name = "lab-vm-old", .role = "vm", .vm = "old", .running = true,
+	    {.name = "lab-vm-old",
+		.role = "vm",
+		.vm = "old",
+		.running = true,
 		.spec = "mac=52:54:00:00:00:01;arch=amd64"},
 	};
 	struct container_list list = {.items = items, .count = 4};
@@ -93,7 +104,8 @@ static void test_mac_holder(void **state)
 static void test_several(void **state)
 {
 	static const char *const vms[] = {"a", "My_VM.1"};
-	static const char *const lines[] = {"a 0 8589934592", "My_VM.1 1 1048576", "a 99 1", "b 0 5", "", "a x 3"};
+	static const char *const lines[] = {
+	    "a 0 8589934592", "My_VM.1 1 1048576", "a 99 1", "b 0 5", "", "a x 3"};
 	struct vm_disks d[2] = {{{0}}, {{0}}};
 
 	(void)state;

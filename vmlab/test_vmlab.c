@@ -191,12 +191,11 @@ static void test_two_readings(void **state)
 		const char *lab, *name;
 		bool two;
 	} cases[] = {{"x", "x-vm-web1", false}, {"x", "x-disk-web1", false}, {"x", "x-net", false},
-	    {"x-vm", "x-vm-stack", true}, {"x-vm", "x-vm-net", true},
-	    {"x", "x-vm-vm-a", true}, {"x-vm", "x-vm-vm-a", true}, {"x", "x-vm-a-net", true},
-	    {"x-vm-a", "x-vm-a-net", true}, {"x", "x-disk-a-state", true},
-	    {"x", "x-disk-disk-a", true}, {"x-disk", "x-disk-disk-a", true},
-	    {"vmlab-a", "vmlab-a-vm-web-vm-1", true}, {"x-net", "x-net-net", false},
-	    {"x", "x-vm-A_b.c", false}, {"x", "x-vm-A-vm-b", false}};
+	    {"x-vm", "x-vm-stack", true}, {"x-vm", "x-vm-net", true}, {"x", "x-vm-vm-a", true},
+	    {"x-vm", "x-vm-vm-a", true}, {"x", "x-vm-a-net", true}, {"x-vm-a", "x-vm-a-net", true},
+	    {"x", "x-disk-a-state", true}, {"x", "x-disk-disk-a", true},
+	    {"x-disk", "x-disk-disk-a", true}, {"vmlab-a", "vmlab-a-vm-web-vm-1", true},
+	    {"x-net", "x-net-net", false}, {"x", "x-vm-A_b.c", false}, {"x", "x-vm-A-vm-b", false}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
@@ -211,9 +210,8 @@ static void test_stack_args(void **state)
 	    "--network=container:lab7-net", "--cap-drop=ALL", "--cap-add=NET_ADMIN",
 	    "--cap-add=NET_RAW", "--cap-add=KILL", "--security-opt=no-new-privileges",
 	    "--read-only", "--tmpfs=/run", "--pids-limit=200", "--memory=512m",
-	    "--log-opt=max-size=16m",
-	    "--env=LAB_CIDR=192.168.100.1/24", "--env=LAB_DOMAIN=pvmlab.local",
-	    "--env=LAB_REACH=internet,10.1.2.0/24",
+	    "--log-opt=max-size=16m", "--env=LAB_CIDR=192.168.100.1/24",
+	    "--env=LAB_DOMAIN=pvmlab.local", "--env=LAB_REACH=internet,10.1.2.0/24",
 	    "--mount=type=bind,\"src=/srv/v,m\"\"s\",dst=/vms,readonly",
 	    "--mount=type=bind,\"src=/srv/images\",dst=/srv/images,readonly",
 	    "--mount=type=volume,src=lab7-state,dst=/state",
@@ -298,7 +296,8 @@ static void test_vm_uuid(void **state)
 	static const struct {
 		const char *lab, *vm, *uuid;
 	} cases[] = {
-	    {"lab7", "web1", "9f625fb2-b999-530b-a309-58af86aa84ac"}, /* uuid5 of Python's uuid module */
+	    {"lab7", "web1",
+		"9f625fb2-b999-530b-a309-58af86aa84ac"}, /* uuid5 of Python's uuid module */
 	    {"lab7", "web2", "1f284192-b160-55e2-b039-b7175748f5be"},
 	    {"lab", "7-web1", "cbfce92d-486e-53dc-ab37-b63ef7a2c55b"},
 	    {"lab-7", "web1", "4507e43b-d721-5d70-8ae9-af0477a2894b"},
@@ -405,8 +404,8 @@ static void test_container_list(void **state)
 
 static void test_lab_names(void **state)
 {
-	struct lab_options bad[] = {{.name = "../x"}, {.name = "A"}, {.port = "0"}, {.port = "7x"},
-	    {.port = "automatic"}};
+	struct lab_options bad[] = {
+	    {.name = "../x"}, {.name = "A"}, {.port = "0"}, {.port = "7x"}, {.port = "automatic"}};
 
 	(void)state;
 	setenv("VMLAB_HOME", "/h", 1);
@@ -501,7 +500,8 @@ static void test_goals(void **state)
 	    {",\"mode\":\"shell\"", {0}, GOAL_FOLLOW, FOLLOW_SHELL},
 	    {",\"mode\":\"local\"", {0}, GOAL_FOLLOW, FOLLOW_ANSWERS},
 	    {",\"mode\":\"local\"", {.was_running = true}, GOAL_UNKNOWN, 0},
-	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {.has_image = true}, GOAL_UNKNOWN, 0},
+	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {.has_image = true},
+		GOAL_UNKNOWN, 0},
 	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {0}, GOAL_NO_IMAGE, 0},
 	};
 
@@ -520,11 +520,11 @@ static void test_goals(void **state)
 }
 
 #define STALLED(stage, since)                                                                      \
-	"{\"state\":\"stalled\",\"outlook\":{\"stage\":\"" stage "\",\"since\":\"" since            \
+	"{\"state\":\"stalled\",\"outlook\":{\"stage\":\"" stage "\",\"since\":\"" since           \
 	"\",\"limit_s\":300}}"
 
 /* A machine that tells of each boot was not ready since it was started, 500 s after 1970. */
-#define TELLS(at) \
+#define TELLS(at)                                                                                  \
 	"{\"state\":\"ready\",\"changed_at\":\"" at "\",\"cloud_init\":{\"boot_id\":\"a\"}}"
 
 static void test_judge(void **state)
@@ -696,8 +696,9 @@ static void test_failure(void **state)
 	free(text);
 	json_object_set_new(o, "state", json_string("booting"));
 	CAPTURE(text, progress_installer_log(f, o));
-	assert_string_equal(text, "web1 is booting; these are the last lines of the install before\n"
-				  "a\nb\nc\n");
+	assert_string_equal(text,
+	    "web1 is booting; these are the last lines of the install before\n"
+	    "a\nb\nc\n");
 	free(text);
 	json_decref(o);
 }
@@ -814,8 +815,8 @@ static void test_table(void **state)
 	char reason[901];
 	memset(reason, 'r', 900);
 	reason[900] = '\0';
-	vms = json_pack("[{s:s, s:s, s:{s:s}}]", "name", "web1", "state", "failed", "error", "reason",
-	    reason);
+	vms = json_pack(
+	    "[{s:s, s:s, s:{s:s}}]", "name", "web1", "state", "failed", "error", "reason", reason);
 	CAPTURE(text, table_print(f, &table, vms));
 	assert_non_null(strstr(text, reason));
 	free(text);

@@ -71,9 +71,7 @@ static int choose(struct up *up, int count, char **names, struct err *e)
 			return session_check_name(&up->session, names[i], e) < 0
 				   ? -e->code
 				   : err_set(e, ENOENT,
-					 "%s has a container but no definition in %s any more: "
-					 "`vmlab rm "
-					 "%s` removes it",
+					 "%s has a container but no definition in %s any more: `vmlab rm %s` removes it",
 					 names[i], up->session.lab->vms_dir, names[i]);
 		}
 		bool twice = false;
@@ -140,8 +138,8 @@ static int drop_hopeless(struct up *up, struct err *e)
 	}
 	up->count = kept;
 	return kept == 0 && all > 0
-	    ? err_set(e, EINVAL, "nothing is started: correct the definitions, see above")
-	    : 0;
+		   ? err_set(e, EINVAL, "nothing is started: correct the definitions, see above")
+		   : 0;
 }
 
 static int prepare(struct up *up, int count, char **names, struct err *e)
@@ -171,9 +169,7 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 	r = 0;
 	if (lab_older_one_left(lab, &up->session.engine, &up->session.containers))
 		fprintf(up->out,
-		    "lab: this one is new and called \"%s\"; an older version called every lab "
-		    "\"vmlab\": if the disks you want are that one's, `vmlab down`, then `vmlab --lab "
-		    "vmlab up`\n",
+		    "lab: this one is new and called \"%s\"; an older version called every lab \"vmlab\": if the disks you want are that one's, `vmlab down`, then `vmlab --lab vmlab up`\n",
 		    lab->name);
 	if (up->session.containers.count == 0 && lab_left_sentence(lab, left, sizeof(left)))
 		fprintf(up->out, "lab: this one is called \"%s\"; %s\n", lab->name, left);
@@ -208,8 +204,7 @@ static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, 
 
 	if (!word || strcmp(word, "declared") == 0 || strcmp(word, "waiting") == 0)
 		return 0;
-	int r = lab_volume_name(
-	    up->session.lab, &up->session.engine, "disk", vm->name, &volume, e);
+	int r = lab_volume_name(up->session.lab, &up->session.engine, "disk", vm->name, &volume, e);
 	if (r == 0)
 		r = engine_volume_find(&up->session.engine, volume, e);
 	if (r != ENGINE_ABSENT)
@@ -361,8 +356,8 @@ static void print_json(struct up *up)
 
 static int interrupted(void)
 {
-	fputs("\nThe lab goes on without being watched: `vmlab ls` shows it, `vmlab wait` watches "
-	      "again, `vmlab up` starts what is missing, `vmlab down` stops it.\n",
+	fputs(
+	    "\nThe lab goes on without being watched: `vmlab ls` shows it, `vmlab wait` watches again, `vmlab up` starts what is missing, `vmlab down` stops it.\n",
 	    stderr);
 	return STATUS_INTERRUPTED;
 }
@@ -470,7 +465,8 @@ static int run(struct lab *lab, int argc, char **argv)
 		r = bring_up_all(&up, &e);
 	session_unlock(&up.session);
 	if (r < 0)
-		status = interrupt_pending() ? stopping_interrupted(&up.session, "up") : command_fail(&e);
+		status = interrupt_pending() ? stopping_interrupted(&up.session, "up")
+					     : command_fail(&e);
 	else
 		status = follow(&up);
 	up_clear(&up);
@@ -482,19 +478,15 @@ const struct command up_command = {
     .args = "[NAME...] [--no-wait] [--timeout TIME] [--json]",
     .summary = "start the lab and its VMs, and follow them until they are ready",
     .help =
-	"Starts what is not running yet: the lab's network, the stack (DHCP, TFTP, HTTP), then "
-	"the\n"
-	"named VMs, or all that vms/ defines. VMs that run are left alone. Then each stage is "
-	"shown\n"
-	"as it happens, and at the end how long each took. Ctrl-C stops the watching, not the "
-	"lab.\n"
+	"Starts what is not running yet: the lab's network, the stack (DHCP, TFTP, HTTP), then the\n"
+	"named VMs, or all that vms/ defines. VMs that run are left alone. Then each stage is shown\n"
+	"as it happens, and at the end how long each took. Ctrl-C stops the watching, not the lab.\n"
 	"\n"
 	"  --no-wait       start, do not follow\n"
 	"  --timeout TIME  give up following after e.g. 600, 10m, 1h (default 30m)\n"
 	"  --json          the result and the stages' times as JSON on stdout, the rest on stderr\n"
 	"  --accel A       auto (default: KVM where it works), tcg (always emulate), kvm (insist)\n"
-	"  --nic-rom R     what boots from the network: firmware (default) or ipxe (QEMU's own "
-	"ROM)\n"
+	"  --nic-rom R     what boots from the network: firmware (default) or ipxe (QEMU's own ROM)\n"
 	"  --disk-bus B    virtio (default), scsi, sata or nvme, for VMs that are created now\n"
 	"\n"
 	"Examples:\n"
@@ -502,8 +494,7 @@ const struct command up_command = {
 	"  vmlab up web1 db1         two of them\n"
 	"  vmlab up --no-wait && vmlab wait --for installed\n"
 	"\n"
-	"Exit status: 0 all are up, 1 something is not, or cloud-init met errors (what and why is "
-	"shown),\n130 after Ctrl-C.\n",
+	"Exit status: 0 all are up, 1 something is not, or cloud-init met errors (what and why is shown),\n130 after Ctrl-C.\n",
     .run = run,
     .operands = OPERANDS_VMS,
 };

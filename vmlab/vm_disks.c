@@ -35,7 +35,8 @@ static void look_args(struct argv *a)
 	argv_add(a, "--entrypoint=/usr/lib/vmlab/disks.sh");
 }
 
-void vm_disks_look(const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d)
+void vm_disks_look(
+    const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d)
 {
 	_cleanup_free_ char *volume = NULL, *out = NULL;
 	_cleanup_argv_ struct argv a = ARGV_INIT;
@@ -136,7 +137,8 @@ void vm_disks_tell(FILE *f, const struct vm_disks *d, const struct vm *vm)
 			continue;
 		human_bytes(d->bytes[i], have);
 		if (i >= vm->disk_count) {
-			fprintf(f, "%s: disk %u (%s) is in the definition no more: it is kept, and not attached\n",
+			fprintf(f,
+			    "%s: disk %u (%s) is in the definition no more: it is kept, and not attached\n",
 			    vm->name, i, have);
 			continue;
 		}
@@ -145,14 +147,12 @@ void vm_disks_tell(FILE *f, const struct vm_disks *d, const struct vm *vm)
 			fprintf(f, "%s: disk %u grows from %s to %s\n", vm->name, i, have, wanted);
 		else if (d->bytes[i] > vm->disk_bytes[i])
 			fprintf(f,
-			    "%s: disk %u stays at %s: what is on it would be cut off at %s; `vmlab rm "
-			    "%s && vmlab up %s` installs it anew on a smaller one\n",
+			    "%s: disk %u stays at %s: what is on it would be cut off at %s; `vmlab rm %s && vmlab up %s` installs it anew on a smaller one\n",
 			    vm->name, i, have, wanted, vm->name, vm->name);
 		grows |= i == 0 && d->bytes[i] < vm->disk_bytes[i];
 	}
 	if (grows)
 		fprintf(f,
-		    "%s: its system takes the new room as it boots where it has growpart, as the images "
-		    "built here have; else grow partition and file system by hand\n",
+		    "%s: its system takes the new room as it boots where it has growpart, as the images built here have; else grow partition and file system by hand\n",
 		    vm->name);
 }

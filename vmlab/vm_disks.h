@@ -14,8 +14,10 @@ struct vm_disks {
 	uint64_t bytes[VM_DISKS_MAX]; /* 0: there is no such disk yet */
 };
 
-/* Reads them from the VM's volume; all 0 when it has none or they cannot be read. The VM must not run. */
-void vm_disks_look(const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d);
+/* Reads them from the VM's volume; all 0 when it has none or they cannot be read. The VM must not
+ * run. */
+void vm_disks_look(
+    const struct engine *en, const struct lab *lab, const char *vm, struct vm_disks *d);
 
 /* The same of several, which may run, in few steps; `vms` are `count` names. */
 void vm_disks_look_all(const struct engine *en, const struct lab *lab, const char *const *vms,

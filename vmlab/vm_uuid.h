@@ -1,6 +1,6 @@
-/* vm_uuid.h - the SMBIOS UUID of a VM whose definition gives none. Without one QEMU shows zeros, and
- * firmware that makes its DHCPv6 identifier (DUID-UUID, RFC 6355) of it would share one address among
- * all. Pure.
+/* vm_uuid.h - the SMBIOS UUID of a VM whose definition gives none. Without one QEMU shows zeros,
+ * and firmware that makes its DHCPv6 identifier (DUID-UUID, RFC 6355) of it would share one address
+ * among all. Pure.
  */
 #ifndef VMLAB_VM_UUID_H
 #define VMLAB_VM_UUID_H

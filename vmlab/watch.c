@@ -44,7 +44,8 @@ struct log_wish {
 	const char *tail, *since; /* NULL: all */
 };
 
-static int engine_log(struct session *s, const char *name, const struct log_wish *wish, struct err *e)
+static int engine_log(
+    struct session *s, const char *name, const struct log_wish *wish, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	const struct container *c = name ? container_list_vm(&s->containers, name)
@@ -108,8 +109,7 @@ static int logs_run(struct lab *lab, int argc, char **argv)
 	if (r == 0 && name)
 		r = session_check_name(&s, name, &e);
 	if (r == 0)
-		r = installer ? installer_log(&s, name, &e)
-			      : engine_log(&s, name, &wish, &e);
+		r = installer ? installer_log(&s, name, &e) : engine_log(&s, name, &wish, &e);
 	return r < 0 ? command_fail(&e) : STATUS_OK;
 }
 
@@ -117,20 +117,20 @@ const struct command logs_command = {
     .name = "logs",
     .args = "[-f] [-n LINES] [--since TIME] [--installer] [NAME]",
     .summary = "the stack's log, a VM's serial console, or its installer's log",
-    .help = "Without a name the stack's log: DHCP, TFTP, HTTP, what each machine was told. With a "
-	    "name\n"
-	    "what that VM has printed on its serial console since it was started.\n"
-	    "\n"
-	    "  -f, --follow     go on as more comes\n"
-	    "  -n, --tail N     only the last N lines\n"
-	    "  --since TIME     only what is younger: an age (90s, 10m, 2h) or a time (2025-01-31T12:00:00)\n"
-	    "  --installer      what the VM's installer reported: of a failure phase, reason and hint, then\n"
-	    "                   the last 100 lines of its log\n"
-	    "\n"
-	    "Examples:\n"
-	    "  vmlab logs -f\n"
-	    "  vmlab logs -n 50 web1\n"
-	    "  vmlab logs --installer web1\n",
+    .help =
+	"Without a name the stack's log: DHCP, TFTP, HTTP, what each machine was told. With a name\n"
+	"what that VM has printed on its serial console since it was started.\n"
+	"\n"
+	"  -f, --follow     go on as more comes\n"
+	"  -n, --tail N     only the last N lines\n"
+	"  --since TIME     only what is younger: an age (90s, 10m, 2h) or a time (2025-01-31T12:00:00)\n"
+	"  --installer      what the VM's installer reported: of a failure phase, reason and hint, then\n"
+	"                   the last 100 lines of its log\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab logs -f\n"
+	"  vmlab logs -n 50 web1\n"
+	"  vmlab logs --installer web1\n",
     .run = logs_run,
     .operands = OPERANDS_VM,
 };
@@ -150,7 +150,8 @@ static int attach(struct session *s, const char *container, const struct argv *a
 	if (r < 0)
 		return command_fail(&e);
 	for (size_t i = 0; status != 0 && i < s->containers.count; i++)
-		if (strcmp(s->containers.items[i].name, container) == 0 && s->containers.items[i].running)
+		if (strcmp(s->containers.items[i].name, container) == 0 &&
+		    s->containers.items[i].running)
 			status = 0;
 	fputs("\r\n", stderr);
 	return status == 0 ? STATUS_OK : STATUS_FAILED;
@@ -174,13 +175,13 @@ static int console_run(struct lab *lab, int argc, char **argv)
 	const struct container *c = container_list_vm(&s.containers, argv[1]);
 	if (r == 0 && (!c || !c->running))
 		r = err_set(&e, 1,
-		    "%s is not running: `vmlab up %s` starts it, `vmlab logs %s` shows "
-		    "what its console said",
+		    "%s is not running: `vmlab up %s` starts it, `vmlab logs %s` shows what its console said",
 		    argv[1], argv[1], argv[1]);
 	if (r < 0)
 		return command_fail(&e);
 	fprintf(stderr, "Console of %s. Ctrl-] leaves it; Enter brings a prompt.\n", argv[1]);
-	argv_adds(&a, s.engine.client, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name);
+	argv_adds(
+	    &a, s.engine.client, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name);
 	_cleanup_free_ char *name = strdup(c->name); /* the list may be made anew */
 	return attach(&s, name ? name : "", &a);
 }
@@ -189,12 +190,12 @@ const struct command console_command = {
     .name = "console",
     .args = "NAME",
     .summary = "a VM's serial console, with keyboard",
-    .help = "Attaches this terminal to the VM's serial console: firmware, iPXE, installer, login "
-	    "prompt.\n"
-	    "Ctrl-] leaves it, the VM goes on.\n"
-	    "\n"
-	    "Example:\n"
-	    "  vmlab console web1\n",
+    .help =
+	"Attaches this terminal to the VM's serial console: firmware, iPXE, installer, login prompt.\n"
+	"Ctrl-] leaves it, the VM goes on.\n"
+	"\n"
+	"Example:\n"
+	"  vmlab console web1\n",
     .run = console_run,
     .operands = OPERANDS_VM,
 };
@@ -218,8 +219,8 @@ static void name_all(struct session *s, struct argv *names)
 	}
 }
 
-/* A machine that is off gets nowhere; it may have got far enough before. Changes the goal for one that
- * tells of its first boot only, and was ready before it was started this time. */
+/* A machine that is off gets nowhere; it may have got far enough before. Changes the goal for one
+ * that tells of its first boot only, and was ready before it was started this time. */
 static int judge_power(struct session *s, const char *name, enum follow_goal *goal, struct err *e)
 {
 	const struct container *c = container_list_vm(&s->containers, name);
@@ -297,7 +298,8 @@ static int wait_run(struct lab *lab, int argc, char **argv)
 	}
 	const struct container *stack = container_list_role(&s.containers, "stack");
 	if (r == 0 && names.count > 0 && (!stack || !stack->running))
-		r = err_set(&e, ENOTCONN, "lab \"%s\" is down, and nothing in it gets on: `vmlab up %s` starts it",
+		r = err_set(&e, ENOTCONN,
+		    "lab \"%s\" is down, and nothing in it gets on: `vmlab up %s` starts it",
 		    lab->name, names.items[0]);
 	if (r == 0 && mounts_complaint(&s, stale, sizeof(stale)))
 		r = err_set(&e, ESTALE, "%s", stale);
@@ -315,10 +317,8 @@ const struct command wait_command = {
     .args = "[--for installed|ready] [--timeout TIME] [-q] [NAME...]",
     .summary = "wait until VMs are installed or ready",
     .help =
-	"Waits for the named VMs, or all that run, showing how they get on. Ends at once for "
-	"those\n"
-	"that are there already, and with status 1 as soon as all others are there but one "
-	"failed,\n"
+	"Waits for the named VMs, or all that run, showing how they get on. Ends at once for those\n"
+	"that are there already, and with status 1 as soon as all others are there but one failed,\n"
 	"does not get on (stalled), or is ready but its cloud-init met errors.\n"
 	"\n"
 	"  --for installed   the installer has reported success\n"

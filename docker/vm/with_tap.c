@@ -2,9 +2,9 @@
  *
  *	with-tap NAME... -- COMMAND [ARGUMENT...]
  *
- * The first tap is descriptor 3 of COMMAND, the next 4, and so on; the kernel takes an interface away
- * when its last holder is gone, however that ended. One that another process holds is not touched.
- * Needs CAP_NET_ADMIN, which COMMAND may give up.
+ * The first tap is descriptor 3 of COMMAND, the next 4, and so on; the kernel takes an interface
+ *away when its last holder is gone, however that ended. One that another process holds is not
+ *touched. Needs CAP_NET_ADMIN, which COMMAND may give up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,14 +38,12 @@ static void make_tap(const char *name, int as_fd)
 	int fd = open("/dev/net/tun", O_RDWR);
 
 	if (fd < 0)
-		die("/dev/net/tun cannot be opened (%s): run the container with --device "
-		    "/dev/net/tun",
+		die("/dev/net/tun cannot be opened (%s): run the container with --device /dev/net/tun",
 		    strerror(errno));
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
 		if (errno == EBUSY)
-			die("a machine with the same MAC runs in this lab already and holds its "
-			    "network port %s: stop that one first, or give this one another MAC",
+			die("a machine with the same MAC runs in this lab already and holds its network port %s: stop that one first, or give this one another MAC",
 			    name);
 		die("no tap interface can be made (%s): run the container with --cap-add NET_ADMIN",
 		    strerror(errno));

@@ -13,7 +13,7 @@ static bool is_plain(const char *text)
 {
 	for (const char *p = text; *p; p++) {
 		bool alnum = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-		    (*p >= '0' && *p <= '9');
+			     (*p >= '0' && *p <= '9');
 		if (!alnum && !strchr("/._+~:=,@%-", *p))
 			return false;
 	}
@@ -54,8 +54,8 @@ static int plain_check(const char *what, const char *text, struct err *e)
 {
 	if (text && is_plain(text))
 		return 0;
-	return err_set(e, EINVAL, "%s \"%.100s\" cannot be written into grub.cfg", what,
-	    text ? text : "");
+	return err_set(
+	    e, EINVAL, "%s \"%.100s\" cannot be written into grub.cfg", what, text ? text : "");
 }
 
 static int finish(FILE *f, char **text, char **out, struct err *e)
@@ -84,7 +84,8 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	fputs("# Written by the installer. The system's own update-grub replaces this file.\n"
 	      "set default=0\n"
 	      "set timeout=1\n"
-	      "search --no-floppy --fs-uuid --set=root ", f);
+	      "search --no-floppy --fs-uuid --set=root ",
+	    f);
 	fputs(c->boot_uuid, f);
 	fputs("\n\nmenuentry ", f);
 	put_quoted(f, c->title);
@@ -97,8 +98,7 @@ int grub_cfg_render(const struct grub_cfg *c, char **out, struct err *e)
 	return finish(f, &text, out, e);
 }
 
-int grub_cfg_render_stub(
-    const char *boot_uuid, const char *directory, char **out, struct err *e)
+int grub_cfg_render_stub(const char *boot_uuid, const char *directory, char **out, struct err *e)
 {
 	int r = plain_check("UUID of /boot", boot_uuid, e);
 
@@ -107,7 +107,8 @@ int grub_cfg_render_stub(
 	if (asprintf(out,
 		"search.fs_uuid %s root\n"
 		"set prefix=($root)%s\n"
-		"configfile $prefix/grub.cfg\n", boot_uuid, directory) < 0)
+		"configfile $prefix/grub.cfg\n",
+		boot_uuid, directory) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	return 0;
 }

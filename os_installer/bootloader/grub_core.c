@@ -35,13 +35,13 @@ static uint64_t get(const uint8_t *at, unsigned bytes)
 static bool boot_known(const uint8_t *b, size_t len)
 {
 	return len == SECTOR && get(b + SIGNATURE, 2) == 0xaa55 && get(b + KERNEL_SECTOR, 8) == 1 &&
-	    b[BOOT_DRIVE] == 0xff && b[DRIVE_CHECK] == 0xeb;
+	       b[BOOT_DRIVE] == 0xff && b[DRIVE_CHECK] == 0xeb;
 }
 
 static bool core_known(const uint8_t *c, size_t len)
 {
 	return len > 2 * SECTOR && len <= 0xffff * SECTOR &&
-	    get(c + EXTENT + 10, 2) == EXTENT_SEGMENT && get(c + EXTENT - 12 + 8, 2) == 0;
+	       get(c + EXTENT + 10, 2) == EXTENT_SEGMENT && get(c + EXTENT - 12 + 8, 2) == 0;
 }
 
 uint8_t *grub_core_prepare(const char *boot, size_t boot_len, const char *core, size_t core_len,
@@ -49,7 +49,8 @@ uint8_t *grub_core_prepare(const char *boot, size_t boot_len, const char *core, 
 {
 	if (!boot_known((const uint8_t *)boot, boot_len) ||
 	    !core_known((const uint8_t *)core, core_len)) {
-		err_set(e, EINVAL, "GRUB's boot.img or core.img is not of a kind this installer knows");
+		err_set(
+		    e, EINVAL, "GRUB's boot.img or core.img is not of a kind this installer knows");
 		return NULL;
 	}
 	size_t sectors = (core_len + SECTOR - 1) / SECTOR;

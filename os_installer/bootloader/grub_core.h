@@ -13,8 +13,8 @@
 #include "lib/err.h"
 
 /* From boot.img and core.img as grub-install leaves them, for a core image that begins at core_lba
- * (sectors of 512 bytes). Fills `sector` and returns the core image, filled up to whole sectors, which
- * the caller frees; NULL with e when the images are not what they should be. */
+ * (sectors of 512 bytes). Fills `sector` and returns the core image, filled up to whole sectors,
+ * which the caller frees; NULL with e when the images are not what they should be. */
 uint8_t *grub_core_prepare(const char *boot, size_t boot_len, const char *core, size_t core_len,
     uint64_t core_lba, uint8_t sector[512], size_t *out_len, struct err *e);
 

@@ -20,7 +20,8 @@
 #define ORDER_MAX 512
 #define TITLE_MAX 64
 
-/* ---- load options ------------------------------------------------------------------------------ */
+/* ---- load options ------------------------------------------------------------------------------
+ */
 
 struct writer {
 	uint8_t *data;
@@ -66,8 +67,8 @@ static int put_guid(struct writer *w, const char *text)
 	uint16_t b, c;
 	uint8_t d[8];
 
-	if (sscanf(text, "%8x-%4hx-%4hx-%2hhx%2hhx-%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &a, &b, &c, &d[0],
-		&d[1], &d[2], &d[3], &d[4], &d[5], &d[6], &d[7]) != 11)
+	if (sscanf(text, "%8x-%4hx-%4hx-%2hhx%2hhx-%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &a, &b, &c,
+		&d[0], &d[1], &d[2], &d[3], &d[4], &d[5], &d[6], &d[7]) != 11)
 		return -1;
 	put32(w, a);
 	put16(w, b);
@@ -115,7 +116,8 @@ size_t nvram_order_append(uint16_t *order, size_t count, uint16_t id)
 	return kept;
 }
 
-/* ---- variables --------------------------------------------------------------------------------- */
+/* ---- variables ---------------------------------------------------------------------------------
+ */
 
 /* Reads a variable's value. Returns its length or -1. */
 static ssize_t variable_read(const char *name, uint8_t *out, size_t size)

@@ -42,7 +42,8 @@ int disk_random(void *buf, size_t len, struct err *e)
 	return 0;
 }
 
-/* ---- erasing ----------------------------------------------------------------------------------- */
+/* ---- erasing -----------------------------------------------------------------------------------
+ */
 
 static int device_wipe(const char *path, struct err *e)
 {
@@ -73,7 +74,8 @@ static int old_partitions_wipe(const struct disk *d, struct err *e)
 	return 0;
 }
 
-/* ---- partition table --------------------------------------------------------------------------- */
+/* ---- partition table ---------------------------------------------------------------------------
+ */
 
 const char *disk_place(const struct plan_partition *part)
 {
@@ -96,8 +98,8 @@ static int table_add(struct fdisk_context *ctx, const struct plan_partition *par
     disk_fs_type fs_type, struct err *e)
 {
 	struct fdisk_partition *pa = fdisk_new_partition();
-	struct fdisk_parttype *type =
-	    fdisk_label_get_parttype_from_string(fdisk_get_label(ctx, NULL), type_of(part, fs_type));
+	struct fdisk_parttype *type = fdisk_label_get_parttype_from_string(
+	    fdisk_get_label(ctx, NULL), type_of(part, fs_type));
 	int r = pa && type ? 0 : -ENOMEM;
 
 	if (r == 0 && (r = fdisk_partition_set_type(pa, type)) == 0 &&
@@ -126,7 +128,8 @@ static int table_write(int fd, const struct plan *p, disk_fs_type fs_type, struc
 	if (r == 0)
 		r = fdisk_create_disklabel(ctx, "gpt");
 	if (r < 0)
-		err_set(e, -r, "cannot start a partition table on %s: %s", p->disk.path, strerror(-r));
+		err_set(
+		    e, -r, "cannot start a partition table on %s: %s", p->disk.path, strerror(-r));
 	for (unsigned i = 0; r == 0 && i < p->count; i++)
 		r = table_add(ctx, &p->part[i], fs_type, e);
 	if (r == 0 && (r = fdisk_write_disklabel(ctx)) < 0)
@@ -213,7 +216,8 @@ int disk_partition(const struct plan *p, disk_fs_type fs_type, struct err *e)
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, BLKGETSIZE64, &size) < 0 || size != p->disk.size_bytes)
-		return err_set(e, ESTALE, "disk %s changed its size since the plan was made", p->disk.path);
+		return err_set(
+		    e, ESTALE, "disk %s changed its size since the plan was made", p->disk.path);
 	/* Partitions cannot be opened exclusively while the whole disk is. */
 	close(steal_fd(&fd));
 	/* The disk can be had: from here on it does not say that it is installed. */
@@ -229,13 +233,13 @@ int disk_partition(const struct plan *p, disk_fs_type fs_type, struct err *e)
 		return r;
 	close(steal_fd(&fd));
 	for (unsigned i = 0; i < p->count; i++)
-		if ((r = node_wait(p, i, e)) < 0 ||
-		    (r = device_wipe(p->part[i].path, e)) < 0)
+		if ((r = node_wait(p, i, e)) < 0 || (r = device_wipe(p->part[i].path, e)) < 0)
 			return r;
 	return 0;
 }
 
-/* ---- a BIOS' way in ---------------------------------------------------------------------------- */
+/* ---- a BIOS' way in ----------------------------------------------------------------------------
+ */
 
 #define BOOT_CODE_BYTES 440 /* then come the disk's signature and the partition table */
 
@@ -258,8 +262,8 @@ int disk_boot_code(const struct plan *p, const uint8_t boot[512], const uint8_t 
 	uint8_t sector[512];
 
 	if (!part || core_len > part->sectors * p->disk.sector_bytes)
-		return err_set(e, ENOSPC, "GRUB's core image of %zu bytes is too large for its partition",
-		    core_len);
+		return err_set(e, ENOSPC,
+		    "GRUB's core image of %zu bytes is too large for its partition", core_len);
 	_cleanup_close_ int fd = device_open(p->disk.path, O_EXCL, e);
 	if (fd < 0)
 		return fd;

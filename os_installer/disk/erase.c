@@ -23,8 +23,8 @@ static int zeros_write(int fd, const char *path, uint64_t offset, uint64_t len, 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return err_errno(e, "cannot write to %s at byte %llu", path,
-			    (unsigned long long)offset);
+			return err_errno(
+			    e, "cannot write to %s at byte %llu", path, (unsigned long long)offset);
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
 	}
@@ -70,8 +70,8 @@ int disk_erase_signatures(int fd, const char *path, struct err *e)
 		goto out;
 	}
 	blkid_probe_enable_superblocks(pr, 1);
-	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_TYPE |
-	    BLKID_SUBLKS_BADCSUM);
+	blkid_probe_set_superblocks_flags(
+	    pr, BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_TYPE | BLKID_SUBLKS_BADCSUM);
 	blkid_probe_enable_partitions(pr, 1);
 	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
 	for (int n = 0; n < 64 && blkid_do_probe(pr) == 0; n++) {

@@ -84,7 +84,8 @@ static int sync_disk(struct disk_image *i, struct err *e)
 	return fsync(i->fd) < 0 ? err_errno(e, "cannot write to %s", i->disk.path) : 0;
 }
 
-/* ---- before ------------------------------------------------------------------------------------ */
+/* ---- before ------------------------------------------------------------------------------------
+ */
 
 int disk_image_erase(struct disk_image *i, uint64_t offset, uint64_t len, struct err *e)
 {
@@ -126,9 +127,9 @@ static bool each_range(struct disk_image *i, unsigned long request)
 	return true;
 }
 
-/* A disk that zeros ranges by itself does so in no time, and afterwards only what is not zero has to
- * be written. One that only discards promises nothing of what it reads as then; mostly that is zeros,
- * and to look is faster than to write them. */
+/* A disk that zeros ranges by itself does so in no time, and afterwards only what is not zero has
+ * to be written. One that only discards promises nothing of what it reads as then; mostly that is
+ * zeros, and to look is faster than to write them. */
 static void erase_all(struct disk_image *i)
 {
 	if (queue_limit(i, "write_zeroes_max_bytes") && each_range(i, BLKZEROOUT)) {
@@ -169,8 +170,8 @@ static int device_open(struct disk_image *i, struct err *e)
 	if (i->fd < 0)
 		return err_errno(e, "cannot open %s for writing", i->disk.path);
 	if (ioctl(i->fd, BLKGETSIZE64, &size) < 0 || size != i->disk.size_bytes)
-		return err_set(e, ESTALE, "disk %s changed its size since the plan was made",
-		    i->disk.path);
+		return err_set(
+		    e, ESTALE, "disk %s changed its size since the plan was made", i->disk.path);
 	return 0;
 }
 
@@ -188,8 +189,7 @@ int disk_image_open(
 	i->disk = *d;
 	i->image_bytes = image_bytes;
 	i->fd = i->look_fd = -1;
-	i->edges = mmap(
-	    NULL, 2 * EDGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	i->edges = mmap(NULL, 2 * EDGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int r = i->edges == MAP_FAILED ? err_set(e, ENOMEM, "out of memory") : 0;
 	if (r == 0)
 		r = device_open(i, e);
@@ -204,7 +204,8 @@ int disk_image_open(
 	return 0;
 }
 
-/* ---- the image --------------------------------------------------------------------------------- */
+/* ---- the image ---------------------------------------------------------------------------------
+ */
 
 static bool is_zero_block(const uint8_t *p)
 {
@@ -217,8 +218,8 @@ static void writeback_begin(struct disk_image *i, uint64_t end)
 {
 	if (end - i->unsent_at < WRITEBACK_BYTES)
 		return;
-	(void)sync_file_range(i->fd, (off_t)i->unsent_at, (off_t)(end - i->unsent_at),
-	    SYNC_FILE_RANGE_WRITE);
+	(void)sync_file_range(
+	    i->fd, (off_t)i->unsent_at, (off_t)(end - i->unsent_at), SYNC_FILE_RANGE_WRITE);
 	i->unsent_at = end;
 }
 
@@ -297,9 +298,9 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 		    "the disk image unpacks to more than the %llu bytes its manifest says: import it again",
 		    (unsigned long long)i->image_bytes);
 	while (len > 0) {
-		uint64_t end = i->position < EDGE ? EDGE
-		    : i->position < tail_at(i)    ? tail_at(i)
-						  : i->disk.size_bytes;
+		uint64_t end = i->position < EDGE         ? EDGE
+			       : i->position < tail_at(i) ? tail_at(i)
+							  : i->disk.size_bytes;
 		size_t n = end - i->position < len ? (size_t)(end - i->position) : len;
 		int r = 0;
 		if (i->position < EDGE)
@@ -322,13 +323,13 @@ int disk_image_finish(struct disk_image *i, struct err *e)
 	if (i->position != i->image_bytes)
 		return err_set(e, EBADMSG,
 		    "the disk image unpacks to %llu bytes where its manifest says %llu: import it again",
-		    (unsigned long long)i->position,
-		    (unsigned long long)i->image_bytes);
+		    (unsigned long long)i->position, (unsigned long long)i->image_bytes);
 	int r = hole_end(i, e);
 	return r < 0 ? r : sync_disk(i, e);
 }
 
-/* ---- after ------------------------------------------------------------------------------------- */
+/* ---- after -------------------------------------------------------------------------------------
+ */
 
 void disk_image_release(struct disk_image *i)
 {
@@ -360,8 +361,8 @@ static bool node_ready(struct disk_image *i, unsigned number, const char *path, 
 	return mknod(path, S_IFBLK | 0600, dev) == 0;
 }
 
-int disk_image_show(struct disk_image *i, const struct table_partition *p,
-    char path[DISK_PATH_SIZE], struct err *e)
+int disk_image_show(
+    struct disk_image *i, const struct table_partition *p, char path[DISK_PATH_SIZE], struct err *e)
 {
 	size_t len = strlen(i->disk.path);
 	bool digit = isdigit((unsigned char)i->disk.path[len - 1]);
@@ -376,8 +377,8 @@ int disk_image_show(struct disk_image *i, const struct table_partition *p,
 
 	snprintf(path, DISK_PATH_SIZE, "%.100s%s%u", i->disk.path, digit ? "p" : "", p->number);
 	if (fd < 0 || ioctl(fd, BLKPG, &arg) < 0)
-		return err_errno(e, "the kernel does not take partition %u of %s", p->number,
-		    i->disk.path);
+		return err_errno(
+		    e, "the kernel does not take partition %u of %s", p->number, i->disk.path);
 	for (int waited = 0; waited < NODE_WAIT_MS; waited += 20) {
 		if (node_ready(i, p->number, path, waited > NODE_HELP_MS))
 			return 0;

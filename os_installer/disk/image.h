@@ -18,14 +18,13 @@
 
 struct disk_image;
 
-/* Takes the disk for itself, erases both its ends and makes it forget its partitions; then, where the
- * disk can do that by itself, erases all of it. */
+/* Takes the disk for itself, erases both its ends and makes it forget its partitions; then, where
+ * the disk can do that by itself, erases all of it. */
 must_check int disk_image_open(
     const struct disk *d, uint64_t image_bytes, struct disk_image **out, struct err *e);
 
 /* The image's next bytes. */
-must_check int disk_image_write(
-    struct disk_image *i, const void *data, size_t len, struct err *e);
+must_check int disk_image_write(struct disk_image *i, const void *data, size_t len, struct err *e);
 
 /* After the last of them: -EBADMSG when there were fewer than image_bytes. Synced on success. */
 must_check int disk_image_finish(struct disk_image *i, struct err *e);
@@ -35,8 +34,7 @@ uint8_t *disk_image_head(struct disk_image *i);
 uint8_t *disk_image_tail(struct disk_image *i);
 
 /* Zeros a range, for what of the image has lost its meaning. */
-must_check int disk_image_erase(
-    struct disk_image *i, uint64_t offset, uint64_t len, struct err *e);
+must_check int disk_image_erase(struct disk_image *i, uint64_t offset, uint64_t len, struct err *e);
 
 /* Gives the disk free, so that its partitions can be mounted; no more writing but the commit. */
 void disk_image_release(struct disk_image *i);

@@ -13,8 +13,8 @@
 #define MBR_TYPE_GPT 0xee
 
 /* EFI system partition, as it lies on the disk. */
-static const uint8_t type_esp[16] = {0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00,
-    0xa0, 0xc9, 0x3e, 0xc9, 0x3b};
+static const uint8_t type_esp[16] = {
+    0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b};
 
 /* UEFI 2.10, table 5.5. */
 struct gpt_header {
@@ -42,7 +42,8 @@ static struct mbr_entry *mbr_at(uint8_t *head, unsigned i)
 	return (struct mbr_entry *)(head + MBR_ENTRIES) + i;
 }
 
-/* ---- GPT --------------------------------------------------------------------------------------- */
+/* ---- GPT ---------------------------------------------------------------------------------------
+ */
 
 static uint32_t header_crc(const struct gpt_header *h, uint32_t header_bytes)
 {
@@ -69,7 +70,8 @@ static uint8_t *gpt_entry_at(uint8_t *head, unsigned i)
 {
 	const struct gpt_header *h = gpt_at(head);
 
-	return head + le64toh(h->entries_lba) * TABLE_SECTOR_BYTES + (size_t)i * le32toh(h->entry_bytes);
+	return head + le64toh(h->entries_lba) * TABLE_SECTOR_BYTES +
+	       (size_t)i * le32toh(h->entry_bytes);
 }
 
 static uint32_t entries_crc(uint8_t *head)
@@ -102,19 +104,20 @@ static int gpt_check(uint8_t *head, struct err *e)
 /* GUIDs are little endian in their first three parts. */
 static void guid_text(const uint8_t g[16], char out[37])
 {
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3],
-	    g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14],
-	    g[15]);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+	    g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13],
+	    g[14], g[15]);
 }
 
 static int partition_add(struct table *t, unsigned number, uint64_t start, uint64_t sectors,
     uint64_t image_sectors, struct err *e)
 {
 	if (t->count == TABLE_PARTITIONS_MAX)
-		return err_set(e, EINVAL, "the disk image has more than %u partitions",
-		    TABLE_PARTITIONS_MAX);
+		return err_set(
+		    e, EINVAL, "the disk image has more than %u partitions", TABLE_PARTITIONS_MAX);
 	if (sectors == 0 || start == 0 || start >= image_sectors || sectors > image_sectors - start)
-		return err_set(e, EINVAL, "partition %u of the disk image lies outside of it", number);
+		return err_set(
+		    e, EINVAL, "partition %u of the disk image lies outside of it", number);
 	t->part[t->count++] =
 	    (struct table_partition){.number = number, .start_lba = start, .sectors = sectors};
 	return 0;
@@ -135,8 +138,8 @@ static int gpt_read(uint8_t *head, uint64_t image_sectors, struct table *out, st
 		if (memcmp(entry.type, none, sizeof(none)) == 0)
 			continue;
 		uint64_t first = le64toh(entry.first_lba), last = le64toh(entry.last_lba);
-		r = partition_add(out, i + 1, first, last < first ? 0 : last - first + 1,
-		    image_sectors, e);
+		r = partition_add(
+		    out, i + 1, first, last < first ? 0 : last - first + 1, image_sectors, e);
 		if (r < 0)
 			return r;
 		out->part[out->count - 1].esp = memcmp(entry.type, type_esp, sizeof(type_esp)) == 0;
@@ -175,9 +178,11 @@ static void gpt_grow(uint8_t *head, uint8_t *tail, uint64_t disk_sectors, struct
 	h->entries_crc = htole32(entries_crc(head));
 	gpt_finish(h);
 	for (unsigned i = 0; i < 4; i++)
-		if (mbr_at(head, i)->type == MBR_TYPE_GPT && le32toh(mbr_at(head, i)->start_lba) == 1)
-			mbr_at(head, i)->sectors = htole32(
-			    disk_sectors - 1 > UINT32_MAX ? UINT32_MAX : (uint32_t)(disk_sectors - 1));
+		if (mbr_at(head, i)->type == MBR_TYPE_GPT &&
+		    le32toh(mbr_at(head, i)->start_lba) == 1)
+			mbr_at(head, i)->sectors =
+			    htole32(disk_sectors - 1 > UINT32_MAX ? UINT32_MAX
+								  : (uint32_t)(disk_sectors - 1));
 
 	uint8_t *backup = tail + (TABLE_EDGE_BYTES - TABLE_SECTOR_BYTES);
 	memcpy(backup - sectors * TABLE_SECTOR_BYTES, gpt_entry_at(head, 0),
@@ -191,7 +196,8 @@ static void gpt_grow(uint8_t *head, uint8_t *tail, uint64_t disk_sectors, struct
 	gpt_finish(h);
 }
 
-/* ---- MBR --------------------------------------------------------------------------------------- */
+/* ---- MBR ---------------------------------------------------------------------------------------
+ */
 
 static bool is_extended(uint8_t type)
 {
@@ -226,7 +232,8 @@ static void mbr_grow(uint8_t *head, uint64_t disk_sectors, struct table *t)
 	mbr_at(head, last->number - 1)->sectors = htole32((uint32_t)last->sectors);
 }
 
-/* ---- both -------------------------------------------------------------------------------------- */
+/* ---- both --------------------------------------------------------------------------------------
+ */
 
 int table_read(const uint8_t *const_head, uint64_t image_bytes, struct table *out, struct err *e)
 {
@@ -259,7 +266,8 @@ int table_grow(uint8_t *head, uint8_t *tail, uint64_t disk_bytes, struct table *
 	const struct table_partition *last = &t->part[t->last];
 
 	if (t->gpt) {
-		uint64_t needed = last->start_lba + last->sectors + entries_sectors(gpt_at(head)) + 1;
+		uint64_t needed =
+		    last->start_lba + last->sectors + entries_sectors(gpt_at(head)) + 1;
 		if (sectors < needed)
 			return err_set(e, ENOSPC,
 			    "the disk image's partitions leave no room for the backup of its partition table");

@@ -27,20 +27,20 @@ struct table {
 	bool gpt;
 	unsigned count;
 	struct table_partition part[TABLE_PARTITIONS_MAX]; /* in the order of the table */
-	unsigned last;         /* index of the one that ends last */
+	unsigned last;                                     /* index of the one that ends last */
 	bool can_grow;         /* false: the last one is an extended partition */
 	uint64_t old_tail_lba; /* GPT: where the image's own backup begins, 0: unknown */
 	uint64_t old_tail_sectors;
 };
 
-/* Reads the table of an image of image_bytes that starts with `head` (TABLE_EDGE_BYTES). -EINVAL when
- * there is none, or one that contradicts itself. */
+/* Reads the table of an image of image_bytes that starts with `head` (TABLE_EDGE_BYTES). -EINVAL
+ * when there is none, or one that contradicts itself. */
 must_check int table_read(
     const uint8_t *head, uint64_t image_bytes, struct table *out, struct err *e);
 
 /* Makes the last partition reach the end of a disk of disk_bytes, in `head` and `t`, and writes a
- * GPT's backup into `tail`, the disk's last TABLE_EDGE_BYTES. A disk no larger than the image leaves
- * the partition as it is. */
+ * GPT's backup into `tail`, the disk's last TABLE_EDGE_BYTES. A disk no larger than the image
+ * leaves the partition as it is. */
 must_check int table_grow(
     uint8_t *head, uint8_t *tail, uint64_t disk_bytes, struct table *t, struct err *e);
 

@@ -25,8 +25,8 @@ static struct digest digest_of(const uint8_t *text)
 	return d;
 }
 
-bool marker_make(struct marker *m, const char *name, const char *mac, const char *distro,
-    unsigned attempt)
+bool marker_make(
+    struct marker *m, const char *name, const char *mac, const char *distro, unsigned attempt)
 {
 	*m = (struct marker){.attempt = attempt};
 	snprintf(m->name, sizeof(m->name), "%s", name ? name : "");
@@ -38,8 +38,8 @@ bool marker_make(struct marker *m, const char *name, const char *mac, const char
 void marker_render(const struct marker *m, uint8_t sector[MARKER_BYTES])
 {
 	memset(sector, 0, MARKER_BYTES);
-	snprintf((char *)sector, TEXT_BYTES, MAGIC "name=%s\nmac=%s\ndistro=%s\nattempt=%u\n", m->name,
-	    m->mac, m->distro, m->attempt);
+	snprintf((char *)sector, TEXT_BYTES, MAGIC "name=%s\nmac=%s\ndistro=%s\nattempt=%u\n",
+	    m->name, m->mac, m->distro, m->attempt);
 	struct digest d = digest_of(sector);
 	memcpy(sector + TEXT_BYTES, d.byte, DIGEST_BYTES);
 }
@@ -51,7 +51,8 @@ static void value_copy(const char *text, const char *key, char *out, size_t size
 
 	out[0] = '\0';
 	if (line)
-		snprintf(out, size, "%.*s", (int)strcspn(line + strlen(key), "\n"), line + strlen(key));
+		snprintf(
+		    out, size, "%.*s", (int)strcspn(line + strlen(key), "\n"), line + strlen(key));
 }
 
 bool marker_parse(const uint8_t sector[MARKER_BYTES], struct marker *out)
@@ -86,7 +87,8 @@ static uint32_t little32(const uint8_t *p)
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* UEFI 2.10, 5.3: the header in sector 1 says where the entries are; each has its first sector at 32. */
+/* UEFI 2.10, 5.3: the header in sector 1 says where the entries are; each has its first sector
+ * at 32. */
 static bool gpt_is_above(const uint8_t *start, uint32_t sector_bytes)
 {
 	const uint8_t *header = start + sector_bytes;
@@ -133,11 +135,12 @@ static bool disk_read(const struct disk *disk, struct marker *out)
 	       marker_parse(sector, out);
 }
 
-const struct disk *marker_find(const struct disk *disks, size_t count, const char *name,
-    const char *mac, struct marker *out)
+const struct disk *marker_find(
+    const struct disk *disks, size_t count, const char *name, const char *mac, struct marker *out)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!disks[i].excluded[0] && disk_read(&disks[i], out) && marker_is_of(out, name, mac))
+		if (!disks[i].excluded[0] && disk_read(&disks[i], out) &&
+		    marker_is_of(out, name, mac))
 			return &disks[i];
 	return NULL;
 }

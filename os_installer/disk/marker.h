@@ -24,8 +24,8 @@ struct marker {
 };
 
 /* Fills it; texts may be NULL. False without a name and a MAC: it would speak of nobody. */
-bool marker_make(struct marker *m, const char *name, const char *mac, const char *distro,
-    unsigned attempt);
+bool marker_make(
+    struct marker *m, const char *name, const char *mac, const char *distro, unsigned attempt);
 /* The sector. Pure. */
 void marker_render(const struct marker *m, uint8_t sector[MARKER_BYTES]);
 /* False when the sector holds no marker, or a damaged one. Pure. */
@@ -37,9 +37,9 @@ bool marker_is_of(const struct marker *m, const char *name, const char *mac);
  * 1 MiB. `start` is the first MiB of a disk of such sectors, as an image brings it along. Pure. */
 bool marker_has_place(const uint8_t *start, uint32_t sector_bytes);
 
-/* The first of the disks, those that are left alone not counted, whose marker speaks of this machine;
- * NULL: none. One without a boot record's signature never does. */
-const struct disk *marker_find(const struct disk *disks, size_t count, const char *name,
-    const char *mac, struct marker *out);
+/* The first of the disks, those that are left alone not counted, whose marker speaks of this
+ * machine; NULL: none. One without a boot record's signature never does. */
+const struct disk *marker_find(
+    const struct disk *disks, size_t count, const char *name, const char *mac, struct marker *out);
 
 #endif

@@ -11,7 +11,8 @@
 
 #include "lib/cleanup.h"
 
-/* ---- one disk ---------------------------------------------------------------------------------- */
+/* ---- one disk ----------------------------------------------------------------------------------
+ */
 
 const char *disk_sys_read(const char *name, const char *attribute, char *buf, size_t size)
 {
@@ -91,8 +92,7 @@ static void vpd_serial(const char *name, char *out, size_t size)
 }
 
 /* The first attribute that says something. */
-static void sys_read_first(
-    const char *name, const char *const *attributes, char *out, size_t size)
+static void sys_read_first(const char *name, const char *const *attributes, char *out, size_t size)
 {
 	out[0] = '\0';
 	for (; *attributes && !out[0]; attributes++)
@@ -105,9 +105,8 @@ static const char *transport_of(const char *name, const char *device)
 {
 	static const struct {
 		const char *part, *transport;
-	} by_path[] = {
-	    {"/usb", "usb"}, {"/ata", "sata"}, {"/end_device-", "sas"}, {"/session", "iscsi"},
-	    {"/rport-", "fc"}};
+	} by_path[] = {{"/usb", "usb"}, {"/ata", "sata"}, {"/end_device-", "sas"},
+	    {"/session", "iscsi"}, {"/rport-", "fc"}};
 
 	if (strncmp(name, "nvme", 4) == 0)
 		return "nvme";
@@ -129,8 +128,8 @@ static unsigned ata_port(const char *device, const char *ata, unsigned number)
 	char path[PATH_MAX + 64];
 	unsigned port = number;
 
-	snprintf(path, sizeof(path), "%.*s/ata%u/ata_port/ata%u/port_no", (int)(ata - device), device,
-	    number, number);
+	snprintf(path, sizeof(path), "%.*s/ata%u/ata_port/ata%u/port_no", (int)(ata - device),
+	    device, number, number);
 	_cleanup_fclose_ FILE *f = fopen(path, "re");
 	return f && fscanf(f, "%u", &port) == 1 ? port : number;
 }
@@ -155,7 +154,8 @@ static void by_path_of(const char *name, const char *device, char *out, size_t s
 	else if (ata && sscanf(ata, "/ata%u/", &number) == 1)
 		snprintf(end, size, "-ata-%u", ata_port(device, ata, number));
 	else if ((target = strstr(device, "/target")) && strncmp(name, "sd", 2) == 0 &&
-	    (target = strchr(target + 1, '/')) && sscanf(target, "/%*u:%u:%u:%u/", &a, &b, &c) == 3)
+		 (target = strchr(target + 1, '/')) &&
+		 sscanf(target, "/%*u:%u:%u:%u/", &a, &b, &c) == 3)
 		snprintf(end, size, "-scsi-0:%u:%u:%u", a, b, c);
 }
 
@@ -199,9 +199,9 @@ static bool is_disk(const char *name, struct disk *d)
 	if (!kind_is_disk(name) || !disk_read(name, d))
 		return false;
 	const char *why = disk_sys_number(name, "removable") ? "removable"
-	    : disk_sys_number(name, "ro")                    ? "read-only"
-	    : in_use(name, d->path)                     ? "in use"
-							: "";
+			  : disk_sys_number(name, "ro")      ? "read-only"
+			  : in_use(name, d->path)            ? "in use"
+							     : "";
 	snprintf(d->excluded, sizeof(d->excluded), "%s", why);
 	return true;
 }
@@ -245,4 +245,3 @@ int disk_list(const char *only, int wait_ms, struct disk *out, size_t max, struc
 		usleep(100000);
 	}
 }
-

@@ -8,10 +8,10 @@
 #include "lib/err.h"
 
 /* Lists the disks of the machine, at most `max`: virtio, SCSI, SATA, NVMe, MMC; no CD-ROM, floppy,
- * loop, ram or mapped device. Those that are removable, read-only or in use (mounted, held by another
- * device) say so in `excluded`. Waits up to wait_ms for the first that an install may take. `only`
- * (may be NULL) is a path the user named: then it is the only one, of whatever kind, and it is an
- * error when it is in use. Returns the count, or -errno. */
+ * loop, ram or mapped device. Those that are removable, read-only or in use (mounted, held by
+ * another device) say so in `excluded`. Waits up to wait_ms for the first that an install may take.
+ * `only` (may be NULL) is a path the user named: then it is the only one, of whatever kind, and it
+ * is an error when it is in use. Returns the count, or -errno. */
 must_check int disk_list(
     const char *only, int wait_ms, struct disk *out, size_t max, struct err *e);
 

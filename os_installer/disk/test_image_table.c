@@ -1,5 +1,5 @@
-/* test_image_table.c - partition tables of disk images: made and judged by libfdisk. Writing a disk is
- * tried by tests/disk_image.py, which needs a block device.
+/* test_image_table.c - partition tables of disk images: made and judged by libfdisk. Writing a disk
+ * is tried by tests/disk_image.py, which needs a block device.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -33,7 +33,8 @@ static int file_new(char path[64], uint64_t bytes)
 	return fd;
 }
 
-/* Partition 1 behind partition 3, as cloud images have it: root first, EFI partition at the front. */
+/* Partition 1 behind partition 3, as cloud images have it: root first, EFI partition at the front.
+ */
 static void image_make(const char *label)
 {
 	static const struct {
@@ -54,10 +55,11 @@ static void image_make(const char *label)
 	assert_int_equal(fdisk_create_disklabel(ctx, label), 0);
 	for (size_t i = 0; i < 2; i++) {
 		struct fdisk_partition *pa = fdisk_new_partition();
-		struct fdisk_parttype *type = gpt
-		    ? fdisk_label_get_parttype_from_string(fdisk_get_label(ctx, NULL), parts[i].type)
-		    : fdisk_label_get_parttype_from_code(
-			  fdisk_get_label(ctx, NULL), i == 0 ? 0xef : 0x83);
+		struct fdisk_parttype *type =
+		    gpt ? fdisk_label_get_parttype_from_string(
+			      fdisk_get_label(ctx, NULL), parts[i].type)
+			: fdisk_label_get_parttype_from_code(
+			      fdisk_get_label(ctx, NULL), i == 0 ? 0xef : 0x83);
 		fdisk_partition_set_partno(pa, parts[i].number);
 		fdisk_partition_set_start(pa, parts[i].start);
 		fdisk_partition_set_size(pa, parts[i].sectors);
@@ -75,7 +77,8 @@ static void image_make(const char *label)
 	memset(tail, 0, sizeof(tail));
 }
 
-/* What libfdisk says of a disk with these edges: the last sector of the partition that ends last. */
+/* What libfdisk says of a disk with these edges: the last sector of the partition that ends last.
+ */
 static uint64_t disk_judge(uint64_t disk_bytes, bool primary, int *problems)
 {
 	static const uint8_t zeros[512];
@@ -88,8 +91,8 @@ static uint64_t disk_judge(uint64_t disk_bytes, bool primary, int *problems)
 	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
 	if (!primary) /* only the backup is left */
 		assert_int_equal(pwrite(fd, zeros, 512, 512), 512);
-	assert_int_equal(pwrite(fd, tail, sizeof(tail), (off_t)(disk_bytes - sizeof(tail))),
-	    sizeof(tail));
+	assert_int_equal(
+	    pwrite(fd, tail, sizeof(tail), (off_t)(disk_bytes - sizeof(tail))), sizeof(tail));
 	assert_int_equal(fdisk_assign_device_by_fd(ctx, fd, path, 1), 0);
 	fdisk_disable_dialogs(ctx, 1);
 	assert_true(fdisk_has_label(ctx));
@@ -110,8 +113,8 @@ static uint64_t disk_judge(uint64_t disk_bytes, bool primary, int *problems)
 
 static void test_gpt(void **state)
 {
-	static const uint64_t sizes[] = {IMAGE_BYTES, IMAGE_BYTES + 512, IMAGE_BYTES + MIB, 200 * MIB,
-	    200 * MIB + 512 * 7, 3000ULL * MIB, 3ULL << 40};
+	static const uint64_t sizes[] = {IMAGE_BYTES, IMAGE_BYTES + 512, IMAGE_BYTES + MIB,
+	    200 * MIB, 200 * MIB + 512 * 7, 3000ULL * MIB, 3ULL << 40};
 	struct err e = ERR_INIT;
 	struct table t;
 	int problems;

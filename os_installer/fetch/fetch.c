@@ -17,8 +17,8 @@
 #define PATIENCE_MS (15 * 60 * 1000)
 #define BACKOFF_MS 250
 #define BACKOFF_DOUBLINGS 5
-#define CHUNK_TRIES 20    /* a chunk that is wrong in ever different ways: a bad line */
-#define REFUSALS_MAX 5    /* "not found" and the like: the server may be starting */
+#define CHUNK_TRIES 20 /* a chunk that is wrong in ever different ways: a bad line */
+#define REFUSALS_MAX 5 /* "not found" and the like: the server may be starting */
 #define RECEIVE_BUFFER (512L << 10)
 
 /* Why a transfer was ended by us; what follows depends on it. */
@@ -98,7 +98,8 @@ static int tick(struct fetch *f)
 	return r;
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------ */
+/* ---- chunks ------------------------------------------------------------------------------------
+ */
 
 static void chunk_restart(struct fetch *f)
 {
@@ -117,11 +118,12 @@ static void chunk_wrong(struct fetch *f, const struct digest *got)
 	chunk_restart(f);
 	if (same || f->bad_count >= CHUNK_TRIES) {
 		f->verdict = FATAL;
-		err_set(f->e, EBADMSG, "%s does not match its manifest: bytes %" PRIu64
-		    " to %" PRIu64 " have the wrong SHA-256", f->url,
-		    (uint64_t)f->chunk * f->m->chunk_bytes,
-		    (uint64_t)f->chunk * f->m->chunk_bytes +
-		    manifest_chunk_length(f->m, f->chunk) - 1);
+		err_set(f->e, EBADMSG,
+		    "%s does not match its manifest: bytes %" PRIu64 " to %" PRIu64
+		    " have the wrong SHA-256",
+		    f->url, (uint64_t)f->chunk * f->m->chunk_bytes,
+		    (uint64_t)f->chunk * f->m->chunk_bytes + manifest_chunk_length(f->m, f->chunk) -
+			1);
 		return;
 	}
 	again(f, "a chunk arrived with the wrong SHA-256");
@@ -156,8 +158,9 @@ static void bytes_take(struct fetch *f, const uint8_t *data, size_t len)
 	while (len > 0 && f->verdict == GO_ON) {
 		if (f->chunk == f->m->chunk_count) {
 			f->verdict = FATAL;
-			err_set(f->e, EBADMSG, "%s is longer than the %" PRIu64
-			    " bytes its manifest says", f->url, f->m->size_bytes);
+			err_set(f->e, EBADMSG,
+			    "%s is longer than the %" PRIu64 " bytes its manifest says", f->url,
+			    f->m->size_bytes);
 			return;
 		}
 		if (!f->buffer && f->sink->take(f->sink->ctx, &f->buffer, f->e) < 0) {
@@ -176,7 +179,8 @@ static void bytes_take(struct fetch *f, const uint8_t *data, size_t len)
 	}
 }
 
-/* ---- one transfer ------------------------------------------------------------------------------ */
+/* ---- one transfer ------------------------------------------------------------------------------
+ */
 
 static void header_text(const char *line, size_t len, const char *name, char *out, size_t size)
 {
@@ -210,8 +214,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 		if (sscanf(range, "bytes %" SCNu64 "-%*u/%" SCNu64, &f->range_start, &total) == 2 &&
 		    total != f->m->size_bytes) {
 			f->verdict = FATAL;
-			err_set(f->e, EBADMSG, "%s has %" PRIu64 " bytes where its manifest says %"
-			    PRIu64, f->url, total, f->m->size_bytes);
+			err_set(f->e, EBADMSG,
+			    "%s has %" PRIu64 " bytes where its manifest says %" PRIu64, f->url,
+			    total, f->m->size_bytes);
 		}
 	}
 	return f->verdict == GO_ON ? len : 0;
@@ -251,8 +256,9 @@ static void head_judge(struct fetch *f, CURL *c)
 		f->skip = want;
 		if (length >= 0 && (uint64_t)length != f->m->size_bytes) {
 			f->verdict = FATAL;
-			err_set(f->e, EBADMSG, "%s has %" PRIu64 " bytes where its manifest says %"
-			    PRIu64, f->url, (uint64_t)length, f->m->size_bytes);
+			err_set(f->e, EBADMSG,
+			    "%s has %" PRIu64 " bytes where its manifest says %" PRIu64, f->url,
+			    (uint64_t)length, f->m->size_bytes);
 		}
 	} else if (f->status != 206) {
 		refused(f);
@@ -341,7 +347,8 @@ static void transfer_run(struct fetch *f, CURL *c)
 	curl_slist_free_all(headers);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
 
 static void pause_ms(struct fetch *f, unsigned ms)
 {
@@ -388,7 +395,8 @@ static int fetch_run(struct fetch *f, CURL *c, unsigned patience_ms, unsigned ba
 		unsigned wait = backoff_ms << doublings;
 		if (doublings < BACKOFF_DOUBLINGS)
 			doublings++;
-		log_warn("%s, resuming position=%" PRIu64 " retry_ms=%u", f->why, position(f), wait);
+		log_warn(
+		    "%s, resuming position=%" PRIu64 " retry_ms=%u", f->why, position(f), wait);
 		pause_ms(f, wait);
 		if (f->verdict == FATAL)
 			return -f->e->code;
@@ -417,8 +425,9 @@ int fetch_chunks(const char *url, const struct manifest *m, const struct fetch_s
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_time);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
-	int r = fetch_run(&f, c, options && options->patience_ms ? options->patience_ms : PATIENCE_MS,
-	    options && options->backoff_ms ? options->backoff_ms : BACKOFF_MS);
+	int r =
+	    fetch_run(&f, c, options && options->patience_ms ? options->patience_ms : PATIENCE_MS,
+		options && options->backoff_ms ? options->backoff_ms : BACKOFF_MS);
 	curl_easy_cleanup(c);
 	return r;
 }

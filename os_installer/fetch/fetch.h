@@ -23,8 +23,8 @@ struct fetch_sink {
 	int (*take)(void *ctx, uint8_t **buffer, struct err *e);
 	/* The buffer last taken now holds a verified chunk. */
 	int (*give)(void *ctx, uint32_t len, struct err *e);
-	/* Called about four times a second and at each chunk; `received` counts verified bytes and those of
-	 * the current chunk. May be NULL. A negative answer ends the download. */
+	/* Called about four times a second and at each chunk; `received` counts verified bytes and
+	 * those of the current chunk. May be NULL. A negative answer ends the download. */
 	int (*tick)(void *ctx, uint64_t received, struct err *e);
 };
 
@@ -40,9 +40,11 @@ struct fetch_stats {
 	uint64_t wasted_bytes; /* received and thrown away */
 };
 
-/* Downloads the whole file. Returns 0; or -errno: -EBADMSG when the server's file is not the one the
- * manifest describes, -ETIMEDOUT when nothing arrived for too long, what a callback returned. */
-must_check int fetch_chunks(const char *url, const struct manifest *m, const struct fetch_sink *sink,
-    const struct fetch_options *options, struct fetch_stats *stats, struct err *e);
+/* Downloads the whole file. Returns 0; or -errno: -EBADMSG when the server's file is not the one
+ * the manifest describes, -ETIMEDOUT when nothing arrived for too long, what a callback returned.
+ */
+must_check int fetch_chunks(const char *url, const struct manifest *m,
+    const struct fetch_sink *sink, const struct fetch_options *options, struct fetch_stats *stats,
+    struct err *e);
 
 #endif

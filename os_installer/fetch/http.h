@@ -23,8 +23,8 @@ struct http_response {
 
 /* One GET of a body of at most max_bytes. Any status is a success of this function. `out` is always
  * set and must be cleared. Returns 0, -EFBIG, or another -errno when there was no whole answer. */
-must_check int http_get(
-    const char *url, size_t max_bytes, unsigned timeout_s, struct http_response *out, struct err *e);
+must_check int http_get(const char *url, size_t max_bytes, unsigned timeout_s,
+    struct http_response *out, struct err *e);
 
 /* One POST of a JSON body; the answer's body is dropped. Returns the status or -errno. */
 must_check int http_post_json(const char *url, const char *body, unsigned timeout_s, struct err *e);

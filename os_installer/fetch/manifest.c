@@ -15,9 +15,9 @@ static int number_get(
 		return err_set(e, EINVAL, "rootfs.%s is missing or no number: " REBUILD, key);
 	json_int_t n = json_integer_value(v);
 	if (n < 0 || (uint64_t)n < min || (uint64_t)n > max)
-		return err_set(e, EINVAL, "rootfs.%s is %" JSON_INTEGER_FORMAT
-		    ", outside %llu to %llu: " REBUILD, key, n, (unsigned long long)min,
-		    (unsigned long long)max);
+		return err_set(e, EINVAL,
+		    "rootfs.%s is %" JSON_INTEGER_FORMAT ", outside %llu to %llu: " REBUILD, key, n,
+		    (unsigned long long)min, (unsigned long long)max);
 	*out = (uint64_t)n;
 	return 0;
 }
@@ -60,8 +60,7 @@ static int chunks_get(const json_t *o, struct manifest *out, struct err *e)
 	if (json_array_size(list) != expected)
 		return err_set(e, EINVAL,
 		    "rootfs.chunks has %zu entries where %llu bytes in slices of %u make %llu: " REBUILD,
-		    json_array_size(list),
-		    (unsigned long long)out->size_bytes, out->chunk_bytes,
+		    json_array_size(list), (unsigned long long)out->size_bytes, out->chunk_bytes,
 		    (unsigned long long)expected);
 	out->chunks = calloc(json_array_size(list), sizeof(*out->chunks));
 	if (!out->chunks)
@@ -87,11 +86,13 @@ int manifest_parse(const json_t *rootfs, struct manifest *out, struct err *e)
 		return err_set(e, EINVAL, "rootfs is not an object: " REBUILD);
 	if ((r = format_get(rootfs, out, e)) < 0 ||
 	    (r = number_get(rootfs, "size_bytes", 1, 1ULL << 44, &out->size_bytes, e)) < 0 ||
-	    (r = number_get(rootfs, "unpacked_bytes", 1, 1ULL << 46, &out->unpacked_bytes, e)) < 0 ||
+	    (r = number_get(rootfs, "unpacked_bytes", 1, 1ULL << 46, &out->unpacked_bytes, e)) <
+		0 ||
 	    (r = number_get(rootfs, "entries", 0, 1ULL << 32, &out->entries, e)) < 0 ||
 	    (r = number_get(rootfs, "chunk_bytes", MANIFEST_CHUNK_BYTES_MIN,
 		 MANIFEST_CHUNK_BYTES_MAX, &chunk_bytes, e)) < 0 ||
-	    (r = digest_get(json_object_get(rootfs, "sha256"), "rootfs.sha256", &out->whole, e)) < 0)
+	    (r = digest_get(json_object_get(rootfs, "sha256"), "rootfs.sha256", &out->whole, e)) <
+		0)
 		return r;
 	out->chunk_bytes = (uint32_t)chunk_bytes;
 	return chunks_get(rootfs, out, e);

@@ -18,8 +18,9 @@
 #define MANIFEST_CHUNK_BYTES_MAX (8U << 20) /* three of them are held in memory */
 
 struct manifest {
-	uint64_t size_bytes;     /* of the compressed file */
-	uint64_t unpacked_bytes; /* sum of the regular files' sizes; of a raw format, the disk's size */
+	uint64_t size_bytes; /* of the compressed file */
+	uint64_t
+	    unpacked_bytes; /* sum of the regular files' sizes; of a raw format, the disk's size */
 	uint64_t entries;
 	uint32_t chunk_bytes;
 	size_t chunk_count;

@@ -12,7 +12,8 @@
 
 static void test_digest(void **state)
 {
-	static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+	static const char abc[] =
+	    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 	struct digest_state s;
 	struct digest d, parsed;
 	char text[DIGEST_TEXT_SIZE];

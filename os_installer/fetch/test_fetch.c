@@ -1,5 +1,5 @@
-/* test_fetch.c - the chunk-verified download against a real HTTP server that misbehaves: one thread,
- * one connection at a time, a list of faults it works off.
+/* test_fetch.c - the chunk-verified download against a real HTTP server that misbehaves: one
+ * thread, one connection at a time, a list of faults it works off.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -109,7 +109,7 @@ static void request_serve(struct server *s, int fd)
 	ssize_t n;
 
 	while (used < sizeof(request) - 1 &&
-	    (n = recv(fd, request + used, sizeof(request) - 1 - used, 0)) > 0) {
+	       (n = recv(fd, request + used, sizeof(request) - 1 - used, 0)) > 0) {
 		used += (size_t)n;
 		request[used] = '\0';
 		if (strstr(request, "\r\n\r\n"))
@@ -122,8 +122,8 @@ static void request_serve(struct server *s, int fd)
 	if (f->kind == NEW_ETAG)
 		strcpy(s->etag, "\"two\"");
 	if (f->kind == REFUSE) {
-		snprintf(head, sizeof(head), "HTTP/1.1 %" PRIu64 " No\r\nContent-Length: 3\r\n\r\nno\n",
-		    f->at);
+		snprintf(head, sizeof(head),
+		    "HTTP/1.1 %" PRIu64 " No\r\nContent-Length: 3\r\n\r\nno\n", f->at);
 		send_all(fd, head, strlen(head));
 		return;
 	}
@@ -142,7 +142,8 @@ static void request_serve(struct server *s, int fd)
 	    partial ? "206 Partial Content" : "200 OK", s->etag, size - from);
 	if (partial)
 		len += snprintf(head + len, sizeof(head) - (size_t)len,
-		    "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n", from, size - 1, size);
+		    "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n", from, size - 1,
+		    size);
 	snprintf(head + len, sizeof(head) - (size_t)len, "\r\n");
 	if (send_all(fd, head, strlen(head)))
 		body_send(s, fd, f, from, size);
@@ -184,7 +185,8 @@ static void server_stop(struct server *s)
 	close(s->listener);
 }
 
-/* ---- the receiving side ------------------------------------------------------------------------ */
+/* ---- the receiving side ------------------------------------------------------------------------
+ */
 
 struct received {
 	uint8_t buffer[CHUNK];
@@ -214,8 +216,8 @@ static int give(void *ctx, uint32_t len, struct err *e)
 
 static struct manifest manifest_of(void)
 {
-	struct manifest m = {.size_bytes = SIZE, .chunk_bytes = CHUNK,
-	    .chunk_count = (SIZE + CHUNK - 1) / CHUNK};
+	struct manifest m = {
+	    .size_bytes = SIZE, .chunk_bytes = CHUNK, .chunk_count = (SIZE + CHUNK - 1) / CHUNK};
 	struct digest_state s;
 
 	m.chunks = calloc(m.chunk_count, sizeof(*m.chunks));
@@ -262,8 +264,7 @@ struct outcome {
 static struct outcome fetch_with(const struct fault *faults, size_t count, struct manifest *m)
 {
 	struct received *r = calloc(1, sizeof(*r));
-	struct fetch_sink sink = {
-	    .ctx = r, .take = take, .give = give, .tick = tick_measure};
+	struct fetch_sink sink = {.ctx = r, .take = take, .give = give, .tick = tick_measure};
 	struct outcome o = {.e = ERR_INIT};
 	struct server s;
 

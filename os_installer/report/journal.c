@@ -45,7 +45,8 @@ static void console(const char *a, const char *b, const char *c)
 	char buf[2300];
 	int n = snprintf(buf, sizeof(buf), "%s%s%s", a, b, c);
 
-	if (n > 0 && write(STDERR_FILENO, buf, (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf)) < 0)
+	if (n > 0 &&
+	    write(STDERR_FILENO, buf, (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf)) < 0)
 		return; /* a console that is gone is no reason to stop */
 }
 
@@ -68,8 +69,8 @@ static void sink(enum log_level level, const char *line)
 
 void journal_start(bool verbose)
 {
-	struct journal *shared = mmap(
-	    NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct journal *shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pthread_mutexattr_t attr;
 
 	if (shared != MAP_FAILED) {
@@ -99,8 +100,8 @@ char *journal_text(void)
 	size_t total = 0;
 	unsigned first = count;
 	while (have > 0) {
-		size_t len = strnlen(journal->lines[(first - 1) % JOURNAL_LINES],
-				 JOURNAL_LINE_SIZE - 1) + 1;
+		size_t len =
+		    strnlen(journal->lines[(first - 1) % JOURNAL_LINES], JOURNAL_LINE_SIZE - 1) + 1;
 		if (total + len > JOURNAL_TEXT_MAX)
 			break;
 		total += len;

@@ -17,7 +17,8 @@ void progress_add(struct progress *p, uint64_t bytes, int64_t now_ms)
 	if (p->count > 0) {
 		unsigned last = (p->count - 1) % PROGRESS_SAMPLES;
 		/* Bursts within a second are one sample; the first stays as the start. */
-		if (p->count > 1 && now_ms - p->sample[(p->count - 2) % PROGRESS_SAMPLES].at_ms < 1000) {
+		if (p->count > 1 &&
+		    now_ms - p->sample[(p->count - 2) % PROGRESS_SAMPLES].at_ms < 1000) {
 			p->sample[last].at_ms = now_ms;
 			p->sample[last].bytes = bytes;
 			return;
@@ -66,8 +67,7 @@ const char *progress_text(const struct progress *p, const char *phase, char *buf
 		snprintf(eta, sizeof(eta), ", %llu s left", (unsigned long long)left);
 	snprintf(buf, size, "%s %3llu%%  %s of %s, %s/s%s", phase,
 	    (unsigned long long)(p->total_bytes ? bytes * 100 / p->total_bytes : 0),
-	    size_text(bytes, done, sizeof(done)),
-	    size_text(p->total_bytes, total, sizeof(total)),
+	    size_text(bytes, done, sizeof(done)), size_text(p->total_bytes, total, sizeof(total)),
 	    size_text(progress_rate(p), rate, sizeof(rate)), eta);
 	return buf;
 }

@@ -24,11 +24,12 @@ struct report {
 	char *queue[QUEUE_LENGTH]; /* bodies */
 	unsigned first, count;
 	uint64_t disk_bytes; /* 0: not known yet */
-	char *latest; /* progress not yet sent, or NULL */
+	char *latest;        /* progress not yet sent, or NULL */
 	bool stop;
 };
 
-/* ---- thread ------------------------------------------------------------------------------------ */
+/* ---- thread ------------------------------------------------------------------------------------
+ */
 
 static void send_one(const char *url, const char *body)
 {
@@ -126,7 +127,8 @@ void report_set_url(struct report *r, const char *url)
 	pthread_mutex_unlock(&r->mutex);
 }
 
-/* ---- bodies ------------------------------------------------------------------------------------ */
+/* ---- bodies ------------------------------------------------------------------------------------
+ */
 
 static char *body_dump(json_t *o)
 {
@@ -181,7 +183,8 @@ void report_progress(struct report *r, const char *phase, const struct report_by
 	pthread_mutex_unlock(&r->mutex);
 }
 
-/* ---- the final ones ---------------------------------------------------------------------------- */
+/* ---- the final ones ----------------------------------------------------------------------------
+ */
 
 /* Sends in the caller's thread. 2xx is success; 4xx will not get better. */
 static int send_final(struct report *r, const char *body, unsigned patience_s, struct err *e)
@@ -212,15 +215,14 @@ static int send_final(struct report *r, const char *body, unsigned patience_s, s
 	}
 }
 
-int report_success(
-    struct report *r, const struct marker *found, unsigned patience_s, struct err *e)
+int report_success(struct report *r, const struct marker *found, unsigned patience_s, struct err *e)
 {
 	char *log = journal_text();
 	json_t *json = json_pack(
 	    "{s:s, s:s, s:s}", "phase", "report", "status", "done", "log", log ? log : "");
 	if (json && found)
-		json_object_update_new(json,
-		    json_pack("{s:b, s:I}", "already_installed", 1, "attempt", (json_int_t)found->attempt));
+		json_object_update_new(json, json_pack("{s:b, s:I}", "already_installed", 1,
+						 "attempt", (json_int_t)found->attempt));
 	char *body = body_dump(json);
 	int rc = -ENOMEM;
 
@@ -243,8 +245,8 @@ static void make_ascii(const char *text, char *out, size_t size)
 	out[used] = '\0';
 }
 
-int report_failure(struct report *r, const char *phase, const char *message, const char *hint,
-    struct err *e)
+int report_failure(
+    struct report *r, const char *phase, const char *message, const char *hint, struct err *e)
 {
 	char *log = journal_text();
 	char reason[sizeof(e->msg)];

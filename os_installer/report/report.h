@@ -42,7 +42,7 @@ must_check int report_success(
     struct report *r, const struct marker *found, unsigned patience_s, struct err *e);
 
 /* Sends a failure with the log's last lines; tries again for up to two minutes. */
-must_check int report_failure(struct report *r, const char *phase, const char *message,
-    const char *hint, struct err *e);
+must_check int report_failure(
+    struct report *r, const char *phase, const char *message, const char *hint, struct err *e);
 
 #endif

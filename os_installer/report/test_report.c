@@ -1,5 +1,5 @@
-/* test_report.c - what reaches the server: the log's last lines, also those of forked processes, and
- * the bodies of reports, against an HTTP server of one thread that answers as it is told.
+/* test_report.c - what reaches the server: the log's last lines, also those of forked processes,
+ * and the bodies of reports, against an HTTP server of one thread that answers as it is told.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -45,7 +45,8 @@ static char *request_read(int fd)
 			break;
 		used += (size_t)n;
 		char *end = strstr(buf, "\r\n\r\n"), *length = strcasestr(buf, "content-length:");
-		if (end && length && used >= (size_t)(end + 4 - buf) + strtoul(length + 15, NULL, 10)) {
+		if (end && length &&
+		    used >= (size_t)(end + 4 - buf) + strtoul(length + 15, NULL, 10)) {
 			body = strdup(end + 4);
 			break;
 		}

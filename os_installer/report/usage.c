@@ -8,7 +8,7 @@
 static long long cpu_ms(const struct rusage *u)
 {
 	return (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000LL +
-	    (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000;
+	       (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000;
 }
 
 /* getrusage() would count the program that started this one, too. */

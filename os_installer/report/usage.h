@@ -4,8 +4,8 @@
 
 struct usage {
 	long long own_cpu_ms, children_cpu_ms; /* user and system */
-	long own_peak_kib;                     /* largest resident set since the program was started */
-	long child_peak_kib;                   /* of the one child that had the largest */
+	long own_peak_kib;   /* largest resident set since the program was started */
+	long child_peak_kib; /* of the one child that had the largest */
 };
 
 /* Never fails; what the kernel does not tell is 0. */

@@ -66,8 +66,8 @@ int mounts_add_chroot(struct mounts *m, int tree, const char *target, struct err
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
 		int r = tree_exists(tree, needed[i].path)
-		    ? 0
-		    : tree_mkdirs(tree, needed[i].path, 0755, e);
+			    ? 0
+			    : tree_mkdirs(tree, needed[i].path, 0755, e);
 		if (r == 0)
 			r = mounts_add_inside(m, tree, target, needed[i].path, needed[i].source,
 			    needed[i].fs, NULL, e);
@@ -100,7 +100,7 @@ void mounts_seal(const struct mounts *m, unsigned count)
 	for (unsigned i = count; i-- > 0;) {
 		int n = 0;
 		while (mount(NULL, m->where[i], NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0 &&
-		    errno == EBUSY && n++ < BUSY_TRIES)
+		       errno == EBUSY && n++ < BUSY_TRIES)
 			usleep(20000);
 		if (n > BUSY_TRIES)
 			log_warn("%s is still being written to", m->where[i]);

@@ -23,9 +23,9 @@ must_check int mounts_add_inside(struct mounts *m, int tree, const char *target,
 /* What programs run in a chroot need: /dev, /proc, /sys, /run. */
 must_check int mounts_add_chroot(struct mounts *m, int tree, const char *target, struct err *e);
 
-/* Makes the first `count` mounts read-only, after they were synced: GRUB reads a file system without
- * replaying its journal, which only this (or unmounting) empties. One that somebody still writes to
- * is left as it is. */
+/* Makes the first `count` mounts read-only, after they were synced: GRUB reads a file system
+ * without replaying its journal, which only this (or unmounting) empties. One that somebody still
+ * writes to is left as it is. */
 void mounts_seal(const struct mounts *m, unsigned count);
 
 /* Unmounts down to `keep` mounts. Fails when the file system could not be written out. */

@@ -69,7 +69,8 @@ int seed_fetch(const char *url, struct seed *seed, struct err *e)
 int seed_write(int tree, const struct seed *seed, struct err *e)
 {
 	/* With one source named, nothing is probed on the network at first boot. */
-	static const char only[] = "# Written by the installer.\ndatasource_list: [ NoCloud, None ]\n";
+	static const char only[] =
+	    "# Written by the installer.\ndatasource_list: [ NoCloud, None ]\n";
 	int r = tree_mkdirs(tree, SEED_DIRECTORY, 0700, e);
 
 	if (r < 0)
@@ -77,14 +78,15 @@ int seed_write(int tree, const struct seed *seed, struct err *e)
 	for (size_t i = 0; i < SEED_DOCUMENTS; i++) {
 		char path[128];
 		snprintf(path, sizeof(path), SEED_DIRECTORY "/%s", documents[i].name);
-		r = seed->document[i].text
-		    ? tree_write(tree, path, seed->document[i].text, seed->document[i].len, 0600, e)
-		    : tree_remove(tree, path, e);
+		r = seed->document[i].text ? tree_write(tree, path, seed->document[i].text,
+						 seed->document[i].len, 0600, e)
+					   : tree_remove(tree, path, e);
 		if (r < 0)
 			return r;
 	}
 	if (!tree_exists(tree, "/etc/cloud/cloud.cfg.d")) {
-		log_warn("the image has no cloud-init: users, keys and packages will not be set up");
+		log_warn(
+		    "the image has no cloud-init: users, keys and packages will not be set up");
 		return 0;
 	}
 	return tree_write(

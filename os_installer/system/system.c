@@ -13,7 +13,8 @@
 
 #define HOSTS_MAX_BYTES (256U << 10)
 
-/* ---- texts ------------------------------------------------------------------------------------- */
+/* ---- texts -------------------------------------------------------------------------------------
+ */
 
 static int fstab_line(void *ctx, const struct plan_partition *part)
 {
@@ -22,7 +23,10 @@ static int fstab_line(void *ctx, const struct plan_partition *part)
 	const char *options = root ? kind->root_options : kind->data_options;
 
 	fprintf(ctx, "UUID=%s %s %s %s 0 %d\n", part->fs_uuid, part->mount, kind->name,
-	    options ? options : "defaults", !kind->checked ? 0 : root ? 1 : 2);
+	    options ? options : "defaults",
+	    !kind->checked ? 0
+	    : root         ? 1
+			   : 2);
 	return 0;
 }
 
@@ -86,7 +90,8 @@ char *system_hosts(const char *old, const char *hostname)
 	return text;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------- */
+/* ---- steps -------------------------------------------------------------------------------------
+ */
 
 static int text_write(int tree, const char *path, char *text, struct err *e)
 {
@@ -134,8 +139,8 @@ static int host_key_remove(void *ctx, const char *name)
 /* What must differ from machine to machine and would be the image's otherwise. */
 static int identity_remove(int tree, const char *directory, struct err *e)
 {
-	static const char *const files[] = {"/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed",
-	    "/var/lib/systemd/credential.secret"};
+	static const char *const files[] = {"/var/lib/dbus/machine-id",
+	    "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret"};
 	struct removal removal = {.tree = tree, .e = e};
 	int r;
 
@@ -172,8 +177,8 @@ static int growing_configure(int tree, const struct plan *p, struct err *e)
 		return 0;
 	log_info("the image has no %s: the root file system will not grow with its disk",
 	    kind->growing_package);
-	return tree_write(tree, "/etc/cloud/cloud.cfg.d/90-installer-storage.cfg", off, sizeof(off) - 1,
-	    0644, e);
+	return tree_write(
+	    tree, "/etc/cloud/cloud.cfg.d/90-installer-storage.cfg", off, sizeof(off) - 1, 0644, e);
 }
 
 int system_configure(int tree, const char *directory, const struct config *c, const struct plan *p,
@@ -182,7 +187,8 @@ int system_configure(int tree, const char *directory, const struct config *c, co
 	int r;
 
 	if (!tree_exists(tree, "/etc") || !tree_exists(tree, "/usr"))
-		return err_set(e, EINVAL, "the image has no /etc or /usr: it is no root file system");
+		return err_set(
+		    e, EINVAL, "the image has no /etc or /usr: it is no root file system");
 	if ((r = text_write(tree, "/etc/fstab", system_fstab(p), e)) < 0 ||
 	    (r = names_write(tree, c->hostname, c->fqdn, e)) < 0 ||
 	    (r = identity_remove(tree, directory, e)) < 0 ||

@@ -16,7 +16,8 @@ must_check int system_configure(int tree, const char *directory, const struct co
 /* /etc/fstab for a plan. The caller frees it; NULL: out of memory. */
 char *system_fstab(const struct plan *p);
 
-/* /etc/hosts: `old` (may be NULL) with its 127.0.1.1 line replaced or added. The caller frees it. */
+/* /etc/hosts: `old` (may be NULL) with its 127.0.1.1 line replaced or added. The caller frees it.
+ */
 char *system_hosts(const char *old, const char *hostname);
 
 #endif

@@ -130,8 +130,7 @@ static int create(int tree, const char *path, mode_t mode)
 	return fd;
 }
 
-int tree_write(
-    int tree, const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+int tree_write(int tree, const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
 	int fd = create(tree, path, mode);
 
@@ -147,8 +146,7 @@ int tree_write(
 	return failed ? err_errno(e, "cannot write %s", path) : 0;
 }
 
-int tree_read(
-    int tree, const char *path, size_t max_bytes, char **out, size_t *len, struct err *e)
+int tree_read(int tree, const char *path, size_t max_bytes, char **out, size_t *len, struct err *e)
 {
 	_cleanup_close_ int fd = open_inside(tree, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	struct stat st;

@@ -45,13 +45,12 @@ must_check int tree_copy(int tree, const char *from, const char *to, mode_t mode
 
 must_check int tree_rename(int tree, const char *from, const char *to, struct err *e);
 
-/* Everything of the file system at `path` is on the disk afterwards. syncfs() alone leaves FAT's last
- * writes in the disk's cache; fsync() of a directory sends the flush. */
+/* Everything of the file system at `path` is on the disk afterwards. syncfs() alone leaves FAT's
+ * last writes in the disk's cache; fsync() of a directory sends the flush. */
 must_check int tree_sync(int tree, const char *path, struct err *e);
 
 /* Calls `each` with the name of every entry of a directory; a missing directory has none. Ends
  * early when it returns non-zero, with that value. */
-int tree_list(
-    int tree, const char *path, int (*each)(void *ctx, const char *name), void *ctx);
+int tree_list(int tree, const char *path, int (*each)(void *ctx, const char *name), void *ctx);
 
 #endif

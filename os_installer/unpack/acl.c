@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The value of "system.posix_acl_access" and "…_default" (linux/posix_acl_xattr.h), little endian. */
+/* The value of "system.posix_acl_access" and "…_default" (linux/posix_acl_xattr.h), little endian.
+ */
 struct stored_head {
 	uint32_t version;
 };

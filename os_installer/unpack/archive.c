@@ -123,7 +123,8 @@ static bool has_data(struct archive_entry *entry)
 static int entry_admit(struct reader *r, struct archive_entry *entry)
 {
 	const struct unpack_limits *limits = r->limits;
-	uint64_t count = atomic_fetch_add_explicit(&r->counters->entries, 1, memory_order_relaxed) + 1;
+	uint64_t count =
+	    atomic_fetch_add_explicit(&r->counters->entries, 1, memory_order_relaxed) + 1;
 	const char *path = archive_entry_pathname(entry);
 
 	if (!path || !path[0])
@@ -139,8 +140,7 @@ static int entry_admit(struct reader *r, struct archive_entry *entry)
 	if (size > limits->bytes - r->declared_bytes)
 		return err_set(r->e, EFBIG,
 		    "%.300s has %llu bytes, more than the archive's manifest says is left (%llu): build or import the image again",
-		    path,
-		    (unsigned long long)size,
+		    path, (unsigned long long)size,
 		    (unsigned long long)(limits->bytes - r->declared_bytes));
 	r->declared_bytes += size;
 	return 0;
@@ -256,11 +256,13 @@ static int stream_unpack(struct reader *r)
 	archive_read_support_format_tar(in);
 	/* No look-ups are set, so owners are the numbers in the archive. */
 	archive_write_disk_set_options(out, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM |
-	    ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR);
+						ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_ACL |
+						ARCHIVE_EXTRACT_XATTR);
 	if (archive_read_open2(in, r, NULL, on_read, NULL, NULL) != ARCHIVE_OK)
-		return r->failed ? r->failed
-				 : err_set(r->e, EBADMSG, "not a tar archive this installer can read: %s",
-				       problem(in));
+		return r->failed
+			   ? r->failed
+			   : err_set(r->e, EBADMSG, "not a tar archive this installer can read: %s",
+				 problem(in));
 	return entries_unpack(r);
 }
 

@@ -40,7 +40,8 @@ struct decompressor {
 	bool holding; /* the caller's: it has a block that was not counted as emptied */
 };
 
-/* ---- the thread -------------------------------------------------------------------------------- */
+/* ---- the thread --------------------------------------------------------------------------------
+ */
 
 static la_ssize_t on_read(struct archive *a, void *ctx, const void **data)
 {
@@ -71,8 +72,8 @@ static int unreadable(struct decompressor *d, struct archive *a, struct err *e)
 	    "the file cannot be decompressed: %s", text ? text : "unknown error");
 }
 
-/* Disk images are mostly zeros: those are neither copied nor fetched from another processor's cache.
- * Never written to, so that all of it is one page. */
+/* Disk images are mostly zeros: those are neither copied nor fetched from another processor's
+ * cache. Never written to, so that all of it is one page. */
 static uint8_t zeros[BLOCK_BYTES];
 
 static bool is_zero(const uint8_t *p, size_t len)
@@ -188,7 +189,8 @@ static void *thread_main(void *ctx)
 	return NULL;
 }
 
-/* ---- the caller -------------------------------------------------------------------------------- */
+/* ---- the caller --------------------------------------------------------------------------------
+ */
 
 static void decompressor_free(struct decompressor *d)
 {

@@ -1,6 +1,6 @@
-/* decompress.h - decompresses a stream in a thread of its own, so that a second processor works while
- * the caller writes what came out. zstd, gzip, xz or no compression at all, told by the first bytes;
- * libarchive does it. Holds two MiB of decompressed bytes at most.
+/* decompress.h - decompresses a stream in a thread of its own, so that a second processor works
+ * while the caller writes what came out. zstd, gzip, xz or no compression at all, told by the first
+ * bytes; libarchive does it. Holds two MiB of decompressed bytes at most.
  */
 #ifndef OS_INSTALLER_UNPACK_DECOMPRESS_H
 #define OS_INSTALLER_UNPACK_DECOMPRESS_H
@@ -23,14 +23,15 @@ must_check int decompress_start(
     const struct byte_source *compressed, struct decompressor **out, struct err *e);
 
 /* The `next` of a byte_source whose ctx is the decompressor. -EBADMSG when what came is no valid
- * compressed data, -ENOMEM when unpacking it would take too much memory, what `compressed` returned. */
+ * compressed data, -ENOMEM when unpacking it would take too much memory, what `compressed`
+ * returned. */
 must_check int decompress_next(void *d, const uint8_t **data, uint32_t *len, struct err *e);
 
 /* Wants no more: reads what is left of `compressed` to its very end without decompressing it, and
  * frees the decompressor. Returns what `compressed` returned at last.
  *
- * After a failure of the caller's own nothing is to be called: the thread may wait for bytes that never
- * come, and it and its memory end with the process. */
+ * After a failure of the caller's own nothing is to be called: the thread may wait for bytes that
+ * never come, and it and its memory end with the process. */
 must_check int decompress_finish(struct decompressor *d, struct err *e);
 
 #endif

@@ -38,8 +38,8 @@ int handover_new(uint32_t slot_bytes, struct handover **out, struct err *e)
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (h->memory == MAP_FAILED) {
 		free(h);
-		return err_errno(e, "no memory for %u download buffers of %u bytes", HANDOVER_SLOTS,
-		    slot_bytes);
+		return err_errno(
+		    e, "no memory for %u download buffers of %u bytes", HANDOVER_SLOTS, slot_bytes);
 	}
 	if (pipe2(h->full, O_CLOEXEC) < 0 || pipe2(h->free, O_CLOEXEC) < 0 ||
 	    write(h->free[1], tokens, sizeof(tokens)) != sizeof(tokens)) {

@@ -1,5 +1,5 @@
-/* test_archive.c - the unpacking of archives made here, in a chroot: every compression, the limits of
- * the manifest, links, access control lists. What whole archives of malice do is tried by
+/* test_archive.c - the unpacking of archives made here, in a chroot: every compression, the limits
+ * of the manifest, links, access control lists. What whole archives of malice do is tried by
  * tests/hostile_archives.py.
  */
 #include <errno.h>
@@ -103,8 +103,8 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 static struct outcome unpack(const struct unpack_limits *limits, size_t step)
 {
-	struct outcome *shared = mmap(
-	    NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct outcome *shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct outcome o;
 	int status;
 
@@ -202,7 +202,8 @@ static void test_limits(void **state)
 	} cases[] = {
 	    {{10, TREE_COUNT}, 0, ""},
 	    {{10, 0}, 0, ""},
-	    {{9, TREE_COUNT}, -EFBIG, "has 4 bytes, more than the archive's manifest says is left (3)"},
+	    {{9, TREE_COUNT}, -EFBIG,
+		"has 4 bytes, more than the archive's manifest says is left (3)"},
 	    {{1, TREE_COUNT}, -EFBIG, "./lib/module has 6 bytes"},
 	    {{10, 3}, -EFBIG, "more than the 3 entries its manifest says"},
 	    {{11, TREE_COUNT}, -EBADMSG, "with 10 bytes where its manifest says"},
@@ -262,9 +263,9 @@ static void test_inside(void **state)
 
 static void test_acl(void **state)
 {
-	static const uint8_t access[] = {2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 7, 0, 0xe8, 3,
-	    0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 7, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255,
-	    255, 255, 255};
+	static const uint8_t access[] = {2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 7, 0,
+	    0xe8, 3, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 7, 0, 255, 255, 255, 255, 32, 0,
+	    0, 0, 255, 255, 255, 255};
 	struct archive_entry *e = archive_entry_new();
 	int type, permissions, tag, id;
 	const char *name;
@@ -279,8 +280,8 @@ static void test_acl(void **state)
 	unpack_acl_adopt(e);
 	assert_int_equal(archive_entry_acl_reset(e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS), 5);
 	bool found = false;
-	while (archive_entry_acl_next(e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, &type, &permissions, &tag, &id,
-		   &name) == ARCHIVE_OK)
+	while (archive_entry_acl_next(e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, &type, &permissions, &tag,
+		   &id, &name) == ARCHIVE_OK)
 		if (tag == ARCHIVE_ENTRY_ACL_USER) {
 			assert_int_equal(id, 1000);
 			assert_int_equal(permissions, 7);

@@ -146,7 +146,8 @@ static void test_failures(void **state)
 	struct decompressor *c = start(&cut);
 	assert_int_equal(compare_all(c, &total, &e), -EPIPE);
 	assert_string_equal(e.msg, "the line is cut");
-	assert_int_equal(decompress_finish(c, &e), -EPIPE); /* its thread has ended: this does not wait */
+	assert_int_equal(
+	    decompress_finish(c, &e), -EPIPE); /* its thread has ended: this does not wait */
 
 	/* A frame that ends too early. */
 	packed_bytes -= packed_bytes / 4;

@@ -35,18 +35,20 @@ struct transfer {
 	void *tick_ctx;
 };
 
-/* ---- child ------------------------------------------------------------------------------------- */
+/* ---- child -------------------------------------------------------------------------------------
+ */
 
 static int source_next(void *ctx, const uint8_t **data, uint32_t *len, struct err *e)
 {
 	return handover_next(ctx, data, len, e);
 }
 
-/* Nothing an archive can ask for needs more than these: no device nodes, no way out of the chroot. */
+/* Nothing an archive can ask for needs more than these: no device nodes, no way out of the chroot.
+ */
 static int powers_drop(struct err *e)
 {
-	static const unsigned keep[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-	    CAP_FSETID, CAP_SETFCAP, CAP_SYS_RESOURCE,
+	static const unsigned keep[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+	    CAP_FOWNER, CAP_FSETID, CAP_SETFCAP, CAP_SYS_RESOURCE,
 	    CAP_SYS_ADMIN /* extended attributes "trusted.*" and "security.*" */};
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct have[2], want[2] = {{0}};
@@ -94,11 +96,11 @@ static int child_unpack(struct transfer *in, struct err *e)
 		return err_errno(e, "cannot chroot into %s", in->target->root);
 	if ((r = powers_drop(e)) < 0 || (r = memory_limit(in->manifest->chunk_bytes, e)) < 0)
 		return r;
-	return in->target->write(
-	    in->target->ctx, &source, in->manifest, &in->shared->counters, e);
+	return in->target->write(in->target->ctx, &source, in->manifest, &in->shared->counters, e);
 }
 
-/* ---- parent ------------------------------------------------------------------------------------ */
+/* ---- parent ------------------------------------------------------------------------------------
+ */
 
 static int sink_give(void *ctx, uint32_t len, struct err *e)
 {
@@ -159,8 +161,8 @@ static int child_wait(struct transfer *in, pid_t pid, struct err *e)
 	    WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? ": out of memory?" : "");
 }
 
-static int transfer_run(struct transfer *in, const char *url, const struct manifest *m, pid_t pid,
-    struct err *e)
+static int transfer_run(
+    struct transfer *in, const char *url, const struct manifest *m, pid_t pid, struct err *e)
 {
 	struct fetch_sink sink = {
 	    .ctx = in, .take = sink_take, .give = sink_give, .tick = sink_tick};
@@ -185,8 +187,8 @@ static int transfer_run(struct transfer *in, const char *url, const struct manif
 static int run(struct transfer *in, const char *url, struct err *e)
 {
 	memset(in->progress, 0, sizeof(*in->progress));
-	in->shared = mmap(NULL, sizeof(*in->shared), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	in->shared = mmap(
+	    NULL, sizeof(*in->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (in->shared == MAP_FAILED)
 		return err_errno(e, "out of memory");
 	int r = handover_new(in->manifest->chunk_bytes, &in->handover, e);
