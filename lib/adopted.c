@@ -1,4 +1,4 @@
-#include "adopted.h"
+#include "lib/adopted.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 
 #define ADOPTED_KEY "adopted" /* the object in the manifest */
 

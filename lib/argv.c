@@ -1,4 +1,4 @@
-#include "argv.h"
+#include "lib/argv.h"
 
 #include <stdarg.h>
 #include <stdio.h>

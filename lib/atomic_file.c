@@ -1,4 +1,4 @@
-#include "atomic_file.h"
+#include "lib/atomic_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 /* Reads until `used` is `want`, or the file ends: for a regular file that is where it ended
  * before, at `expected`, if a read stops right there. */

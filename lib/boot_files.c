@@ -1,4 +1,4 @@
-#include "boot_files.h"
+#include "lib/boot_files.h"
 
 #include <ctype.h>
 #include <stdio.h>

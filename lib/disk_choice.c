@@ -1,4 +1,4 @@
-#include "disk_choice.h"
+#include "lib/disk_choice.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 
 #define BY_PATH "/dev/disk/by-path/"
 #define LINE_SIZE 420

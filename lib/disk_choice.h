@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "json_text.h"
+#include "lib/err.h"
+#include "lib/json_text.h"
 
 #define DISK_NAME_SIZE 64
 #define DISK_PATH_SIZE 128

@@ -1,4 +1,4 @@
-#include "domain.h"
+#include "lib/domain.h"
 
 #include <stddef.h>
 #include <string.h>

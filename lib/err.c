@@ -1,10 +1,10 @@
-#include "err.h"
+#include "lib/err.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 int err_set(struct err *e, int code, const char *fmt, ...)
 {

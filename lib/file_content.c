@@ -1,4 +1,4 @@
-#include "file_content.h"
+#include "lib/file_content.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include <zlib.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 #define GZIP_WINDOW (16 + MAX_WBITS)
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-#include "hash_table.h"
+#include "lib/hash_table.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "image_advice.h"
+#include "lib/image_advice.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "adopted.h"
-#include "cleanup.h"
-#include "near.h"
+#include "lib/adopted.h"
+#include "lib/cleanup.h"
+#include "lib/near.h"
 
 #define NAMES_MAX 256
 #define NAMES_SHOWN 5

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 
 /* What `vmlab image build` makes, and the release it makes it from. */
 struct image_recipe {

@@ -1,4 +1,4 @@
-#include "json_syntax.h"
+#include "lib/json_syntax.h"
 
 #include <errno.h>
 #include <string.h>

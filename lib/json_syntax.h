@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 /* 0, or -EINVAL with *bad at the place to mend and one sentence. `text` starts behind a byte order
  * mark. Duplicate keys, numbers that are too large and \u0000 are the parser's to find. */

@@ -1,10 +1,10 @@
-#include "json_text.h"
+#include "lib/json_text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "json_syntax.h"
+#include "lib/json_syntax.h"
 
 /* ---- positions --------------------------------------------------------------------------------*/
 

@@ -1,4 +1,4 @@
-#include "log.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 static const char *program_name = "";
 static enum log_level threshold = LOG_LEVEL_INFO;

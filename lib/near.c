@@ -1,4 +1,4 @@
-#include "near.h"
+#include "lib/near.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "own_kernel.h"
+#include "lib/own_kernel.h"
 
 #include <errno.h>
 #include <limits.h>

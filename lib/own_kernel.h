@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 
 #define OWN_KERNEL_FILES 2
 

@@ -1,4 +1,4 @@
-#include "pace.h"
+#include "lib/pace.h"
 
 /* A clock that was set back forgets, too. */
 bool pace_is_quiet(const struct pace *p, const struct pace_rule *rule, int64_t now_ms)

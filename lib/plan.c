@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "lib/plan.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -13,10 +13,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "disk_choice.h"
-#include "err.h"
-#include "storage.h"
-#include "vm.h"
+#include "lib/disk_choice.h"
+#include "lib/err.h"
+#include "lib/storage.h"
+#include "lib/vm.h"
 
 #define UUID_TEXT_SIZE 37
 

@@ -1,4 +1,4 @@
-#include "smbios_id.h"
+#include "lib/smbios_id.h"
 
 #include <ctype.h>
 #include <stddef.h>

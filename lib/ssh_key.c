@@ -1,4 +1,4 @@
-#include "ssh_key.h"
+#include "lib/ssh_key.h"
 
 #include <string.h>
 

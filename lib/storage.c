@@ -1,11 +1,11 @@
-#include "storage.h"
+#include "lib/storage.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

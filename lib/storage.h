@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "json_text.h"
+#include "lib/err.h"
+#include "lib/json_text.h"
 
 #define STORAGE_PARTITIONS_MAX 12
 #define STORAGE_MOUNT_SIZE 101

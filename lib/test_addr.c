@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "addr.h"
-#include "atomic_file.h"
+#include "lib/addr.h"
+#include "lib/atomic_file.h"
 
 static void mac_is_parsed(void **state)
 {

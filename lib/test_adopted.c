@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "adopted.h"
+#include "lib/adopted.h"
 
 static char top[] = "/tmp/test_adopted.XXXXXX";
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "boot_files.h"
+#include "lib/boot_files.h"
 
 /* All paths, joined by blanks. */
 static const char *paths(enum boot_file file, const char *version)

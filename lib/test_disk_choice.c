@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "disk_choice.h"
+#include "lib/disk_choice.h"
 
 #define GIB (UINT64_C(1) << 30)
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "domain.h"
+#include "lib/domain.h"
 
 static void domains_are_checked(void **state)
 {

@@ -1,6 +1,6 @@
 /* Rows that Python decides the same way: tests/test_cloudinit.py runs cloud-init's code over
  * others. */
-#include "file_content.h"
+#include "lib/file_content.h"
 
 #include <stdarg.h>
 #include <stddef.h>

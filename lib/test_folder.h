@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "atomic_file.h"
+#include "lib/atomic_file.h"
 
 static char test_folder[] = "/tmp/vmlab_test.XXXXXX";
 

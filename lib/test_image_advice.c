@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image_advice.h"
-#include "near.h"
+#include "lib/image_advice.h"
+#include "lib/near.h"
 
 static void test_near(void **state)
 {

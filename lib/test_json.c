@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_syntax.h"
-#include "json_text.h"
+#include "lib/json_syntax.h"
+#include "lib/json_text.h"
 
 #define NESTING_MAX 32
 

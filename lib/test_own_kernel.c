@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "own_kernel.h"
+#include "lib/own_kernel.h"
 
 static char dir[] = "/tmp/test_own_kernel.XXXXXX";
 

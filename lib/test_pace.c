@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "pace.h"
+#include "lib/pace.h"
 
 static const struct pace_rule rule = {
     .free = 4, .every_ms = 500, .first_ms = 1000, .most_ms = 16000};

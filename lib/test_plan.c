@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "plan.h"
+#include "lib/plan.h"
 
 #define MIB (1ULL << 20)
 #define GIB (1ULL << 30)

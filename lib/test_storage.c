@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "storage.h"
+#include "lib/storage.h"
 
 static int parse(const char *text, struct storage *s, char *where, struct err *e)
 {

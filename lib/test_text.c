@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "log.h"
-#include "text.h"
+#include "lib/log.h"
+#include "lib/text.h"
 
 static void cleans(void **state)
 {

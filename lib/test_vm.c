@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomic_file.h"
-#include "vm.h"
-#include "vm_login.h"
+#include "lib/atomic_file.h"
+#include "lib/vm.h"
+#include "lib/vm_login.h"
 
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann"
 #define MAC "\"mac\":\"52:54:00:00:00:11\""

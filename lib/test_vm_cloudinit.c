@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vm.h"
-#include "vm_login.h"
+#include "lib/vm.h"
+#include "lib/vm_login.h"
 
 #define KEY                                                                                        \
 	"\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\""

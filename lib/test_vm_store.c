@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "atomic_file.h"
-#include "vm_store.h"
+#include "lib/atomic_file.h"
+#include "lib/vm_store.h"
 
 #define RESCAN_MS 150
 

@@ -1,5 +1,5 @@
 /* That nothing good is called broken, tests/test_cloudinit.py asks cloud-init's own parser. */
-#include "yaml_glance.h"
+#include "lib/yaml_glance.h"
 
 #include <stdarg.h>
 #include <stddef.h>

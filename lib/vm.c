@@ -1,12 +1,12 @@
-#include "vm.h"
+#include "lib/vm.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "vm_field.h"
-#include "vm_network.h"
+#include "lib/cleanup.h"
+#include "lib/vm_field.h"
+#include "lib/vm_network.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define DEFAULT_CPUS 2

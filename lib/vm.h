@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "addr.h"
-#include "err.h"
+#include "lib/addr.h"
+#include "lib/err.h"
 
 #define VM_FILE_MAX_BYTES (64 * 1024)
 #define VM_NESTING_MAX 32

@@ -1,4 +1,4 @@
-#include "vm_claim.h"
+#include "lib/vm_claim.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #ifndef LIB_VM_CLAIM_H
 #define LIB_VM_CLAIM_H
 
-#include "vm_folder.h"
+#include "lib/vm_folder.h"
 
 enum vm_claim_kind {
 	VM_CLAIM_NAME,

@@ -1,4 +1,4 @@
-#include "vm_claims.h"
+#include "lib/vm_claims.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "json_text.h"
-#include "vm_claim.h"
-#include "vm_file.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/json_text.h"
+#include "lib/vm_claim.h"
+#include "lib/vm_file.h"
 
 /* ---- who claims what --------------------------------------------------------------------------*/
 

@@ -12,7 +12,7 @@
 #ifndef LIB_VM_CLAIMS_H
 #define LIB_VM_CLAIMS_H
 
-#include "vm_folder.h"
+#include "lib/vm_folder.h"
 
 /* Decides over every pending definition. Call after each batch of changes. */
 void vm_claims_settle(struct vm_folder *f);

@@ -5,13 +5,13 @@
  * is what is refused: what its schema refuses, what it ignores without a word, and what makes it
  * leave out all that follows.
  */
-#include "vm_field.h"
+#include "lib/vm_field.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "file_content.h"
-#include "vm_login.h"
+#include "lib/file_content.h"
+#include "lib/vm_login.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -7,9 +7,9 @@
 #ifndef LIB_VM_FIELD_H
 #define LIB_VM_FIELD_H
 
-#include "json_text.h"
-#include "smbios_id.h"
-#include "vm.h"
+#include "lib/json_text.h"
+#include "lib/smbios_id.h"
+#include "lib/vm.h"
 
 /* A definition while it is read. The strings of `draft` are borrowed from the JSON values. */
 struct vm_reader {

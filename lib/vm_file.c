@@ -1,4 +1,4 @@
-#include "vm_file.h"
+#include "lib/vm_file.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "json_text.h"
-#include "vm_claims.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/json_text.h"
+#include "lib/vm_claims.h"
 
 #define FURTHER_MAX 50
 /* Time stamps of some file systems count whole seconds: what is younger is looked at again. */

@@ -6,7 +6,7 @@
 
 #include <sys/stat.h>
 
-#include "vm_folder.h"
+#include "lib/vm_folder.h"
 
 /* A record outside the folder's table, such as that of _defaults.json; NULL: out of memory. */
 struct vm_file *vm_file_new(const char *name);

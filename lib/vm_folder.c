@@ -1,4 +1,4 @@
-#include "vm_folder.h"
+#include "lib/vm_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,9 +10,9 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "vm_claims.h"
-#include "vm_file.h"
+#include "lib/cleanup.h"
+#include "lib/vm_claims.h"
+#include "lib/vm_file.h"
 
 #define DEFAULTS_NAME "_defaults.json"
 #define NOREBOOT_SUFFIX ".noreboot"

@@ -9,8 +9,8 @@
 
 #include <sys/types.h>
 
-#include "hash_table.h"
-#include "vm_snapshot.h"
+#include "lib/hash_table.h"
+#include "lib/vm_snapshot.h"
 
 struct vm_file {
 	uint64_t stamp;                  /* of what stat() tells; another stamp: read it again */

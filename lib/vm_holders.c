@@ -1,12 +1,12 @@
-#include "vm_holders.h"
+#include "lib/vm_holders.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
 
 #define MAX_BYTES (64 * 1024 * 1024)
 

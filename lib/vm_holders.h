@@ -5,8 +5,8 @@
 #ifndef LIB_VM_HOLDERS_H
 #define LIB_VM_HOLDERS_H
 
-#include "err.h"
-#include "vm_store.h"
+#include "lib/err.h"
+#include "lib/vm_store.h"
 
 /* *text is what the file holds, or NULL when there is none yet; caller frees. */
 must_check int vm_holders_read(const char *path, char **text, struct err *e);

@@ -3,14 +3,14 @@
  * They check what would otherwise fail late, inside a half-installed machine; what they accept is
  * kept as it is in vm.doc.
  */
-#include "vm_field.h"
+#include "lib/vm_field.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "disk_choice.h"
-#include "ssh_key.h"
-#include "storage.h"
+#include "lib/disk_choice.h"
+#include "lib/ssh_key.h"
+#include "lib/storage.h"
 
 #define DISK_MIN_BYTES (UINT64_C(64) << 20)
 #define DISK_MAX_BYTES (UINT64_C(64) << 40)

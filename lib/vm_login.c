@@ -1,4 +1,4 @@
-#include "vm_login.h"
+#include "lib/vm_login.h"
 
 #include <string.h>
 

@@ -4,15 +4,15 @@
  * another one makes it fail, or it brings up something else. Members that it does not know are
  * netplan's to judge.
  */
-#include "vm_field.h"
+#include "lib/vm_field.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "vm_network.h"
+#include "lib/cleanup.h"
+#include "lib/vm_network.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

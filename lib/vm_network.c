@@ -1,11 +1,11 @@
-#include "vm_network.h"
+#include "lib/vm_network.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "addr.h"
+#include "lib/addr.h"
 
 struct list {
 	struct in6_addr *items;

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <netinet/in.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 /* The static addresses of a network_config (NULL: it has none), IPv4 as ip4_mapped(), each once.
  * *out is to be freed. 0 or -ENOMEM. */

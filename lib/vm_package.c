@@ -5,7 +5,7 @@
  * to remove, a '^' for a task. Names have capitals and '_' on other distributions, and never end
  * with '-' anywhere.
  */
-#include "vm_field.h"
+#include "lib/vm_field.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* vm_read.c - readers of a definition's single values. */
-#include "vm_field.h"
+#include "lib/vm_field.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "near.h"
+#include "lib/near.h"
 
-#include "smbios_id.h"
+#include "lib/smbios_id.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define MEMORY_MIN_BYTES (64 * MIB)

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vm_field.h"
+#include "lib/vm_field.h"
 
 /* `""` and null mean the same as absent, so an editor must not mark them. */
 static json_t *field_schema(const struct vm_field *f)

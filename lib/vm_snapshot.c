@@ -1,10 +1,10 @@
-#include "vm_snapshot.h"
+#include "lib/vm_snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash_table.h"
-#include "text.h"
+#include "lib/hash_table.h"
+#include "lib/text.h"
 
 struct vm_snapshot {
 	atomic_uint refs;

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
-#include "vm_store.h"
+#include "lib/vm_store.h"
 
 /* One definition in force, with the file it came from. */
 struct vm_node {

@@ -1,4 +1,4 @@
-#include "vm_store.h"
+#include "lib/vm_store.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "vm_claims.h"
-#include "vm_folder.h"
+#include "lib/cleanup.h"
+#include "lib/vm_claims.h"
+#include "lib/vm_folder.h"
 
 #define RESCAN_MS 2000
 #define QUIET_MS 20

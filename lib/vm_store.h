@@ -23,8 +23,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
-#include "vm.h"
+#include "lib/err.h"
+#include "lib/vm.h"
 
 struct vm_store;
 struct vm_snapshot;

@@ -1,7 +1,7 @@
 /* vm_user_data.c - reader of "user_data", the user's own document for cloud-init: whether
  * cloud-init takes it, and what of the definition it makes void. cloud-init: "User-data formats".
  */
-#include "vm_field.h"
+#include "lib/vm_field.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "vm_login.h"
-#include "yaml_glance.h"
+#include "lib/vm_login.h"
+#include "lib/yaml_glance.h"
 
 #define MIME_LOOKS_AT_BYTES 4096
 

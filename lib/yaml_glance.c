@@ -1,4 +1,4 @@
-#include "yaml_glance.h"
+#include "lib/yaml_glance.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "bus.h"
+#include "vm_watcher/bus.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bus_message.h"
-#include "cleanup.h"
-#include "log.h"
+#include "vm_watcher/bus_message.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
 
 #define ANSWER_WAIT_S 2
 

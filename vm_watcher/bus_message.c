@@ -1,4 +1,4 @@
-#include "bus_message.h"
+#include "vm_watcher/bus_message.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "dnsmasq.h"
+#include "vm_watcher/dnsmasq.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
 
 /* 0 when the file is not there or holds no process id. */
 static pid_t read_pid(const char *pid_file)

@@ -1,4 +1,4 @@
-#include "hosts.h"
+#include "vm_watcher/hosts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

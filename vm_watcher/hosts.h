@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "leases.h"
-#include "vm_store.h"
+#include "vm_watcher/leases.h"
+#include "lib/vm_store.h"
 
 /* One machine's line "mac[,nic],id:*[,ip][,[ipv6]],name.domain". Firmware, installer and system
  * tell different client identifiers: "id:*" makes them one machine. The domain is there because

@@ -1,4 +1,4 @@
-#include "lease_watch.h"
+#include "vm_watcher/lease_watch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "atomic_file.h"
-#include "bus.h"
-#include "cleanup.h"
-#include "dnsmasq.h"
-#include "log.h"
-#include "pace.h"
+#include "lib/atomic_file.h"
+#include "vm_watcher/bus.h"
+#include "lib/cleanup.h"
+#include "vm_watcher/dnsmasq.h"
+#include "lib/log.h"
+#include "lib/pace.h"
 
 #define FILE_MAX_BYTES (64u << 20)
 #define PATIENCE_MS 3000 /* dnsmasq connects within a quarter of a second of its start... */

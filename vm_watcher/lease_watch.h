@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "leases.h"
+#include "vm_watcher/leases.h"
 
 struct lease_watch_options {
 	const char *leases;      /* dnsmasq's lease file */

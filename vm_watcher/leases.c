@@ -1,12 +1,12 @@
-#include "leases.h"
+#include "vm_watcher/leases.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "hash_table.h"
+#include "lib/cleanup.h"
+#include "lib/hash_table.h"
 
 #define LEASE_S 3600 /* as docker/stack/dnsmasq.conf gives them */
 

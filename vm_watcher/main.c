@@ -11,17 +11,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "dnsmasq.h"
-#include "domain.h"
-#include "hosts.h"
-#include "lease_watch.h"
-#include "log.h"
-#include "pace.h"
-#include "ports.h"
-#include "vm_holders.h"
-#include "vm_store.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "vm_watcher/dnsmasq.h"
+#include "lib/domain.h"
+#include "vm_watcher/hosts.h"
+#include "vm_watcher/lease_watch.h"
+#include "lib/log.h"
+#include "lib/pace.h"
+#include "vm_watcher/ports.h"
+#include "lib/vm_holders.h"
+#include "lib/vm_store.h"
 
 #define RELOAD_RETRY_MS 250
 #define HEARTBEAT_MS                                                                               \

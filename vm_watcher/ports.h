@@ -7,7 +7,7 @@
 #ifndef VM_WATCHER_PORTS_H
 #define VM_WATCHER_PORTS_H
 
-#include "leases.h"
+#include "vm_watcher/leases.h"
 
 /* Commands for nft(8) that fill the sets of docker/stack/ports.nft. *out is to be freed; -ENOMEM.
  */

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dnsmasq.h"
-#include "hosts.h"
-#include "test_folder.h"
+#include "vm_watcher/dnsmasq.h"
+#include "vm_watcher/hosts.h"
+#include "lib/test_folder.h"
 
 static struct hosts_text render(void)
 {

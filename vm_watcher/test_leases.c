@@ -19,12 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bus.h"
-#include "bus_message.h"
-#include "cleanup.h"
-#include "leases.h"
-#include "log.h"
-#include "test_folder.h"
+#include "vm_watcher/bus.h"
+#include "vm_watcher/bus_message.h"
+#include "lib/cleanup.h"
+#include "vm_watcher/leases.h"
+#include "lib/log.h"
+#include "lib/test_folder.h"
 
 static void silent(enum log_level level, const char *line)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ports.h"
-#include "test_folder.h"
+#include "vm_watcher/ports.h"
+#include "lib/test_folder.h"
 
 static char *render(const char *lease_text, const char *machine_text)
 {

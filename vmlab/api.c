@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 #define BODY_MAX_BYTES (16 * 1024 * 1024)
 #define API_SOCKET "api.sock"

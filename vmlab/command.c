@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "vm_holders.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/vm_holders.h"
 #include "vmlab/lab_dir.h"
 #include "vmlab/lab_find.h"
 #include "vmlab/problems.h"

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/api.h"
 #include "vmlab/engine.h"
 #include "vmlab/lab.h"

@@ -15,8 +15,8 @@
 
 #include <stdbool.h>
 
-#include "vm.h"
-#include "argv.h"
+#include "lib/vm.h"
+#include "lib/argv.h"
 #include "vmlab/lab.h"
 
 /* The usual names of containers and volumes (lab_volume.h: which they have); caller frees, NULL

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "addr.h"
-#include "err.h"
+#include "lib/addr.h"
+#include "lib/err.h"
 
 /* NULL or 0: not said. Borrowed. */
 struct define_words {

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/preflight.h"
 #include "vmlab/problems.h"

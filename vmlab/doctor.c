@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/host.h"
 #include "vmlab/human.h"

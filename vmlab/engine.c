@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/engine_error.h"
 
 #define OUTPUT_MAX_BYTES (16 * 1024 * 1024)

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
-#include "argv.h"
+#include "lib/err.h"
+#include "lib/argv.h"
 #include "vmlab/process.h"
 
 struct engine {

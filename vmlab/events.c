@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/cloud_init.h"
 #include "vmlab/container.h"
 #include "vmlab/human.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "own_kernel.h"
+#include "lib/own_kernel.h"
 #include "vmlab/human.h"
 
 enum goal_kind goal_decide(

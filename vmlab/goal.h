@@ -4,7 +4,7 @@
 #ifndef VMLAB_GOAL_H
 #define VMLAB_GOAL_H
 
-#include "vm.h"
+#include "lib/vm.h"
 #include "vmlab/engine.h"
 #include "vmlab/follow.h"
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 
 /* The architecture this program was built for. */
 enum vm_arch host_arch(void);

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "lib/text.h"
 
 const char *human_bytes(uint64_t bytes, char *buf)
 {

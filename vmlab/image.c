@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/human.h"
 #include "vmlab/command.h"
 #include "vmlab/image_build.h"

@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "log.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
 #include "vmlab/command.h"
 #include "vmlab/human.h"
 #include "vmlab/image_list.h"

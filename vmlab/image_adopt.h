@@ -12,8 +12,8 @@
 #include <signal.h>
 #include <stddef.h>
 
-#include "adopted.h"
-#include "err.h"
+#include "lib/adopted.h"
+#include "lib/err.h"
 
 struct image_adopt {
 	const char *images_dir; /* only read */

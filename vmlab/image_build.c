@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/host.h"
 #include "vmlab/image_import.h"
 #include "vmlab/process.h"

@@ -7,10 +7,10 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "err.h"
-#include "image_advice.h"
-#include "vm.h"
-#include "argv.h"
+#include "lib/err.h"
+#include "lib/image_advice.h"
+#include "lib/vm.h"
+#include "lib/argv.h"
 #include "vmlab/image_progress.h"
 
 struct image_build {

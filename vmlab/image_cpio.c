@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 #define HEADER_BYTES 110
 #define TRAILER "TRAILER!!!"

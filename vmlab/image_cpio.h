@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/image_file.h"
 
 struct image_cpio {

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "log.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
 #include "vmlab/engine.h"
 #include "vmlab/human.h"
 #include "vmlab/image_file.h"

@@ -5,7 +5,7 @@
 #ifndef VMLAB_IMAGE_DISK_H
 #define VMLAB_IMAGE_DISK_H
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/image_file.h"
 #include "vmlab/image_import.h"
 

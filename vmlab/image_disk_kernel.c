@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/image_disk.h"
 #include "vmlab/image_manifest.h"
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 struct image_file {
 	int fd; /* -1: only digested */

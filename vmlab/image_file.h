@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 #define IMAGE_CHUNK_BYTES (4 * 1024 * 1024)
 #define IMAGE_SHA256_TEXT_SIZE 65

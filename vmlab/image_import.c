@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "log.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
 #include "vmlab/human.h"
 #include "vmlab/image_cpio.h"
 #include "vmlab/image_file.h"

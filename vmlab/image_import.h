@@ -11,9 +11,9 @@
 #include <signal.h>
 #include <stdint.h>
 
-#include "adopted.h"
-#include "err.h"
-#include "vm.h"
+#include "lib/adopted.h"
+#include "lib/err.h"
+#include "lib/vm.h"
 #include "vmlab/image_progress.h"
 
 struct image_import {

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "adopted.h"
-#include "cleanup.h"
-#include "log.h"
-#include "vm.h"
+#include "lib/adopted.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/vm.h"
 #include "vmlab/human.h"
 #include "vmlab/image_manifest.h"
 

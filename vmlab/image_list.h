@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 /* To stdout: a table, or {"images":[...]} without the rootfs's chunk digests. A folder that does
  * not exist holds no images. */

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
 
 #define MANIFEST_MAX_BYTES (16 * 1024 * 1024)
 

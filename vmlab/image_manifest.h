@@ -5,9 +5,9 @@
 #include <jansson.h>
 #include <time.h>
 
-#include "adopted.h"
-#include "err.h"
-#include "vm.h"
+#include "lib/adopted.h"
+#include "lib/err.h"
+#include "lib/vm.h"
 #include "vmlab/image_file.h"
 #include "vmlab/image_scan.h"
 

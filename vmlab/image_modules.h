@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 /* The texts as found below lib/modules/<version>/; NULL when the file was not there.
  * NUL-terminated, borrowed. */

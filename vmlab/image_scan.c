@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "boot_files.h"
-#include "cleanup.h"
+#include "lib/boot_files.h"
+#include "lib/cleanup.h"
 #include "vmlab/image_modules.h"
 #include "vmlab/image_version.h"
 

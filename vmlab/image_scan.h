@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "vm.h"
+#include "lib/err.h"
+#include "lib/vm.h"
 #include "vmlab/image_source.h"
 #include "vmlab/image_top.h"
 

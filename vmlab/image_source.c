@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 #define RAW_BYTES (1024 * 1024)
 #define DECODED_BYTES (1024 * 1024)

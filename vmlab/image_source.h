@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 /* IMAGE_FORMAT_OTHER: plain, or a compression that an installer does not know. */
 enum image_format { IMAGE_FORMAT_OTHER, IMAGE_FORMAT_ZST, IMAGE_FORMAT_GZ, IMAGE_FORMAT_XZ };

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 /* Zeroed: nothing seen yet. */
 struct image_top {

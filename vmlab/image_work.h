@@ -4,8 +4,8 @@
 #ifndef VMLAB_IMAGE_WORK_H
 #define VMLAB_IMAGE_WORK_H
 
-#include "err.h"
-#include "vm.h"
+#include "lib/err.h"
+#include "lib/vm.h"
 
 struct image_work {
 	char *parent; /* images/<name> */

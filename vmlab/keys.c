@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "ssh_key.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/ssh_key.h"
 #include "vmlab/process.h"
 
 #define KEY_FILE_MAX_BYTES (1024 * 1024)

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/lab.h"
 
 /* Makes what is missing. Sets *created when a new key was made. */

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "adopted.h"
-#include "cleanup.h"
-#include "own_kernel.h"
+#include "lib/adopted.h"
+#include "lib/cleanup.h"
+#include "lib/own_kernel.h"
 #include "vmlab/lab_folder.h"
 #include "vmlab/lab_name.h"
 #include "vmlab/lab_network.h"

@@ -11,9 +11,9 @@
 
 #include <stdbool.h>
 
-#include "addr.h"
-#include "err.h"
-#include "vm_store.h"
+#include "lib/addr.h"
+#include "lib/err.h"
+#include "lib/vm_store.h"
 #include "vmlab/engine.h"
 
 #define LAB_PORT_NONE 0

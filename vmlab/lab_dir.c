@@ -7,9 +7,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "text.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/text.h"
 #include "vmlab/host.h"
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/lab.h"
 
 /* Makes the folder where it is missing. */

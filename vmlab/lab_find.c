@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/lab_folder.h"
 #include "vmlab/lab_name.h"
 #include "vmlab/lab_volume.h"

@@ -8,7 +8,7 @@
 #ifndef VMLAB_LAB_FIND_H
 #define VMLAB_LAB_FIND_H
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/engine.h"
 #include "vmlab/lab.h"
 

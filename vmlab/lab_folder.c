@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 void lab_folder_id(const char *vms_dir, char id[LAB_FOLDER_ID_SIZE])
 {

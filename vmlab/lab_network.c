@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "domain.h"
+#include "lib/domain.h"
 
 int lab_network_parse(const char *text, struct cidr4 *cidr, struct err *e)
 {

@@ -4,8 +4,8 @@
 #ifndef VMLAB_LAB_NETWORK_H
 #define VMLAB_LAB_NETWORK_H
 
-#include "addr.h"
-#include "err.h"
+#include "lib/addr.h"
+#include "lib/err.h"
 
 /* The stack's address with a prefix, as in 192.168.100.1/24. */
 must_check int lab_network_parse(const char *text, struct cidr4 *cidr, struct err *e);

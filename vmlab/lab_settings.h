@@ -8,7 +8,7 @@
 #ifndef VMLAB_LAB_SETTINGS_H
 #define VMLAB_LAB_SETTINGS_H
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/lab.h"
 
 /* Takes over what was kept and not given now. No file is no error. */

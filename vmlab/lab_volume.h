@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "lib/err.h"
 #include "vmlab/engine.h"
 #include "vmlab/lab.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/human.h"
 #include "vmlab/power_state.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 #define EXEC_TIMEOUT_MS 10000
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "addr.h"
+#include "lib/addr.h"
 
 enum net_clash {
 	NET_CLASH_NONE,

@@ -11,8 +11,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/define.h"
 #include "vmlab/preflight.h"

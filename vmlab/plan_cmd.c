@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/preflight.h"
 #include "vmlab/problems.h"

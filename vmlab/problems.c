@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
-#include "json_text.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
+#include "lib/json_text.h"
 #include "vmlab/human.h"
 
 void problem_print(FILE *f, const char *folder, const char *file, struct vm_where where,

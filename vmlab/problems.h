@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "vm_store.h"
+#include "lib/vm_store.h"
 #include "vmlab/lab.h"
 
 /* One line; parts that are 0 are left out. `folder` may be NULL. */

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
-#include "argv.h"
+#include "lib/err.h"
+#include "lib/argv.h"
 
 /* What a finished child left. Text is NUL-terminated, owned by the struct. */
 struct process_result {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 
 #define LEVELS 3 /* images/<distro>/<arch>/ */
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 /* Makes a folder (0755, whatever the umask) when there is none. Returns 0 or -errno. */
 must_check int readable_mkdir(const char *path, struct err *e);

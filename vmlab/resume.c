@@ -13,8 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
 #include "vmlab/command.h"
 #include "vmlab/lab_dir.h"
 

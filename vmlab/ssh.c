@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "vm_login.h"
+#include "lib/cleanup.h"
+#include "lib/vm_login.h"
 #include "vmlab/command.h"
 #include "vmlab/keys.h"
 #include "vmlab/power_state.h"

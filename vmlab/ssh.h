@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "err.h"
-#include "argv.h"
+#include "lib/err.h"
+#include "lib/argv.h"
 #include "vmlab/lab.h"
 
 /* `vmlab ssh [SSH OPTION...] NAME [COMMAND...]`, as parsed: indices into argv. */

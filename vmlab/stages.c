@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/human.h"
 
 static const char *current(const struct stages *s)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/host.h"
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"

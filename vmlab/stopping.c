@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "atomic_file.h"
-#include "cleanup.h"
+#include "lib/atomic_file.h"
+#include "lib/cleanup.h"
 #include "vmlab/human.h"
 #include "vmlab/interrupt.h"
 #include "vmlab/lab_dir.h"

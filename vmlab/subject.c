@@ -5,8 +5,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "adopted.h"
-#include "cleanup.h"
+#include "lib/adopted.h"
+#include "lib/cleanup.h"
 #include "vmlab/image_manifest.h"
 #include "vmlab/readable.h"
 

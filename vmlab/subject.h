@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "image_advice.h"
-#include "own_kernel.h"
-#include "plan.h"
+#include "lib/image_advice.h"
+#include "lib/own_kernel.h"
+#include "lib/plan.h"
 #include "vmlab/lab.h"
 
 struct subject {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 #define TABLE_COLUMNS_MAX 24
 

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "log.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
 #include "vmlab/image_build.h"
 #include "vmlab/image_disk.h"
 #include "vmlab/image_import.h"

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "log.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
 #include "vmlab/image_adopt.h"
 #include "vmlab/image_list.h"
 #include "vmlab/image_manifest.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/preflight.h"
 
 #define IMAGE                                                                                      \

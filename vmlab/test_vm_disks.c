@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/start.h"
 #include "vmlab/vm_disks.h"
 

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "argv.h"
+#include "lib/cleanup.h"
+#include "lib/argv.h"
 #include "vmlab/command.h"
 #include "vmlab/container.h"
 #include "vmlab/define.h"

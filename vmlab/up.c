@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "own_kernel.h"
+#include "lib/cleanup.h"
+#include "lib/own_kernel.h"
 #include "vmlab/cloud_init.h"
 #include "vmlab/command.h"
 #include "vmlab/follow.h"

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "vmlab/container.h"
 #include "vmlab/human.h"
 #include "vmlab/lab_volume.h"

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "vm.h"
+#include "lib/vm.h"
 #include "vmlab/engine.h"
 #include "vmlab/lab.h"
 

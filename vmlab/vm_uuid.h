@@ -5,7 +5,7 @@
 #ifndef VMLAB_VM_UUID_H
 #define VMLAB_VM_UUID_H
 
-#include "smbios_id.h"
+#include "lib/smbios_id.h"
 #include "vmlab/lab.h"
 
 /* RFC 9562 version 5 of "<lab>/<vm>": the same each time the VM is made, of no other VM. */

@@ -13,9 +13,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "argv.h"
-#include "cleanup.h"
-#include "err.h"
+#include "lib/argv.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
 #include "docker/vm/machine.h"
 #include "docker/vm/qemu.h"
 

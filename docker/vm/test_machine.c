@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "docker/vm/machine.h"
 
 #define NAME "VM_NAME=web1"

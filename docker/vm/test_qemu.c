@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
+#include "lib/cleanup.h"
 #include "docker/vm/qemu.h"
 
 #define SETTINGS_MAX 8
