@@ -41,7 +41,7 @@ endif
 VERSION ?= $(shell cat VERSION)
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes
-CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -DVMLAB_VERSION='"$(VERSION)"' -g $(WARN) -I. -Ilib -MMD -MP
+CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -DVMLAB_VERSION='"$(VERSION)"' -g $(WARN) -I. -MMD -MP
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_test    := -O1 -Werror -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
@@ -63,46 +63,47 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 # ---- sources, one list a component ------------------------------------------------------------
 
 LIB_SRC := \
-	lib/addr.c \
-	lib/adopted.c \
-	lib/argv.c \
-	lib/atomic_file.c \
-	lib/boot_files.c \
-	lib/disk_choice.c \
-	lib/domain.c \
-	lib/err.c \
-	lib/file_content.c \
-	lib/hash_table.c \
-	lib/image_advice.c \
-	lib/own_kernel.c \
-	lib/json_syntax.c \
-	lib/json_text.c \
-	lib/log.c \
-	lib/near.c \
-	lib/pace.c \
-	lib/plan.c \
-	lib/smbios_id.c \
-	lib/ssh_key.c \
-	lib/storage.c \
-	lib/text.c \
-	lib/vm.c \
-	lib/vm_claim.c \
-	lib/vm_claims.c \
-	lib/vm_cloudinit.c \
-	lib/vm_file.c \
-	lib/vm_folder.c \
-	lib/vm_holders.c \
-	lib/vm_lists.c \
-	lib/vm_login.c \
-	lib/vm_netconf.c \
-	lib/vm_network.c \
-	lib/vm_package.c \
-	lib/vm_read.c \
-	lib/vm_schema.c \
-	lib/vm_snapshot.c \
-	lib/vm_store.c \
-	lib/vm_user_data.c \
-	lib/yaml_glance.c
+	lib/base/argv.c \
+	lib/base/atomic_file.c \
+	lib/base/err.c \
+	lib/base/hash_table.c \
+	lib/base/log.c \
+	lib/base/near.c \
+	lib/base/pace.c \
+	lib/base/text.c \
+	lib/definition/cloudinit.c \
+	lib/definition/disk_choice.c \
+	lib/definition/file_content.c \
+	lib/definition/lists.c \
+	lib/definition/login.c \
+	lib/definition/netconf.c \
+	lib/definition/network.c \
+	lib/definition/package.c \
+	lib/definition/read.c \
+	lib/definition/schema.c \
+	lib/definition/storage.c \
+	lib/definition/user_data.c \
+	lib/definition/vm.c \
+	lib/definition/yaml_glance.c \
+	lib/image/adopted.c \
+	lib/image/boot_files.c \
+	lib/image/image_advice.c \
+	lib/image/own_kernel.c \
+	lib/json/syntax.c \
+	lib/json/text.c \
+	lib/machine/machine.c \
+	lib/machine/smbios_id.c \
+	lib/net/addr.c \
+	lib/net/domain.c \
+	lib/net/ssh_key.c \
+	lib/plan/plan.c \
+	lib/store/claim.c \
+	lib/store/claims.c \
+	lib/store/file.c \
+	lib/store/folder.c \
+	lib/store/holders.c \
+	lib/store/snapshot.c \
+	lib/store/store.c
 VM_WATCHER_SRC := \
 	vm_watcher/bus.c \
 	vm_watcher/bus_message.c \
@@ -112,45 +113,47 @@ VM_WATCHER_SRC := \
 	vm_watcher/leases.c \
 	vm_watcher/ports.c
 BOOT_HANDLER_SRC := \
-	boot_handler/access.c \
-	boot_handler/address.c \
-	boot_handler/boot.c \
-	boot_handler/card.c \
 	boot_handler/check.c \
-	boot_handler/cloudinit.c \
-	boot_handler/cloudinit_users.c \
-	boot_handler/cloudinit_vendor.c \
-	boot_handler/config.c \
-	boot_handler/db.c \
-	boot_handler/db_columns.c \
-	boot_handler/firstboot.c \
-	boot_handler/guest.c \
-	boot_handler/image.c \
-	boot_handler/image_made.c \
-	boot_handler/image_manifest.c \
-	boot_handler/keys.c \
-	boot_handler/lease.c \
-	boot_handler/lease_effect.c \
-	boot_handler/lease_memory.c \
-	boot_handler/listen.c \
-	boot_handler/live.c \
-	boot_handler/machine.c \
-	boot_handler/machine_address.c \
-	boot_handler/machine_table.c \
-	boot_handler/neighbour.c \
-	boot_handler/operator.c \
+	boot_handler/documents/boot.c \
+	boot_handler/documents/cloudinit.c \
+	boot_handler/documents/cloudinit_users.c \
+	boot_handler/documents/cloudinit_vendor.c \
+	boot_handler/documents/config.c \
+	boot_handler/documents/owner.c \
+	boot_handler/documents/route.c \
+	boot_handler/documents/yaml_text.c \
+	boot_handler/http/access.c \
+	boot_handler/http/guest.c \
+	boot_handler/http/neighbour.c \
+	boot_handler/http/operator.c \
+	boot_handler/http/server.c \
+	boot_handler/http/services.c \
 	boot_handler/options.c \
-	boot_handler/outlook.c \
-	boot_handler/owner.c \
-	boot_handler/report.c \
-	boot_handler/route.c \
-	boot_handler/server.c \
-	boot_handler/services.c \
-	boot_handler/state.c \
-	boot_handler/state_address.c \
-	boot_handler/writer.c \
-	boot_handler/yaml_text.c
+	boot_handler/sources/image.c \
+	boot_handler/sources/image_made.c \
+	boot_handler/sources/image_manifest.c \
+	boot_handler/sources/keys.c \
+	boot_handler/sources/lease.c \
+	boot_handler/sources/lease_effect.c \
+	boot_handler/sources/lease_memory.c \
+	boot_handler/sources/listen.c \
+	boot_handler/sources/live.c \
+	boot_handler/state/address.c \
+	boot_handler/state/card.c \
+	boot_handler/state/db.c \
+	boot_handler/state/db_columns.c \
+	boot_handler/state/firstboot.c \
+	boot_handler/state/machine_address.c \
+	boot_handler/state/machine_table.c \
+	boot_handler/state/outlook.c \
+	boot_handler/state/report.c \
+	boot_handler/state/state.c \
+	boot_handler/state/state_address.c \
+	boot_handler/state/writer.c
 OS_INSTALLER_SRC := \
+	os_installer/base/cmdline.c \
+	os_installer/base/command.c \
+	os_installer/base/config.c \
 	os_installer/bootloader/bootloader.c \
 	os_installer/bootloader/efi.c \
 	os_installer/bootloader/grub.c \
@@ -163,9 +166,6 @@ OS_INSTALLER_SRC := \
 	os_installer/bootloader/nvram.c \
 	os_installer/bootloader/platform.c \
 	os_installer/bootloader/release.c \
-	os_installer/cmdline.c \
-	os_installer/command.c \
-	os_installer/config.c \
 	os_installer/disk/device.c \
 	os_installer/disk/disk.c \
 	os_installer/disk/erase.c \
@@ -204,77 +204,77 @@ OS_INSTALLER_SRC := \
 	os_installer/unpack/unpack.c \
 	os_installer/unpack/writeback.c
 VMLAB_SRC := \
-	vmlab/api.c \
-	vmlab/cloud_init.c \
-	vmlab/command.c \
-	vmlab/complete.c \
-	vmlab/container.c \
-	vmlab/define.c \
-	vmlab/definitions.c \
-	vmlab/doctor.c \
-	vmlab/engine.c \
-	vmlab/engine_error.c \
-	vmlab/events.c \
-	vmlab/follow.c \
-	vmlab/goal.c \
-	vmlab/help_text.c \
-	vmlab/host.c \
-	vmlab/human.c \
-	vmlab/image.c \
-	vmlab/image_adopt.c \
-	vmlab/image_adopt_read.c \
-	vmlab/image_build.c \
-	vmlab/image_cmd.c \
-	vmlab/image_cpio.c \
-	vmlab/image_disk.c \
-	vmlab/image_disk_kernel.c \
-	vmlab/image_file.c \
-	vmlab/image_import.c \
-	vmlab/image_list.c \
-	vmlab/image_manifest.c \
-	vmlab/image_modules.c \
-	vmlab/image_progress.c \
-	vmlab/image_scan.c \
-	vmlab/image_source.c \
-	vmlab/image_top.c \
-	vmlab/image_version.c \
-	vmlab/image_work.c \
-	vmlab/interrupt.c \
-	vmlab/keys.c \
-	vmlab/lab.c \
-	vmlab/lab_dir.c \
-	vmlab/lab_find.c \
-	vmlab/lab_folder.c \
-	vmlab/lab_name.c \
-	vmlab/lab_network.c \
-	vmlab/lab_settings.c \
-	vmlab/lab_volume.c \
-	vmlab/ls.c \
-	vmlab/man.c \
-	vmlab/mounts.c \
-	vmlab/net_clash.c \
-	vmlab/new_cmd.c \
-	vmlab/plan_cmd.c \
-	vmlab/power.c \
-	vmlab/power_state.c \
-	vmlab/preflight.c \
-	vmlab/preflight_network.c \
-	vmlab/problems.c \
-	vmlab/process.c \
-	vmlab/progress.c \
-	vmlab/resume.c \
-	vmlab/readable.c \
-	vmlab/ssh.c \
-	vmlab/stages.c \
-	vmlab/start.c \
-	vmlab/stop.c \
-	vmlab/stopping.c \
-	vmlab/subject.c \
-	vmlab/table.c \
-	vmlab/up.c \
-	vmlab/vm_disks.c \
-	vmlab/vm_uuid.c \
-	vmlab/watch.c
+	vmlab/cmd/complete.c \
+	vmlab/cmd/define.c \
+	vmlab/cmd/definitions.c \
+	vmlab/cmd/doctor.c \
+	vmlab/cmd/events.c \
+	vmlab/cmd/image_cmd.c \
+	vmlab/cmd/ls.c \
+	vmlab/cmd/man.c \
+	vmlab/cmd/new_cmd.c \
+	vmlab/cmd/plan_cmd.c \
+	vmlab/cmd/power.c \
+	vmlab/cmd/ssh.c \
+	vmlab/cmd/stop.c \
+	vmlab/cmd/up.c \
+	vmlab/cmd/watch.c \
+	vmlab/engine/engine.c \
+	vmlab/engine/engine_error.c \
+	vmlab/engine/process.c \
+	vmlab/follow/cloud_init.c \
+	vmlab/follow/follow.c \
+	vmlab/follow/goal.c \
+	vmlab/follow/power_state.c \
+	vmlab/follow/progress.c \
+	vmlab/follow/stages.c \
+	vmlab/follow/table.c \
+	vmlab/image/adopt.c \
+	vmlab/image/adopt_read.c \
+	vmlab/image/build.c \
+	vmlab/image/cpio.c \
+	vmlab/image/disk.c \
+	vmlab/image/disk_kernel.c \
+	vmlab/image/file.c \
+	vmlab/image/image.c \
+	vmlab/image/import.c \
+	vmlab/image/list.c \
+	vmlab/image/manifest.c \
+	vmlab/image/modules.c \
+	vmlab/image/progress.c \
+	vmlab/image/scan.c \
+	vmlab/image/source.c \
+	vmlab/image/top.c \
+	vmlab/image/version.c \
+	vmlab/image/work.c \
+	vmlab/judge/preflight.c \
+	vmlab/judge/preflight_network.c \
+	vmlab/judge/subject.c \
+	vmlab/lab/api.c \
+	vmlab/lab/command.c \
+	vmlab/lab/container.c \
+	vmlab/lab/host.c \
+	vmlab/lab/keys.c \
+	vmlab/lab/lab.c \
+	vmlab/lab/lab_dir.c \
+	vmlab/lab/lab_find.c \
+	vmlab/lab/lab_folder.c \
+	vmlab/lab/lab_name.c \
+	vmlab/lab/lab_network.c \
+	vmlab/lab/lab_settings.c \
+	vmlab/lab/lab_volume.c \
+	vmlab/lab/mounts.c \
+	vmlab/lab/net_clash.c \
+	vmlab/lab/problems.c \
+	vmlab/lab/readable.c \
+	vmlab/lab/resume.c \
+	vmlab/lab/start.c \
+	vmlab/lab/stopping.c \
+	vmlab/lab/vm_disks.c \
+	vmlab/lab/vm_uuid.c \
+	vmlab/ui/help_text.c \
+	vmlab/ui/human.c \
+	vmlab/ui/interrupt.c
 
 # Of the VM's image, but for the programs' main files.
 DOCKER_SRC := \
@@ -285,43 +285,43 @@ DOCKER_SRC := \
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := \
-	docker/vm/test_machine \
-	docker/vm/test_qemu \
-	lib/test_addr \
-	lib/test_adopted \
-	lib/test_boot_files \
-	lib/test_disk_choice \
-	lib/test_domain \
-	lib/test_file_content \
-	lib/test_image_advice \
-	lib/test_own_kernel \
-	lib/test_json \
-	lib/test_pace \
-	lib/test_plan \
-	lib/test_smbios_id \
-	lib/test_ssh_key \
-	lib/test_storage \
-	lib/test_text \
-	lib/test_vm \
-	lib/test_vm_cloudinit \
-	lib/test_vm_store \
-	lib/test_yaml_glance \
+	lib/base/test_pace \
+	lib/base/test_text \
+	lib/definition/test_cloudinit \
+	lib/definition/test_disk_choice \
+	lib/definition/test_file_content \
+	lib/definition/test_storage \
+	lib/definition/test_vm \
+	lib/definition/test_yaml_glance \
+	lib/image/test_adopted \
+	lib/image/test_boot_files \
+	lib/image/test_image_advice \
+	lib/image/test_own_kernel \
+	lib/json/test_json \
+	lib/machine/test_smbios_id \
+	lib/net/test_addr \
+	lib/net/test_domain \
+	lib/net/test_ssh_key \
+	lib/plan/test_plan \
+	lib/store/test_store \
 	vm_watcher/test_hosts \
 	vm_watcher/test_leases \
 	vm_watcher/test_ports \
-	boot_handler/test_access \
-	boot_handler/test_address \
-	boot_handler/test_boot \
-	boot_handler/test_documents \
-	boot_handler/test_firstboot \
-	boot_handler/test_lease \
-	boot_handler/test_outlook \
-	boot_handler/test_owner \
-	boot_handler/test_report \
-	boot_handler/test_route \
-	boot_handler/test_server \
-	boot_handler/test_state \
-	boot_handler/test_yaml \
+	boot_handler/documents/test_boot \
+	boot_handler/documents/test_documents \
+	boot_handler/documents/test_owner \
+	boot_handler/documents/test_route \
+	boot_handler/documents/test_yaml \
+	boot_handler/http/test_access \
+	boot_handler/http/test_server \
+	boot_handler/sources/test_lease \
+	boot_handler/state/test_address \
+	boot_handler/state/test_firstboot \
+	boot_handler/state/test_outlook \
+	boot_handler/state/test_report \
+	boot_handler/state/test_state \
+	os_installer/base/test_cmdline \
+	os_installer/base/test_config \
 	os_installer/bootloader/test_bootloader \
 	os_installer/bootloader/test_grub \
 	os_installer/disk/test_image_table \
@@ -334,22 +334,22 @@ TESTS := \
 	os_installer/report/test_progress \
 	os_installer/report/test_report \
 	os_installer/system/test_system \
-	os_installer/test_cmdline \
-	os_installer/test_config \
 	os_installer/unpack/test_archive \
 	os_installer/unpack/test_decompress \
-	vmlab/test_cli \
-	vmlab/test_cloud_init \
-	vmlab/test_engine_error \
-	vmlab/test_image \
-	vmlab/test_image_adopt \
-	vmlab/test_lab_network \
-	vmlab/test_net_clash \
-	vmlab/test_power_state \
-	vmlab/test_preflight \
-	vmlab/test_vm_disks \
-	vmlab/test_vmlab
-FUZZERS := lib/fuzz_vm vm_watcher/fuzz_hosts boot_handler/fuzz_route
+	vmlab/cmd/test_cli \
+	vmlab/cmd/test_vmlab \
+	vmlab/engine/test_engine_error \
+	vmlab/follow/test_cloud_init \
+	vmlab/follow/test_power_state \
+	vmlab/image/test_adopt \
+	vmlab/image/test_image \
+	vmlab/judge/test_preflight \
+	vmlab/lab/test_lab_network \
+	vmlab/lab/test_net_clash \
+	vmlab/lab/test_vm_disks \
+	docker/vm/test_machine \
+	docker/vm/test_qemu
+FUZZERS := lib/definition/fuzz_vm vm_watcher/fuzz_hosts boot_handler/documents/fuzz_route
 
 # V=1 shows whole command lines.
 Q   := $(if $(V),,@)
@@ -402,7 +402,7 @@ $(OUT)/%.inc: %.py
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
-$(OUT)/boot_handler/cloudinit_vendor.o: $(OUT)/boot_handler/guest_ready.inc
+$(OUT)/boot_handler/documents/cloudinit_vendor.o: $(OUT)/boot_handler/documents/guest_ready.inc
 CPPFLAGS_boot_handler = -I$(OUT)
 
 define program # output path, component, extra link flags
@@ -418,7 +418,7 @@ $(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
 
 # What the VM's image needs beside its scripts; of lib only what is named here.
 $(OUT)/docker/vm/with-tap: $(OUT)/docker/vm/with_tap.o
-$(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/argv.c lib/err.c lib/text.c)
+$(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/base/argv.c lib/base/err.c lib/base/text.c)
 $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_static_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $^

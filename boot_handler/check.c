@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 
-#include "boot_handler/image.h"
-#include "boot_handler/keys.h"
-#include "lib/cleanup.h"
-#include "lib/log.h"
-#include "lib/vm_holders.h"
-#include "lib/vm_store.h"
+#include "boot_handler/sources/image.h"
+#include "boot_handler/sources/keys.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "lib/store/holders.h"
+#include "lib/store/store.h"
 
 struct tally {
 	const char *keys_file;

@@ -6,18 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "boot_handler/access.h"
-#include "boot_handler/address.h"
+#include "boot_handler/http/access.h"
+#include "boot_handler/state/address.h"
 #include "boot_handler/check.h"
-#include "boot_handler/guest.h"
-#include "boot_handler/lease.h"
-#include "boot_handler/operator.h"
+#include "boot_handler/http/guest.h"
+#include "boot_handler/sources/lease.h"
+#include "boot_handler/http/operator.h"
 #include "boot_handler/options.h"
-#include "boot_handler/server.h"
-#include "boot_handler/services.h"
-#include "lib/cleanup.h"
-#include "lib/log.h"
-#include "lib/vm_holders.h"
+#include "boot_handler/http/server.h"
+#include "boot_handler/http/services.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "lib/store/holders.h"
 
 #define RETRY_S 1
 

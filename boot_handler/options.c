@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "boot_handler/boot.h"
-#include "boot_handler/lease.h"
-#include "boot_handler/listen.h"
-#include "lib/log.h"
+#include "boot_handler/documents/boot.h"
+#include "boot_handler/sources/lease.h"
+#include "boot_handler/sources/listen.h"
+#include "lib/base/log.h"
 
 #define THREADS_MAX 32
 

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#include "boot_handler/outlook.h"
-#include "lib/addr.h"
-#include "lib/err.h"
+#include "boot_handler/state/outlook.h"
+#include "lib/net/addr.h"
+#include "lib/base/err.h"
 
 /* Strings are borrowed from argv or static. */
 struct options {
@@ -14,7 +14,7 @@ struct options {
 	const char *images;
 	const char *made; /* NULL: manifests are made nowhere */
 	const char *state;
-	char holders[400]; /* beside it: see vm_holders.h */
+	char holders[400]; /* beside it: see lib/store/holders.h */
 	const char *base_url;
 	const char *listen;
 	const char *operator_listen;

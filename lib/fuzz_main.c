@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lib/atomic_file.h"
-#include "lib/cleanup.h"
+#include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

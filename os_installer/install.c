@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
-#include "lib/plan.h"
-#include "os_installer/config.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "lib/plan/plan.h"
+#include "os_installer/base/config.h"
 #include "os_installer/disk/disk.h"
 #include "os_installer/disk/marker.h"
 #include "os_installer/disk/scan.h"

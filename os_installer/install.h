@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "lib/err.h"
-#include "lib/vm.h"
+#include "lib/base/err.h"
+#include "lib/definition/vm.h"
 #include "os_installer/report/report.h"
 
 struct install_options {

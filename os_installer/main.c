@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/atomic_file.h"
-#include "lib/cleanup.h"
-#include "lib/log.h"
-#include "lib/plan.h"
-#include "os_installer/cmdline.h"
-#include "os_installer/config.h"
+#include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "lib/plan/plan.h"
+#include "os_installer/base/cmdline.h"
+#include "os_installer/base/config.h"
 #include "os_installer/fetch/http.h"
 #include "os_installer/install.h"
 #include "os_installer/report/journal.h"

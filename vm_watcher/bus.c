@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "vm_watcher/bus_message.h"
-#include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 
 #define ANSWER_WAIT_S 2
 

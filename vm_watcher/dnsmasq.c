@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/atomic_file.h"
-#include "lib/cleanup.h"
+#include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
 
 /* 0 when the file is not there or holds no process id. */
 static pid_t read_pid(const char *pid_file)

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 #define DNSMASQ_NOT_RUNNING 1
 

@@ -1,7 +1,7 @@
 /* hosts.h - definitions as dnsmasq reads them: DHCP reservations and DNS names.
  *
- * Pure: text out of definitions that lib/vm.c has validated, so that nothing in a file can add a
- * line or an option. Formats: dnsmasq(8), --dhcp-hostsfile and --addn-hosts; hosts(5).
+ * Pure: text out of definitions that lib/definition/vm.c has validated, so that nothing in a file
+ * can add a line or an option. Formats: dnsmasq(8), --dhcp-hostsfile and --addn-hosts; hosts(5).
  */
 #ifndef VM_WATCHER_HOSTS_H
 #define VM_WATCHER_HOSTS_H
@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "vm_watcher/leases.h"
-#include "lib/vm_store.h"
+#include "lib/store/store.h"
 
 /* One machine's line "mac[,nic],id:*[,ip][,[ipv6]],name.domain". Firmware, installer and system
  * tell different client identifiers: "id:*" makes them one machine. The domain is there because

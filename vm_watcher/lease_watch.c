@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "lib/atomic_file.h"
+#include "lib/base/atomic_file.h"
 #include "vm_watcher/bus.h"
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "vm_watcher/dnsmasq.h"
-#include "lib/log.h"
-#include "lib/pace.h"
+#include "lib/base/log.h"
+#include "lib/base/pace.h"
 
 #define FILE_MAX_BYTES (64u << 20)
 #define PATIENCE_MS 3000 /* dnsmasq connects within a quarter of a second of its start... */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
-#include "lib/hash_table.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/hash_table.h"
 
 #define LEASE_S 3600 /* as docker/stack/dnsmasq.conf gives them */
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/vm_store.h"
+#include "lib/store/store.h"
 
 struct lease_line {
 	struct in_addr ip; /* 0: an IPv6 lease */

@@ -11,17 +11,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "lib/atomic_file.h"
-#include "lib/cleanup.h"
+#include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
 #include "vm_watcher/dnsmasq.h"
-#include "lib/domain.h"
+#include "lib/net/domain.h"
 #include "vm_watcher/hosts.h"
 #include "vm_watcher/lease_watch.h"
-#include "lib/log.h"
-#include "lib/pace.h"
+#include "lib/base/log.h"
+#include "lib/base/pace.h"
 #include "vm_watcher/ports.h"
-#include "lib/vm_holders.h"
-#include "lib/vm_store.h"
+#include "lib/store/holders.h"
+#include "lib/store/store.h"
 
 #define RELOAD_RETRY_MS 250
 #define HEARTBEAT_MS                                                                               \

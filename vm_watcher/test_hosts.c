@@ -19,7 +19,7 @@
 
 #include "vm_watcher/dnsmasq.h"
 #include "vm_watcher/hosts.h"
-#include "lib/test_folder.h"
+#include "lib/base/test_folder.h"
 
 static struct hosts_text render(void)
 {

@@ -21,10 +21,10 @@
 
 #include "vm_watcher/bus.h"
 #include "vm_watcher/bus_message.h"
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "vm_watcher/leases.h"
-#include "lib/log.h"
-#include "lib/test_folder.h"
+#include "lib/base/log.h"
+#include "lib/base/test_folder.h"
 
 static void silent(enum log_level level, const char *line)
 {

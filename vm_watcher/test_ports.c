@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "vm_watcher/ports.h"
-#include "lib/test_folder.h"
+#include "lib/base/test_folder.h"
 
 static char *render(const char *lease_text, const char *machine_text)
 {

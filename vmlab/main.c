@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
-#include "vmlab/command.h"
-#include "vmlab/complete.h"
-#include "vmlab/image_adopt.h"
-#include "vmlab/man.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "vmlab/lab/command.h"
+#include "vmlab/cmd/complete.h"
+#include "vmlab/image/adopt.h"
+#include "vmlab/cmd/man.h"
 
 static const struct command *const commands[] = {
     &doctor_command,

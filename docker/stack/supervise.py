@@ -5,7 +5,7 @@ supervisord notices an ended child or a signal only when its poll returns, up to
 too slow for a container that is to end within two. Shorter polls also start the daemons at once.
 
 The daemons' lines hold words of machines on the network, and are read at a terminal: what would
-steer it there becomes '?', by the rule of lib/text.h, whichever daemon forgot to.
+steer it there becomes '?', by the rule of lib/base/text.h, whichever daemon forgot to.
 
 dnsmasq tells of each file that it has sent by TFTP, and has no setting that keeps it from that
 (quiet-tftp is about files that are not there): hundreds of machines at once would fill the log.

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "docker/vm/disk_bus.h"
 #include "docker/vm/vm_arch.h"
 

@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-#include "lib/argv.h"
-#include "lib/err.h"
+#include "lib/base/argv.h"
+#include "lib/base/err.h"
 #include "docker/vm/machine.h"
 
 enum kvm_device { KVM_ABSENT, KVM_CLOSED, KVM_OPEN };

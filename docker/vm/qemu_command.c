@@ -13,9 +13,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "lib/argv.h"
-#include "lib/cleanup.h"
-#include "lib/err.h"
+#include "lib/base/argv.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/err.h"
 #include "docker/vm/machine.h"
 #include "docker/vm/qemu.h"
 

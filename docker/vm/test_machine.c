@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "docker/vm/machine.h"
 
 #define NAME "VM_NAME=web1"

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "docker/vm/qemu.h"
 
 #define SETTINGS_MAX 8

@@ -10,12 +10,12 @@
 
 #include <stdbool.h>
 
-#include "lib/err.h"
-#include "lib/plan.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
 #include "os_installer/bootloader/kernel.h"
 #include "os_installer/bootloader/platform.h"
 #include "os_installer/bootloader/release.h"
-#include "os_installer/config.h"
+#include "os_installer/base/config.h"
 
 struct bootloader_ops;
 

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 #include "os_installer/bootloader/nvram.h"
 #include "os_installer/system/tree.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "os_installer/bootloader/grub_cfg.h"
-#include "os_installer/command.h"
+#include "os_installer/base/command.h"
 #include "os_installer/system/tree.h"
 
 /* ---- its own installer --------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "os_installer/bootloader/grub.h"
 #include "os_installer/bootloader/grub_core.h"
 #include "os_installer/disk/disk.h"

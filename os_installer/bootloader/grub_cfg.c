@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 
 /* What may stand unquoted in GRUB's language and in a POSIX shell alike. */
 static bool is_plain(const char *text)

@@ -6,7 +6,7 @@
 #ifndef OS_INSTALLER_BOOTLOADER_GRUB_CFG_H
 #define OS_INSTALLER_BOOTLOADER_GRUB_CFG_H
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 struct grub_cfg {
 	const char *title;     /* of the menu entry; any text */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 /* From boot.img and core.img as grub-install leaves them, for a core image that begins at core_lba
  * (sectors of 512 bytes). Fills `sector` and returns the core image, filled up to whole sectors,

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 #include "os_installer/bootloader/efi.h"
 #include "os_installer/bootloader/grub.h"
 #include "os_installer/bootloader/grub_cfg.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/log.h"
-#include "os_installer/command.h"
+#include "lib/base/log.h"
+#include "os_installer/base/command.h"
 #include "os_installer/system/tree.h"
 
 /* ---- finding it ---------------------------------------------------------------------------- */

@@ -2,9 +2,9 @@
 #ifndef OS_INSTALLER_BOOTLOADER_KERNEL_H
 #define OS_INSTALLER_BOOTLOADER_KERNEL_H
 
-#include "lib/boot_files.h"
-#include "lib/err.h"
-#include "lib/plan.h"
+#include "lib/image/boot_files.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
 
 struct kernel {
 	char version[BOOT_VERSION_SIZE];

@@ -2,7 +2,7 @@
 #ifndef OS_INSTALLER_BOOTLOADER_KEXEC_H
 #define OS_INSTALLER_BOOTLOADER_KEXEC_H
 
-#include "lib/vm.h"
+#include "lib/definition/vm.h"
 #include "os_installer/bootloader/bootloader.h"
 
 /* Where *after says kexec, reads kernel and initramfs into memory, to be started by

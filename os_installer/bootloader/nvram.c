@@ -11,8 +11,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 
 #define DIRECTORY "/sys/firmware/efi/efivars"
 #define GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/err.h"
-#include "lib/plan.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
 
 #define NVRAM_OPTION_MAX 1024
 #define NVRAM_ABSENT 1

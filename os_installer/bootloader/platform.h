@@ -2,7 +2,7 @@
 #ifndef OS_INSTALLER_BOOTLOADER_PLATFORM_H
 #define OS_INSTALLER_BOOTLOADER_PLATFORM_H
 
-#include "lib/vm.h"
+#include "lib/definition/vm.h"
 
 struct platform {
 	const char *efi;       /* in names of EFI programs: "grub<efi>.efi" */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "os_installer/system/tree.h"
 
 #define MAX_BYTES (64U << 10)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 /* `flags`: O_EXCL or 0. Returns a file descriptor or -errno. */
 must_check int device_open(const char *path, int flags, struct err *e);

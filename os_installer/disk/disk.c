@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 #include "os_installer/disk/device.h"
 #include "os_installer/disk/erase.h"
 #include "os_installer/disk/scan.h"

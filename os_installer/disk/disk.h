@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/err.h"
-#include "lib/plan.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
 #include "os_installer/disk/marker.h"
 
 /* Erases what tells of anything that was on the disk, its partitions and the places of the new ones

@@ -7,8 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 
 #define PIECE_BYTES (1U << 20)
 

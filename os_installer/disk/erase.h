@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 /* Zeros the first and last DISK_EDGE_BYTES of the `len` bytes at `offset`, all of it when that is
  * less than both, and btrfs' copies of its superblock between them. What is known to lie there:

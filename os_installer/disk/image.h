@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/err.h"
-#include "lib/plan.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
 #include "os_installer/disk/image_table.h"
 
 struct disk_image;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 #define TABLE_EDGE_BYTES (1U << 20) /* the head and the tail of a disk that this works on */
 #define TABLE_SECTOR_BYTES 512U

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "os_installer/fetch/digest.h"
 
 #define MAGIC "vmlab: an install was finished on this disk\n"

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/disk_choice.h"
+#include "lib/definition/disk_choice.h"
 
 #define MARKER_OFFSET (512U << 10) /* layouts begin at 1 MiB, tables end below 32 KiB */
 #define MARKER_BYTES 512

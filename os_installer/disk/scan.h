@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-#include "lib/disk_choice.h"
-#include "lib/err.h"
+#include "lib/definition/disk_choice.h"
+#include "lib/base/err.h"
 
 /* Lists the disks of the machine, at most `max`: virtio, SCSI, SATA, NVMe, MMC; no CD-ROM, floppy,
  * loop, ram or mapped device. Those that are removable, read-only or in use (mounted, held by

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "lib/addr.h"
+#include "lib/net/addr.h"
 
 void digest_init(struct digest_state *s)
 {

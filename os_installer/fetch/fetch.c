@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 #include "os_installer/fetch/http.h"
 
 #define STALL_MS 15000

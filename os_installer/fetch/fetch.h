@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "os_installer/fetch/manifest.h"
 
 struct fetch_sink {

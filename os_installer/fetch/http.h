@@ -7,7 +7,7 @@
 #include <curl/curl.h>
 #include <stddef.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 /* A handle with the shared settings, freed by curl_easy_cleanup(); NULL: out of memory. */
 CURL *http_handle_new(const char *url);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "os_installer/fetch/digest.h"
 
 #define MANIFEST_MAX_BYTES (4U << 20)

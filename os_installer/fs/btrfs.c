@@ -1,7 +1,7 @@
 #include <linux/btrfs.h>
 #include <sys/ioctl.h>
 
-#include "os_installer/command.h"
+#include "os_installer/base/command.h"
 #include "os_installer/fs/fs.h"
 
 static int make(const struct plan_partition *part, uint64_t bytes, struct err *e)

@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
 
-#include "os_installer/command.h"
+#include "os_installer/base/command.h"
 #include "os_installer/fs/fs.h"
 
 /* mkfs.ext4 fixes the number of inodes, by the size alone: an image of many small files needs more.

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "os_installer/disk/disk.h"
 
 /* The table: a kind is a file beside this one and a line here. */

@@ -1,6 +1,6 @@
 /* fs.h - the file systems that the installer makes, mounts and grows: a table of kinds, a file for
  * each beside this one. Which of them a definition may ask for, and their least sizes, are
- * lib/storage.h's.
+ * lib/definition/storage.h's.
  */
 #ifndef OS_INSTALLER_FS_FS_H
 #define OS_INSTALLER_FS_FS_H
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/err.h"
-#include "lib/plan.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
 
 #define FS_NAME_SIZE 32
 #define FS_GROW_UNKNOWN 1
@@ -20,7 +20,7 @@
 
 /* What is not set a kind does not have. */
 struct fs_kind {
-	const char *name;     /* the kernel's, and lib/storage.h's */
+	const char *name;     /* the kernel's, and lib/definition/storage.h's */
 	const char *gpt_type; /* of a partition that holds it */
 	/* Makes it on part->path, which has `bytes`. */
 	int (*make)(const struct plan_partition *part, uint64_t bytes, struct err *e);
@@ -45,8 +45,8 @@ struct fs_kind {
 /* NULL: not one of ours. */
 const struct fs_kind *fs_find(const char *name);
 
-/* Of a partition with a file system or swap; never NULL, since every one of lib/storage.h has a
- * kind (test_fs.c). */
+/* Of a partition with a file system or swap; never NULL, since every one of
+ * lib/definition/storage.h has a kind (test_fs.c). */
 const struct fs_kind *fs_of(const struct plan_partition *part);
 
 /* The GPT type of such a partition. */

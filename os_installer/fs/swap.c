@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 #include "os_installer/disk/device.h"
 #include "os_installer/fs/fs.h"
 

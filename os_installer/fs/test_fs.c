@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "lib/storage.h"
+#include "lib/definition/storage.h"
 #include "os_installer/fs/fs.h"
 #include "os_installer/fs/swap.h"
 

@@ -1,4 +1,4 @@
-#include "os_installer/command.h"
+#include "os_installer/base/command.h"
 #include "os_installer/fs/fs.h"
 
 static int make(const struct plan_partition *part, uint64_t bytes, struct err *e)

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-#include "os_installer/command.h"
+#include "os_installer/base/command.h"
 #include "os_installer/fs/fs.h"
 
 /* Kernel interfaces without a header among those of the C library's. */

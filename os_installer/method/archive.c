@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 #include "os_installer/bootloader/bootloader.h"
 #include "os_installer/bootloader/kexec.h"
 #include "os_installer/disk/disk.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 #include "os_installer/bootloader/efi.h"
 #include "os_installer/bootloader/kexec.h"
 #include "os_installer/disk/image.h"

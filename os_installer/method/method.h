@@ -6,10 +6,10 @@
 
 #include <stdbool.h>
 
-#include "lib/disk_choice.h"
-#include "lib/err.h"
-#include "lib/plan.h"
-#include "os_installer/config.h"
+#include "lib/definition/disk_choice.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
+#include "os_installer/base/config.h"
 #include "os_installer/fetch/manifest.h"
 #include "os_installer/system/mounts.h"
 #include "os_installer/system/seed.h"
@@ -34,7 +34,7 @@ struct job {
 struct install_method {
 	const char *name;
 	bool (*takes)(const struct manifest *m);
-	/* plan_make(), or another of lib/plan.h. */
+	/* plan_make(), or another of lib/plan/plan.h. */
 	must_check int (*plan)(const struct plan_request *q, const struct disk *disks, size_t count,
 	    struct plan *out, struct err *e);
 	must_check int (*partition)(struct job *j, struct err *e);

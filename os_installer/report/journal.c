@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 
 #define PLAIN_INTERVAL_S 10
 #define CLEAR_LINE "\r\033[K"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <stdio.h>
 
-#include "lib/disk_choice.h"
+#include "lib/definition/disk_choice.h"
 
 void progress_init(struct progress *p, uint64_t total_bytes, int64_t now_ms)
 {

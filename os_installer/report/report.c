@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 #include "os_installer/fetch/http.h"
 #include "os_installer/report/journal.h"
 

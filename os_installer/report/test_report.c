@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 #include "os_installer/report/journal.h"
 #include "os_installer/report/report.h"
 #include "os_installer/unpack/handover.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#include "lib/cleanup.h"
+#include "lib/base/cleanup.h"
 
 static long long cpu_ms(const struct rusage *u)
 {

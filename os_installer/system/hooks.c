@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/log.h"
-#include "os_installer/command.h"
+#include "lib/base/log.h"
+#include "os_installer/base/command.h"
 #include "os_installer/system/tree.h"
 
 #define TIMEOUT_S 1800

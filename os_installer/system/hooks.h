@@ -2,7 +2,7 @@
 #ifndef OS_INSTALLER_SYSTEM_HOOKS_H
 #define OS_INSTALLER_SYSTEM_HOOKS_H
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 /* Runs the NULL-terminated list of scripts in order, as root in a chroot of `directory` (the tree's
  * own path), which needs the chroot mounts. Output goes to the log. Fails with the first that does

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 #include "os_installer/system/tree.h"
 
 #define BUSY_TRIES 50

@@ -2,7 +2,7 @@
 #ifndef OS_INSTALLER_SYSTEM_MOUNTS_H
 #define OS_INSTALLER_SYSTEM_MOUNTS_H
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 #define MOUNTS_MAX 24
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 #include "os_installer/fetch/http.h"
 #include "os_installer/system/tree.h"
 

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 #define SEED_DOCUMENTS 4
 #define SEED_DIRECTORY "/var/lib/cloud/seed/nocloud"

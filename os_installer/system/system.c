@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
-#include "lib/log.h"
-#include "os_installer/command.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "os_installer/base/command.h"
 #include "os_installer/fs/fs.h"
 #include "os_installer/system/tree.h"
 

@@ -4,9 +4,9 @@
 #ifndef OS_INSTALLER_SYSTEM_SYSTEM_H
 #define OS_INSTALLER_SYSTEM_SYSTEM_H
 
-#include "lib/err.h"
-#include "lib/plan.h"
-#include "os_installer/config.h"
+#include "lib/base/err.h"
+#include "lib/plan/plan.h"
+#include "os_installer/base/config.h"
 #include "os_installer/system/seed.h"
 
 /* `directory` is where the tree is mounted; programs of the image may be run in a chroot there. */

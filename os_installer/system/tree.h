@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 /* Opens the tree at a directory. Returns a file descriptor or -errno. */
 must_check int tree_open(const char *directory, struct err *e);

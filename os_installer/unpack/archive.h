@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "os_installer/unpack/unpack.h"
 
 /* What the manifest says the archive holds: more than that fails, before it is written. */

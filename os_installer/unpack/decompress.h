@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 /* A stream of bytes. `next` returns 1 with bytes that stay valid until it is called again, 0 at the
  * end, -errno. */

@@ -2,7 +2,7 @@
 #ifndef OS_INSTALLER_UNPACK_IMAGE_H
 #define OS_INSTALLER_UNPACK_IMAGE_H
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "os_installer/unpack/unpack.h"
 
 /* An unpack_target's `write`; its ctx is a struct disk_image. 0 when the disk holds the whole

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "os_installer/fetch/fetch.h"
 #include "os_installer/fetch/manifest.h"
 #include "os_installer/unpack/decompress.h"

@@ -1,0 +1,401 @@
+#include "boot_handler/documents/route.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/machine/smbios_id.h"
+#include "lib/definition/vm.h"
+
+int route_decode(const char *text, size_t len, bool form, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c == '%') {
+			if (len - i < 3)
+				return -EINVAL;
+			int high = hex_digit(text[i + 1]);
+			int low = hex_digit(text[i + 2]);
+			if (high < 0 || low < 0)
+				return -EINVAL;
+			c = (char)(high << 4 | low);
+			i += 2;
+		} else if (c == '+' && form) {
+			c = ' ';
+		}
+		if (c == '\0' || n + 1 >= size)
+			return -EINVAL;
+		out[n++] = c;
+	}
+	out[n] = '\0';
+	return (int)n;
+}
+
+/* A piece of the target: not NUL-terminated. */
+struct piece {
+	const char *text;
+	size_t len;
+};
+
+static bool piece_is(struct piece p, const char *word)
+{
+	return p.len == strlen(word) && memcmp(p.text, word, p.len) == 0;
+}
+
+/* Splits off the path segment at *path, which starts with '/'. */
+static bool next_segment(struct piece *path, struct piece *segment)
+{
+	if (path->len == 0 || path->text[0] != '/')
+		return false;
+	path->text++;
+	path->len--;
+	const char *end = memchr(path->text, '/', path->len);
+	segment->text = path->text;
+	segment->len = end ? (size_t)(end - path->text) : path->len;
+	path->text += segment->len;
+	path->len -= segment->len;
+	return true;
+}
+
+/* Splits off the next key=value of a query. */
+static bool next_parameter(struct piece *query, struct piece *key, struct piece *value)
+{
+	if (query->len == 0)
+		return false;
+	const char *end = memchr(query->text, '&', query->len);
+	size_t len = end ? (size_t)(end - query->text) : query->len;
+	const char *equals = memchr(query->text, '=', len);
+
+	key->text = query->text;
+	key->len = equals ? (size_t)(equals - query->text) : len;
+	value->text = equals ? equals + 1 : query->text + len;
+	value->len = equals ? len - key->len - 1 : 0;
+	query->text += end ? len + 1 : len;
+	query->len -= end ? len + 1 : len;
+	return true;
+}
+
+static int not_found(struct err *e)
+{
+	err_set(e, ENOENT, "there is nothing at this path");
+	return ROUTE_NOT_FOUND;
+}
+
+static int parse_mac(struct piece p, struct route *out, struct err *e)
+{
+	char text[32];
+	int n = route_decode(p.text, p.len, false, text, sizeof(text));
+
+	if (n < 0)
+		return err_set(
+		    e, EINVAL, "the MAC address is malformed: write it like 52:54:00:12:34:56");
+	if (mac_parse(text, (size_t)n, &out->mac, e) < 0)
+		return -EINVAL;
+	out->has_mac = true;
+	return 0;
+}
+
+static int parse_name(struct piece p, struct route *out, struct err *e)
+{
+	char text[sizeof(out->name)];
+
+	if (route_decode(p.text, p.len, false, text, sizeof(text)) < 0 || !vm_name_valid(text))
+		return err_set(e, EINVAL,
+		    "the name is malformed: a VM's name has at most 63 letters, digits and inner hyphens, underscores and dots");
+	memcpy(out->name, text, sizeof(text));
+	return 0;
+}
+
+static int parse_uuid(struct piece p, struct route *out, struct err *e)
+{
+	char text[sizeof(out->uuid)], uuid[sizeof(out->uuid)];
+	int n = route_decode(p.text, p.len, false, text, sizeof(text));
+
+	if (n == 0)
+		return 0;
+	if (n < 0 || !smbios_uuid_parse(text, uuid))
+		return err_set(e, EINVAL,
+		    "uuid is malformed: write it like 123e4567-e89b-12d3-a456-426614174000");
+	if (!smbios_uuid_unset(uuid))
+		memcpy(out->uuid, uuid, sizeof(uuid));
+	return 0;
+}
+
+/* Machines carry the oddest serial numbers, some with blanks up to a field's width; one that cannot
+ * be in a definition is as good as none. */
+static void parse_serial(struct piece p, struct route *out)
+{
+	char text[128];
+	int len = route_decode(p.text, p.len, false, text, sizeof(text));
+	const char *start = text + (len < 0 ? 0 : strspn(text, " "));
+
+	if (len < 0)
+		return;
+	while (len > 0 && text[len - 1] == ' ')
+		text[--len] = '\0';
+	if (smbios_serial_valid(start) && !smbios_serial_unset(start))
+		memcpy(out->serial, start, strlen(start) + 1);
+}
+
+static int parse_arch(struct piece p, struct route *out, struct err *e)
+{
+	static const struct {
+		const char *text;
+		enum route_arch arch;
+	} known[] = {
+	    {"", ROUTE_ARCH_NOT_SAID},
+	    {"x86_64", ROUTE_ARCH_AMD64},
+	    {"i386", ROUTE_ARCH_AMD64}, /* undionly.kpxe runs in 16/32 bit on any PC */
+	    {"amd64", ROUTE_ARCH_AMD64},
+	    {"arm64", ROUTE_ARCH_ARM64},
+	    {"aarch64", ROUTE_ARCH_ARM64},
+	};
+	char text[16];
+
+	if (route_decode(p.text, p.len, false, text, sizeof(text)) < 0)
+		return err_set(e, EINVAL, "arch is malformed: write x86_64, i386 or arm64");
+	out->arch = ROUTE_ARCH_OTHER;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(text, known[i].text) == 0)
+			out->arch = known[i].arch;
+	return 0;
+}
+
+static int parse_ipxe(struct piece query, struct route *out, struct err *e)
+{
+	struct piece key;
+	struct piece value;
+	bool mac_seen = false;
+
+	out->kind = ROUTE_IPXE;
+	while (next_parameter(&query, &key, &value)) {
+		int r = 0;
+
+		if (piece_is(key, "mac")) {
+			if (mac_seen)
+				return err_set(e, EINVAL, "mac is given twice: give it once");
+			mac_seen = true;
+			if (value.len > 0)
+				r = parse_mac(value, out, e);
+		} else if (piece_is(key, "uuid")) {
+			r = parse_uuid(value, out, e);
+		} else if (piece_is(key, "serial")) {
+			parse_serial(value, out);
+		} else if (piece_is(key, "arch")) {
+			r = parse_arch(value, out, e);
+		}
+		if (r < 0)
+			return r;
+	}
+	if (!out->has_mac && !out->uuid[0] && !out->serial[0])
+		return err_set(e, EINVAL,
+		    "mac is missing: ask for /ipxe?mac=52:54:00:12:34:56 with the machine's address");
+	return 0;
+}
+
+static int parse_cloud_init(struct piece path, struct route *out, struct err *e)
+{
+	static const char *const documents[] = {
+	    [ROUTE_META_DATA] = "meta-data",
+	    [ROUTE_USER_DATA] = "user-data",
+	    [ROUTE_VENDOR_DATA] = "vendor-data",
+	    [ROUTE_NETWORK_CONFIG] = "network-config",
+	};
+	struct piece name;
+	struct piece document;
+
+	if (!next_segment(&path, &name) || !next_segment(&path, &document) || path.len > 0)
+		return not_found(e);
+	for (int i = 0; i < 4; i++) {
+		if (!piece_is(document, documents[i]))
+			continue;
+		out->kind = ROUTE_CLOUD_INIT;
+		out->document = (enum route_document)i;
+		return parse_name(name, out, e);
+	}
+	return not_found(e);
+}
+
+static int parse_with_mac(enum route_kind kind, struct piece path, struct route *out, struct err *e)
+{
+	struct piece mac;
+
+	if (!next_segment(&path, &mac) || path.len > 0)
+		return not_found(e);
+	out->kind = kind;
+	return parse_mac(mac, out, e);
+}
+
+static int parse_guest(struct piece path, struct piece query, struct route *out, struct err *e)
+{
+	struct piece first;
+	struct piece key;
+	struct piece value;
+
+	if (!next_segment(&path, &first))
+		return not_found(e);
+	if (piece_is(first, "ipxe"))
+		return path.len > 0 ? not_found(e) : parse_ipxe(query, out, e);
+	if (piece_is(first, "config"))
+		return parse_with_mac(ROUTE_CONFIG, path, out, e);
+	if (piece_is(first, "cloud-init"))
+		return parse_cloud_init(path, out, e);
+	if (piece_is(first, "healthz") && path.len == 0) {
+		out->kind = ROUTE_HEALTHZ;
+		return 0;
+	}
+	if (!piece_is(first, "report"))
+		return not_found(e);
+	while (next_parameter(&query, &key, &value)) {
+		if (!piece_is(key, "phase"))
+			continue;
+		if (piece_is(value, "ready"))
+			out->report = ROUTE_REPORT_READY;
+		else if (piece_is(value, "cloud-init"))
+			out->report = ROUTE_REPORT_CLOUD_INIT;
+		else
+			return err_set(e, EINVAL,
+			    "phase in the query can only be \"ready\" or \"cloud-init\"; the installer's phases go into the JSON body");
+	}
+	return parse_with_mac(ROUTE_REPORT, path, out, e);
+}
+
+/* Decimal digits only, at most `max`. */
+static int parse_number(struct piece p, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (p.len == 0 || p.len > 19)
+		return -EINVAL;
+	for (size_t i = 0; i < p.len; i++) {
+		if (p.text[i] < '0' || p.text[i] > '9')
+			return -EINVAL;
+		n = n * 10 + (uint64_t)(p.text[i] - '0');
+	}
+	*out = n;
+	return n > max ? -EINVAL : 0;
+}
+
+static int parse_events(struct piece query, struct route *out, struct err *e)
+{
+	struct piece key;
+	struct piece value;
+	uint64_t limit = ROUTE_EVENTS_LIMIT_DEFAULT;
+
+	out->kind = ROUTE_EVENTS;
+	while (next_parameter(&query, &key, &value)) {
+		if (piece_is(key, "after")) {
+			out->has_after = true;
+			if (parse_number(value, INT64_MAX, &out->after) < 0)
+				return err_set(
+				    e, EINVAL, "after is malformed: give the id of an event");
+		}
+		if (piece_is(key, "limit") &&
+		    (parse_number(value, ROUTE_EVENTS_LIMIT_MAX, &limit) < 0 || limit == 0))
+			return err_set(e, EINVAL, "limit is malformed: give a number from 1 to %d",
+			    ROUTE_EVENTS_LIMIT_MAX);
+		if (piece_is(key, "vm")) {
+			int r = parse_name(value, out, e);
+			if (r < 0)
+				return r;
+		}
+	}
+	out->limit = (unsigned)limit;
+	return 0;
+}
+
+static int parse_vms(struct piece path, struct route *out, struct err *e)
+{
+	struct piece name;
+	struct piece action;
+
+	if (path.len == 0) {
+		out->kind = ROUTE_VMS;
+		return 0;
+	}
+	if (!next_segment(&path, &name))
+		return not_found(e);
+	int r = parse_name(name, out, e);
+	if (r < 0)
+		return r;
+	out->kind = ROUTE_VM;
+	if (!next_segment(&path, &action))
+		return 0;
+	out->kind = ROUTE_ACTION;
+	if (piece_is(action, "reinstall") && path.len == 0) {
+		out->action = ROUTE_REINSTALL;
+		return 0;
+	}
+	if (piece_is(action, "local") && path.len == 0) {
+		out->action = ROUTE_LOCAL;
+		return 0;
+	}
+	err_set(e, ENOENT, "there is no such action: the actions are reinstall and local");
+	return ROUTE_NOT_FOUND;
+}
+
+static int parse_operator(struct piece path, struct piece query, struct route *out, struct err *e)
+{
+	struct piece segment[3];
+
+	if (!next_segment(&path, &segment[0]))
+		return not_found(e);
+	if (path.len == 0 && piece_is(segment[0], "healthz")) {
+		out->kind = ROUTE_HEALTHZ;
+		return 0;
+	}
+	if (path.len == 0 && piece_is(segment[0], "readyz")) {
+		out->kind = ROUTE_READYZ;
+		return 0;
+	}
+	if (!next_segment(&path, &segment[1]) || !next_segment(&path, &segment[2]))
+		return not_found(e);
+	if (!piece_is(segment[0], "api") || !piece_is(segment[1], "v1"))
+		return not_found(e);
+	if (piece_is(segment[2], "vms"))
+		return parse_vms(path, out, e);
+	if (piece_is(segment[2], "events") && path.len == 0)
+		return parse_events(query, out, e);
+	if (piece_is(segment[2], "holders") && path.len == 0) {
+		out->kind = ROUTE_HOLDERS;
+		return 0;
+	}
+	return not_found(e);
+}
+
+int route_parse(enum route_side side, const char *target, struct route *out, struct err *e)
+{
+	size_t len = strnlen(target, ROUTE_TARGET_MAX + 1);
+
+	memset(out, 0, sizeof(*out));
+	if (len > ROUTE_TARGET_MAX)
+		return err_set(e, EINVAL, "the request's path is longer than %d bytes: shorten it",
+		    ROUTE_TARGET_MAX);
+
+	const char *mark = memchr(target, '?', len);
+	struct piece path = {target, mark ? (size_t)(mark - target) : len};
+	struct piece query = {mark ? mark + 1 : "", mark ? len - path.len - 1 : 0};
+
+	if (side == ROUTE_SIDE_GUEST)
+		return parse_guest(path, query, out, e);
+	return parse_operator(path, query, out, e);
+}
+
+static bool takes_post(enum route_kind kind)
+{
+	return kind == ROUTE_REPORT || kind == ROUTE_ACTION;
+}
+
+bool route_allows(enum route_kind kind, const char *method)
+{
+	if (takes_post(kind))
+		return strcmp(method, "POST") == 0;
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+const char *route_methods(enum route_kind kind)
+{
+	return takes_post(kind) ? "POST" : "GET, HEAD";
+}

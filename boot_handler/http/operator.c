@@ -1,0 +1,517 @@
+#include "boot_handler/http/operator.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/documents/cloudinit.h"
+#include "boot_handler/http/services.h"
+#include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
+
+#define JSON_TYPE "application/json"
+
+static void answer_err(struct server_answer *a, int r, const struct err *e)
+{
+	server_answer_error(a, ROUTE_SIDE_OPERATOR, server_status(r), e->msg);
+}
+
+static void answer_json(struct server_answer *a, json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	json_decref(json);
+	if (text)
+		server_answer_text(a, JSON_TYPE, text);
+	else
+		server_answer_error(a, ROUTE_SIDE_OPERATOR, 500, "out of memory");
+}
+
+/* ---- one VM ------------------------------------------------------------------------------ */
+
+static json_t *time_json(int64_t at_ms)
+{
+	char text[TIME_TEXT_SIZE];
+
+	return at_ms > 0 ? json_string(time_format(at_ms, text)) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && text[0] ? json_string(text) : json_null();
+}
+
+static json_t *ip_json(int family, const void *ip)
+{
+	static const struct in6_addr none;
+	char text[INET6_ADDRSTRLEN];
+	size_t size = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+
+	if (memcmp(ip, &none, size) == 0 || !inet_ntop(family, ip, text, sizeof(text)))
+		return json_null();
+	return json_string(text);
+}
+
+static struct machine_addresses addresses_of(const struct machine_row *row)
+{
+	return (struct machine_addresses){.leased_ip = row->leased_ip,
+	    .leased_ip6 = row->leased_ip6,
+	    .seen_ip = row->seen_ip,
+	    .seen_ip6 = row->seen_ip6};
+}
+
+/* Where the machine is, and what its definition says. */
+static void put_addresses(json_t *json, const struct vm *vm, const struct machine_row *row)
+{
+	struct machine_addresses a = addresses_of(row);
+	struct in_addr ip = address_ip(vm, &a);
+	struct in6_addr ip6 = address_ip6(vm, &a), declared6 = vm->has_ip6 ? vm->ip6 : in6addr_any;
+
+	json_object_set_new(json, "ip", ip_json(AF_INET, &ip));
+	json_object_set_new(json, "declared_ip", ip_json(AF_INET, &vm->ip));
+	json_object_set_new(json, "ipv6", ip_json(AF_INET6, &ip6));
+	json_object_set_new(json, "declared_ipv6", ip_json(AF_INET6, &declared6));
+}
+
+static json_t *error_json(const struct machine_row *row)
+{
+	if (row->state != MACHINE_FAILED)
+		return json_null();
+	return json_pack("{s:o, s:s, s:o}", "phase",
+	    text_or_null(machine_phase_name(row->error_phase)), "reason", row->error_reason, "hint",
+	    text_or_null(row->error_hint));
+}
+
+static json_t *host_keys_json(const struct machine_row *row)
+{
+	json_t *keys = json_array();
+
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		if (row->host_key[i][0])
+			json_array_append_new(keys, json_string(row->host_key[i]));
+	return keys;
+}
+
+static json_t *login_json(const struct vm *vm)
+{
+	char *login = NULL;
+	json_t *json;
+
+	if (cloudinit_login(vm, &login, NULL) < 0)
+		return json_null();
+	json = text_or_null(login);
+	free(login);
+	return json;
+}
+
+static json_t *disks_json(const struct vm *vm)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		json_array_append_new(list, json_integer((json_int_t)vm->disk_bytes[i]));
+	return list;
+}
+
+/* {"status", "errors", ...} of firstboot.h, and "stage" while it is on its way; null before. */
+static json_t *cloud_init_json(const struct machine_row *row)
+{
+	json_t *json = row->cloud_init[0] ? json_loads(row->cloud_init, 0, NULL) : NULL;
+
+	if (row->stage[0]) {
+		json = json ? json : json_pack("{s:s}", "status", "running");
+		json_object_set_new(json, "status", json_string("running"));
+		json_object_set_new(json, "stage", json_string(row->stage));
+	}
+	return json ? json : json_null();
+}
+
+/* The definition's word, else the guest's own. */
+static json_t *user_json(const struct vm *vm, const json_t *cloud_init)
+{
+	json_t *user = login_json(vm);
+	const json_t *told = json_object_get(cloud_init, "user");
+
+	if (!json_is_null(user) || !json_is_string(told))
+		return user;
+	json_decref(user);
+	return json_copy((json_t *)told);
+}
+
+static json_t *recorded_json(struct services *services, const struct vm *vm)
+{
+	struct machine_row row;
+	char mac[MAC_TEXT_SIZE], nic[MAC_TEXT_SIZE];
+
+	state_row(services->state, &vm->mac, &row);
+	json_t *cloud_init = cloud_init_json(&row);
+	json_t *json =
+	    json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
+		      " s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
+		"name", vm->name, "mac", mac_format(&vm->mac, mac), "nic",
+		mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(), "arch",
+		vm_arch_name(vm->arch), "distro", vm->distro ? vm->distro : "", "hostname",
+		vm->hostname, "mode", vm_mode_name(vm->mode), "state",
+		machine_state_name(row.state), "phase", text_or_null(machine_phase_name(row.phase)),
+		"bytes", (json_int_t)row.bytes, "total_bytes", (json_int_t)row.total_bytes,
+		"rate_bytes_per_s", (json_int_t)row.rate_bytes_per_s, "eta_s",
+		row.eta_s >= 0 ? json_integer(row.eta_s) : json_null(), "attempt", (int)row.attempt,
+		"local", row.local, "changed_at", time_json(row.changed_at_ms), "last_seen",
+		time_json(row.last_seen_ms), "error", error_json(&row), "user",
+		user_json(vm, cloud_init), "cloud_init", cloud_init, "ssh_host_keys",
+		host_keys_json(&row), "cpus", (int)vm->cpus, "memory_bytes",
+		(json_int_t)vm->memory_bytes, "disks_bytes", disks_json(vm));
+	if (json) {
+		put_addresses(json, vm, &row);
+		json_object_set_new(json, "installed_disk_bytes",
+		    row.disk_bytes ? json_integer((json_int_t)row.disk_bytes) : json_null());
+	}
+	return json;
+}
+
+/* What keeps it from getting on; null: nothing. */
+static json_t *outlook_json(const struct outlook *look)
+{
+	if (!look->stage)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "stage", look->stage, "reason", look->reason,
+	    "hint", look->hint, "since", time_json(look->since_ms), "limit_s",
+	    look->limit_s ? json_integer(look->limit_s) : json_null());
+}
+
+/* What is recorded, and what it means now. */
+static json_t *vm_json(struct services *services, const struct vm *vm)
+{
+	json_t *json = recorded_json(services, vm);
+	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
+	struct image_facts image;
+	struct machine_row row;
+	struct outlook look;
+
+	state_row(services->state, &vm->mac, &row);
+	images_facts(services->images, vm->distro, vm->arch, &image);
+	const struct own_kernel_gap *own =
+	    own_kernel_missing(services->images_dir, vm, gaps) > 0 ? gaps : NULL;
+	outlook_make(
+	    &(struct outlook_facts){vm, &row, &image, &services->limits, now_ms(), own}, &look);
+	json_object_set_new(json, "state", json_string(look.state));
+	json_object_set_new(json, "outlook", outlook_json(&look));
+	return json;
+}
+
+static int find_vm(struct services *services, const char *name, const struct vm_snapshot **snapshot,
+    const struct vm **vm, struct err *e)
+{
+	*snapshot = vm_store_snapshot(services->store);
+	*vm = vm_snapshot_by_name(*snapshot, name);
+	if (*vm)
+		return 0;
+	vm_snapshot_unref(*snapshot);
+	return err_set(e, ENOENT, "no definition in vms/ has the name %s", name);
+}
+
+static void answer_vm(struct services *services, const struct route *route, struct server_answer *a)
+{
+	const struct vm_snapshot *snapshot;
+	const struct vm *vm;
+	struct err e = ERR_INIT;
+	char *log = NULL;
+
+	int r = find_vm(services, route->name, &snapshot, &vm, &e);
+	if (r < 0) {
+		answer_err(a, r, &e);
+		return;
+	}
+	json_t *json = vm_json(services, vm);
+	if (state_log(services->state, &vm->mac, &log, &e) == 0 && log)
+		json_object_set_new(json, "log", json_string(log));
+	else
+		json_object_set_new(json, "log", json_string(""));
+	free(log);
+	vm_snapshot_unref(snapshot);
+	answer_json(a, json);
+}
+
+/* ---- all VMs, as a stream ---------------------------------------------------------------- */
+
+struct listing {
+	struct services *services;
+	const struct vm_snapshot *snapshot;
+	size_t next; /* VM to write next */
+	bool ended;  /* the closing part was made */
+	char *piece; /* text not yet handed out */
+	size_t piece_len;
+	size_t piece_used;
+};
+
+/* What a definition declares and the machine does not have. */
+static void add_address_problems(
+    json_t *list, struct state *state, const struct vm_snapshot *snapshot, const struct vm *vm)
+{
+	struct machine_addresses a;
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!(vm->ip.s_addr || vm->has_ip6) || !state_addresses(state, &vm->mac, &a))
+		return;
+	for (int six = 0; six < 2; six++)
+		if (address_problem(vm, &a, six, text))
+			json_array_append_new(
+			    list, json_pack("{s:s, s:i, s:i, s:s, s:b, s:b}", "file",
+				      vm_snapshot_file(snapshot, vm), "line", 0, "column", 0,
+				      "text", text, "serving_last_good", 0, "warning", 1));
+}
+
+static json_t *problems_json(struct state *state, const struct vm_snapshot *snapshot)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < vm_snapshot_problem_count(snapshot); i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snapshot, i);
+
+		json_array_append_new(
+		    list, json_pack("{s:s, s:i, s:i, s:s, s:b, s:b}", "file", p->file, "line",
+			      p->where.line, "column", p->where.column, "text", p->text,
+			      "serving_last_good", p->serving_last_good, "warning", p->warning));
+	}
+	for (size_t i = 0; i < vm_snapshot_count(snapshot); i++)
+		add_address_problems(list, state, snapshot, vm_snapshot_at(snapshot, i));
+	return list;
+}
+
+static bool set_piece(struct listing *l, const char *before, json_t *json, const char *after)
+{
+	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	int n = asprintf(&l->piece, "%s%s%s", before, text ? text : "null", after);
+
+	json_decref(json);
+	if (n < 0) {
+		l->piece = NULL;
+		return false;
+	}
+	l->piece_len = (size_t)n;
+	l->piece_used = 0;
+	return true;
+}
+
+static bool next_piece(struct listing *l)
+{
+	free(l->piece);
+	l->piece = NULL;
+	if (l->ended)
+		return false;
+	if (l->next < vm_snapshot_count(l->snapshot)) {
+		const struct vm *vm = vm_snapshot_at(l->snapshot, l->next);
+
+		return set_piece(
+		    l, l->next++ == 0 ? "{\"vms\":[" : ",", vm_json(l->services, vm), "");
+	}
+	l->ended = true;
+	return set_piece(l, l->next == 0 ? "{\"vms\":[],\"problems\":" : "],\"problems\":",
+	    problems_json(l->services->state, l->snapshot), "}");
+}
+
+static size_t listing_read(void *ctx, char *buf, size_t size)
+{
+	struct listing *l = ctx;
+	size_t n = 0;
+
+	while (n < size) {
+		if ((!l->piece || l->piece_used == l->piece_len) && !next_piece(l))
+			break;
+		size_t part = l->piece_len - l->piece_used;
+		if (part > size - n)
+			part = size - n;
+		memcpy(buf + n, l->piece + l->piece_used, part);
+		l->piece_used += part;
+		n += part;
+	}
+	return n;
+}
+
+static void listing_free(void *ctx)
+{
+	struct listing *l = ctx;
+
+	free(l->piece);
+	vm_snapshot_unref(l->snapshot);
+	free(l);
+}
+
+static void answer_vms(struct services *services, struct server_answer *a)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		server_answer_error(a, ROUTE_SIDE_OPERATOR, 500, "out of memory");
+		return;
+	}
+	l->services = services;
+	l->snapshot = vm_store_snapshot(services->store);
+	a->type = JSON_TYPE;
+	a->kind = SERVER_BODY_STREAM;
+	a->stream = listing_read;
+	a->stream_free = listing_free;
+	a->stream_ctx = l;
+}
+
+/* ---- orders ------------------------------------------------------------------------------ */
+
+static int order(
+    struct services *services, const struct vm *vm, enum route_action action, struct err *e)
+{
+	if (action == ROUTE_LOCAL) {
+		state_local(services->state, &vm->mac, vm->name);
+		return state_save(services->state, e);
+	}
+	if (vm->mode != VM_MODE_INSTALL || !vm->pxeboot)
+		return err_set(e, EBUSY,
+		    "%s is not installed by this lab: its definition says %s; change that first",
+		    vm->name,
+		    vm->pxeboot ? (vm->mode == VM_MODE_LOCAL ? "\"mode\": \"local\""
+							     : "\"mode\": \"shell\"")
+				: "\"pxeboot\": false");
+	state_reinstall(services->state, &vm->mac, vm->name);
+	return state_save(services->state, e);
+}
+
+static void answer_action(
+    struct services *services, const struct route *route, struct server_answer *a)
+{
+	const struct vm_snapshot *snapshot;
+	const struct vm *vm;
+	struct err e = ERR_INIT;
+
+	int r = find_vm(services, route->name, &snapshot, &vm, &e);
+	if (r < 0) {
+		answer_err(a, r, &e);
+		return;
+	}
+	r = order(services, vm, route->action, &e);
+	if (r < 0)
+		answer_err(a, r, &e);
+	else
+		answer_json(a, vm_json(services, vm));
+	vm_snapshot_unref(snapshot);
+}
+
+/* ---- events and health ------------------------------------------------------------------- */
+
+struct event_list {
+	json_t *events;
+	uint64_t last;
+};
+
+static void add_event(void *ctx, const struct event *event)
+{
+	struct event_list *list = ctx;
+	char mac[MAC_TEXT_SIZE];
+
+	json_array_append_new(list->events,
+	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id",
+		(json_int_t)event->id, "at", time_json(event->at_ms), "vm", event->vm, "mac",
+		mac_format(&event->mac, mac), "kind", event_kind_name(event->kind), "text",
+		event->text, "source", text_or_null(event->source), "phase",
+		text_or_null(machine_phase_name(event->phase)), "bytes", (json_int_t)event->bytes,
+		"total_bytes", (json_int_t)event->total_bytes));
+	list->last = event->id;
+}
+
+/* "last" is where to go on: the last event handed out, not the last there is. */
+static void answer_events(
+    struct services *services, const struct route *route, struct server_answer *a)
+{
+	struct event_list list = {json_array(), route->after};
+	struct err e = ERR_INIT;
+
+	struct db_event_query query = {
+	    .newest = !route->has_after,
+	    .after = route->after,
+	    .limit = route->limit,
+	    .vm = route->name,
+	};
+
+	int r = state_events(services->state, &query, add_event, &list, &e);
+	if (r < 0) {
+		json_decref(list.events);
+		answer_err(a, r, &e);
+		return;
+	}
+	answer_json(
+	    a, json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last));
+}
+
+/* What the operator should know though all is well. */
+static json_t *notices_json(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *list = json_array();
+	size_t len;
+
+	if (!path || file_read(path, 16 * 1024, &text, &len, NULL) < 0)
+		return list;
+	char *rest = text;
+	for (const char *line; (line = strsep(&rest, "\n"));)
+		if (*line)
+			json_array_append_new(list, json_string(line));
+	return list;
+}
+
+static void answer_ready(struct services *services, struct server_answer *a)
+{
+	json_t *reasons = json_array();
+	struct err e = ERR_INIT;
+
+	if (atomic_load(&services->store_unreadable))
+		json_array_append_new(
+		    reasons, json_string("the folder of definitions cannot be read"));
+	if (state_probe(services->state, &e) < 0)
+		json_array_append_new(reasons, json_string(e.msg));
+	if (images_readable(services->images, &e) < 0)
+		json_array_append_new(reasons, json_string(e.msg));
+	bool ready = json_array_size(reasons) == 0;
+	a->status = ready ? 200 : 503;
+	answer_json(a, json_pack("{s:b, s:o, s:o}", "ready", ready, "reasons", reasons, "warnings",
+			   notices_json(services->notices)));
+}
+
+static void answer_holders(struct services *services, struct server_answer *a)
+{
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	char *text = vm_holders_text(snapshot);
+
+	vm_snapshot_unref(snapshot);
+	answer_json(a, json_pack("{s:s}", "holders", text ? text : ""));
+	free(text);
+}
+
+void operator_handle(void *ctx, const struct server_request *request, struct server_answer *a)
+{
+	struct services *services = ctx;
+
+	state_source("operator");
+	switch (request->route->kind) {
+	case ROUTE_VMS:
+		answer_vms(services, a);
+		break;
+	case ROUTE_VM:
+		answer_vm(services, request->route, a);
+		break;
+	case ROUTE_ACTION:
+		answer_action(services, request->route, a);
+		break;
+	case ROUTE_EVENTS:
+		answer_events(services, request->route, a);
+		break;
+	case ROUTE_HOLDERS:
+		answer_holders(services, a);
+		break;
+	case ROUTE_READYZ:
+		answer_ready(services, a);
+		break;
+	default: /* ROUTE_HEALTHZ */
+		server_answer_text(a, "text/plain; charset=utf-8", strdup("ok\n"));
+		break;
+	}
+}

@@ -1,0 +1,78 @@
+/* server.h - HTTP/1.1 listeners on libmicrohttpd: takes a request in, parses its route, collects
+ * its body, hands both to a handler, sends the answer. Knows nothing of machines.
+ *
+ * A handler runs in one of the listener's threads. It is called once for each request that has a
+ * good route, method and size; the other answers are given here.
+ */
+#ifndef BOOT_HANDLER_HTTP_SERVER_H
+#define BOOT_HANDLER_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "boot_handler/documents/route.h"
+#include "lib/base/err.h"
+
+/* A larger body gets 413. */
+#define SERVER_BODY_MAX_BYTES (64 * 1024)
+
+struct server_request {
+	const struct route *route;
+	const char *source; /* the client's address as text; "" when it is not known */
+	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
+	const char *body;   /* NUL-terminated; "" when there is none */
+	size_t body_len;
+};
+
+enum server_body {
+	SERVER_BODY_COPY,   /* copied before the handler is called again in this thread */
+	SERVER_BODY_OWNED,  /* malloc'ed; the server frees it */
+	SERVER_BODY_STREAM, /* made by `stream` while it is sent */
+};
+
+struct server_answer {
+	unsigned status;
+	const char *type; /* static text; NULL: no body */
+	enum server_body kind;
+	const char *body;
+	size_t len;
+	/* Writes up to size bytes into buf and returns their number, 0 at the end. */
+	size_t (*stream)(void *ctx, char *buf, size_t size);
+	void (*stream_free)(void *ctx);
+	void *stream_ctx;
+};
+
+/* Fills an answer with a sentence: text for guests, {"error": ...} for the operator. The sentence
+ * is copied. */
+void server_answer_error(
+    struct server_answer *a, enum route_side side, unsigned status, const char *sentence);
+/* Takes over malloc'ed text. */
+void server_answer_text(struct server_answer *a, const char *type, char *text);
+
+struct access;
+
+struct server_options {
+	const char *listen;          /* what listen_open() takes; borrowed till the end */
+	mode_t socket_mode;          /* of "unix:/path" */
+	const struct access *access; /* NULL: whoever can connect may ask; borrowed till the end */
+	enum route_side side;
+	unsigned threads; /* at least 1 */
+	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
+	/* NULL, or called as soon as the target is read, while the headers are still to be parsed.
+	 */
+	void (*expect)(void *ctx, const struct route *route);
+	void *ctx;
+};
+
+struct server;
+
+must_check int server_start(
+    const struct server_options *options, struct server **out, struct err *e);
+/* Stops taking connections, gives requests under way 50 ms, then closes. NULL is allowed. */
+void server_stop(struct server *s);
+
+/* The one place where outcomes become HTTP: 0 is 200; errors by their errno. */
+unsigned server_status(int r);
+
+#endif

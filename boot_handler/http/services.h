@@ -1,0 +1,41 @@
+/* services.h - what a handler of requests may reach: set up by main.c before the first request,
+ * then only read. The parts protect themselves; see their headers. */
+#ifndef BOOT_HANDLER_HTTP_SERVICES_H
+#define BOOT_HANDLER_HTTP_SERVICES_H
+
+#include <stdatomic.h>
+
+#include "boot_handler/state/address.h"
+#include "boot_handler/documents/boot.h"
+#include "boot_handler/sources/image.h"
+#include "boot_handler/sources/keys.h"
+#include "boot_handler/sources/lease_memory.h"
+#include "boot_handler/sources/live.h"
+#include "boot_handler/state/outlook.h"
+#include "boot_handler/state/state.h"
+#include "lib/store/store.h"
+
+struct services {
+	struct vm_store *store;
+	struct live *live;
+	struct images *images;
+	const char *images_dir; /* theirs */
+	struct state *state;
+	struct keys *keys;
+	struct lease_memory undeclared;
+	struct address_file *addresses; /* NULL: none */
+	struct boot_urls urls;
+	const char *domain;
+	struct outlook_limits limits;
+	const char *notices;       /* see options.h */
+	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */
+	bool
+	    any_source; /* machines' addresses are not to be known here: whoever asks is answered */
+	atomic_bool store_unreadable; /* the last look at vms/ failed */
+};
+
+/* The definition with this MAC address, or of the machine that last asked with this card; NULL. */
+const struct vm *services_vm_by_mac(
+    const struct services *services, const struct vm_snapshot *snapshot, const struct mac *mac);
+
+#endif

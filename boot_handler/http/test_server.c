@@ -1,0 +1,738 @@
+/* The handlers behind real listeners, asked over sockets; with snapshots changing meanwhile. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "boot_handler/http/access.h"
+#include "boot_handler/state/card.h"
+#include "boot_handler/http/guest.h"
+#include "boot_handler/http/operator.h"
+#include "boot_handler/http/server.h"
+#include "boot_handler/http/services.h"
+#include "lib/base/log.h"
+
+#define MAC "52:54:00:00:00:11"
+#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define PART(name, file)                                                                           \
+	"\"" name "\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}"
+#define ANSWER_MAX 20000
+#define TOKEN "0123456789abcdef0123"
+
+static char dir[] = "/tmp/test_server.XXXXXX";
+static struct services services;
+static struct server *guest;
+static struct server *operators;
+static struct server *operators_tcp;
+static struct access *access_tcp;
+static int tcp_port;
+
+static void write_file(const char *name, const char *text)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void make_folder(const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void make_image(void)
+{
+	make_folder("images");
+	make_folder("images/debian-13");
+	make_folder("images/debian-13/amd64");
+	write_file("images/debian-13/amd64/r.tar", "12345");
+	write_file("images/debian-13/amd64/vmlinuz", "12345");
+	write_file("images/debian-13/amd64/modules.cpio.zst", "12345");
+	write_file("images/debian-13/amd64/manifest.json",
+	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\"," PART(
+		"rootfs", "r.tar") "," PART("kernel", "vmlinuz") "," PART("modules",
+		"modules.cpio.zst") "}");
+}
+
+static const char *path_of(const char *name)
+{
+	static char paths[8][300];
+	static int next;
+	char *path = paths[next++ % 8];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+	return path;
+}
+
+static struct server *start(const char *name, enum route_side side,
+    void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a))
+{
+	struct server *s = NULL;
+	struct err e = ERR_INIT;
+	static char where[2][310]; /* the server goes on using it */
+	char *mine = where[side == ROUTE_SIDE_OPERATOR];
+
+	snprintf(mine, sizeof(where[0]), "unix:%s/%s", dir, name);
+	struct server_options options = {.listen = mine,
+	    .socket_mode = 0600,
+	    .side = side,
+	    .threads = 2,
+	    .handle = handle,
+	    .ctx = &services};
+	if (server_start(&options, &s, &e) < 0)
+		fail_msg("%s", e.msg);
+	return s;
+}
+
+/* The operator's API over TCP, on an inherited socket: that is how its port is known here. */
+static void start_tcp(void)
+{
+	static char where[20];
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	tcp_port = ntohs(address.sin_port);
+	write_file("token", TOKEN "\n");
+	snprintf(where, sizeof(where), "fd:%d", fd);
+	if (access_new(path_of("token"), "127.0.0.1:1", NULL, &access_tcp, &e) < 0)
+		fail_msg("%s", e.msg);
+	struct server_options options = {.listen = where,
+	    .access = access_tcp,
+	    .side = ROUTE_SIDE_OPERATOR,
+	    .threads = 1,
+	    .handle = operator_handle,
+	    .ctx = &services};
+	if (server_start(&options, &operators_tcp, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static int setup(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	make_folder("vms");
+	write_file("vms/web1.json",
+	    "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"10.0.0.11\",\"ipv6\":\"fd00::11\","
+	    "\"serial\":\"SERIAL-1\"}");
+	write_file("vms/arm.json",
+	    "{\"name\":\"arm\",\"mac\":\"52:54:00:00:00:22\",\"arch\":\"arm64\","
+	    "\"ip\":\"10.0.0.22\"}");
+	write_file("vms/disk.json",
+	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\","
+	    "\"ip\":\"10.0.0.33\"}");
+	write_file("vms/metal.json",
+	    "{\"name\":\"metal\",\"mac\":\"52:54:00:00:00:44\",\"serial\":\"SERIAL-4\"}");
+	write_file("vms/broken.json", "{\"name\":");
+	make_image();
+	struct vm_store_options options = {.dir = path_of("vms")};
+	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
+	services.domain = "pvmlab.local";
+	if (vm_store_open(&options, &services.store, &e) < 0 ||
+	    live_new(services.store, &services.live, &e) < 0 ||
+	    images_new(path_of("images"), NULL, NULL, &services.images, &e) < 0 ||
+	    keys_new(path_of("keys"), &services.keys, &e) < 0 ||
+	    state_open(path_of("state.db"), &services.state, &e) < 0)
+		fail_msg("%s", e.msg);
+	guest = start("g", ROUTE_SIDE_GUEST, guest_handle);
+	operators = start("o", ROUTE_SIDE_OPERATOR, operator_handle);
+	start_tcp();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[300];
+
+	(void)state;
+	server_stop(guest);
+	server_stop(operators);
+	server_stop(operators_tcp);
+	access_free(access_tcp);
+	state_close(services.state);
+	keys_free(services.keys);
+	images_free(services.images);
+	live_free(services.live);
+	vm_store_close(services.store);
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	return system(command);
+}
+
+/* ---- a small client ---------------------------------------------------------------------- */
+
+static int dial(const char *name)
+{
+	struct sockaddr_un local = {.sun_family = AF_UNIX};
+	struct sockaddr_in tcp = {.sin_family = AF_INET,
+	    .sin_addr = {htonl(INADDR_LOOPBACK)},
+	    .sin_port = htons((uint16_t)tcp_port)};
+	struct timeval patience = {.tv_sec = 10};
+	bool is_tcp = strcmp(name, "tcp") == 0;
+	int fd = socket(is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(local.sun_path, sizeof(local.sun_path), "%s/%s", dir, name);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(fd, is_tcp ? (struct sockaddr *)&tcp : (struct sockaddr *)&local,
+			     is_tcp ? sizeof(tcp) : sizeof(local)),
+	    0);
+	return fd;
+}
+
+/* Sends bytes, reads till the end of the connection; returns the status, 0 when there is none. */
+static int exchange(const char *name, const char *bytes, size_t len, char *answer)
+{
+	int fd = dial(name);
+	size_t n = 0;
+	ssize_t r;
+	int status = 0;
+
+	for (size_t sent = 0; sent < len; sent += (size_t)r) {
+		r = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL);
+		if (r <= 0)
+			break;
+	}
+	shutdown(fd, SHUT_WR);
+	while (n < ANSWER_MAX - 1 && (r = recv(fd, answer + n, ANSWER_MAX - 1 - n, 0)) > 0)
+		n += (size_t)r;
+	answer[n] = '\0';
+	close(fd);
+	return sscanf(answer, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+}
+
+static char answer[ANSWER_MAX];
+static const char *from; /* what the proxy says; NULL: the machine that the path names */
+
+static const char *source_of(const char *path)
+{
+	if (from)
+		return from;
+	return strstr(path, ":00:22")   ? "10.0.0.22"
+	       : strstr(path, ":00:33") ? "10.0.0.33"
+					: "10.0.0.11";
+}
+
+static int ask(const char *name, const char *method, const char *path, const char *body)
+{
+	char *text = NULL;
+	int n = asprintf(&text,
+	    "%s %s HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nX-Real-IP: %s\r\n"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    method, path, source_of(path), strlen(body), body);
+	int status = exchange(name, text, (size_t)n, answer);
+
+	free(text);
+	return status;
+}
+
+static bool says(const char *part)
+{
+	return strstr(answer, part) != NULL;
+}
+
+/* ---- tests ------------------------------------------------------------------------------- */
+
+static void guest_statuses(void **state)
+{
+	static const struct {
+		const char *method;
+		const char *path;
+		int status;
+	} table[] = {
+	    {"GET", "/ipxe?mac=" MAC, 200},
+	    {"HEAD", "/ipxe?mac=" MAC, 200},
+	    {"GET", "/ipxe?mac=52:54:00:00:00:77", 200},
+	    {"GET", "/ipxe?mac=52:54:00:00:00:22", 200},
+	    {"GET", "/ipxe?mac=x%0d%0aX-Evil:1", 400},
+	    {"GET", "/ipxe", 400},
+	    {"POST", "/ipxe?mac=" MAC, 405},
+	    {"GET", "/config/" MAC, 200},
+	    {"GET", "/config/52:54:00:00:00:22", 409},
+	    {"GET", "/config/52:54:00:00:00:77", 404},
+	    {"GET", "/config/nonsense", 400},
+	    {"PUT", "/config/" MAC, 405},
+	    {"GET", "/cloud-init/web1/meta-data", 200},
+	    {"GET", "/cloud-init/web1/user-data", 200},
+	    {"GET", "/cloud-init/web1/vendor-data", 200},
+	    {"GET", "/cloud-init/web1/network-config", 200},
+	    {"GET", "/cloud-init/nobody/meta-data", 404},
+	    {"GET", "/report/" MAC, 405},
+	    {"POST", "/report/52:54:00:00:00:77", 404},
+	    {"POST", "/report/" MAC, 400},
+	    {"POST", "/report/" MAC "?phase=ready", 409},
+	    {"GET", "/api/v1/vms", 404},
+	    {"POST", "/api/v1/vms/web1/reinstall", 404},
+	    {"GET", "/", 404},
+	    {"GET", "/healthz", 200},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		int status = ask("g", table[i].method, table[i].path, "");
+		if (status != table[i].status)
+			fail_msg("%s %s: %d, not %d: %s", table[i].method, table[i].path, status,
+			    table[i].status, answer);
+		assert_false(says("evil.example"));
+		assert_false(says("\r\nX-Evil"));
+	}
+}
+
+static void whole_install(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(ask("g", "POST", "/report/" MAC,
+			     "{\"phase\":\"rootfs\",\"status\":\"running\",\"bytes\":5}"),
+	    204);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"state\":\"installing\""));
+	assert_int_equal(ask("g", "POST", "/report/" MAC,
+			     "{\"phase\":\"rootfs\",\"status\":"
+			     "\"failed\",\"message\":\"no space\",\"log\":\"l1\\nl2\"}"),
+	    204);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("no space") && !says("initrd.mode"));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"reason\":\"no space\"") && says("l1\\nl2"));
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(
+	    ask("g", "POST", "/report/" MAC, "{\"phase\":\"report\",\"status\":\"done\"}"), 204);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("exit 1") && !says("initrd.mode"));
+	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", "hostname=web1"), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/events?after=0", ""), 200);
+	assert_true(says("\"text\":\"ready\"") && says("\"kind\":\"ipxe\""));
+}
+
+/* Paths that say something about web1, or change it, asked from everywhere else. */
+static void only_itself(void **state)
+{
+	static const char *const elsewhere[] = {"10.0.0.22", "10.0.0.99", "fd00::22", "127.0.0.1",
+	    "", "10.0.0.11, 10.0.0.99", "::ffff:10.0.0.22"};
+	static const char *const own[] = {
+	    "10.0.0.11", "::ffff:10.0.0.11", "fd00::11", "fd00:0::11"};
+	static const struct {
+		const char *method;
+		const char *path;
+	} paths[] = {
+	    {"GET", "/config/" MAC},
+	    {"HEAD", "/config/" MAC},
+	    {"GET", "/cloud-init/web1/meta-data"},
+	    {"GET", "/cloud-init/web1/user-data"},
+	    {"GET", "/cloud-init/web1/vendor-data"},
+	    {"GET", "/cloud-init/web1/network-config"},
+	    {"POST", "/report/" MAC},
+	    {"POST", "/report/" MAC "?phase=ready"},
+	};
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		from = elsewhere[i];
+		for (size_t k = 0; k < sizeof(paths) / sizeof(paths[0]); k++) {
+			int status = ask("g", paths[k].method, paths[k].path, "");
+			if (status != 403)
+				fail_msg("%s %s from %s: %d", paths[k].method, paths[k].path, from,
+				    status);
+			assert_true(paths[k].method[0] == 'H' ||
+				    says("only for web1 itself, which has 10.0.0.11"));
+		}
+		assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+		assert_true(says("would get: install") && says("from its own address only"));
+		assert_false(says("\nkernel") || says("initrd.mode") || says("sanboot"));
+	}
+	from = NULL;
+	assert_int_equal(ask("g", "HEAD", "/ipxe?mac=" MAC, ""), 200);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"state\":\"declared\""));
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		from = own[i];
+		assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 200);
+		assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+		assert_true(says("initrd.mode=install"));
+	}
+	from = NULL;
+	struct err e = ERR_INIT;
+	assert_int_equal(state_save(services.state, &e), 0);
+	assert_int_equal(ask("o", "GET", "/api/v1/events?vm=web1", ""), 200);
+	assert_true(says("\"kind\":\"refused\",\"text\":\"/config\",\"source\":\"10.0.0.22\""));
+	assert_true(says("\"kind\":\"ipxe\",\"text\":\"install\",\"source\":\"10.0.0.11\""));
+	assert_true(says("\"text\":\"reinstall\",\"source\":\"operator\""));
+}
+
+/* With another interface than its definition's it is known by its serial number: from an address
+ * that is nobody's, not from a neighbour's, and while its own card was not heard of. */
+static void known_by_serial(void **state)
+{
+	static const char path[] = "/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-4";
+	static const char config[] = "/config/52:54:00:00:00:44";
+
+	(void)state;
+	from = "10.0.0.22";
+	assert_int_equal(ask("g", "GET", path, ""), 200);
+	assert_true(says("from its own address only"));
+	assert_int_equal(ask("g", "GET", config, ""), 403);
+	from = "10.0.0.150";
+	assert_int_equal(ask("g", "GET", config, ""), 403);
+	assert_int_equal(ask("g", "GET", path, ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(ask("g", "GET", config, ""), 200);
+	assert_int_equal(ask("g", "POST", "/report/52:54:00:00:00:44",
+			     "{\"phase\":\"plan\",\"status\":\"done\"}"),
+	    204);
+	from = "10.0.0.33";
+	assert_int_equal(ask("g", "GET", config, ""), 403);
+	from = "10.0.0.151"; /* nobody's, but not where the machine asked from */
+	assert_int_equal(ask("g", "GET", config, ""), 403);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=52:54:00:00:00:78&serial=SERIAL-4", ""), 200);
+	assert_true(says("own card is there") && !says("initrd.mode"));
+	from = NULL;
+}
+
+static void no_other_card_while_its_own_is_there(void **state)
+{
+	static const char *const asked[] = {
+	    "/ipxe?mac=52:54:00:00:00:77&serial=SERIAL-1", "/ipxe?serial=SERIAL-1"};
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	from = "10.0.0.160";
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(ask("g", "GET", asked[i], ""), 200);
+		assert_true(says("own card is there") && says("set mac in vms/web1.json"));
+		assert_false(says("\nkernel") || says("initrd.mode") || says("sanboot"));
+		assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 403);
+	}
+	from = NULL;
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"state\":\"booting\"") && !says("52:54:00:00:00:77"));
+	/* The machine itself, from its own address, whatever it asks with. */
+	assert_int_equal(ask("g", "GET", asked[0], ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+}
+
+/* Ready, or a lease, or heard of within an hour. */
+static void a_card_is_there(void **state)
+{
+	static const struct {
+		enum machine_state state;
+		int64_t seen_ago_s;                  /* -1: never */
+		int64_t lease_left_s, lease6_left_s; /* 0: none */
+		bool there;
+	} rows[] = {
+	    {MACHINE_DECLARED, -1, 0, 0, false},
+	    {MACHINE_READY, -1, 0, 0, true},
+	    {MACHINE_READY, 100000, 0, 0, true},
+	    {MACHINE_FAILED, 3599, 0, 0, true},
+	    {MACHINE_FAILED, 3601, 0, 0, false},
+	    {MACHINE_INSTALLED, 3601, 1, 0, true},
+	    {MACHINE_INSTALLED, 3601, 0, 1, true},
+	    {MACHINE_INSTALLED, 3601, -1, -1, false},
+	    {MACHINE_DECLARED, -1, 1, 0, true},
+	};
+	int64_t now = 1800000000000;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct machine_addresses known = {
+		    .ends = rows[i].lease_left_s ? now / 1000 + rows[i].lease_left_s : 0,
+		    .ends6 = rows[i].lease6_left_s ? now / 1000 + rows[i].lease6_left_s : 0};
+		int64_t seen = rows[i].seen_ago_s < 0 ? 0 : now - rows[i].seen_ago_s * 1000;
+		if (card_is_there(rows[i].state, seen, &known, now) != rows[i].there)
+			fail_msg("row %zu", i);
+	}
+}
+
+static void anyone_where_so_set(void **state)
+{
+	(void)state;
+	services.any_source = true;
+	from = "10.9.9.9";
+	assert_int_equal(ask("g", "GET", "/config/" MAC, ""), 200);
+	from = "";
+	assert_int_equal(ask("g", "GET", "/cloud-init/web1/user-data", ""), 200);
+	services.any_source = false;
+	from = NULL;
+}
+
+static void host_keys_once(void **state)
+{
+	static const char first[] =
+	    "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIJ3qNw6yT0aBQ0Qdl4f2mTm7aK1r5wD3sXj8oZ9pV7bT";
+	static const char second[] =
+	    "pub_key_ed25519=ssh-ed25519+AAAAC3NzaC1lZDI1NTE5AAAAIGo1v8bVn2yqQm0sZ7kTqf0t3hR9cLx5uJwE4dPa6iXo";
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_int_equal(
+	    ask("g", "POST", "/report/" MAC, "{\"phase\":\"report\",\"status\":\"done\"}"), 204);
+	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", first), 204);
+	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", second), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("IJ3qNw6yT0aB") && !says("IGo1v8bVn2yq"));
+}
+
+static void operator_statuses(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("o", "GET", "/healthz", ""), 200);
+	assert_int_equal(ask("o", "GET", "/readyz", ""), 200);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms", ""), 200);
+	assert_true(says("\"name\":\"arm\"") && says("\"file\":\"broken.json\""));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/nobody", ""), 404);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/nobody/local", ""), 404);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/explode", ""), 404);
+	assert_true(says("reinstall and local"));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1/local", ""), 405);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/disk/reinstall", ""), 409);
+	assert_int_equal(ask("o", "GET", "/ipxe?mac=" MAC, ""), 404);
+}
+
+static void operators_socket_is_his_alone(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(path_of("o"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void operator_over_tcp(void **state)
+{
+	static const struct {
+		const char *line, *headers;
+		int status;
+	} table[] = {
+	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 200},
+	    {"POST /api/v1/vms/web1/local",
+		"Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 200},
+	    {"GET /api/v1/nosuch", "Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 404},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN "\r\n", 400},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nhost: evil.example\r\nAuthorization: Bearer " TOKEN "\r\n",
+		400},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nAuthorization: Bearer x\r\nAuthorization: Bearer " TOKEN "\r\n",
+		400},
+	    {"GET /api/v1/vms",
+		"Host: localhost\r\nAuthorization: Bearer " TOKEN "\r\nauthorization: Basic x\r\n",
+		400},
+	    {"POST /api/v1/vms/web1/local",
+		"Host: localhost\r\nOrigin: http://localhost\r\n"
+		"Origin: http://evil.example\r\nAuthorization: Bearer " TOKEN "\r\n",
+		400},
+	    {"GET /api/v1/vms", "Host: localhost\r\n", 401},
+	    {"GET /healthz", "Host: localhost\r\n", 401},
+	    {"GET /api/v1/nosuch", "Host: localhost\r\n", 401},
+	    {"DELETE /api/v1/vms", "Host: localhost\r\n", 401},
+	    {"GET /api/v1/vms", "Host: localhost\r\nAuthorization: Bearer " TOKEN "4\r\n", 401},
+	    {"GET /api/v1/vms", "Host: evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 403},
+	    {"POST /api/v1/vms/web1/reinstall",
+		"Host: localhost\r\nOrigin: http://evil.example\r\nAuthorization: Bearer " TOKEN
+		"\r\n",
+		403},
+	    /* what an HTML form can send, in a browser that tells the origin and in one that does
+	       not */
+	    {"POST /api/v1/vms/web1/reinstall",
+		"Host: localhost\r\nOrigin: http://evil.example\r\n"
+		"Content-Type: application/x-www-form-urlencoded\r\n",
+		403},
+	    {"POST /api/v1/vms/web1/reinstall", "Host: localhost\r\nContent-Type: text/plain\r\n",
+		401},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char text[600];
+		int n = snprintf(text, sizeof(text),
+		    "%s HTTP/1.1\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n",
+		    table[i].line, table[i].headers);
+		int status = exchange("tcp", text, (size_t)n, answer);
+		if (status != table[i].status)
+			fail_msg("case %zu: %d, not %d: %s", i, status, table[i].status, answer);
+		assert_int_equal(status == 401, says("WWW-Authenticate: Bearer"));
+		assert_int_equal(status >= 400, says("{\"error\":\""));
+		assert_false(says(TOKEN));
+	}
+}
+
+static void bodies_have_a_limit(void **state)
+{
+	size_t size = 200000;
+	char *text = malloc(size + 300);
+
+	(void)state;
+	int head = sprintf(text,
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n");
+	assert_int_equal(exchange("g", text, (size_t)head, answer), 413);
+	head = sprintf(text,
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n%zx\r\n",
+	    size);
+	memset(text + head, ' ', size);
+	memcpy(text + head + size, "\r\n0\r\n\r\n", 7);
+	assert_int_equal(exchange("g", text, (size_t)head + size + 7, answer), 413);
+	free(text);
+}
+
+/* Whatever comes, the server lives. */
+static void broken_http(void **state)
+{
+	static const char *const texts[] = {
+	    "\r\n\r\n",
+	    "GARBAGE\r\n\r\n",
+	    "GET\r\n\r\n",
+	    "GET /ipxe?mac=" MAC " HTTP/9.9\r\n\r\n",
+	    "GET /ipxe?mac=" MAC " HTTP/1.1\r\nHost",
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+	    "POST /report/" MAC " HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nshort",
+	    "GET /ipxe?mac=\x01\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+	};
+	char *huge = malloc(100000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		exchange("g", texts[i], strlen(texts[i]), answer);
+	memset(huge, 'a', 100000);
+	memcpy(huge, "GET /", 5);
+	exchange("g", huge, 100000, answer);
+	free(huge);
+	assert_int_equal(ask("g", "GET", "/healthz", ""), 200);
+}
+
+static atomic_bool done;
+static atomic_int asked;
+
+static void *keep_asking(void *ctx)
+{
+	char text[ANSWER_MAX];
+	const char *request =
+	    "GET /ipxe?mac=" MAC " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+	while (!atomic_load(&done)) {
+		if (exchange("g", request, strlen(request), text) != 200)
+			atomic_store((atomic_bool *)ctx, true);
+		atomic_fetch_add(&asked, 1);
+	}
+	return NULL;
+}
+
+static void definitions_change_meanwhile(void **state)
+{
+	pthread_t threads[3];
+	atomic_bool failed = false;
+	struct err e = ERR_INIT;
+	char text[200];
+	int published = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, keep_asking, &failed);
+	for (int i = 0; i < 30 || (atomic_load(&asked) < 300 && i < 300); i++) {
+		snprintf(text, sizeof(text), "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"cpus\":%d}",
+		    i % 8 + 1);
+		write_file("vms/web1.json", text);
+		if (vm_store_wait(services.store, 500, &e) == 1) {
+			live_publish(services.live);
+			published++;
+		}
+	}
+	atomic_store(&done, true);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_false(failed);
+	assert_true(published > 5);
+}
+
+/* A stack that was built for the other architecture alone says so, and not that the image is
+ * missing. */
+static void installer_of_one_architecture(void **state)
+{
+	static struct images *images;
+	struct image_facts facts;
+	char installers[PATH_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make_folder("installers");
+	make_folder("installers/arm64");
+	write_file("installers/arm64/initrd.zst", "there");
+	snprintf(installers, sizeof(installers), "%s", path_of("installers"));
+	assert_int_equal(images_new(path_of("images"), NULL, installers, &images, &e), 0);
+	assert_false(images_has(images, "debian-13", VM_ARCH_AMD64));
+	images_facts(images, "debian-13", VM_ARCH_AMD64, &facts);
+	assert_non_null(strstr(facts.missing.what, "without the installer for amd64"));
+	assert_non_null(strstr(facts.missing.advice, "make load"));
+	images_free(images);
+
+	make_folder("installers/amd64");
+	write_file("installers/amd64/initrd.zst", "there");
+	assert_int_equal(images_new(path_of("images"), NULL, installers, &images, &e), 0);
+	assert_true(images_has(images, "debian-13", VM_ARCH_AMD64));
+	images_free(images);
+}
+
+static void silent(enum log_level level, const char *line)
+{
+	(void)level;
+	(void)line;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(guest_statuses),
+	    cmocka_unit_test(whole_install),
+	    cmocka_unit_test(only_itself),
+	    cmocka_unit_test(known_by_serial),
+	    cmocka_unit_test(no_other_card_while_its_own_is_there),
+	    cmocka_unit_test(a_card_is_there),
+	    cmocka_unit_test(anyone_where_so_set),
+	    cmocka_unit_test(host_keys_once),
+	    cmocka_unit_test(operator_statuses),
+	    cmocka_unit_test(operators_socket_is_his_alone),
+	    cmocka_unit_test(operator_over_tcp),
+	    cmocka_unit_test(bodies_have_a_limit),
+	    cmocka_unit_test(broken_http),
+	    cmocka_unit_test(installer_of_one_architecture),
+	    cmocka_unit_test(definitions_change_meanwhile),
+	};
+
+	log_set_sink(silent);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

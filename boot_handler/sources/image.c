@@ -1,0 +1,426 @@
+#include "boot_handler/sources/image.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "boot_handler/sources/image_made.h"
+#include "lib/machine/machine.h"
+#include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
+#include "lib/image/image_advice.h"
+#include "lib/base/log.h"
+
+#define RECHECK_MS 1000
+#define IMAGE_FOLDER_MAX (PATH_MAX - 160) /* a file's name fits behind it */
+#define BUCKETS 64
+#define ENTRIES_MAX 4096
+
+enum { NOT_LOOKED, COMPLETE, INCOMPLETE };
+
+/* One image somebody asked for, there or not. Kept for ever: their number is bounded. */
+struct entry {
+	struct entry *next; /* fixed */
+	char *distro;
+	enum vm_arch arch;
+	_Atomic int64_t looked_at_ms;
+	atomic_int outcome;
+
+	struct stat seen; /* this and the rest: under the lock */
+	struct image *image;
+	struct err bad; /* why the manifest is unusable */
+	struct image_missing missing;
+};
+
+struct images {
+	char *dir;
+	const char *made;       /* NULL: nowhere */
+	const char *installers; /* NULL: not known */
+	_Atomic(struct entry *) bucket[BUCKETS];
+	unsigned count;
+	pthread_mutex_t lock;
+};
+
+/* ---- looking ----------------------------------------------------------------------------- */
+
+static int image_folder(const char *dir, const char *distro, const char *arch, char *out)
+{
+	int n = snprintf(out, IMAGE_FOLDER_MAX, "%s/%s/%s", dir, distro, arch);
+
+	return n < 0 || n >= IMAGE_FOLDER_MAX ? -ENAMETOOLONG : 0;
+}
+
+static void manifest_path(const char *folder, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/manifest.json", folder);
+}
+
+static json_int_t size_of(const json_t *part)
+{
+	return json_integer_value(json_object_get(part, "size_bytes"));
+}
+
+__attribute__((format(printf, 2, 3))) static bool lacks(struct entry *entry, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(entry->missing.what, sizeof(entry->missing.what), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+/* Compares one file with what the image's rootfs object or the kernel's says. */
+static bool file_is(const char *folder, const char *file, int64_t size, struct entry *entry)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, file);
+	/* nginx, which hands it out, is another user without rights of its own, too. */
+	if (n > 0 && n < (int)sizeof(path) && access(path, R_OK) < 0 && errno == EACCES)
+		return lacks(entry,
+		    "its file %s cannot be read by the stack: chmod -R a+rX the folder of images",
+		    file);
+	if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return lacks(entry, "its file %s is missing", file);
+	if (st.st_size != (off_t)size)
+		return lacks(entry, "its file %s has %lld bytes, the manifest says %lld", file,
+		    (long long)st.st_size, (long long)size);
+	return true;
+}
+
+/* The rootfs may lie in another folder than what was made for it. */
+static bool files_are_there(const char *rootfs_folder, const char *folder, struct entry *entry)
+{
+	const struct image *image = entry->image;
+
+	return file_is(rootfs_folder, image->rootfs_file, size_of(image->rootfs), entry) &&
+	       file_is(folder, IMAGE_KERNEL_FILE, image->kernel_bytes, entry) &&
+	       file_is(folder, IMAGE_MODULES_FILE, image->modules_bytes, entry);
+}
+
+static void read_manifest(const char *path, struct entry *entry)
+{
+	_cleanup_free_ char *text = NULL;
+	int column;
+	size_t len;
+	int line;
+
+	image_free(entry->image);
+	entry->image = NULL;
+	entry->bad = (struct err)ERR_INIT;
+	if (file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, &entry->bad) < 0)
+		return;
+	if (image_parse(text, len, entry->distro, entry->arch, &entry->image, &line, &column,
+		&entry->bad) < 0)
+		log_warn("%s:%d:%d: %s", path, line, column, entry->bad.msg);
+	else
+		log_info("image found distro=%s arch=%s kernel=%s", entry->distro,
+		    vm_arch_name(entry->arch), entry->image->kernel_version);
+}
+
+/* Reads what changed, `st` being the manifest's. False when it is not usable. */
+static bool manifest_is_usable(const char *path, const struct stat *st, struct entry *entry)
+{
+	if (st->st_ino != entry->seen.st_ino || st->st_size != entry->seen.st_size ||
+	    st->st_mtim.tv_sec != entry->seen.st_mtim.tv_sec ||
+	    st->st_mtim.tv_nsec != entry->seen.st_mtim.tv_nsec) {
+		read_manifest(path, entry);
+		/* What could not even be read may be readable next time. */
+		if (entry->image || entry->bad.code == EINVAL)
+			entry->seen = *st;
+	}
+	if (!entry->image)
+		return lacks(entry, "its manifest.json is unusable: %.300s", entry->bad.msg);
+	return true;
+}
+
+static bool without_manifest(struct entry *entry, int code)
+{
+	memset(&entry->seen, 0, sizeof(entry->seen));
+	image_free(entry->image);
+	entry->image = NULL;
+	if (entry->missing.what[0])
+		return false;
+	return lacks(entry, "%s",
+	    code == EACCES
+		? "its folder cannot be read by the stack: chmod -R a+rX the folder of images"
+		: "there is no manifest.json");
+}
+
+/* The folder has no manifest: perhaps one was made for it. */
+static bool look_elsewhere(const struct images *im, struct entry *entry, int code)
+{
+	char folder[IMAGE_FOLDER_MAX], rootfs_folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
+	const char *arch = vm_arch_name(entry->arch);
+	struct adopted source;
+	struct stat st;
+
+	if (!im->made || !adopted_find(im->dir, entry->distro, entry->arch, &source))
+		return without_manifest(entry, code);
+	if (image_folder(im->made, entry->distro, arch, folder) < 0 ||
+	    image_folder(im->dir, entry->distro, source.folder, rootfs_folder) < 0)
+		return without_manifest(entry, ENAMETOOLONG);
+	manifest_path(folder, path);
+	if (stat(path, &st) < 0) {
+		image_made_why(folder, &source, &entry->missing);
+		return without_manifest(entry, ENOENT);
+	}
+	if (!manifest_is_usable(path, &st, entry))
+		return false;
+	if (!adopted_made_of(entry->image->adopted, &source)) {
+		image_made_why(folder, &source, &entry->missing);
+		return false;
+	}
+	return files_are_there(rootfs_folder, folder, entry);
+}
+
+static bool look(struct images *im, struct entry *entry)
+{
+	char folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
+	struct stat st;
+
+	entry->missing = (struct image_missing){0};
+	if (image_folder(im->dir, entry->distro, vm_arch_name(entry->arch), folder) < 0)
+		return without_manifest(entry, ENAMETOOLONG);
+	manifest_path(folder, path);
+	if (stat(path, &st) < 0)
+		return look_elsewhere(im, entry, errno);
+	return manifest_is_usable(path, &st, entry) && files_are_there(folder, folder, entry);
+}
+
+/* The stack's image may have been built for one architecture. */
+static bool installer_is_there(const struct images *im, enum vm_arch arch)
+{
+	char path[PATH_MAX];
+
+	if (!im->installers)
+		return true;
+	int n =
+	    snprintf(path, sizeof(path), "%s/%s/initrd.zst", im->installers, vm_arch_name(arch));
+	return n > 0 && n < (int)sizeof(path) && access(path, R_OK) == 0;
+}
+
+/* Called with the lock held. */
+static void look_again(struct images *im, struct entry *entry)
+{
+	int outcome = look(im, entry) ? COMPLETE : INCOMPLETE;
+
+	if (outcome == COMPLETE && !installer_is_there(im, entry->arch)) {
+		outcome = INCOMPLETE;
+		(void)lacks(entry, "this stack was built without the installer for %s",
+		    vm_arch_name(entry->arch));
+		snprintf(entry->missing.advice, sizeof(entry->missing.advice),
+		    "build it for both architectures: make load; then vmlab up");
+	} else if (outcome == INCOMPLETE && !entry->missing.advice[0])
+		image_advice_for(im->dir, entry->distro, entry->arch, entry->seen.st_ino != 0,
+		    entry->missing.advice);
+	atomic_store_explicit(&entry->outcome, outcome, memory_order_release);
+	atomic_store_explicit(&entry->looked_at_ms, now_ms(), memory_order_release);
+}
+
+static unsigned bucket_of(const char *distro, enum vm_arch arch)
+{
+	unsigned h = 5381 + (unsigned)arch;
+
+	while (*distro)
+		h = h * 33 + (unsigned char)*distro++;
+	return h % BUCKETS;
+}
+
+static struct entry *find_in(struct entry *entry, const char *distro, enum vm_arch arch)
+{
+	while (entry && (entry->arch != arch || strcmp(entry->distro, distro) != 0))
+		entry = entry->next;
+	return entry;
+}
+
+/* Called with the lock held. */
+static struct entry *add(struct images *im, const char *distro, enum vm_arch arch)
+{
+	_Atomic(struct entry *) *bucket = &im->bucket[bucket_of(distro, arch)];
+	struct entry *entry = find_in(atomic_load(bucket), distro, arch);
+
+	if (entry || im->count == ENTRIES_MAX)
+		return entry;
+	entry = calloc(1, sizeof(*entry));
+	if (!entry || !(entry->distro = strdup(distro))) {
+		free(entry);
+		return NULL;
+	}
+	entry->arch = arch;
+	entry->next = atomic_load(bucket);
+	atomic_store_explicit(bucket, entry, memory_order_release);
+	im->count++;
+	return entry;
+}
+
+/* The entry, freshly looked at, with the lock held (also when NULL). */
+static struct entry *lock_entry(struct images *im, const char *distro, enum vm_arch arch)
+{
+	pthread_mutex_lock(&im->lock);
+	struct entry *entry = distro ? add(im, distro, arch) : NULL;
+	if (entry && now_ms() - atomic_load(&entry->looked_at_ms) >= RECHECK_MS)
+		look_again(im, entry);
+	return entry;
+}
+
+bool images_has(struct images *im, const char *distro, enum vm_arch arch)
+{
+	if (!distro)
+		return false;
+	struct entry *entry = find_in(
+	    atomic_load_explicit(&im->bucket[bucket_of(distro, arch)], memory_order_acquire),
+	    distro, arch);
+
+	if (entry) {
+		int outcome = atomic_load_explicit(&entry->outcome, memory_order_acquire);
+		int64_t looked = atomic_load_explicit(&entry->looked_at_ms, memory_order_relaxed);
+		int64_t now = now_ms();
+
+		if (outcome != NOT_LOOKED && now >= looked && now - looked < RECHECK_MS)
+			return outcome == COMPLETE;
+	}
+	entry = lock_entry(im, distro, arch);
+	bool has = entry && atomic_load(&entry->outcome) == COMPLETE;
+	pthread_mutex_unlock(&im->lock);
+	return has;
+}
+
+void images_facts(struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out)
+{
+	const struct entry *entry = lock_entry(im, distro, arch);
+
+	out->complete = entry && atomic_load(&entry->outcome) == COMPLETE;
+	out->cloud_init = entry && entry->image && entry->image->cloud_init;
+	out->missing =
+	    entry ? entry->missing : (struct image_missing){"its distro is not known", ""};
+	pthread_mutex_unlock(&im->lock);
+}
+
+int images_get(
+    struct images *im, const char *distro, enum vm_arch arch, struct image **out, struct err *e)
+{
+	_cleanup_image_ struct image *copy = calloc(1, sizeof(*copy));
+	const struct entry *entry = lock_entry(im, distro, arch);
+	int r = 0;
+
+	if (!entry || atomic_load(&entry->outcome) != COMPLETE)
+		r = err_set(e, ENOENT, "the image images/%s/%s cannot be used: %s; %s",
+		    distro ? distro : "?", vm_arch_name(arch),
+		    entry ? entry->missing.what : "its distro is not known",
+		    entry ? entry->missing.advice : "name one in the definition");
+	else if (!copy || !(copy->kernel_version = strdup(entry->image->kernel_version)) ||
+		 !(copy->rootfs_file = strdup(entry->image->rootfs_file)) ||
+		 !(copy->rootfs = json_deep_copy(entry->image->rootfs)))
+		r = err_set(e, ENOMEM, "out of memory");
+	pthread_mutex_unlock(&im->lock);
+	if (r == 0)
+		*out = steal_ptr(copy);
+	return r;
+}
+
+/* ---- life and checks --------------------------------------------------------------------- */
+
+int images_new(
+    const char *dir, const char *made, const char *installers, struct images **out, struct err *e)
+{
+	struct images *im = calloc(1, sizeof(*im));
+
+	if (!im || !(im->dir = strdup(dir))) {
+		free(im);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	im->made = made;
+	im->installers = installers;
+	pthread_mutex_init(&im->lock, NULL);
+	*out = im;
+	return 0;
+}
+
+void images_free(struct images *im)
+{
+	if (!im)
+		return;
+	for (int i = 0; i < BUCKETS; i++) {
+		struct entry *entry = atomic_load(&im->bucket[i]);
+
+		while (entry) {
+			struct entry *next = entry->next;
+
+			image_free(entry->image);
+			free(entry->distro);
+			free(entry);
+			entry = next;
+		}
+	}
+	pthread_mutex_destroy(&im->lock);
+	free(im->dir);
+	free(im);
+}
+
+int images_readable(struct images *im, struct err *e)
+{
+	_cleanup_closedir_ DIR *dir = opendir(im->dir);
+
+	if (!dir)
+		return err_errno(e, "the images folder %s cannot be read", im->dir);
+	return 0;
+}
+
+static int check_one(struct images *im, const char *distro, enum vm_arch arch,
+    void (*problem)(void *ctx, const char *file, int line, int column, const char *text), void *ctx)
+{
+	_cleanup_image_ struct image *image = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct entry probe = {.arch = arch};
+	struct err e = ERR_INIT;
+	char folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
+	struct stat st;
+	int column = 0;
+	int line = 0;
+	size_t len;
+
+	if (image_folder(im->dir, distro, vm_arch_name(arch), folder) < 0)
+		return 0;
+	manifest_path(folder, path);
+	if (stat(path, &st) < 0 && errno == ENOENT)
+		return 0;
+	if (file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, &e) < 0 ||
+	    image_parse(text, len, distro, arch, &image, &line, &column, &e) < 0) {
+		problem(ctx, path, line, column, e.msg);
+		return 1;
+	}
+	probe.image = image;
+	if (files_are_there(folder, folder, &probe))
+		return 0;
+	problem(ctx, path, 0, 0, probe.missing.what);
+	return 1;
+}
+
+int images_check(struct images *im,
+    void (*problem)(void *ctx, const char *file, int line, int column, const char *text), void *ctx,
+    struct err *e)
+{
+	_cleanup_closedir_ DIR *dir = opendir(im->dir);
+	int problems = 0;
+
+	if (!dir)
+		return err_errno(e, "the images folder %s cannot be read", im->dir);
+	for (const struct dirent *d; (d = readdir(dir)) != NULL;) {
+		if (d->d_name[0] == '.')
+			continue;
+		problems += check_one(im, d->d_name, VM_ARCH_AMD64, problem, ctx);
+		problems += check_one(im, d->d_name, VM_ARCH_ARM64, problem, ctx);
+	}
+	return problems;
+}

@@ -1,0 +1,53 @@
+/* image.h - the images in images/<distro>/<arch>/: their manifests, read once and watched. Of a
+ * folder that another tool filled (lib/image/adopted.h) the manifest is where the stack made one.
+ *
+ * An image counts only when everything its manifest names is there with the right size. That is
+ * looked up at most once a second for each image; contents are the installer's to verify.
+ */
+#ifndef BOOT_HANDLER_SOURCES_IMAGE_H
+#define BOOT_HANDLER_SOURCES_IMAGE_H
+
+#include "boot_handler/sources/image_manifest.h"
+#include "lib/image/image_advice.h"
+
+struct images;
+
+/* `made`: where manifests are made for folders that have none; NULL: nowhere. `installers`: where
+ * <arch>/initrd.zst are, without which nothing of that architecture can be installed; NULL when
+ * that is not known. All are borrowed. */
+must_check int images_new(
+    const char *dir, const char *made, const char *installers, struct images **out, struct err *e);
+void images_free(struct images *im);
+
+/* True when the image is complete. Nearly always one atomic read; any thread. */
+bool images_has(struct images *im, const char *distro, enum vm_arch arch);
+/* What is missing, and what to do about it; empty when nothing is. */
+struct image_missing {
+	char what[400];
+	char advice[IMAGE_ADVICE_SIZE];
+};
+
+/* What is known of an image without reading it again. */
+struct image_facts {
+	bool complete;
+	bool cloud_init; /* it says so itself */
+	struct image_missing missing;
+};
+
+/* Any thread. */
+void images_facts(
+    struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out);
+/* A copy of the image's data, freed by image_free(). -ENOENT with the sentence above. */
+must_check int images_get(
+    struct images *im, const char *distro, enum vm_arch arch, struct image **out, struct err *e);
+
+/* 0 when the folder itself can be read. */
+must_check int images_readable(struct images *im, struct err *e);
+
+/* Reads every manifest of the folder; problem() gets each that is wrong. Returns their number or
+ * -errno when the folder cannot be read. */
+must_check int images_check(struct images *im,
+    void (*problem)(void *ctx, const char *file, int line, int column, const char *text), void *ctx,
+    struct err *e);
+
+#endif

@@ -1,0 +1,46 @@
+/* lease.h - what dnsmasq tells when it gives out an address: the sender, which dnsmasq runs as its
+ * dhcp-script, and the receiver inside the daemon. One datagram is one event, as text:
+ * "add|old|del MAC|- IP END|- [NAME]".
+ */
+#ifndef BOOT_HANDLER_SOURCES_LEASE_H
+#define BOOT_HANDLER_SOURCES_LEASE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/net/addr.h"
+#include "lib/base/err.h"
+
+#define LEASE_SOCKET_DEFAULT "/run/boot_handler/lease.sock"
+
+struct lease {
+	struct mac mac;
+	bool has_mac; /* an IPv6 lease that was read from dnsmasq's file has none */
+	bool six;
+	bool gone;  /* "del" */
+	bool added; /* "add": it is new, not told again */
+	struct in_addr ip;
+	struct in6_addr ip6;
+	int64_t ends;  /* when it does, in seconds since the epoch; 0: never, or not told */
+	char name[64]; /* the host's name without its domain; "" when dnsmasq gave none */
+};
+
+/* Parses a datagram. Pure. -EINVAL. */
+must_check int lease_parse(const char *text, size_t len, struct lease *out, struct err *e);
+
+/* `boot_handler lease-event add|old|del MAC|DUID IP [HOSTNAME]` (dnsmasq(8), --dhcp-script); the
+ * MAC address of an IPv6 lease is in DNSMASQ_MAC, its end in DNSMASQ_LEASE_EXPIRES. Events that are
+ * no lease of an Ethernet machine are left alone. Returns the exit status; waits for a daemon that
+ * is busy at most a second. */
+int lease_event_main(int argc, char **argv);
+
+struct lease_receiver;
+
+/* Calls `leased` in its own thread for each event. */
+must_check int lease_receiver_start(const char *path,
+    void (*leased)(void *ctx, const struct lease *lease), void *ctx, struct lease_receiver **out,
+    struct err *e);
+void lease_receiver_stop(struct lease_receiver *r); /* NULL is allowed */
+
+#endif

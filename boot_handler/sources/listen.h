@@ -1,0 +1,22 @@
+/* listen.h - listening sockets from text. */
+#ifndef BOOT_HANDLER_SOURCES_LISTEN_H
+#define BOOT_HANDLER_SOURCES_LISTEN_H
+
+#include <sys/types.h>
+
+#include "lib/base/err.h"
+
+/* "unix:/path" (with `mode`; a socket nobody answers on any more is replaced), "fd:3" (a socket
+ * that is bound already and was inherited), "1.2.3.4:80", "[::1]:80" or ":80". Returns the
+ * descriptor (non-blocking, close-on-exec) or -errno. */
+must_check int listen_open(const char *text, mode_t mode, struct err *e);
+/* Removes the socket file of "unix:/path". */
+void listen_remove(const char *text);
+
+/* The path of "unix:/path"; NULL for others. */
+const char *listen_unix_path(const char *text);
+
+/* A datagram socket at `path`, mode 0666, replacing what was there. Blocking. */
+must_check int listen_datagram(const char *path, struct err *e);
+
+#endif

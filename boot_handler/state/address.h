@@ -1,0 +1,35 @@
+/* address.h - which addresses a machine has, what to say where that is not what its definition
+ * declares, and the file by which vm_watcher's DNS follows. */
+#ifndef BOOT_HANDLER_STATE_ADDRESS_H
+#define BOOT_HANDLER_STATE_ADDRESS_H
+
+#include <stdio.h>
+
+#include "lib/machine/machine.h"
+#include "boot_handler/state/state.h"
+#include "lib/store/store.h"
+
+/* Pure. The one it was seen to have, else the leased one, else the declared one; zero: none. */
+struct in_addr address_ip(const struct vm *vm, const struct machine_addresses *a);
+struct in6_addr address_ip6(const struct vm *vm, const struct machine_addresses *a);
+
+/* Pure. Writes a sentence for "ip" (six: for "ipv6") into buf; false when it has the declared one,
+ * or nothing is known or declared. */
+#define ADDRESS_TEXT_SIZE 300
+bool address_problem(const struct vm *vm, const struct machine_addresses *a, bool six, char *buf);
+
+/* Pure. The line of one machine, "name ip|- ip6|- booted_ms nic|-": the addresses that dnsmasq
+ * cannot know, the card that it asked with when that is not the definition's, and when it last
+ * asked what to boot (IPv6: a lease of the system before is in its way). Nothing when there is
+ * nothing to tell. */
+void address_line(FILE *f, const struct vm *vm, const struct machine_addresses *a);
+
+/* Keeps the file at `path` up to date, in a thread of its own, at most every half second. */
+struct address_file;
+must_check int address_file_start(const char *path, struct state *state, struct vm_store *store,
+    struct address_file **out, struct err *e);
+void address_file_stop(struct address_file *a); /* NULL is allowed */
+/* Something may have changed. Safe in every thread; cheap. */
+void address_file_changed(void *a);
+
+#endif

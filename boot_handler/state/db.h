@@ -1,0 +1,60 @@
+/* db.h - the state file: SQLite in WAL mode, one row per machine, an event table that only grows
+ * at its end and is pruned at its start. Plain reads and writes; who writes when is writer.h's.
+ *
+ * synchronous=FULL: a commit survives a power cut. Losing an "installed" would mean installing
+ * over a disk in use.
+ */
+#ifndef BOOT_HANDLER_STATE_DB_H
+#define BOOT_HANDLER_STATE_DB_H
+
+#include <stddef.h>
+
+#include "lib/machine/machine.h"
+#include "lib/base/err.h"
+
+/* Events kept; older ones go. */
+#define DB_EVENTS_KEPT 100000
+
+struct db;
+
+/* Opens or creates the file. One that is no readable database is moved aside to
+ * <path>.corrupt-<seconds> with an error in the log, and a fresh one is made. Fails on a file of a
+ * newer program version, or one that cannot be created. */
+must_check int db_open(const char *path, struct db **out, struct err *e);
+/* A second, read-only connection to the same file. */
+must_check int db_open_reader(const char *path, struct db **out, struct err *e);
+/* The format of files that this program writes; older ones are brought up to it by db_open(). */
+int db_version(void);
+void db_close(struct db *db); /* NULL is allowed */
+
+/* Calls row() for every machine; rows that make no sense are logged and skipped. */
+must_check int db_load(
+    struct db *db, void (*row)(void *ctx, const struct machine_row *row), void *ctx, struct err *e);
+must_check int db_last_event(struct db *db, uint64_t *id, struct err *e);
+
+/* One transaction: begin, any number of puts, commit. After a failed put or commit: rollback. */
+must_check int db_begin(struct db *db, struct err *e);
+must_check int db_put_row(struct db *db, const struct machine_row *row, struct err *e);
+must_check int db_put_event(struct db *db, const struct event *event, struct err *e);
+/* The last lines of an installer's log; replaces what was there. */
+must_check int db_put_log(struct db *db, const struct mac *mac, const char *text, struct err *e);
+/* Writes something that changes nothing, so that the commit tells whether writing works. */
+must_check int db_put_probe(struct db *db, struct err *e);
+/* Keeps the newest DB_EVENTS_KEPT events, given the newest id. */
+must_check int db_prune(struct db *db, uint64_t newest_id, struct err *e);
+must_check int db_commit(struct db *db, struct err *e);
+void db_rollback(struct db *db);
+
+/* Which events to read; they always come in the order of their ids. */
+struct db_event_query {
+	bool newest; /* the last `limit` ones; else the first `limit` with id > after */
+	uint64_t after;
+	unsigned limit;
+	const char *vm; /* of this VM only, unless it is "" */
+};
+must_check int db_read_events(struct db *db, const struct db_event_query *query,
+    void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
+/* *out is the caller's to free; NULL when there is no log. */
+must_check int db_read_log(struct db *db, const struct mac *mac, char **out, struct err *e);
+
+#endif

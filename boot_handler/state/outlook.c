@@ -1,0 +1,218 @@
+#include "boot_handler/state/outlook.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/documents/boot.h"
+
+#define BOOT 0
+#define FIRST_BOOT (OUTLOOK_STAGES - 1)
+
+/* iPXE that cannot load what it was told to asks again, but not faster than this. */
+#define ASKS_MAX 4
+#define ASKS_MIN_MS ((ASKS_MAX - 1) * BOOT_WAIT_S * 1000)
+
+/* By stage: what it may take on slow hardware, and what to do when it takes longer. */
+static const struct {
+	const char *name;
+	int limit_s;
+	const char *hint;
+} stages[OUTLOOK_STAGES] = {
+    [BOOT] = {"boot", 300,
+	"the firmware or iPXE does not get on: too little memory for the installer, or a file that does not come; `vmlab console %s` shows its screen"},
+    [PHASE_NETWORK] = {"network", 180,
+	"the installer gets no address: a driver may be missing, or its cable leads elsewhere; `vmlab console %s` shows its screen"},
+    [PHASE_CONFIG] = {"config", 120,
+	"the installer does not get its configuration; `vmlab console %s` shows its screen"},
+    [PHASE_PLAN] = {"plan", 180, "its disks do not answer; `vmlab console %s` shows its screen"},
+    [PHASE_PARTITION] = {"partition", 300,
+	"its disk does not answer; `vmlab console %s` shows its screen"},
+    [PHASE_FORMAT] = {"format", 600,
+	"its disk does not answer; `vmlab console %s` shows its screen"},
+    [PHASE_ROOTFS] = {"rootfs", 300,
+	"no byte of the image arrives or can be written: look at the network and the disk, with `vmlab console %s`"},
+    [PHASE_CONFIGURE] = {"configure", 600,
+	"its disk is slow or does not answer; `vmlab console %s` shows its screen"},
+    [PHASE_HOOKS] = {"hooks", 3600,
+	"a script of the definition's \"hooks\" does not end; `vmlab console %s` shows its output"},
+    [PHASE_BOOTLOADER] = {"bootloader", 900,
+	"the boot loader's or initramfs's programs do not end; `vmlab console %s` shows its screen"},
+    [PHASE_REPORT] = {"report", 300,
+	"its disk does not take what was written; `vmlab console %s` shows its screen"},
+    [PHASE_REBOOT] = {"reboot", 300, "`vmlab console %s` shows its screen"},
+    [FIRST_BOOT] = {"first-boot", 3600,
+	"the installed system has not said that cloud-init ended: it does not boot, or has no way to this server; `vmlab console %s` shows its screen"},
+};
+
+void outlook_limits_default(struct outlook_limits *out)
+{
+	for (int i = 0; i < OUTLOOK_STAGES; i++)
+		out->seconds[i] = stages[i].limit_s;
+}
+
+static int parse_one(const char *text, size_t len, struct outlook_limits *out, struct err *e)
+{
+	const char *sign = memchr(text, '=', len);
+	size_t name = sign ? (size_t)(sign - text) : len;
+
+	for (int i = 0; sign && i < OUTLOOK_STAGES; i++) {
+		if (strlen(stages[i].name) != name || memcmp(stages[i].name, text, name) != 0)
+			continue;
+		char *end;
+		long seconds = strtol(sign + 1, &end, 10);
+		if (sign[1] < '0' || sign[1] > '9' || end != text + len || seconds > 1000000)
+			break;
+		out->seconds[i] = (int)seconds;
+		return 0;
+	}
+	return err_set(e, EINVAL,
+	    "\"%.*s\" is no limit: write STAGE=SECONDS, with boot, an installer's phase, or first-boot",
+	    (int)(len < 60 ? len : 60), text);
+}
+
+int outlook_limits_parse(const char *text, struct outlook_limits *out, struct err *e)
+{
+	while (text && *text) {
+		size_t len = strcspn(text, ",");
+		if (parse_one(text, len, out, e) < 0)
+			return -EINVAL;
+		text += len;
+		text += *text == ',';
+	}
+	return 0;
+}
+
+/* ---- waiting ----------------------------------------------------------------------------- */
+
+/* One that boots another kernel now has what it needs, whatever became of the files. */
+static bool waits_for_own(const struct outlook_facts *f, struct outlook *out)
+{
+	const struct machine_row *row = f->row;
+	bool boots = row->state == MACHINE_DECLARED || row->state == MACHINE_BOOTING;
+
+	if (!f->own || row->asked == BOOT_KERNEL || (!boots && row->asked != BOOT_NO_IMAGE))
+		return false;
+	out->state = "waiting";
+	out->stage = strcmp(f->own->field, "kernel") == 0 ? "no kernel" : "no initrd";
+	out->since_ms = row->changed_at_ms;
+	snprintf(out->reason, sizeof(out->reason), "%s", f->own->what);
+	snprintf(out->hint, sizeof(out->hint), "%s", f->own->advice);
+	return true;
+}
+
+static bool waits(const struct outlook_facts *f, struct outlook *out)
+{
+	const struct machine_row *row = f->row;
+	struct boot_memory memory = {
+	    row->state, row->local, row->reinstall, row->attempt, row->ordered};
+	const char *arch = vm_arch_name(f->vm->arch), *distro = f->vm->distro;
+
+	if (waits_for_own(f, out))
+		return true;
+	if (row->state != MACHINE_DECLARED && row->state != MACHINE_BOOTING)
+		return false;
+	if (boot_decide(f->vm, memory, f->image->complete, ROUTE_ARCH_NOT_SAID) == BOOT_NO_IMAGE) {
+		out->stage = "no image";
+		snprintf(out->reason, sizeof(out->reason), "no image %s for %s: %s", distro, arch,
+		    f->image->missing.what);
+		snprintf(out->hint, sizeof(out->hint), "%s", f->image->missing.advice);
+	} else if (row->asked == BOOT_WRONG_ARCH) {
+		out->stage = "wrong arch";
+		snprintf(out->reason, sizeof(out->reason),
+		    "the machine is of another architecture than its definition, %s", arch);
+		snprintf(out->hint, sizeof(out->hint), "correct arch in the definition");
+	} else {
+		return false;
+	}
+	out->state = "waiting";
+	out->since_ms = row->changed_at_ms;
+	return true;
+}
+
+/* ---- stalled ----------------------------------------------------------------------------- */
+
+/* Installed machines that end there, and images that never call back, are no trouble. */
+static bool will_report_ready(const struct outlook_facts *f)
+{
+	return f->image->cloud_init && f->vm->mode == VM_MODE_INSTALL && f->vm->pxeboot &&
+	       !f->row->local && !f->row->reinstall &&
+	       (f->vm->after_install == VM_AFTER_REBOOT || f->vm->after_install == VM_AFTER_KEXEC);
+}
+
+/* The stage the machine is in; -1: none that has to end. */
+static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
+{
+	const struct machine_row *row = f->row;
+
+	*since_ms = row->moved_at_ms;
+	switch (row->state) {
+	case MACHINE_BOOTING:
+		return BOOT;
+	case MACHINE_INSTALLING:
+		return (int)row->phase; /* PHASE_NONE is BOOT */
+	case MACHINE_INSTALLED:
+		if (row->last_seen_ms > *since_ms)
+			*since_ms = row->last_seen_ms;
+		return will_report_ready(f) ? FIRST_BOOT : -1;
+	case MACHINE_DECLARED:
+	case MACHINE_READY:
+	case MACHINE_FAILED:
+		break;
+	}
+	return -1;
+}
+
+static void duration(int64_t ms, char *buf, size_t size)
+{
+	long long s = ms / 1000;
+
+	if (s < 120)
+		snprintf(buf, size, "%lld s", s);
+	else if (s < 7200)
+		snprintf(buf, size, "%lld min", s / 60);
+	else
+		snprintf(buf, size, "%lld h", s / 3600);
+}
+
+static bool stalls(const struct outlook_facts *f, struct outlook *out)
+{
+	int64_t since;
+	int stage = stage_of(f, &since);
+	char took[40];
+
+	if (stage < 0 || since <= 0 || f->limits->seconds[stage] == 0)
+		return false;
+	bool again = f->row->state == MACHINE_BOOTING && f->row->asks >= ASKS_MAX &&
+		     f->now_ms - f->row->changed_at_ms >= ASKS_MIN_MS;
+	if (again)
+		since = f->row->changed_at_ms; /* it gets on, in a circle */
+	int64_t spent = f->now_ms - since;
+	if (spent < (int64_t)f->limits->seconds[stage] * 1000 && !again)
+		return false;
+	duration(spent, took, sizeof(took));
+	out->state = "stalled";
+	out->stage = stages[stage].name;
+	out->since_ms = since;
+	out->limit_s = f->limits->seconds[stage];
+	if (again)
+		snprintf(out->reason, sizeof(out->reason),
+		    "iPXE came back %u times in %s and the installer has not started", f->row->asks,
+		    took);
+	else
+		snprintf(out->reason, sizeof(out->reason), "%s has not got on for %s",
+		    stages[stage].name, took);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of the table above */
+	snprintf(out->hint, sizeof(out->hint), stages[stage].hint, f->vm->name);
+#pragma GCC diagnostic pop
+	return true;
+}
+
+void outlook_make(const struct outlook_facts *f, struct outlook *out)
+{
+	*out = (struct outlook){.state = machine_state_name(f->row->state)};
+	if (!waits(f, out))
+		(void)stalls(f, out);
+}

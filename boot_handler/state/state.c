@@ -1,0 +1,663 @@
+#include "boot_handler/state/state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/state/machine_address.h"
+#include "boot_handler/state/state_inside.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "lib/base/text.h"
+
+#define BOOT_EVENT_EVERY_MS 5000
+#define LOADING_EVENT_EVERY_MS 60000 /* iPXE that cannot load our kernel asks every 10 s */
+#define REFUSED_EVENT_EVERY_MS 5000
+
+/* ---- rows -------------------------------------------------------------------------------- */
+
+static void copy_text(const char *from, char *out, size_t size)
+{
+	snprintf(out, size, "%s", from ? from : "");
+}
+
+static void replace_text(char **text, const char *with)
+{
+	free(*text);
+	*text = with && with[0] ? strdup(with) : NULL;
+}
+
+static void copy_row(struct state *s, struct machine *m, struct machine_row *row)
+{
+	struct boot_memory memory;
+
+	memset(row, 0, sizeof(*row));
+	machine_lock(&s->table, m);
+	memory = machine_memory(m);
+	row->mac = mac_from_number(m->mac);
+	copy_text(m->name, row->name, sizeof(row->name));
+	row->state = memory.state;
+	row->local = memory.local;
+	row->reinstall = memory.reinstall;
+	row->ordered = memory.ordered;
+	row->attempt = memory.attempt;
+	row->phase = m->phase;
+	row->bytes = m->bytes;
+	row->total_bytes = m->total_bytes;
+	row->rate_bytes_per_s = m->rate_bytes_per_s;
+	row->eta_s = m->eta_s;
+	row->disk_bytes = m->disk_bytes;
+	row->changed_at_ms = m->changed_at_ms;
+	row->moved_at_ms = m->moved_at_ms;
+	row->asks = atomic_load_explicit(&m->asks, memory_order_relaxed);
+	row->asked = (int)(atomic_load_explicit(&m->asked, memory_order_relaxed) & 255) - 1;
+	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
+	row->nic = mac_from_number(atomic_load(&m->nic));
+	row->leased_ip = m->address.leased_ip;
+	row->leased_ip6 = m->address.leased_ip6;
+	row->seen_ip = m->address.seen_ip;
+	row->seen_ip6 = m->address.seen_ip6;
+	row->error_phase = m->error_phase;
+	copy_text(m->error_reason, row->error_reason, sizeof(row->error_reason));
+	copy_text(m->error_hint, row->error_hint, sizeof(row->error_hint));
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		copy_text(m->host_key[i], row->host_key[i], sizeof(row->host_key[i]));
+	copy_text(m->cloud_init, row->cloud_init, sizeof(row->cloud_init));
+	copy_text(m->stage, row->stage, sizeof(row->stage));
+	machine_unlock(&s->table, m);
+}
+
+/* Takes over `result`. */
+static void keep_result(struct machine *m, char *result)
+{
+	free(m->cloud_init);
+	m->cloud_init = result;
+	atomic_store(&m->calls, result != NULL);
+}
+
+static void load_row(void *ctx, const struct machine_row *row)
+{
+	struct state *s = ctx;
+	struct machine *m = machine_table_lock(&s->table, &row->mac, row->name);
+
+	if (!m)
+		return;
+	machine_set_memory(m, (struct boot_memory){.state = row->state,
+				  .local = row->local,
+				  .reinstall = row->reinstall,
+				  .ordered = row->ordered,
+				  .attempt = row->attempt});
+	m->phase = row->phase;
+	m->bytes = row->bytes;
+	m->total_bytes = row->total_bytes;
+	m->disk_bytes = row->disk_bytes;
+	m->changed_at_ms = row->changed_at_ms;
+	m->moved_at_ms = now_ms();
+	atomic_store(&m->last_seen_ms, row->last_seen_ms);
+	if (mac_number(&row->nic))
+		machine_set_nic(&s->table, m, mac_number(&row->nic));
+	m->address = (struct machine_addresses){
+	    .leased_ip = row->leased_ip,
+	    .leased_ip6 = row->leased_ip6,
+	    .seen_ip = row->seen_ip,
+	    .seen_ip6 = row->seen_ip6,
+	};
+	machine_readdress(&s->table, m);
+	m->error_phase = row->error_phase;
+	replace_text(&m->error_reason, row->error_reason);
+	replace_text(&m->error_hint, row->error_hint);
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		replace_text(&m->host_key[i], row->host_key[i]);
+	keep_result(m, row->cloud_init[0] ? strdup(row->cloud_init) : NULL);
+	machine_unlock(&s->table, m);
+}
+
+static bool next_row(void *ctx, struct machine_row *row)
+{
+	struct state *s = ctx;
+
+	if (!s->taken)
+		s->taken = machine_table_take_dirty(&s->table);
+	struct machine *m = s->taken;
+	if (!m)
+		return false;
+	s->taken = m->next_dirty;
+	/* Cleared before copying: a change from now on marks it again. */
+	atomic_exchange_explicit(&m->dirty, false, memory_order_acq_rel);
+	copy_row(s, m, row);
+	return true;
+}
+
+static void row_failed(void *ctx, const struct mac *mac)
+{
+	struct state *s = ctx;
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+
+	if (m)
+		machine_mark_dirty(&s->table, m);
+}
+
+bool state_row(struct state *s, const struct mac *mac, struct machine_row *row)
+{
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+
+	if (m) {
+		copy_row(s, m, row);
+		return true;
+	}
+	memset(row, 0, sizeof(*row));
+	row->mac = *mac;
+	row->eta_s = -1;
+	row->asked = -1;
+	return false;
+}
+
+/* Whom this thread acts for. */
+static _Thread_local const char *acting = "";
+
+void state_source(const char *who)
+{
+	acting = who;
+}
+
+/* ---- changes; the machine is locked ------------------------------------------------------ */
+
+void state_record(
+    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now)
+{
+	struct event event = {
+	    .at_ms = now,
+	    .mac = mac_from_number(m->mac),
+	    .kind = kind,
+	    .phase = m->phase,
+	    .bytes = m->bytes,
+	    .total_bytes = m->total_bytes,
+	};
+
+	snprintf(event.vm, sizeof(event.vm), "%s", m->name);
+	snprintf(event.text, sizeof(event.text), "%s", text);
+	text_copy_clean(acting, event.source, sizeof(event.source));
+	writer_event(s->writer, &event);
+}
+
+static void change_state(struct state *s, struct machine *m, struct boot_memory memory, int64_t now)
+{
+	bool differs = memory.state != machine_memory(m).state;
+
+	machine_set_memory(m, memory);
+	m->changed_at_ms = now;
+	m->moved_at_ms = now;
+	machine_mark_dirty(&s->table, m);
+	if (differs) {
+		state_record(s, m, EVENT_STATE, machine_state_name(memory.state), now);
+		log_info("state changed vm=%s state=%s attempt=%u", m->name,
+		    machine_state_name(memory.state), memory.attempt);
+	}
+}
+
+static void begin_boot(struct machine *m)
+{
+	m->stage[0] = '\0';
+	m->stage_events = 0;
+}
+
+static void forget_progress(struct machine *m)
+{
+	m->phase = PHASE_NONE;
+	m->bytes = 0;
+	m->total_bytes = 0;
+	m->rate_bytes_per_s = 0;
+	m->eta_s = -1;
+	m->error_phase = PHASE_NONE;
+	replace_text(&m->error_reason, NULL);
+	replace_text(&m->error_hint, NULL);
+	keep_result(m, NULL);
+	begin_boot(m);
+}
+
+/* ---- boots ------------------------------------------------------------------------------- */
+
+struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
+{
+	const struct machine *m = machine_table_find(&s->table, mac_number(mac));
+
+	return m ? machine_memory(m) : (struct boot_memory){.state = MACHINE_DECLARED};
+}
+
+void state_expect(struct state *s, const struct mac *mac)
+{
+	machine_table_expect(&s->table, mac);
+}
+
+static bool starts_attempt(struct boot_memory memory, enum boot_decision decision)
+{
+	return decision == BOOT_INSTALL &&
+	       (memory.reinstall || memory.state != MACHINE_BOOTING || memory.attempt == 0);
+}
+
+/* What a machine was is not what it is: the firmware runs. */
+static bool leaves_ready(
+    const struct machine *m, struct boot_memory memory, enum boot_decision decision)
+{
+	return decision == BOOT_LOCAL && memory.state == MACHINE_READY &&
+	       atomic_load_explicit(&m->calls, memory_order_relaxed);
+}
+
+/* Waiting machines ask every few seconds: that is news only once. */
+static bool is_news(uint64_t asked, enum boot_decision decision, int64_t now)
+{
+	if ((asked & 255) != (uint64_t)decision + 1)
+		return true;
+	if (decision != BOOT_INSTALL && decision != BOOT_LOCAL && decision != BOOT_SHELL &&
+	    decision != BOOT_KERNEL)
+		return false;
+	return now - (int64_t)(asked >> 8) >=
+	       (decision == BOOT_INSTALL ? LOADING_EVENT_EVERY_MS : BOOT_EVENT_EVERY_MS);
+}
+
+unsigned state_booted(
+    struct state *s, const struct mac *mac, const char *name, enum boot_decision decision)
+{
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+	int64_t now = now_ms();
+
+	if (m) {
+		struct boot_memory memory = machine_memory(m);
+
+		machine_touch(&s->table, m, now);
+		if (decision == BOOT_INSTALL)
+			atomic_fetch_add_explicit(&m->asks, 1, memory_order_relaxed);
+		if (!starts_attempt(memory, decision) && !leaves_ready(m, memory, decision) &&
+		    !is_news(atomic_load_explicit(&m->asked, memory_order_relaxed), decision, now))
+			return memory.attempt;
+	}
+	m = machine_table_lock(&s->table, mac, name);
+	if (!m)
+		return 1;
+	struct boot_memory memory = machine_memory(m);
+	bool starts = starts_attempt(memory, decision);
+	if (starts || is_news(atomic_load(&m->asked), decision, now)) {
+		atomic_store(&m->asked, (uint64_t)now << 8 | ((uint64_t)decision + 1));
+		if (starts)
+			forget_progress(m);
+		m->address.booted_ms = now;
+		state_tell_addresses(s);
+		state_record(s, m, EVENT_IPXE, boot_decision_name(decision), now);
+	}
+	if (starts) {
+		memory.state = MACHINE_BOOTING;
+		memory.ordered = memory.ordered || memory.reinstall;
+		memory.reinstall = false;
+		memory.local = false;
+		memory.attempt++;
+		atomic_store(&m->asks, 1);
+		change_state(s, m, memory, now);
+		writer_kick(s->writer);
+	} else if (leaves_ready(m, memory, decision)) {
+		memory.state = MACHINE_INSTALLED;
+		keep_result(m, firstboot_booting(m->cloud_init));
+		begin_boot(m);
+		change_state(s, m, memory, now);
+		writer_kick(s->writer);
+	}
+	machine_touch(&s->table, m, now);
+	machine_unlock(&s->table, m);
+	return memory.attempt;
+}
+
+void state_asked_with(
+    struct state *s, const struct mac *mac, const char *name, const struct mac *nic)
+{
+	uint64_t number = mac_equal(mac, nic) ? 0 : mac_number(nic);
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+	char text[MAC_TEXT_SIZE], own[MAC_TEXT_SIZE];
+
+	if (m ? atomic_load_explicit(&m->nic, memory_order_relaxed) == number : number == 0)
+		return;
+	m = machine_table_lock(&s->table, mac, name);
+	if (!m)
+		return;
+	machine_set_nic(&s->table, m, number);
+	state_tell_addresses(s);
+	machine_unlock(&s->table, m);
+	log_info("asks with %s card vm=%s mac=%s defined=%s", number ? "another" : "its own", name,
+	    mac_format(nic, text), mac_format(mac, own));
+}
+
+bool state_nic(struct state *s, const struct mac *mac, struct mac *nic)
+{
+	const struct machine *m = machine_table_find(&s->table, mac_number(mac));
+	uint64_t number = m ? atomic_load(&m->nic) : 0;
+
+	*nic = number ? mac_from_number(number) : *mac;
+	return number != 0;
+}
+
+bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac)
+{
+	const struct machine *m = machine_table_find_nic(&s->table, mac_number(nic));
+
+	if (m)
+		*mac = mac_from_number(m->mac);
+	return m != NULL;
+}
+
+void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	if (now - m->refused_at_ms >= REFUSED_EVENT_EVERY_MS) {
+		m->refused_at_ms = now;
+		state_record(s, m, EVENT_REFUSED, what, now);
+		log_warn("refused to a stranger vm=%s what=%s source=%s", m->name, what, acting);
+	}
+	machine_unlock(&s->table, m);
+}
+
+void state_seen(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+
+	if (!m)
+		return;
+	machine_touch(&s->table, m, now_ms());
+	machine_unlock(&s->table, m);
+}
+
+/* ---- reports ----------------------------------------------------------------------------- */
+
+/* A finished install is never unfinished by a late report; a failed one only by its success. */
+static bool takes_report(struct boot_memory memory, const struct report *r)
+{
+	if (memory.reinstall)
+		return false;
+	switch (memory.state) {
+	case MACHINE_DECLARED: /* the state file was lost while it installed */
+	case MACHINE_BOOTING:
+	case MACHINE_INSTALLING:
+		return true;
+	case MACHINE_FAILED:
+		return r->phase == PHASE_REPORT && r->status == REPORT_DONE;
+	case MACHINE_INSTALLED:
+	case MACHINE_READY:
+		break;
+	}
+	return false;
+}
+
+static void take_progress(struct state *s, struct machine *m, const struct report *r, int64_t now)
+{
+	bool begins = m->phase != r->phase;
+
+	if (begins || r->bytes != m->bytes)
+		m->moved_at_ms = now;
+	m->phase = r->phase;
+	if (r->disk_bytes > 0)
+		m->disk_bytes = r->disk_bytes;
+	/* That a phase is done is said without counts: the last ones stay. */
+	if (begins || r->total_bytes > 0) {
+		m->bytes = r->bytes;
+		m->total_bytes = r->total_bytes;
+		m->rate_bytes_per_s = r->rate_bytes_per_s;
+		m->eta_s = r->eta_s;
+	}
+	machine_mark_dirty(&s->table, m);
+	if (begins)
+		state_record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);
+}
+
+static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)
+{
+	struct boot_memory memory = machine_memory(m);
+	struct mac mac = mac_from_number(m->mac);
+
+	if (!takes_report(memory, r))
+		return STATE_IGNORED;
+	if (memory.attempt == 0)
+		memory.attempt = 1;
+	enum machine_state before = memory.state;
+	memory.state = MACHINE_INSTALLING;
+	if (r->status == REPORT_FAILED)
+		memory.state = MACHINE_FAILED;
+	else if (r->phase == PHASE_REPORT && r->status == REPORT_DONE)
+		memory.state = MACHINE_INSTALLED;
+	if (memory.state == MACHINE_INSTALLED) {
+		memory.ordered = false;
+		if (r->already && r->attempt > memory.attempt)
+			memory.attempt = r->attempt;
+	}
+
+	take_progress(s, m, r, now);
+	if (r->log)
+		writer_log(s->writer, &mac, steal_ptr(r->log));
+	if (memory.state == MACHINE_FAILED) {
+		m->error_phase = r->phase;
+		replace_text(
+		    &m->error_reason, r->message[0] ? r->message : "the installer gave no reason");
+		replace_text(&m->error_hint, r->hint);
+		log_warn("install failed vm=%s phase=%s reason=%s", m->name,
+		    machine_phase_name(r->phase), r->message);
+	} else if (memory.state == MACHINE_INSTALLED) {
+		if (r->already)
+			log_info("its disk says it is installed already vm=%s attempt=%u", m->name,
+			    memory.attempt);
+		forget_progress(m);
+	}
+	if (memory.state != before)
+		change_state(s, m, memory, now);
+	return memory.state == MACHINE_INSTALLING ? 0 : STATE_IMPORTANT;
+}
+
+int state_reported(struct state *s, const struct mac *mac, const char *name, struct report *r)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return STATE_IGNORED;
+	machine_touch(&s->table, m, now);
+	int outcome = take_report(s, m, r, now);
+	machine_unlock(&s->table, m);
+	return outcome;
+}
+
+/* One call may be heard twice: a boot is new by its id. */
+static bool boots_anew(const struct machine *m, const struct firstboot_ready *ready)
+{
+	const char *id = json_string_value(json_object_get(ready->result, "boot_id"));
+	char known[MACHINE_NAME_SIZE + 1];
+
+	if (!id || !m->cloud_init)
+		return false;
+	firstboot_id(m->cloud_init, known, sizeof(known));
+	return strcmp(known, id) != 0;
+}
+
+static void take_ready(
+    struct state *s, struct machine *m, const struct firstboot_ready *ready, int64_t now)
+{
+	struct boot_memory memory = machine_memory(m);
+	bool anew = boots_anew(m, ready);
+	bool knows_keys = m->host_key[0] || m->host_key[1] || m->host_key[2];
+
+	/* Once for each install: a reinstall forgets them. */
+	for (int i = 0; i < MACHINE_KEYS_MAX && !knows_keys; i++)
+		replace_text(&m->host_key[i], ready->host_key[i]);
+	if (ready->result)
+		keep_result(m, firstboot_result(ready, m->cloud_init));
+	begin_boot(m);
+	if (memory.state == MACHINE_INSTALLED) {
+		memory.state = MACHINE_READY;
+		change_state(s, m, memory, now);
+	} else if (anew) {
+		/* Its firmware did not ask us. */
+		state_record(s, m, EVENT_STATE, machine_state_name(MACHINE_READY), now);
+		m->changed_at_ms = now;
+	}
+	machine_mark_dirty(&s->table, m);
+}
+
+static bool is_installed(struct boot_memory memory)
+{
+	return memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY;
+}
+
+int state_became_ready(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_ready *ready)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = now_ms();
+	int outcome = STATE_IGNORED;
+
+	if (!m)
+		return STATE_IGNORED;
+	machine_touch(&s->table, m, now);
+	if (is_installed(machine_memory(m))) {
+		take_ready(s, m, ready, now);
+		outcome = STATE_IMPORTANT;
+	}
+	machine_unlock(&s->table, m);
+	return outcome;
+}
+
+void state_cloud_init(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_event *event)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	char text[MACHINE_STAGE_SIZE];
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	machine_touch(&s->table, m, now);
+	/* What ends after the call that made it ready is no news. */
+	if (machine_memory(m).state == MACHINE_INSTALLED && (event->begins || event->failed)) {
+		if (event->begins)
+			snprintf(m->stage, sizeof(m->stage), "%s", event->text);
+		snprintf(
+		    text, sizeof(text), "%.55s%s", event->text, event->failed ? " failed" : "");
+		if (m->stage_events++ < STATE_STAGE_EVENTS_MAX)
+			state_record(s, m, EVENT_CLOUD_INIT, text, now);
+	}
+	machine_unlock(&s->table, m);
+}
+
+/* ---- orders ------------------------------------------------------------------------------ */
+
+void state_reinstall(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	struct boot_memory memory = machine_memory(m);
+	memory.state = MACHINE_DECLARED;
+	memory.reinstall = true;
+	memory.local = false;
+	forget_progress(m);
+	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+		replace_text(&m->host_key[i], NULL);
+	state_record(s, m, EVENT_ACTION, "reinstall", now);
+	change_state(s, m, memory, now);
+	machine_unlock(&s->table, m);
+	writer_kick(s->writer);
+}
+
+void state_local(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = now_ms();
+
+	if (!m)
+		return;
+	struct boot_memory memory = machine_memory(m);
+	memory.reinstall = false;
+	memory.ordered = false;
+	memory.local = true;
+	state_record(s, m, EVENT_ACTION, "local", now);
+	change_state(s, m, memory, now);
+	machine_unlock(&s->table, m);
+	writer_kick(s->writer);
+}
+
+/* ---- life and the file ------------------------------------------------------------------- */
+
+void state_close(struct state *s)
+{
+	if (!s)
+		return;
+	writer_stop(s->writer);
+	db_close(s->reader);
+	machine_table_clear(&s->table);
+	pthread_mutex_destroy(&s->reader_lock);
+	free(s);
+}
+
+static void cleanup_state(struct state **s)
+{
+	state_close(*s);
+}
+
+int state_open(const char *path, struct state **out, struct err *e)
+{
+	_cleanup_(cleanup_state) struct state *s = calloc(1, sizeof(*s));
+	struct db *db = NULL;
+	uint64_t last_event = 0;
+
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	machine_table_init(&s->table);
+	pthread_mutex_init(&s->reader_lock, NULL);
+	int r = db_open(path, &db, e);
+	if (r < 0)
+		return r;
+	r = db_load(db, load_row, s, e);
+	if (r == 0)
+		r = db_last_event(db, &last_event, e);
+	if (r == 0)
+		r = db_open_reader(path, &s->reader, e);
+	if (r < 0) {
+		db_close(db);
+		return r;
+	}
+	struct writer_source source = {s, next_row, row_failed};
+	r = writer_start(db, last_event, &source, &s->writer, e);
+	if (r < 0)
+		return r;
+	*out = steal_ptr(s);
+	return 0;
+}
+
+int state_save(struct state *s, struct err *e)
+{
+	return writer_flush(s->writer, false, e);
+}
+
+int state_probe(struct state *s, struct err *e)
+{
+	return writer_flush(s->writer, true, e);
+}
+
+int state_events(struct state *s, const struct db_event_query *query,
+    void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_read_events(s->reader, query, event, ctx, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}
+
+int state_log(struct state *s, const struct mac *mac, char **out, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_read_log(s->reader, mac, out, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}

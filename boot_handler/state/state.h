@@ -1,0 +1,118 @@
+/* state.h - what happened to every machine: the table in memory that answers requests, and its
+ * way to and from the state file.
+ *
+ *	declared -> booting -> installing -> installed -> ready
+ *	            any of the first three -> failed; ready -> installed when it boots again
+ *
+ * Memory is authoritative: a request reads one atomic word, never the file. Changes of state take
+ * one short lock of that machine and are written behind by writer.h's thread; state_save() waits
+ * for that, for what must not be forgotten (installed, failed, ready, the operator's orders).
+ * All functions are safe in every thread. Times come from the wall clock.
+ */
+#ifndef BOOT_HANDLER_STATE_STATE_H
+#define BOOT_HANDLER_STATE_STATE_H
+
+#include "boot_handler/documents/boot.h"
+#include "boot_handler/state/db.h"
+#include "boot_handler/state/firstboot.h"
+#include "boot_handler/sources/lease.h"
+#include "lib/machine/machine.h"
+#include "boot_handler/state/report.h"
+#include "lib/base/err.h"
+
+struct state;
+
+/* Opens (or makes) the state file at `path` and loads it. */
+must_check int state_open(const char *path, struct state **out, struct err *e);
+/* Writes what is left and closes. NULL is allowed. No other call may be running. */
+void state_close(struct state *s);
+
+/* What a boot decision needs to know of a machine; all zero for one never seen. Lock-free. */
+struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
+
+/* That machine will be asked for in a moment: brings it closer to the processor. */
+void state_expect(struct state *s, const struct mac *mac);
+
+/* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
+ * unless one has started and not even the installer has come up since; from its disk, a machine
+ * that tells of each boot is no more than installed until it does. Lock-free when nothing changes,
+ * and then an event is recorded at most every 5 s (every minute while it cannot even load the
+ * installer). Returns the attempt's number. */
+unsigned state_booted(
+    struct state *s, const struct mac *mac, const char *name, enum boot_decision decision);
+
+/* It asked for what to boot with this card: mostly its definition's, but a machine is found by UUID
+ * and serial number, too. Remembered, as what follows has to be made for that card. */
+void state_asked_with(
+    struct state *s, const struct mac *mac, const char *name, const struct mac *nic);
+/* The card it last asked with, else the definition's; true when that is another. */
+bool state_nic(struct state *s, const struct mac *mac, struct mac *nic);
+/* The machine that last asked with this card, if no definition has it. */
+bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac);
+
+/* Whom the calling thread acts for from now on: the source of the events that it records, an
+ * address or a word; borrowed until the next call. */
+void state_source(const char *who);
+
+/* Something about this machine was refused to the calling thread's source, and nothing changed: an
+ * event, at most every 5 s. */
+void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what);
+
+/* The machine has been heard from. */
+void state_seen(struct state *s, const struct mac *mac, const char *name);
+
+#define STATE_IGNORED 1   /* it comes too late (or a reinstall is due): nothing changed */
+#define STATE_IMPORTANT 2 /* changed, and state_save() should be called before answering */
+
+/* The installer's report. Takes over r->log. Returns 0, STATE_IGNORED or STATE_IMPORTANT. */
+must_check int state_reported(
+    struct state *s, const struct mac *mac, const char *name, struct report *r);
+
+/* cloud-init has finished. STATE_IGNORED when this machine is not installed. */
+must_check int state_became_ready(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_ready *ready);
+
+/* cloud-init is on its way. Ignored of a machine that is not installed; of one boot at most
+ * STATE_STAGE_EVENTS_MAX become events of ours. */
+#define STATE_STAGE_EVENTS_MAX 200
+void state_cloud_init(
+    struct state *s, const struct mac *mac, const char *name, const struct firstboot_event *event);
+
+/* The operator's orders; the last one counts. */
+void state_reinstall(struct state *s, const struct mac *mac, const char *name);
+void state_local(struct state *s, const struct mac *mac, const char *name);
+
+/* dnsmasq gave or took an address of this machine, or tells it again: see lease_effect.h. Not a
+ * word more than that is an event, and of one machine only so many (lib/base/pace.h). */
+void state_leased(struct state *s, const struct vm *vm, const struct lease *lease);
+/* A call that was this machine's own came from `source` (an address as text; anything else is left
+ * alone). Not to be told of what firmware asks for: a system may have another address. */
+void state_seen_from(struct state *s, const struct mac *mac, const char *name, const char *source);
+/* dnsmasq gave the lease's address to the machine with the MAC address `by`: whoever was known by
+ * it before, is not any more. */
+void state_taken(struct state *s, const struct mac *by, const struct lease *lease);
+/* `changed` is called, in any thread, when state_addresses() of some machine may tell something
+ * else. NULL: nobody is. To be set before the first request and after the last one. */
+void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx);
+/* The addresses that it is known by, leased and seen, each zero when there is none. The one that it
+ * has is the seen one, else the leased one. False for a machine never seen. */
+bool state_addresses(struct state *s, const struct mac *mac, struct machine_addresses *out);
+/* True when another machine for which counts() holds is known by that address (IPv4 as
+ * ip4_mapped()). counts() must not block. */
+bool state_is_anothers(struct state *s, const struct mac *mac, const struct in6_addr *address,
+    bool (*counts)(void *ctx, const struct mac *mac), void *ctx);
+
+/* Copies all that is known; false, and a blank "declared" row, for a machine never seen. */
+bool state_row(struct state *s, const struct mac *mac, struct machine_row *row);
+
+/* Waits until everything changed so far is on disk; see writer_flush(). */
+must_check int state_save(struct state *s, struct err *e);
+/* Tells whether the file can be written, by writing. */
+must_check int state_probe(struct state *s, struct err *e);
+
+/* Events and logs, from the file; see db.h. */
+must_check int state_events(struct state *s, const struct db_event_query *query,
+    void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
+must_check int state_log(struct state *s, const struct mac *mac, char **out, struct err *e);
+
+#endif

@@ -1,0 +1,28 @@
+/* state_inside.h - inside of state.h: what its files share. */
+#ifndef BOOT_HANDLER_STATE_STATE_INSIDE_H
+#define BOOT_HANDLER_STATE_STATE_INSIDE_H
+
+#include <pthread.h>
+
+#include "boot_handler/state/db.h"
+#include "boot_handler/state/machine_table.h"
+#include "boot_handler/state/writer.h"
+
+struct state {
+	struct machine_table table;
+	struct machine *taken; /* changed ones; writer's thread only */
+	struct writer *writer;
+	struct db *reader;
+	pthread_mutex_t reader_lock;
+	void (*addresses_changed)(void *ctx);
+	void *addresses_ctx;
+};
+
+/* An event of the locked machine. */
+void state_record(
+    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now);
+
+/* What state_on_addresses() is about. */
+void state_tell_addresses(struct state *s);
+
+#endif

@@ -1,0 +1,199 @@
+/* What a recorded state means as time goes by: waiting, stalled, or what it says. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "boot_handler/documents/boot.h"
+#include "boot_handler/state/outlook.h"
+
+#define S INT64_C(1000)
+#define NOW (100000 * S)
+
+static struct vm vm = {.name = (char *)"web1",
+    .distro = (char *)"debian-13",
+    .pxeboot = true,
+    .mode = VM_MODE_INSTALL};
+
+struct row {
+	enum machine_state state;
+	enum machine_phase phase;
+	int64_t moved_s; /* ago */
+	unsigned asks;
+	bool no_image, no_cloud_init;
+	const char *wanted, *stage, *reason;
+};
+
+static const struct row table[] = {
+    {MACHINE_DECLARED, 0, 9999, 0, false, false, "declared", NULL, ""},
+    {MACHINE_DECLARED, 0, 0, 0, true, false, "waiting", "no image",
+	"no image debian-13 for amd64: gone"},
+    {MACHINE_BOOTING, 0, 299, 1, false, false, "booting", NULL, ""},
+    {MACHINE_BOOTING, 0, 300, 1, false, false, "stalled", "boot", "boot has not got on for 5 min"},
+    {MACHINE_BOOTING, 0, 40, 3, false, false, "booting", NULL, ""},
+    {MACHINE_BOOTING, 0, 40, 4, false, false, "stalled", "boot",
+	"iPXE came back 4 times in 40 s and the installer has not started"},
+    {MACHINE_BOOTING, 0, 29, 400, false, false, "booting", NULL, ""},
+    {MACHINE_BOOTING, 0, 9999, 9, true, false, "waiting", "no image", "debian-13"},
+    {MACHINE_INSTALLING, PHASE_NETWORK, 180, 9, false, false, "stalled", "network", "3 min"},
+    {MACHINE_INSTALLING, PHASE_ROOTFS, 299, 9, false, false, "installing", NULL, ""},
+    {MACHINE_INSTALLING, PHASE_ROOTFS, 300, 9, false, false, "stalled", "rootfs", "5 min"},
+    {MACHINE_INSTALLING, PHASE_ROOTFS, 2, 9, true, false, "installing", NULL, ""},
+    {MACHINE_INSTALLING, PHASE_HOOKS, 3599, 1, false, false, "installing", NULL, ""},
+    {MACHINE_INSTALLING, PHASE_HOOKS, 7200, 1, false, false, "stalled", "hooks", "2 h"},
+    {MACHINE_INSTALLED, 0, 3599, 0, false, false, "installed", NULL, ""},
+    {MACHINE_INSTALLED, 0, 3600, 0, false, false, "stalled", "first-boot", "60 min"},
+    {MACHINE_INSTALLED, 0, 36000, 0, false, true, "installed", NULL, ""},
+    {MACHINE_INSTALLED, 0, 1, 0, true, false, "installed", NULL, ""},
+    {MACHINE_READY, 0, 90000, 0, true, false, "ready", NULL, ""},
+    {MACHINE_FAILED, PHASE_ROOTFS, 90000, 9, false, false, "failed", NULL, ""},
+};
+
+static struct outlook look(const struct row *r, const struct outlook_limits *limits, int asked)
+{
+	struct machine_row row = {.state = r->state,
+	    .phase = r->phase,
+	    .moved_at_ms = NOW - r->moved_s * S,
+	    .changed_at_ms = NOW - r->moved_s * S,
+	    .asks = r->asks,
+	    .attempt = 1,
+	    .asked = asked};
+	struct image_facts image = {.complete = !r->no_image,
+	    .cloud_init = !r->no_cloud_init,
+	    .missing = {"gone", "build it"}};
+	struct outlook out;
+
+	outlook_make(&(struct outlook_facts){&vm, &row, &image, limits, NOW, NULL}, &out);
+	return out;
+}
+
+static void test_table(void **state)
+{
+	struct outlook_limits limits;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		const struct row *r = &table[i];
+		struct outlook out = look(r, &limits, -1);
+		if (strcmp(out.state, r->wanted) != 0 || !out.stage != !r->stage ||
+		    (r->stage && strcmp(out.stage, r->stage) != 0) ||
+		    !strstr(out.reason, r->reason))
+			fail_msg("row %zu: %s %s \"%s\"", i, out.state, out.stage, out.reason);
+		if (r->stage && !out.hint[0])
+			fail_msg("row %zu has no hint", i);
+		if (!strcmp(r->wanted, "stalled") && !strstr(out.hint, "vmlab console web1"))
+			fail_msg("row %zu: %s", i, out.hint);
+	}
+}
+
+static void test_who_does_not_report(void **state)
+{
+	static const struct row late = {
+	    MACHINE_INSTALLED, 0, 90000, 0, false, false, NULL, NULL, NULL};
+	struct outlook_limits limits;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	assert_string_equal(look(&late, &limits, -1).state, "stalled");
+	vm.after_install = VM_AFTER_POWEROFF;
+	assert_string_equal(look(&late, &limits, -1).state, "installed");
+	vm.after_install = VM_AFTER_KEXEC;
+	assert_string_equal(look(&late, &limits, -1).state, "stalled");
+	vm.after_install = VM_AFTER_REBOOT;
+	vm.mode = VM_MODE_LOCAL;
+	assert_string_equal(look(&late, &limits, -1).state, "installed");
+	vm.mode = VM_MODE_INSTALL;
+}
+
+static void test_wrong_arch(void **state)
+{
+	static const struct row fresh = {MACHINE_DECLARED, 0, 1, 0, false, false, NULL, NULL, NULL};
+	struct outlook_limits limits;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	struct outlook out = look(&fresh, &limits, BOOT_WRONG_ARCH);
+	assert_string_equal(out.state, "waiting");
+	assert_string_equal(out.stage, "wrong arch");
+	assert_string_equal(look(&fresh, &limits, BOOT_INSTALL).state, "declared");
+}
+
+/* "pxeboot": false with files of its own: nothing else is known of such a machine. */
+static void test_own_kernel(void **state)
+{
+	static const struct own_kernel_gap gap = {
+	    "initrd", "initrd i is not there", "put it there"};
+	static const struct {
+		enum machine_state state;
+		int asked;
+		const char *wanted;
+	} cases[] = {{MACHINE_DECLARED, -1, "waiting"},
+	    {MACHINE_DECLARED, BOOT_NO_IMAGE, "waiting"},
+	    {MACHINE_DECLARED, BOOT_KERNEL, "declared"}, {MACHINE_READY, -1, "ready"},
+	    {MACHINE_READY, BOOT_LOCAL, "ready"}, {MACHINE_READY, BOOT_NO_IMAGE, "waiting"}};
+	struct vm own = vm;
+	struct outlook_limits limits;
+	struct image_facts image = {.complete = false};
+
+	(void)state;
+	outlook_limits_default(&limits);
+	own.pxeboot = false;
+	own.kernel = own.initrd = (char *)"i";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct machine_row row = {.state = cases[i].state, .asked = cases[i].asked};
+		struct outlook out;
+		outlook_make(&(struct outlook_facts){&own, &row, &image, &limits, NOW, &gap}, &out);
+		assert_string_equal(out.state, cases[i].wanted);
+		if (strcmp(cases[i].wanted, "waiting") != 0)
+			continue;
+		assert_string_equal(out.stage, "no initrd");
+		assert_string_equal(out.reason, "initrd i is not there");
+		outlook_make(&(struct outlook_facts){&own, &row, &image, &limits, NOW, NULL}, &out);
+		assert_string_equal(out.state, machine_state_name(cases[i].state));
+	}
+}
+
+static void test_limits(void **state)
+{
+	static const char *const wrong[] = {"boot", "boot=", "boot=x", "=5", "boot=-1", "rooftfs=3",
+	    "boot=1 ", "boot=9999999", "x=1"};
+	struct outlook_limits limits;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	assert_int_equal(outlook_limits_parse(NULL, &limits, &e), 0);
+	assert_int_equal(outlook_limits_parse("", &limits, &e), 0);
+	assert_int_equal(limits.seconds[0], 300);
+	assert_int_equal(outlook_limits_parse("boot=2,rootfs=0,first-boot=7", &limits, &e), 0);
+	assert_int_equal(limits.seconds[0], 2);
+	assert_int_equal(limits.seconds[PHASE_ROOTFS], 0);
+	assert_int_equal(limits.seconds[OUTLOOK_STAGES - 1], 7);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(outlook_limits_parse(wrong[i], &limits, &e), -EINVAL);
+	/* 0: for ever. */
+	static const struct row slow = {
+	    MACHINE_INSTALLING, PHASE_ROOTFS, 90000, 1, false, false, NULL, NULL, NULL};
+	assert_string_equal(look(&slow, &limits, -1).state, "installing");
+	for (int i = 0; i < OUTLOOK_STAGES; i++)
+		assert_true(limits.seconds[i] >= 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_who_does_not_report),
+	    cmocka_unit_test(test_wrong_arch),
+	    cmocka_unit_test(test_own_kernel),
+	    cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

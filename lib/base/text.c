@@ -1,0 +1,103 @@
+#include "lib/base/text.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static const struct {
+	uint32_t first;
+	uint32_t last;
+} unseen[] = {
+    {0, 0x1f},
+    {0x7f, 0x9f},
+    {0x61c, 0x61c},
+    {0x200e, 0x200f},
+    {0x2028, 0x202e},
+    {0x2066, 0x206f},
+    {0xfeff, 0xfeff},
+    {0xfff9, 0xfffb},
+};
+
+static int is_plain(uint32_t c)
+{
+	for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
+		if (c >= unseen[i].first && c <= unseen[i].last)
+			return 0;
+	return 1;
+}
+
+/* RFC 3629. Returns the length, or 0 for bytes that are no character. */
+static size_t decode(const unsigned char *p, size_t len, uint32_t *out)
+{
+	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t n = p[0] < 0x80   ? 1
+		   : p[0] < 0xc2 ? 0
+		   : p[0] < 0xe0 ? 2
+		   : p[0] < 0xf0 ? 3
+		   : p[0] < 0xf5 ? 4
+				 : 0;
+
+	if (n == 0 || n > len)
+		return 0;
+	uint32_t c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	*out = c;
+	return c < smallest[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
+}
+
+size_t text_character(const char *text, size_t len, int *plain)
+{
+	uint32_t c = 0;
+	size_t n = decode((const unsigned char *)text, len, &c);
+
+	*plain = n > 0 && is_plain(c);
+	return n > 0 ? n : 1;
+}
+
+size_t text_clean(char *text, size_t len, const char *keep)
+{
+	size_t out = 0;
+	int plain;
+
+	for (size_t i = 0; i < len;) {
+		size_t n = text_character(text + i, len - i, &plain);
+
+		if (plain || (text[i] && strchr(keep, text[i]))) {
+			memmove(text + out, text + i, n);
+			out += n;
+		} else {
+			text[out++] = '?';
+		}
+		i += n;
+	}
+	return out;
+}
+
+void text_clean_string(char *text, const char *keep)
+{
+	text[text_clean(text, strlen(text), keep)] = '\0';
+}
+
+void text_copy_clean(const char *text, char *out, size_t size)
+{
+	size_t len = strlen(text), used = 0;
+	int plain;
+
+	for (size_t i = 0; i < len;) {
+		size_t n = text_character(text + i, len - i, &plain);
+		size_t takes = plain ? n : 1;
+
+		if (used + takes >= size)
+			break;
+		if (plain)
+			memcpy(out + used, text + i, n);
+		else
+			out[used] = text[i] && strchr("\n\t\r", text[i]) ? ' ' : '?';
+		used += takes;
+		i += n;
+	}
+	out[used] = '\0';
+}

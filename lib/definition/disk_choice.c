@@ -1,0 +1,368 @@
+#include "lib/definition/disk_choice.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/definition/vm.h"
+
+#define BY_PATH "/dev/disk/by-path/"
+#define LINE_SIZE 420
+
+const char *size_text(uint64_t bytes, char *buf, size_t size)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+	unsigned unit = 0;
+	double v = (double)bytes;
+
+	while (v >= 1024 && unit < 4) {
+		v /= 1024;
+		unit++;
+	}
+	snprintf(buf, size, unit == 0 ? "%.0f %s" : "%.1f %s", v, units[unit]);
+	return buf;
+}
+
+/* ---- reading a match -------------------------------------------------------------------------*/
+
+const char *const disk_match_keys[] = {
+    "path", "serial", "wwn", "model", "transport", "min_size", "max_size", "pick"};
+const size_t disk_match_key_count = sizeof(disk_match_keys) / sizeof(*disk_match_keys);
+
+static const char *const transports[] = {
+    "virtio", "nvme", "sata", "sas", "scsi", "usb", "mmc", "iscsi", "fc", "xen"};
+
+static bool is_absent(const json_t *v)
+{
+	return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
+}
+
+/* Where a key of the match goes; exactly one of the three. */
+struct slot {
+	const char *key;
+	char *text;
+	size_t size;
+	uint64_t *bytes;
+	enum disk_pick *pick;
+};
+
+static int text_set(const struct slot *s, const char *text, struct err *e)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+			return err_set(e, EINVAL, "must be printable ASCII, as disks tell it");
+	if (strlen(text) >= s->size)
+		return err_set(e, EINVAL, "is longer than %zu characters", s->size - 1);
+	strcpy(s->text, text);
+	return 0;
+}
+
+static int pick_set(const struct slot *s, const char *text, struct err *e)
+{
+	if (strcmp(text, "largest") == 0)
+		*s->pick = DISK_PICK_LARGEST;
+	else if (strcmp(text, "smallest") == 0)
+		*s->pick = DISK_PICK_SMALLEST;
+	else
+		return err_set(e, EINVAL,
+		    "\"%.40s\" is not possible: write \"largest\" or \"smallest\"", text);
+	return 0;
+}
+
+static int slot_set(const struct slot *s, const json_t *value, struct err *e)
+{
+	const char *text = json_string_value(value);
+
+	if (s->bytes && (!text || vm_size_parse(text, s->bytes) < 0))
+		return err_set(e, EINVAL, "must be a size with its unit, such as \"10G\"");
+	if (s->bytes)
+		return 0;
+	if (!text || strlen(text) != json_string_length(value))
+		return err_set(e, EINVAL, "must be a text in quotes");
+	return s->pick ? pick_set(s, text, e) : text_set(s, text, e);
+}
+
+/* The complaint at hand, and who hears of it. */
+struct refuser {
+	struct err why;
+	const struct json_refusals *refusals;
+	unsigned refused;
+};
+
+static void tell(struct refuser *r, const char *key)
+{
+	struct json_path bad = {.depth = key ? 1 : 0};
+
+	bad.step[0].key = key;
+	r->refused++;
+	r->refusals->tell(r->refusals->ctx, &bad, &r->why);
+}
+
+static void transport_check(struct refuser *r, const char *transport)
+{
+	char list[120] = "";
+
+	for (size_t i = 0; i < sizeof(transports) / sizeof(*transports); i++) {
+		if (strcmp(transport, transports[i]) == 0)
+			return;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+		    transports[i]);
+	}
+	err_set(&r->why, EINVAL, "\"%s\" is not known: write one of %s", transport, list);
+	tell(r, "transport");
+}
+
+static void together(struct refuser *r, const struct disk_match *m)
+{
+	if (m->path[0] && strncmp(m->path, "/dev/", 5) != 0 && strchr(m->path, '/')) {
+		err_set(&r->why, EINVAL,
+		    "must be a device such as \"/dev/sda\", or where it is plugged in, such as \"pci-0000:00:1f.2-ata-1\"");
+		tell(r, "path");
+	}
+	if (m->transport[0])
+		transport_check(r, m->transport);
+	if (m->max_bytes && m->min_bytes > m->max_bytes) {
+		err_set(&r->why, EINVAL, "is less than min_size: no disk can match");
+		tell(r, "max_size");
+	}
+}
+
+int disk_match_parse_all(
+    const json_t *value, struct disk_match *out, const struct json_refusals *refusals)
+{
+	const struct slot slots[] = {
+	    {.key = "path", .text = out->path, .size = sizeof(out->path)},
+	    {.key = "serial", .text = out->serial, .size = sizeof(out->serial)},
+	    {.key = "wwn", .text = out->wwn, .size = sizeof(out->wwn)},
+	    {.key = "model", .text = out->model, .size = sizeof(out->model)},
+	    {.key = "transport", .text = out->transport, .size = sizeof(out->transport)},
+	    {.key = "min_size", .bytes = &out->min_bytes},
+	    {.key = "max_size", .bytes = &out->max_bytes},
+	    {.key = "pick", .pick = &out->pick},
+	};
+	struct refuser r = {.refusals = refusals};
+	size_t given = 0;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
+		const json_t *v = json_object_get(value, slots[i].key);
+		if (is_absent(v))
+			continue;
+		given++;
+		if (slot_set(&slots[i], v, &r.why) < 0)
+			tell(&r, slots[i].key);
+	}
+	if (!json_is_object(value) || given == 0) {
+		err_set(&r.why, EINVAL, "%s",
+		    json_is_object(value)
+			? "says nothing about the disk: add a key such as \"serial\", \"model\" or \"pick\", or leave \"match\" out"
+			: "must be an object such as {\"serial\": \"S4EVNF0M\"}");
+		tell(&r, NULL);
+	}
+	together(&r, out);
+	return r.refused > 0 ? -EINVAL : 0;
+}
+
+int disk_match_parse(
+    const json_t *value, struct disk_match *out, struct json_path *bad, struct err *e)
+{
+	struct json_first_refusal first = {.bad = bad, .e = e};
+
+	bad->depth = 0;
+	return disk_match_parse_all(
+	    value, out, &(struct json_refusals){json_first_refusal_keep, &first});
+}
+
+/* ---- matching --------------------------------------------------------------------------------*/
+
+/* '*' any text, '?' any character; upper and lower case are the same. */
+static bool glob_matches(const char *pattern, const char *text)
+{
+	const char *star = NULL, *resume = NULL;
+
+	while (*text) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			resume = text;
+		} else if (*pattern == '?' ||
+			   tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
+			pattern++;
+			text++;
+		} else if (star) {
+			pattern = star;
+			text = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+/* The number itself: sysfs, udev and labels spell it with different prefixes. */
+static const char *wwn_digits(const char *wwn)
+{
+	static const char *const prefixes[] = {
+	    "wwn-", "naa.", "eui.", "nvme.", "uuid.", "t10.", "0x"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (strncasecmp(wwn, prefixes[i], strlen(prefixes[i])) == 0)
+			wwn += strlen(prefixes[i]);
+	return wwn;
+}
+
+static bool path_matches(const char *path, const struct disk *d)
+{
+	if (strcmp(path, d->path) == 0)
+		return true;
+	if (strncmp(path, BY_PATH, strlen(BY_PATH)) == 0)
+		path += strlen(BY_PATH);
+	return d->by_path[0] && strcmp(path, d->by_path) == 0;
+}
+
+/* Why a disk does not match, or NULL. */
+static const char *mismatch(const struct disk_match *m, const struct disk *d)
+{
+	if (d->excluded[0])
+		return d->excluded;
+	if (!m)
+		return NULL;
+	if (m->path[0] && !path_matches(m->path, d))
+		return "another path";
+	if (m->serial[0] && strcasecmp(m->serial, d->serial) != 0)
+		return d->serial[0] ? "another serial" : "no serial";
+	if (m->wwn[0] && (!d->wwn[0] || strcasecmp(wwn_digits(m->wwn), wwn_digits(d->wwn)) != 0))
+		return d->wwn[0] ? "another wwn" : "no wwn";
+	if (m->model[0] && !glob_matches(m->model, d->model))
+		return d->model[0] ? "another model" : "no model";
+	if (m->transport[0] && strcmp(m->transport, d->transport) != 0)
+		return "another transport";
+	if (d->size_bytes < m->min_bytes)
+		return "smaller than min_size";
+	if (m->max_bytes && d->size_bytes > m->max_bytes)
+		return "larger than max_size";
+	return NULL;
+}
+
+/* ---- choosing --------------------------------------------------------------------------------*/
+
+const char *disk_describe(const struct disk *d, char *buf, size_t size)
+{
+	char bytes[32];
+
+	snprintf(buf, size, "%s %s%s%s%s%s%s%s%s%s%s%s", d->path,
+	    size_text(d->size_bytes, bytes, sizeof(bytes)), d->transport[0] ? " " : "",
+	    d->transport, d->model[0] ? " model=" : "", d->model, d->serial[0] ? " serial=" : "",
+	    d->serial, d->wwn[0] ? " wwn=" : "", d->wwn, d->by_path[0] ? " at " : "", d->by_path);
+	return buf;
+}
+
+/* Like strverscmp, but vdb comes before vdaa. */
+static int name_compare(const char *a, const char *b)
+{
+	size_t alpha_a = strcspn(a, "0123456789");
+	size_t alpha_b = strcspn(b, "0123456789");
+
+	if (alpha_a != alpha_b && strncmp(a, b, 2) == 0)
+		return alpha_a < alpha_b ? -1 : 1;
+	return strverscmp(a, b);
+}
+
+static int first_of_size(const struct disk *disks, size_t count, uint64_t bytes)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < count; i++)
+		if (!disks[i].excluded[0] && disks[i].size_bytes == bytes &&
+		    (best < 0 || name_compare(disks[i].name, disks[best].name) < 0))
+			best = (int)i;
+	return best;
+}
+
+/* The message, with as many of the disks as find room in it. */
+static int refuse(int code, const char *what, const struct disk_match *m, const struct disk *disks,
+    size_t count, struct err *e)
+{
+	char text[sizeof(e->msg)] = "", line[LINE_SIZE], about[LINE_SIZE];
+	size_t len = 0, left_out = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *why = mismatch(m, &disks[i]);
+		if (code == ENOTUNIQ && why)
+			continue;
+		disk_describe(&disks[i], about, sizeof(about));
+		int n = snprintf(line, sizeof(line), "%s%s%s%s%s", len ? "; " : "", about,
+		    why ? " (" : "", why ? why : "", why ? ")" : "");
+		if (n < 0 || (size_t)n >= sizeof(line) || len + (size_t)n + 200 > sizeof(text))
+			left_out++;
+		else
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", line);
+	}
+	if (left_out)
+		snprintf(text + len, sizeof(text) - len, "; and %zu more", left_out);
+	return err_set(e, code, "%s: %s", what, count ? text : "this machine has no disk");
+}
+
+static int pick_better(const struct disk_match *m, const struct disk *a, const struct disk *b)
+{
+	if (m->pick == DISK_PICK_NONE || a->size_bytes == b->size_bytes)
+		return 0;
+	return (a->size_bytes > b->size_bytes) == (m->pick == DISK_PICK_LARGEST) ? 1 : -1;
+}
+
+static int choose_matching(
+    const struct disk_match *m, const struct disk *disks, size_t count, struct err *e)
+{
+	int best = -1;
+	unsigned equals = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (mismatch(m, &disks[i]))
+			continue;
+		int better = best < 0 ? 1 : pick_better(m, &disks[i], &disks[best]);
+		if (better > 0) {
+			best = (int)i;
+			equals = 0;
+		}
+		equals += better >= 0;
+	}
+	if (best < 0)
+		return refuse(ENODEV, "no disk matches disks[0].match, nothing was written", m,
+		    disks, count, e);
+	if (equals > 1)
+		return refuse(ENOTUNIQ,
+		    m->pick == DISK_PICK_NONE
+			? "several disks match disks[0].match, say more about the one that is meant; nothing was written"
+			: "several disks match disks[0].match and \"pick\" finds them equally large, say more about the one that is meant; nothing was written",
+		    m, disks, count, e);
+	return best;
+}
+
+int disk_choose(const struct disk_match *match, uint64_t first_disk_bytes, const struct disk *disks,
+    size_t count, struct err *e)
+{
+	size_t usable = 0;
+	uint64_t largest = 0;
+	int best = -1;
+
+	if (match)
+		return choose_matching(match, disks, count, e);
+	for (size_t i = 0; i < count; i++)
+		if (!disks[i].excluded[0]) {
+			usable++;
+			if (disks[i].size_bytes > largest)
+				largest = disks[i].size_bytes;
+		}
+	if (count > 0 && usable == 0)
+		return refuse(
+		    ENODEV, "found no disk to install on; there are only", NULL, disks, count, e);
+	if (usable == 0)
+		return err_set(e, ENODEV,
+		    "found no disk to install on: give the machine a virtio, SCSI, SATA or NVMe disk");
+	if (first_disk_bytes && usable > 1)
+		best = first_of_size(disks, count, first_disk_bytes);
+	return best >= 0 ? best : first_of_size(disks, count, largest);
+}

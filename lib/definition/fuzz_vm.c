@@ -1,0 +1,77 @@
+/* Arbitrary bytes as a definition, and as defaults: whatever is accepted keeps vm.h's promises. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/definition/vm.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PROMISE(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
+	} while (0)
+
+static bool one_line(const char *s)
+{
+	for (; s && *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static void check_vm(const struct vm *vm)
+{
+	const char *const texts[] = {vm->name, vm->hostname, vm->distro, vm->role, vm->uuid,
+	    vm->serial, vm->kernel, vm->initrd, vm->kernel_args};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		PROMISE(one_line(texts[i]));
+	PROMISE(!strchr(vm->doc, '\n')); /* texts in it may hold anything, escaped */
+	PROMISE(vm_name_valid(vm->name) && vm_label_valid(vm->label));
+	PROMISE(vm->hostname && vm->distro && !strchr(vm->distro, '/') && vm->distro[0] != '.');
+	PROMISE(!vm->kernel_args || !strpbrk(vm->kernel_args, "\"'\\$;&|<>{}#`"));
+	PROMISE(!vm->kernel || !strchr(vm->kernel, '/'));
+	PROMISE(vm->cpus >= 1 && vm->memory_bytes >= 64 << 20 && vm->disk_count <= VM_DISKS_MAX);
+
+	/* The document is one: it means the same when it is read again. */
+	struct vm_where where;
+	struct vm *again = NULL;
+	PROMISE(vm_parse(vm->doc, strlen(vm->doc), NULL, &again, &where, NULL, NULL, NULL) == 0 ||
+		strlen(vm->doc) > VM_FILE_MAX_BYTES);
+	if (again)
+		PROMISE(strcmp(again->name, vm->name) == 0 && mac_equal(&again->mac, &vm->mac) &&
+			again->memory_bytes == vm->memory_bytes &&
+			strcmp(again->doc, vm->doc) == 0);
+	vm_free(again);
+}
+
+static void note(void *ctx, struct vm_where where, const char *text)
+{
+	(void)ctx;
+	PROMISE(where.line >= 1 && where.column >= 1 && text[0]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	struct vm *vm = NULL;
+	json_t *defaults = NULL;
+
+	if (vm_parse((const char *)data, size, NULL, &vm, &where, note, NULL, &e) == 0)
+		check_vm(vm);
+	else
+		PROMISE(e.msg[0] && where.line >= 0 && where.column >= 0);
+	vm_free(vm);
+
+	if (vm_defaults_parse((const char *)data, size, &defaults, &where, &e) == 0) {
+		static const char text[] = "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:11\"}";
+		PROMISE(vm_parse(text, strlen(text), defaults, &vm, &where, note, NULL, &e) == 0);
+		check_vm(vm);
+		vm_free(vm);
+	}
+	json_decref(defaults);
+	return 0;
+}

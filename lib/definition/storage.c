@@ -1,0 +1,518 @@
+#include "lib/definition/storage.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/definition/vm.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+const char *const storage_keys[] = {"root", "swap", "partitions"};
+const size_t storage_key_count = COUNT(storage_keys);
+const char *const storage_root_keys[] = {"fs"};
+const size_t storage_root_key_count = COUNT(storage_root_keys);
+const char *const storage_partition_keys[] = {"mount", "size", "fs", "label"};
+const size_t storage_partition_key_count = COUNT(storage_partition_keys);
+
+static const struct {
+	const char *name;
+	uint64_t min_bytes;
+	size_t label_max;
+} file_systems[] = {
+    [STORAGE_FS_EXT4] = {"ext4", 16 * MIB, 16},
+    [STORAGE_FS_XFS] = {"xfs", 300 * MIB, 12},
+    [STORAGE_FS_BTRFS] = {"btrfs", 256 * MIB, 16},
+    [STORAGE_FS_VFAT] = {"vfat", 64 * MIB, 11}, /* FAT32 */
+    [STORAGE_FS_SWAP] = {"swap", MIB, 15},
+};
+
+const char *storage_fs_name(enum storage_fs fs)
+{
+	return file_systems[fs].name;
+}
+
+uint64_t storage_fs_min_bytes(enum storage_fs fs)
+{
+	return file_systems[fs].min_bytes;
+}
+
+const struct storage_partition *storage_root(const struct storage *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (strcmp(s->part[i].mount, "/") == 0)
+			return &s->part[i];
+	return NULL;
+}
+
+/* ---- values ----------------------------------------------------------------------------------*/
+
+/* Where in "storage" the reader is, its complaint, and who hears of it. */
+struct reader {
+	struct json_path path;
+	struct err *e;
+	const struct json_refusals *refusals;
+	unsigned refused;
+};
+
+static void enter(struct reader *r, const char *key, size_t index)
+{
+	if (r->path.depth == JSON_PATH_STEPS_MAX)
+		return;
+	r->path.step[r->path.depth].key = key;
+	r->path.step[r->path.depth++].index = index;
+}
+
+static void leave(struct reader *r)
+{
+	r->path.depth--;
+}
+
+/* Tells what is in r->e of the value at hand; reading goes on, as people want to know all of it. */
+static void tell(struct reader *r)
+{
+	r->refused++;
+	r->refusals->tell(r->refusals->ctx, &r->path, r->e);
+}
+
+static void tell_member(struct reader *r, const char *key)
+{
+	enter(r, key, 0);
+	tell(r);
+	leave(r);
+}
+
+static bool is_absent(const json_t *v)
+{
+	return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
+}
+
+static int text_of(struct reader *r, const json_t *value, const char **out)
+{
+	*out = json_string_value(value);
+	if (!*out || strlen(*out) != json_string_length(value))
+		return err_set(r->e, EINVAL, "must be a text in quotes");
+	return 0;
+}
+
+static int fs_read(struct reader *r, const json_t *value, struct storage_partition *p)
+{
+	const char *text;
+
+	if (text_of(r, value, &text) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < COUNT(file_systems); i++)
+		if (strcmp(text, file_systems[i].name) == 0) {
+			p->fs = (enum storage_fs)i;
+			return 0;
+		}
+	return err_set(r->e, EINVAL,
+	    "\"%.40s\" is not possible: write \"ext4\", \"xfs\", \"btrfs\", \"vfat\" or \"swap\"",
+	    text);
+}
+
+static int percent_read(struct reader *r, const char *text, struct storage_partition *p)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned percent = 0;
+
+	for (size_t i = 0; i < digits && i < 4; i++)
+		percent = percent * 10 + (unsigned)(text[i] - '0');
+	if (digits == 0 || digits > 3 || strcmp(text + digits, "%") != 0 || percent < 1 ||
+	    percent > 100)
+		return err_set(r->e, EINVAL, "\"%.40s\" is not from \"1%%\" to \"100%%\"", text);
+	p->unit = STORAGE_PERCENT;
+	p->amount = percent;
+	return 0;
+}
+
+static int size_read(struct reader *r, const json_t *value, struct storage_partition *p)
+{
+	const char *text;
+
+	if (text_of(r, value, &text) < 0)
+		return -EINVAL;
+	p->amount = 0;
+	if (strcmp(text, "rest") == 0) {
+		p->unit = STORAGE_REST;
+		return 0;
+	}
+	if (strchr(text, '%'))
+		return percent_read(r, text, p);
+	p->unit = STORAGE_BYTES;
+	if (vm_size_parse(text, &p->amount) < 0)
+		return err_set(r->e, EINVAL,
+		    "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or \"rest\"", text);
+	if (p->amount < MIB || p->amount > UINT64_MAX / 2)
+		return err_set(r->e, EINVAL,
+		    "\"%.40s\" is out of range: give the size with its unit, such as \"4G\"", text);
+	return 0;
+}
+
+/* What the boot, the kernel or the first programs need before anything else is mounted, and what is
+ * a link in the distributions' trees. */
+static bool mount_reserved(const char *mount)
+{
+	static const char *const reserved[] = {"/boot/efi", "/proc", "/sys", "/dev", "/run", "/etc",
+	    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/var/run", "/var/lock"};
+
+	for (size_t i = 0; i < COUNT(reserved); i++) {
+		size_t len = strlen(reserved[i]);
+		if (strncmp(mount, reserved[i], len) == 0 &&
+		    (mount[len] == '/' || mount[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static bool mount_valid(const char *mount)
+{
+	if (strcmp(mount, "/") == 0)
+		return true;
+	if (strlen(mount) >= STORAGE_MOUNT_SIZE || mount[0] != '/' ||
+	    strspn(mount, ALNUM "/._@+-") != strlen(mount))
+		return false;
+	for (const char *p = mount; *p;) {
+		size_t len = strcspn(++p, "/");
+		if (len == 0 || (len == 1 && *p == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		p += len;
+	}
+	return true;
+}
+
+static int mount_read(struct reader *r, const json_t *value, struct storage_partition *p)
+{
+	const char *text;
+
+	if (text_of(r, value, &text) < 0)
+		return -EINVAL;
+	if (p->fs == STORAGE_FS_SWAP && (strcmp(text, "swap") == 0 || strcmp(text, "none") == 0))
+		return 0;
+	if (p->fs == STORAGE_FS_SWAP)
+		return err_set(r->e, EINVAL, "must be left out: swap is not mounted anywhere");
+	if (!mount_valid(text))
+		return err_set(r->e, EINVAL,
+		    "\"%.60s\" is not a directory such as \"/var\": write an absolute path of letters, digits and . _ @ + -, without a / at its end",
+		    text);
+	if (mount_reserved(text))
+		return err_set(r->e, EINVAL, "\"%.60s\" cannot be a partition of its own", text);
+	strcpy(p->mount, text);
+	return 0;
+}
+
+/* mkfs.vfat makes none with a dot, and only says so when the disk has been erased. */
+static const char *label_characters(enum storage_fs fs)
+{
+	return fs == STORAGE_FS_VFAT ? ALNUM "_-" : ALNUM "._-";
+}
+
+static int label_read(struct reader *r, const json_t *value, struct storage_partition *p)
+{
+	const char *text;
+	size_t max = file_systems[p->fs].label_max;
+	const char *allowed = label_characters(p->fs);
+
+	if (text_of(r, value, &text) < 0)
+		return -EINVAL;
+	if (strlen(text) > max || strspn(text, allowed) != strlen(text) || text[0] == '-')
+		return err_set(r->e, EINVAL,
+		    "\"%.40s\" is not a label for %s: write at most %zu letters, digits and%s _ -",
+		    text, file_systems[p->fs].name, max, p->fs == STORAGE_FS_VFAT ? "" : " .");
+	strcpy(p->label, text);
+	return 0;
+}
+
+/* "root", "swap", or the mount point with dashes: "srv-data". */
+static void label_default(struct storage_partition *p)
+{
+	size_t max = file_systems[p->fs].label_max;
+	const char *from = p->fs == STORAGE_FS_SWAP     ? "swap"
+			   : strcmp(p->mount, "/") == 0 ? "root"
+							: p->mount + 1;
+
+	snprintf(p->label, sizeof(p->label), "%.*s", (int)max, from);
+	const char *allowed = label_characters(p->fs);
+	for (char *c = p->label; *c; c++)
+		if (!strchr(allowed, *c))
+			*c = '-';
+}
+
+/* ---- partitions ------------------------------------------------------------------------------*/
+
+enum found { ABSENT, GOOD, WRONG };
+
+/* Reads the member `key` when it is there. */
+static enum found member(struct reader *r, const json_t *object, const char *key,
+    int (*read)(struct reader *, const json_t *, struct storage_partition *),
+    struct storage_partition *p)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (is_absent(value))
+		return ABSENT;
+	enter(r, key, 0);
+	enum found found = read(r, value, p) < 0 ? WRONG : GOOD;
+	if (found == WRONG)
+		tell(r);
+	leave(r);
+	return found;
+}
+
+static bool needs_owners(const char *mount)
+{
+	return strcmp(mount, "/") == 0 || strcmp(mount, "/boot") == 0 ||
+	       strncmp(mount, "/usr", 4) == 0 || strncmp(mount, "/var", 4) == 0;
+}
+
+static void fs_fits(struct reader *r, const struct storage_partition *p)
+{
+	if (p->fs == STORAGE_FS_VFAT && needs_owners(p->mount)) {
+		err_set(
+		    r->e, EINVAL, "cannot be vfat, which keeps no owners and links: use \"ext4\"");
+		tell(r);
+	}
+	if (p->unit == STORAGE_BYTES && p->amount > 0 &&
+	    p->amount < file_systems[p->fs].min_bytes) {
+		err_set(r->e, EINVAL, "is too small for %s: give it at least %lluM",
+		    file_systems[p->fs].name,
+		    (unsigned long long)(file_systems[p->fs].min_bytes / MIB));
+		tell_member(r, "size");
+	}
+}
+
+static bool may_be_swap(const json_t *partition)
+{
+	const char *mount = json_string_value(json_object_get(partition, "mount"));
+
+	return mount && (strcmp(mount, "swap") == 0 || strcmp(mount, "none") == 0);
+}
+
+/* What depends on a member that was refused is not judged. */
+static void partition_read(struct reader *r, const json_t *value, struct storage_partition *p)
+{
+	enum found fs = member(r, value, "fs", fs_read, p);
+	enum found mount =
+	    fs == WRONG && may_be_swap(value) ? WRONG : member(r, value, "mount", mount_read, p);
+	enum found size = member(r, value, "size", size_read, p);
+
+	if (size == WRONG) {
+		p->unit = STORAGE_BYTES;
+		p->amount = 0;
+	}
+	if (size == ABSENT && mount != WRONG && strcmp(p->mount, "/") != 0) {
+		err_set(
+		    r->e, EINVAL, "has no \"size\": add one such as \"4G\", \"20%%\" or \"rest\"");
+		tell(r);
+		p->unit = STORAGE_BYTES;
+	}
+	if (fs != WRONG && member(r, value, "label", label_read, p) == ABSENT)
+		label_default(p);
+	if (fs != WRONG && p->fs != STORAGE_FS_SWAP && mount == ABSENT) {
+		err_set(r->e, EINVAL, "has no \"mount\": add where it belongs, such as \"/var\"");
+		tell(r);
+	}
+	if (fs != WRONG)
+		fs_fits(r, p);
+}
+
+static void partition_append(struct reader *r, struct storage *s, const struct storage_partition *p)
+{
+	unsigned rests = 0;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		rests += s->part[i].unit == STORAGE_REST;
+		if (p->mount[0] && strcmp(p->mount, s->part[i].mount) == 0) {
+			err_set(
+			    r->e, EINVAL, "has the same \"mount\" as another: \"%s\"", p->mount);
+			tell(r);
+		}
+	}
+	if (p->unit == STORAGE_REST && rests > 0) {
+		err_set(r->e, EINVAL,
+		    "would be the second to take the rest of the disk: give it a \"size\" such as \"4G\" or \"20%%\"");
+		tell(r);
+	}
+	if (s->count < STORAGE_PARTITIONS_MAX)
+		s->part[s->count++] = *p;
+}
+
+static bool has_room(struct reader *r, const struct storage *s)
+{
+	if (s->count < STORAGE_PARTITIONS_MAX)
+		return true;
+	err_set(r->e, EINVAL, "is one partition too many: at most %d are possible",
+	    STORAGE_PARTITIONS_MAX);
+	tell(r);
+	return false;
+}
+
+static void partitions_read(
+    struct reader *r, const json_t *list, enum storage_fs root_fs, struct storage *s)
+{
+	const json_t *value;
+	size_t i;
+
+	if (is_absent(list))
+		return;
+	enter(r, "partitions", 0);
+	if (!json_is_array(list)) {
+		err_set(r->e, EINVAL, "must be a list: put it in [] brackets");
+		tell(r);
+	}
+	json_array_foreach(list, i, value) {
+		struct storage_partition p = {.fs = STORAGE_FS_EXT4, .unit = STORAGE_REST};
+		enter(r, NULL, i);
+		bool room = has_room(r, s);
+		const char *mount = json_string_value(json_object_get(value, "mount"));
+		if (mount && strcmp(mount, "/") == 0)
+			p.fs = root_fs;
+		if (room && json_is_object(value)) {
+			partition_read(r, value, &p);
+			partition_append(r, s, &p);
+		} else if (room) {
+			err_set(r->e, EINVAL,
+			    "must be an object such as {\"mount\": \"/var\", \"size\": \"4G\"}");
+			tell(r);
+		}
+		leave(r);
+		if (!room)
+			break;
+	}
+	leave(r);
+}
+
+static void root_read(struct reader *r, const json_t *value, struct storage_partition *root)
+{
+	if (is_absent(value))
+		return;
+	enter(r, "root", 0);
+	if (!json_is_object(value)) {
+		err_set(r->e, EINVAL, "must be an object such as {\"fs\": \"xfs\"}");
+		tell(r);
+	} else if (member(r, value, "fs", fs_read, root) == GOOD &&
+		   (root->fs == STORAGE_FS_VFAT || root->fs == STORAGE_FS_SWAP)) {
+		err_set(r->e, EINVAL, "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
+		    file_systems[root->fs].name);
+		tell_member(r, "fs");
+		root->fs = STORAGE_FS_EXT4;
+	}
+	leave(r);
+}
+
+static void swap_read(struct reader *r, const json_t *value, struct storage *s)
+{
+	struct storage_partition p = {.fs = STORAGE_FS_SWAP, .label = "swap"};
+
+	if (is_absent(value))
+		return;
+	enter(r, "swap", 0);
+	bool understood = size_read(r, value, &p) == 0;
+	if (understood && p.unit == STORAGE_REST)
+		err_set(r->e, EINVAL, "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
+	if (!understood || p.unit == STORAGE_REST)
+		tell(r);
+	else
+		partition_append(r, s, &p);
+	leave(r);
+}
+
+/* ---- all of it -------------------------------------------------------------------------------*/
+
+static void rest_to_the_end(struct storage *s)
+{
+	for (unsigned i = 0; i + 1 < s->count; i++)
+		if (s->part[i].unit == STORAGE_REST) {
+			struct storage_partition rest = s->part[i];
+			memmove(
+			    &s->part[i], &s->part[i + 1], (s->count - i - 1) * sizeof(s->part[0]));
+			s->part[s->count - 1] = rest;
+			return;
+		}
+}
+
+static bool takes_rest(const struct storage *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->part[i].unit == STORAGE_REST)
+			return true;
+	return false;
+}
+
+static void percent_check(struct reader *r, const struct storage *s)
+{
+	uint64_t percent = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		percent += s->part[i].unit == STORAGE_PERCENT ? s->part[i].amount : 0;
+	/* The partition that the firmware boots from takes something, too. */
+	if (percent < 100)
+		return;
+	err_set(r->e, EINVAL, "gives away %llu%% of the disk: keep the sum below 100%%%s",
+	    (unsigned long long)percent,
+	    takes_rest(s) ? ", as something has to be left for the rest" : "");
+	tell(r);
+}
+
+/* What no partition was said to be is "/", if there is room. What was refused may have been it. */
+static void root_append(struct reader *r, struct storage *s, const struct storage_partition *root)
+{
+	if (r->refused > 0)
+		return;
+	if (takes_rest(s)) {
+		err_set(r->e, EINVAL,
+		    "leaves nothing for \"/\": one of \"partitions\" takes the rest, so add {\"mount\": \"/\", \"size\": \"8G\"} or the like");
+		tell(r);
+	} else if (has_room(r, s)) {
+		partition_append(r, s, root);
+	}
+}
+
+void storage_default(struct storage *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->count = 1;
+	out->part[0] = (struct storage_partition){
+	    .mount = "/", .label = "root", .fs = STORAGE_FS_EXT4, .unit = STORAGE_REST};
+}
+
+int storage_parse_all(
+    const json_t *value, struct storage *out, const struct json_refusals *refusals)
+{
+	struct err why = ERR_INIT;
+	struct reader r = {.e = &why, .refusals = refusals};
+	struct storage_partition root;
+	struct storage s;
+
+	memset(&s, 0, sizeof(s));
+	storage_default(out);
+	root = out->part[0];
+	if (json_is_object(value)) {
+		root_read(&r, json_object_get(value, "root"), &root);
+		swap_read(&r, json_object_get(value, "swap"), &s);
+		partitions_read(&r, json_object_get(value, "partitions"), root.fs, &s);
+		if (!storage_root(&s))
+			root_append(&r, &s, &root);
+		percent_check(&r, &s);
+	} else {
+		err_set(&why, EINVAL, "must be an object such as {\"root\": {\"fs\": \"xfs\"}}");
+		tell(&r);
+	}
+	if (r.refused > 0)
+		return -EINVAL;
+	rest_to_the_end(&s);
+	*out = s;
+	return 0;
+}
+
+int storage_parse(const json_t *value, struct storage *out, struct json_path *bad, struct err *e)
+{
+	struct json_first_refusal first = {.bad = bad, .e = e};
+
+	bad->depth = 0;
+	return storage_parse_all(
+	    value, out, &(struct json_refusals){json_first_refusal_keep, &first});
+}

@@ -1,0 +1,148 @@
+/* vm.h - one VM definition (vms/<name>.json): its fields, parsing and validation.
+ *
+ * The field table in vm.c is the only list of fields: the parser, vms/vm.schema.json and
+ * docs in vms/REFERENCE.md are all made from it. Does no I/O and keeps no state.
+ */
+#ifndef LIB_DEFINITION_VM_H
+#define LIB_DEFINITION_VM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/net/addr.h"
+#include "lib/base/err.h"
+
+#define VM_FILE_MAX_BYTES (64 * 1024)
+#define VM_NESTING_MAX 32
+#define VM_DISKS_MAX 8
+
+enum vm_arch { VM_ARCH_AMD64, VM_ARCH_ARM64 };
+enum vm_firmware { VM_FIRMWARE_UEFI, VM_FIRMWARE_BIOS };
+
+/* What a PXE boot of this machine does. */
+enum vm_mode {
+	VM_MODE_INSTALL, /* install once, then boot from disk until a reinstall is asked for */
+	VM_MODE_LOCAL,   /* always boot from disk */
+	VM_MODE_SHELL,   /* always a shell in the installer's initrd ("initrd.mode=shell") */
+};
+
+/* KEXEC: straight into the installed system, without firmware and boot loader. */
+enum vm_after { VM_AFTER_REBOOT, VM_AFTER_POWEROFF, VM_AFTER_SHELL, VM_AFTER_KEXEC };
+
+#define VM_HOOKS_MAX 16
+
+/* Immutable after vm_parse(). Strings are NUL-terminated UTF-8 without control characters; NULL
+ * where the definition says nothing and there is no default. */
+struct vm {
+	char *name;     /* see vm_name_valid(); the machine's key everywhere but on the network */
+	char *label;    /* the name as DNS takes it: lower case, '-' for '_' and '.' */
+	char *hostname; /* defaults to label */
+	char *distro;   /* image directory name, e.g. "debian-13"; [a-z0-9][a-z0-9._-]* */
+	char *role;
+	char *uuid;   /* lower case RFC 9562 text */
+	char *serial; /* SMBIOS serial number */
+	char *kernel; /* file name in the image directory, no slash */
+	char *initrd; /* file name in the image directory, no slash */
+	char *kernel_args;
+	char *doc; /* the merged definition as compact JSON (defaults applied): cloud-init's
+		      fields, storage, disks[].match are read from here when asked for */
+	const struct in6_addr *statics; /* what network_config sets; IPv4 as ip4_mapped() */
+	unsigned static_count;
+	struct mac mac;
+	struct in_addr ip;  /* network byte order; 0 when none */
+	uint8_t ip_prefix;  /* 0 when not given */
+	uint8_t ip6_prefix; /* 0 when not given */
+	bool has_ip6;
+	bool pxeboot; /* pvmlab's; false with kernel and initrd: boot those from the image; false
+			 without: boot from disk. Absent means true, but false in a file of pvmlab's
+			 tool, which always has a role and leaves out what is false. */
+	struct in6_addr ip6;
+	enum vm_arch arch;
+	enum vm_firmware firmware;
+	enum vm_mode mode;
+	enum vm_after after_install;
+	unsigned cpus;
+	unsigned disk_count;
+	uint64_t memory_bytes;
+	uint64_t disk_bytes[VM_DISKS_MAX];
+};
+
+/* Where in a file a problem lies. line and column count from 1; 0 means the whole file. */
+struct vm_where {
+	int line;
+	int column;
+};
+
+/* Parses and validates one definition.
+ *   text, len  the file's bytes
+ *   defaults   vms/_defaults.json's object or NULL; a field of the file replaces the whole default
+ *   out        on success a new VM, freed by vm_free()
+ *   where      where the first problem lies
+ *   warnings   NULL, or called once per unknown key with its position
+ * Returns 0, or -EINVAL with one sentence (what, where, what to do). */
+must_check int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where, void (*warn)(void *ctx, struct vm_where where, const char *text),
+    void *ctx, struct err *e);
+
+/* Who is told of everything that is wrong with a definition. Every function may be NULL. */
+struct vm_listener {
+	void (*warn)(void *ctx, struct vm_where where, const char *text);
+	void (*error)(void *ctx, struct vm_where where, const char *text);
+	void *ctx;
+};
+
+/* As vm_parse(), and `error` is told what else is wrong, after the first problem that `where` and
+ * `e` have. */
+must_check int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e);
+
+/* Parses vms/_defaults.json: same fields except name, mac, ip, ipv6, uuid, serial, which belong to
+ * one machine. *out is a new reference. */
+must_check int vm_defaults_parse(
+    const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e);
+must_check int vm_defaults_parse_all(const char *text, size_t len, json_t **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e);
+
+void vm_free(struct vm *vm);
+
+/* True when the definition says that the machine has this address (IPv4 as ip4_mapped()): "ip",
+ * "ipv6", or a static one of network_config. */
+bool vm_has_address(const struct vm *vm, const struct in6_addr *address);
+
+/* True for text that may be a VM's name: 1 to 63 letters, digits and inner '-', '_' and '.'. Safe
+ * as part of a path, of a container's name and of a URL. */
+bool vm_name_valid(const char *name);
+
+/* True for a name that is its own label, as new machines get: no capitals, '_' or '.'. */
+bool vm_label_valid(const char *label);
+
+/* Writes the label of a valid name. */
+#define VM_LABEL_SIZE 64
+void vm_label_make(const char *name, char label[VM_LABEL_SIZE]);
+
+/* True for pvmlab's own machine, whose place the stack has: its file defines no machine to serve.
+ * Holds also where the rest of the file is not valid. */
+bool vm_text_is_provisioner(const char *text, size_t len);
+/* The address that a refused definition declares; false without one that can be read. */
+bool vm_text_ip(const char *text, size_t len, struct in_addr *ip);
+bool vm_is_provisioner(const struct vm *vm);
+
+const char *vm_arch_name(enum vm_arch arch);        /* "amd64", "arm64": image directories */
+const char *vm_arch_kernel_name(enum vm_arch arch); /* "x86_64", "aarch64": pvmlab's spelling */
+/* Accepts all four spellings. Returns 0 or -EINVAL. */
+must_check int vm_arch_parse(const char *text, enum vm_arch *out);
+const char *vm_firmware_name(enum vm_firmware firmware);
+const char *vm_mode_name(enum vm_mode mode);
+const char *vm_after_name(enum vm_after after);
+
+/* Size text as in "memory" and disks[].size: digits and an optional K, M, G, T (binary, "GiB" and
+ * "GB" mean the same). Returns 0 or -EINVAL. */
+must_check int vm_size_parse(const char *text, uint64_t *bytes);
+
+/* Writes the JSON Schema (2020-12) and the Markdown reference made from the field table. */
+json_t *vm_schema(void);
+must_check int vm_reference_write(FILE *f, struct err *e);
+
+#endif

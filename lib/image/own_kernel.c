@@ -1,0 +1,66 @@
+#include "lib/image/own_kernel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+bool own_kernel_wanted(const struct vm *vm)
+{
+	return !vm->pxeboot && vm->kernel && vm->initrd;
+}
+
+/* As nginx looks for them: in our folder of the architecture, then in that of pvmlab's name. 0,
+ * ENOENT, or EACCES where it is and the stack, another user, cannot read it. */
+static int look(const char *images_dir, const struct vm *vm, const char *file)
+{
+	const char *const folders[] = {
+	    vm_arch_name(vm->arch), vm->arch == VM_ARCH_ARM64 ? "aarch64" : "x86_64"};
+	char path[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		int n = snprintf(
+		    path, sizeof(path), "%s/%s/%s/%s", images_dir, vm->distro, folders[i], file);
+		if (n < 0 || (size_t)n >= sizeof(path))
+			return ENOENT;
+		if (stat(path, &st) == 0)
+			return !S_ISREG(st.st_mode) ? ENOENT : st.st_mode & S_IROTH ? 0 : EACCES;
+		if (errno == EACCES)
+			return EACCES;
+	}
+	return ENOENT;
+}
+
+unsigned own_kernel_missing(
+    const char *images_dir, const struct vm *vm, struct own_kernel_gap gaps[OWN_KERNEL_FILES])
+{
+	const struct {
+		const char *field, *file;
+	} files[OWN_KERNEL_FILES] = {{"kernel", vm->kernel}, {"initrd", vm->initrd}};
+	unsigned count = 0;
+
+	gaps[0].field = gaps[1].field = NULL;
+	if (!own_kernel_wanted(vm))
+		return 0;
+	for (size_t i = 0; i < OWN_KERNEL_FILES; i++) {
+		int code = images_dir ? look(images_dir, vm, files[i].file) : ENOENT;
+		if (code == 0)
+			continue;
+		struct own_kernel_gap *gap = &gaps[count++];
+		gap->field = files[i].field;
+		if (code == EACCES) {
+			snprintf(gap->what, sizeof(gap->what),
+			    "%s %.200s cannot be read by the stack", gap->field, files[i].file);
+			snprintf(
+			    gap->advice, sizeof(gap->advice), "chmod -R a+rX the folder of images");
+		} else {
+			snprintf(gap->what, sizeof(gap->what), "%s %.200s is not there", gap->field,
+			    files[i].file);
+			snprintf(gap->advice, sizeof(gap->advice),
+			    "put it in images/%.100s/%s, or correct %s in the definition",
+			    vm->distro, vm_arch_name(vm->arch), gap->field);
+		}
+	}
+	return count;
+}

@@ -1,0 +1,132 @@
+#include "lib/machine/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const state_names[] = {
+    [MACHINE_DECLARED] = "declared",
+    [MACHINE_BOOTING] = "booting",
+    [MACHINE_INSTALLING] = "installing",
+    [MACHINE_INSTALLED] = "installed",
+    [MACHINE_READY] = "ready",
+    [MACHINE_FAILED] = "failed",
+};
+
+static const char *const phase_names[] = {
+    [PHASE_NONE] = NULL,
+    [PHASE_NETWORK] = "network",
+    [PHASE_CONFIG] = "config",
+    [PHASE_PLAN] = "plan",
+    [PHASE_PARTITION] = "partition",
+    [PHASE_FORMAT] = "format",
+    [PHASE_ROOTFS] = "rootfs",
+    [PHASE_CONFIGURE] = "configure",
+    [PHASE_HOOKS] = "hooks",
+    [PHASE_BOOTLOADER] = "bootloader",
+    [PHASE_REPORT] = "report",
+    [PHASE_REBOOT] = "reboot",
+};
+
+static const char *const kind_names[] = {
+    [EVENT_DHCP] = "dhcp",
+    [EVENT_IPXE] = "ipxe",
+    [EVENT_PHASE] = "phase",
+    [EVENT_STATE] = "state",
+    [EVENT_LEASE] = "lease",
+    [EVENT_ACTION] = "action",
+    [EVENT_REFUSED] = "refused",
+    [EVENT_CLOUD_INIT] = "cloud-init",
+};
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static int find_word(const char *const *words, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i] && strcmp(words[i], text) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
+const char *machine_state_name(enum machine_state state)
+{
+	return state_names[state];
+}
+
+const char *machine_phase_name(enum machine_phase phase)
+{
+	return phase_names[phase];
+}
+
+const char *event_kind_name(enum event_kind kind)
+{
+	return kind_names[kind];
+}
+
+int machine_state_parse(const char *text, enum machine_state *out)
+{
+	int i = find_word(state_names, COUNT(state_names), text);
+	if (i < 0)
+		return i;
+	*out = (enum machine_state)i;
+	return 0;
+}
+
+int machine_phase_parse(const char *text, enum machine_phase *out)
+{
+	int i = find_word(phase_names, COUNT(phase_names), text);
+	if (i < 0)
+		return i;
+	*out = (enum machine_phase)i;
+	return 0;
+}
+
+int event_kind_parse(const char *text, enum event_kind *out)
+{
+	int i = find_word(kind_names, COUNT(kind_names), text);
+	if (i < 0)
+		return i;
+	*out = (enum event_kind)i;
+	return 0;
+}
+
+uint64_t mac_number(const struct mac *mac)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 6; i++)
+		n = n << 8 | mac->octet[i];
+	return n;
+}
+
+struct mac mac_from_number(uint64_t number)
+{
+	struct mac mac;
+
+	for (int i = 5; i >= 0; i--) {
+		mac.octet[i] = (uint8_t)number;
+		number >>= 8;
+	}
+	return mac;
+}
+
+int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+const char *time_format(int64_t at_ms, char *buf)
+{
+	time_t seconds = (time_t)(at_ms / 1000);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	size_t n = strftime(buf, TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, TIME_TEXT_SIZE - n, ".%03dZ", (int)(at_ms % 1000));
+	return buf;
+}

@@ -1,0 +1,81 @@
+/* addr.h - MAC and IP addresses: parsed, never passed on as text. */
+#ifndef LIB_NET_ADDR_H
+#define LIB_NET_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+
+struct mac {
+	uint8_t octet[6];
+};
+
+/* Value of a hexadecimal digit of either case, or -1. */
+static inline int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+#define MAC_TEXT_SIZE 18 /* "52:54:00:aa:bb:cc" and NUL */
+
+/* Accepts six hex pairs separated by ':' or '-' (all the same), either case. Refuses the all-zero
+ * and multicast addresses: no machine can own them. `text` needs no NUL at text[len]. */
+must_check int mac_parse(const char *text, size_t len, struct mac *out, struct err *e);
+
+/* Writes lower case with ':' into buf (MAC_TEXT_SIZE bytes) and returns it. */
+const char *mac_format(const struct mac *m, char *buf);
+
+static inline bool mac_equal(const struct mac *a, const struct mac *b)
+{
+	return __builtin_memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* An IPv4 network such as the lab's, "192.168.100.1/24". */
+struct cidr4 {
+	struct in_addr addr; /* network byte order, host bits kept */
+	uint8_t prefix;      /* 0-32 */
+};
+
+/* "a.b.c.d" (prefix becomes 0 when `prefix_required` is false) or "a.b.c.d/n". */
+must_check int cidr4_parse(
+    const char *text, bool prefix_required, struct cidr4 *out, struct err *e);
+bool cidr4_contains(const struct cidr4 *net, struct in_addr ip);
+
+/* As above for IPv6; `prefix` is 0 when absent. */
+struct cidr6 {
+	struct in6_addr addr;
+	uint8_t prefix; /* 0-128 */
+};
+must_check int cidr6_parse(
+    const char *text, bool prefix_required, struct cidr6 *out, struct err *e);
+bool cidr6_contains(const struct cidr6 *net, const struct in6_addr *ip);
+
+/* ::ffff:a.b.c.d (RFC 4291, 2.5.5.2): where an address may be of either kind. */
+static inline struct in6_addr ip4_mapped(struct in_addr ip)
+{
+	struct in6_addr mapped = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	__builtin_memcpy(&mapped.s6_addr[12], &ip, sizeof(ip));
+	return mapped;
+}
+
+static inline bool ip6_is_set(const struct in6_addr *ip)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(ip);
+}
+
+static inline bool ip6_equal(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return __builtin_memcmp(a, b, sizeof(*a)) == 0;
+}
+
+#endif

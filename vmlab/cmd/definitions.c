@@ -1,0 +1,331 @@
+/* definitions.c - `vmlab validate`, `vmlab schema`, `vmlab reference`: commands about the files in
+ * vms/. None of them needs a container engine.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
+#include "vmlab/lab/command.h"
+#include "vmlab/judge/preflight.h"
+#include "vmlab/lab/problems.h"
+#include "vmlab/lab/readable.h"
+
+static int no_containers(struct lab *lab, struct err *e)
+{
+	struct container_list none = CONTAINER_LIST_INIT;
+
+	return lab_adopt(lab, &none, e);
+}
+
+/* ---- validate -------------------------------------------------------------------------------- */
+
+struct report {
+	bool json;
+	json_t *list;
+	size_t errors, warnings, files;
+	const char *file;
+	bool held_back; /* all definitions, by _defaults.json: what they come to is not known */
+};
+
+static void report_add(struct report *rp, const char *folder, const char *file,
+    struct vm_where where, bool warning, const char *text)
+{
+	struct vm_problem p = {
+	    .file = (char *)file, .where = where, .text = (char *)text, .warning = warning};
+
+	if (warning)
+		rp->warnings++;
+	else
+		rp->errors++;
+	if (rp->json)
+		json_array_append_new(rp->list, problem_json(&p));
+	else
+		problem_print(stdout, folder, file, where, warning, text);
+}
+
+static void on_warning(void *ctx, struct vm_where where, const char *text)
+{
+	struct report *rp = ctx;
+
+	report_add(rp, NULL, rp->file, where, true, text);
+}
+
+static void on_error(void *ctx, struct vm_where where, const char *text)
+{
+	struct report *rp = ctx;
+
+	report_add(rp, NULL, rp->file, where, false, text);
+}
+
+/* What is valid and will not work all the same, at the field that says it. */
+static void validate_outlook(
+    struct report *rp, const struct lab *lab, const struct vm *vm, const char *file)
+{
+	_cleanup_subject_ struct subject subject = SUBJECT_INIT;
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	struct err e = ERR_INIT;
+	struct preflight found;
+	size_t len = 0;
+
+	if (subject_load(lab, vm, &subject, &e) < 0) {
+		report_add(rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, e.msg);
+		return;
+	}
+	preflight_check(&subject, &found);
+	if (found.count > 0 && asprintf(&path, "%s/%s", lab->vms_dir, file) > 0 &&
+	    file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e) < 0)
+		text = NULL;
+	for (size_t i = 0; i < found.count; i++) {
+		const struct preflight_finding *f = &found.finding[i];
+		char sentence[1100];
+		snprintf(sentence, sizeof(sentence), "\"%s\": %s", f->field, f->text);
+		report_add(
+		    rp, lab->vms_dir, file, problem_where(text, len, f->field), true, sentence);
+	}
+}
+
+static void validate_folder(
+    struct report *rp, const struct lab *lab, const struct vm_snapshot *snap, const char *only)
+{
+	char complaint[PATH_MAX + 200], path[PATH_MAX];
+
+	if (!only && readable_complaint(lab->vms_dir, complaint, sizeof(complaint)))
+		report_add(rp, NULL, lab->vms_dir, (struct vm_where){0, 0}, true, complaint);
+	for (size_t i = 0; i < vm_snapshot_count(snap); i++) {
+		const struct vm *vm = vm_snapshot_at(snap, i);
+		const char *file = vm_snapshot_file(snap, vm);
+		snprintf(path, sizeof(path), "%s/%s", lab->vms_dir, file);
+		if ((!only || strcmp(only, file) == 0) &&
+		    readable_complaint(path, complaint, sizeof(complaint)))
+			report_add(
+			    rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, complaint);
+		if (!rp->held_back && (!only || strcmp(only, file) == 0))
+			validate_outlook(rp, lab, vm, file);
+	}
+	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
+		if (!only || strcmp(only, p->file) == 0)
+			report_add(rp, lab->vms_dir, p->file, p->where, p->warning, p->text);
+	}
+}
+
+/* A file that is not in vms/: on its own, with the defaults beside it. */
+static void validate_alone(struct report *rp, const char *path)
+{
+	_cleanup_free_ char *text = NULL, *defaults_path = NULL, *defaults_text = NULL;
+	_cleanup_json_ json_t *defaults = NULL;
+	struct vm_listener listener = {on_warning, on_error, rp};
+	struct vm_where where = {0, 0};
+	struct err e = ERR_INIT, ignored = ERR_INIT;
+	struct vm *vm = NULL;
+	size_t len;
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash + 1 - path) : 0;
+
+	rp->file = path;
+	int r = file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e);
+	if (r == -ENOENT)
+		err_set(
+		    &e, ENOENT, "there is no such file%s", slash ? "" : ", and no VM of that name");
+	if (r == 0 && strcmp(path + folder, "_defaults.json") == 0) {
+		r = vm_defaults_parse_all(text, len, &defaults, &where, &listener, &e);
+	} else if (r == 0) {
+		size_t defaults_len;
+		if (asprintf(&defaults_path, "%.*s_defaults.json", folder, path) < 0)
+			return;
+		if (file_read(defaults_path, VM_FILE_MAX_BYTES, &defaults_text, &defaults_len,
+			&ignored) == 0 &&
+		    vm_defaults_parse(defaults_text, defaults_len, &defaults, &where, &ignored) < 0)
+			defaults = NULL;
+		if (vm_text_is_provisioner(text, len)) {
+			report_add(rp, NULL, path, where, true,
+			    "\"role\": \"provisioner\" is pvmlab's own machine, which is skipped");
+			return;
+		}
+		r = vm_parse_all(text, len, defaults, &vm, &where, &listener, &e);
+	}
+	if (r < 0)
+		report_add(rp, NULL, path, where, false, e.msg);
+	vm_free(vm);
+}
+
+/* The base name when `path` lies directly in vms/, else NULL. */
+static const char *in_folder(const struct lab *lab, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder =
+	    slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
+	_cleanup_free_ char *real = folder ? realpath(folder, NULL) : NULL;
+	const char *base = slash ? slash + 1 : path;
+
+	if (!lab->vms_dir || !real || strcmp(real, lab->vms_dir) != 0 || *base == '_')
+		return NULL;
+	return access(path, F_OK) == 0 ? base : NULL;
+}
+
+/* A VM's name, where no file is called so, stands for its file; caller frees. */
+static char *file_of(const struct lab *lab, const char *word)
+{
+	char *path;
+
+	if (!lab->vms_dir || !vm_name_valid(word) || access(word, F_OK) == 0 ||
+	    asprintf(&path, "%s/%s.json", lab->vms_dir, word) < 0)
+		return strdup(word);
+	if (access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return strdup(word);
+}
+
+/* A broken _defaults.json holds all definitions back; what is wrong with them is to be seen all the
+ * same. */
+static int look_behind_defaults(
+    struct lab *lab, struct vm_store **store, bool *held_back, struct err *e)
+{
+	const struct vm_snapshot *snap = vm_store_snapshot(*store);
+
+	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
+		*held_back |=
+		    !p->warning && !p->serving_last_good && strcmp(p->file, "_defaults.json") == 0;
+	}
+	vm_snapshot_unref(snap);
+	if (!*held_back)
+		return 0;
+	vm_store_close(*store);
+	*store = NULL;
+	return lab_open_store(lab, VM_HOLDERS_NO_DEFAULTS, store, e);
+}
+
+static int validate(struct lab *lab, struct report *rp, int count, char **files, struct err *e)
+{
+	struct vm_store *store = NULL;
+	const struct vm_snapshot *snap = NULL;
+
+	int r = no_containers(lab, e);
+	if (r == 0 && (count == 0 || lab->vms_dir))
+		r = definitions_open(lab, &store, e);
+	if (r == 0 && store)
+		r = look_behind_defaults(lab, &store, &rp->held_back, e);
+	if (r < 0 && count == 0)
+		return r;
+	if (store)
+		snap = vm_store_snapshot(store);
+	if (count == 0) {
+		validate_folder(rp, lab, snap, NULL);
+		rp->files = vm_snapshot_count(snap);
+	}
+	for (int i = 0; i < count; i++) {
+		_cleanup_free_ char *file = file_of(lab, files[i]);
+		const char *base = file && snap ? in_folder(lab, file) : NULL;
+		if (base)
+			validate_folder(rp, lab, snap, base);
+		else
+			validate_alone(rp, file ? file : files[i]);
+		rp->files++;
+	}
+	if (snap)
+		vm_snapshot_unref(snap);
+	if (store)
+		vm_store_close(store);
+	return 0;
+}
+
+static int validate_run(struct lab *lab, int argc, char **argv)
+{
+	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+	struct report rp = {0};
+	struct err e = ERR_INIT;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		rp.json |= o == 'j';
+		if (o == '?')
+			return command_usage(&validate_command, "wrong option");
+	}
+	_cleanup_json_ json_t *list = rp.list = json_array();
+	int r = validate(lab, &rp, argc - optind, argv + optind, &e);
+	if (r < 0)
+		return command_fail(&e);
+	if (rp.json) {
+		_cleanup_json_ json_t *doc =
+		    json_pack("{s:b, s:O}", "valid", rp.errors == 0, "problems", list);
+		json_dumpf(doc, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else if (rp.errors == 0) {
+		printf("%zu definition%s, no error%s\n", rp.files, rp.files == 1 ? "" : "s",
+		    rp.warnings ? ", see the warnings" : "");
+	}
+	return rp.errors == 0 ? STATUS_OK : STATUS_FAILED;
+}
+
+const struct command validate_command = {
+    .name = "validate",
+    .args = "[--json] [FILE or NAME...]",
+    .summary = "check definitions: file, line and column of whatever is wrong",
+    .help =
+	"Checks all of vms/, or these files and VMs, exactly as the lab will: syntax, every field, and\n"
+	"two files that claim one name, MAC, IP, UUID or serial number. Needs no running lab.\n"
+	"\n"
+	"  --json    {\"valid\",\"problems\":[{\"file\",\"line\",\"column\",\"text\",\"warning\"}]}\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab validate\n"
+	"  vmlab validate web1\n"
+	"  vmlab validate elsewhere/web1.json\n"
+	"\n"
+	"Exit status: 0 all valid (there may be warnings), 1 something is wrong.\n",
+    .run = validate_run,
+};
+
+/* ---- schema, reference ----------------------------------------------------------------------- */
+
+static int schema_run(struct lab *lab, int argc, char **argv)
+{
+	(void)lab;
+	(void)argv;
+	if (argc > 1)
+		return command_usage(&schema_command, "it takes no argument");
+	_cleanup_json_ json_t *schema = vm_schema();
+	if (!schema || json_dumpf(schema, stdout, JSON_INDENT(2)) < 0)
+		return STATUS_FAILED;
+	putchar('\n');
+	return STATUS_OK;
+}
+
+const struct command schema_command = {
+    .name = "schema",
+    .args = "",
+    .summary = "print the JSON Schema of definitions",
+    .help = "For editors that complete and check while you type.\n"
+	    "\n"
+	    "Example:\n"
+	    "  vmlab schema >vms/vm.schema.json\n",
+    .run = schema_run,
+};
+
+static int reference_run(struct lab *lab, int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+
+	(void)lab;
+	(void)argv;
+	if (argc > 1)
+		return command_usage(&reference_command, "it takes no argument");
+	return vm_reference_write(stdout, &e) < 0 ? command_fail(&e) : STATUS_OK;
+}
+
+const struct command reference_command = {
+    .name = "reference",
+    .args = "",
+    .summary = "print the reference of a definition's fields",
+    .help = "Every field with its meaning, default and an example, as Markdown.\n"
+	    "\n"
+	    "Example:\n"
+	    "  vmlab reference | less\n",
+    .run = reference_run,
+};

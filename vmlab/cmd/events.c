@@ -1,0 +1,193 @@
+/* events.c - `vmlab events`: what happened to machines and how long it took, afterwards or live. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/cleanup.h"
+#include "vmlab/lab/command.h"
+#include "vmlab/ui/human.h"
+#include "vmlab/ui/interrupt.h"
+#include "vmlab/follow/progress.h"
+#include "vmlab/follow/stages.h"
+
+#define EVENTS_MAX 1000 /* of one request */
+#define POLL_MS 500
+
+struct watch {
+	struct session session;
+	const char *name; /* "" for all */
+	FILE *out;
+	json_t *last_ms;      /* VM -> when its last event was */
+	struct stages stages; /* of the one VM that is named */
+	struct stages finished;
+};
+
+/* Clock time here, with tenths. */
+static void print_time(FILE *f, int64_t at_ms)
+{
+	time_t seconds = (time_t)(at_ms / 1000);
+	char text[32];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	fprintf(f, "%s.%d", text, (int)(at_ms % 1000 / 100));
+}
+
+/* The time since the machine's event before, which is how long that took. */
+static void print_since(struct watch *w, const char *vm, int64_t at_ms)
+{
+	const json_t *before = json_object_get(w->last_ms, vm);
+	char took[HUMAN_TEXT_SIZE] = "";
+
+	if (before && at_ms >= json_integer_value(before))
+		human_duration(at_ms - json_integer_value(before), took);
+	fprintf(w->out, "  %s%12s", *took ? "+" : " ", took);
+	json_object_set_new(w->last_ms, vm, json_integer(at_ms));
+}
+
+static void note_stage(struct watch *w, const json_t *event, int64_t at_ms)
+{
+	if (!*w->name)
+		return;
+	if (w->stages.count == 0)
+		stages_begin(&w->stages, at_ms);
+	stages_event(&w->stages, event);
+	if (w->stages.end_ms != 0) {
+		w->finished = w->stages;
+		w->stages = (struct stages){0};
+	}
+}
+
+static void print_event(struct watch *w, const json_t *event)
+{
+	const char *vm = json_string_value(json_object_get(event, "vm"));
+	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return;
+	bool said = progress_event(f, event);
+	fclose(f);
+	if (!said || !vm || at_ms < 0)
+		return;
+	print_time(w->out, at_ms);
+	print_since(w, vm, at_ms);
+	fprintf(w->out, "  ");
+	if (!*w->name) {
+		human_print_clean(w->out, vm);
+		fputs("  ", w->out);
+	}
+	fprintf(w->out, "%s\n", text);
+	note_stage(w, event, at_ms);
+}
+
+/* Prints the events of one answer; how many, or -errno. *cursor goes on behind the last. */
+static int print_page(struct watch *w, const char *query, int64_t *cursor, struct err *e)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	const json_t *event;
+	char path[192];
+	size_t i;
+
+	snprintf(
+	    path, sizeof(path), "/api/v1/events?%s%s%s", query, *w->name ? "&vm=" : "", w->name);
+	int r = api_get(w->session.api, path, &answer, e);
+	if (r < 0)
+		return r;
+	const json_t *events = json_object_get(answer, "events");
+	json_array_foreach(events, i, event) {
+		print_event(w, event);
+	}
+	*cursor = json_integer_value(json_object_get(answer, "last"));
+	return (int)json_array_size(events);
+}
+
+static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
+{
+	int64_t cursor = 0;
+	char query[64];
+
+	snprintf(query, sizeof(query), "limit=%s", limit);
+	int r = print_page(w, query, &cursor, e);
+	while (r >= 0 && follow && !interrupt_pending()) {
+		fflush(w->out);
+		snprintf(query, sizeof(query), "limit=%d&after=%" PRId64, EVENTS_MAX, cursor);
+		r = print_page(w, query, &cursor, e);
+		if (r == 0)
+			interrupt_sleep_ms(POLL_MS);
+	}
+	if (r >= 0 && !follow && w->finished.count > 0) {
+		const char *const names[] = {w->name};
+		const struct stages *const list[] = {&w->finished};
+		fputs("\nThe last way to its end:\n", w->out);
+		stages_print_table(w->out, 1, names, list);
+	}
+	return r < 0 ? r : 0;
+}
+
+static const struct option options[] = {
+    {"follow", no_argument, NULL, 'f'},
+    {"lines", required_argument, NULL, 'n'},
+    {0},
+};
+
+static int run(struct lab *lab, int argc, char **argv)
+{
+	struct watch w = {.session = SESSION_INIT, .name = "", .out = stdout};
+	struct err e = ERR_INIT;
+	const char *limit = "200";
+	bool follow = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "fn:", options, NULL)) != -1) {
+		follow |= o == 'f';
+		if (o == 'n' && (strspn(optarg, "0123456789") != strlen(optarg) ||
+				    atol(optarg) < 1 || atol(optarg) > EVENTS_MAX))
+			return command_usage(
+			    &events_command, "-n takes a number from 1 to %d", EVENTS_MAX);
+		if (o == 'n')
+			limit = optarg;
+		if (o == '?')
+			return command_usage(&events_command, "wrong option");
+	}
+	if (argc - optind > 1)
+		return command_usage(&events_command, "one NAME, or none for all");
+	if (optind < argc)
+		w.name = argv[optind];
+	w.last_ms = json_object();
+	interrupt_install();
+	int r = session_open(&w.session, lab, &e);
+	if (r == 0 && *w.name)
+		r = session_check_name(&w.session, w.name, &e);
+	if (r == 0)
+		r = watch(&w, limit, follow, &e);
+	json_decref(w.last_ms);
+	session_clear(&w.session);
+	if (interrupt_pending())
+		return STATUS_OK;
+	return r < 0 ? command_fail(&e) : STATUS_OK;
+}
+
+const struct command events_command = {
+    .name = "events",
+    .args = "[-f] [-n NUMBER] [NAME]",
+    .summary = "what happened to machines, and how long each step took",
+    .help =
+	"Prints the lab's timeline, oldest first: the time, how long after the machine's event before,\n"
+	"and what happened. With a name only that VM's, and below it how long each stage of its last\n"
+	"finished way took.\n"
+	"\n"
+	"  -f, --follow       go on as more happens, until Ctrl-C\n"
+	"  -n, --lines N      the last N events (default 200, at most 1000)\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab events web1\n"
+	"  vmlab events -f\n",
+    .run = run,
+    .operands = OPERANDS_VM,
+};

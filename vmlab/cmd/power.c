@@ -1,0 +1,81 @@
+/* power.c - `vmlab start` and `vmlab restart`: what `up` and `down` do, by the names people look
+ * for. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmlab/lab/command.h"
+
+/* Runs `c` with the words of argv after the first, and `last` behind them unless NULL. */
+static int run_as(const struct command *c, struct lab *lab, int argc, char **argv, const char *last)
+{
+	char **words = calloc((size_t)argc + 2, sizeof(*words));
+
+	if (!words)
+		return STATUS_FAILED;
+	memcpy(words, argv, (size_t)argc * sizeof(*words));
+	words[0] = (char *)c->name;
+	if (last)
+		words[argc++] = (char *)last;
+	optind = 0;
+	int status = c->run(lab, argc, words);
+	free(words);
+	return status;
+}
+
+/* Whether every word is a name, and there is one. */
+static bool only_names(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (*argv[i] == '-')
+			return false;
+	return argc > 1;
+}
+
+static int start_run(struct lab *lab, int argc, char **argv)
+{
+	if (!only_names(argc, argv))
+		return command_usage(&start_command, "it takes names of VMs and no options");
+	return run_as(&up_command, lab, argc, argv, "--no-wait");
+}
+
+const struct command start_command = {
+    .name = "start",
+    .args = "NAME...",
+    .summary = "start VMs without watching them",
+    .help =
+	"Starts what is stopped, and the lab with it: `vmlab up --no-wait` for these VMs. One that was\n"
+	"never installed is installed.\n"
+	"\n"
+	"Example:\n"
+	"  vmlab start web1 db1\n",
+    .run = start_run,
+    .operands = OPERANDS_VMS,
+};
+
+static int restart_run(struct lab *lab, int argc, char **argv)
+{
+	bool no_wait = argc > 1 && strcmp(argv[argc - 1], "--no-wait") == 0;
+
+	if (!only_names(no_wait ? argc - 1 : argc, argv))
+		return command_usage(
+		    &restart_command, "it takes names of VMs, and --no-wait as the last word");
+	int status = run_as(&down_command, lab, no_wait ? argc - 1 : argc, argv, NULL);
+	return status != STATUS_OK ? status : run_as(&up_command, lab, argc, argv, NULL);
+}
+
+const struct command restart_command = {
+    .name = "restart",
+    .args = "NAME... [--no-wait]",
+    .summary = "shut VMs down and start them again",
+    .help =
+	"Presses the power button, waits for the end, starts the VMs again and follows them until they are\n"
+	"ready. What has changed in their definitions (memory, CPUs, disk size) holds from then on.\n"
+	"\n"
+	"  --no-wait   do not follow them\n"
+	"\n"
+	"Example:\n"
+	"  vmlab restart web1\n",
+    .run = restart_run,
+    .operands = OPERANDS_VMS,
+};

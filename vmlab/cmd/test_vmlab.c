@@ -1,0 +1,1085 @@
+/* test_vmlab.c - the pure cores of vmlab: arguments, progress, stages, goals, tables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/argv.h"
+#include "vmlab/lab/command.h"
+#include "vmlab/lab/container.h"
+#include "vmlab/cmd/define.h"
+#include "vmlab/follow/follow.h"
+#include "vmlab/follow/goal.h"
+#include "vmlab/lab/host.h"
+#include "vmlab/ui/human.h"
+#include "vmlab/lab/keys.h"
+#include "vmlab/lab/lab_name.h"
+#include "vmlab/lab/lab_volume.h"
+#include "vmlab/lab/problems.h"
+#include "vmlab/follow/progress.h"
+#include "vmlab/lab/resume.h"
+#include "vmlab/cmd/ssh.h"
+#include "vmlab/lab/start.h"
+#include "vmlab/follow/table.h"
+#include "vmlab/lab/vm_uuid.h"
+
+#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
+
+static struct vm *vm_from(const char *text)
+{
+	struct vm *vm = NULL;
+	struct vm_where where;
+	struct err e = ERR_INIT;
+
+	if (vm_parse(text, strlen(text), NULL, &vm, &where, NULL, NULL, &e) < 0)
+		fail_msg("%d:%d: %s", where.line, where.column, e.msg);
+	return vm;
+}
+
+static json_t *json_from(const char *text)
+{
+	json_error_t e;
+	json_t *o = json_loads(text, 0, &e);
+
+	if (!o)
+		fail_msg("%s: %s", e.text, text);
+	return o;
+}
+
+/* What `write` writes, as text to free. */
+#define CAPTURE(text, write)                                                                       \
+	do {                                                                                       \
+		size_t len_;                                                                       \
+		FILE *f = open_memstream(&(text), &len_);                                          \
+		assert_non_null(f);                                                                \
+		write;                                                                             \
+		fclose(f);                                                                         \
+	} while (0)
+
+static void lab_for_test(struct lab *lab)
+{
+	struct lab_options options = {
+	    .name = "lab7", .vms_dir = "/srv/v,m\"s", .images_dir = "/srv/images"};
+	struct err e = ERR_INIT;
+
+	unsetenv("VMLAB_PORT");
+	unsetenv("VMLAB_CIDR");
+	unsetenv("VMLAB_DOMAIN");
+	setenv("VMLAB_REACH", "internet,10.1.2.0/24", 1);
+	unsetenv("VMLAB_STACK_IMAGE");
+	unsetenv("VMLAB_VM_IMAGE");
+	setenv("VMLAB_HOME", "/root/lab home", 1);
+	*lab = (struct lab)LAB_INIT;
+	if (lab_init(lab, &options, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static bool has(const struct argv *a, const char *item)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i], item) == 0)
+			return true;
+	return false;
+}
+
+/* ---- human ----------------------------------------------------------------------------------- */
+
+static void test_human_numbers(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} sizes[] = {{0, "0 B"}, {1023, "1023 B"}, {1024, "1 KiB"}, {1536, "1.5 KiB"},
+	    {148 << 20, "148 MiB"}, {UINT64_C(1) << 30, "1 GiB"}, {UINT64_MAX, "16 EiB"}};
+	static const struct {
+		int64_t ms;
+		const char *duration, *age;
+	} times[] = {{-5, "0.0 s", "0 s"}, {4249, "4.2 s", "4 s"}, {59949, "59.9 s", "59 s"},
+	    {59950, "1 min 00 s", "59 s"}, {125000, "2 min 05 s", "2 min"},
+	    {12000000, "3 h 20 min", "3 h"}, {432000000, "5 days", "5 days"}};
+	char buf[HUMAN_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		assert_string_equal(human_bytes(sizes[i].bytes, buf), sizes[i].text);
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		assert_string_equal(human_duration(times[i].ms, buf), times[i].duration);
+		assert_string_equal(human_age(times[i].ms, buf), times[i].age);
+	}
+	assert_int_equal(human_rfc3339_ms("1970-01-02T00:00:01.250Z"), 86401250);
+	assert_int_equal(human_rfc3339_ms("1970-01-01T00:00:01.123456789Z"), 1123);
+	assert_int_equal(human_rfc3339_ms("1970-01-01T00:00:01+02:00"), -1);
+	assert_int_equal(human_rfc3339_ms("yesterday"), -1);
+	assert_int_equal(human_rfc3339_ms(NULL), -1);
+}
+
+static void test_human_clean(void **state)
+{
+	char *text = NULL;
+
+	(void)state;
+	CAPTURE(text, human_print_clean(f, "a\033[31mred\033[0m\r\033]0;title\ab\tc\x01\xc2\x9b"
+					   "d\033"));
+	assert_string_equal(text, "aredb\tc??d");
+	free(text);
+	CAPTURE(text, human_print_lines(f, "one\ntwo\r\n\033[Kthree\n\n", "> ", 2));
+	assert_string_equal(text, "> two\n> three\n");
+	free(text);
+	CAPTURE(text, human_print_lines(f, "one\ntwo", "", 0));
+	assert_string_equal(text, "one\ntwo\n");
+	free(text);
+	CAPTURE(text, human_print_lines(f, "\n", "", 3));
+	assert_string_equal(text, "");
+	free(text);
+}
+
+static void test_duration(void **state)
+{
+	int64_t ms = 0;
+
+	(void)state;
+	assert_int_equal(command_duration("90", &ms), 0);
+	assert_int_equal(ms, 90000);
+	assert_int_equal(command_duration("2m", &ms), 0);
+	assert_int_equal(ms, 120000);
+	assert_int_equal(command_duration("1h", &ms), 0);
+	assert_int_equal(ms, 3600000);
+	assert_int_equal(command_duration("", &ms), -EINVAL);
+	assert_int_equal(command_duration("-1", &ms), -EINVAL);
+	assert_int_equal(command_duration("3x", &ms), -EINVAL);
+	assert_int_equal(command_duration("3mm", &ms), -EINVAL);
+	assert_int_equal(command_duration("99999999999999999999", &ms), -EINVAL);
+}
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+static void test_process(void **state)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT, missing = ARGV_INIT, slow = ARGV_INIT;
+	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	argv_adds(&a, "sh", "-c", "echo 0123456789; echo oops >&2; exit 3");
+	assert_int_equal(process_capture(&a, 5000, 4, &r, &e), 0);
+	assert_int_equal(r.status, 3);
+	assert_string_equal(r.out, "0123");
+	assert_true(r.truncated);
+	assert_string_equal(r.err, "oops\n");
+	argv_add(&missing, "/nowhere/program");
+	assert_int_equal(process_capture(&missing, 5000, 4, &r, &e), -ENOENT);
+	argv_adds(&slow, "sleep", "5");
+	assert_int_equal(process_capture(&slow, 100, 4, &r, &e), -ETIMEDOUT);
+}
+
+/* ---- containers ------------------------------------------------------------------------------ */
+
+static const struct container_names stack_names = {"lab7-stack", "lab7-net", "lab7-state"};
+static const struct container_names vm_names = {"lab7-vm-web1", "lab7-net", "lab7-disk-web1"};
+
+static void test_two_readings(void **state)
+{
+	static const struct {
+		const char *lab, *name;
+		bool two;
+	} cases[] = {{"x", "x-vm-web1", false}, {"x", "x-disk-web1", false}, {"x", "x-net", false},
+	    {"x-vm", "x-vm-stack", true}, {"x-vm", "x-vm-net", true}, {"x", "x-vm-vm-a", true},
+	    {"x-vm", "x-vm-vm-a", true}, {"x", "x-vm-a-net", true}, {"x-vm-a", "x-vm-a-net", true},
+	    {"x", "x-disk-a-state", true}, {"x", "x-disk-disk-a", true},
+	    {"x-disk", "x-disk-disk-a", true}, {"vmlab-a", "vmlab-a-vm-web-vm-1", true},
+	    {"x-net", "x-net-net", false}, {"x", "x-vm-A_b.c", false}, {"x", "x-vm-A-vm-b", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (lab_name_has_two_readings(cases[i].name, cases[i].lab) != cases[i].two)
+			fail_msg("%s of %s", cases[i].name, cases[i].lab);
+}
+
+static void test_stack_args(void **state)
+{
+	static const char *const wanted[] = {"run", "--detach", "lab7-stack",
+	    "--label=vmlab.lab=lab7", "--label=vmlab.role=stack", "--label=vmlab.vms=/srv/v,m\"s",
+	    "--network=container:lab7-net", "--cap-drop=ALL", "--cap-add=NET_ADMIN",
+	    "--cap-add=NET_RAW", "--cap-add=KILL", "--security-opt=no-new-privileges",
+	    "--read-only", "--tmpfs=/run", "--pids-limit=200", "--memory=512m",
+	    "--log-opt=max-size=16m", "--env=LAB_CIDR=192.168.100.1/24",
+	    "--env=LAB_DOMAIN=pvmlab.local", "--env=LAB_REACH=internet,10.1.2.0/24",
+	    "--mount=type=bind,\"src=/srv/v,m\"\"s\",dst=/vms,readonly",
+	    "--mount=type=bind,\"src=/srv/images\",dst=/srv/images,readonly",
+	    "--mount=type=volume,src=lab7-state,dst=/state",
+	    "--label=vmlab.dir=/root/lab home/labs/lab7",
+	    "--mount=type=bind,\"src=/root/lab home/labs/lab7\",dst=/run/operator",
+	    "--mount=type=bind,\"src=/root/lab home/authorized_keys\","
+	    "dst=/etc/vmlab/authorized_keys,readonly"};
+	_cleanup_argv_ struct argv a = ARGV_INIT, net = ARGV_INIT;
+	struct lab lab;
+
+	(void)state;
+	lab_for_test(&lab);
+	container_stack_args(&lab, &stack_names, &a);
+	assert_false(a.failed);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		if (!has(&a, wanted[i]))
+			fail_msg("%s is missing", wanted[i]);
+	assert_string_equal(a.items[a.count - 1], LAB_STACK_IMAGE);
+	container_net_args(&lab, "lab7-net", false, &net);
+	for (size_t i = 0; i < net.count; i++)
+		assert_true(strncmp(net.items[i], "--publish", 9) != 0);
+	for (size_t i = 0; i < a.count; i++)
+		assert_null(strstr(a.items[i], "OPERATOR_LISTEN"));
+	lab.port = 7480;
+	_cleanup_argv_ struct argv tcp = ARGV_INIT, tcp_net = ARGV_INIT;
+	container_stack_args(&lab, &stack_names, &tcp);
+	container_net_args(&lab, "lab7-net", false, &tcp_net);
+	assert_true(has(&tcp, "--env=OPERATOR_LISTEN=0.0.0.0:8080"));
+	assert_true(has(&tcp_net, "--publish=127.0.0.1:7480:8080"));
+	assert_true(has(&net, "--sysctl=net.ipv4.ip_forward=1"));
+	assert_true(has(&net, "--cap-drop=ALL"));
+	assert_false(has(&net, "--sysctl=net.ipv6.conf.all.forwarding=1"));
+	assert_string_equal(net.items[net.count - 1], "infinity");
+	lab_clear(&lab);
+}
+
+static void test_vm_args(void **state)
+{
+	static const char *const wanted[] = {"lab7-vm-web1", "--label=vmlab.role=vm",
+	    "--label=vmlab.vm=web1", "--interactive", "--tty", "--network=container:lab7-net",
+	    "--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=CHOWN", "--read-only",
+	    "--security-opt=no-new-privileges", "--pids-limit=206", "--memory=2048m",
+	    "--device=/dev/net/tun", "--mount=type=volume,src=lab7-disk-web1,dst=/disks",
+	    "--env=VM_NAME=web1", "--env=VM_MAC=52:54:00:aa:bb:cc", "--env=VM_ARCH=arm64",
+	    "--env=VM_CPUS=3", "--env=VM_MEMORY_MIB=512",
+	    "--env=VM_DISKS_BYTES=8589934592 1073741824", "--env=VM_DISK_BUS=nvme",
+	    "--env=VM_FIRMWARE=uefi", "--env=VM_SERIAL=S 1,a;b%", "--env=VM_ACCEL=tcg",
+	    "--env=VM_UUID=9f625fb2-b999-530b-a309-58af86aa84ac",
+	    "--label=vmlab.spec=mac=52:54:00:aa:bb:cc;arch=arm64;cpus=3;memory=512 MiB;"
+	    "disks=8589934592 1073741824;firmware=uefi;"
+	    "uuid=9f625fb2-b999-530b-a309-58af86aa84ac;serial=S 1,a%3Bb%25",
+	    "--env=VM_NIC_ROM=ipxe", "--env=VM_BRIDGE=lab0"};
+	struct container_vm_options options = {
+	    .kvm = false, .accel = "tcg", .nic_rom = "ipxe", .disk_bus = "nvme"};
+	_cleanup_argv_ struct argv a = ARGV_INIT, kvm = ARGV_INIT;
+	struct lab lab;
+
+	(void)state;
+	lab_for_test(&lab);
+	struct vm *vm =
+	    vm_from("{\"name\":\"web1\",\"mac\":\"52-54-00-AA-BB-CC\",\"arch\":\"aarch64\","
+		    "\"cpus\":3,\"memory\":\"512M\",\"serial\":\"S 1,a;b%\","
+		    "\"disks\":[{\"size\":\"8G\"},{\"size\":\"1G\"}]}");
+	container_vm_args(&lab, &vm_names, vm, &options, &a);
+	assert_false(a.failed);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		if (!has(&a, wanted[i]))
+			fail_msg("%s is missing", wanted[i]);
+	assert_false(has(&a, "--device=/dev/kvm"));
+	assert_string_equal(a.items[a.count - 1], LAB_VM_IMAGE);
+	options.kvm = true;
+	container_vm_args(&lab, &vm_names, vm, &options, &kvm);
+	assert_true(has(&kvm, "--device=/dev/kvm"));
+	assert_true(has(&kvm, "--memory=1024m"));
+	vm_free(vm);
+	lab_clear(&lab);
+}
+
+/* Two labs, and names that would run into each other without something between them. */
+static void test_vm_uuid(void **state)
+{
+	static const struct {
+		const char *lab, *vm, *uuid;
+	} cases[] = {
+	    {"lab7", "web1",
+		"9f625fb2-b999-530b-a309-58af86aa84ac"}, /* uuid5 of Python's uuid module */
+	    {"lab7", "web2", "1f284192-b160-55e2-b039-b7175748f5be"},
+	    {"lab", "7-web1", "cbfce92d-486e-53dc-ab37-b63ef7a2c55b"},
+	    {"lab-7", "web1", "4507e43b-d721-5d70-8ae9-af0477a2894b"},
+	};
+	char uuid[SMBIOS_UUID_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		vm_uuid_derive(cases[i].lab, cases[i].vm, uuid);
+		assert_string_equal(uuid, cases[i].uuid);
+	}
+}
+
+static void test_spec_diff(void **state)
+{
+	static const struct {
+		const char *old, *fresh, *diff;
+	} cases[] = {
+	    {"cpus=1;memory=2", "cpus=1;memory=2", ""},
+	    {"cpus=1;memory=2", "cpus=2;memory=3", "cpus, memory"},
+	    {"", "cpus=2", "cpus"},
+	    {"memory=2;cpus=1", "cpus=1;memory=2", ""},
+	    {"xcpus=1", "cpus=1", "cpus"},
+	    {"cpus=12", "cpus=1", "cpus"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *diff = container_spec_diff(cases[i].old, cases[i].fresh);
+		assert_string_equal(diff, cases[i].diff);
+		free(diff);
+	}
+}
+
+static void test_start_decide(void **state)
+{
+	static const struct {
+		const char *spec, *image, *network;
+		bool running, replace_running;
+		enum start_action action;
+	} cases[] = {
+	    {"s", "i", "container:n", true, false, START_KEEP},
+	    {"x", "i", "container:n", true, false, START_KEEP_CHANGED},
+	    {"s", "x", "container:n", true, false, START_KEEP},
+	    {"s", "x", "container:n", true, true, START_RECREATE},
+	    {"x", "i", "container:n", true, true, START_RECREATE},
+	    {"s", "i", "container:x", true, false, START_RECREATE},
+	    {"s", "i", "container:n", false, false, START_START},
+	    {"x", "i", "container:n", false, false, START_RECREATE},
+	    {"s", "x", "container:n", false, false, START_RECREATE},
+	    {"s", "i", "container:x", false, false, START_RECREATE},
+	    {"s", "i", "bridge", false, false, START_RECREATE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct container c = {.spec = cases[i].spec,
+		    .image = cases[i].image,
+		    .network = cases[i].network,
+		    .running = cases[i].running};
+		struct start_wish wish = {.spec = "s",
+		    .image_id = "i",
+		    .net_id = "n",
+		    .replace_running = cases[i].replace_running};
+		if (start_decide(&c, &wish) != cases[i].action)
+			fail_msg("case %zu", i);
+	}
+	struct start_wish wish = {.spec = "s", .image_id = "i"};
+	assert_int_equal(start_decide(NULL, &wish), START_CREATE);
+}
+
+static void test_container_list(void **state)
+{
+	_cleanup_container_list_ struct container_list list = CONTAINER_LIST_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	json_t *doc = json_from(
+	    "[{\"Id\":\"n1\",\"Name\":\"/"
+	    "l-net\",\"State\":{\"Status\":\"running\",\"Running\":true},"
+	    "\"Config\":{\"Labels\":{\"vmlab.role\":\"net\",\"vmlab.port\":\"7000\"}}},"
+	    "{\"Id\":\"v1\",\"Name\":\"/l-vm-a\",\"State\":{\"Status\":\"exited\",\"ExitCode\":3},"
+	    "\"HostConfig\":{\"NetworkMode\":\"container:n1\"},"
+	    "\"Config\":{\"Labels\":{\"vmlab.role\":\"vm\",\"vmlab.vm\":\"a\"}}},"
+	    "{\"Name\":7,\"Config\":{\"Labels\":null}}]");
+	assert_int_equal(container_list_parse(doc, &list, &e), 0);
+	assert_int_equal(list.count, 3);
+	const struct container *net = container_list_role(&list, "net");
+	assert_non_null(net);
+	assert_true(net->running);
+	assert_string_equal(net->name, "l-net");
+	const struct container *vm = container_list_vm(&list, "a");
+	assert_non_null(vm);
+	assert_int_equal(vm->exit_code, 3);
+	assert_string_equal(vm->network, "container:n1");
+	assert_null(container_list_vm(&list, "b"));
+
+	struct lab lab;
+	lab_for_test(&lab);
+	assert_int_equal(lab_adopt(&lab, &list, &e), 0);
+	assert_int_equal(lab.port, 7000);
+	lab_clear(&lab);
+}
+
+static void test_lab_names(void **state)
+{
+	struct lab_options bad[] = {
+	    {.name = "../x"}, {.name = "A"}, {.port = "0"}, {.port = "7x"}, {.port = "automatic"}};
+
+	(void)state;
+	setenv("VMLAB_HOME", "/h", 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct lab lab = LAB_INIT;
+		struct err e = ERR_INIT;
+		assert_int_equal(lab_init(&lab, &bad[i], &e), -EINVAL);
+		assert_true(*e.msg);
+		lab_clear(&lab);
+	}
+}
+
+static void test_was_running(void **state)
+{
+	static const struct {
+		struct container c;
+		const char *saved;
+		bool was;
+	} cases[] = {
+	    {{.id = "aa11", .status = "exited", .exit_code = 255}, NULL, true},
+	    {{.id = "aa11", .status = "exited", .exit_code = 0}, NULL, false},
+	    {{.id = "aa11", .status = "exited", .exit_code = 137}, "", false},
+	    {{.id = "aa11", .status = "exited", .exit_code = 0}, "bb22\naa11\n", true},
+	    {{.id = "aa11", .status = "exited", .exit_code = 0}, "bb22\n", false},
+	    {{.id = "", .status = "exited", .exit_code = 0}, "bb22\n", false},
+	    {{.id = "aa11", .status = "created", .exit_code = 255}, NULL, false},
+	    {{.id = "aa11", .status = "running", .running = true}, "aa11\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (resume_was_running(&cases[i].c, cases[i].saved) != cases[i].was)
+			fail_msg("case %zu", i);
+}
+
+static void test_lab_default_names(void **state)
+{
+	static const struct {
+		const char *vms, *name;
+	} cases[] = {
+	    {"/home/me/web/vms", "vmlab-web"},
+	    {"/home/me/web/definitions", "vmlab-web"},
+	    {"/home/me/My Lab (2)/vms", "vmlab-my-lab-2"},
+	    {"/srv/vmlab/vms", "vmlab"},
+	    {"/srv/vmlab-two/vms", "vmlab-two"},
+	    {"/srv/vmlab2/vms", "vmlab-vmlab2"},
+	    {"/vms", "vmlab-lab"},
+	    {"/srv/---/vms", "vmlab-lab"},
+	    {"/srv/\xd0\xbb\xd0\xb0\xd0\xb1/vms", "vmlab-lab"},
+	    {"/srv/a__b/vms", "vmlab-a-b"},
+	    {"/srv/-a-/vms", "vmlab-a"},
+	    {"/srv/an-extraordinarily-long-name-of-a-folder/vms",
+		"vmlab-an-extraordinarily-long-nam"},
+	};
+	char name[LAB_NAME_SIZE], other[LAB_NAME_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		lab_name_make(cases[i].vms, NULL, name);
+		assert_string_equal(name, cases[i].name);
+		assert_true(lab_name_valid(name));
+		lab_name_make(cases[i].vms, cases[i].vms, other);
+		assert_true(lab_name_valid(other));
+		assert_int_equal(strlen(other), strlen(name) + 7);
+		assert_memory_equal(other, name, strlen(name));
+	}
+	lab_name_make("/a/web/vms", "/a/web/vms", name);
+	lab_name_make("/b/web/vms", "/b/web/vms", other);
+	assert_string_not_equal(name, other);
+}
+
+/* ---- goals ----------------------------------------------------------------------------------- */
+
+static void test_goals(void **state)
+{
+	static const struct {
+		const char *fields;
+		struct goal_facts facts;
+		enum goal_kind kind;
+		enum follow_goal goal;
+	} cases[] = {
+	    {"", {.has_image = true}, GOAL_FOLLOW, FOLLOW_READY},
+	    {"", {.state = "declared"}, GOAL_NO_IMAGE, 0},
+	    {"", {.state = "installed"}, GOAL_FOLLOW, FOLLOW_READY},
+	    {"", {.state = "ready"}, GOAL_FOLLOW, FOLLOW_ANSWERS},
+	    {"", {.state = "ready", .was_running = true}, GOAL_FOLLOW, FOLLOW_READY},
+	    {"", {.state = "ready", .tells = true}, GOAL_FOLLOW, FOLLOW_READY},
+	    {"", {.state = "failed", .has_image = true}, GOAL_FOLLOW, FOLLOW_READY},
+	    {"", {.has_image = true, .noreboot = true}, GOAL_FOLLOW, FOLLOW_INSTALLED},
+	    {",\"after_install\":\"poweroff\"", {.has_image = true}, GOAL_FOLLOW, FOLLOW_INSTALLED},
+	    {",\"after_install\":\"poweroff\"", {.state = "installed"}, GOAL_FOLLOW, FOLLOW_READY},
+	    {",\"mode\":\"shell\"", {0}, GOAL_FOLLOW, FOLLOW_SHELL},
+	    {",\"mode\":\"local\"", {0}, GOAL_FOLLOW, FOLLOW_ANSWERS},
+	    {",\"mode\":\"local\"", {.was_running = true}, GOAL_UNKNOWN, 0},
+	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {.has_image = true},
+		GOAL_UNKNOWN, 0},
+	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {0}, GOAL_NO_IMAGE, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[300];
+		enum follow_goal goal = 0;
+		snprintf(text, sizeof(text), "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\"%s}",
+		    cases[i].fields);
+		struct vm *vm = vm_from(text);
+		if (goal_decide(vm, &cases[i].facts, &goal) != cases[i].kind ||
+		    goal != cases[i].goal)
+			fail_msg("case %zu", i);
+		vm_free(vm);
+	}
+}
+
+#define STALLED(stage, since)                                                                      \
+	"{\"state\":\"stalled\",\"outlook\":{\"stage\":\"" stage "\",\"since\":\"" since           \
+	"\",\"limit_s\":300}}"
+
+/* A machine that tells of each boot was not ready since it was started, 500 s after 1970. */
+#define TELLS(at)                                                                                  \
+	"{\"state\":\"ready\",\"changed_at\":\"" at "\",\"cloud_init\":{\"boot_id\":\"a\"}}"
+
+static void test_judge(void **state)
+{
+	static const struct {
+		enum follow_goal goal;
+		const char *state;
+		enum follow_outcome outcome;
+	} cases[] = {
+	    {FOLLOW_READY, "{\"state\":\"installed\"}", FOLLOW_GOING},
+	    {FOLLOW_READY, "{\"state\":\"ready\"}", FOLLOW_ARRIVED},
+	    {FOLLOW_READY, "{\"state\":\"failed\"}", FOLLOW_FAILED},
+	    {FOLLOW_READY, "{}", FOLLOW_GOING},
+	    {FOLLOW_INSTALLED, "{\"state\":\"installed\"}", FOLLOW_ARRIVED},
+	    {FOLLOW_INSTALLED, "{\"state\":\"installing\"}", FOLLOW_GOING},
+	    {FOLLOW_ANSWERS, "{\"state\":\"ready\"}", FOLLOW_GOING},
+	    {FOLLOW_SHELL, "{\"state\":\"failed\"}", FOLLOW_GOING},
+	    {FOLLOW_READY, "{\"state\":\"waiting\"}", FOLLOW_GOING},
+	    {FOLLOW_READY, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
+	    {FOLLOW_READY, STALLED("boot", "1970-01-01T00:01:00.000Z"), FOLLOW_GOING},
+	    {FOLLOW_SHELL, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_GOING},
+	    {FOLLOW_READY, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
+	    {FOLLOW_INSTALLED, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_ARRIVED},
+	    {FOLLOW_READY, TELLS("1970-01-01T00:08:19Z"), FOLLOW_GOING},
+	    {FOLLOW_READY, TELLS("1970-01-01T00:08:21Z"), FOLLOW_ARRIVED},
+	    {FOLLOW_INSTALLED, TELLS("1970-01-01T00:08:19Z"), FOLLOW_ARRIVED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct follow_vm vm = {
+		    .goal = cases[i].goal, .has_container = true, .begin_ms = 500000};
+		json_t *o = json_from(cases[i].state);
+		if (follow_judge(&vm, o, 700000) != cases[i].outcome)
+			fail_msg("case %zu", i);
+		json_decref(o);
+	}
+}
+
+/* ---- progress -------------------------------------------------------------------------------- */
+
+static void test_progress_event(void **state)
+{
+	static const struct {
+		const char *event, *text;
+	} cases[] = {
+	    {"{\"kind\":\"dhcp\",\"text\":\"10.0.0.1\"}", "DHCP: 10.0.0.1"},
+	    {"{\"kind\":\"ipxe\",\"text\":\"install\"}", "iPXE: loads the installer"},
+	    {"{\"kind\":\"ipxe\",\"text\":\"local\"}", "iPXE: boots from disk"},
+	    {"{\"kind\":\"ipxe\",\"text\":\"new\\u001b[2J\"}", "iPXE: new"},
+	    {"{\"kind\":\"phase\",\"phase\":\"rootfs\",\"text\":\"x\"}", "installer: rootfs"},
+	    {"{\"kind\":\"state\",\"text\":\"ready\"}", "ready"},
+	    {"{\"kind\":\"cloud-init\",\"text\":\"modules-final: runcmd\"}",
+		"cloud-init: modules-final: runcmd"},
+	    {"{\"kind\":\"state\",\"text\":\"booting\"}", ""},
+	    {"{\"kind\":\"other\"}", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		json_t *o = json_from(cases[i].event);
+		char *text = NULL;
+		bool worth = false;
+		CAPTURE(text, worth = progress_event(f, o));
+		assert_string_equal(text, cases[i].text);
+		assert_int_equal(worth, *cases[i].text != '\0');
+		free(text);
+		json_decref(o);
+	}
+}
+
+#define ROOTFS                                                                                     \
+	"{\"name\":\"web1\",\"state\":\"installing\",\"phase\":\"rootfs\",\"bytes\":69206016,"     \
+	"\"total_bytes\":155189248,\"rate_bytes_per_s\":33554432,\"eta_s\":3}"
+
+static void test_progress_texts(void **state)
+{
+	static const struct {
+		const char *vm, *brief, *detail;
+	} cases[] = {
+	    {ROOTFS, "installing: rootfs 44 %",
+		"rootfs 44 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left"},
+	    {"{\"state\":\"installing\",\"phase\":\"plan\",\"total_bytes\":0,\"eta_s\":null}",
+		"installing: plan", "installing: plan"},
+	    {"{\"state\":\"failed\",\"error\":{\"phase\":\"format\"}}", "failed: format",
+		"failed: format"},
+	    {"{\"state\":\"waiting\",\"outlook\":{\"stage\":\"no image\"}}", "waiting: no image",
+		"waiting: no image"},
+	    {"{\"state\":\"stalled\",\"phase\":\"rootfs\",\"outlook\":{\"stage\":\"rootfs\"}}",
+		"stalled: rootfs", "stalled: rootfs"},
+	    {"{\"state\":\"ready\",\"phase\":\"reboot\",\"error\":null}", "ready", "ready"},
+	    {"{\"state\":\"ready\",\"cloud_init\":{\"errors\":[\"e\"]}}", "ready, with errors",
+		"ready, with errors"},
+	    {"{\"state\":\"ready\",\"cloud_init\":{\"recoverable_errors\":{\"WARNING\":[\"w\"]}}}",
+		"ready, with warnings", "ready, with warnings"},
+	    {"{\"state\":\"installed\",\"cloud_init\":{\"status\":\"booting\"}}",
+		"installed: booting", "installed: booting"},
+	    {"{\"state\":\"installed\",\"cloud_init\":{\"stage\":\"modules-final: runcmd\"}}",
+		"installed: modules-final: runcmd", "installed: modules-final: runcmd"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		json_t *o = json_from(cases[i].vm);
+		char *text = NULL;
+		CAPTURE(text, progress_state(f, o));
+		assert_string_equal(text, cases[i].brief);
+		free(text);
+		CAPTURE(text, progress_detail(f, o));
+		assert_string_equal(text, cases[i].detail);
+		free(text);
+		json_decref(o);
+	}
+}
+
+static void test_status_line(void **state)
+{
+	json_t *web = json_from(ROOTFS),
+	       *db = json_from("{\"name\":\"db1\",\"state\":\"booting\"}");
+	struct progress_item items[] = {
+	    {.vm = web, .stage = "rootfs", .stage_ms = 100},
+	    {.vm = db, .stage = "firmware", .stage_ms = 3900},
+	};
+	char *text = NULL;
+
+	(void)state;
+	CAPTURE(text, progress_status_line(f, items, 2, 80));
+	assert_string_equal(text, "web1  rootfs 44 %  |  db1  firmware 3 s");
+	free(text);
+	CAPTURE(text, progress_status_line(f, items, 1, 80));
+	assert_string_equal(text, "web1  rootfs 44 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left");
+	free(text);
+	CAPTURE(text, progress_status_line(f, items, 2, 9));
+	assert_string_equal(text, "web1  roo");
+	free(text);
+	json_decref(web);
+	json_decref(db);
+}
+
+static void test_failure(void **state)
+{
+	json_t *o =
+	    json_from("{\"name\":\"web1\",\"error\":{\"phase\":\"plan\",\"reason\":\"too small\","
+		      "\"hint\":\"give it 4G\"},\"log\":\"a\\nb\\nc\\n\"}");
+	char *text = NULL;
+
+	(void)state;
+	CAPTURE(text, progress_failure(f, o, 2));
+	assert_string_equal(text, "web1 failed to install\n"
+				  "  phase   plan\n"
+				  "  reason  too small\n"
+				  "  hint    give it 4G\n"
+				  "  the installer's last lines:\n"
+				  "    b\n"
+				  "    c\n");
+	free(text);
+	CAPTURE(text, progress_installer_log(f, o));
+	assert_string_equal(text, "web1 failed to install\n"
+				  "  phase   plan\n"
+				  "  reason  too small\n"
+				  "  hint    give it 4G\n"
+				  "  the installer's last lines:\n"
+				  "a\nb\nc\n");
+	free(text);
+	json_object_set_new(o, "error", json_null());
+	json_object_set_new(o, "state", json_string("ready"));
+	CAPTURE(text, progress_installer_log(f, o));
+	assert_string_equal(text, "a\nb\nc\n");
+	free(text);
+	json_object_set_new(o, "state", json_string("booting"));
+	CAPTURE(text, progress_installer_log(f, o));
+	assert_string_equal(text,
+	    "web1 is booting; these are the last lines of the install before\n"
+	    "a\nb\nc\n");
+	free(text);
+	json_decref(o);
+}
+
+/* ---- stages ---------------------------------------------------------------------------------- */
+
+static void feed(
+    struct stages *s, int second, const char *kind, const char *text, const char *phase)
+{
+	char at[40];
+
+	snprintf(at, sizeof(at), "1970-01-01T00:%02d:%02d.000Z", second / 60, second % 60);
+	json_t *o = json_pack(
+	    "{s:s, s:s, s:s?, s:s?}", "at", at, "kind", kind, "text", text, "phase", phase);
+	stages_event(s, o);
+	json_decref(o);
+}
+
+static void test_stages(void **state)
+{
+	struct stages s;
+
+	(void)state;
+	stages_begin(&s, 10000);
+	feed(&s, 5, "dhcp", "old news", NULL);
+	feed(&s, 14, "dhcp", "10.0.0.1", NULL);
+	feed(&s, 15, "dhcp", "10.0.0.1", NULL);
+	feed(&s, 16, "ipxe", "install", NULL);
+	feed(&s, 26, "dhcp", "10.0.0.1", NULL);
+	feed(&s, 27, "phase", "network", "network");
+	feed(&s, 28, "phase", "rootfs", "rootfs");
+	feed(&s, 40, "phase", "report", "report");
+	feed(&s, 40, "state", "installed", NULL);
+	feed(&s, 45, "dhcp", "10.0.0.1", NULL);
+	feed(&s, 47, "ipxe", "local", NULL);
+	feed(&s, 47, "state", "installed", NULL);
+	feed(&s, 60, "dhcp", "10.0.0.1", NULL);
+	feed(&s, 75, "state", "ready", NULL);
+	feed(&s, 99, "ipxe", "local", NULL);
+	assert_int_equal(stages_spent_ms(&s, "firmware"), 4000);
+	assert_int_equal(stages_spent_ms(&s, "iPXE"), 2000);
+	assert_int_equal(stages_spent_ms(&s, "kernel and initrd"), 11000);
+	assert_int_equal(stages_spent_ms(&s, "rootfs"), 12000);
+	assert_int_equal(stages_spent_ms(&s, "reboot"), 7000);
+	assert_int_equal(stages_spent_ms(&s, "disk boot"), 13000);
+	assert_int_equal(stages_spent_ms(&s, "cloud-init"), 15000);
+	assert_int_equal(stages_spent_ms(&s, "format"), -1);
+	assert_int_equal(stages_total_ms(&s), 65000);
+
+	struct stages other;
+	stages_begin(&other, 0);
+	feed(&other, 3, "ipxe", "local", NULL);
+	stages_end(&other, 70000);
+	const char *const names[] = {"web1", "a-rather-long-name"};
+	const struct stages *const list[] = {&other, &s};
+	char *text = NULL;
+	CAPTURE(text, stages_print_table(f, 2, names, list));
+	assert_string_equal(text, "  stage                       web1  a-rather-long-name\n"
+				  "  firmware                   3.0 s               4.0 s\n"
+				  "  disk boot             1 min 07 s              13.0 s\n"
+				  "  iPXE                           -               2.0 s\n"
+				  "  kernel and initrd              -              11.0 s\n"
+				  "  network                        -               1.0 s\n"
+				  "  rootfs                         -              12.0 s\n"
+				  "  report                         -               0.0 s\n"
+				  "  reboot                         -               7.0 s\n"
+				  "  cloud-init                     -              15.0 s\n"
+				  "  total                 1 min 10 s          1 min 05 s\n");
+	free(text);
+	json_t *o = stages_json(&s);
+	assert_int_equal(json_integer_value(json_object_get(o, "total_ms")), 65000);
+	json_decref(o);
+}
+
+static void test_stages_overflow(void **state)
+{
+	struct stages s;
+
+	(void)state;
+	stages_begin(&s, 0);
+	for (int i = 0; i < 3 * STAGES_MAX; i++)
+		feed(&s, i, "ipxe", i % 2 ? "install" : "local", NULL);
+	assert_int_equal(s.count, STAGES_MAX);
+}
+
+/* ---- ls -------------------------------------------------------------------------------------- */
+
+static void test_table(void **state)
+{
+	json_t *vms = json_from(
+	    "[{\"name\":\"db1\",\"state\":\"ready\",\"ip\":\"10.0.0.2\",\"arch\":\"arm64\","
+	    "\"distro\":"
+	    "\"debian-13\",\"container\":\"exited\",\"power\":\"stopped\",\"changed_at\":\"1970-01-01T00:00:00Z\"},"
+	    "{\"name\":\"new1\",\"state\":null,\"ip\":null,\"container\":null},"
+	    "{\"name\":\"web1\",\"state\":\"failed\",\"container\":\"running\",\"power\":\"on\",\"error\":{"
+	    "\"phase\":\"plan\","
+	    "\"reason\":\"too\\nsmall\"}}]");
+	struct table table = {.now_ms = 120000};
+	char *text = NULL;
+
+	table_usual(&table, false);
+
+	(void)state;
+	CAPTURE(text, table_print(f, &table, vms));
+	assert_string_equal(text,
+	    "NAME  STATE            IP        ARCH   DISTRO     AGE    ERROR\n"
+	    "db1   stopped (ready)  10.0.0.2  arm64  debian-13  2 min\n"
+	    "new1  -                -         -      -          -\n"
+	    "web1  failed: plan     -         -      -          -      too?small\n");
+	free(text);
+	json_decref(vms);
+
+	/* A failure's text is never cut. */
+	char reason[901];
+	memset(reason, 'r', 900);
+	reason[900] = '\0';
+	vms = json_pack(
+	    "[{s:s, s:s, s:{s:s}}]", "name", "web1", "state", "failed", "error", "reason", reason);
+	CAPTURE(text, table_print(f, &table, vms));
+	assert_non_null(strstr(text, reason));
+	free(text);
+	json_decref(vms);
+}
+
+/* ---- keys, ssh ------------------------------------------------------------------------------- */
+
+static void test_known_hosts(void **state)
+{
+	json_t *keys = json_pack("[s, s, s, s, s, i]", KEY " root@web1\n", "ssh-ed25519 short",
+	    "@cert-authority * " KEY, KEY "\nevil " KEY, "ssh-dss AAAA", 7);
+
+	(void)state;
+	char *text = keys_render_known_hosts("web1.lab7.vmlab", keys);
+	assert_string_equal(text, "web1.lab7.vmlab " KEY "\nweb1.lab7.vmlab " KEY "\n");
+	free(text);
+	json_decref(keys);
+	keys = json_array();
+	assert_null(keys_render_known_hosts("x", keys));
+	json_decref(keys);
+	assert_null(keys_render_known_hosts("x", NULL));
+}
+
+static void test_keys_on_disk(void **state)
+{
+	char home[] = "/tmp/test_vmlab.XXXXXX", command[200];
+	struct lab lab = LAB_INIT;
+	struct err e = ERR_INIT;
+	struct stat st;
+	bool created;
+
+	(void)state;
+	if (!process_available("ssh-keygen"))
+		skip();
+	assert_non_null(mkdtemp(home));
+	lab.home = strdup(home);
+	lab.name = strdup("lab7");
+	assert_int_equal(keys_ensure(&lab, &created, &e), 0);
+	assert_true(created);
+	assert_int_equal(keys_ensure(&lab, &created, &e), 0);
+	assert_false(created);
+	json_t *keys = json_pack("[s]", KEY);
+	assert_int_equal(keys_remember_host(&lab, "web1", keys, &e), 0);
+	json_decref(keys);
+	char *path = keys_known_hosts_path(&lab, "web1");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	keys_forget_host(&lab, "web1");
+	assert_int_equal(stat(path, &st), -1);
+	free(path);
+	lab_clear(&lab);
+	snprintf(command, sizeof(command), "rm -r %s", home);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_ssh_words(void **state)
+{
+	static const struct {
+		const char *words[8];
+		int options_end, name, command_begin;
+		bool unverified, has_user;
+	} cases[] = {
+	    {{"ssh", "web1"}, 1, 1, 2, false, false},
+	    {{"ssh", "web1", "ls", "-l"}, 1, 1, 2, false, false},
+	    {{"ssh", "web1", "--", "ls", "--", "x"}, 1, 1, 3, false, false},
+	    {{"ssh", "-L", "1:h:2", "web1"}, 3, 3, 4, false, false},
+	    {{"ssh", "-l", "root", "web1"}, 3, 3, 4, false, true},
+	    {{"ssh", "-lroot", "-tt", "web1"}, 3, 3, 4, false, true},
+	    {{"ssh", "-tL", "1:h:2", "--", "web1"}, 3, 4, 5, false, false},
+	    {{"ssh", "--unverified", "-v", "web1"}, 3, 3, 4, true, false},
+	};
+	struct ssh_words w;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int argc = 0;
+		while (cases[i].words[argc])
+			argc++;
+		assert_int_equal(ssh_words_parse(argc, (char **)cases[i].words, &w, &e), 0);
+		if (w.options_end != cases[i].options_end || w.name != cases[i].name ||
+		    w.command_begin != cases[i].command_begin ||
+		    w.unverified != cases[i].unverified || w.has_user != cases[i].has_user)
+			fail_msg("case %zu", i);
+	}
+	char *none[] = {"ssh", "-L", NULL}, *empty[] = {"ssh", NULL};
+	assert_int_equal(ssh_words_parse(2, none, &w, &e), -EINVAL);
+	assert_int_equal(ssh_words_parse(1, empty, &w, &e), -EINVAL);
+}
+
+static void test_ssh_args(void **state)
+{
+	static const char *const wanted[] = {"-F",
+	    "-oProxyCommand='/usr/bin/docker' exec -i lab7-net nc -q0 10.0.0.2 22",
+	    "-oHostKeyAlias=web1.lab7.vmlab", "-oIdentityFile=\"/root/lab home/id_ed25519\"",
+	    "-oUserKnownHostsFile=\"/root/lab home/known_hosts/lab7/web1\"",
+	    "-oStrictHostKeyChecking=yes", "-llab", "web1", "id", "-u"};
+	struct ssh_target t = {
+	    .client = "/usr/bin/docker", .name = "web1", .user = "lab", .ip = "10.0.0.2"};
+	char *argv[] = {"ssh", "web1", "id", "-u", NULL};
+	_cleanup_argv_ struct argv a = ARGV_INIT, none = ARGV_INIT;
+	struct ssh_words w;
+	struct err e = ERR_INIT;
+	struct lab lab;
+
+	(void)state;
+	lab_for_test(&lab);
+	assert_int_equal(ssh_words_parse(4, argv, &w, &e), 0);
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &a, &e), 0);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		if (!has(&a, wanted[i]))
+			fail_msg("%s is missing", wanted[i]);
+	t.ip = "10.0.0.2; reboot";
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EINVAL);
+	t.ip = "10.0.0.2";
+	t.user = "-oProxyCommand=x";
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EINVAL);
+	t.user = NULL;
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EAGAIN);
+	t.nobody = true;
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EACCES);
+	assert_non_null(strstr(e.msg, "nobody can log in to web1"));
+	t.nobody = false;
+	t.user = "lab";
+	t.client = "/tmp/it's/docker";
+	assert_int_equal(ssh_args(&lab, &t, &w, argv, 4, &none, &e), -EINVAL);
+	lab_clear(&lab);
+}
+
+/* ---- new, problems, host --------------------------------------------------------------------- */
+
+static void test_taken(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} others[] = {
+	    {"{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"ip\":\"10.0.0.1\"}", NULL},
+	    {"{\"name\":\"db1\"}", "name"},
+	    {"{\"mac\":\"52-54-00-AA-00-02\"}", "mac"}, /* the same in other words */
+	    {"{\"ip\":\"10.0.0.2/24\",\"cpus\":\"broken\"}", "ip"},
+	    {"{\"ip\":\"10.0.0.2\"", NULL}, /* says nothing yet */
+	    {"", NULL},
+	};
+	struct define_words words = {.name = "db1", .mac = "52:54:00:aa:00:02", .ip = "10.0.0.2"};
+	struct define_claims claims;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(define_claims_of(&words, &claims, &e), 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		const char *field = define_taken(&claims, others[i].text, strlen(others[i].text));
+		if (others[i].field)
+			assert_string_equal(field, others[i].field);
+		else
+			assert_null(field);
+	}
+	words.ip = "10.0.0.x";
+	assert_int_equal(define_claims_of(&words, &claims, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "--ip"));
+}
+
+static void test_define(void **state)
+{
+	uint32_t used[] = {0xc0a8640a, 0xc0a8640b};
+	struct cidr4 net = {.prefix = 24}, tiny = {.prefix = 29}, small = {.prefix = 27};
+	struct mac mac = define_mac(0xff010203);
+	char text[MAC_TEXT_SIZE];
+
+	(void)state;
+	inet_pton(AF_INET, "192.168.100.1", &net.addr);
+	small.addr = tiny.addr = net.addr;
+	assert_int_equal(define_free_ip(&net, NULL, 0), 0xc0a8640a);
+	assert_int_equal(define_free_ip(&net, used, 2), 0xc0a8640c);
+	assert_int_equal(define_free_ip(&small, NULL, 0), 0xc0a86402);
+	assert_int_equal(define_free_ip(&tiny, NULL, 0), 0);
+	assert_string_equal(mac_format(&mac, text), "52:54:00:01:02:03");
+
+	uint32_t all[128];
+	for (uint32_t i = 0; i < 128; i++)
+		all[i] = 0xc0a86400 + i;
+	assert_int_equal(define_free_ip(&net, all, 128), 0);
+
+	struct define_words words = {.name = "db1",
+	    .mac = text,
+	    .ip = "192.168.100.12",
+	    .arch = "arm64",
+	    .distro = "debian-13",
+	    .cpus = "4",
+	    .memory = "2G",
+	    .disk = "20G"};
+	char *doc = define_render(&words);
+	struct vm *vm = vm_from(doc);
+	assert_string_equal(vm->name, "db1");
+	assert_int_equal(vm->cpus, 4);
+	assert_int_equal(vm->memory_bytes, UINT64_C(2) << 30);
+	assert_int_equal(vm->disk_bytes[0], UINT64_C(20) << 30);
+	assert_int_equal(vm->arch, VM_ARCH_ARM64);
+	vm_free(vm);
+	free(doc);
+}
+
+static void test_problem(void **state)
+{
+	char *text = NULL;
+
+	(void)state;
+	CAPTURE(
+	    text, problem_print(f, "vms", "a.json", (struct vm_where){3, 7}, false, "bad\n\"x\""));
+	assert_string_equal(text, "vms/a.json:3:7: bad?\"x\"\n");
+	free(text);
+	CAPTURE(text, problem_print(f, NULL, "a.json", (struct vm_where){0, 0}, true, "odd"));
+	assert_string_equal(text, "a.json: warning: odd\n");
+	free(text);
+}
+
+static void test_cpuinfo(void **state)
+{
+	(void)state;
+	assert_true(
+	    host_cpuinfo_virtualises("processor: 0\nflags\t\t: fpu vmx sse\n", VM_ARCH_AMD64));
+	assert_true(host_cpuinfo_virtualises("flags : a svm", VM_ARCH_AMD64));
+	assert_false(host_cpuinfo_virtualises(
+	    "flags : a svm_lock xsvm vmxx\nvmx flags : vmx\n", VM_ARCH_AMD64));
+	assert_false(host_cpuinfo_virtualises(NULL, VM_ARCH_AMD64));
+	assert_true(host_cpuinfo_virtualises("", VM_ARCH_ARM64));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_taken),
+	    cmocka_unit_test(test_human_numbers),
+	    cmocka_unit_test(test_human_clean),
+	    cmocka_unit_test(test_duration),
+	    cmocka_unit_test(test_process),
+	    cmocka_unit_test(test_two_readings),
+	    cmocka_unit_test(test_stack_args),
+	    cmocka_unit_test(test_vm_args),
+	    cmocka_unit_test(test_vm_uuid),
+	    cmocka_unit_test(test_spec_diff),
+	    cmocka_unit_test(test_start_decide),
+	    cmocka_unit_test(test_container_list),
+	    cmocka_unit_test(test_lab_names),
+	    cmocka_unit_test(test_lab_default_names),
+	    cmocka_unit_test(test_was_running),
+	    cmocka_unit_test(test_goals),
+	    cmocka_unit_test(test_judge),
+	    cmocka_unit_test(test_progress_event),
+	    cmocka_unit_test(test_progress_texts),
+	    cmocka_unit_test(test_status_line),
+	    cmocka_unit_test(test_failure),
+	    cmocka_unit_test(test_stages),
+	    cmocka_unit_test(test_stages_overflow),
+	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_known_hosts),
+	    cmocka_unit_test(test_keys_on_disk),
+	    cmocka_unit_test(test_ssh_words),
+	    cmocka_unit_test(test_ssh_args),
+	    cmocka_unit_test(test_define),
+	    cmocka_unit_test(test_problem),
+	    cmocka_unit_test(test_cpuinfo),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,224 @@
+#include "vmlab/follow/progress.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "vmlab/follow/cloud_init.h"
+#include "vmlab/ui/human.h"
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
+static int64_t number_of(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? (int64_t)json_number_value(v) : 0;
+}
+
+/* What each text of each kind of event says to a person. NULL text: any; "%": the text itself. */
+static const struct {
+	const char *kind, *text, *before, *after;
+} sentences[] = {
+    {"dhcp", NULL, "DHCP: ", ""},
+    {"lease", NULL, "DHCP: ", ""},
+    {"ipxe", "install", "iPXE: loads the installer", NULL},
+    {"ipxe", "shell", "iPXE: loads the installer's shell", NULL},
+    {"ipxe", "local", "iPXE: boots from disk", NULL},
+    {"ipxe", "wait", "iPXE: nothing to do yet, asks again every 10 s", NULL},
+    {"ipxe", "no-image", "iPXE: its image is missing, asks again every 10 s", NULL},
+    {"ipxe", "failed", "iPXE: the install failed, waits for a reinstall", NULL},
+    {"ipxe", NULL, "iPXE: ", ""},
+    {"state", "installed", "installed", NULL},
+    {"state", "ready", "ready", NULL},
+    {"state", "failed", "failed", NULL},
+    {"action", NULL, "asked for: ", ""},
+    {"cloud-init", NULL, "cloud-init: ", ""},
+};
+
+bool progress_event(FILE *f, const json_t *event)
+{
+	const char *kind = text_of(event, "kind"), *text = text_of(event, "text");
+
+	if (strcmp(kind, "phase") == 0) {
+		const char *phase = text_of(event, "phase");
+		fputs("installer: ", f);
+		human_print_clean(f, *phase ? phase : text);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
+		if (strcmp(kind, sentences[i].kind) != 0 ||
+		    (sentences[i].text && strcmp(text, sentences[i].text) != 0))
+			continue;
+		fputs(sentences[i].before, f);
+		if (sentences[i].after)
+			human_print_clean(f, text);
+		return true;
+	}
+	return false;
+}
+
+int progress_percent(const json_t *vm)
+{
+	int64_t bytes = number_of(vm, "bytes"), total = number_of(vm, "total_bytes");
+
+	if (total <= 0 || bytes < 0)
+		return -1;
+	return bytes >= total ? 100 : (int)((double)bytes * 100 / (double)total);
+}
+
+static bool installing(const json_t *vm)
+{
+	return strcmp(text_of(vm, "state"), "installing") == 0 && *text_of(vm, "phase");
+}
+
+void progress_state(FILE *f, const json_t *vm)
+{
+	const char *state = text_of(vm, "state");
+	int percent = progress_percent(vm);
+
+	const char *stage = text_of(json_object_get(vm, "outlook"), "stage");
+
+	human_print_clean(f, state);
+	if (*stage) {
+		fputs(": ", f);
+		human_print_clean(f, stage);
+	} else if (installing(vm)) {
+		fputs(": ", f);
+		human_print_clean(f, text_of(vm, "phase"));
+		if (percent >= 0)
+			fprintf(f, " %d %%", percent);
+	} else if (strcmp(state, "ready") == 0) {
+		fputs(cloud_init_words(cloud_init_judge(vm)), f);
+	} else if (strcmp(state, "installed") == 0 && cloud_init_stage(vm)) {
+		fputs(": ", f);
+		human_print_clean(f, cloud_init_stage(vm));
+	} else if (strcmp(state, "failed") == 0) {
+		const char *phase = text_of(json_object_get(vm, "error"), "phase");
+		if (*phase) {
+			fputs(": ", f);
+			human_print_clean(f, phase);
+		}
+	}
+}
+
+void progress_detail(FILE *f, const json_t *vm)
+{
+	char done[HUMAN_TEXT_SIZE], total[HUMAN_TEXT_SIZE];
+	int percent = progress_percent(vm);
+	int64_t rate = number_of(vm, "rate_bytes_per_s"), eta_s = number_of(vm, "eta_s");
+
+	if (!installing(vm) || percent < 0) {
+		progress_state(f, vm);
+		return;
+	}
+	int64_t all = number_of(vm, "total_bytes"), bytes = number_of(vm, "bytes");
+	human_print_clean(f, text_of(vm, "phase"));
+	fprintf(f, " %d %%, %s of %s", percent,
+	    human_bytes((uint64_t)(bytes < all ? bytes : all), done),
+	    human_bytes((uint64_t)all, total));
+	if (rate > 0)
+		fprintf(f, ", %s/s", human_bytes((uint64_t)rate, done));
+	if (eta_s > 0 && percent < 100)
+		fprintf(f, ", %s left", human_age(eta_s * 1000, done));
+}
+
+/* Writes text up to `columns` columns; UTF-8 sequences count as one and stay whole. */
+static void print_cut(FILE *f, const char *text, unsigned columns)
+{
+	for (const char *p = text; *p; p++) {
+		if (((unsigned char)*p & 0xc0) != 0x80 && columns-- == 0)
+			return;
+		fputc(*p, f);
+	}
+}
+
+void progress_status_line(
+    FILE *f, const struct progress_item *items, size_t count, unsigned columns)
+{
+	_cleanup_free_ char *line = NULL;
+	char text[HUMAN_TEXT_SIZE];
+	size_t len;
+	FILE *m = open_memstream(&line, &len);
+
+	if (!m)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const struct progress_item *item = &items[i];
+		int percent = installing(item->vm) ? progress_percent(item->vm) : -1;
+		fprintf(m, "%s", i ? "  |  " : "");
+		human_print_clean(m, text_of(item->vm, "name"));
+		fputs("  ", m);
+		if (percent >= 0 && count == 1)
+			progress_detail(m, item->vm);
+		else if (percent >= 0)
+			fprintf(m, "%s %d %%", item->stage, percent);
+		else
+			fprintf(m, "%s %s", item->stage, human_age(item->stage_ms, text));
+	}
+	if (fclose(m) == 0)
+		print_cut(f, line, columns);
+}
+
+static void print_field(FILE *f, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	fprintf(f, "  %-8s", label);
+	human_print_clean(f, text);
+	fputc('\n', f);
+}
+
+void progress_outlook(FILE *f, const json_t *vm)
+{
+	const json_t *outlook = json_object_get(vm, "outlook");
+
+	human_print_clean(f, text_of(vm, "name"));
+	fputs(strcmp(text_of(vm, "state"), "waiting") == 0 ? " waits\n" : " does not get on\n", f);
+	print_field(f, "stage", text_of(outlook, "stage"));
+	print_field(f, "reason", text_of(outlook, "reason"));
+	print_field(f, "hint", text_of(outlook, "hint"));
+}
+
+void progress_failure(FILE *f, const json_t *vm, size_t log_lines)
+{
+	const json_t *error = json_object_get(vm, "error");
+	const char *log = text_of(vm, "log");
+
+	human_print_clean(f, text_of(vm, "name"));
+	fputs(" failed to install\n", f);
+	print_field(f, "phase", text_of(error, "phase"));
+	print_field(f, "reason", text_of(error, "reason"));
+	print_field(f, "hint", text_of(error, "hint"));
+	if (*log && log_lines > 0) {
+		fputs("  the installer's last lines:\n", f);
+		human_print_lines(f, log, "    ", log_lines);
+	}
+}
+
+/* The log is that of the last install that ended, and says so when another one goes on by now. */
+void progress_installer_log(FILE *f, const json_t *vm)
+{
+	const char *log = text_of(vm, "log"), *state = text_of(vm, "state");
+	const json_t *error = json_object_get(vm, "error");
+	bool ended = strcmp(state, "failed") == 0 || strcmp(state, "installed") == 0 ||
+		     strcmp(state, "ready") == 0;
+
+	if (json_is_object(error)) {
+		progress_failure(f, vm, 0);
+		if (*log)
+			fputs("  the installer's last lines:\n", f);
+	} else if (*log && !ended) {
+		human_print_clean(f, text_of(vm, "name"));
+		fputs(" is ", f);
+		progress_state(f, vm);
+		fputs("; these are the last lines of the install before\n", f);
+	}
+	human_print_lines(f, log, "", 0);
+}

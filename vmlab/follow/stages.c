@@ -1,0 +1,169 @@
+#include "vmlab/follow/stages.h"
+
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "vmlab/ui/human.h"
+
+static const char *current(const struct stages *s)
+{
+	return s->items[s->count - 1].name;
+}
+
+static void enter(struct stages *s, const char *name, int64_t at_ms)
+{
+	if (strcmp(current(s), name) == 0 || s->count == STAGES_MAX)
+		return;
+	struct stage *next = &s->items[s->count++];
+	snprintf(next->name, sizeof(next->name), "%s", name);
+	next->start_ms = at_ms;
+}
+
+void stages_begin(struct stages *s, int64_t at_ms)
+{
+	*s = (struct stages){.count = 1, .items = {{"firmware", at_ms}}};
+}
+
+static void on_ipxe(struct stages *s, const char *text, int64_t at_ms)
+{
+	if (strcmp(text, "install") == 0 || strcmp(text, "shell") == 0)
+		enter(s, "kernel and initrd", at_ms);
+	else if (strcmp(text, "local") == 0)
+		enter(s, "disk boot", at_ms);
+	else
+		enter(s, "waiting", at_ms);
+}
+
+static void on_dhcp(struct stages *s, int64_t at_ms)
+{
+	/* The installer and the reboot ask for leases too: those belong to their own stage. */
+	if (strcmp(current(s), "firmware") == 0)
+		enter(s, "iPXE", at_ms);
+	else if (strcmp(current(s), "disk boot") == 0)
+		enter(s, "cloud-init", at_ms);
+}
+
+static void on_state(struct stages *s, const char *text, int64_t at_ms)
+{
+	/* From its disk a machine that was ready is only installed once more. */
+	if (strcmp(text, "installed") == 0 && strcmp(current(s), "disk boot") != 0)
+		enter(s, "reboot", at_ms);
+	else if (strcmp(text, "ready") == 0 || strcmp(text, "failed") == 0)
+		s->end_ms = at_ms;
+}
+
+void stages_event(struct stages *s, const json_t *event)
+{
+	const char *kind = json_string_value(json_object_get(event, "kind"));
+	const char *text = json_string_value(json_object_get(event, "text"));
+	const char *phase = json_string_value(json_object_get(event, "phase"));
+	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
+
+	if (s->count == 0 || s->end_ms != 0 || !kind || at_ms < s->items[0].start_ms)
+		return;
+	if (strcmp(kind, "dhcp") == 0 || strcmp(kind, "lease") == 0)
+		on_dhcp(s, at_ms);
+	else if (strcmp(kind, "ipxe") == 0)
+		on_ipxe(s, text ? text : "", at_ms);
+	else if (strcmp(kind, "state") == 0)
+		on_state(s, text ? text : "", at_ms);
+	else if (strcmp(kind, "phase") == 0 && (phase || text))
+		enter(s, phase ? phase : text, at_ms);
+}
+
+void stages_end(struct stages *s, int64_t at_ms)
+{
+	if (s->end_ms == 0)
+		s->end_ms = at_ms;
+}
+
+const char *stages_current(const struct stages *s, int64_t now_ms, int64_t *spent_ms)
+{
+	if (s->count == 0) {
+		*spent_ms = 0;
+		return "";
+	}
+	*spent_ms = now_ms - s->items[s->count - 1].start_ms;
+	return current(s);
+}
+
+static int64_t spent(const struct stages *s, size_t i)
+{
+	int64_t end = i + 1 < s->count ? s->items[i + 1].start_ms : s->end_ms;
+
+	return end > s->items[i].start_ms ? end - s->items[i].start_ms : 0;
+}
+
+int64_t stages_spent_ms(const struct stages *s, const char *name)
+{
+	int64_t sum = -1;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->items[i].name, name) == 0)
+			sum = (sum < 0 ? 0 : sum) + spent(s, i);
+	return sum;
+}
+
+int64_t stages_total_ms(const struct stages *s)
+{
+	return s->count && s->end_ms > s->items[0].start_ms ? s->end_ms - s->items[0].start_ms : 0;
+}
+
+static bool seen_before(const struct stages *const list[], size_t vm, size_t stage)
+{
+	const char *name = list[vm]->items[stage].name;
+
+	for (size_t i = 0; i <= vm; i++)
+		for (size_t k = 0; (i < vm || k < stage) && k < list[i]->count; k++)
+			if (strcmp(list[i]->items[k].name, name) == 0)
+				return true;
+	return false;
+}
+
+static void print_row(
+    FILE *f, size_t count, const struct stages *const list[], const char *name, const int *width)
+{
+	char buf[HUMAN_TEXT_SIZE];
+
+	fprintf(f, "  %-18s", name);
+	for (size_t i = 0; i < count; i++) {
+		int64_t ms = stages_spent_ms(list[i], name);
+		fprintf(f, "  %*s", width[i], ms < 0 ? "-" : human_duration(ms, buf));
+	}
+	fputc('\n', f);
+}
+
+void stages_print_table(
+    FILE *f, size_t count, const char *const names[], const struct stages *const list[])
+{
+	_cleanup_free_ int *width = calloc(count + 1, sizeof(*width));
+	char buf[HUMAN_TEXT_SIZE];
+
+	if (!width)
+		return;
+	fprintf(f, "  %-18s", "stage");
+	for (size_t i = 0; i < count; i++) {
+		int len = (int)strlen(names[i]);
+		width[i] = len > 12 ? len : 12;
+		fprintf(f, "  %*s", width[i], names[i]);
+	}
+	fputc('\n', f);
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < list[i]->count; k++)
+			if (!seen_before(list, i, k))
+				print_row(f, count, list, list[i]->items[k].name, width);
+	fprintf(f, "  %-18s", "total");
+	for (size_t i = 0; i < count; i++)
+		fprintf(f, "  %*s", width[i], human_duration(stages_total_ms(list[i]), buf));
+	fputc('\n', f);
+}
+
+json_t *stages_json(const struct stages *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:I}", "name", s->items[i].name, "ms",
+						(json_int_t)spent(s, i)));
+	return json_pack("{s:I, s:o}", "total_ms", (json_int_t)stages_total_ms(s), "stages", list);
+}

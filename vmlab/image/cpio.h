@@ -1,0 +1,33 @@
+/* cpio.h - a cpio archive as the kernel unpacks into its initramfs: format "newc", see
+ * Documentation/driver-api/early-userspace/buffer-format.rst of the kernel.
+ *
+ * All entries belong to root and have time 0, so the same input gives the same bytes.
+ */
+#ifndef VMLAB_IMAGE_CPIO_H
+#define VMLAB_IMAGE_CPIO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "vmlab/image/file.h"
+
+struct image_cpio {
+	struct image_file *file; /* borrowed */
+	uint32_t inode;
+	char *last_path;
+};
+
+#define IMAGE_CPIO_INIT(f) {(f), 0, NULL}
+
+/* Adds a regular file, mode 0644, and before it the directories on its way that the entry before
+ * did not lie in: add files in path order. */
+must_check int image_cpio_add(
+    struct image_cpio *c, const char *path, const void *data, size_t len, struct err *e);
+
+/* Writes the trailer. The image_file remains to be finished. */
+must_check int image_cpio_end(struct image_cpio *c, struct err *e);
+
+void image_cpio_clear(struct image_cpio *c);
+
+#endif

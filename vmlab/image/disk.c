@@ -1,0 +1,295 @@
+#include "vmlab/image/disk.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "vmlab/engine/engine.h"
+#include "vmlab/ui/human.h"
+#include "vmlab/image/file.h"
+#include "vmlab/image/manifest.h"
+#include "vmlab/image/source.h"
+#include "vmlab/image/work.h"
+#include "vmlab/lab/lab.h"
+#include "vmlab/engine/process.h"
+
+#define DISK_ZSTD_LEVEL 10
+#define THREADS_MAX 8
+#define SECTOR_BYTES 512
+#define DISK_BYTES_MIN (4U << 20) /* what the installer takes for a disk */
+#define CONVERTED_NAME ".converted"
+
+/* ---- what it is --------------------------------------------------------------------------------
+ */
+
+/* qemu's docs/interop/qcow2: all numbers big endian. */
+struct qcow2_header {
+	char magic[4];
+	uint32_t version;
+	uint64_t backing_file_offset;
+	uint8_t other[56];
+	uint64_t incompatible_features; /* version 3 */
+} __attribute__((packed));
+
+#define QCOW2_EXTERNAL_DATA 4
+
+/* A disk says so in its first two sectors; tar's magic lies in the first, too. */
+static bool is_disk(const uint8_t *p, size_t len)
+{
+	if (len < 2 * SECTOR_BYTES || memcmp(p + 257, "ustar", 5) == 0)
+		return false;
+	return memcmp(p + SECTOR_BYTES, "EFI PART", 8) == 0 || (p[510] == 0x55 && p[511] == 0xaa);
+}
+
+int image_kind_look(int fd, enum image_kind *out, struct err *e)
+{
+	_cleanup_image_source_ struct image_source *source = NULL;
+	const void *data = NULL;
+	char magic[4] = "";
+	struct stat st;
+	ssize_t n;
+
+	*out = IMAGE_KIND_TARBALL;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	if (pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, "QFI\xfb", 4)) {
+		*out = IMAGE_KIND_QCOW2;
+		return 0;
+	}
+	struct err ignored = ERR_INIT;
+	if (image_source_open(fd, NULL, &source, &ignored) == 0 &&
+	    (n = image_source_read(source, &data, &ignored)) > 0 && is_disk(data, (size_t)n))
+		*out = IMAGE_KIND_RAW;
+	/* What is wrong with it, whoever reads it next will say. */
+	return lseek(fd, 0, SEEK_SET) < 0 ? err_errno(e, "cannot read the file") : 0;
+}
+
+/* ---- qcow2 -------------------------------------------------------------------------------------
+ */
+
+/* A file from elsewhere must not name files of this machine, whose content would become the image.
+ */
+static int qcow2_check(int fd, struct err *e)
+{
+	struct qcow2_header h;
+
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		return err_set(e, EBADMSG, "the qcow2 file is cut short");
+	if (h.backing_file_offset ||
+	    (be32toh(h.version) >= 3 && (be64toh(h.incompatible_features) & QCOW2_EXTERNAL_DATA)))
+		return err_set(e, EINVAL,
+		    "the qcow2 file is only a part: it refers to another file; make it whole with `qemu-img convert -O qcow2`");
+	return 0;
+}
+
+static int converter_run(const struct argv *a, struct err *e)
+{
+	int status = 0, rc = process_run(a, &status, e);
+
+	if (!rc && status)
+		rc =
+		    err_set(e, EIO, "qemu-img could not convert the file (exit status %d)", status);
+	return rc;
+}
+
+/* qemu-img of this machine, or the one in the image that VMs run in. */
+static int convert(const char *from, const char *dir, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+	struct engine en = ENGINE_INIT;
+	struct err ignored = ERR_INIT;
+	char full[PATH_MAX], full_dir[PATH_MAX];
+
+	if (!realpath(from, full) || !realpath(dir, full_dir))
+		return err_errno(e, "cannot find %s", from);
+	if (process_available("qemu-img")) {
+		argv_adds(&a, "qemu-img", "convert", "-f", "qcow2", "-O", "raw", full);
+		argv_addf(&a, "%s/" CONVERTED_NAME, full_dir);
+		return converter_run(&a, e);
+	}
+	const char *image = getenv("VMLAB_VM_IMAGE");
+	if (!image || !*image)
+		image = LAB_VM_IMAGE;
+	char *id = NULL;
+	if (engine_find(&en, &ignored) || engine_image_id(&en, image, &id, &ignored) || !id) {
+		engine_clear(&en);
+		return err_set(e, ENOENT,
+		    "qcow2 is converted by qemu-img, and there is neither that program (package qemu-utils) nor the image %s (`make load`)",
+		    image);
+	}
+	free(id);
+	argv_adds(&a, en.client, "run", "--rm", "--network", "none", "--entrypoint", "qemu-img");
+	argv_addf(&a, "--volume=%s:/in:ro", full);
+	argv_addf(&a, "--volume=%s:/out", full_dir);
+	argv_adds(&a, image, "convert", "-f", "qcow2", "-O", "raw", "/in", "/out/" CONVERTED_NAME);
+	int rc = converter_run(&a, e);
+	engine_clear(&en);
+	return rc;
+}
+
+/* Returns the raw disk as a descriptor of a file that has no name any more. */
+static int qcow2_open(const struct image_disk *d, const struct image_work *w, struct err *e)
+{
+	_cleanup_free_ char *dir = NULL;
+	int rc = qcow2_check(d->in.fd, e);
+
+	if (rc)
+		return rc;
+	if (asprintf(&dir, "%s/%s", w->parent, w->name) < 0) {
+		dir = NULL;
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	image_progress_begin(d->in.progress, "converting qcow2", 0);
+	rc = convert(d->path, dir, e);
+	if (rc)
+		return rc;
+	image_progress_end(d->in.progress, 0);
+	int fd = openat(w->fd, CONVERTED_NAME, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "cannot read what qemu-img wrote");
+	unlinkat(w->fd, CONVERTED_NAME, 0);
+	return fd;
+}
+
+/* ---- the disk ----------------------------------------------------------------------------------
+ */
+
+static int store(void *ctx, const void *data, size_t len, struct err *e)
+{
+	return image_file_write(ctx, data, len, e);
+}
+
+static int threads(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
+}
+
+static const char *format_of(enum image_format format)
+{
+	return format == IMAGE_FORMAT_GZ   ? "raw.gz"
+	       : format == IMAGE_FORMAT_XZ ? "raw.xz"
+					   : "raw.zst";
+}
+
+/* Reads to the end. What is kept as it came is written by the source's tap. */
+static int pump(const struct image_disk *d, struct image_source *source, struct image_file *file,
+    bool keep, uint64_t *disk_bytes, struct err *e)
+{
+	const void *data;
+	ssize_t n;
+	int rc;
+
+	while ((n = image_source_read(source, &data, e)) > 0) {
+		if (*disk_bytes == 0 && !is_disk(data, (size_t)n))
+			return err_set(e, EINVAL, "the disk image has no partition table");
+		*disk_bytes += (uint64_t)n;
+		if (!keep && (rc = image_file_write(file, data, (size_t)n, e)))
+			return rc;
+		image_progress_update(d->in.progress, image_source_raw_bytes(source));
+	}
+	return n < 0 ? (int)n : image_source_finish(source, e);
+}
+
+static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image_manifest *m,
+    struct image_digest *digest, struct err *e)
+{
+	_cleanup_image_source_ struct image_source *source = NULL;
+	_cleanup_image_file_ struct image_file *file = NULL;
+	char name[64];
+	struct stat st;
+	int rc;
+
+	rc = image_source_open(fd, d->in.cancel, &source, e);
+	if (rc)
+		return rc;
+	image_source_set_disk(source);
+	bool keep = image_source_format(source) != IMAGE_FORMAT_OTHER;
+	m->rootfs_format = format_of(image_source_format(source));
+	snprintf(name, sizeof(name), "disk.%s", m->rootfs_format);
+	image_progress_begin(
+	    d->in.progress, "reading disk image", fstat(fd, &st) ? 0 : (uint64_t)st.st_size);
+	rc = image_file_create(dirfd, name, keep ? 0 : DISK_ZSTD_LEVEL, threads(), &file, e);
+	if (rc)
+		return rc;
+	if (keep)
+		image_source_tap(source, store, file);
+	rc = pump(d, source, file, keep, &m->disk_bytes, e);
+	if (!rc && (m->disk_bytes % SECTOR_BYTES || m->disk_bytes < DISK_BYTES_MIN))
+		rc = err_set(e, EINVAL,
+		    "the disk image unpacks to %llu bytes: a disk has whole sectors of %d bytes, and at least %u MiB",
+		    (unsigned long long)m->disk_bytes, SECTOR_BYTES, DISK_BYTES_MIN >> 20);
+	if (!rc)
+		rc = image_file_finish(file, digest, e);
+	if (!rc)
+		image_progress_end(d->in.progress, image_source_raw_bytes(source));
+	return rc;
+}
+
+static void summarise(const struct image_disk *d, const struct image_manifest *m)
+{
+	char stored[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE];
+
+	fprintf(stderr, "  disk image of %s (%s stored); the installer runs on kernel %s of %s\n",
+	    human_bytes(m->disk_bytes, unpacked), human_bytes(m->rootfs->size_bytes, stored),
+	    m->kernel_version, m->kernel_from);
+	fprintf(stderr, "  image ready: %s/%s/%s\n", d->in.images_dir, d->in.name,
+	    vm_arch_name(d->in.arch));
+}
+
+struct parts {
+	struct image_digest disk;
+	struct image_kernel kernel;
+};
+
+static void parts_clear(struct parts *p)
+{
+	image_digest_clear(&p->disk);
+	image_kernel_clear(&p->kernel);
+}
+
+int image_disk_import(const struct image_disk *d, struct err *e)
+{
+	_cleanup_(image_work_close) struct image_work work = IMAGE_WORK_INIT;
+	_cleanup_(parts_clear) struct parts parts = {0};
+	struct image_manifest m = {.distro = d->in.name, .arch = d->in.arch};
+	_cleanup_close_ int converted = -1;
+	int rc;
+
+	rc = image_work_open(&work, d->in.images_dir, d->in.name, d->in.arch, e);
+	if (!rc) /* first: it is what may be missing, and reading a disk takes long */
+		rc = image_kernel_copy(
+		    d->in.images_dir, d->kernel_from, d->in.arch, work.fd, &parts.kernel, e);
+	if (!rc && d->kind == IMAGE_KIND_QCOW2) {
+		converted = qcow2_open(d, &work, e);
+		rc = converted < 0 ? converted : 0;
+	}
+	if (!rc)
+		rc = read_disk(
+		    d, converted >= 0 ? converted : d->in.fd, work.fd, &m, &parts.disk, e);
+	if (!rc) {
+		m.created = time(NULL);
+		m.kernel_version = parts.kernel.version;
+		m.kernel_from = parts.kernel.image;
+		m.rootfs = &parts.disk;
+		m.kernel = &parts.kernel.kernel;
+		m.modules = &parts.kernel.modules;
+		rc = image_manifest_write(&m, work.fd, e);
+	}
+	if (!rc)
+		rc = image_work_publish(&work, d->in.arch, e);
+	image_progress_clear(d->in.progress);
+	if (!rc)
+		summarise(d, &m);
+	return rc;
+}

@@ -1,0 +1,359 @@
+#include "vmlab/image/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/cleanup.h"
+#include "vmlab/ui/human.h"
+#include "vmlab/lab/command.h"
+#include "vmlab/image/build.h"
+#include "vmlab/image/disk.h"
+#include "vmlab/image/import.h"
+#include "vmlab/image/list.h"
+#include "vmlab/image/manifest.h"
+
+#define EXIT_USAGE 2
+
+const char image_help[] =
+    "usage: vmlab image build debian-13|debian-12 [--arch A] [--kernel cloud|generic]\n"
+    "                         [--include PKG,...]\n"
+    "       vmlab image import NAME --arch A ROOTFS.tar[.zst|.gz|.xz]\n"
+    "       vmlab image import NAME --arch A DISK.{raw[.zst|.gz|.xz]|qcow2} [--kernel-from IMAGE]\n"
+    "       vmlab image ls [--json]\n"
+    "       vmlab image rm NAME [--arch A] [-y]\n"
+    "\n"
+    "An image is what a machine installs: the root file system as one tarball, its kernel, and\n"
+    "the drivers an installer can need. A VM definition names it in \"distro\".\n"
+    "\n"
+    "build   makes one from Debian's archive with mmdebstrap, as root or with user namespaces.\n"
+    "import  makes one of any distribution's root file system: a tarball with a kernel in /boot,\n"
+    "        its modules in /lib/modules, grub-install and cloud-init. \"-\" reads it from stdin.\n"
+    "        A whole disk (raw or qcow2, told by its content) is written to the machine's disk as it\n"
+    "        is; then its last partition grows and cloud-init's seed is put in.\n"
+    "ls      lists the images there are.\n"
+    "rm      removes one; asks before when a definition names it.\n"
+    "\n"
+    "  --arch A         amd64 or arm64 (build: this machine's unless given; rm: all)\n"
+    "  --images DIR     where images are kept (VMLAB_IMAGES; default images/ beside vms/)\n"
+    "  --kernel KIND    cloud: small, for virtual machines (default)\n"
+    "                   generic: drivers for real hardware as well\n"
+    "  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n"
+    "                   (default: the newest of that architecture)\n"
+    "  --include PKGS   more packages for the image, separated by commas\n"
+    "  -y, --yes        rm: do not ask\n"
+    "  --json           for scripts\n"
+    "\n"
+    "Examples\n"
+    "  vmlab image build debian-13\n"
+    "  vmlab image build debian-13 --arch arm64 --include vim-tiny,htop\n"
+    "  vmlab image import cloud --arch amd64 debian-13-genericcloud-amd64.qcow2\n"
+    "  docker export $(docker create my-vm-rootfs) | vmlab image import my-vm --arch amd64 -\n";
+
+struct options {
+	const struct lab *lab;
+	const char *images_dir;
+	const char *arch;
+	const char *kernel;
+	const char *include;
+	const char *kernel_from;
+	bool json;
+	bool yes;
+	bool help;
+	int operand_count;
+	char **operands;
+};
+
+static volatile sig_atomic_t cancelled;
+
+static void on_signal(int number)
+{
+	(void)number;
+	cancelled = 1;
+}
+
+/* No SA_RESTART: a read that waits for a pipe ends, and the half-made image is removed. */
+static void catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int usage(const char *sentence)
+{
+	fprintf(stderr, "vmlab image: %s; `vmlab image --help` explains\n", sentence);
+	return EXIT_USAGE;
+}
+
+static int fail(const struct err *e)
+{
+	fprintf(stderr, "vmlab image: %s\n", e->msg);
+	return EXIT_FAILURE;
+}
+
+static int build(const struct options *o)
+{
+	struct image_progress progress;
+	struct image_build b = {.images_dir = o->images_dir,
+	    .include = o->include,
+	    .progress = &progress,
+	    .cancel = &cancelled};
+	struct err e = ERR_INIT;
+
+	if (o->operand_count != 1)
+		return usage("build needs one distribution, for example debian-13");
+	b.recipe = image_recipe_find(o->operands[0]);
+	if (!b.recipe) {
+		err_set(&e, EINVAL,
+		    "there is no recipe for \"%s\", only for %s; another distribution's rootfs can be imported (vmlab image import)",
+		    o->operands[0], image_recipe_names());
+		return fail(&e);
+	}
+#if defined(__aarch64__)
+	b.arch = VM_ARCH_ARM64;
+#else
+	b.arch = VM_ARCH_AMD64;
+#endif
+	if (o->arch && vm_arch_parse(o->arch, &b.arch))
+		return usage("--arch is amd64 or arm64");
+	if (o->kernel && strcmp(o->kernel, "cloud") && strcmp(o->kernel, "generic"))
+		return usage("--kernel is cloud or generic");
+	b.generic_kernel = o->kernel && !strcmp(o->kernel, "generic");
+	catch_signals();
+	image_progress_init(&progress);
+	fprintf(stderr, "building %s for %s\n", o->operands[0], vm_arch_name(b.arch));
+	return image_build(&b, &e) ? fail(&e) : EXIT_SUCCESS;
+}
+
+static int import_any(const struct image_import *in, const struct options *o, struct err *e)
+{
+	struct image_disk disk = {.in = *in, .path = o->operands[1], .kernel_from = o->kernel_from};
+	int rc = image_kind_look(in->fd, &disk.kind, e);
+
+	if (rc)
+		return rc;
+	if (disk.kind != IMAGE_KIND_TARBALL)
+		return image_disk_import(&disk, e);
+	if (o->kernel_from)
+		return err_set(e, EINVAL,
+		    "--kernel-from is for disk images, and this is none (a disk begins with a partition table; from a pipe only tarballs are taken)");
+	return image_import(in, e);
+}
+
+#define WRITER_WAIT_S 10
+
+static void on_alarm(int signal_number)
+{
+	(void)signal_number; /* it ends open() */
+}
+
+/* Opening a pipe waits until someone writes into it: not for ever. */
+static int open_input(const char *path, int *fd, struct err *e)
+{
+	struct sigaction wake = {.sa_handler = on_alarm};
+	struct stat st;
+	bool pipe = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+
+	sigaction(SIGALRM, &wake, NULL);
+	if (pipe)
+		alarm(WRITER_WAIT_S);
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	int code = errno;
+	alarm(0);
+	if (*fd >= 0)
+		return 0;
+	if (code == EINTR && cancelled)
+		return err_set(e, EINTR, "interrupted");
+	if (code == EINTR && pipe)
+		return err_set(e, ETIMEDOUT,
+		    "%s is a pipe into which nobody writes: start what writes first, or pipe it in with \"-\" for the file",
+		    path);
+	errno = code;
+	return err_errno(e, "cannot open %s", path);
+}
+
+static int import(const struct options *o)
+{
+	struct image_progress progress;
+	struct image_import in = {
+	    .images_dir = o->images_dir, .progress = &progress, .cancel = &cancelled};
+	_cleanup_close_ int opened = -1;
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	if (o->operand_count != 2)
+		return usage("import needs a name and a tarball or disk image");
+	if (!o->arch)
+		return usage("import needs --arch amd64 or --arch arm64");
+	if (vm_arch_parse(o->arch, &in.arch))
+		return usage("--arch is amd64 or arm64");
+	in.name = o->operands[0];
+	if (!image_name_valid(in.name))
+		return usage(
+		    "an image's name has lower case letters, digits, '.', '_' and '-', and begins with a letter or digit");
+	catch_signals();
+	if (strcmp(o->operands[1], "-")) {
+		if (open_input(o->operands[1], &opened, &e) < 0)
+			return fail(&e);
+	} else if (isatty(STDIN_FILENO)) {
+		return usage("\"-\" reads the tarball from stdin, but that is a terminal");
+	}
+	in.fd = opened >= 0 ? opened : STDIN_FILENO;
+	if (!fstat(in.fd, &st) && S_ISREG(st.st_mode))
+		in.size_bytes = (uint64_t)st.st_size;
+	image_progress_init(&progress);
+	fprintf(stderr, "importing %s for %s\n", in.name, vm_arch_name(in.arch));
+	if (!import_any(&in, o, &e))
+		return EXIT_SUCCESS;
+	if (e.code != EINTR)
+		err_wrap(&e, "%s", opened >= 0 ? o->operands[1] : "stdin");
+	return fail(&e);
+}
+
+static int list(const struct options *o)
+{
+	struct err e = ERR_INIT;
+
+	if (o->operand_count)
+		return usage("ls takes no name");
+	return image_list_print(o->images_dir, o->json, &e) ? fail(&e) : EXIT_SUCCESS;
+}
+
+/* Names of the VMs whose definitions name the image, ", " between them; NULL without memory. */
+static char *image_users(const struct options *o, const char *image, enum vm_arch arch)
+{
+	const struct vm_snapshot *snap = NULL;
+	struct vm_store *store = NULL;
+	struct err ignored = ERR_INIT;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	if (o->lab->vms_dir && lab_open_store(o->lab, NULL, &store, &ignored) == 0)
+		snap = vm_store_snapshot(store);
+	for (size_t i = 0; snap && i < vm_snapshot_count(snap); i++) {
+		const struct vm *vm = vm_snapshot_at(snap, i);
+		if (vm->distro && strcmp(vm->distro, image) == 0 && (!o->arch || vm->arch == arch))
+			fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", vm->name);
+	}
+	fclose(f);
+	if (snap)
+		vm_snapshot_unref(snap);
+	if (store)
+		vm_store_close(store);
+	return text;
+}
+
+static int remove_image(const struct options *o)
+{
+	struct err e = ERR_INIT;
+	enum vm_arch arch = VM_ARCH_AMD64;
+
+	if (o->operand_count != 1 || !image_name_valid(o->operands[0]))
+		return usage("rm needs the name of an image");
+	if (o->arch && vm_arch_parse(o->arch, &arch))
+		return usage("--arch is amd64 or arm64");
+	_cleanup_free_ char *users = image_users(o, o->operands[0], arch);
+	if (users && *users &&
+	    !command_confirm(
+		o->yes, "Definitions name the image %s: %s. Remove it?", o->operands[0], users))
+		return EXIT_FAILURE;
+	return image_list_remove(
+		   o->images_dir, o->operands[0], o->arch ? vm_arch_name(arch) : NULL, &e)
+		   ? fail(&e)
+		   : EXIT_SUCCESS;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct options *o);
+} subcommands[] = {{"build", build}, {"import", import}, {"ls", list}, {"rm", remove_image}};
+
+static int parse(const struct lab *lab, int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {{"arch", required_argument, NULL, 'a'},
+	    {"images", required_argument, NULL, 'i'}, {"kernel", required_argument, NULL, 'k'},
+	    {"include", required_argument, NULL, 'p'},
+	    {"kernel-from", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
+	    {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int c;
+
+	*o = (struct options){
+	    .lab = lab, .images_dir = lab->images_dir ? lab->images_dir : "images"};
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":hy", longs, NULL)) != -1) {
+		switch (c) {
+		case 'a':
+			o->arch = optarg;
+			break;
+		case 'i':
+			o->images_dir = optarg;
+			break;
+		case 'k':
+			o->kernel = optarg;
+			break;
+		case 'p':
+			o->include = optarg;
+			break;
+		case 'f':
+			o->kernel_from = optarg;
+			break;
+		case 'j':
+			o->json = true;
+			break;
+		case 'y':
+			o->yes = true;
+			break;
+		case 'h':
+			o->help = true;
+			break;
+		default:
+			fprintf(stderr, "vmlab image: %s %s; `vmlab image --help` explains\n",
+			    argv[optind - 1],
+			    c == ':' ? "needs a value" : "is not an option of this command");
+			return EXIT_USAGE;
+		}
+	}
+	o->operands = argv + optind;
+	o->operand_count = argc - optind;
+	return 0;
+}
+
+int image_main(const struct lab *lab, int argc, char **argv)
+{
+	struct options o;
+	int rc = parse(lab, argc, argv, &o);
+
+	if (rc)
+		return rc;
+	if (o.help) {
+		fputs(image_help, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (!o.operand_count)
+		return usage("say what to do: build, import, ls or rm");
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(*subcommands); i++)
+		if (!strcmp(o.operands[0], subcommands[i].name)) {
+			o.operands++;
+			o.operand_count--;
+			return subcommands[i].run(&o);
+		}
+	fprintf(stderr,
+	    "vmlab image: \"%s\" is not one of build, import, ls, rm; `vmlab image --help` explains\n",
+	    o.operands[0]);
+	return EXIT_USAGE;
+}

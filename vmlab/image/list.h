@@ -1,0 +1,18 @@
+/* list.h - the images there are: shown, removed. */
+#ifndef VMLAB_IMAGE_LIST_H
+#define VMLAB_IMAGE_LIST_H
+
+#include <stdbool.h>
+
+#include "lib/base/err.h"
+
+/* To stdout: a table, or {"images":[...]} without the rootfs's chunk digests. A folder that does
+ * not exist holds no images. */
+must_check int image_list_print(const char *images_dir, bool json, struct err *e);
+
+/* Removes images/<name>/<arch>, or every architecture when arch is NULL. -ENOENT when there is no
+ * such image. `name` must be a valid image name. */
+must_check int image_list_remove(
+    const char *images_dir, const char *name, const char *arch, struct err *e);
+
+#endif

@@ -1,0 +1,151 @@
+#include "vmlab/judge/preflight.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmlab/ui/human.h"
+#include "vmlab/judge/preflight_network.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* What firmware, iPXE, kernel, initrd and installer take, and how often the compressed kernel and
+ * drivers lie in memory when everything is loaded and unpacked. Measured on amd64: with UEFI 176
+ * MiB fail and 208 MiB start the installer, with BIOS 128 MiB do. */
+#define MEMORY_UEFI_BYTES (128 * MIB)
+#define MEMORY_BIOS_BYTES (64 * MIB)
+#define KERNEL_TIMES 3
+#define MODULES_TIMES 6
+
+__attribute__((format(printf, 4, 5))) static void find(
+    struct preflight *p, bool fatal, const char *field, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->count == PREFLIGHT_MAX)
+		return;
+	struct preflight_finding *f = &p->finding[p->count++];
+	f->fatal = fatal;
+	f->field = field;
+	va_start(ap, fmt);
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	va_end(ap);
+}
+
+bool preflight_fatal(const struct preflight *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->finding[i].fatal)
+			return true;
+	return false;
+}
+
+/* ---- the image --------------------------------------------------------------------------- */
+
+static void check_image(const struct subject *s, struct preflight *p)
+{
+	const struct vm *vm = s->vm;
+
+	if (!s->manifest && !s->adopted)
+		find(p, false, "distro", "there is no image %s for %s, so it waits: %s", vm->distro,
+		    vm_arch_name(vm->arch), s->advice);
+	else if (s->unreadable[0])
+		find(p, false, "distro", "%s", s->unreadable);
+	else if (subject_grub_missing(s))
+		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
+		    "the image %s has no %s: the installed system would not boot; build the image again, or import one that has it",
+		    vm->distro, subject_grub_missing(s));
+}
+
+/* cloud-init leaves out in silence what its renderer cannot do. */
+static void check_network(const struct subject *s, struct preflight *p)
+{
+	json_t *doc =
+	    strstr(s->vm->doc, "\"network_config\"") ? json_loads(s->vm->doc, 0, NULL) : NULL;
+	const char *wants = preflight_network_wants(json_object_get(doc, "network_config"));
+
+	if (wants && s->manifest &&
+	    !preflight_network_can(json_object_get(s->manifest, "network_renderers")))
+		find(p, false, "network_config",
+		    "the image %s cannot set up %s: it has systemd-networkd and no netplan; build it again (vmlab image build), or import one with netplan.io",
+		    s->vm->distro, wants);
+	json_decref(doc);
+}
+
+/* pvmlab's "pxeboot": false with files of its own. */
+static void check_own_kernel(const struct subject *s, struct preflight *p)
+{
+	for (unsigned i = 0; i < s->own_gap_count; i++)
+		find(p, false, s->own_gaps[i].field, "%s, so it waits: %s", s->own_gaps[i].what,
+		    s->own_gaps[i].advice);
+}
+
+/* ---- the machine ------------------------------------------------------------------------- */
+
+static uint64_t file_bytes(const struct subject *s, const char *part)
+{
+	return (uint64_t)json_integer_value(
+	    json_object_get(json_object_get(s->manifest, part), "size_bytes"));
+}
+
+uint64_t preflight_min_memory(const struct subject *s)
+{
+	if (!s->manifest)
+		return 0;
+	uint64_t base = s->vm->firmware == VM_FIRMWARE_BIOS ? MEMORY_BIOS_BYTES : MEMORY_UEFI_BYTES;
+	return base + KERNEL_TIMES * file_bytes(s, "kernel") +
+	       MODULES_TIMES * file_bytes(s, "modules");
+}
+
+static void check_memory(const struct subject *s, struct preflight *p)
+{
+	uint64_t least = preflight_min_memory(s), has = s->vm->memory_bytes;
+	/* Where less was seen to fail it is certain, elsewhere likely. */
+	bool certain = s->vm->arch == VM_ARCH_AMD64 && s->vm->firmware == VM_FIRMWARE_UEFI;
+	char a[HUMAN_TEXT_SIZE], b[HUMAN_TEXT_SIZE];
+
+	if (has < least)
+		find(p, certain, "memory",
+		    "%s of memory are too little for the installer, which needs %s: kernel, initrd and drivers have to fit",
+		    human_bytes(has, a),
+		    human_bytes((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
+	if (s->host_memory_bytes && has > s->host_memory_bytes)
+		find(p, false, "memory", "%s of memory are more than this machine has, %s",
+		    human_bytes(has, a), human_bytes(s->host_memory_bytes, b));
+}
+
+static void check_cpus(const struct subject *s, struct preflight *p)
+{
+	if (s->host_cpus && s->vm->cpus > s->host_cpus)
+		find(p, false, "cpus",
+		    "%u processors are more than this machine has, %u: they share", s->vm->cpus,
+		    s->host_cpus);
+}
+
+static void check_disk(const struct subject *s, struct preflight *p)
+{
+	struct err e = ERR_INIT;
+	struct plan plan = {0};
+
+	if (s->vm->disk_count == 0)
+		find(p, true, "disks",
+		    "it has no disk to install on: add one, such as [{\"size\": \"10G\"}]");
+	else if (subject_plan(s, s->vm->disk_bytes[0], &plan, &e) < 0)
+		find(p, true, "disks", "%s", e.msg);
+}
+
+void preflight_check(const struct subject *s, struct preflight *out)
+{
+	const struct vm *vm = s->vm;
+
+	out->count = 0;
+	check_own_kernel(s, out);
+	if (vm->mode == VM_MODE_INSTALL && vm->pxeboot) {
+		check_image(s, out);
+		check_network(s, out);
+		check_disk(s, out);
+	}
+	if (vm->mode != VM_MODE_LOCAL && vm->pxeboot)
+		check_memory(s, out);
+	check_cpus(s, out);
+}

@@ -1,0 +1,109 @@
+#include "vmlab/judge/subject.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "lib/image/adopted.h"
+#include "lib/base/cleanup.h"
+#include "vmlab/image/manifest.h"
+#include "vmlab/lab/readable.h"
+
+void subject_clear(struct subject *s)
+{
+	json_decref(s->doc);
+	json_decref(s->manifest);
+}
+
+static const json_t *image_rootfs(const struct subject *s)
+{
+	return json_object_get(s->manifest, "rootfs");
+}
+
+static uint64_t image_number(const struct subject *s, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(image_rootfs(s), key));
+}
+
+bool subject_is_whole_disk(const struct subject *s)
+{
+	const char *format = json_string_value(json_object_get(image_rootfs(s), "format"));
+
+	return format && strncmp(format, "raw.", 4) == 0;
+}
+
+static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
+{
+	_cleanup_free_ char *folder = NULL;
+	const struct vm *vm = s->vm;
+	struct adopted found;
+
+	int r = lab->images_dir ? image_manifest_load(lab->images_dir, vm->distro,
+				      vm_arch_name(vm->arch), &s->manifest, e)
+				: -ENOENT;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == -ENOENT)
+		image_advice_for(lab->images_dir, vm->distro, vm->arch, false, s->advice);
+	s->adopted = r == -ENOENT && lab->images_dir &&
+		     adopted_find(lab->images_dir, vm->distro, vm->arch, &found);
+	if ((r == 0 || s->adopted) && asprintf(&folder, "%s/%s", lab->images_dir, vm->distro) > 0)
+		readable_images_complaint(folder, s->unreadable, sizeof(s->unreadable));
+	s->own_gap_count = own_kernel_missing(lab->images_dir, vm, s->own_gaps);
+	return 0;
+}
+
+int subject_load(const struct lab *lab, const struct vm *vm, struct subject *s, struct err *e)
+{
+	const json_t *storage;
+	struct json_path bad;
+	struct sysinfo host;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	s->vm = vm;
+	s->host_cpus = cpus > 0 ? (unsigned)cpus : 0;
+	if (sysinfo(&host) == 0)
+		s->host_memory_bytes = (uint64_t)host.totalram * host.mem_unit;
+	s->doc = json_loads(vm->doc, 0, NULL);
+	if (!s->doc)
+		return err_set(e, ENOMEM, "out of memory");
+	storage = json_object_get(s->doc, "storage");
+	storage_default(&s->storage);
+	int r = storage ? storage_parse(storage, &s->storage, &bad, e) : 0;
+	if (r == 0)
+		r = look_at_image(lab, s, e);
+	s->request = (struct plan_request){
+	    .firmware = vm->firmware,
+	    .storage = &s->storage,
+	    .unpacked_bytes = image_number(s, "unpacked_bytes"),
+	    .entries = image_number(s, "entries"),
+	};
+	return r;
+}
+
+int subject_plan(const struct subject *s, uint64_t disk_bytes, struct plan *out, struct err *e)
+{
+	struct disk d = {
+	    .name = "vda", .path = "/dev/vda", .sector_bytes = 512, .size_bytes = disk_bytes};
+
+	return subject_is_whole_disk(s) ? plan_whole_disk(&s->request, &d, 1, out, e)
+					: plan_make(&s->request, &d, 1, out, e);
+}
+
+const char *subject_grub_missing(const struct subject *s)
+{
+	const char *needed = s->vm->firmware == VM_FIRMWARE_BIOS ? "grub-i386-pc"
+			     : s->vm->arch == VM_ARCH_ARM64      ? "grub-arm64-efi"
+								 : "grub-x86_64-efi";
+	const json_t *provides = json_object_get(s->manifest, "provides"), *part;
+	size_t i;
+
+	if (!json_is_array(provides) || subject_is_whole_disk(s))
+		return NULL;
+	json_array_foreach(provides, i, part) {
+		if (json_is_string(part) && strcmp(json_string_value(part), needed) == 0)
+			return NULL;
+	}
+	return needed;
+}

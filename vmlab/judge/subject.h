@@ -1,0 +1,49 @@
+/* subject.h - a definition together with its image and this machine, as far as it can be judged
+ * before anything starts: what `vmlab plan` lays out and what preflight.h warns about.
+ */
+#ifndef VMLAB_JUDGE_SUBJECT_H
+#define VMLAB_JUDGE_SUBJECT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/image/image_advice.h"
+#include "lib/image/own_kernel.h"
+#include "lib/plan/plan.h"
+#include "vmlab/lab/lab.h"
+
+struct subject {
+	const struct vm *vm; /* borrowed */
+	json_t *doc;
+	json_t *manifest; /* NULL: there is no image */
+	struct storage storage;
+	struct plan_request request;
+	char advice[IMAGE_ADVICE_SIZE]; /* without an image: how to come by one */
+	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
+	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
+	unsigned own_gap_count; /* files of its own that it boots and that are not there */
+	bool adopted;           /* no image, but a rootfs that the stack makes one of */
+	unsigned host_cpus;
+	uint64_t host_memory_bytes; /* 0: not known */
+};
+
+#define SUBJECT_INIT {0}
+
+/* No image is no error; a broken one is. subject_clear() in any case. */
+must_check int subject_load(
+    const struct lab *lab, const struct vm *vm, struct subject *s, struct err *e);
+void subject_clear(struct subject *s);
+#define _cleanup_subject_ __attribute__((cleanup(subject_clear)))
+
+/* Such an image brings its partitions along. */
+bool subject_is_whole_disk(const struct subject *s);
+
+/* Divides a disk of that size as the installer would. */
+must_check int subject_plan(
+    const struct subject *s, uint64_t disk_bytes, struct plan *out, struct err *e);
+
+/* The GRUB that the machine's firmware starts, when the image is known to lack it; else NULL. */
+const char *subject_grub_missing(const struct subject *s);
+
+#endif

@@ -1,0 +1,39 @@
+/* human.h - sizes, durations and times as people write them and JSON carries them, and text of
+ * others made safe to print. Pure, apart from the two clocks and the look at the terminal.
+ */
+#ifndef VMLAB_UI_HUMAN_H
+#define VMLAB_UI_HUMAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define HUMAN_TEXT_SIZE 32
+
+/* "148 MiB", "1.5 GiB", "900 B" into buf (HUMAN_TEXT_SIZE bytes); returns buf. */
+const char *human_bytes(uint64_t bytes, char *buf);
+
+/* "4.2 s" below a minute, "2 min 05 s" below an hour, "3 h 20 min" below a day, then "5 days". */
+const char *human_duration(int64_t ms, char *buf);
+
+/* "4 s", "3 min", "2 h", "5 days": one unit, for a column of ages. */
+const char *human_age(int64_t ms, char *buf);
+
+/* RFC 3339 in UTC ("2025-01-31T12:00:00.250Z") to milliseconds since 1970; -1 when it is not. */
+int64_t human_rfc3339_ms(const char *text);
+
+int64_t human_now_ms(void);       /* monotonic, for durations */
+int64_t human_wallclock_ms(void); /* since 1970 */
+
+/* Columns of the terminal that fd is, or what COLUMNS says of it; 0 when it is none. */
+unsigned human_terminal_width(int fd);
+
+/* Writes `text` (NULL: nothing) to f on one line and without what could drive a terminal: escape
+ * sequences and carriage returns vanish, control characters other than tab become '?'. */
+void human_print_clean(FILE *f, const char *text);
+
+/* The same line by line, with `indent` before each and a newline after it; only the last max_lines
+ * (0: all), without empty lines at the end. */
+void human_print_lines(FILE *f, const char *text, const char *indent, size_t max_lines);
+
+#endif
