@@ -78,8 +78,8 @@ fault:
 SHELL_SCRIPTS = $(shell git ls-files '*.sh') initrd/init .ci/run
 C_FILES = $(shell git ls-files '*.c' '*.h')
 lint: builder-ready clang-ready
-	@$(call in_image,clang,tests/lint.sh $(SHELL_SCRIPTS) -- $(C_FILES))
 	$(call compile,VARIANT=test objects) >build/lint-compile.log && echo "ok gcc -Werror"
+	@$(call in_image,clang,tests/lint.sh $(SHELL_SCRIPTS) -- $(C_FILES))
 format: clang-ready
 	@$(call in_image,clang,clang-format -i $(C_FILES))
 

@@ -397,11 +397,11 @@ $(OUT)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) $(CPPFLAGS_$(call component,$*)) -c -o $@ $<
 
-# A script of ours that goes into a program, as the text of a C string.
-$(OUT)/%.inc: %.py
+# A script of ours that goes into a program: NAME.inc defines its text, NAME_py.
+$(OUT)/%.inc: %.py build.mk
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
-	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+	$(Q){ echo 'static const char $(notdir $*)_py[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } >$@
 $(OUT)/boot_handler/documents/cloudinit_vendor.o: $(OUT)/boot_handler/documents/guest_ready.inc
 CPPFLAGS_boot_handler = -I$(OUT)
 

@@ -4,13 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/documents/guest_ready.inc"
 #include "lib/base/cleanup.h"
 
 #define URL_PLACE "@URL@"
-
-static const char script[] =
-#include "boot_handler/documents/guest_ready.inc"
-    ;
 
 /* cloud-init waits for no answer, and at the end of a stage at most for three that do not come. */
 static json_t *settings(const char *report_url)
@@ -23,10 +20,10 @@ static json_t *settings(const char *report_url)
 /* The URL is made of characters that mean nothing in a quoted string: see boot_url_valid(). */
 static json_t *call(const char *report_url)
 {
-	const char *place = strstr(script, URL_PLACE);
+	const char *place = strstr(guest_ready_py, URL_PLACE);
 
-	return json_sprintf("%.*s%s?phase=ready%s", (int)(place - script), script, report_url,
-	    place + strlen(URL_PLACE));
+	return json_sprintf("%.*s%s?phase=ready%s", (int)(place - guest_ready_py), guest_ready_py,
+	    report_url, place + strlen(URL_PLACE));
 }
 
 json_t *cloudinit_vendor_parts(const struct cloudinit *c)

@@ -127,13 +127,15 @@ static bool joins_words(const char *bare, size_t len)
 {
 	bool ends[SMBIOS_SERIAL_MAX + 1] = {true}; /* a word may end here */
 
+	if (len < JOINED_LEAST || len > SMBIOS_SERIAL_MAX)
+		return false;
 	for (size_t i = 0; i < len; i++)
 		for (size_t w = 0; ends[i] && w < COUNT(words); w++) {
 			size_t n = strlen(words[w]);
 			if (i + n <= len && memcmp(bare + i, words[w], n) == 0)
 				ends[i + n] = true;
 		}
-	return len >= JOINED_LEAST && ends[len];
+	return ends[len];
 }
 
 /* "N/A N/A". */
