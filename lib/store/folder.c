@@ -39,6 +39,11 @@ static enum kind kind_of(const char *name)
 	return ends_with(name, ".json") && !ends_with(name, ".schema.json") ? KIND_VM : KIND_NONE;
 }
 
+bool vm_file_is_definition(const char *name)
+{
+	return kind_of(name) == KIND_VM;
+}
+
 /* ---- *.noreboot -------------------------------------------------------------------------------*/
 
 static int by_text(const void *a, const void *b)

@@ -63,6 +63,9 @@ must_check int vm_store_wait(struct vm_store *s, int timeout_ms, struct err *e);
 /* Ends a vm_store_wait() of another thread early. Async-signal-safe. */
 void vm_store_wake(struct vm_store *s);
 
+/* True for the base name of a file that the store reads a VM from. Pure. */
+bool vm_file_is_definition(const char *name);
+
 /* The current snapshot with one reference for the caller. Any thread; never NULL. */
 const struct vm_snapshot *vm_store_snapshot(struct vm_store *s);
 void vm_snapshot_unref(const struct vm_snapshot *snap);

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/store/store.h"
 #include "vmlab/ui/help_text.h"
 #include "vmlab/image/build.h"
+#include "vmlab/image/manifest.h"
 
 /* Values of options that are one of a few words. */
 static const struct {
@@ -83,21 +85,28 @@ static void offer_commands(const struct completion *c)
 	}
 }
 
-/* VMs are called as their files usually are; folders of images as what they hold. */
-static void offer_entries(const struct completion *c, const char *path, const char *suffix)
+/* VMs are called as their files usually are. */
+static void offer_vms(const struct completion *c)
 {
-	_cleanup_closedir_ DIR *d = path ? opendir(path) : NULL;
-	char name[256];
+	_cleanup_closedir_ DIR *d = c->source->vms_dir ? opendir(c->source->vms_dir) : NULL;
 
-	for (const struct dirent *entry; d && (entry = readdir(d)) != NULL;) {
-		size_t len = strlen(entry->d_name), end = strlen(suffix);
-		if (strchr("._", *entry->d_name) || len <= end || len - end >= sizeof(name) ||
-		    strcmp(entry->d_name + len - end, suffix) != 0)
+	for (struct dirent *entry; d && (entry = readdir(d)) != NULL;) {
+		if (!vm_file_is_definition(entry->d_name))
 			continue;
-		memcpy(name, entry->d_name, len - end);
-		name[len - end] = '\0';
-		offer(c, name, "", 0);
+		*strrchr(entry->d_name, '.') = '\0';
+		if (vm_name_valid(entry->d_name))
+			offer(c, entry->d_name, "", 0);
 	}
+}
+
+/* Folders of images are called as what they hold. */
+static void offer_images(const struct completion *c)
+{
+	_cleanup_closedir_ DIR *d = c->source->images_dir ? opendir(c->source->images_dir) : NULL;
+
+	for (const struct dirent *entry; d && (entry = readdir(d)) != NULL;)
+		if (image_name_valid(entry->d_name))
+			offer(c, entry->d_name, "", 0);
 }
 
 /* Operands of `vmlab image`. */
@@ -108,7 +117,7 @@ static bool complete_image(const struct completion *c, size_t place, const char 
 	else if (place == 1 && strcmp(operands[0], "build") == 0)
 		offer_words(c, image_recipe_names());
 	else if (place == 1 && strcmp(operands[0], "rm") == 0)
-		offer_entries(c, c->source->images_dir, "");
+		offer_images(c);
 	else
 		return place != 2 || strcmp(operands[0], "import") != 0;
 	return true;
@@ -123,7 +132,7 @@ static bool complete_operand(const struct completion *c, const struct command *c
 		offer_commands(c);
 	else if (command->operands == OPERANDS_VMS ||
 		 (command->operands == OPERANDS_VM && place == 0))
-		offer_entries(c, c->source->vms_dir, ".json");
+		offer_vms(c);
 	else if (command->operands == OPERANDS_VM)
 		return command != &ssh_command;
 	return true;

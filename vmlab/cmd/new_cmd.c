@@ -39,9 +39,8 @@ static size_t used_ips(const char *folder, uint32_t **out)
 
 	*out = NULL;
 	while (d && (entry = readdir(d))) {
-		const char *dot = strrchr(entry->d_name, '.');
 		char path[PATH_MAX];
-		if (!dot || strcmp(dot, ".json") != 0 ||
+		if (!vm_file_is_definition(entry->d_name) ||
 		    snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= PATH_MAX)
 			continue;
 		_cleanup_free_ char *text = NULL;
@@ -78,8 +77,7 @@ static int check_free(const struct lab *lab, const struct define_words *w, struc
 		const char *dot = strrchr(entry->d_name, '.'), *field;
 		_cleanup_free_ char *text = NULL, *path = NULL;
 		size_t len;
-		if (*entry->d_name == '_' || *entry->d_name == '.' || !dot ||
-		    strcmp(dot, ".json") != 0 ||
+		if (!vm_file_is_definition(entry->d_name) || !dot ||
 		    (strncmp(entry->d_name, w->name, (size_t)(dot - entry->d_name)) == 0 &&
 			w->name[dot - entry->d_name] == '\0'))
 			continue; /* its own file is write_new()'s to refuse */
@@ -273,7 +271,7 @@ static int new_run(struct lab *lab, int argc, char **argv)
 				    : o == 'M' ? &w.mac
 					       : NULL;
 		if (!slot)
-			return command_usage(&new_command, "wrong option");
+			return command_wrong_option(&new_command, argv);
 		*slot = optarg;
 	}
 	if (argc - optind != 1)

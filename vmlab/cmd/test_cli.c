@@ -218,8 +218,11 @@ static int make_place(void **state)
 	touch(p->dir, "web1.json");
 	touch(p->dir, "web2.json");
 	touch(p->dir, "_defaults.json");
+	touch(p->dir, "vm.schema.json");
+	touch(p->dir, "no name.json");
 	touch(p->dir, "notes.txt");
 	touch(p->images, "debian-13");
+	touch(p->images, "lost+found");
 	*state = p;
 	return 0;
 }
@@ -227,8 +230,9 @@ static int make_place(void **state)
 static int remove_place(void **state)
 {
 	struct place *p = *state;
-	static const char *const names[] = {"web1.json", "web2.json", "_defaults.json", "notes.txt",
-	    "images/debian-13", "images", ""};
+	static const char *const names[] = {"web1.json", "web2.json", "_defaults.json",
+	    "vm.schema.json", "no name.json", "notes.txt", "images/lost+found", "images/debian-13",
+	    "images", ""};
 	char path[256];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -81,9 +81,8 @@ static char *file_of(const char *folder, const char *name)
 	const struct dirent *entry;
 
 	while (d && (entry = readdir(d))) {
-		const char *file = entry->d_name, *dot = strrchr(file, '.');
-		if (*file != '_' && *file != '.' && dot && dot > file &&
-		    strcmp(dot, ".json") == 0 && is_file_of(folder, file, name))
+		const char *file = entry->d_name;
+		if (vm_file_is_definition(file) && is_file_of(folder, file, name))
 			return strdup(file);
 	}
 	return NULL;
