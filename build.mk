@@ -235,6 +235,7 @@ VMLAB_SRC := \
 	vmlab/image/cpio.c \
 	vmlab/image/disk.c \
 	vmlab/image/disk_kernel.c \
+	vmlab/image/disk_look.c \
 	vmlab/image/file.c \
 	vmlab/image/image.c \
 	vmlab/image/import.c \
@@ -342,6 +343,7 @@ TESTS := \
 	vmlab/follow/test_cloud_init \
 	vmlab/follow/test_power_state \
 	vmlab/image/test_adopt \
+	vmlab/image/test_disk_look \
 	vmlab/image/test_image \
 	vmlab/judge/test_preflight \
 	vmlab/lab/test_lab_network \

@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "vmlab/engine/engine.h"
 #include "vmlab/ui/human.h"
+#include "vmlab/image/disk_look.h"
 #include "vmlab/image/file.h"
 #include "vmlab/image/manifest.h"
 #include "vmlab/image/source.h"
@@ -184,16 +185,16 @@ static const char *format_of(enum image_format format)
 
 /* Reads to the end. What is kept as it came is written by the source's tap. */
 static int pump(const struct image_disk *d, struct image_source *source, struct image_file *file,
-    bool keep, uint64_t *disk_bytes, struct err *e)
+    bool keep, struct disk_look *look, struct err *e)
 {
 	const void *data;
 	ssize_t n;
 	int rc;
 
 	while ((n = image_source_read(source, &data, e)) > 0) {
-		if (*disk_bytes == 0 && !is_disk(data, (size_t)n))
+		if (look->seen_bytes == 0 && !is_disk(data, (size_t)n))
 			return err_set(e, EINVAL, "the disk image has no partition table");
-		*disk_bytes += (uint64_t)n;
+		disk_look_feed(look, data, (size_t)n);
 		if (!keep && (rc = image_file_write(file, data, (size_t)n, e)))
 			return rc;
 		image_progress_update(d->in.progress, image_source_raw_bytes(source));
@@ -202,7 +203,7 @@ static int pump(const struct image_disk *d, struct image_source *source, struct 
 }
 
 static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image_manifest *m,
-    struct image_digest *digest, struct err *e)
+    struct image_digest *digest, struct disk_look *look, struct err *e)
 {
 	_cleanup_image_source_ struct image_source *source = NULL;
 	_cleanup_image_file_ struct image_file *file = NULL;
@@ -224,7 +225,8 @@ static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image
 		return rc;
 	if (keep)
 		image_source_tap(source, store, file);
-	rc = pump(d, source, file, keep, &m->disk_bytes, e);
+	rc = pump(d, source, file, keep, look, e);
+	m->disk_bytes = look->seen_bytes;
 	if (!rc && (m->disk_bytes % SECTOR_BYTES || m->disk_bytes < DISK_BYTES_MIN))
 		rc = err_set(e, EINVAL,
 		    "the disk image unpacks to %llu bytes: a disk has whole sectors of %d bytes, and at least %u MiB",
@@ -236,10 +238,13 @@ static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image
 	return rc;
 }
 
-static void summarise(const struct image_disk *d, const struct image_manifest *m)
+static void summarise(
+    const struct image_disk *d, const struct image_manifest *m, const struct disk_look *look)
 {
-	char stored[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE];
+	char stored[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE], lacks[300];
 
+	if (disk_look_complaint(look, d->in.arch == VM_ARCH_AMD64, lacks, sizeof(lacks)))
+		log_warn("%s", lacks);
 	fprintf(stderr, "  disk image of %s (%s stored); the installer runs on kernel %s of %s\n",
 	    human_bytes(m->disk_bytes, unpacked), human_bytes(m->rootfs->size_bytes, stored),
 	    m->kernel_version, m->kernel_from);
@@ -248,6 +253,7 @@ static void summarise(const struct image_disk *d, const struct image_manifest *m
 }
 
 struct parts {
+	struct disk_look look;
 	struct image_digest disk;
 	struct image_kernel kernel;
 };
@@ -275,8 +281,8 @@ int image_disk_import(const struct image_disk *d, struct err *e)
 		rc = converted < 0 ? converted : 0;
 	}
 	if (!rc)
-		rc = read_disk(
-		    d, converted >= 0 ? converted : d->in.fd, work.fd, &m, &parts.disk, e);
+		rc = read_disk(d, converted >= 0 ? converted : d->in.fd, work.fd, &m, &parts.disk,
+		    &parts.look, e);
 	if (!rc) {
 		m.created = time(NULL);
 		m.kernel_version = parts.kernel.version;
@@ -290,6 +296,6 @@ int image_disk_import(const struct image_disk *d, struct err *e)
 		rc = image_work_publish(&work, d->in.arch, e);
 	image_progress_clear(d->in.progress);
 	if (!rc)
-		summarise(d, &m);
+		summarise(d, &m, &parts.look);
 	return rc;
 }

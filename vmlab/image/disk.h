@@ -20,10 +20,11 @@ enum image_kind {
 must_check int image_kind_look(int fd, enum image_kind *out, struct err *e);
 
 struct image_disk {
-	struct image_import in;  /* without confirm */
-	enum image_kind kind;    /* no tarball */
-	const char *path;        /* of the file, for qemu-img */
-	const char *kernel_from; /* image whose kernel the installer runs on; NULL: the newest */
+	struct image_import in; /* without confirm */
+	enum image_kind kind;   /* no tarball */
+	const char *path;       /* of the file, for qemu-img */
+	const char
+	    *kernel_from; /* image whose kernel the installer runs on; NULL: the newest kernel */
 };
 
 /* A disk that comes as .zst, .gz or .xz is kept byte by byte; any other is compressed with zstd. */
@@ -37,8 +38,9 @@ struct image_kernel {
 	struct image_digest kernel, modules;
 };
 
-/* Copies kernel and modules of image `from` (NULL: the newest of that architecture) into dirfd, and
- * checks them against that image's manifest. -ENOENT with what to do when there is none. */
+/* Copies kernel and modules of image `from` (NULL: the one of that architecture with the newest
+ * kernel) into dirfd, and checks them against that image's manifest. -ENOENT with what to do when
+ * there is none. */
 must_check int image_kernel_copy(const char *images_dir, const char *from, enum vm_arch arch,
     int dirfd, struct image_kernel *out, struct err *e);
 void image_kernel_clear(struct image_kernel *k);

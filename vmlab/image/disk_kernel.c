@@ -9,6 +9,7 @@
 #include "lib/base/cleanup.h"
 #include "vmlab/image/disk.h"
 #include "vmlab/image/manifest.h"
+#include "vmlab/image/version.h"
 
 #define COPY_BYTES (1024 * 1024)
 
@@ -24,11 +25,12 @@ static const char *text(const json_t *object, const char *key)
 	return value ? value : "";
 }
 
-/* The image of that architecture made last, by its manifest; *out is NULL when there is none. */
+/* The image of that architecture with the highest kernel version, of equals the one made last;
+ * *out is NULL when there is none. */
 static void newest(const char *images_dir, enum vm_arch arch, char **out)
 {
 	_cleanup_closedir_ DIR *d = opendir(images_dir);
-	char best[64] = "";
+	char version[128] = "", created[64] = "";
 	struct dirent *de;
 
 	*out = NULL;
@@ -39,10 +41,12 @@ static void newest(const char *images_dir, enum vm_arch arch, char **out)
 		    image_manifest_load(images_dir, de->d_name, vm_arch_name(arch), &m, &ignored))
 			continue;
 		/* RFC 3339 in UTC sorts as text. */
-		const char *created = text(m, "created");
-		if (!json_object_get(m, "kernel") || strcmp(created, best) <= 0)
+		int diff = image_version_compare(text(m, "kernel_version"), version);
+		if (!json_object_get(m, "kernel") || diff < 0 ||
+		    (diff == 0 && *out && strcmp(text(m, "created"), created) <= 0))
 			continue;
-		snprintf(best, sizeof(best), "%s", created);
+		snprintf(version, sizeof(version), "%s", text(m, "kernel_version"));
+		snprintf(created, sizeof(created), "%s", text(m, "created"));
 		free(*out);
 		*out = strdup(de->d_name);
 	}

@@ -22,40 +22,62 @@
 
 #define EXIT_USAGE 2
 
+/* The page of all, and a page for each, are put together of these. */
+#define USAGE_BUILD                                                                                \
+	"vmlab image build debian-13|debian-12 [--arch A] [--kernel cloud|generic]\n"              \
+	"                         [--include PKG,...]\n"
+#define USAGE_IMPORT_TAR "vmlab image import NAME --arch A ROOTFS.tar[.zst|.gz|.xz]\n"
+#define USAGE_IMPORT_DISK                                                                          \
+	"vmlab image import NAME --arch A DISK.{raw[.zst|.gz|.xz]|qcow2} [--kernel-from IMAGE]\n"
+#define USAGE_LS "vmlab image ls [--json]\n"
+#define USAGE_RM "vmlab image rm NAME [--arch A] [-y]\n"
+#define WHAT_BUILD                                                                                 \
+	"build   makes one from Debian's archive with mmdebstrap, as root or with user namespaces.\n"
+#define WHAT_IMPORT                                                                                         \
+	"import  makes one of any distribution's root file system: a tarball with a kernel in /boot,\n"     \
+	"        its modules in /lib/modules, grub-install and cloud-init. \"-\" reads it from stdin.\n"    \
+	"        A whole disk (raw or qcow2, told by its content) is written to the machine's disk as it\n" \
+	"        is; then its last partition grows and cloud-init's seed is put in.\n"
+#define WHAT_LS "ls      lists the images there are.\n"
+#define WHAT_RM "rm      removes one; asks before when a definition names it.\n"
+#define OPTION_ARCH                                                                                \
+	"  --arch A         amd64 or arm64 (build: this machine's unless given; rm: all)\n"
+#define OPTION_IMAGES                                                                              \
+	"  --images DIR     where images are kept (VMLAB_IMAGES; default images/ beside vms/)\n"
+#define OPTION_KERNEL                                                                              \
+	"  --kernel KIND    cloud: small, for virtual machines (default)\n"                        \
+	"                   generic: drivers for real hardware as well\n"
+#define OPTION_KERNEL_FROM                                                                                \
+	"  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n" \
+	"                   (default: the newest kernel of that architecture)\n"
+#define OPTION_INCLUDE "  --include PKGS   more packages for the image, separated by commas\n"
+#define OPTION_YES "  -y, --yes        rm: do not ask\n"
+#define OPTION_JSON "  --json           for scripts\n"
+#define EXAMPLE_BUILD                                                                              \
+	"  vmlab image build debian-13\n"                                                          \
+	"  vmlab image build debian-13 --arch arm64 --include vim-tiny,htop\n"
+#define EXAMPLE_IMPORT                                                                             \
+	"  vmlab image import cloud --arch amd64 debian-13-genericcloud-amd64.qcow2\n"             \
+	"  docker export $(docker create my-vm-rootfs) | vmlab image import my-vm --arch amd64 -\n"
+
 const char image_help[] =
-    "usage: vmlab image build debian-13|debian-12 [--arch A] [--kernel cloud|generic]\n"
-    "                         [--include PKG,...]\n"
-    "       vmlab image import NAME --arch A ROOTFS.tar[.zst|.gz|.xz]\n"
-    "       vmlab image import NAME --arch A DISK.{raw[.zst|.gz|.xz]|qcow2} [--kernel-from IMAGE]\n"
-    "       vmlab image ls [--json]\n"
-    "       vmlab image rm NAME [--arch A] [-y]\n"
-    "\n"
+    "usage: " USAGE_BUILD "       " USAGE_IMPORT_TAR "       " USAGE_IMPORT_DISK "       " USAGE_LS
+    "       " USAGE_RM "\n"
     "An image is what a machine installs: the root file system as one tarball, its kernel, and\n"
     "the drivers an installer can need. A VM definition names it in \"distro\".\n"
-    "\n"
-    "build   makes one from Debian's archive with mmdebstrap, as root or with user namespaces.\n"
-    "import  makes one of any distribution's root file system: a tarball with a kernel in /boot,\n"
-    "        its modules in /lib/modules, grub-install and cloud-init. \"-\" reads it from stdin.\n"
-    "        A whole disk (raw or qcow2, told by its content) is written to the machine's disk as it\n"
-    "        is; then its last partition grows and cloud-init's seed is put in.\n"
-    "ls      lists the images there are.\n"
-    "rm      removes one; asks before when a definition names it.\n"
-    "\n"
-    "  --arch A         amd64 or arm64 (build: this machine's unless given; rm: all)\n"
-    "  --images DIR     where images are kept (VMLAB_IMAGES; default images/ beside vms/)\n"
-    "  --kernel KIND    cloud: small, for virtual machines (default)\n"
-    "                   generic: drivers for real hardware as well\n"
-    "  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n"
-    "                   (default: the newest of that architecture)\n"
-    "  --include PKGS   more packages for the image, separated by commas\n"
-    "  -y, --yes        rm: do not ask\n"
-    "  --json           for scripts\n"
-    "\n"
-    "Examples\n"
-    "  vmlab image build debian-13\n"
-    "  vmlab image build debian-13 --arch arm64 --include vim-tiny,htop\n"
-    "  vmlab image import cloud --arch amd64 debian-13-genericcloud-amd64.qcow2\n"
-    "  docker export $(docker create my-vm-rootfs) | vmlab image import my-vm --arch amd64 -\n";
+    "\n" WHAT_BUILD WHAT_IMPORT WHAT_LS WHAT_RM "\n" OPTION_ARCH OPTION_IMAGES OPTION_KERNEL
+	OPTION_KERNEL_FROM OPTION_INCLUDE OPTION_YES OPTION_JSON "\n"
+    "Examples\n" EXAMPLE_BUILD EXAMPLE_IMPORT;
+
+static const char build_help[] =
+    "usage: " USAGE_BUILD "\n" WHAT_BUILD
+    "\n" OPTION_ARCH OPTION_IMAGES OPTION_KERNEL OPTION_INCLUDE "\nExamples\n" EXAMPLE_BUILD;
+static const char import_help[] =
+    "usage: " USAGE_IMPORT_TAR "       " USAGE_IMPORT_DISK "\n" WHAT_IMPORT
+    "\n" OPTION_ARCH OPTION_IMAGES OPTION_KERNEL_FROM "\nExamples\n" EXAMPLE_IMPORT;
+static const char ls_help[] = "usage: " USAGE_LS "\n" WHAT_LS "\n" OPTION_IMAGES OPTION_JSON;
+static const char rm_help[] =
+    "usage: " USAGE_RM "\n" WHAT_RM "\n" OPTION_ARCH OPTION_IMAGES OPTION_YES;
 
 struct options {
 	const struct lab *lab;
@@ -64,6 +86,7 @@ struct options {
 	const char *kernel;
 	const char *include;
 	const char *kernel_from;
+	bool images_named;
 	bool json;
 	bool yes;
 	bool help;
@@ -221,13 +244,26 @@ static int import(const struct options *o)
 	return fail(&e);
 }
 
+/* One that was named is meant to be there; the default one may be to come. */
+static int need_folder(const struct options *o, struct err *e)
+{
+	struct stat st;
+
+	if (!o->images_named || (stat(o->images_dir, &st) == 0 && S_ISDIR(st.st_mode)))
+		return 0;
+	return err_set(
+	    e, ENOENT, "the folder of images %s does not exist: name another", o->images_dir);
+}
+
 static int list(const struct options *o)
 {
 	struct err e = ERR_INIT;
 
 	if (o->operand_count)
 		return usage("ls takes no name");
-	return image_list_print(o->images_dir, o->json, &e) ? fail(&e) : EXIT_SUCCESS;
+	return need_folder(o, &e) < 0 || image_list_print(o->images_dir, o->json, &e)
+		   ? fail(&e)
+		   : EXIT_SUCCESS;
 }
 
 /* Names of the VMs whose definitions name the image, ", " between them; NULL without memory. */
@@ -280,7 +316,9 @@ static int remove_image(const struct options *o)
 static const struct {
 	const char *name;
 	int (*run)(const struct options *o);
-} subcommands[] = {{"build", build}, {"import", import}, {"ls", list}, {"rm", remove_image}};
+	const char *help;
+} subcommands[] = {{"build", build, build_help}, {"import", import, import_help},
+    {"ls", list, ls_help}, {"rm", remove_image, rm_help}};
 
 static int parse(const struct lab *lab, int argc, char **argv, struct options *o)
 {
@@ -291,8 +329,9 @@ static int parse(const struct lab *lab, int argc, char **argv, struct options *o
 	    {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
-	*o = (struct options){
-	    .lab = lab, .images_dir = lab->images_dir ? lab->images_dir : "images"};
+	*o = (struct options){.lab = lab,
+	    .images_dir = lab->images_dir ? lab->images_dir : "images",
+	    .images_named = lab->images_given};
 	optind = 0;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":hy", longs, NULL)) != -1) {
@@ -302,6 +341,7 @@ static int parse(const struct lab *lab, int argc, char **argv, struct options *o
 			break;
 		case 'i':
 			o->images_dir = optarg;
+			o->images_named = true;
 			break;
 		case 'k':
 			o->kernel = optarg;
@@ -341,7 +381,12 @@ int image_main(const struct lab *lab, int argc, char **argv)
 	if (rc)
 		return rc;
 	if (o.help) {
-		fputs(image_help, stdout);
+		const char *page = image_help;
+		for (size_t i = 0;
+		    o.operand_count && i < sizeof(subcommands) / sizeof(*subcommands); i++)
+			if (!strcmp(o.operands[0], subcommands[i].name))
+				page = subcommands[i].help;
+		fputs(page, stdout);
 		return EXIT_SUCCESS;
 	}
 	if (!o.operand_count)

@@ -91,6 +91,7 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
 		image_source_tap(source, store_raw, file);
 	reading.source = source;
 	reading.file = file;
+	scan->or_disk = !in->adopt;
 	rc = image_scan_run(scan, source, keep ? NULL : store_decoded, show, &reading, e);
 	if (!rc)
 		rc = image_file_finish(file, digest, e);

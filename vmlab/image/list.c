@@ -127,6 +127,16 @@ int image_list_print(const char *images_dir, bool json, struct err *e)
 	return rc;
 }
 
+bool image_list_any(const char *images_dir)
+{
+	struct err ignored = ERR_INIT;
+	json_t *list = json_array();
+	bool any = collect(list, images_dir, &ignored) == 0 && json_array_size(list) > 0;
+
+	json_decref(list);
+	return any;
+}
+
 /* The manifest goes first, so that nobody takes a half removed image for a whole one. */
 static int remove_one(int dirfd, const char *arch, const char *shown, struct err *e)
 {

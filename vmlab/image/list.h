@@ -10,6 +10,9 @@
  * not exist holds no images. */
 must_check int image_list_print(const char *images_dir, bool json, struct err *e);
 
+/* True when there is any, whole or another tool's. */
+bool image_list_any(const char *images_dir);
+
 /* Removes images/<name>/<arch>, or every architecture when arch is NULL. -ENOENT when there is no
  * such image. `name` must be a valid image name. */
 must_check int image_list_remove(

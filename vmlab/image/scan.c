@@ -129,8 +129,12 @@ static int pass_error(struct pass *p, struct archive *a, struct err *e)
 	if (p->err.code)
 		return err_set(e, p->err.code, "%s", p->err.msg);
 	if (!p->started)
-		return err_set(e, EBADMSG, "this is not a tarball (%s)",
-		    archive_error_string(a) ? archive_error_string(a) : "unknown format");
+		return p->scan->or_disk
+			   ? err_set(e, EBADMSG,
+				 "this is neither a tarball nor a disk: a raw disk begins with a partition table, `qemu-img convert -O qcow2` makes a qcow2 of other kinds")
+			   : err_set(e, EBADMSG, "this is not a tarball (%s)",
+				 archive_error_string(a) ? archive_error_string(a)
+							 : "unknown format");
 	return err_set(e, EBADMSG, "the tarball is damaged or cut short after %llu entries (%s)",
 	    (unsigned long long)p->scan->entries,
 	    archive_error_string(a) ? archive_error_string(a) : "no details");

@@ -56,6 +56,7 @@ struct image_scan {
 	char *kernel_link; /* where /vmlinuz or /boot/vmlinuz points to, base name */
 	char *os_name;     /* PRETTY_NAME of os-release */
 	bool has[IMAGE_PART_COUNT];
+	bool or_disk; /* a disk would be taken as well: for what is said of neither */
 	struct image_top top;
 	unsigned elf_machine; /* e_machine of the first program seen, 0: none */
 	int spool_fd;

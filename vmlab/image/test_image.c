@@ -581,6 +581,40 @@ static void test_import_disk(void **state)
 	}
 }
 
+static void manifest_put(const char *name, const char *version, const char *created)
+{
+	_cleanup_free_ char *command = NULL;
+
+	assert_true(
+	    asprintf(&command,
+		"mkdir -p '%s/images/%s/amd64' && cd '%s/images/%s/amd64' && echo k >vmlinuz && "
+		"echo m >modules.cpio.zst && printf '{\"format\":1,\"kernel_version\":\"%%s\","
+		"\"created\":\"%%s\",\"kernel\":{\"sha256\":\"%%s\"},"
+		"\"modules\":{\"sha256\":\"%%s\"}}' %s %s $(sha256sum <vmlinuz | cut -c-64) "
+		"$(sha256sum <modules.cpio.zst | cut -c-64) >manifest.json",
+		folder, name, folder, name, version, created) > 0);
+	assert_int_equal(system(command), 0);
+}
+
+/* When an image was made says nothing of how new its kernel is. */
+static void test_newest_kernel(void **state)
+{
+	_cleanup_free_ char *raw = disk_make("raw", NULL);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	manifest_put("twelve", "6.1.0-40-cloud-amd64", "2026-03-01T00:00:00Z");
+	manifest_put("nine", "6.9.1-amd64", "2026-02-01T00:00:00Z");
+	manifest_put("thirteen", "6.12.48-cloud-amd64", "2025-01-01T00:00:00Z");
+	manifest_put("again", "6.12.48-cloud-amd64", "2025-01-02T00:00:00Z");
+	if (disk_import(raw, "newest", NULL, &e) != 0)
+		fail_msg("%s", e.msg);
+	json_t *doc = manifest("newest");
+	assert_string_equal(member(doc, NULL, "kernel_from"), "again");
+	assert_string_equal(member(doc, NULL, "kernel_version"), "6.12.48-cloud-amd64");
+	json_decref(doc);
+}
+
 static void test_umask_does_not_matter(void **state)
 {
 	static const char *const files[] = {"", "/amd64", "/amd64/manifest.json", "/amd64/vmlinuz",
@@ -687,7 +721,7 @@ static void test_import_not_a_tarball(void **state)
 		fprintf(f, "this is line %d of a text\n", i);
 	fclose(f);
 	assert_int_equal(import(path, "text", &e), -EBADMSG);
-	assert_non_null(strstr(e.msg, "not a tarball"));
+	assert_non_null(strstr(e.msg, "neither a tarball nor a disk"));
 	assert_no_image("text");
 }
 
@@ -800,6 +834,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_import_incomplete_rootfs, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_disk, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_newest_kernel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_disk_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_import_one_folder_too_high, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_umask_does_not_matter, setup, teardown),
