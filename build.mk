@@ -346,6 +346,7 @@ TESTS := \
 	vmlab/image/test_disk_look \
 	vmlab/image/test_image \
 	vmlab/judge/test_preflight \
+	vmlab/lab/test_lab_dir \
 	vmlab/lab/test_lab_network \
 	vmlab/lab/test_net_clash \
 	vmlab/lab/test_vm_disks \

@@ -121,7 +121,7 @@ static int parse_before(int argc, char **argv, struct lab_options *lo)
 {
 	int o;
 
-	while ((o = getopt_long(argc, argv, "+C:hV", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, "+:C:hV", options, NULL)) != -1) {
 		if (o == 'h') {
 			overview(stdout);
 			return STATUS_OK;
@@ -131,7 +131,9 @@ static int parse_before(int argc, char **argv, struct lab_options *lo)
 			return STATUS_OK;
 		}
 		if (o == '?')
-			return usage_error("wrong option", NULL);
+			return usage_error("there is no option", argv[optind - 1]);
+		if (o == ':')
+			return usage_error("a value is missing after", argv[optind - 1]);
 		if (o != 'C') {
 			*option_slot(lo, o) = optarg;
 		} else if (chdir(optarg) < 0) {
@@ -275,6 +277,7 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 
 	log_init("vmlab", LOG_LEVEL_WARN);
+	opterr = 0;
 	int status = parse_before(argc, argv, &lo);
 	if (status >= 0)
 		return status;

@@ -207,6 +207,8 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 	const struct vm_snapshot *snap = NULL;
 
 	int r = no_containers(lab, e);
+	if (r == 0 && (r = lab_need_images(lab, e)) < 0)
+		return r;
 	if (r == 0 && (count == 0 || lab->vms_dir))
 		r = definitions_open(lab, &store, e);
 	if (r == 0 && store)
@@ -245,7 +247,7 @@ static int validate_run(struct lab *lab, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		rp.json |= o == 'j';
 		if (o == '?')
-			return command_usage(&validate_command, "wrong option");
+			return command_wrong_option(&validate_command, argv);
 	}
 	_cleanup_json_ json_t *list = rp.list = json_array();
 	int r = validate(lab, &rp, argc - optind, argv + optind, &e);

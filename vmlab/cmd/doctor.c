@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "vmlab/image/list.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/ui/human.h"
@@ -28,6 +29,7 @@ enum verdict {
 struct doctor {
 	json_t *list; /* NULL: print */
 	size_t missing;
+	bool no_image;
 };
 
 /* One line: what was looked at, what was found, and what to do (NULL: nothing). */
@@ -196,9 +198,17 @@ static void check_lab(struct doctor *d, const struct lab *lab, const struct sess
 		tell(d, OK, "definitions", NULL, "%s", lab->vms_dir);
 	if (mounts_complaint(s, stale, sizeof(stale)))
 		tell(d, MISSING, "folders", "vmlab up", "%s", stale);
-	if (lab->images_dir &&
-	    readable_images_complaint(lab->images_dir, complaint, sizeof(complaint)))
+	if (lab_need_images(lab, &e) < 0)
+		tell(d, MISSING, "images", NULL, "%s", e.msg);
+	else if (lab->images_dir &&
+		 readable_images_complaint(lab->images_dir, complaint, sizeof(complaint)))
 		tell(d, MISSING, "images", "chmod -R a+rX the folder", "%s", complaint);
+	else if (!lab->images_dir || !image_list_any(lab->images_dir)) {
+		d->no_image = true;
+		tell(d, NOTE, "images", "vmlab image build debian-13",
+		    "there is nothing to install yet in %s",
+		    lab->images_dir ? lab->images_dir : "images/");
+	}
 }
 
 static int run(struct lab *lab, int argc, char **argv)
@@ -211,7 +221,7 @@ static int run(struct lab *lab, int argc, char **argv)
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (o == '?')
-			return command_usage(&doctor_command, "wrong option");
+			return command_wrong_option(&doctor_command, argv);
 		json_decref(d.list);
 		d.list = json_array();
 	}
@@ -234,7 +244,8 @@ static int run(struct lab *lab, int argc, char **argv)
 		json_dumpf(doc, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else if (d.missing == 0) {
-		puts("\nThis machine can run the lab.");
+		printf("\nThis machine can run the lab%s.\n",
+		    d.no_image ? ", and needs an image to install" : "");
 	} else {
 		printf("\n%zu thing%s missing.\n", d.missing, d.missing == 1 ? " is" : "s are");
 	}

@@ -124,7 +124,7 @@ static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
 	if (r >= 0 && !follow && w->finished.count > 0) {
 		const char *const names[] = {w->name};
 		const struct stages *const list[] = {&w->finished};
-		fputs("\nThe last way to its end:\n", w->out);
+		fputs("\nHow long each stage took, the last time it got there:\n", w->out);
 		stages_print_table(w->out, 1, names, list);
 	}
 	return r < 0 ? r : 0;
@@ -153,7 +153,7 @@ static int run(struct lab *lab, int argc, char **argv)
 		if (o == 'n')
 			limit = optarg;
 		if (o == '?')
-			return command_usage(&events_command, "wrong option");
+			return command_wrong_option(&events_command, argv);
 	}
 	if (argc - optind > 1)
 		return command_usage(&events_command, "one NAME, or none for all");

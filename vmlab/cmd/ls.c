@@ -306,7 +306,7 @@ static int parse(struct ls *ls, int argc, char **argv)
 		if (o == 'W' && (ls->watch_s < 1 || ls->watch_s > 3600))
 			return command_usage(&ls_command, "--watch takes seconds, from 1 to 3600");
 		if (o == '?')
-			return command_usage(&ls_command, "wrong option");
+			return command_wrong_option(&ls_command, argv);
 	}
 	if (ls->watch_s && !isatty(STDOUT_FILENO))
 		return command_usage(

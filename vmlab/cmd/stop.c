@@ -12,7 +12,7 @@
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/keys.h"
 #include "vmlab/lab/lab_find.h"
-#include "vmlab/lab/lab_settings.h"
+#include "vmlab/lab/lab_dir.h"
 #include "vmlab/lab/lab_volume.h"
 #include "vmlab/lab/stopping.h"
 
@@ -135,8 +135,10 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 		r = remove_named(s, "volume", &list, e);
 	if (r < 0)
 		return r;
-	if (volumes)
-		lab_settings_forget(s->lab);
+	if (volumes) {
+		keys_forget_hosts(s->lab);
+		lab_dir_forget(s->lab);
+	}
 	if (all.count == 0 && list.count == 0) {
 		printf("lab \"%s\" is not up\n", s->lab->name);
 		if (lab_left_sentence(s->lab, left, sizeof(left)))
@@ -218,7 +220,7 @@ static int down_run(struct lab *lab, int argc, char **argv)
 		volumes |= o == 'v';
 		yes |= o == 'y';
 		if (o == '?')
-			return command_usage(&down_command, "wrong option");
+			return command_wrong_option(&down_command, argv);
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	int count = argc - optind;
@@ -253,7 +255,7 @@ const struct command down_command = {
 	"Examples:\n"
 	"  vmlab down web1\n"
 	"  vmlab down\n"
-	"  vmlab down --volumes -y      nothing of the lab is left but your files\n",
+	"  vmlab down --volumes -y      nothing of the lab is left but your files and the SSH key\n",
     .run = down_run,
     .operands = OPERANDS_VMS,
 };
@@ -290,7 +292,7 @@ static int rm_run(struct lab *lab, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "y", rm_options, NULL)) != -1) {
 		yes |= o == 'y';
 		if (o == '?')
-			return command_usage(&rm_command, "wrong option");
+			return command_wrong_option(&rm_command, argv);
 	}
 	if (optind == argc)
 		return command_usage(&rm_command, "which VM?");
@@ -407,7 +409,7 @@ static int reinstall_run(struct lab *lab, int argc, char **argv)
 			return command_usage(
 			    &reinstall_command, "\"%s\" is no duration like 90, 10m", optarg);
 		if (o == '?')
-			return command_usage(&reinstall_command, "wrong option");
+			return command_wrong_option(&reinstall_command, argv);
 	}
 	if (optind == argc)
 		return command_usage(&reinstall_command, "which VM?");

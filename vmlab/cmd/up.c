@@ -164,7 +164,7 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 	if (r < 0)
 		return r;
 	/* The engine would create a missing folder too, but as root and without a word. */
-	if (readable_mkdir(lab->images_dir, e) < 0)
+	if (!lab->images_given && readable_mkdir(lab->images_dir, e) < 0)
 		return -e->code;
 	r = 0;
 	if (lab_older_one_left(lab, &up->session.engine, &up->session.containers))
@@ -256,7 +256,7 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	case GOAL_NO_IMAGE:
 		fprintf(stderr, "%s waits for its %s, and goes on by itself\n", vm->name,
 		    own_kernel_wanted(vm) ? "kernel and initrd" : "image");
-		up->incomplete = true;
+		up->incomplete |= !up->no_wait;
 		break;
 	case GOAL_UNKNOWN:
 		fprintf(up->out, "%s: started; `vmlab console %s` shows it\n", vm->name, vm->name);
@@ -432,7 +432,7 @@ static int parse(struct up *up, int argc, char **argv)
 		else if (o == 'b')
 			up->start.vm_options.disk_bus = optarg;
 		else if (o != 't')
-			return command_usage(&up_command, "wrong option");
+			return command_wrong_option(&up_command, argv);
 	}
 	return STATUS_OK;
 }
@@ -453,6 +453,11 @@ static int run(struct lab *lab, int argc, char **argv)
 	up.start.out = up.out;
 	interrupt_install();
 	int r = session_open(&up.session, lab, &e);
+	/* Before the lab gets a folder of its own. */
+	if (r == 0)
+		r = lab_need_vms(lab, &e);
+	if (r == 0)
+		r = lab_need_images(lab, &e);
 	if (r == 0)
 		r = session_lock(&up.session, true, &e);
 	if (r == 0)
@@ -494,7 +499,7 @@ const struct command up_command = {
 	"  vmlab up web1 db1         two of them\n"
 	"  vmlab up --no-wait && vmlab wait --for installed\n"
 	"\n"
-	"Exit status: 0 all are up, 1 something is not, or cloud-init met errors (what and why is shown),\n130 after Ctrl-C.\n",
+	"Exit status: 0 all are up (--no-wait: started), 1 something is not, or cloud-init met errors (what and why is shown),\n130 after Ctrl-C.\n",
     .run = run,
     .operands = OPERANDS_VMS,
 };

@@ -100,7 +100,7 @@ static int logs_run(struct lab *lab, int argc, char **argv)
 			    "\"%s\" is no time: give an age such as 90s, 10m, 2h, or 2025-01-31T12:00:00",
 			    optarg);
 		if (o == '?')
-			return command_usage(&logs_command, "wrong option");
+			return command_wrong_option(&logs_command, argv);
 	}
 	if (argc - optind > 1 || (installer && argc == optind))
 		return command_usage(&logs_command, "one NAME, please");
@@ -289,7 +289,7 @@ static int wait_run(struct lab *lab, int argc, char **argv)
 			return command_usage(
 			    &wait_command, "\"%s\" is no duration like 90, 10m", optarg);
 		if (o == '?')
-			return command_usage(&wait_command, "wrong option");
+			return command_wrong_option(&wait_command, argv);
 	}
 	int r = session_open(&s, lab, &e);
 	for (int i = optind; r == 0 && i < argc; i++) {

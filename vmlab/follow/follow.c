@@ -492,7 +492,7 @@ static void give_up(struct follow *f, int64_t timeout_ms)
 		if (vm->outcome != FOLLOW_GOING)
 			continue;
 		sayf(f, vm,
-		    "not there after %s (state: %s): it goes on by itself; `vmlab wait %s` waits longer, `vmlab console %s` shows its screen",
+		    "not there, gave up waiting after %s (state: %s): it goes on by itself; `vmlab wait %s` waits longer, `vmlab console %s` shows its screen",
 		    human_duration(timeout_ms, took), state ? state : "unknown", vm->name,
 		    vm->name);
 		failed(f, vm);

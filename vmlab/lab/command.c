@@ -1,6 +1,7 @@
 #include "vmlab/lab/command.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +9,12 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/near.h"
 #include "lib/store/holders.h"
 #include "vmlab/lab/lab_dir.h"
 #include "vmlab/lab/lab_find.h"
 #include "vmlab/lab/problems.h"
+#include "vmlab/ui/help_text.h"
 
 /* Longer than anything that changes a lab takes, but for starting very many VMs. */
 #define LOCK_TIMEOUT_MS (10 * 60 * 1000)
@@ -42,6 +45,37 @@ int command_usage(const struct command *c, const char *fmt, ...)
 	fprintf(stderr, "\nusage: vmlab %s %s\n`vmlab %s --help` explains it.\n", c->name, c->args,
 	    c->name);
 	return STATUS_USAGE;
+}
+
+#define OPTIONS_MAX 16
+
+int command_wrong_option(const struct command *c, char **argv)
+{
+	struct help_option option[OPTIONS_MAX];
+	const char *names[OPTIONS_MAX], *page = c->help;
+	char word[HELP_WORD_SIZE];
+	struct help_line line;
+	size_t count = 0;
+
+	while (count < OPTIONS_MAX && help_line_next(&page, &line))
+		if (help_option_parse(&line, &option[count])) {
+			names[count] = option[count].name;
+			count++;
+		}
+	/* Of letters in one word getopt may not have moved on. */
+	const char *typed = argv[optind - 1];
+	bool letter = strncmp(typed, "--", 2) != 0;
+	if (letter)
+		snprintf(word, sizeof(word), "-%c", optopt);
+	else
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(typed, "="), typed);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(word, letter ? option[i].brief : option[i].name) == 0)
+			return command_usage(c, "%s %s", word,
+			    *option[i].value ? "needs a value" : "takes no value");
+	const char *near = letter ? NULL : near_word(word, names, count);
+	return command_usage(c, "there is no option %s%s%s%s", word, near ? "; did you mean " : "",
+	    near ? near : "", near ? "?" : "");
 }
 
 void command_help(const struct command *c)

@@ -43,6 +43,10 @@ bool command_is_called(const struct command *c, const char *name);
 /* Prints "vmlab: <message>" to stderr; returns STATUS_FAILED. */
 int command_fail(const struct err *e);
 
+/* After getopt's '?': what is wrong with the option, and which one was meant. Returns STATUS_USAGE.
+ */
+int command_wrong_option(const struct command *c, char **argv);
+
 /* Prints "vmlab <name>: <sentence>" and where to find help; returns STATUS_USAGE. */
 int command_usage(const struct command *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,5 +1,6 @@
 #include "vmlab/lab/keys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -222,4 +223,16 @@ void keys_forget_host(const struct lab *lab, const char *vm)
 
 	if (path)
 		unlink(path);
+}
+
+void keys_forget_hosts(const struct lab *lab)
+{
+	_cleanup_free_ char *folder = keys_known_hosts_path(lab, "");
+	_cleanup_closedir_ DIR *d = folder ? opendir(folder) : NULL;
+
+	for (const struct dirent *entry; d && (entry = readdir(d));)
+		if (vm_name_valid(entry->d_name))
+			keys_forget_host(lab, entry->d_name);
+	if (d)
+		rmdir(folder);
 }

@@ -33,6 +33,7 @@ char *keys_host_alias(const struct lab *lab, const char *vm);
 must_check int keys_remember_host(
     const struct lab *lab, const char *vm, const json_t *public_keys, struct err *e);
 void keys_forget_host(const struct lab *lab, const char *vm);
+void keys_forget_hosts(const struct lab *lab);
 
 /* Pure: the file's text; caller frees. NULL when no key is usable. */
 char *keys_render_known_hosts(const char *alias, const json_t *public_keys);

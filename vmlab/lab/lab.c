@@ -318,6 +318,15 @@ int lab_need_vms(const struct lab *lab, struct err *e)
 	return 0;
 }
 
+int lab_need_images(const struct lab *lab, struct err *e)
+{
+	if (!lab->images_given || is_folder(lab->images_dir))
+		return 0;
+	return err_set(e, ENOENT,
+	    "the folder of images %s does not exist: create it, or name another with --images DIR or VMLAB_IMAGES",
+	    lab->images_dir);
+}
+
 int lab_check_same(const struct lab *lab, const struct container_list *containers, struct err *e)
 {
 	const char *vms = lab_label(containers, "vmlab.vms");
@@ -351,7 +360,12 @@ int lab_check_network(const struct lab *lab, const struct container_list *contai
 			    "lab \"%s\" runs with %s, and its machines with it; %s says %s: `vmlab down` first, then `vmlab up`",
 			    lab->name, has, settings[i].variable, settings[i].mine);
 	}
-	return 0;
+	const char *port = net && net->running ? lab_label(containers, "vmlab.port") : NULL;
+	if (!port || atoi(port) == lab->port)
+		return 0;
+	return err_set(e, EBUSY,
+	    "lab \"%s\" runs with its API on %s%s, and --port is for its start: `vmlab down` first, then `vmlab up` with it",
+	    lab->name, atoi(port) ? "port " : "no port", atoi(port) ? port : "");
 }
 
 bool lab_is_served(const struct lab *lab, const struct container_list *containers)

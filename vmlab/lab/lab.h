@@ -80,12 +80,16 @@ must_check int lab_adopt(struct lab *lab, const struct container_list *container
 /* One clear sentence when vms_dir is unknown or no folder. */
 must_check int lab_need_vms(const struct lab *lab, struct err *e);
 
+/* One clear sentence when the folder of images was given and is none: a word mistyped must not make
+ * a folder, nor become what the lab keeps. */
+must_check int lab_need_images(const struct lab *lab, struct err *e);
+
 /* Refuses when the lab runs with other folders than this command was given: two places must not
  * pull one lab back and forth. */
 must_check int lab_check_same(
     const struct lab *lab, const struct container_list *containers, struct err *e);
 
-/* Refuses another network or domain than the one that the running lab's machines have. */
+/* Refuses another network, domain or port of the API than the running lab has. */
 must_check int lab_check_network(
     const struct lab *lab, const struct container_list *containers, struct err *e);
 

@@ -87,6 +87,14 @@ static int wait_for_it(const struct lab *lab, int fd, int64_t timeout_ms, FILE *
 	return 0;
 }
 
+static bool is_at(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
 static int refused(const struct lab *lab, struct err *e)
 {
 	struct stat st;
@@ -106,12 +114,21 @@ int lab_dir_lock(const struct lab *lab, const char *command, int64_t timeout_ms,
 
 	if (!path)
 		return err_set(e, ENOMEM, "out of memory");
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return refused(lab, e);
-	int r = wait_for_it(lab, fd, timeout_ms, out, e);
-	if (r < 0)
-		return r;
+	_cleanup_close_ int fd = -1;
+	int r;
+	do { /* who had it may have removed it with the lab */
+		cleanup_close(&fd);
+		fd = -1;
+		r = lab_dir_ensure(lab, e);
+		if (r < 0)
+			return r;
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0 && errno != ENOENT)
+			return refused(lab, e);
+		r = fd < 0 ? 0 : wait_for_it(lab, fd, timeout_ms, out, e);
+		if (r < 0)
+			return r;
+	} while (fd < 0 || !is_at(fd, path));
 	int n =
 	    snprintf(text, sizeof(text), "`vmlab %.200s` (process %d)\n", command, (int)getpid());
 	/* Only for others to read: that it may fail is no reason not to work. */
@@ -119,6 +136,19 @@ int lab_dir_lock(const struct lab *lab, const char *command, int64_t timeout_ms,
 		errno = 0;
 	*fd_out = steal_fd(&fd);
 	return r;
+}
+
+void lab_dir_forget(const struct lab *lab)
+{
+	static const char *const names[] = {
+	    "api.sock", "token", "port", "settings", "holders", "stopping", "lock"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		_cleanup_free_ char *path = path_of(lab, names[i]);
+		if (path)
+			unlink(path);
+	}
+	rmdir(lab->dir);
 }
 
 /* ---- the port -------------------------------------------------------------------------------- */

@@ -25,6 +25,9 @@ must_check int lab_dir_ensure(const struct lab *lab, struct err *e);
 must_check int lab_dir_lock(const struct lab *lab, const char *command, int64_t timeout_ms,
     FILE *out, int *fd, struct err *e);
 
+/* Removes what of the lab is in there, and the folder; who holds the lock holds it still. */
+void lab_dir_forget(const struct lab *lab);
+
 /* For LAB_PORT_AUTO: the port chosen before if it is free, else a free one, remembered. */
 must_check int lab_dir_choose_port(struct lab *lab, struct err *e);
 

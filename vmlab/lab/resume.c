@@ -142,7 +142,7 @@ static int run(struct lab *lab, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		to_save |= o == 's';
 		if (o == '?')
-			return command_usage(&resume_command, "wrong option");
+			return command_wrong_option(&resume_command, argv);
 	}
 	if (optind < argc)
 		return command_usage(&resume_command, "it takes no names: it is for all labs");
