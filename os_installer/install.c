@@ -223,7 +223,7 @@ static int disk_plan(struct install *in, struct disk *disks, struct err *e)
 		int r = in->method->plan(&q, disks, (size_t)n, &in->job.plan, e);
 		if (r != -ENODEV || !q.match || waited >= MATCH_WAIT_MS) {
 			disks_log(disks, (size_t)n);
-			return r;
+			return r < 0 ? err_wrap(e, "nothing was written") : r;
 		}
 		usleep(500000);
 	}

@@ -330,13 +330,12 @@ static int choose_matching(
 		equals += better >= 0;
 	}
 	if (best < 0)
-		return refuse(ENODEV, "no disk matches disks[0].match, nothing was written", m,
-		    disks, count, e);
+		return refuse(ENODEV, "no disk matches disks[0].match", m, disks, count, e);
 	if (equals > 1)
 		return refuse(ENOTUNIQ,
 		    m->pick == DISK_PICK_NONE
-			? "several disks match disks[0].match, say more about the one that is meant; nothing was written"
-			: "several disks match disks[0].match and \"pick\" finds them equally large, say more about the one that is meant; nothing was written",
+			? "several disks match disks[0].match, say more about the one that is meant"
+			: "several disks match disks[0].match and \"pick\" finds them equally large, say more about the one that is meant",
 		    m, disks, count, e);
 	return best;
 }

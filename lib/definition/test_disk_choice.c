@@ -147,7 +147,7 @@ static void test_choice(void **state)
 	    {"{\"min_size\":\"8G\",\"max_size\":\"8G\"}", 0, {0}},
 	    {"{\"pick\":\"smallest\"}", 3, {0}},
 	    {"{\"pick\":\"largest\",\"max_size\":\"100G\"}", 0, {0}},
-	    {"{\"pick\":\"largest\"}", -ENOTUNIQ, {"nothing was written"}},
+	    {"{\"pick\":\"largest\"}", -ENOTUNIQ, {"equally large"}},
 	    {"{\"serial\":\"none of these\"}", -ENODEV,
 		{"/dev/sda 8.0 GiB sata model=QEMU HARDDISK serial=VMLAB-0", "(another serial)",
 		    "/dev/vda 4.0 GiB virtio (no serial)"}},

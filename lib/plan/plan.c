@@ -176,7 +176,7 @@ static int refuse_size(
 	if (least == 0 && i >= 0) {
 		const struct storage_partition *p = &q->storage->part[i];
 		return err_set(e, ENOSPC,
-		    "the layout fits no disk: %s gets %s and needs %s%s%s; correct \"storage\"; nothing was written",
+		    "the layout fits no disk: %s gets %s and needs %s%s%s; correct \"storage\"",
 		    p->mount[0] ? p->mount : "swap", size_text(size[i], gets, sizeof(gets)),
 		    size_text(partition_needed(q, p), wants, sizeof(wants)),
 		    q->unpacked_bytes ? ", as the image unpacks to " : "", unpacked);
@@ -186,8 +186,7 @@ static int refuse_size(
 		    q->storage->part[i].mount[0] ? q->storage->part[i].mount : "swap",
 		    size_text(size[i], gets, sizeof(gets)),
 		    size_text(partition_needed(q, &q->storage->part[i]), wants, sizeof(wants)));
-	return err_set(e, ENOSPC,
-	    "disk %s has %s, too small: %s%sneeds a disk of at least %s%s; nothing was written",
+	return err_set(e, ENOSPC, "disk %s has %s, too small: %s%sneeds a disk of at least %s%s",
 	    d->path, size_text(d->size_bytes, have, sizeof(have)), image,
 	    q->storage->count > 1 ? "the layout "
 	    : q->unpacked_bytes   ? ""
@@ -270,8 +269,8 @@ int plan_whole_disk(const struct plan_request *q, const struct disk *disks, size
 	const struct disk *d = &disks[chosen];
 	if (d->size_bytes < q->unpacked_bytes)
 		return err_set(e, ENOSPC,
-		    "disk %s has %s, too small: the image is that of a disk of %s; nothing was written",
-		    d->path, size_text(d->size_bytes, have, sizeof(have)),
+		    "disk %s has %s, too small: the image is that of a disk of %s", d->path,
+		    size_text(d->size_bytes, have, sizeof(have)),
 		    size_text(q->unpacked_bytes, need, sizeof(need)));
 	out->disk = *d;
 	return 0;

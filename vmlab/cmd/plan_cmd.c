@@ -17,7 +17,7 @@ struct wanted {
 	bool json;
 };
 
-static void print_text(const struct subject *s, const struct plan *p)
+static void print_text(const struct wanted *w, const struct subject *s, const struct plan *p)
 {
 	const json_t *match =
 	    json_object_get(json_array_get(json_object_get(s->doc, "disks"), 0), "match");
@@ -27,7 +27,8 @@ static void print_text(const struct subject *s, const struct plan *p)
 	printf("%s: %s, started by %s\n", s->vm->name, s->vm->distro,
 	    s->vm->firmware == VM_FIRMWARE_BIOS ? "BIOS" : "UEFI");
 	if (text)
-		printf("its disk is the one that matches %s\n", text);
+		printf("its disk is the one that matches %s%s\n", text,
+		    w->disk_bytes || !s->by_match ? "" : ": planned for the smallest that does");
 	if (subject_is_whole_disk(s))
 		printf(
 		    "the image is that of a whole disk, %s: it brings its own partitions, and \"storage\" has no effect\n",
@@ -109,11 +110,16 @@ static int plan_subject(const struct wanted *w, const struct subject *s, struct 
 		return err_set(e, ENODEV,
 		    "%s has no disk: add \"disks\" to its definition, or name a size with --disk",
 		    s->vm->name);
-	int r = subject_plan(s, w->disk_bytes ? w->disk_bytes : s->vm->disk_bytes[0], &p, e);
+	uint64_t bytes = w->disk_bytes ? w->disk_bytes : subject_disk_bytes(s);
+	if (!bytes)
+		return err_set(e, EINVAL,
+		    "%s: its disk is the one that matches, and its size is not known: name one with --disk SIZE, or say \"min_size\" in the match",
+		    s->vm->name);
+	int r = subject_plan(s, bytes, &p, e);
 	if (r < 0)
 		return err_wrap(e, "%s", s->vm->name);
 	if (!w->json)
-		print_text(s, &p);
+		print_text(w, s, &p);
 	else if (print_json(s, &p, e) < 0)
 		return -e->code;
 	return print_findings(s, e);
@@ -158,7 +164,7 @@ static int plan_run(struct lab *lab, int argc, char **argv)
 			    &plan_command, "--disk \"%s\" is no size such as 20G", optarg);
 		w.json |= o == 'j';
 		if (o == '?')
-			return command_usage(&plan_command, "wrong option");
+			return command_wrong_option(&plan_command, argv);
 	}
 	if (argc - optind != 1)
 		return command_usage(&plan_command, "one NAME, please");
@@ -168,6 +174,8 @@ static int plan_run(struct lab *lab, int argc, char **argv)
 	int r = lab_adopt(lab, &none, &e);
 	if (r == 0)
 		r = lab_need_vms(lab, &e);
+	if (r == 0)
+		r = lab_need_images(lab, &e);
 	if (r == 0)
 		r = plan_named(lab, &w, &e);
 	return r < 0 ? command_fail(&e) : STATUS_OK;
@@ -181,8 +189,8 @@ const struct command plan_command = {
 	"What \"storage\" and \"firmware\" of a definition mean for a disk, and whether the image\n"
 	"fits: exactly what the installer would do, without touching anything.\n"
 	"\n"
-	"  --disk SIZE    on a disk of that size (default: the definition's first disk), also for a\n"
-	"                 machine that is not installed\n"
+	"  --disk SIZE    on a disk of that size (default: the definition's first disk, or the least\n"
+	"                 that its match takes), also for a machine that is not installed\n"
 	"  --json         {\"name\",\"arch\",\"firmware\",\"image\",\"plan\":{\"disk_bytes\",\n"
 	"                 \"needed_bytes\",\"partitions\":[{\"number\",\"role\",\"mount\",\"fs\",\n"
 	"                 \"label\",\"start_bytes\",\"size_bytes\"}]}}\n"

@@ -8,6 +8,7 @@
 #include "vmlab/judge/preflight_network.h"
 
 #define MIB (UINT64_C(1) << 20)
+#define DISK_MAX_BYTES (UINT64_C(64) << 40)
 
 /* What firmware, iPXE, kernel, initrd and installer take, and how often the compressed kernel and
  * drivers lie in memory when everything is loaded and unpacked. Measured on amd64: with UEFI 176
@@ -90,8 +91,6 @@ static uint64_t file_bytes(const struct subject *s, const char *part)
 
 uint64_t preflight_min_memory(const struct subject *s)
 {
-	if (!s->manifest)
-		return 0;
 	uint64_t base = s->vm->firmware == VM_FIRMWARE_BIOS ? MEMORY_BIOS_BYTES : MEMORY_UEFI_BYTES;
 	return base + KERNEL_TIMES * file_bytes(s, "kernel") +
 	       MODULES_TIMES * file_bytes(s, "modules");
@@ -106,8 +105,8 @@ static void check_memory(const struct subject *s, struct preflight *p)
 
 	if (has < least)
 		find(p, certain, "memory",
-		    "%s of memory are too little for the installer, which needs %s: kernel, initrd and drivers have to fit",
-		    human_bytes(has, a),
+		    "%s of memory are too little for the installer, which needs %s%s: kernel, initrd and drivers have to fit",
+		    human_bytes(has, a), s->manifest ? "" : "more than ",
 		    human_bytes((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
 	if (s->host_memory_bytes && has > s->host_memory_bytes)
 		find(p, false, "memory", "%s of memory are more than this machine has, %s",
@@ -122,6 +121,23 @@ static void check_cpus(const struct subject *s, struct preflight *p)
 		    s->host_cpus);
 }
 
+/* The disk of a real machine: that a VM's own is too small tells nothing of it. */
+static void check_matched_disk(const struct subject *s, struct preflight *p)
+{
+	uint64_t most = s->match.max_bytes ? s->match.max_bytes : DISK_MAX_BYTES;
+	uint64_t own = s->vm->disk_bytes[0];
+	struct err e = ERR_INIT;
+	struct plan plan = {0};
+	char text[HUMAN_TEXT_SIZE];
+
+	if (subject_plan(s, most, &plan, &e) < 0)
+		find(p, true, "disks", "%s", e.msg);
+	else if (own < s->match.min_bytes || subject_plan(s, own, &plan, &e) < 0)
+		find(p, false, "disks",
+		    "as a VM it gets a disk of %s, as it says no \"size\", and that is too small: good for a real machine only",
+		    human_bytes(own, text));
+}
+
 static void check_disk(const struct subject *s, struct preflight *p)
 {
 	struct err e = ERR_INIT;
@@ -130,6 +146,8 @@ static void check_disk(const struct subject *s, struct preflight *p)
 	if (s->vm->disk_count == 0)
 		find(p, true, "disks",
 		    "it has no disk to install on: add one, such as [{\"size\": \"10G\"}]");
+	else if (s->by_match)
+		check_matched_disk(s, p);
 	else if (subject_plan(s, s->vm->disk_bytes[0], &plan, &e) < 0)
 		find(p, true, "disks", "%s", e.msg);
 }

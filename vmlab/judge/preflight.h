@@ -22,7 +22,8 @@ struct preflight {
 /* Nothing is found of a machine that this lab does not install. */
 void preflight_check(const struct subject *s, struct preflight *out);
 
-/* The least memory in which the installer of such an image runs; 0 without an image. */
+/* The least memory in which the installer of such an image runs; without an image what any needs.
+ */
 uint64_t preflight_min_memory(const struct subject *s);
 
 bool preflight_fatal(const struct preflight *p);

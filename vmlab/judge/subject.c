@@ -54,6 +54,16 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 	return 0;
 }
 
+static int look_at_match(struct subject *s, struct err *e)
+{
+	const json_t *first = json_array_get(json_object_get(s->doc, "disks"), 0);
+	const json_t *match = json_object_get(first, "match");
+	struct json_path bad;
+
+	s->by_match = match && !json_object_get(first, "size");
+	return s->by_match ? disk_match_parse(match, &s->match, &bad, e) : 0;
+}
+
 int subject_load(const struct lab *lab, const struct vm *vm, struct subject *s, struct err *e)
 {
 	const json_t *storage;
@@ -72,6 +82,8 @@ int subject_load(const struct lab *lab, const struct vm *vm, struct subject *s, 
 	storage_default(&s->storage);
 	int r = storage ? storage_parse(storage, &s->storage, &bad, e) : 0;
 	if (r == 0)
+		r = look_at_match(s, e);
+	if (r == 0)
 		r = look_at_image(lab, s, e);
 	s->request = (struct plan_request){
 	    .firmware = vm->firmware,
@@ -80,6 +92,11 @@ int subject_load(const struct lab *lab, const struct vm *vm, struct subject *s, 
 	    .entries = image_number(s, "entries"),
 	};
 	return r;
+}
+
+uint64_t subject_disk_bytes(const struct subject *s)
+{
+	return s->by_match ? s->match.min_bytes : s->vm->disk_bytes[0];
 }
 
 int subject_plan(const struct subject *s, uint64_t disk_bytes, struct plan *out, struct err *e)

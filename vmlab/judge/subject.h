@@ -19,6 +19,8 @@ struct subject {
 	json_t *manifest; /* NULL: there is no image */
 	struct storage storage;
 	struct plan_request request;
+	struct disk_match match; /* with by_match */
+	bool by_match; /* its disk is whichever of a machine matches; nobody said a size */
 	char advice[IMAGE_ADVICE_SIZE]; /* without an image: how to come by one */
 	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
 	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
@@ -38,6 +40,9 @@ void subject_clear(struct subject *s);
 
 /* Such an image brings its partitions along. */
 bool subject_is_whole_disk(const struct subject *s);
+
+/* The size of the disk that it is installed on, or the least that its match takes; 0: not known. */
+uint64_t subject_disk_bytes(const struct subject *s);
 
 /* Divides a disk of that size as the installer would. */
 must_check int subject_plan(
