@@ -15,7 +15,8 @@ include docker/images.mk
 .PHONY: demo
 demo:
 	@docker/host-setup.sh demo
-	@$(MAKE) --no-print-directory -j4 --output-sync=line ARCHES=$(HOST_ARCH) load guest-image
+	@echo "making the images of this machine's architecture and a Debian to install, which takes some minutes"
+	@$(MAKE) --no-print-directory -j4 ARCHES=$(HOST_ARCH) load guest-image
 	@$(PREFIX)/bin/vmlab up web1
 
 ##   guest-image  images/debian-13 for this architecture, unless it is there (IMAGE=debian-12: another)

@@ -160,6 +160,9 @@ class Suite:
         parser.add_argument("--list", action="store_true", help="name the tests and end")
         args = parser.parse_args()
         tests = self._select(args.k)
+        if not tests:
+            print(f"no test's title contains {' or '.join(map(repr, args.k))}; --list names them all", file=sys.stderr)
+            return 2
         if args.list:
             for title, _, heavy, _ in tests:
                 print(title + (" (--all)" if heavy else ""))
@@ -172,6 +175,8 @@ class Suite:
                 self._run_one(title, needs, heavy and not run_all, function)
         finally:
             self.end()
+        if "VMLAB_TEST_RESULTS" not in os.environ:  # run.py counts by itself
+            print(", ".join(f"{list(self.results.values()).count(s)} {s}" for s in ("passed", "failed", "skipped")))
         return 1 if "failed" in self.results.values() else 0
 
     def end(self):
