@@ -342,6 +342,7 @@ TESTS := \
 	vmlab/engine/test_engine_error \
 	vmlab/follow/test_cloud_init \
 	vmlab/follow/test_power_state \
+	vmlab/follow/test_stages \
 	vmlab/image/test_adopt \
 	vmlab/image/test_disk_look \
 	vmlab/image/test_image \

@@ -198,6 +198,9 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	    &(struct outlook_facts){vm, &row, &image, &services->limits, now_ms(), own}, &look);
 	json_object_set_new(json, "state", json_string(look.state));
 	json_object_set_new(json, "outlook", outlook_json(&look));
+	json_object_set_new(json, "after_install", json_string(vm_after_name(vm->after_install)));
+	if (look.boots && json_is_null(json_object_get(json, "cloud_init")))
+		json_object_set_new(json, "cloud_init", json_pack("{s:s}", "status", "booting"));
 	return json;
 }
 

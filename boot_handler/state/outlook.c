@@ -141,6 +141,13 @@ static bool will_report_ready(const struct outlook_facts *f)
 	       (f->vm->after_install == VM_AFTER_REBOOT || f->vm->after_install == VM_AFTER_KEXEC);
 }
 
+/* One that the installer starts does not ask what to boot. */
+static bool boots(const struct outlook_facts *f)
+{
+	return f->row->state == MACHINE_INSTALLED && will_report_ready(f) &&
+	       (f->row->asked == BOOT_LOCAL || f->vm->after_install == VM_AFTER_KEXEC);
+}
+
 /* The stage the machine is in; -1: none that has to end. */
 static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
 {
@@ -213,6 +220,6 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 void outlook_make(const struct outlook_facts *f, struct outlook *out)
 {
 	*out = (struct outlook){.state = machine_state_name(f->row->state)};
-	if (!waits(f, out))
-		(void)stalls(f, out);
+	if (!waits(f, out) && !stalls(f, out))
+		out->boots = boots(f);
 }

@@ -38,6 +38,7 @@ struct outlook {
 			      arch"; "boot", "rootfs"... */
 	int64_t since_ms;  /* since when it has not got on; 0: not known */
 	int limit_s;       /* of a stalled stage */
+	bool boots;        /* installed, and on its way to what it will report */
 	char reason[600];
 	char hint[600];
 };

@@ -111,6 +111,31 @@ static void test_who_does_not_report(void **state)
 	vm.mode = VM_MODE_INSTALL;
 }
 
+static void test_boots(void **state)
+{
+	static const struct row installed = {
+	    MACHINE_INSTALLED, 0, 9, 0, false, false, NULL, NULL, NULL};
+	static const struct row silent = {
+	    MACHINE_INSTALLED, 0, 9, 0, false, true, NULL, NULL, NULL};
+	static const struct row late = {
+	    MACHINE_INSTALLED, 0, 90000, 0, false, false, NULL, NULL, NULL};
+	static const struct row ready = {MACHINE_READY, 0, 9, 0, false, false, NULL, NULL, NULL};
+	struct outlook_limits limits;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	assert_false(look(&installed, &limits, BOOT_INSTALL).boots);
+	assert_true(look(&installed, &limits, BOOT_LOCAL).boots);
+	vm.after_install = VM_AFTER_KEXEC;
+	assert_true(look(&installed, &limits, BOOT_INSTALL).boots);
+	assert_false(look(&silent, &limits, BOOT_INSTALL).boots);
+	assert_false(look(&late, &limits, BOOT_INSTALL).boots);
+	assert_false(look(&ready, &limits, BOOT_INSTALL).boots);
+	vm.after_install = VM_AFTER_POWEROFF;
+	assert_false(look(&installed, &limits, BOOT_INSTALL).boots);
+	vm.after_install = VM_AFTER_REBOOT;
+}
+
 static void test_wrong_arch(void **state)
 {
 	static const struct row fresh = {MACHINE_DECLARED, 0, 1, 0, false, false, NULL, NULL, NULL};
@@ -190,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_who_does_not_report),
+	    cmocka_unit_test(test_boots),
 	    cmocka_unit_test(test_wrong_arch),
 	    cmocka_unit_test(test_own_kernel),
 	    cmocka_unit_test(test_limits),

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/base/cleanup.h"
+#include "vmlab/follow/goal.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
@@ -19,9 +20,10 @@ struct watch {
 	struct session session;
 	const char *name; /* "" for all */
 	FILE *out;
-	json_t *last_ms;      /* VM -> when its last event was */
-	struct stages stages; /* of the one VM that is named */
-	struct stages finished;
+	json_t *last_ms;               /* VM -> when its last event was */
+	json_t *from_disk;             /* VM -> whether it was last sent to its disk */
+	struct stages_history history; /* of the one VM that is named */
+	size_t lines;                  /* of the first answer; 0: all */
 };
 
 /* Clock time here, with tenths. */
@@ -48,20 +50,22 @@ static void print_since(struct watch *w, const char *vm, int64_t at_ms)
 	json_object_set_new(w->last_ms, vm, json_integer(at_ms));
 }
 
-static void note_stage(struct watch *w, const json_t *event, int64_t at_ms)
+/* A machine that boots from its disk is not newly installed, though that is its state again. */
+static bool is_news(struct watch *w, const char *vm, const json_t *event)
 {
-	if (!*w->name)
-		return;
-	if (w->stages.count == 0)
-		stages_begin(&w->stages, at_ms);
-	stages_event(&w->stages, event);
-	if (w->stages.end_ms != 0) {
-		w->finished = w->stages;
-		w->stages = (struct stages){0};
-	}
+	const char *kind = json_string_value(json_object_get(event, "kind"));
+	const char *text = json_string_value(json_object_get(event, "text"));
+
+	if (!kind || !text)
+		return true;
+	if (strcmp(kind, "ipxe") == 0)
+		json_object_set_new(w->from_disk, vm, json_boolean(strcmp(text, "local") == 0));
+	return strcmp(kind, "state") != 0 || strcmp(text, "installed") != 0 ||
+	       !json_is_true(json_object_get(w->from_disk, vm));
 }
 
-static void print_event(struct watch *w, const json_t *event)
+/* `show` is false for those of before, which tell only what the others mean. */
+static void print_event(struct watch *w, const json_t *event, bool show)
 {
 	const char *vm = json_string_value(json_object_get(event, "vm"));
 	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
@@ -73,7 +77,9 @@ static void print_event(struct watch *w, const json_t *event)
 		return;
 	bool said = progress_event(f, event);
 	fclose(f);
-	if (!said || !vm || at_ms < 0)
+	if (*w->name)
+		stages_history_event(&w->history, event);
+	if (!vm || at_ms < 0 || !is_news(w, vm, event) || !said || !show)
 		return;
 	print_time(w->out, at_ms);
 	print_since(w, vm, at_ms);
@@ -83,7 +89,6 @@ static void print_event(struct watch *w, const json_t *event)
 		fputs("  ", w->out);
 	}
 	fprintf(w->out, "%s\n", text);
-	note_stage(w, event, at_ms);
 }
 
 /* Prints the events of one answer; how many, or -errno. *cursor goes on behind the last. */
@@ -100,9 +105,12 @@ static int print_page(struct watch *w, const char *query, int64_t *cursor, struc
 	if (r < 0)
 		return r;
 	const json_t *events = json_object_get(answer, "events");
+	size_t count = json_array_size(events);
+	size_t hidden = w->lines && count > w->lines ? count - w->lines : 0;
 	json_array_foreach(events, i, event) {
-		print_event(w, event);
+		print_event(w, event, i >= hidden);
 	}
+	w->lines = 0;
 	*cursor = json_integer_value(json_object_get(answer, "last"));
 	return (int)json_array_size(events);
 }
@@ -112,7 +120,8 @@ static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
 	int64_t cursor = 0;
 	char query[64];
 
-	snprintf(query, sizeof(query), "limit=%s", limit);
+	w->lines = (size_t)atol(limit);
+	snprintf(query, sizeof(query), "limit=%d", EVENTS_MAX);
 	int r = print_page(w, query, &cursor, e);
 	while (r >= 0 && follow && !interrupt_pending()) {
 		fflush(w->out);
@@ -121,9 +130,9 @@ static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
 		if (r == 0)
 			interrupt_sleep_ms(POLL_MS);
 	}
-	if (r >= 0 && !follow && w->finished.count > 0) {
+	if (r >= 0 && !follow && w->history.finished.count > 0) {
 		const char *const names[] = {w->name};
-		const struct stages *const list[] = {&w->finished};
+		const struct stages *const list[] = {&w->history.finished};
 		fputs("\nHow long each stage took, the last time it got there:\n", w->out);
 		stages_print_table(w->out, 1, names, list);
 	}
@@ -160,13 +169,20 @@ static int run(struct lab *lab, int argc, char **argv)
 	if (optind < argc)
 		w.name = argv[optind];
 	w.last_ms = json_object();
+	w.from_disk = json_object();
 	interrupt_install();
 	int r = session_open(&w.session, lab, &e);
 	if (r == 0 && *w.name)
 		r = session_check_name(&w.session, w.name, &e);
 	if (r == 0)
+		r = session_need_stack(&w.session, &e);
+	if (r == 0 && *w.name)
+		w.history.on_ms =
+		    goal_container_start_ms(container_list_vm(&w.session.containers, w.name), -1);
+	if (r == 0)
 		r = watch(&w, limit, follow, &e);
 	json_decref(w.last_ms);
+	json_decref(w.from_disk);
 	session_clear(&w.session);
 	if (interrupt_pending())
 		return STATUS_OK;
@@ -180,7 +196,7 @@ const struct command events_command = {
     .help =
 	"Prints the lab's timeline, oldest first: the time, how long after the machine's event before,\n"
 	"and what happened. With a name only that VM's, and below it how long each stage of its last\n"
-	"finished way took.\n"
+	"finished boot or install took, as `vmlab up` counts it.\n"
 	"\n"
 	"  -f, --follow       go on as more happens, until Ctrl-C\n"
 	"  -n, --lines N      the last N events (default 200, at most 1000)\n"

@@ -62,6 +62,33 @@ static void merge(json_t *vms, const char *name, json_t *fresh)
 		json_object_set_new(vms, name, fresh);
 }
 
+/* Without a container: one whose disk is kept is stopped. Of others nothing but their definition is
+ * known, unless the API tells of them: machines that are not the engine's. */
+static void add_kept(const struct listing *l, json_t *vms)
+{
+	size_t room = json_object_size(vms), count = 0;
+	_cleanup_free_ const char **names = calloc(room + 1, sizeof(*names));
+	_cleanup_free_ bool *kept = calloc(room + 1, sizeof(*kept));
+	const char *name;
+	json_t *vm;
+
+	if (!names || !kept)
+		return;
+	json_object_foreach(vms, name, vm) {
+		if (!json_object_get(vm, "container"))
+			names[count++] = name;
+	}
+	vm_disks_kept(&l->session.engine, l->session.lab, names, count, kept);
+	for (size_t i = 0; i < count; i++) {
+		vm = json_object_get(vms, names[i]);
+		json_object_set_new(vm, "container", json_null());
+		json_object_set_new(vm, "power",
+		    kept[i] ? json_string(power_state_name(POWER_STOPPED)) : json_null());
+		if (!kept[i] && !json_is_string(json_object_get(vm, "state")))
+			json_object_set_new(vm, "state", json_string("declared"));
+	}
+}
+
 /* One object a VM, sorted by name: the API's fields and "container". New reference. */
 static json_t *merge_all(struct listing *l)
 {
@@ -88,12 +115,7 @@ static json_t *merge_all(struct listing *l)
 		json_object_set_new(vm, "container", json_string(c->status));
 		json_object_set_new(vm, "power", json_string(power));
 	}
-	json_object_foreach(vms, name, vm) {
-		if (json_object_get(vm, "container"))
-			continue;
-		json_object_set_new(vm, "container", json_null());
-		json_object_set_new(vm, "power", json_null());
-	}
+	add_kept(l, vms);
 	/* Keys come out sorted only through the dumper: sort by hand. */
 	size_t count = json_object_size(vms);
 	_cleanup_free_ const char **names = calloc(count + 1, sizeof(*names));
@@ -345,7 +367,7 @@ const struct command ls_command = {
 	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
 	"machine is (declared, booting, installing with phase and percent, installed, ready, failed,\n"
 	"\"waiting\" for what is missing, \"stalled\" when its stage does not get on for longer than it may,\n"
-	"stopped, or starting: it has power, and its firmware has asked for nothing yet; \"ready, with\n"
+	"stopped: its disk is kept, or starting: it has power, and its firmware has asked for nothing yet; \"ready, with\n"
 	"errors\" or warnings: cloud-init met them, and \"cloud_init\" of --json has them all). AGE is since\n"
 	"when. On a narrow terminal columns that matter less are left out.\n"
 	"Below: what is wrong with definitions. `vmlab status` and `vmlab list` are the same.\n"

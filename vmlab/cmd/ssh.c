@@ -10,7 +10,9 @@
 #include "lib/definition/login.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/keys.h"
+#include "vmlab/follow/cloud_init.h"
 #include "vmlab/follow/power_state.h"
+#include "vmlab/follow/progress.h"
 
 /* The options of ssh(1) that take a value. */
 static const char with_value[] = "BbcDEeFIiJLlmOopQRSWw";
@@ -192,6 +194,19 @@ static int look_up(struct login *l, const char *name, bool unverified, struct er
 	return r < 0 ? r : 0;
 }
 
+/* Before ssh itself says no more than that the connection was closed. */
+static void say_on_its_way(const json_t *vm)
+{
+	const char *name = json_string_value(json_object_get(vm, "name"));
+
+	if (!name || !cloud_init_stage(vm))
+		return;
+	fprintf(stderr, "vmlab: %s still boots (", name);
+	progress_state(stderr, vm);
+	fprintf(
+	    stderr, "), and may not let you in yet; `vmlab wait %s` waits until it does\n", name);
+}
+
 static int run(struct lab *lab, int argc, char **argv)
 {
 	struct login l = {.session = SESSION_INIT};
@@ -220,6 +235,8 @@ static int run(struct lab *lab, int argc, char **argv)
 		fprintf(stderr,
 		    "vmlab: %s has just been started and its firmware still runs; `vmlab wait %s` waits until one can log in\n",
 		    name, name);
+	else if (r == 0)
+		say_on_its_way(l.vm);
 	if (r == 0) {
 		struct ssh_target t = {.client = l.session.engine.client,
 		    .name = name,

@@ -346,6 +346,8 @@ static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 	int r = session_lock(s, false, e);
 	if (r == 0)
 		r = stopping_settle(s, stdout, e);
+	if (r == 0)
+		r = session_need_stack(s, e);
 	if (r < 0)
 		return r;
 	const struct container *c = container_list_vm(&s->containers, name);

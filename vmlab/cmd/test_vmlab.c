@@ -1,4 +1,4 @@
-/* test_vmlab.c - the pure cores of vmlab: arguments, progress, stages, goals, tables. */
+/* test_vmlab.c - the pure cores of vmlab: arguments, progress, goals, tables. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -703,87 +703,6 @@ static void test_failure(void **state)
 	json_decref(o);
 }
 
-/* ---- stages ---------------------------------------------------------------------------------- */
-
-static void feed(
-    struct stages *s, int second, const char *kind, const char *text, const char *phase)
-{
-	char at[40];
-
-	snprintf(at, sizeof(at), "1970-01-01T00:%02d:%02d.000Z", second / 60, second % 60);
-	json_t *o = json_pack(
-	    "{s:s, s:s, s:s?, s:s?}", "at", at, "kind", kind, "text", text, "phase", phase);
-	stages_event(s, o);
-	json_decref(o);
-}
-
-static void test_stages(void **state)
-{
-	struct stages s;
-
-	(void)state;
-	stages_begin(&s, 10000);
-	feed(&s, 5, "dhcp", "old news", NULL);
-	feed(&s, 14, "dhcp", "10.0.0.1", NULL);
-	feed(&s, 15, "dhcp", "10.0.0.1", NULL);
-	feed(&s, 16, "ipxe", "install", NULL);
-	feed(&s, 26, "dhcp", "10.0.0.1", NULL);
-	feed(&s, 27, "phase", "network", "network");
-	feed(&s, 28, "phase", "rootfs", "rootfs");
-	feed(&s, 40, "phase", "report", "report");
-	feed(&s, 40, "state", "installed", NULL);
-	feed(&s, 45, "dhcp", "10.0.0.1", NULL);
-	feed(&s, 47, "ipxe", "local", NULL);
-	feed(&s, 47, "state", "installed", NULL);
-	feed(&s, 60, "dhcp", "10.0.0.1", NULL);
-	feed(&s, 75, "state", "ready", NULL);
-	feed(&s, 99, "ipxe", "local", NULL);
-	assert_int_equal(stages_spent_ms(&s, "firmware"), 4000);
-	assert_int_equal(stages_spent_ms(&s, "iPXE"), 2000);
-	assert_int_equal(stages_spent_ms(&s, "kernel and initrd"), 11000);
-	assert_int_equal(stages_spent_ms(&s, "rootfs"), 12000);
-	assert_int_equal(stages_spent_ms(&s, "reboot"), 7000);
-	assert_int_equal(stages_spent_ms(&s, "disk boot"), 13000);
-	assert_int_equal(stages_spent_ms(&s, "cloud-init"), 15000);
-	assert_int_equal(stages_spent_ms(&s, "format"), -1);
-	assert_int_equal(stages_total_ms(&s), 65000);
-
-	struct stages other;
-	stages_begin(&other, 0);
-	feed(&other, 3, "ipxe", "local", NULL);
-	stages_end(&other, 70000);
-	const char *const names[] = {"web1", "a-rather-long-name"};
-	const struct stages *const list[] = {&other, &s};
-	char *text = NULL;
-	CAPTURE(text, stages_print_table(f, 2, names, list));
-	assert_string_equal(text, "  stage                       web1  a-rather-long-name\n"
-				  "  firmware                   3.0 s               4.0 s\n"
-				  "  disk boot             1 min 07 s              13.0 s\n"
-				  "  iPXE                           -               2.0 s\n"
-				  "  kernel and initrd              -              11.0 s\n"
-				  "  network                        -               1.0 s\n"
-				  "  rootfs                         -              12.0 s\n"
-				  "  report                         -               0.0 s\n"
-				  "  reboot                         -               7.0 s\n"
-				  "  cloud-init                     -              15.0 s\n"
-				  "  total                 1 min 10 s          1 min 05 s\n");
-	free(text);
-	json_t *o = stages_json(&s);
-	assert_int_equal(json_integer_value(json_object_get(o, "total_ms")), 65000);
-	json_decref(o);
-}
-
-static void test_stages_overflow(void **state)
-{
-	struct stages s;
-
-	(void)state;
-	stages_begin(&s, 0);
-	for (int i = 0; i < 3 * STAGES_MAX; i++)
-		feed(&s, i, "ipxe", i % 2 ? "install" : "local", NULL);
-	assert_int_equal(s.count, STAGES_MAX);
-}
-
 /* ---- ls -------------------------------------------------------------------------------------- */
 
 static void test_table(void **state)
@@ -819,6 +738,37 @@ static void test_table(void **state)
 	    "[{s:s, s:s, s:{s:s}}]", "name", "web1", "state", "failed", "error", "reason", reason);
 	CAPTURE(text, table_print(f, &table, vms));
 	assert_non_null(strstr(text, reason));
+	free(text);
+	json_decref(vms);
+}
+
+static void test_narrow_table(void **state)
+{
+	json_t *vms = json_from(
+	    "[{\"name\":\"web1\",\"state\":\"installed\",\"ip\":\"10.0.0.2\",\"changed_at\":\"1970-01-01T00:00:00Z\","
+	    "\"cloud_init\":{\"status\":\"running\",\"stage\":\"modules-config: check-cache\"}},"
+	    "{\"name\":\"db1\",\"state\":\"ready\",\"ip\":\"10.0.0.3\",\"power\":\"stopped\"}]");
+	struct table table = {.now_ms = 120000, .width = 50};
+	char *text = NULL;
+
+	(void)state;
+	table_usual(&table, false);
+	CAPTURE(text, table_print(f, &table, vms));
+	assert_string_equal(text, "NAME  STATE                      IP        AGE\n"
+				  "web1  installed: modules-config  10.0.0.2  2 min\n"
+				  "db1   stopped (ready)            10.0.0.3  -\n");
+	free(text);
+	table.width = 41;
+	CAPTURE(text, table_print(f, &table, vms));
+	assert_string_equal(text, "NAME  STATE                      IP\n"
+				  "web1  installed: modules-config  10.0.0.2\n"
+				  "db1   stopped (ready)            10.0.0.3\n");
+	free(text);
+	table.width = 40;
+	CAPTURE(text, table_print(f, &table, vms));
+	assert_string_equal(text, "NAME  STATE\n"
+				  "web1  installed: modules-config\n"
+				  "db1   stopped (ready)\n");
 	free(text);
 	json_decref(vms);
 }
@@ -1069,9 +1019,8 @@ int main(void)
 	    cmocka_unit_test(test_progress_texts),
 	    cmocka_unit_test(test_status_line),
 	    cmocka_unit_test(test_failure),
-	    cmocka_unit_test(test_stages),
-	    cmocka_unit_test(test_stages_overflow),
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_narrow_table),
 	    cmocka_unit_test(test_known_hosts),
 	    cmocka_unit_test(test_keys_on_disk),
 	    cmocka_unit_test(test_ssh_words),

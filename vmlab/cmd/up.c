@@ -265,6 +265,20 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	return 0;
 }
 
+/* The ways begin when the engine says that the machines were started: so they do in `vmlab events`.
+ */
+static void begin_with_power(struct up *up)
+{
+	for (size_t i = 0; i < up->follow_count; i++) {
+		struct follow_vm *vm = &up->follow[i];
+		bool starts = vm->begin_ms == vm->print_from_ms;
+		vm->begin_ms = goal_container_start_ms(
+		    container_list_vm(&up->session.containers, vm->name), vm->begin_ms);
+		if (starts)
+			vm->print_from_ms = vm->begin_ms;
+	}
+}
+
 static int bring_up_all(struct up *up, struct err *e)
 {
 	int r = start_network(&up->start, e);
@@ -291,9 +305,11 @@ static int bring_up_all(struct up *up, struct err *e)
 		}
 	}
 	r = session_refresh(&up->session, e);
-	if (r == 0)
-		session_keep_holders(&up->session, false);
-	return r;
+	if (r < 0)
+		return r;
+	begin_with_power(up);
+	session_keep_holders(&up->session, false);
+	return 0;
 }
 
 static void print_login(struct up *up, const struct follow_vm *vm)

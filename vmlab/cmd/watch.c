@@ -109,6 +109,8 @@ static int logs_run(struct lab *lab, int argc, char **argv)
 	if (r == 0 && name)
 		r = session_check_name(&s, name, &e);
 	if (r == 0)
+		r = installer ? session_need_stack(&s, &e) : 0;
+	if (r == 0)
 		r = installer ? installer_log(&s, name, &e) : engine_log(&s, name, &wish, &e);
 	return r < 0 ? command_fail(&e) : STATUS_OK;
 }
@@ -139,22 +141,26 @@ const struct command logs_command = {
 
 /* Clients differ in the status they end with when the keys to leave were pressed. What tells is the
  * machine: while it runs, it was left, not lost. */
-static int attach(struct session *s, const char *container, const struct argv *a)
+static int attach(struct session *s, const char *vm, const char *container, const struct argv *a)
 {
 	struct err e = ERR_INIT;
+	bool runs = false;
 	int status;
 
 	int r = process_run(a, &status, &e);
-	if (r == 0 && status != 0)
+	if (r == 0)
 		r = session_refresh(s, &e);
 	if (r < 0)
 		return command_fail(&e);
-	for (size_t i = 0; status != 0 && i < s->containers.count; i++)
-		if (strcmp(s->containers.items[i].name, container) == 0 &&
-		    s->containers.items[i].running)
-			status = 0;
-	fputs("\r\n", stderr);
-	return status == 0 ? STATUS_OK : STATUS_FAILED;
+	for (size_t i = 0; i < s->containers.count; i++)
+		runs |= strcmp(s->containers.items[i].name, container) == 0 &&
+			s->containers.items[i].running;
+	if (runs)
+		fprintf(stderr, "\r\n%s goes on; `vmlab console %s` comes back to it.\n", vm, vm);
+	else
+		fprintf(stderr, "\r\n%s has ended; `vmlab logs %s` shows what its console said.\n",
+		    vm, vm);
+	return runs || status == 0 ? STATUS_OK : STATUS_FAILED;
 }
 
 static int console_run(struct lab *lab, int argc, char **argv)
@@ -179,11 +185,13 @@ static int console_run(struct lab *lab, int argc, char **argv)
 		    argv[1], argv[1], argv[1]);
 	if (r < 0)
 		return command_fail(&e);
-	fprintf(stderr, "Console of %s. Ctrl-] leaves it; Enter brings a prompt.\n", argv[1]);
+	fprintf(stderr,
+	    "Console of %s. Ctrl-] leaves it, and %s goes on; once its system is up, Enter brings a prompt.\n",
+	    argv[1], argv[1]);
 	argv_adds(
 	    &a, s.engine.client, "attach", "--detach-keys=ctrl-]", "--sig-proxy=false", c->name);
 	_cleanup_free_ char *name = strdup(c->name); /* the list may be made anew */
-	return attach(&s, name ? name : "", &a);
+	return attach(&s, argv[1], name ? name : "", &a);
 }
 
 const struct command console_command = {
@@ -192,7 +200,7 @@ const struct command console_command = {
     .summary = "a VM's serial console, with keyboard",
     .help =
 	"Attaches this terminal to the VM's serial console: firmware, iPXE, installer, login prompt.\n"
-	"Ctrl-] leaves it, the VM goes on.\n"
+	"Ctrl-] leaves it, the VM goes on. Enter brings a prompt once the installed system is up.\n"
 	"\n"
 	"Example:\n"
 	"  vmlab console web1\n",

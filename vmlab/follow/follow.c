@@ -421,6 +421,8 @@ static int take_states(struct follow *f, struct err *e)
 			continue;
 		json_decref(vm->state);
 		vm->state = json_incref(state);
+		const char *after = json_string_value(json_object_get(state, "after_install"));
+		vm->stages.kexec = after && strcmp(after, "kexec") == 0;
 		judge(f, vm);
 	}
 	return 0;

@@ -5,6 +5,9 @@
 #include "lib/base/cleanup.h"
 #include "vmlab/ui/human.h"
 
+#define REBOOT "reboot"
+#define KEXEC "kexec"
+
 static const char *current(const struct stages *s)
 {
 	return s->items[s->count - 1].name;
@@ -24,6 +27,21 @@ void stages_begin(struct stages *s, int64_t at_ms)
 	*s = (struct stages){.count = 1, .items = {{"firmware", at_ms}}};
 }
 
+static bool is_in(const struct stages *s, const char *name)
+{
+	return strcmp(current(s), name) == 0;
+}
+
+/* What the installed system says without iPXE in between tells who started it. */
+static void leave_installer(struct stages *s, const char *next)
+{
+	if (!is_in(s, REBOOT))
+		return;
+	snprintf(s->items[s->count - 1].name, STAGE_NAME_SIZE, KEXEC);
+	if (s->sign_ms)
+		enter(s, next, s->sign_ms);
+}
+
 static void on_ipxe(struct stages *s, const char *text, int64_t at_ms)
 {
 	if (strcmp(text, "install") == 0 || strcmp(text, "shell") == 0)
@@ -36,20 +54,32 @@ static void on_ipxe(struct stages *s, const char *text, int64_t at_ms)
 
 static void on_dhcp(struct stages *s, int64_t at_ms)
 {
+	if (is_in(s, REBOOT) && !s->sign_ms)
+		s->sign_ms = at_ms;
 	/* The installer and the reboot ask for leases too: those belong to their own stage. */
-	if (strcmp(current(s), "firmware") == 0)
+	if (is_in(s, "firmware"))
 		enter(s, "iPXE", at_ms);
-	else if (strcmp(current(s), "disk boot") == 0)
+	else if (is_in(s, "disk boot"))
 		enter(s, "cloud-init", at_ms);
 }
 
 static void on_state(struct stages *s, const char *text, int64_t at_ms)
 {
 	/* From its disk a machine that was ready is only installed once more. */
-	if (strcmp(text, "installed") == 0 && strcmp(current(s), "disk boot") != 0)
-		enter(s, "reboot", at_ms);
-	else if (strcmp(text, "ready") == 0 || strcmp(text, "failed") == 0)
+	if (strcmp(text, "installed") == 0 && !is_in(s, "disk boot")) {
+		enter(s, REBOOT, at_ms);
+		s->sign_ms = 0;
+	} else if (strcmp(text, "ready") == 0 || strcmp(text, "failed") == 0) {
+		leave_installer(s, "cloud-init");
 		s->end_ms = at_ms;
+	}
+}
+
+static void on_cloud_init(struct stages *s, int64_t at_ms)
+{
+	leave_installer(s, "disk boot");
+	if (is_in(s, KEXEC) || is_in(s, "disk boot"))
+		enter(s, "cloud-init", at_ms);
 }
 
 void stages_event(struct stages *s, const json_t *event)
@@ -61,14 +91,56 @@ void stages_event(struct stages *s, const json_t *event)
 
 	if (s->count == 0 || s->end_ms != 0 || !kind || at_ms < s->items[0].start_ms)
 		return;
-	if (strcmp(kind, "dhcp") == 0 || strcmp(kind, "lease") == 0)
+	if (strcmp(kind, "dhcp") == 0)
 		on_dhcp(s, at_ms);
 	else if (strcmp(kind, "ipxe") == 0)
 		on_ipxe(s, text ? text : "", at_ms);
 	else if (strcmp(kind, "state") == 0)
 		on_state(s, text ? text : "", at_ms);
+	else if (strcmp(kind, "cloud-init") == 0)
+		on_cloud_init(s, at_ms);
 	else if (strcmp(kind, "phase") == 0 && (phase || text))
 		enter(s, phase ? phase : text, at_ms);
+}
+
+/* What a machine says that has just been switched on; the old system's "released" is a lease's. */
+static bool begins(const char *kind)
+{
+	return strcmp(kind, "dhcp") == 0 || strcmp(kind, "ipxe") == 0 || strcmp(kind, "phase") == 0;
+}
+
+/* An address alone may be one that a running system has renewed: the last before iPXE counts. */
+static bool waits_for_ipxe(const struct stages *s, const char *kind)
+{
+	return s->count == 1 && strcmp(s->items[0].name, "iPXE") == 0 && strcmp(kind, "dhcp") == 0;
+}
+
+/* Without a first moment there is no firmware to tell of. */
+static void begin_unknown(struct stages_history *h, const char *kind, int64_t at_ms)
+{
+	stages_begin(&h->now, at_ms);
+	if (strcmp(kind, "dhcp") == 0)
+		snprintf(h->now.items[0].name, STAGE_NAME_SIZE, "iPXE");
+}
+
+void stages_history_event(struct stages_history *h, const json_t *event)
+{
+	const char *kind = json_string_value(json_object_get(event, "kind"));
+	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
+
+	if (!kind || at_ms < 0)
+		return;
+	if (!h->on_seen && h->on_ms >= 0 && at_ms >= h->on_ms) {
+		h->on_seen = true;
+		stages_begin(&h->now, h->on_ms);
+	} else if (begins(kind) && (h->now.count == 0 || waits_for_ipxe(&h->now, kind))) {
+		begin_unknown(h, kind, at_ms);
+	}
+	stages_event(&h->now, event);
+	if (h->now.end_ms == 0)
+		return;
+	h->finished = h->now;
+	h->now = (struct stages){0};
 }
 
 void stages_end(struct stages *s, int64_t at_ms)
@@ -84,7 +156,7 @@ const char *stages_current(const struct stages *s, int64_t now_ms, int64_t *spen
 		return "";
 	}
 	*spent_ms = now_ms - s->items[s->count - 1].start_ms;
-	return current(s);
+	return s->kexec && is_in(s, REBOOT) ? KEXEC : current(s);
 }
 
 static int64_t spent(const struct stages *s, size_t i)

@@ -1,5 +1,9 @@
 /* stages.h - how long each part of a machine's way from power-on to ready took. Pure: fed with the
  * API's events, oldest first.
+ *
+ * After an install "reboot" lasts until iPXE sends the machine to its disk. One that comes without
+ * iPXE was started by the installer: that is "kexec", until the new system has its address, then
+ * "disk boot" until cloud-init tells of itself.
  */
 #ifndef VMLAB_FOLLOW_STAGES_H
 #define VMLAB_FOLLOW_STAGES_H
@@ -21,7 +25,16 @@ struct stage {
 struct stages {
 	struct stage items[STAGES_MAX];
 	size_t count;
-	int64_t end_ms; /* 0: still going */
+	int64_t end_ms;  /* 0: still going */
+	bool kexec;      /* the installer is to start the system itself: what the wait is called */
+	int64_t sign_ms; /* of the first address after the install; 0: none yet */
+};
+
+/* The same from events alone, of a machine that has gone this way several times. */
+struct stages_history {
+	int64_t on_ms; /* when it was last switched on; -1: not known */
+	bool on_seen;
+	struct stages now, finished; /* the last that came to its end */
 };
 
 /* The machine was switched on. */
@@ -29,6 +42,10 @@ void stages_begin(struct stages *s, int64_t at_ms);
 
 /* One event of GET /api/v1/events. Ignored before stages_begin() and when older than that. */
 void stages_event(struct stages *s, const json_t *event);
+
+/* One event of all that there are of the machine, oldest first. A way of which it is not known when
+ * the machine was switched on begins with the address that its firmware gets. */
+void stages_history_event(struct stages_history *h, const json_t *event);
 
 /* The end was seen some other way than by an event, e.g. SSH answers. */
 void stages_end(struct stages *s, int64_t at_ms);

@@ -10,6 +10,7 @@
 #include "vmlab/follow/progress.h"
 
 #define CELL_SIZE 128
+#define SHORTEN_RANK 3 /* before a column of this rank is left out, states are shortened */
 #define TAIL_INDENT "  "
 
 struct table_column {
@@ -289,20 +290,53 @@ static size_t dispensable(const struct layout *l)
 	return found;
 }
 
+/* Of "installed: modules-config: check-cache" the last part gives way to the columns that matter
+ * most. False: there is none to cut. */
+static bool shorten(struct layout *l)
+{
+	size_t i = 0, width = 0;
+	bool cut = false;
+
+	while (i < l->count && strcmp(l->columns[i]->name, "state") != 0)
+		i++;
+	for (size_t row = 0; i < l->count && row <= l->rows; row++) {
+		char *cell = l->cells[row * l->count + i];
+		char *part = strstr(cell, ": ");
+		char *last = part ? strstr(part + 2, ": ") : NULL;
+		if (last && strlen(cell) == l->width[i]) {
+			*last = '\0';
+			cut = true;
+		}
+		width = strlen(cell) > width ? strlen(cell) : width;
+	}
+	if (cut)
+		l->width[i] = width;
+	return cut;
+}
+
+static void make_room(struct layout *l, size_t room)
+{
+	for (size_t i; total_width(l) > room && (i = dispensable(l)) < l->count;)
+		if (l->columns[i]->rank < SHORTEN_RANK || !shorten(l))
+			drop(l, i);
+}
+
 static void fit(struct layout *l, const json_t *vms)
 {
-	size_t room = l->t->width, longest = 0;
+	size_t room = l->t->width, longest = 0, all = l->count;
 
 	if (room == 0)
 		return;
 	if (!l->t->chosen)
-		for (size_t i; total_width(l) > room && (i = dispensable(l)) < l->count;)
-			drop(l, i);
+		make_room(l, room);
 	for (size_t i = 0; l->tail && i < l->rows; i++) {
 		_cleanup_free_ char *text = tail_text(l, json_array_get(vms, i));
 		size_t len = text ? strlen(text) : 0;
 		longest = len > longest ? len : longest;
 	}
+	/* Nothing below its title takes no room that others lack. */
+	if (longest == 0 && l->count < all)
+		l->tail = NULL;
 	l->below = longest > 0 && total_width(l) + 2 + longest > room;
 }
 

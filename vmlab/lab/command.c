@@ -305,6 +305,15 @@ static void list_names(const struct vm_snapshot *snap, FILE *f)
 	fputs(count ? ")" : "", f);
 }
 
+int session_need_stack(struct session *s, struct err *e)
+{
+	const struct container *stack = container_list_role(&s->containers, "stack");
+
+	if (stack && stack->running)
+		return 0;
+	return err_set(e, ENOTCONN, "lab \"%s\" is down: `vmlab up` starts it", s->lab->name);
+}
+
 int session_check_name(struct session *s, const char *name, struct err *e)
 {
 	struct vm_store *store = NULL;

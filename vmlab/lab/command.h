@@ -96,6 +96,10 @@ void session_keep_holders(struct session *s, bool forget);
  * is there and serves this folder, it is asked. lab_adopt() has been called. */
 must_check int definitions_open(struct lab *lab, struct vm_store **store, struct err *e);
 
+/* -ENOTCONN with a sentence while the lab is down, for commands that ask its API for all they tell.
+ */
+must_check int session_need_stack(struct session *s, struct err *e);
+
 /* Refuses a name that is neither defined nor has a container, with the names there are. */
 must_check int session_check_name(struct session *s, const char *name, struct err *e);
 

@@ -76,6 +76,31 @@ static bool has_line(const char *text, const char *line)
 	return false;
 }
 
+static int list_volumes(const struct engine *en, char **volumes)
+{
+	_cleanup_argv_ struct argv list = ARGV_INIT;
+	struct err ignored = ERR_INIT;
+
+	argv_adds(&list, "volume", "ls", "--quiet");
+	return engine_run(en, &list, LOOK_TIMEOUT_MS, volumes, &ignored);
+}
+
+void vm_disks_kept(const struct engine *en, const struct lab *lab, const char *const *vms,
+    size_t count, bool *kept)
+{
+	_cleanup_free_ char *volumes = NULL;
+	struct err ignored = ERR_INIT;
+
+	memset(kept, 0, count * sizeof(*kept));
+	if (count == 0 || list_volumes(en, &volumes) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_free_ char *volume = NULL;
+		kept[i] = lab_volume_name(lab, en, "disk", vms[i], &volume, &ignored) == 0 &&
+			  has_line(volumes, volume);
+	}
+}
+
 /* Only volumes that are there: the engine would make the others. */
 static bool add_mounts(const struct engine *en, const struct lab *lab, const char *volumes,
     const char *const *vms, size_t count, struct argv *a)
@@ -97,13 +122,11 @@ static bool add_mounts(const struct engine *en, const struct lab *lab, const cha
 void vm_disks_look_all(const struct engine *en, const struct lab *lab, const char *const *vms,
     size_t count, struct vm_disks *d)
 {
-	_cleanup_argv_ struct argv list = ARGV_INIT;
 	_cleanup_free_ char *volumes = NULL;
 	struct err ignored = ERR_INIT;
 
 	memset(d, 0, count * sizeof(*d));
-	argv_adds(&list, "volume", "ls", "--quiet");
-	if (count == 0 || engine_run(en, &list, LOOK_TIMEOUT_MS, &volumes, &ignored) < 0)
+	if (count == 0 || list_volumes(en, &volumes) < 0)
 		return;
 	for (size_t i = 0; i < count; i += LOOK_AT_ONCE) {
 		size_t n = count - i < LOOK_AT_ONCE ? count - i : LOOK_AT_ONCE;

@@ -23,6 +23,10 @@ void vm_disks_look(
 void vm_disks_look_all(const struct engine *en, const struct lab *lab, const char *const *vms,
     size_t count, struct vm_disks *d);
 
+/* Of which VMs a volume with disks is there; the engine is asked once. */
+void vm_disks_kept(const struct engine *en, const struct lab *lab, const char *const *vms,
+    size_t count, bool *kept);
+
 /* One disk's line, "NAME NUMBER BYTES", into that of `vms` it is of; pure. */
 void vm_disks_take_line(const char *line, const char *const *vms, size_t count, struct vm_disks *d);
 
