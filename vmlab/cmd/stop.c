@@ -51,16 +51,6 @@ static int list_volumes(struct session *s, const char *filter, char **out, struc
 	return engine_run(&s->engine, &a, 60000, out, e);
 }
 
-static bool has_line(const char *text, const char *line)
-{
-	size_t len = strlen(line);
-
-	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
-		if (strcspn(p, "\n") == len && memcmp(p, line, len) == 0)
-			return true;
-	return false;
-}
-
 /* All of the lab's, with or without a container: those with its label, and of those without any
  * lab's label, made by older versions, "<lab>-disk-*" and "<lab>-state". Names alone do not tell:
  * "a-disk-state" may be the state of lab "a-disk". */
@@ -81,7 +71,8 @@ static int collect_volumes(struct session *s, struct argv *names, struct err *e)
 	char *rest = all, *line;
 	while (r == 0 && (line = strsep(&rest, "\n"))) {
 		bool named = strcmp(line, state) == 0 || strncmp(line, disk, strlen(disk)) == 0;
-		if (*line && (has_line(mine, line) || (named && !has_line(labelled, line))))
+		if (*line &&
+		    (engine_list_has(mine, line) || (named && !engine_list_has(labelled, line))))
 			argv_add(names, line);
 	}
 	return r;

@@ -15,15 +15,7 @@
 #include "vmlab/ui/help_text.h"
 #include "vmlab/cmd/man.h"
 #include "vmlab/follow/table.h"
-
-#define CAPTURE(text, call)                                                                        \
-	do {                                                                                       \
-		size_t capture_len;                                                                \
-		FILE *f = open_memstream(&(text), &capture_len);                                   \
-		assert_non_null(f);                                                                \
-		call;                                                                              \
-		fclose(f);                                                                         \
-	} while (0)
+#include "vmlab/ui/test_capture.h"
 
 /* ---- the list -------------------------------------------------------------------------------- */
 

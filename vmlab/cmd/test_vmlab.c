@@ -30,6 +30,7 @@
 #include "vmlab/lab/start.h"
 #include "vmlab/follow/table.h"
 #include "vmlab/lab/vm_uuid.h"
+#include "vmlab/ui/test_capture.h"
 
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
 
@@ -53,16 +54,6 @@ static json_t *json_from(const char *text)
 		fail_msg("%s: %s", e.text, text);
 	return o;
 }
-
-/* What `write` writes, as text to free. */
-#define CAPTURE(text, write)                                                                       \
-	do {                                                                                       \
-		size_t len_;                                                                       \
-		FILE *f = open_memstream(&(text), &len_);                                          \
-		assert_non_null(f);                                                                \
-		write;                                                                             \
-		fclose(f);                                                                         \
-	} while (0)
 
 static void lab_for_test(struct lab *lab)
 {

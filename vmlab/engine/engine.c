@@ -340,3 +340,13 @@ int engine_log_tail(
 		return err_set(e, ENOMEM, "out of memory");
 	return 0;
 }
+
+bool engine_list_has(const char *list, const char *item)
+{
+	size_t len = strlen(item);
+
+	for (const char *p = list; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strcspn(p, "\n") == len && memcmp(p, item, len) == 0)
+			return true;
+	return false;
+}

@@ -99,4 +99,7 @@ must_check int engine_bridge_networks(const struct engine *en, char **text, stru
 must_check int engine_log_tail(
     const struct engine *en, const char *container, unsigned lines, char **text, struct err *e);
 
+/* Whether a list as the client prints it, an item a line, has this one. */
+bool engine_list_has(const char *list, const char *item);
+
 #endif

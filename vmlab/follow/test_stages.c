@@ -9,16 +9,7 @@
 #include <string.h>
 
 #include "vmlab/follow/stages.h"
-
-/* What `write` writes, as text to free. */
-#define CAPTURE(text, write)                                                                       \
-	do {                                                                                       \
-		size_t len_;                                                                       \
-		FILE *f = open_memstream(&(text), &len_);                                          \
-		assert_non_null(f);                                                                \
-		write;                                                                             \
-		fclose(f);                                                                         \
-	} while (0)
+#include "vmlab/ui/test_capture.h"
 
 static void feed(
     struct stages *s, int second, const char *kind, const char *text, const char *phase)

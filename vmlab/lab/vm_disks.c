@@ -66,16 +66,6 @@ void vm_disks_take_line(const char *line, const char *const *vms, size_t count, 
 			d[i].bytes[n] = bytes;
 }
 
-static bool has_line(const char *text, const char *line)
-{
-	size_t len = strlen(line);
-
-	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
-		if (strcspn(p, "\n") == len && memcmp(p, line, len) == 0)
-			return true;
-	return false;
-}
-
 static int list_volumes(const struct engine *en, char **volumes)
 {
 	_cleanup_argv_ struct argv list = ARGV_INIT;
@@ -97,7 +87,7 @@ void vm_disks_kept(const struct engine *en, const struct lab *lab, const char *c
 	for (size_t i = 0; i < count; i++) {
 		_cleanup_free_ char *volume = NULL;
 		kept[i] = lab_volume_name(lab, en, "disk", vms[i], &volume, &ignored) == 0 &&
-			  has_line(volumes, volume);
+			  engine_list_has(volumes, volume);
 	}
 }
 
@@ -111,7 +101,7 @@ static bool add_mounts(const struct engine *en, const struct lab *lab, const cha
 	for (size_t i = 0; i < count; i++) {
 		_cleanup_free_ char *volume = NULL;
 		if (lab_volume_name(lab, en, "disk", vms[i], &volume, &ignored) < 0 ||
-		    !has_line(volumes, volume))
+		    !engine_list_has(volumes, volume))
 			continue;
 		argv_addf(a, "--mount=type=volume,src=%s,dst=/disks/%s,readonly", volume, vms[i]);
 		any = true;
