@@ -395,13 +395,13 @@ def _():
         check_equal(lab.offer(client, TARGET, arch=7).address(3), wanted, f"ROUTER={said}: router")
 
 
-@suite.test("README, --help and code know the same environment variables")
+@suite.test("docker/README.md, --help and code know the same environment variables")
 def _():
     said = docker("run", "--rm", STACK_IMAGE, "--help").stdout
     helped = set(re.findall(r"^  ([A-Z][A-Z0-9_]+)\b", said, re.M))
-    with open(os.path.join(ROOT, "README.md")) as f:
+    with open(os.path.join(ROOT, "docker", "README.md")) as f:
         table = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \|", f.read(), re.M))
-    check_equal(table, helped, "README's table")
+    check_equal(table, helped, "docker/README.md's table")
     stack = os.path.join(ROOT, "docker", "stack")
     with open(os.path.join(stack, "entrypoint.sh")) as f:
         shell = set(re.findall(r"\$\{([A-Z][A-Z0-9_]+)-", f.read()))
