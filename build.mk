@@ -65,6 +65,7 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 LIB_SRC := \
 	lib/base/argv.c \
 	lib/base/atomic_file.c \
+	lib/base/clock.c \
 	lib/base/err.c \
 	lib/base/hash_table.c \
 	lib/base/log.c \
@@ -286,6 +287,7 @@ DOCKER_SRC := \
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := \
+	lib/base/test_clock \
 	lib/base/test_pace \
 	lib/base/test_text \
 	lib/definition/test_cloudinit \

@@ -16,6 +16,7 @@
 #include "boot_handler/http/server.h"
 #include "boot_handler/http/services.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/store/holders.h"
 
@@ -119,7 +120,7 @@ static void keep_holders(struct keeper *k, struct vm_store *store)
 		log_warn("who holds which name and address cannot be kept: %s", e.msg);
 	vm_snapshot_unref(snapshot);
 	k->due = false;
-	k->not_before_ms = now_ms() + (int64_t)cost_ms * HOLDERS_PAUSE;
+	k->not_before_ms = wall_ms() + (int64_t)cost_ms * HOLDERS_PAUSE;
 }
 
 static void watch(struct services *services, const char *holders)
@@ -128,7 +129,7 @@ static void watch(struct services *services, const char *holders)
 	struct err e = ERR_INIT;
 
 	while (!stopping) {
-		int64_t left = keeper.not_before_ms - now_ms();
+		int64_t left = keeper.not_before_ms - wall_ms();
 		if (keeper.due && left <= 0)
 			keep_holders(&keeper, services->store);
 		int r = vm_store_wait(services->store, keeper.due ? (int)left : -1, &e);

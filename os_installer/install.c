@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/plan/plan.h"
 #include "os_installer/base/config.h"
@@ -46,14 +46,6 @@ struct install {
 	struct progress progress; /* rootfs */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* ---- network, config ---------------------------------------------------------------------------
  */
 
@@ -61,7 +53,7 @@ static int64_t now_ms(void)
 static int get_patiently(
     const char *url, size_t max_bytes, struct http_response *out, struct err *e)
 {
-	int64_t deadline = now_ms() + NETWORK_PATIENCE_S * 1000LL;
+	int64_t deadline = monotonic_ms() + NETWORK_PATIENCE_S * 1000LL;
 
 	for (unsigned n = 1;; n++) {
 		int r = http_get(url, max_bytes, HTTP_TIMEOUT_S, out, e);
@@ -70,7 +62,7 @@ static int get_patiently(
 		if (r == 0)
 			r = err_set(e, EPROTO, "%s: the server answered %ld", url, out->status);
 		http_response_clear(out);
-		if (now_ms() > deadline || r == -EFBIG)
+		if (monotonic_ms() > deadline || r == -EFBIG)
 			return r;
 		if (n == 2)
 			log_info("waiting for the server: %s", e->msg);
@@ -273,7 +265,7 @@ static void rootfs_tick(void *ctx, const struct unpack_progress *p)
 	struct install *in = ctx;
 	char line[200];
 	static int64_t last_ms;
-	int64_t now = now_ms();
+	int64_t now = monotonic_ms();
 
 	progress_add(&in->progress, p->received_bytes, now);
 	if (now - last_ms < PROGRESS_MS)
@@ -295,7 +287,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 	struct unpack_target target;
 	struct unpack_progress p;
 	char line[200];
-	int64_t start = now_ms();
+	int64_t start = monotonic_ms();
 	struct usage before = usage_now();
 
 	int r = in->method->target(&in->job, &target, e);
@@ -304,7 +296,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 	progress_init(&in->progress, m->size_bytes, start);
 	r = unpack_run(in->config->rootfs_url, m, &target, rootfs_tick, in, &p, e);
 	if (r == 0) {
-		progress_add(&in->progress, m->size_bytes, now_ms());
+		progress_add(&in->progress, m->size_bytes, monotonic_ms());
 		journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
 	}
 	journal_progress(NULL);
@@ -315,7 +307,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 	log_info(
 	    "rootfs unpacked entries=%llu bytes=%llu dropped=%llu retries=%u ms=%lld download_cpu_ms=%lld unpack_cpu_ms=%lld peak_rss_kib=%ld",
 	    (unsigned long long)p.entries, (unsigned long long)p.unpacked_bytes,
-	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(now_ms() - start),
+	    (unsigned long long)p.dropped, p.fetch.retries, (long long)(monotonic_ms() - start),
 	    after.own_cpu_ms - before.own_cpu_ms, after.children_cpu_ms - before.children_cpu_ms,
 	    /* The buffers that both hold count once. */
 	    after.own_peak_kib + after.child_peak_kib - (long)(slots * m->chunk_bytes >> 10));
@@ -427,7 +419,7 @@ static int phases_run(struct install *in, struct install_failure *failure)
 {
 	for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
 		const struct phase *p = &phases[i];
-		int64_t start = now_ms();
+		int64_t start = monotonic_ms();
 		if (in->o->no_disk && p->run != phase_network && p->run != phase_config &&
 		    p->run != phase_rootfs)
 			continue;
@@ -442,7 +434,8 @@ static int phases_run(struct install *in, struct install_failure *failure)
 			failure->hint = hint_find(p, failure->err.code);
 			return r;
 		}
-		log_info("phase done phase=%s ms=%lld", p->name, (long long)(now_ms() - start));
+		log_info(
+		    "phase done phase=%s ms=%lld", p->name, (long long)(monotonic_ms() - start));
 		if (p->run != phase_report)
 			report_phase(in->report, p->name, true);
 		if (in->o->until && strcmp(in->o->until, p->name) == 0)

@@ -16,6 +16,7 @@
 
 #include "vm_watcher/bus_message.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define ANSWER_WAIT_S 2
@@ -206,11 +207,9 @@ static void *run(void *arg)
 static int call(struct bus *b, const char *member, const char *argument, const char *key,
     uint32_t *value, struct err *e)
 {
-	struct timespec until;
+	struct timespec until = monotonic_after(ANSWER_WAIT_S * 1000);
 	uint8_t buf[256];
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ANSWER_WAIT_S;
 	pthread_mutex_lock(&b->lock);
 	int r = b->member ? 0 : BUS_NOT_CONNECTED;
 	if (r == 0) {

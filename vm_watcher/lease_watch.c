@@ -12,6 +12,7 @@
 #include "vm_watcher/bus.h"
 #include "lib/base/cleanup.h"
 #include "vm_watcher/dnsmasq.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/pace.h"
 
@@ -55,14 +56,6 @@ struct lease_watch {
 	uint32_t declines;
 };
 
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* ---- reading -------------------------------------------------------------------------------- */
 
 static bool file_changed(const char *path, struct file_id *id)
@@ -99,10 +92,8 @@ bool lease_watch_read(struct lease_watch *w)
 	const struct lease_watch_options *o = &w->options;
 	bool changed = false;
 
-	int64_t early_ms = w->read_ms + READ_EVERY_MS - clock_ms();
-	if (early_ms > 0)
-		nanosleep(&(struct timespec){.tv_nsec = early_ms * 1000000}, NULL);
-	w->read_ms = clock_ms();
+	sleep_ms(w->read_ms + READ_EVERY_MS - monotonic_ms());
+	w->read_ms = monotonic_ms();
 	if (file_changed(o->leases, &w->leases_id))
 		changed = read_file(o->leases, &w->leases, leases_read);
 	if (o->machines && file_changed(o->machines, &w->machines_id)) {
@@ -149,7 +140,7 @@ static void drop(void *ctx, const struct lease_line *lease, const struct vm *vm)
 		return;
 	w->due = true;
 	if (r == BUS_NOT_CONNECTED && w->missing_since_ms == 0)
-		w->missing_since_ms = clock_ms();
+		w->missing_since_ms = monotonic_ms();
 	else if (r < 0)
 		log_error("the lease of %s, declared for %s, cannot be dropped: %s", text, vm->name,
 		    e.msg);
@@ -160,7 +151,7 @@ static void reconnect(struct lease_watch *w)
 {
 	struct err e = ERR_INIT;
 
-	if (w->missing_since_ms == 0 || clock_ms() - w->missing_since_ms < w->patience_ms)
+	if (w->missing_since_ms == 0 || monotonic_ms() - w->missing_since_ms < w->patience_ms)
 		return;
 	w->missing_since_ms = 0;
 	w->patience_ms = PATIENCE_MS;
@@ -204,13 +195,13 @@ static void look_for_declines(struct lease_watch *w, const struct vm_snapshot *s
 	w->signs = signs;
 	w->signs_of = vm_snapshot_generation(snap);
 	w->dropped = 0;
-	if (clock_ms() - w->asked_ms >= ASK_EVERY_MS || astray || suspect || w->due) {
-		w->asked_ms = clock_ms();
+	if (monotonic_ms() - w->asked_ms >= ASK_EVERY_MS || astray || suspect || w->due) {
+		w->asked_ms = monotonic_ms();
 		if (bus_declines(w->bus, &declines, &ignored) != 0) {
 			suspect = suspect || astray;
 		} else {
 			if (declines > w->declines &&
-			    pace_is_quiet(&w->forgets, &forget_pace, clock_ms()))
+			    pace_is_quiet(&w->forgets, &forget_pace, monotonic_ms()))
 				log_warn(
 				    "an address was declined by the machine that got it: another one seems to use it; what is declared stays");
 			suspect = suspect || declines > w->declines;
@@ -227,10 +218,10 @@ bool lease_watch_enforce(struct lease_watch *w, const struct vm_snapshot *snap)
 	drop_all(w, snap);
 	reconnect(w);
 	look_for_declines(w, snap);
-	if (!w->forget_due || pace_wait_ms(&w->forgets, &forget_pace, clock_ms()) > 0)
+	if (!w->forget_due || pace_wait_ms(&w->forgets, &forget_pace, monotonic_ms()) > 0)
 		return false;
 	w->forget_due = false;
-	if (pace_take(&w->forgets, &forget_pace, clock_ms()))
+	if (pace_take(&w->forgets, &forget_pace, monotonic_ms()))
 		log_warn(
 		    "machines decline their addresses again and again: what is declared for them is offered anew more and more seldom, at last every %d s",
 		    (int)(forget_pace.most_ms / 1000));

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "vm_watcher/dnsmasq.h"
+#include "lib/base/clock.h"
 #include "lib/net/domain.h"
 #include "vm_watcher/hosts.h"
 #include "vm_watcher/lease_watch.h"
@@ -423,17 +423,9 @@ static bool is_due(const struct watcher *w)
 	       (w->leases && lease_watch_is_due(w->leases));
 }
 
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void note_move(struct watcher *w)
 {
-	if (w->reread_due && !w->reload_due && pace_take(&w->moves, &moves_pace, clock_ms()))
+	if (w->reread_due && !w->reload_due && pace_take(&w->moves, &moves_pace, monotonic_ms()))
 		log_warn("addresses of machines change all the time: DNS follows once a second");
 }
 
@@ -455,7 +447,7 @@ static void run(struct watcher *w)
 		if (rc >= 0)
 			utimensat(AT_FDCWD, w->options->dns_hosts, NULL, 0);
 		w->moved = (w->leases && lease_watch_read(w->leases)) || w->moved;
-		bool moves = w->moved && pace_wait_ms(&w->moves, &moves_pace, clock_ms()) == 0;
+		bool moves = w->moved && pace_wait_ms(&w->moves, &moves_pace, monotonic_ms()) == 0;
 		if (rc > 0 || write_due || moves) {
 			const struct vm_snapshot *snap = vm_store_snapshot(w->store);
 			write_due = write_hosts(w, snap, rc > 0 || write_due) < 0;

@@ -14,6 +14,7 @@
 #include "boot_handler/state/report.h"
 #include "boot_handler/http/services.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -100,7 +101,7 @@ static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct
 static void log_stranger(const struct route *route)
 {
 	static _Atomic int64_t last_ms;
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 	int64_t last = atomic_load_explicit(&last_ms, memory_order_relaxed);
 	char mac[MAC_TEXT_SIZE] = "-";
 
@@ -149,7 +150,7 @@ static bool may_be_its_card(struct services *services, const struct vm *vm, cons
 	if (!state_row(services->state, &vm->mac, &row))
 		return true;
 	state_addresses(services->state, &vm->mac, &known);
-	return !card_is_there(row.state, row.last_seen_ms, &known, now_ms());
+	return !card_is_there(row.state, row.last_seen_ms, &known, wall_ms());
 }
 
 static void refuse_card(

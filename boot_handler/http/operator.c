@@ -10,6 +10,7 @@
 #include "boot_handler/http/services.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 
 #define JSON_TYPE "application/json"
 
@@ -195,7 +196,7 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	const struct own_kernel_gap *own =
 	    own_kernel_missing(services->images_dir, vm, gaps) > 0 ? gaps : NULL;
 	outlook_make(
-	    &(struct outlook_facts){vm, &row, &image, &services->limits, now_ms(), own}, &look);
+	    &(struct outlook_facts){vm, &row, &image, &services->limits, wall_ms(), own}, &look);
 	json_object_set_new(json, "state", json_string(look.state));
 	json_object_set_new(json, "outlook", outlook_json(&look));
 	json_object_set_new(json, "after_install", json_string(vm_after_name(vm->after_install)));

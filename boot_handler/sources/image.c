@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "boot_handler/sources/image_made.h"
-#include "lib/machine/machine.h"
+#include "lib/base/clock.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/image/image_advice.h"
@@ -225,7 +225,7 @@ static void look_again(struct images *im, struct entry *entry)
 		image_advice_for(im->dir, entry->distro, entry->arch, entry->seen.st_ino != 0,
 		    entry->missing.advice);
 	atomic_store_explicit(&entry->outcome, outcome, memory_order_release);
-	atomic_store_explicit(&entry->looked_at_ms, now_ms(), memory_order_release);
+	atomic_store_explicit(&entry->looked_at_ms, wall_ms(), memory_order_release);
 }
 
 static unsigned bucket_of(const char *distro, enum vm_arch arch)
@@ -269,7 +269,7 @@ static struct entry *lock_entry(struct images *im, const char *distro, enum vm_a
 {
 	pthread_mutex_lock(&im->lock);
 	struct entry *entry = distro ? add(im, distro, arch) : NULL;
-	if (entry && now_ms() - atomic_load(&entry->looked_at_ms) >= RECHECK_MS)
+	if (entry && wall_ms() - atomic_load(&entry->looked_at_ms) >= RECHECK_MS)
 		look_again(im, entry);
 	return entry;
 }
@@ -285,7 +285,7 @@ bool images_has(struct images *im, const char *distro, enum vm_arch arch)
 	if (entry) {
 		int outcome = atomic_load_explicit(&entry->outcome, memory_order_acquire);
 		int64_t looked = atomic_load_explicit(&entry->looked_at_ms, memory_order_relaxed);
-		int64_t now = now_ms();
+		int64_t now = wall_ms();
 
 		if (outcome != NOT_LOOKED && now >= looked && now - looked < RECHECK_MS)
 			return outcome == COMPLETE;

@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define WRITE_EVERY_MS 500
@@ -109,7 +109,6 @@ static bool write_file(const struct address_file *a)
 
 static void *run(void *arg)
 {
-	const struct timespec pause = {.tv_nsec = WRITE_EVERY_MS * 1000000L};
 	struct address_file *a = arg;
 
 	pthread_mutex_lock(&a->lock);
@@ -121,7 +120,7 @@ static void *run(void *arg)
 		a->due = false;
 		pthread_mutex_unlock(&a->lock);
 		bool written = write_file(a);
-		nanosleep(&pause, NULL);
+		sleep_ms(WRITE_EVERY_MS);
 		pthread_mutex_lock(&a->lock);
 		a->due = a->due || !written;
 	}

@@ -11,7 +11,7 @@
 #define CARD_SILENT_S 3600
 
 /* True for a machine that is ready (what runs need not tell anything), has a lease, or was heard of
- * within CARD_SILENT_S. `now_ms` as now_ms() tells it. */
+ * within CARD_SILENT_S. `now_ms` as wall_ms() tells it. */
 bool card_is_there(enum machine_state state, int64_t last_seen_ms,
     const struct machine_addresses *known, int64_t now_ms);
 

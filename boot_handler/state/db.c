@@ -9,6 +9,7 @@
 
 #include "boot_handler/state/db_columns.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 /* What makes a file of version N of one of version N - 1; a new file is of version 0. What once
@@ -318,7 +319,7 @@ int db_put_log(struct db *db, const struct mac *mac, const char *text, struct er
 
 int db_put_probe(struct db *db, struct err *e)
 {
-	sqlite3_bind_int64(db->statement[PUT_PROBE], 1, now_ms());
+	sqlite3_bind_int64(db->statement[PUT_PROBE], 1, wall_ms());
 	return run(db, PUT_PROBE, "write to", e);
 }
 

@@ -10,6 +10,7 @@
 #include "boot_handler/state/machine_address.h"
 #include "boot_handler/state/state_inside.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 
@@ -95,7 +96,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 	m->total_bytes = row->total_bytes;
 	m->disk_bytes = row->disk_bytes;
 	m->changed_at_ms = row->changed_at_ms;
-	m->moved_at_ms = now_ms();
+	m->moved_at_ms = wall_ms();
 	atomic_store(&m->last_seen_ms, row->last_seen_ms);
 	if (mac_number(&row->nic))
 		machine_set_nic(&s->table, m, mac_number(&row->nic));
@@ -262,7 +263,7 @@ unsigned state_booted(
     struct state *s, const struct mac *mac, const char *name, enum boot_decision decision)
 {
 	struct machine *m = machine_table_find(&s->table, mac_number(mac));
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 
 	if (m) {
 		struct boot_memory memory = machine_memory(m);
@@ -348,7 +349,7 @@ bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac)
 void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 
 	if (!m)
 		return;
@@ -366,7 +367,7 @@ void state_seen(struct state *s, const struct mac *mac, const char *name)
 
 	if (!m)
 		return;
-	machine_touch(&s->table, m, now_ms());
+	machine_touch(&s->table, m, wall_ms());
 	machine_unlock(&s->table, m);
 }
 
@@ -457,7 +458,7 @@ static int take_report(struct state *s, struct machine *m, struct report *r, int
 int state_reported(struct state *s, const struct mac *mac, const char *name, struct report *r)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 
 	if (!m)
 		return STATE_IGNORED;
@@ -512,7 +513,7 @@ int state_became_ready(
     struct state *s, const struct mac *mac, const char *name, const struct firstboot_ready *ready)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 	int outcome = STATE_IGNORED;
 
 	if (!m)
@@ -531,7 +532,7 @@ void state_cloud_init(
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	char text[MACHINE_STAGE_SIZE];
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 
 	if (!m)
 		return;
@@ -553,7 +554,7 @@ void state_cloud_init(
 void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 
 	if (!m)
 		return;
@@ -573,7 +574,7 @@ void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 void state_local(struct state *s, const struct mac *mac, const char *name)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 
 	if (!m)
 		return;

@@ -6,6 +6,7 @@
 #include "boot_handler/state/machine_address.h"
 #include "boot_handler/state/state.h"
 #include "boot_handler/state/state_inside.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define LEASE_EVENT_EVERY_MS 2000
@@ -95,7 +96,7 @@ void state_taken(struct state *s, const struct mac *by, const struct lease *l)
 void state_leased(struct state *s, const struct vm *vm, const struct lease *l)
 {
 	struct machine *m = machine_table_lock(&s->table, &vm->mac, vm->name);
-	int64_t now = now_ms();
+	int64_t now = wall_ms();
 
 	if (!m)
 		return;

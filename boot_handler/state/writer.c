@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
@@ -53,17 +54,6 @@ struct writer {
 	struct mac *macs; /* of the rows in the open transaction */
 	size_t macs_room;
 };
-
-static void deadline(struct timespec *t, int ms)
-{
-	clock_gettime(CLOCK_MONOTONIC, t);
-	t->tv_sec += ms / 1000;
-	t->tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t->tv_nsec >= 1000000000) {
-		t->tv_sec++;
-		t->tv_nsec -= 1000000000;
-	}
-}
 
 static void batch_clear(struct batch *b)
 {
@@ -234,15 +224,14 @@ static void *writer_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		struct timespec until;
+		struct timespec until = monotonic_after(w->was_bad ? RETRY_MS : LAZY_MS);
 
-		deadline(&until, w->was_bad ? RETRY_MS : LAZY_MS);
 		while (!w->stop && (!w->kicked || w->was_bad) && w->asked == w->ended)
 			if (pthread_cond_timedwait(&w->wake, &w->lock, &until) == ETIMEDOUT)
 				break;
 		/* A burst becomes one commit, unless somebody waits for it. */
 		if (!w->stop && w->asked == w->ended && w->kicked) {
-			deadline(&until, COALESCE_MS);
+			until = monotonic_after(COALESCE_MS);
 			while (!w->stop && w->asked == w->ended)
 				if (pthread_cond_timedwait(&w->wake, &w->lock, &until) == ETIMEDOUT)
 					break;
@@ -368,10 +357,9 @@ void writer_kick(struct writer *w)
 
 int writer_flush(struct writer *w, bool probe, struct err *e)
 {
-	struct timespec until;
+	struct timespec until = monotonic_after(FLUSH_WAIT_MS);
 	int r = 0;
 
-	deadline(&until, FLUSH_WAIT_MS);
 	pthread_mutex_lock(&w->lock);
 	uint64_t ticket = ++w->asked;
 	w->kicked = true;

@@ -1,9 +1,7 @@
 #include "lib/machine/machine.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static const char *const state_names[] = {
     [MACHINE_DECLARED] = "declared",
@@ -110,23 +108,4 @@ struct mac mac_from_number(uint64_t number)
 		number >>= 8;
 	}
 	return mac;
-}
-
-int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-const char *time_format(int64_t at_ms, char *buf)
-{
-	time_t seconds = (time_t)(at_ms / 1000);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	size_t n = strftime(buf, TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, TIME_TEXT_SIZE - n, ".%03dZ", (int)(at_ms % 1000));
-	return buf;
 }

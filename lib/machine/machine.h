@@ -123,11 +123,4 @@ must_check int event_kind_parse(const char *text, enum event_kind *out);
 uint64_t mac_number(const struct mac *mac);
 struct mac mac_from_number(uint64_t number);
 
-/* Milliseconds since the epoch, at the resolution of the kernel's tick (1-4 ms): cheap. */
-int64_t now_ms(void);
-
-/* RFC 3339 in UTC with milliseconds; buf takes TIME_TEXT_SIZE bytes. Returns buf. */
-#define TIME_TEXT_SIZE 32
-const char *time_format(int64_t at_ms, char *buf);
-
 #endif

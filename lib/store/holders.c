@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 
 #define MAX_BYTES (64 * 1024 * 1024)
 
@@ -20,14 +20,6 @@ int vm_holders_read(const char *path, char **text, struct err *e)
 		return 0;
 	}
 	return r;
-}
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 int vm_holders_write(const char *path, const struct vm_snapshot *snap, int *cost_ms, struct err *e)

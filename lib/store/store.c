@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/store/claims.h"
 #include "lib/store/folder.h"
+#include "lib/base/clock.h"
 
 #define RESCAN_MS 2000
 #define QUIET_MS 20
@@ -52,14 +52,6 @@ struct vm_store {
 	pthread_mutex_t lock; /* over `current` */
 	struct vm_snapshot *current;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- publishing -------------------------------------------------------------------------------*/
 
@@ -256,7 +248,7 @@ static void note_event(struct vm_store *s, const struct inotify_event *event)
 		note_dirty(s, event->name);
 	else
 		return; /* the folder's own attributes */
-	s->last_event_ms = now_ms();
+	s->last_event_ms = monotonic_ms();
 	if (!s->burst_start_ms)
 		s->burst_start_ms = s->last_event_ms;
 }
@@ -277,14 +269,6 @@ static void read_events(struct vm_store *s)
 
 /* ---- waiting ----------------------------------------------------------------------------------*/
 
-static int64_t cpu_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int64_t earliest(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -292,7 +276,7 @@ static int64_t earliest(int64_t a, int64_t b)
 
 static int scan_now(struct vm_store *s, struct err *e)
 {
-	int64_t start_cpu_ms = cpu_ms();
+	int64_t start_cpu_ms = thread_cpu_ms();
 
 	forget_dirty(s);
 	if (s->watch < 0)
@@ -303,10 +287,11 @@ static int scan_now(struct vm_store *s, struct err *e)
 		watch_folder(s);
 		rc = vm_folder_scan(&s->folder, e);
 	}
-	int64_t pause_ms = (cpu_ms() - start_cpu_ms) * SCAN_SHARE;
-	s->next_rescan_ms = now_ms() + s->rescan_ms;
-	s->scan_due_ms = now_ms() + (s->scan_pause_ms ? s->scan_pause_ms
-						      : earliest(pause_ms, SCAN_PAUSE_MAX_MS));
+	int64_t pause_ms = (thread_cpu_ms() - start_cpu_ms) * SCAN_SHARE;
+	s->next_rescan_ms = monotonic_ms() + s->rescan_ms;
+	s->scan_due_ms =
+	    monotonic_ms() +
+	    (s->scan_pause_ms ? s->scan_pause_ms : earliest(pause_ms, SCAN_PAUSE_MAX_MS));
 	return rc < 0 ? rc : 0;
 }
 
@@ -314,10 +299,10 @@ static int scan_now(struct vm_store *s, struct err *e)
  * it is left out while nothing can have escaped inotify. */
 static int rescan(struct vm_store *s, struct err *e)
 {
-	if (s->failed || s->watch < 0 || s->folder.silent_changes || now_ms() >= s->scan_due_ms ||
-	    vm_folder_touched(&s->folder))
+	if (s->failed || s->watch < 0 || s->folder.silent_changes ||
+	    monotonic_ms() >= s->scan_due_ms || vm_folder_touched(&s->folder))
 		return scan_now(s, e);
-	s->next_rescan_ms = now_ms() + s->rescan_ms;
+	s->next_rescan_ms = monotonic_ms() + s->rescan_ms;
 	return 0;
 }
 
@@ -347,7 +332,7 @@ static bool sleep_until(struct vm_store *s, int64_t until)
 {
 	struct pollfd fds[] = {
 	    {.fd = s->wake, .events = POLLIN}, {.fd = s->inotify, .events = POLLIN}};
-	int64_t left = until - now_ms();
+	int64_t left = until - monotonic_ms();
 
 	if (poll(fds, 2, left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left) <= 0)
 		return false;
@@ -362,12 +347,12 @@ static bool sleep_until(struct vm_store *s, int64_t until)
 
 int vm_store_wait(struct vm_store *s, int timeout_ms, struct err *e)
 {
-	int64_t deadline = timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
+	int64_t deadline = timeout_ms < 0 ? INT64_MAX : monotonic_ms() + timeout_ms;
 
 	for (;;) {
 		bool woken =
 		    sleep_until(s, earliest(earliest(deadline, s->next_rescan_ms), burst_end(s)));
-		int64_t now = now_ms();
+		int64_t now = monotonic_ms();
 		int rc = 0;
 		bool again = false;
 		if (now >= s->next_rescan_ms) {
@@ -430,7 +415,7 @@ int vm_store_open(const struct vm_store_options *o, struct vm_store **out, struc
 		vm_store_close(s);
 		return rc;
 	}
-	s->next_rescan_ms = now_ms() + s->rescan_ms;
+	s->next_rescan_ms = monotonic_ms() + s->rescan_ms;
 	*out = s;
 	return 0;
 }

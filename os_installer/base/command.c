@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define EXIT_NO_PROGRAM 127
@@ -70,17 +70,9 @@ static void child(const struct command *c, int out)
 	_exit(EXIT_NO_PROGRAM);
 }
 
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* Reads until the program closed its output or the deadline passed. A daemon it left behind may
  * keep the pipe open, so the program's own end counts as well. Returns false on timeout. */
-static bool output_drain(int fd, pid_t pid, long long deadline, struct line *l, const char *program,
+static bool output_drain(int fd, pid_t pid, int64_t deadline, struct line *l, const char *program,
     int *status, bool *reaped)
 {
 	char buf[4096];
@@ -99,7 +91,7 @@ static bool output_drain(int fd, pid_t pid, long long deadline, struct line *l, 
 			break;
 		if (waitpid(pid, status, WNOHANG) == pid)
 			*reaped = true;
-		else if (now_ms() > deadline)
+		else if (monotonic_ms() > deadline)
 			return false;
 	}
 	line_end(l, program);
@@ -129,8 +121,8 @@ int command_run(const struct command *c, struct err *e)
 	int status = 0;
 	bool reaped = false;
 	unsigned timeout_s = c->timeout_s ? c->timeout_s : 300;
-	bool in_time =
-	    output_drain(out, pid, now_ms() + timeout_s * 1000LL, &l, program, &status, &reaped);
+	bool in_time = output_drain(
+	    out, pid, monotonic_ms() + timeout_s * 1000LL, &l, program, &status, &reaped);
 	if (!in_time)
 		kill(-pid, SIGKILL);
 	while (!reaped && waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "os_installer/fetch/http.h"
 
@@ -58,20 +59,12 @@ struct fetch {
 	char new_etag[128];
 	enum verdict verdict;
 	char why[160];
-	long long last_data_ms;
-	long long last_tick_ms;
+	int64_t last_data_ms;
+	int64_t last_tick_ms;
 
 	unsigned refusals;
-	long long last_progress_ms;
+	int64_t last_progress_ms;
 };
-
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 static uint64_t position(const struct fetch *f)
 {
@@ -89,7 +82,7 @@ static void again(struct fetch *f, const char *why)
 
 static int tick(struct fetch *f)
 {
-	f->last_tick_ms = now_ms();
+	f->last_tick_ms = monotonic_ms();
 	if (!f->sink->tick)
 		return 0;
 	int r = f->sink->tick(f->sink->ctx, position(f), f->e);
@@ -290,7 +283,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *ctx)
 	}
 	bytes_take(f, (const uint8_t *)data, len);
 	/* After bytes_take(), which may have waited for the disk. */
-	f->last_data_ms = f->last_progress_ms = now_ms();
+	f->last_data_ms = f->last_progress_ms = monotonic_ms();
 	return f->verdict == GO_ON ? all : 0;
 }
 
@@ -298,7 +291,7 @@ static int on_time(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off
 {
 	struct transfer *t = ctx;
 	struct fetch *f = t->f;
-	long long now = now_ms();
+	int64_t now = monotonic_ms();
 
 	(void)a;
 	(void)b;
@@ -322,7 +315,7 @@ static void transfer_run(struct fetch *f, CURL *c)
 	f->skip = f->range_start = 0;
 	f->verdict = GO_ON;
 	f->new_etag[0] = f->why[0] = '\0';
-	f->last_data_ms = now_ms();
+	f->last_data_ms = monotonic_ms();
 	curl_easy_setopt(c, CURLOPT_RANGE, NULL);
 	if (position(f) > 0) {
 		snprintf(text, sizeof(text), "%" PRIu64 "-", position(f));
@@ -354,10 +347,9 @@ static void pause_ms(struct fetch *f, unsigned ms)
 {
 	while (ms > 0 && f->verdict != FATAL) {
 		unsigned part = ms < TICK_MS ? ms : TICK_MS;
-		struct timespec t = {.tv_sec = part / 1000, .tv_nsec = part % 1000 * 1000000L};
-		nanosleep(&t, NULL);
+		sleep_ms(part);
 		ms -= part;
-		if (now_ms() - f->last_tick_ms >= TICK_MS)
+		if (monotonic_ms() - f->last_tick_ms >= TICK_MS)
 			tick(f);
 	}
 }
@@ -378,7 +370,7 @@ static int fetch_run(struct fetch *f, CURL *c, unsigned patience_ms, unsigned ba
 {
 	unsigned doublings = 0;
 
-	f->last_progress_ms = now_ms();
+	f->last_progress_ms = monotonic_ms();
 	while (f->chunk < f->m->chunk_count) {
 		uint64_t before = position(f);
 		transfer_run(f, c);
@@ -387,7 +379,7 @@ static int fetch_run(struct fetch *f, CURL *c, unsigned patience_ms, unsigned ba
 		if (f->chunk == f->m->chunk_count)
 			break;
 		f->stats->retries++;
-		if (now_ms() - f->last_progress_ms > patience_ms)
+		if (monotonic_ms() - f->last_progress_ms > patience_ms)
 			return err_set(f->e, ETIMEDOUT, "%s: nothing arrived for %u s: %s", f->url,
 			    patience_ms / 1000, f->why);
 		if (position(f) > before)

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#define PLAIN_INTERVAL_S 10
+#define PLAIN_INTERVAL_MS 10000
 #define CLEAR_LINE "\r\033[K"
 
 /* In memory that processes forked from this one share: what the one that unpacks has to say belongs
@@ -21,7 +21,7 @@ struct journal {
 	char lines[JOURNAL_LINES][JOURNAL_LINE_SIZE];
 	unsigned line_count; /* ever written */
 	char progress[200];  /* drawn now; "" for none */
-	time_t last_plain;
+	int64_t last_plain_ms;
 };
 
 static struct journal before_start = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -118,10 +118,9 @@ char *journal_text(void)
 
 void journal_progress(const char *text)
 {
-	struct timespec now;
+	int64_t now = monotonic_ms();
 
 	lock();
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (!text) {
 		if (terminal && journal->progress[0])
 			console("\n", "", "");
@@ -130,8 +129,8 @@ void journal_progress(const char *text)
 		snprintf(journal->progress, sizeof(journal->progress), "%s", text);
 		if (terminal) {
 			console(CLEAR_LINE, journal->progress, "");
-		} else if (now.tv_sec - journal->last_plain >= PLAIN_INTERVAL_S) {
-			journal->last_plain = now.tv_sec;
+		} else if (now - journal->last_plain_ms >= PLAIN_INTERVAL_MS) {
+			journal->last_plain_ms = now;
 			console(journal->progress, "\n", "");
 		}
 	}

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "os_installer/fetch/http.h"
 #include "os_installer/report/journal.h"
@@ -189,8 +189,6 @@ void report_progress(struct report *r, const char *phase, const struct report_by
 /* Sends in the caller's thread. 2xx is success; 4xx will not get better. */
 static int send_final(struct report *r, const char *body, unsigned patience_s, struct err *e)
 {
-	time_t deadline = 0;
-	struct timespec now;
 	unsigned wait_s = 1;
 
 	pthread_mutex_lock(&r->mutex);
@@ -198,16 +196,14 @@ static int send_final(struct report *r, const char *body, unsigned patience_s, s
 	pthread_mutex_unlock(&r->mutex);
 	if (!r->url)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	deadline = now.tv_sec + patience_s;
+	int64_t deadline = monotonic_ms() + patience_s * 1000LL;
 	for (unsigned n = 1;; n++) {
 		int status = http_post_json(r->url, body, SEND_TIMEOUT_S, e);
 		if (status >= 200 && status < 300)
 			return 0;
 		if (status > 0)
 			err_set(e, EPROTO, "%s: the server answered %d", r->url, status);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec >= deadline || (status >= 400 && status < 500 && n >= 3))
+		if (monotonic_ms() >= deadline || (status >= 400 && status < 500 && n >= 3))
 			return e ? -e->code : -EIO;
 		log_warn("report not delivered, trying again retry_s=%u", wait_s);
 		sleep(wait_s);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/follow/goal.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
@@ -68,7 +69,7 @@ static bool is_news(struct watch *w, const char *vm, const json_t *event)
 static void print_event(struct watch *w, const json_t *event, bool show)
 {
 	const char *vm = json_string_value(json_object_get(event, "vm"));
-	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
+	int64_t at_ms = time_parse(json_string_value(json_object_get(event, "at")));
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/follow/power_state.h"
@@ -273,7 +274,7 @@ static void print_all(struct ls *ls, struct listing *l)
 	} else if (ls->quiet) {
 		print_names(vms);
 	} else {
-		ls->table.now_ms = human_wallclock_ms();
+		ls->table.now_ms = wall_ms();
 		table_print(stdout, &ls->table, vms);
 		fflush(stdout); /* before what goes to stderr */
 		if (*l->down)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/container.h"
 #include "vmlab/follow/follow.h"
@@ -97,7 +98,7 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 {
 	_cleanup_argv_ struct argv running = ARGV_INIT, all = ARGV_INIT, list = ARGV_INIT;
 	char took[HUMAN_TEXT_SIZE], left[400];
-	int64_t begin = human_now_ms();
+	int64_t begin = monotonic_ms();
 	int r;
 
 	session_keep_holders(s, volumes);
@@ -136,7 +137,7 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 			fprintf(stderr, "vmlab: %s\n", left);
 	} else {
 		printf("lab \"%s\" is down after %s: %zu VM%s, %s\n", s->lab->name,
-		    human_duration(human_now_ms() - begin, took), vms, vms == 1 ? "" : "s",
+		    human_duration(monotonic_ms() - begin, took), vms, vms == 1 ? "" : "s",
 		    volumes ? "disks and state removed" : "disks and state kept");
 	}
 	return 0;
@@ -412,7 +413,7 @@ static int reinstall_run(struct lab *lab, int argc, char **argv)
 	int r = session_open(&ri.session, lab, &e);
 	for (int i = 0; r == 0 && i < count; i++)
 		r = session_check_name(&ri.session, argv[optind + i], &e);
-	int64_t begin_ms = human_wallclock_ms();
+	int64_t begin_ms = wall_ms();
 	for (int i = 0; r == 0 && i < count; i++) {
 		if (!command_confirm(
 			ri.yes, "Install %s anew? All on its disk is lost.", argv[optind + i])) {

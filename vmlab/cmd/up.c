@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/image/own_kernel.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/lab/command.h"
@@ -232,7 +233,7 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 		return r;
 	if (!is_installed(state) && look_ahead(up, vm, false))
 		return err_set(e, EINVAL, "%s could not be installed so, see above", vm->name);
-	int64_t before = human_wallclock_ms();
+	int64_t before = wall_ms();
 	r = start_vm(&up->start, vm, &action, e);
 	if (r < 0)
 		return r;

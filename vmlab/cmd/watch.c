@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/follow/follow.h"
 #include "vmlab/follow/goal.h"
@@ -253,7 +254,7 @@ static int wait_for(struct session *s, const struct argv *names, enum follow_goa
 {
 	_cleanup_free_ struct follow_vm *vms = calloc(names->count + 1, sizeof(*vms));
 	_cleanup_fclose_ FILE *null = quiet ? fopen("/dev/null", "we") : NULL;
-	int64_t now = human_wallclock_ms();
+	int64_t now = wall_ms();
 
 	if (!vms || (quiet && !null))
 		return STATUS_FAILED;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
 
@@ -88,17 +89,17 @@ static int stream_read(struct stream *s)
 /* Reads both streams to their ends. 0, -ETIMEDOUT, -EINTR or -errno. */
 static int collect(struct stream *streams, int timeout_ms, bool interruptible)
 {
-	int64_t begin = human_now_ms(), deadline = begin + timeout_ms;
+	int64_t begin = monotonic_ms(), deadline = begin + timeout_ms;
 
 	while (streams[0].fd >= 0 || streams[1].fd >= 0) {
 		struct pollfd fds[2] = {
 		    {.fd = streams[0].fd, .events = POLLIN},
 		    {.fd = streams[1].fd, .events = POLLIN},
 		};
-		int64_t left = deadline - human_now_ms();
+		int64_t left = deadline - monotonic_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
-		if (interruptible && interrupt_pending() && human_now_ms() - begin >= ASK_MS)
+		if (interruptible && interrupt_pending() && monotonic_ms() - begin >= ASK_MS)
 			return -EINTR;
 		int n = poll(fds, 2, interruptible && left > POLL_MS ? POLL_MS : (int)left);
 		if (n < 0 && errno != EINTR)

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/lab/container.h"
 #include "vmlab/ui/human.h"
@@ -67,8 +68,7 @@ static void draw_status(struct follow *f)
 		if (vm->outcome != FOLLOW_GOING || !vm->state)
 			continue;
 		items[n].vm = vm->state;
-		items[n].stage =
-		    stages_current(&vm->stages, human_wallclock_ms(), &items[n].stage_ms);
+		items[n].stage = stages_current(&vm->stages, wall_ms(), &items[n].stage_ms);
 		if (json_is_string(
 			json_object_get(json_object_get(vm->state, "cloud_init"), "stage")))
 			items[n].stage = cloud_init_stage(vm->state);
@@ -92,7 +92,7 @@ static void say(struct follow *f, struct follow_vm *vm, const char *text)
 	snprintf(vm->last_line, sizeof(vm->last_line), "%s", text);
 	clear_status(f);
 	fprintf(f->out, "%-*s  %12s  %s\n", f->name_width, vm->name,
-	    human_duration(human_wallclock_ms() - vm->begin_ms, took), text);
+	    human_duration(wall_ms() - vm->begin_ms, took), text);
 	fflush(f->out);
 }
 
@@ -111,7 +111,7 @@ __attribute__((format(printf, 3, 4))) static void sayf(
 /* A module of cloud-init is told of once it has taken a while. */
 static void say_module(struct follow *f, struct follow_vm *vm)
 {
-	if (!*vm->module || human_now_ms() - vm->module_at_ms < MODULE_MS)
+	if (!*vm->module || monotonic_ms() - vm->module_at_ms < MODULE_MS)
 		return;
 	say(f, vm, vm->module);
 	vm->module[0] = '\0';
@@ -122,7 +122,7 @@ static void plain_progress(struct follow *f, struct follow_vm *vm)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
-	int64_t now = human_now_ms();
+	int64_t now = monotonic_ms();
 
 	const char *phase = json_string_value(json_object_get(vm->state, "phase"));
 
@@ -146,7 +146,7 @@ static void plain_progress(struct follow *f, struct follow_vm *vm)
 static void arrived(struct follow *f, struct follow_vm *vm, const char *text)
 {
 	vm->outcome = FOLLOW_ARRIVED;
-	stages_end(&vm->stages, human_wallclock_ms());
+	stages_end(&vm->stages, wall_ms());
 	if (f->looked) {
 		say(f, vm, text);
 		return;
@@ -169,7 +169,7 @@ static void arrived_ready(struct follow *f, struct follow_vm *vm)
 static void failed(struct follow *f, struct follow_vm *vm)
 {
 	vm->outcome = FOLLOW_FAILED;
-	stages_end(&vm->stages, human_wallclock_ms());
+	stages_end(&vm->stages, wall_ms());
 	clear_status(f);
 }
 
@@ -237,7 +237,7 @@ static void failed_container(struct follow *f, struct follow_vm *vm, const struc
 /* What was said before the machine was started is another story. */
 static bool is_ready(const struct follow_vm *vm, const json_t *state)
 {
-	int64_t since = human_rfc3339_ms(json_string_value(json_object_get(state, "changed_at")));
+	int64_t since = time_parse(json_string_value(json_object_get(state, "changed_at")));
 
 	return !vm->has_container || !cloud_init_tells(state) || since < 0 || since >= vm->begin_ms;
 }
@@ -246,7 +246,7 @@ static enum follow_outcome judge_stalled(
     const struct follow_vm *vm, const json_t *outlook, int64_t now_ms)
 {
 	const char *stage = json_string_value(json_object_get(outlook, "stage"));
-	int64_t since = human_rfc3339_ms(json_string_value(json_object_get(outlook, "since")));
+	int64_t since = time_parse(json_string_value(json_object_get(outlook, "since")));
 	int64_t limit_ms = json_integer_value(json_object_get(outlook, "limit_s")) * 1000;
 
 	if (vm->goal == FOLLOW_INSTALLED && stage && strcmp(stage, "first-boot") == 0)
@@ -301,7 +301,7 @@ static void judge(struct follow *f, struct follow_vm *vm)
 	    [FOLLOW_SHELL] = "in the installer's shell",
 	    [FOLLOW_ANSWERS] = "answers on SSH",
 	};
-	enum follow_outcome outcome = follow_judge(vm, vm->state, human_wallclock_ms());
+	enum follow_outcome outcome = follow_judge(vm, vm->state, wall_ms());
 
 	if (outcome == FOLLOW_ARRIVED && vm->goal == FOLLOW_READY)
 		arrived_ready(f, vm);
@@ -319,10 +319,10 @@ static void judge(struct follow *f, struct follow_vm *vm)
 		say_module(f, vm);
 	const char *ip = json_string_value(json_object_get(vm->state, "ip"));
 	if (vm->outcome == FOLLOW_GOING && vm->goal == FOLLOW_ANSWERS && vm->booted_local && ip &&
-	    human_now_ms() - vm->probed_at_ms > PROBE_MS) {
+	    monotonic_ms() - vm->probed_at_ms > PROBE_MS) {
 		if (ssh_answers(f, ip))
 			arrived(f, vm, words[vm->goal]);
-		vm->probed_at_ms = human_now_ms();
+		vm->probed_at_ms = monotonic_ms();
 	}
 }
 
@@ -341,7 +341,7 @@ static void take_event(struct follow *f, const json_t *event)
 	struct follow_vm *vm = find(f, json_string_value(json_object_get(event, "vm")));
 	const char *kind = json_string_value(json_object_get(event, "kind"));
 	const char *text = json_string_value(json_object_get(event, "text"));
-	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
+	int64_t at_ms = time_parse(json_string_value(json_object_get(event, "at")));
 	_cleanup_free_ char *line = NULL;
 	size_t len;
 
@@ -355,7 +355,7 @@ static void take_event(struct follow *f, const json_t *event)
 	if (strcmp(kind, "phase") == 0) {
 		const char *phase = json_string_value(json_object_get(event, "phase"));
 		snprintf(vm->phase, sizeof(vm->phase), "%s", phase ? phase : "");
-		vm->plain_at_ms = human_now_ms();
+		vm->plain_at_ms = monotonic_ms();
 	}
 	/* It was to boot what it had, but installs anew: then it will report. */
 	if (vm->goal == FOLLOW_ANSWERS && strcmp(kind, "phase") == 0)
@@ -371,7 +371,7 @@ static void take_event(struct follow *f, const json_t *event)
 		return;
 	if (strcmp(kind, "cloud-init") == 0 && !strstr(line, " failed")) {
 		snprintf(vm->module, sizeof(vm->module), "%s", line);
-		vm->module_at_ms = human_now_ms();
+		vm->module_at_ms = monotonic_ms();
 	} else {
 		vm->module[0] = '\0';
 		say(f, vm, line);
@@ -432,9 +432,9 @@ static void take_containers(struct follow *f)
 {
 	struct err e = ERR_INIT;
 
-	if (human_now_ms() - f->containers_at_ms < CONTAINERS_MS)
+	if (monotonic_ms() - f->containers_at_ms < CONTAINERS_MS)
 		return;
-	f->containers_at_ms = human_now_ms();
+	f->containers_at_ms = monotonic_ms();
 	if (session_refresh(f->s, &e) < 0)
 		return;
 	for (size_t i = 0; i < f->count; i++) {
@@ -453,9 +453,9 @@ static bool lost_api(struct follow *f, const struct err *e)
 	struct err log_err = ERR_INIT;
 
 	if (f->silent_since_ms == 0)
-		f->silent_since_ms = human_now_ms();
+		f->silent_since_ms = monotonic_ms();
 	bool dead = stack && !stack->running;
-	if (!dead && human_now_ms() - f->silent_since_ms < API_SILENCE_MS)
+	if (!dead && monotonic_ms() - f->silent_since_ms < API_SILENCE_MS)
 		return false;
 	clear_status(f);
 	fprintf(stderr, "vmlab: %s\n", e->msg);
@@ -510,8 +510,8 @@ int follow_run(
 	    .count = count,
 	    .out = out,
 	    .tty = isatty(fileno(out)) && term && strcmp(term, "dumb") != 0,
-	    .containers_at_ms = human_now_ms()};
-	int64_t deadline = human_now_ms() + timeout_ms;
+	    .containers_at_ms = monotonic_ms()};
+	int64_t deadline = monotonic_ms() + timeout_ms;
 
 	for (size_t i = 0; i < count; i++) {
 		int len = (int)strlen(vms[i].name);
@@ -534,7 +534,7 @@ int follow_run(
 			clear_status(&f);
 			return STATUS_INTERRUPTED;
 		}
-		if (human_now_ms() >= deadline && going(&f) > 0)
+		if (monotonic_ms() >= deadline && going(&f) > 0)
 			give_up(&f, timeout_ms);
 		draw_status(&f);
 		if (going(&f) > 0)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/image/own_kernel.h"
 #include "vmlab/ui/human.h"
 
@@ -38,7 +39,7 @@ enum goal_kind goal_decide(
 int64_t goal_container_start_ms(const struct container *c, int64_t otherwise)
 {
 	const json_t *state = c ? json_object_get(c->info, "State") : NULL;
-	int64_t ms = human_rfc3339_ms(json_string_value(json_object_get(state, "StartedAt")));
+	int64_t ms = time_parse(json_string_value(json_object_get(state, "StartedAt")));
 
 	return ms < 0 ? otherwise : ms;
 }

@@ -2,12 +2,13 @@
 
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "vmlab/follow/goal.h"
 #include "vmlab/ui/human.h"
 
 static int64_t time_of(const json_t *vm, const char *key)
 {
-	return human_rfc3339_ms(json_string_value(json_object_get(vm, key)));
+	return time_parse(json_string_value(json_object_get(vm, key)));
 }
 
 enum power_state power_state_of(const struct container *c, const json_t *vm)

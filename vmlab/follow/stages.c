@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/ui/human.h"
 
 #define REBOOT "reboot"
@@ -87,7 +88,7 @@ void stages_event(struct stages *s, const json_t *event)
 	const char *kind = json_string_value(json_object_get(event, "kind"));
 	const char *text = json_string_value(json_object_get(event, "text"));
 	const char *phase = json_string_value(json_object_get(event, "phase"));
-	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
+	int64_t at_ms = time_parse(json_string_value(json_object_get(event, "at")));
 
 	if (s->count == 0 || s->end_ms != 0 || !kind || at_ms < s->items[0].start_ms)
 		return;
@@ -126,7 +127,7 @@ static void begin_unknown(struct stages_history *h, const char *kind, int64_t at
 void stages_history_event(struct stages_history *h, const json_t *event)
 {
 	const char *kind = json_string_value(json_object_get(event, "kind"));
-	int64_t at_ms = human_rfc3339_ms(json_string_value(json_object_get(event, "at")));
+	int64_t at_ms = time_parse(json_string_value(json_object_get(event, "at")));
 
 	if (!kind || at_ms < 0)
 		return;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/follow/progress.h"
@@ -54,7 +55,7 @@ static void print_state(FILE *f, const struct table_column *c, const json_t *vm,
 
 static void print_age(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
 {
-	int64_t at = human_rfc3339_ms(text_of(vm, c->key));
+	int64_t at = time_parse(text_of(vm, c->key));
 	char age[HUMAN_TEXT_SIZE];
 
 	if (at >= 0)

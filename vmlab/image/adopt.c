@@ -15,6 +15,7 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
@@ -263,7 +264,7 @@ static void names_of(struct adopter *w, const char *dir, int64_t now)
 
 static void look(struct adopter *w)
 {
-	int64_t now = human_now_ms();
+	int64_t now = monotonic_ms();
 
 	/* A share that is gone for a moment takes nothing with it. */
 	if (access(w->a->images_dir, R_OK | X_OK) < 0)
@@ -301,8 +302,7 @@ int image_adopt_run(const struct image_adopt *a, const volatile sig_atomic_t *ca
 		look(&w);
 		rc = touch(a->alive, e);
 		if (!rc && !*cancel)
-			nanosleep(
-			    &(struct timespec){LOOK_MS / 1000, LOOK_MS % 1000 * 1000000L}, NULL);
+			sleep_ms(LOOK_MS);
 	}
 	image_adopt_read_stop(&w.read);
 	for (size_t i = 0; i < w.count; i++)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "vmlab/ui/human.h"
 
 #define TTY_INTERVAL_MS 200
@@ -19,7 +20,7 @@ void image_progress_begin(struct image_progress *p, const char *what, uint64_t t
 	image_progress_clear(p);
 	p->what = what;
 	p->total_bytes = total_bytes;
-	p->started_ms = p->shown_ms = human_now_ms();
+	p->started_ms = p->shown_ms = monotonic_ms();
 	if (p->tty && !p->silent) {
 		fprintf(stderr, "  %s", what);
 		fflush(stderr);
@@ -30,7 +31,7 @@ void image_progress_begin(struct image_progress *p, const char *what, uint64_t t
 void image_progress_update(struct image_progress *p, uint64_t done_bytes)
 {
 	char done[HUMAN_TEXT_SIZE], total[HUMAN_TEXT_SIZE];
-	int64_t now = human_now_ms();
+	int64_t now = monotonic_ms();
 
 	if (p->silent || now - p->shown_ms < (p->tty ? TTY_INTERVAL_MS : PLAIN_INTERVAL_MS))
 		return;
@@ -53,7 +54,7 @@ void image_progress_end(struct image_progress *p, uint64_t done_bytes)
 	fprintf(stderr, "%s  %s", p->tty ? "\r" : "", p->what);
 	if (done_bytes)
 		fprintf(stderr, "  %s", human_bytes(done_bytes, done));
-	fprintf(stderr, "  (%s)%s\n", human_duration(human_now_ms() - p->started_ms, took),
+	fprintf(stderr, "  (%s)%s\n", human_duration(monotonic_ms() - p->started_ms, took),
 	    p->tty ? "\033[K" : "");
 	p->line_open = false;
 }

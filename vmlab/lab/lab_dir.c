@@ -9,6 +9,7 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/ui/human.h"
@@ -63,7 +64,7 @@ static const char *holder(int fd, char text[HOLDER_MAX])
 
 static int wait_for_it(const struct lab *lab, int fd, int64_t timeout_ms, FILE *out, struct err *e)
 {
-	int64_t begin = human_now_ms();
+	int64_t begin = monotonic_ms();
 	char who[HOLDER_MAX], told[HOLDER_MAX] = "", took[HUMAN_TEXT_SIZE];
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -72,7 +73,7 @@ static int wait_for_it(const struct lab *lab, int fd, int64_t timeout_ms, FILE *
 		holder(fd, who);
 		if (interrupt_pending())
 			return err_set(e, EINTR, "interrupted while waiting for %s", who);
-		if (human_now_ms() - begin >= timeout_ms)
+		if (monotonic_ms() - begin >= timeout_ms)
 			return err_set(e, EBUSY,
 			    "%s still works on lab \"%s\" after %s: wait for it, or end it", who,
 			    lab->name, human_duration(timeout_ms, took));

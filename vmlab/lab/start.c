@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
@@ -372,7 +373,7 @@ static int stack_died(struct start *st, const struct container *stack, struct er
 
 int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
 {
-	int64_t begin = human_now_ms();
+	int64_t begin = monotonic_ms();
 	char said[sizeof(e->msg)] = "", took[HUMAN_TEXT_SIZE];
 	bool waited = false;
 
@@ -386,7 +387,7 @@ int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
 		r = api_ready(st->s->api, e);
 		if (r == 0 && (!stack->health || strcmp(stack->health, "healthy") != 0))
 			r = run_health_check(st, stack, e);
-		int64_t spent = human_now_ms() - begin;
+		int64_t spent = monotonic_ms() - begin;
 		if (r == 0) {
 			if (waited)
 				fprintf(st->out, "lab: stack healthy after %s\n",

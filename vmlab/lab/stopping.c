@@ -7,6 +7,7 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/lab_dir.h"
@@ -85,7 +86,7 @@ static int64_t started_ms(const struct container *c)
 {
 	const json_t *state = json_object_get(c->info, "State");
 
-	return human_rfc3339_ms(json_string_value(json_object_get(state, "StartedAt")));
+	return time_parse(json_string_value(json_object_get(state, "StartedAt")));
 }
 
 /* One of those that is not seen to have ended, nor to have been started again since; or NULL. */
@@ -113,8 +114,7 @@ int stopping_settle(struct session *s, FILE *out, struct err *e)
 	if (stat(path, &st) < 0 || file_read(path, FILE_MAX_BYTES, &ids, &len, &none) < 0)
 		return 0;
 	int64_t since_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-	while (
-	    (c = unsettled(s, ids, since_ms)) && human_wallclock_ms() < since_ms + SETTLE_MAX_MS) {
+	while ((c = unsettled(s, ids, since_ms)) && wall_ms() < since_ms + SETTLE_MAX_MS) {
 		if (interrupt_pending())
 			return err_set(e, EINTR, "interrupted");
 		if (!told)

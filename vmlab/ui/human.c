@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/text.h"
@@ -56,42 +55,6 @@ const char *human_age(int64_t ms, char *buf)
 	else
 		snprintf(buf, HUMAN_TEXT_SIZE, "%" PRId64 " days", s / 86400);
 	return buf;
-}
-
-int64_t human_rfc3339_ms(const char *text)
-{
-	struct tm tm = {0};
-	const char *p = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	int64_t ms = 0;
-
-	if (!p)
-		return -1;
-	if (*p == '.') {
-		int scale = 100;
-		for (p++; *p >= '0' && *p <= '9'; p++, scale /= 10)
-			ms += (*p - '0') * scale;
-	}
-	if (strcmp(p, "Z") != 0 && strcmp(p, "+00:00") != 0)
-		return -1;
-	return (int64_t)timegm(&tm) * 1000 + ms;
-}
-
-static int64_t clock_ms(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-int64_t human_now_ms(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t human_wallclock_ms(void)
-{
-	return clock_ms(CLOCK_REALTIME);
 }
 
 /* The end of the escape sequence at p (ECMA-48: CSI, OSC and the two-byte ones). */

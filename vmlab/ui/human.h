@@ -1,5 +1,5 @@
-/* human.h - sizes, durations and times as people write them and JSON carries them, and text of
- * others made safe to print. Pure, apart from the two clocks and the look at the terminal.
+/* human.h - sizes, durations and ages as people write them, and text of others made safe to print.
+ * Pure, apart from the look at the terminal.
  */
 #ifndef VMLAB_UI_HUMAN_H
 #define VMLAB_UI_HUMAN_H
@@ -18,12 +18,6 @@ const char *human_duration(int64_t ms, char *buf);
 
 /* "4 s", "3 min", "2 h", "5 days": one unit, for a column of ages. */
 const char *human_age(int64_t ms, char *buf);
-
-/* RFC 3339 in UTC ("2025-01-31T12:00:00.250Z") to milliseconds since 1970; -1 when it is not. */
-int64_t human_rfc3339_ms(const char *text);
-
-int64_t human_now_ms(void);       /* monotonic, for durations */
-int64_t human_wallclock_ms(void); /* since 1970 */
 
 /* Columns of the terminal that fd is, or what COLUMNS says of it; 0 when it is none. */
 unsigned human_terminal_width(int fd);

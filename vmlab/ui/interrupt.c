@@ -2,7 +2,8 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <time.h>
+
+#include "lib/base/clock.h"
 
 static volatile sig_atomic_t pending;
 static bool installed;
@@ -34,8 +35,6 @@ bool interrupt_pending(void)
 
 void interrupt_sleep_ms(int ms)
 {
-	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-
 	if (!pending)
-		nanosleep(&ts, NULL);
+		sleep_ms(ms);
 }
