@@ -10,8 +10,56 @@ IMAGE ?= debian-13
 .DEFAULT_GOAL := help
 include docker/images.mk
 
-##   all        pxeboot_stack_amd64.tar and pxeboot_stack_arm64.tar, ready for `docker load`
-##   demo       from nothing to a VM you can log in to: builds what is missing, provisions web1
+define HELP
+usage: make TARGET [SETTING=...]
+
+To use it
+  demo                   from nothing to a VM you can log in to: builds what is missing, provisions web1
+  install                the vmlab command, its manual pages and shell completion, below PREFIX
+  load                   both images of this architecture, for this machine's container engine
+  guest-image            images/$(IMAGE) for this architecture, unless it is there
+
+To change it
+  check                  unit tests under ASan and UBSan
+  check-COMPONENT        one component's: $(subst $(space),$(comma) ,$(COMPONENTS))
+  lint                   format, include style and cycles, shellcheck, cppcheck, compilers' warnings as errors
+  format                 clang-format over our C
+  coverage               lines that the unit tests reach, by component; file by file in build/coverage/
+  schema                 vms/vm.schema.json and vms/REFERENCE.md, made anew from the field table
+  compile_commands.json  for editors, with the headers they need
+
+To test all of it
+  test                   every test: unit, stack, real consumers, end to end in VMs, fuzzing
+  e2e                    only the end-to-end tests
+  e2e-all                those of the long matrix too
+  fault                  every fault campaign whole: about forty minutes; its last lines count the cases
+  bench                  speed and size, measured against limits and peers
+  fuzz                   each fuzz target for FUZZ_SECONDS (60)
+
+To ship it, or parts of it
+  all                    $(subst $(space), and ,$(patsubst %,pxeboot_stack_%.tar,$(ARCHES))), ready for `docker load`
+  stack                  pxeboot_stack_$(ARCH).tar
+  vm-image               vmlab_vm_$(ARCH).tar
+  programs               all that runs in the stack
+  vmlab                  the vmlab command, static
+  initrds                the installer's initrds for $(subst $(space), and ,$(ARCHES))
+  fuzzers                the fuzz targets, with clang
+  builder                the container image with the compilers
+  clean                  remove build/ (images/ and loaded container images stay)
+
+Settings, as they are now
+  ARCH=$(ARCH)  IMAGE=$(IMAGE)  PREFIX=$(PREFIX)  IMAGE_TAG=$(or $(IMAGE_TAG),latest)
+  ARCHES="$(ARCHES)"    whose installers the stack's images hold
+  BUILDER=host            compile on this machine instead of in the builder container
+  BOOTSTRAP=container     make the base file systems in a container, where mmdebstrap is missing
+  REFRESH=1               make them again, even if this week's exist
+endef
+space := $(subst ,, )
+comma := ,
+.PHONY: help
+help:
+	@:$(info $(HELP))
+
 .PHONY: demo
 demo:
 	@docker/host-setup.sh demo
@@ -19,13 +67,10 @@ demo:
 	@$(MAKE) --no-print-directory -j4 ARCHES=$(HOST_ARCH) load guest-image
 	@$(PREFIX)/bin/vmlab up web1
 
-##   guest-image  images/debian-13 for this architecture, unless it is there (IMAGE=debian-12: another)
 .PHONY: guest-image
 guest-image: install
 	@test -e images/$(IMAGE)/$(ARCH)/manifest.json || $(PREFIX)/bin/vmlab image build $(IMAGE) --arch $(ARCH)
 
-##   load       build both images of this architecture for this machine's container engine
-##   install    the vmlab command, its manual pages and shell completion, below PREFIX (/usr/local)
 .PHONY: install
 SHARE = $(DESTDIR)$(PREFIX)/share
 install: vmlab
@@ -41,16 +86,11 @@ install: vmlab
 		build/$(ARCH)/release/vmlab/vmlab __man $$page >build/page.1 && \
 		install -m 0644 build/page.1 $(SHARE)/man/man1/$$page.1 || exit 1; done
 
-##   test       every test: unit, stack, real consumers, end to end in VMs, fuzzing
 .PHONY: test
 test:
 	@docker/host-setup.sh test
 	@python3 tests/run.py
 
-##   check      unit tests under ASan and UBSan
-##   e2e        only the end-to-end tests; e2e-all runs the long matrix too
-##   bench      speed and size, measured against limits and peers
-##   fuzz       each fuzz target for FUZZ_SECONDS (60)
 .PHONY: e2e e2e-all bench fuzz
 e2e:
 	@docker/host-setup.sh test
@@ -66,15 +106,12 @@ fuzz:
 	@docker/host-setup.sh test
 	@python3 tests/run.py fuzz
 
-##   fault      every fault campaign whole: about forty minutes; its last lines count the cases
 .PHONY: fault
 fault:
 	@docker/host-setup.sh test
 	@$(MAKE) --no-print-directory load install guest-image
 	@VMLAB_FAULT=full python3 tests/run.py --all archives fault power vmfaults
 
-##   lint       format, include style and cycles, shellcheck, cppcheck, compilers' warnings as errors
-##   format     clang-format over our C
 .PHONY: lint format
 SHELL_SCRIPTS = $(shell git ls-files '*.sh') initrd/init .ci/run
 C_FILES = $(shell git ls-files '*.c' '*.h')
@@ -84,21 +121,18 @@ lint: builder-ready clang-ready
 format: clang-ready
 	@$(call in_image,clang,clang-format -i $(C_FILES))
 
-##   compile_commands.json   for editors
-compile_commands.json: build.mk
-	bear -- $(MAKE) -f build.mk -B programs
+# An editor finds the builder's headers in build/headers/, whatever this machine has.
+.PHONY: compile_commands.json
+compile_commands.json: builder-ready
+	@mkdir -p build/headers
+	$(if $(filter host,$(BUILDER)),,@tar -C build/headers -xf $(BASE)/builder-$(HOST_ARCH).tar ./usr/include ./usr/lib/linux ./opt/static)
+	$(call compile,ROOT="$(CURDIR)" $(if $(filter host,$(BUILDER)),,HEADERS=build/headers) compile_commands.json)
 
-##   schema     vms/vm.schema.json and vms/REFERENCE.md, made anew from the field table
 .PHONY: schema
 schema: builder-ready
 	@$(call in_builder,env VM_UPDATE=1 make --no-print-directory -f build.mk VARIANT=test check-lib)
 
-##   clean      remove build/ (images/ and loaded container images stay)
 .PHONY: clean
 clean:
 	rm -rf build
 
-.PHONY: help
-help:
-	@echo "usage: make TARGET [ARCH=amd64|arm64] [BOOTSTRAP=container] [BUILDER=host]"
-	@sed -n 's/^##//p' $(MAKEFILE_LIST)

@@ -382,6 +382,7 @@ CPPFLAGS_vmlab        = -isystem $(STATIC)/include
 # The warnings are about getaddrinfo() in a static program: URLs here hold addresses, not names.
 LDFLAGS_static_release = -static -Wl,--no-warnings
 
+COMPONENTS := lib docker vm_watcher boot_handler os_installer vmlab
 COMPONENT_SRC_lib          = $(LIB_SRC)
 COMPONENT_SRC_docker       = $(DOCKER_SRC)
 COMPONENT_SRC_vm_watcher   = $(VM_WATCHER_SRC)
@@ -442,16 +443,29 @@ run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
 	UBSAN_OPTIONS=print_stacktrace=1 CMOCKA_MESSAGE_OUTPUT=STDOUT $(OUT)/$$t || rc=1; done; exit $$rc
 
 # All of it compiled, nothing linked: with VARIANT=test a warning is an error.
+MAIN_SRC := docker/vm/qemu_command.c docker/vm/with_tap.c lib/fuzz_main.c \
+	$(addsuffix /main.c,vm_watcher boot_handler os_installer vmlab)
+ALL_SRC := $(sort $(MAIN_SRC) $(foreach c,$(COMPONENTS),$(COMPONENT_SRC_$(c))) $(addsuffix .c,$(TESTS) $(FUZZERS)))
 .PHONY: objects
-objects: $(call obj,$(sort $(foreach c,lib vm_watcher boot_handler os_installer vmlab,$(COMPONENT_SRC_$(c)) \
-    $(if $(filter-out lib,$(c)),$(c)/main.c)))) $(addprefix $(OUT)/,$(addsuffix .o,$(TESTS)))
+objects: $(call obj,$(ALL_SRC))
+
+# How each is compiled, for editors: ROOT is the repository and HEADERS the builder's file system,
+# where the editor runs.
+comma := ,
+compile_command = {"directory": "$(ROOT)", "file": "$(1)", "command": "$(subst ",\",$(CC) $(addprefix --sysroot=,$(HEADERS)) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
+	$(patsubst /opt/%,$(if $(HEADERS),$(HEADERS)/opt/%,/opt/%),$(CPPFLAGS_$(call component,$(1)))) -c $(1))"}
+.PHONY: compile_commands.json
+compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc
+	@:$(file >$@,[$(call compile_command,$(firstword $(ALL_SRC))))
+	$(foreach s,$(wordlist 2,$(words $(ALL_SRC)),$(ALL_SRC)),$(file >>$@,$(comma)$(call compile_command,$(s))))
+	$(file >>$@,])
 
 check: $(addprefix $(OUT)/,$(TESTS))
 	$(call run_tests,$(TESTS))
 # A '%' in a prerequisite would become the stem before the second expansion: hence the call.
 tests_of = $(filter $(1)/%,$(TESTS))
-.PHONY: $(addprefix check-,lib docker vm_watcher boot_handler os_installer vmlab)
-$(addprefix check-,lib docker vm_watcher boot_handler os_installer vmlab): check-%: \
+.PHONY: $(addprefix check-,$(COMPONENTS))
+$(addprefix check-,$(COMPONENTS)): check-%: \
     $$(addprefix $(OUT)/,$$(call tests_of,$$*))
 	$(call run_tests,$(call tests_of,$*))
 

@@ -30,11 +30,7 @@ base_image = vmlab_$(1):$(shell cut -c1-12 $(BASE)/$(1)-$(HOST_ARCH).tar.key)
 
 # ---- the way in -------------------------------------------------------------------------------
 
-##   stack      pxeboot_stack_$(ARCH).tar       vm-image   vmlab_vm_$(ARCH).tar
-##   programs   all that runs in the stack      vmlab      the vmlab command, static
-##   initrds    both installer initrds          builder    the container image with the compilers
-##   fuzzers    the fuzz targets, with clang
-.PHONY: all stack vm-image load builder programs vmlab initrds check fuzzers
+.PHONY: all stack vm-image load builder programs vmlab initrds fuzzers
 all: $(addprefix stack-,$(ARCHES))
 stack: stack-$(ARCH)
 vm-image: vm-image-$(ARCH)
@@ -50,9 +46,12 @@ load-vm: vm-context-$(HOST_ARCH)
 	$(call pack,vmlab_vm,$(HOST_ARCH))
 
 # A dnsmasq that reads what we wrote wants NET_ADMIN, in a container without any network.
-check: in_image_options = --cap-add NET_ADMIN
-check: builder-ready
-	$(call compile,VARIANT=test check)
+COMPONENTS := lib docker vm_watcher boot_handler os_installer vmlab
+checks     := check $(addprefix check-,$(COMPONENTS))
+.PHONY: $(checks)
+$(checks): in_image_options = --cap-add NET_ADMIN
+$(checks): builder-ready
+	$(call compile,VARIANT=test $@)
 
 # ---- compiling ---------------------------------------------------------------------------------
 
