@@ -41,7 +41,7 @@ endif
 VERSION ?= $(shell cat VERSION)
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes
-CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -DVMLAB_VERSION='"$(VERSION)"' -g $(WARN) -I. -MMD -MP
+CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -DVMLAB_VERSION='"$(VERSION)"' -DVMLAB_ARCH='"$(ARCH)"' -g $(WARN) -I. -MMD -MP
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_test    := -O1 -Werror -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
@@ -92,6 +92,7 @@ LIB_SRC := \
 	lib/image/own_kernel.c \
 	lib/json/syntax.c \
 	lib/json/text.c \
+	lib/machine/arch.c \
 	lib/machine/machine.c \
 	lib/machine/smbios_id.c \
 	lib/net/addr.c \
@@ -165,7 +166,6 @@ OS_INSTALLER_SRC := \
 	os_installer/bootloader/kernel.c \
 	os_installer/bootloader/kexec.c \
 	os_installer/bootloader/nvram.c \
-	os_installer/bootloader/platform.c \
 	os_installer/bootloader/release.c \
 	os_installer/disk/device.c \
 	os_installer/disk/disk.c \
@@ -283,7 +283,7 @@ DOCKER_SRC := \
 	docker/vm/disk_bus.c \
 	docker/vm/machine.c \
 	docker/vm/qemu.c \
-	docker/vm/vm_arch.c
+	docker/vm/qemu_arch.c
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := \
@@ -301,6 +301,7 @@ TESTS := \
 	lib/image/test_image_advice \
 	lib/image/test_own_kernel \
 	lib/json/test_json \
+	lib/machine/test_arch \
 	lib/machine/test_smbios_id \
 	lib/net/test_addr \
 	lib/net/test_domain \
@@ -425,7 +426,8 @@ $(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
 
 # What the VM's image needs beside its scripts; of lib only what is named here.
 $(OUT)/docker/vm/with-tap: $(OUT)/docker/vm/with_tap.o
-$(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/base/argv.c lib/base/err.c lib/base/text.c)
+$(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/base/argv.c lib/base/err.c lib/base/text.c \
+	lib/machine/arch.c)
 $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_static_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $^

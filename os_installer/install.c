@@ -86,10 +86,10 @@ static int machine_check(const struct config *c, struct err *e)
 	enum vm_arch arch;
 
 	if (uname(&u) < 0 || vm_arch_parse(u.machine, &arch) < 0)
-		return err_set(e, ENOTSUP, "this machine is no x86_64 or aarch64");
+		return err_set(e, ENOTSUP, "this machine is no " ARCH_OR);
 	if (arch != c->arch)
 		return err_set(e, EINVAL, "the configuration is for %s, this machine is %s",
-		    vm_arch_kernel_name(c->arch), u.machine);
+		    arch_of(c->arch)->machine, u.machine);
 	return 0;
 }
 
@@ -159,7 +159,7 @@ static int firmware_check(struct config *c, bool matters, struct err *e)
 {
 	bool uefi = access("/sys/firmware/efi", F_OK) == 0;
 	enum vm_firmware here =
-	    uefi || c->arch != VM_ARCH_AMD64 ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
+	    uefi || !arch_of(c->arch)->bios ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
 
 	if (!matters || c->firmware == here)
 		return 0;

@@ -26,11 +26,9 @@ const char *boot_decision_name(enum boot_decision decision)
 	return "wait";
 }
 
-static bool arch_differs(const struct vm *vm, enum route_arch arch)
+static bool arch_differs(const struct vm *vm, enum vm_arch arch)
 {
-	if (arch == ROUTE_ARCH_NOT_SAID)
-		return false;
-	return arch != (vm->arch == VM_ARCH_ARM64 ? ROUTE_ARCH_ARM64 : ROUTE_ARCH_AMD64);
+	return arch != VM_ARCH_NOT_SAID && arch != vm->arch;
 }
 
 /* What the definition and the past ask for, whether or not it can be had. */
@@ -50,7 +48,7 @@ static enum boot_decision wanted(const struct vm *vm, struct boot_memory memory)
 }
 
 enum boot_decision boot_decide(
-    const struct vm *vm, struct boot_memory memory, bool has_image, enum route_arch arch)
+    const struct vm *vm, struct boot_memory memory, bool has_image, enum vm_arch arch)
 {
 	if (!vm)
 		return BOOT_UNKNOWN;
@@ -204,8 +202,9 @@ static void put_arguments(struct text *t, const struct boot_script *s, const cha
 {
 	put(t, " initrd=initrd.magic ip=dhcp BOOTIF=01-");
 	put_mac(t, s->mac ? s->mac : &s->vm->mac, '-');
-	put(t, s->vm->arch == VM_ARCH_ARM64 ? " console=tty0 console=ttyAMA0,115200"
-					    : " console=tty0 console=ttyS0,115200");
+	put(t, " console=tty0 console=");
+	put(t, arch_of(s->vm->arch)->console);
+	put(t, ",115200");
 	if (mode) {
 		put(t, " config_url=");
 		put(t, s->urls->base);

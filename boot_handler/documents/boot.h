@@ -33,7 +33,7 @@ struct boot_memory {
 
 /* `vm` NULL: unknown machine. `has_image`: the image of vm's distro and arch is complete. */
 enum boot_decision boot_decide(
-    const struct vm *vm, struct boot_memory memory, bool has_image, enum route_arch arch);
+    const struct vm *vm, struct boot_memory memory, bool has_image, enum vm_arch arch);
 
 /* Where things are; set once at the start. */
 struct boot_urls {

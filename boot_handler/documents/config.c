@@ -52,7 +52,7 @@ int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory 
 	json_t *config = json_pack(
 	    "{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:O, s:i, s:b}", "format", 1,
 	    "name", vm->name, "hostname", vm->hostname, "mac", mac_format(nic, mac), "distro",
-	    vm->distro, "arch", vm_arch_kernel_name(vm->arch), "firmware",
+	    vm->distro, "arch", arch_of(vm->arch)->machine, "firmware",
 	    vm_firmware_name(vm->firmware), "reboot_on_success",
 	    after == VM_AFTER_REBOOT || after == VM_AFTER_KEXEC, "after_install",
 	    vm_after_name(after), "kernel_version", image->kernel_version, "rootfs", image->rootfs,

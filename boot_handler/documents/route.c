@@ -141,25 +141,11 @@ static void parse_serial(struct piece p, struct route *out)
 
 static int parse_arch(struct piece p, struct route *out, struct err *e)
 {
-	static const struct {
-		const char *text;
-		enum route_arch arch;
-	} known[] = {
-	    {"", ROUTE_ARCH_NOT_SAID},
-	    {"x86_64", ROUTE_ARCH_AMD64},
-	    {"i386", ROUTE_ARCH_AMD64}, /* undionly.kpxe runs in 16/32 bit on any PC */
-	    {"amd64", ROUTE_ARCH_AMD64},
-	    {"arm64", ROUTE_ARCH_ARM64},
-	    {"aarch64", ROUTE_ARCH_ARM64},
-	};
 	char text[16];
 
 	if (route_decode(p.text, p.len, false, text, sizeof(text)) < 0)
-		return err_set(e, EINVAL, "arch is malformed: write x86_64, i386 or arm64");
-	out->arch = ROUTE_ARCH_OTHER;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(text, known[i].text) == 0)
-			out->arch = known[i].arch;
+		return err_set(e, EINVAL, "arch is malformed: write " ARCH_OR);
+	out->arch = arch_of_ipxe(text);
 	return 0;
 }
 
@@ -170,6 +156,7 @@ static int parse_ipxe(struct piece query, struct route *out, struct err *e)
 	bool mac_seen = false;
 
 	out->kind = ROUTE_IPXE;
+	out->arch = VM_ARCH_NOT_SAID;
 	while (next_parameter(&query, &key, &value)) {
 		int r = 0;
 

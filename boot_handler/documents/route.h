@@ -13,6 +13,7 @@
 
 #include "lib/net/addr.h"
 #include "lib/base/err.h"
+#include "lib/machine/arch.h"
 #include "lib/machine/smbios_id.h"
 
 /* Longest request target looked at, in bytes; a longer one is malformed. */
@@ -55,15 +56,12 @@ enum route_report {
 
 enum route_action { ROUTE_REINSTALL, ROUTE_LOCAL };
 
-/* What iPXE says it was built for. */
-enum route_arch { ROUTE_ARCH_NOT_SAID, ROUTE_ARCH_AMD64, ROUTE_ARCH_ARM64, ROUTE_ARCH_OTHER };
-
 struct route {
 	enum route_kind kind;
 	bool has_mac;
 	enum route_report report; /* ROUTE_REPORT */
 	struct mac mac;
-	enum route_arch arch;
+	enum vm_arch arch;
 	enum route_document document;
 	enum route_action action;
 	/* Empty when absent, or one that vendors leave unset (smbios_id.h). */

@@ -34,39 +34,39 @@ struct row {
 	bool local;
 	bool reinstall;
 	bool has_image;
-	enum route_arch arch;
+	enum vm_arch arch;
 	enum boot_decision want;
 };
 
 static const struct row table[] = {
-    {"", MACHINE_DECLARED, false, false, true, ROUTE_ARCH_AMD64, BOOT_INSTALL},
-    {"", MACHINE_DECLARED, false, false, true, ROUTE_ARCH_NOT_SAID, BOOT_INSTALL},
-    {"", MACHINE_DECLARED, false, false, false, ROUTE_ARCH_AMD64, BOOT_NO_IMAGE},
-    {"", MACHINE_BOOTING, false, false, true, ROUTE_ARCH_AMD64, BOOT_INSTALL},
-    {"", MACHINE_INSTALLING, false, false, true, ROUTE_ARCH_AMD64, BOOT_INSTALL},
-    {"", MACHINE_INSTALLED, false, false, true, ROUTE_ARCH_AMD64, BOOT_LOCAL},
-    {"", MACHINE_INSTALLED, false, false, false, ROUTE_ARCH_AMD64, BOOT_LOCAL},
-    {"", MACHINE_READY, false, false, true, ROUTE_ARCH_AMD64, BOOT_LOCAL},
-    {"", MACHINE_FAILED, false, false, true, ROUTE_ARCH_AMD64, BOOT_FAILED},
-    {"", MACHINE_FAILED, false, false, false, ROUTE_ARCH_AMD64, BOOT_FAILED},
-    {"", MACHINE_FAILED, true, false, true, ROUTE_ARCH_AMD64, BOOT_LOCAL},
-    {"", MACHINE_DECLARED, true, false, true, ROUTE_ARCH_AMD64, BOOT_LOCAL},
-    {"", MACHINE_DECLARED, false, true, true, ROUTE_ARCH_AMD64, BOOT_INSTALL},
-    {"", MACHINE_FAILED, false, true, true, ROUTE_ARCH_AMD64, BOOT_INSTALL},
-    {"", MACHINE_READY, false, true, false, ROUTE_ARCH_AMD64, BOOT_NO_IMAGE},
-    {"", MACHINE_DECLARED, false, false, true, ROUTE_ARCH_ARM64, BOOT_WRONG_ARCH},
-    {"", MACHINE_DECLARED, false, false, true, ROUTE_ARCH_OTHER, BOOT_WRONG_ARCH},
-    {"", MACHINE_READY, false, false, true, ROUTE_ARCH_ARM64, BOOT_LOCAL},
-    {",\"arch\":\"arm64\"", MACHINE_DECLARED, false, false, true, ROUTE_ARCH_ARM64, BOOT_INSTALL},
-    {",\"mode\":\"local\"", MACHINE_DECLARED, false, false, true, ROUTE_ARCH_AMD64, BOOT_LOCAL},
-    {",\"mode\":\"local\"", MACHINE_DECLARED, false, true, true, ROUTE_ARCH_AMD64, BOOT_LOCAL},
-    {",\"mode\":\"shell\"", MACHINE_READY, false, false, true, ROUTE_ARCH_AMD64, BOOT_SHELL},
-    {",\"mode\":\"shell\"", MACHINE_READY, true, false, false, ROUTE_ARCH_AMD64, BOOT_NO_IMAGE},
-    {",\"pxeboot\":false", MACHINE_DECLARED, false, false, true, ROUTE_ARCH_AMD64, BOOT_LOCAL},
+    {"", MACHINE_DECLARED, false, false, true, VM_ARCH_AMD64, BOOT_INSTALL},
+    {"", MACHINE_DECLARED, false, false, true, VM_ARCH_NOT_SAID, BOOT_INSTALL},
+    {"", MACHINE_DECLARED, false, false, false, VM_ARCH_AMD64, BOOT_NO_IMAGE},
+    {"", MACHINE_BOOTING, false, false, true, VM_ARCH_AMD64, BOOT_INSTALL},
+    {"", MACHINE_INSTALLING, false, false, true, VM_ARCH_AMD64, BOOT_INSTALL},
+    {"", MACHINE_INSTALLED, false, false, true, VM_ARCH_AMD64, BOOT_LOCAL},
+    {"", MACHINE_INSTALLED, false, false, false, VM_ARCH_AMD64, BOOT_LOCAL},
+    {"", MACHINE_READY, false, false, true, VM_ARCH_AMD64, BOOT_LOCAL},
+    {"", MACHINE_FAILED, false, false, true, VM_ARCH_AMD64, BOOT_FAILED},
+    {"", MACHINE_FAILED, false, false, false, VM_ARCH_AMD64, BOOT_FAILED},
+    {"", MACHINE_FAILED, true, false, true, VM_ARCH_AMD64, BOOT_LOCAL},
+    {"", MACHINE_DECLARED, true, false, true, VM_ARCH_AMD64, BOOT_LOCAL},
+    {"", MACHINE_DECLARED, false, true, true, VM_ARCH_AMD64, BOOT_INSTALL},
+    {"", MACHINE_FAILED, false, true, true, VM_ARCH_AMD64, BOOT_INSTALL},
+    {"", MACHINE_READY, false, true, false, VM_ARCH_AMD64, BOOT_NO_IMAGE},
+    {"", MACHINE_DECLARED, false, false, true, VM_ARCH_ARM64, BOOT_WRONG_ARCH},
+    {"", MACHINE_DECLARED, false, false, true, VM_ARCH_OTHER, BOOT_WRONG_ARCH},
+    {"", MACHINE_READY, false, false, true, VM_ARCH_ARM64, BOOT_LOCAL},
+    {",\"arch\":\"arm64\"", MACHINE_DECLARED, false, false, true, VM_ARCH_ARM64, BOOT_INSTALL},
+    {",\"mode\":\"local\"", MACHINE_DECLARED, false, false, true, VM_ARCH_AMD64, BOOT_LOCAL},
+    {",\"mode\":\"local\"", MACHINE_DECLARED, false, true, true, VM_ARCH_AMD64, BOOT_LOCAL},
+    {",\"mode\":\"shell\"", MACHINE_READY, false, false, true, VM_ARCH_AMD64, BOOT_SHELL},
+    {",\"mode\":\"shell\"", MACHINE_READY, true, false, false, VM_ARCH_AMD64, BOOT_NO_IMAGE},
+    {",\"pxeboot\":false", MACHINE_DECLARED, false, false, true, VM_ARCH_AMD64, BOOT_LOCAL},
     {",\"pxeboot\":false,\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\"", MACHINE_DECLARED, false,
-	false, false, ROUTE_ARCH_AMD64, BOOT_KERNEL},
+	false, false, VM_ARCH_AMD64, BOOT_KERNEL},
     {",\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\"", MACHINE_DECLARED, false, false, true,
-	ROUTE_ARCH_AMD64, BOOT_INSTALL},
+	VM_ARCH_AMD64, BOOT_INSTALL},
 };
 
 static void decisions(void **state)
@@ -85,7 +85,7 @@ static void decisions(void **state)
 		vm_free(vm);
 	}
 	assert_int_equal(
-	    boot_decide(NULL, (struct boot_memory){0}, true, ROUTE_ARCH_AMD64), BOOT_UNKNOWN);
+	    boot_decide(NULL, (struct boot_memory){0}, true, VM_ARCH_AMD64), BOOT_UNKNOWN);
 }
 
 /* ---- scripts ----------------------------------------------------------------------------- */

@@ -119,7 +119,7 @@ static void values(void **state)
 			     &r, &e),
 	    0);
 	assert_string_equal(mac_format(&r.mac, mac), "52:54:00:aa:00:11");
-	assert_int_equal(r.arch, ROUTE_ARCH_AMD64);
+	assert_int_equal(r.arch, VM_ARCH_AMD64);
 	assert_string_equal(r.uuid, "123e4567-e89b-12d3-a456-426614174000");
 	assert_string_equal(r.serial, "A b");
 	assert_int_equal(
@@ -129,6 +129,7 @@ static void values(void **state)
 		&r, &e),
 	    0);
 	assert_string_equal(r.serial, "VMware-56 4d, x");
+	assert_int_equal(r.arch, VM_ARCH_NOT_SAID);
 	assert_int_equal(route_parse(G,
 			     "/ipxe?mac=" MAC "&serial=Default%20string"
 			     "&uuid=03000200-0400-0500-0006-000700080009",
@@ -142,7 +143,7 @@ static void values(void **state)
 	    -EINVAL);
 	assert_int_equal(route_parse(G, "/ipxe?mac=" MAC "&serial=%01x&arch=riscv64", &r, &e), 0);
 	assert_string_equal(r.serial, "");
-	assert_int_equal(r.arch, ROUTE_ARCH_OTHER);
+	assert_int_equal(r.arch, VM_ARCH_OTHER);
 	assert_int_equal(route_parse(O, "/api/v1/events?after=12&vm=web1", &r, &e), 0);
 	assert_int_equal(r.after, 12);
 	assert_int_equal(r.limit, ROUTE_EVENTS_LIMIT_DEFAULT);

@@ -419,8 +419,8 @@ int images_check(struct images *im,
 	for (const struct dirent *d; (d = readdir(dir)) != NULL;) {
 		if (d->d_name[0] == '.')
 			continue;
-		problems += check_one(im, d->d_name, VM_ARCH_AMD64, problem, ctx);
-		problems += check_one(im, d->d_name, VM_ARCH_ARM64, problem, ctx);
+		for (int i = 0; i < VM_ARCH_COUNT; i++)
+			problems += check_one(im, d->d_name, (enum vm_arch)i, problem, ctx);
 	}
 	return problems;
 }

@@ -113,7 +113,7 @@ static bool waits(const struct outlook_facts *f, struct outlook *out)
 		return true;
 	if (row->state != MACHINE_DECLARED && row->state != MACHINE_BOOTING)
 		return false;
-	if (boot_decide(f->vm, memory, f->image->complete, ROUTE_ARCH_NOT_SAID) == BOOT_NO_IMAGE) {
+	if (boot_decide(f->vm, memory, f->image->complete, VM_ARCH_NOT_SAID) == BOOT_NO_IMAGE) {
 		out->stage = "no image";
 		snprintf(out->reason, sizeof(out->reason), "no image %s for %s: %s", distro, arch,
 		    f->image->missing.what);

@@ -27,7 +27,7 @@ const struct disk_bus *disk_bus_find(const char *name)
 	return NULL;
 }
 
-const char *disk_bus_controller(const struct disk_bus *bus, const struct vm_arch *arch)
+const char *disk_bus_controller(const struct disk_bus *bus, const struct qemu_arch *arch)
 {
 	return bus == &sata && arch->sata ? NULL : bus->controller;
 }

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "docker/vm/vm_arch.h"
+#include "docker/vm/qemu_arch.h"
 
 struct disk_bus {
 	const char *name;       /* as settings say it */
@@ -21,6 +21,6 @@ extern const struct disk_bus *const disk_buses[];
 const struct disk_bus *disk_bus_find(const char *name);
 
 /* The controller that a machine of `arch` does not have by itself; NULL: none is missing. */
-const char *disk_bus_controller(const struct disk_bus *bus, const struct vm_arch *arch);
+const char *disk_bus_controller(const struct disk_bus *bus, const struct qemu_arch *arch);
 
 #endif

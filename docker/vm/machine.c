@@ -20,7 +20,7 @@ struct setting {
 
 static const char *arch_word(size_t i)
 {
-	return vm_arches[i] ? vm_arches[i]->name : NULL;
+	return i < VM_ARCH_COUNT ? arches[i].name : NULL;
 }
 
 static const char *bus_word(size_t i)
@@ -210,7 +210,7 @@ int machine_parse(char *const *environment, struct machine *m, struct err *e)
 	}
 	*m = (struct machine){
 	    .name = values[NAME],
-	    .arch = vm_arch_find(values[ARCH]),
+	    .arch = qemu_arch_find(values[ARCH]),
 	    .cpus = number(values[CPUS]),
 	    .memory_mib = number(values[MEMORY]),
 	    .disk_bus = disk_bus_find(values[DISK_BUS]),
@@ -225,9 +225,9 @@ int machine_parse(char *const *environment, struct machine *m, struct err *e)
 	    .nic_rom = strcmp(values[NIC_ROM], "ipxe") == 0,
 	};
 	make_nics(m, values[MAC], number(values[NICS]));
-	if (m->bios && !m->arch->bios)
+	if (m->bios && !m->arch->is->bios)
 		return err_set(
-		    e, EINVAL, "%s machines have no BIOS: set VM_FIRMWARE=uefi", m->arch->name);
+		    e, EINVAL, "%s machines have no BIOS: set VM_FIRMWARE=uefi", m->arch->is->name);
 	return 0;
 }
 

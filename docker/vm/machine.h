@@ -10,7 +10,7 @@
 
 #include "lib/base/err.h"
 #include "docker/vm/disk_bus.h"
-#include "docker/vm/vm_arch.h"
+#include "docker/vm/qemu_arch.h"
 
 #define MACHINE_NICS_MAX 2
 
@@ -27,7 +27,7 @@ struct machine_nic {
 /* Texts belong to the environment it was made from; those that may be unset are then empty. */
 struct machine {
 	const char *name;
-	const struct vm_arch *arch;
+	const struct qemu_arch *arch;
 	unsigned cpus;
 	unsigned memory_mib;
 	const struct disk_bus *disk_bus;

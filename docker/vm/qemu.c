@@ -17,11 +17,11 @@
 static void say_obstacle(
     const struct machine *m, const struct vm_host *host, char *why, size_t size)
 {
-	const char *const *flags = m->arch->kvm_flags;
+	const char *const *flags = m->arch->is->kvm_flags;
 
 	if (m->arch != host->arch)
-		snprintf(why, size, "the machine is %s and this host is %s", m->arch->name,
-		    host->arch ? host->arch->name : "other");
+		snprintf(why, size, "the machine is %s and this host is %s", m->arch->is->name,
+		    host->arch ? host->arch->is->name : "other");
 	else if (host->kvm == KVM_ABSENT)
 		snprintf(why, size, "there is no /dev/kvm in this container");
 	else if (host->kvm == KVM_CLOSED)
@@ -50,7 +50,7 @@ int qemu_choose_accel(
 
 static void add_machine(const struct machine *m, const struct qemu_accel *accel, struct argv *a)
 {
-	argv_add(a, m->arch->qemu);
+	argv_addf(a, "qemu-system-%s", m->arch->is->machine);
 	argv_add(a, "-name");
 	argv_addf(a, "%s,process=vm-%s", m->name, m->name);
 	argv_adds(a, "-nodefaults", "-no-user-config", "-display", "none", "-sandbox",
@@ -69,7 +69,7 @@ static void add_machine(const struct machine *m, const struct qemu_accel *accel,
 
 static void add_firmware(const struct machine *m, struct argv *a)
 {
-	const char *arch = m->arch->name;
+	const char *arch = m->arch->is->name;
 
 	if (!m->bios) {
 		argv_add(a, "-drive");

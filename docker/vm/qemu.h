@@ -16,9 +16,9 @@
 enum kvm_device { KVM_ABSENT, KVM_CLOSED, KVM_OPEN };
 
 struct vm_host {
-	const struct vm_arch *arch; /* NULL: one that no machine has */
+	const struct qemu_arch *arch; /* NULL: one that no machine has */
 	enum kvm_device kvm;
-	bool kvm_flag; /* the CPU shows one of arch->kvm_flags */
+	bool kvm_flag; /* the CPU shows one of arch->is->kvm_flags */
 	unsigned mtu;  /* of the machine's bridge */
 };
 

@@ -65,19 +65,19 @@ static int look_at_host(const struct machine *m, struct vm_host *host, struct er
 {
 	struct utsname u;
 
-	*host = (struct vm_host){.arch = uname(&u) == 0 ? vm_arch_of_host(u.machine) : NULL};
+	*host = (struct vm_host){.arch = uname(&u) == 0 ? qemu_arch_find(u.machine) : NULL};
 	if (faccessat(AT_FDCWD, "/dev/kvm", F_OK, AT_EACCESS) == 0)
 		host->kvm = faccessat(AT_FDCWD, "/dev/kvm", R_OK | W_OK, AT_EACCESS) == 0
 				? KVM_OPEN
 				: KVM_CLOSED;
-	host->kvm_flag = host->arch && cpu_shows(host->arch->kvm_flags);
+	host->kvm_flag = host->arch && cpu_shows(host->arch->is->kvm_flags);
 	return read_mtu(m->bridge, &host->mtu, e);
 }
 
 static void print_start(
     const struct machine *m, const struct qemu_accel *accel, const struct argv *argv)
 {
-	printf("%s: %s %s, %u CPUs, %u MiB, %zu disks, accel %s", m->name, m->arch->name,
+	printf("%s: %s %s, %u CPUs, %u MiB, %zu disks, accel %s", m->name, m->arch->is->name,
 	    m->bios ? "bios" : "uefi", m->cpus, m->memory_mib, m->disk_count,
 	    accel->kvm ? "kvm" : "tcg");
 	if (*accel->why)

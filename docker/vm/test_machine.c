@@ -162,7 +162,7 @@ static void test_parsed(void **state)
 	(void)state;
 	assert_int_equal(machine_parse(environment, &m, &e), 0);
 	assert_string_equal(m.name, "web1");
-	assert_string_equal(m.arch->name, "arm64");
+	assert_string_equal(m.arch->is->name, "arm64");
 	assert_int_equal(m.cpus, 16);
 	assert_int_equal(m.memory_mib, 512);
 	assert_int_equal(m.disk_count, 3);

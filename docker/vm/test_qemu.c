@@ -61,7 +61,7 @@ static void test_accel(void **state)
 		char *environment[] = {
 		    arch, wanted, (char *)"VM_NAME=web1", (char *)"VM_MAC=52:54:00:aa:bb:cc", NULL};
 		struct vm_host host = {
-		    c->host ? vm_arch_find(c->host) : NULL, c->kvm, c->flag, 1500};
+		    c->host ? qemu_arch_find(c->host) : NULL, c->kvm, c->flag, 1500};
 		struct err e = ERR_INIT;
 		struct qemu_accel accel;
 		struct machine m;

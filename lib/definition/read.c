@@ -445,7 +445,7 @@ int vm_read_arch(struct vm_reader *r, json_t *value)
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
 	if (vm_arch_parse(s, &r->draft.arch) < 0)
-		return vm_refuse(r, "\"%.40s\" is not known: write \"amd64\" or \"arm64\"", s);
+		return vm_refuse(r, "\"%.40s\" is not known: write " ARCH_OR_QUOTED, s);
 	return 0;
 }
 

@@ -725,7 +725,7 @@ static void words_are_known(void **state)
 	assert_int_equal(vm_arch_parse("arm64", &arch), 0);
 	assert_int_equal(arch, VM_ARCH_ARM64);
 	assert_int_equal(vm_arch_parse("", &arch), -EINVAL);
-	assert_string_equal(vm_arch_kernel_name(VM_ARCH_ARM64), "aarch64");
+	assert_string_equal(arch_of(VM_ARCH_ARM64)->machine, "aarch64");
 	assert_string_equal(vm_firmware_name(VM_FIRMWARE_BIOS), "bios");
 	assert_string_equal(vm_mode_name(VM_MODE_SHELL), "shell");
 	assert_string_equal(vm_after_name(VM_AFTER_POWEROFF), "poweroff");

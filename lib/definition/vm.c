@@ -51,9 +51,8 @@ const struct vm_field vm_fields[] = {
     {"subnetv6", vm_read_subnetv6, 0,
 	"{\"type\":\"string\",\"pattern\":\"^[0-9A-Fa-f:.]+/[0-9]+$\"}",
 	"Network of `ipv6`; checked against it.", NULL, "\"fd56:6d6c:6162::/64\""},
-    {"arch", vm_read_arch, 0, "{\"enum\":[\"amd64\",\"x86_64\",\"arm64\",\"aarch64\"]}",
-	"Processor architecture; `x86_64` means `amd64` and `aarch64` means `arm64`.", "`amd64`",
-	"\"amd64\""},
+    {"arch", vm_read_arch, 0, "{\"enum\":[" ARCH_SPELLINGS "]}",
+	"Processor architecture; " ARCH_SYNONYMS ".", "`amd64`", "\"amd64\""},
     {"distro", vm_read_distro, 0,
 	"{\"type\":\"string\",\"pattern\":\"^[a-z0-9][a-z0-9._-]{0,63}$\"}",
 	"Image to install: the name of a directory in `images/`.", "`" DEFAULT_DISTRO "`",
@@ -168,29 +167,6 @@ static const struct vm_field *find_field(const char *name)
 }
 
 /* ---- words ------------------------------------------------------------------------------------*/
-
-const char *vm_arch_name(enum vm_arch arch)
-{
-	return arch == VM_ARCH_ARM64 ? "arm64" : "amd64";
-}
-
-const char *vm_arch_kernel_name(enum vm_arch arch)
-{
-	return arch == VM_ARCH_ARM64 ? "aarch64" : "x86_64";
-}
-
-int vm_arch_parse(const char *text, enum vm_arch *out)
-{
-	for (int i = VM_ARCH_AMD64; i <= VM_ARCH_ARM64; i++) {
-		enum vm_arch arch = (enum vm_arch)i;
-		if (strcmp(text, vm_arch_name(arch)) == 0 ||
-		    strcmp(text, vm_arch_kernel_name(arch)) == 0) {
-			*out = arch;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
 
 const char *vm_firmware_name(enum vm_firmware firmware)
 {
@@ -474,7 +450,7 @@ static void check_together(struct vm_reader *r)
 		else
 			vm->ip6_prefix = r->subnet6.prefix;
 	}
-	if (vm->arch == VM_ARCH_ARM64 && vm->firmware == VM_FIRMWARE_BIOS)
+	if (vm->firmware == VM_FIRMWARE_BIOS && !arch_of(vm->arch)->bios)
 		refuse_field(r, "firmware", "\"bios\" exists only with \"arch\": \"amd64\"");
 }
 

@@ -13,12 +13,12 @@
 
 #include "lib/net/addr.h"
 #include "lib/base/err.h"
+#include "lib/machine/arch.h"
 
 #define VM_FILE_MAX_BYTES (64 * 1024)
 #define VM_NESTING_MAX 32
 #define VM_DISKS_MAX 8
 
-enum vm_arch { VM_ARCH_AMD64, VM_ARCH_ARM64 };
 enum vm_firmware { VM_FIRMWARE_UEFI, VM_FIRMWARE_BIOS };
 
 /* What a PXE boot of this machine does. */
@@ -129,10 +129,6 @@ bool vm_text_is_provisioner(const char *text, size_t len);
 bool vm_text_ip(const char *text, size_t len, struct in_addr *ip);
 bool vm_is_provisioner(const struct vm *vm);
 
-const char *vm_arch_name(enum vm_arch arch);        /* "amd64", "arm64": image directories */
-const char *vm_arch_kernel_name(enum vm_arch arch); /* "x86_64", "aarch64": pvmlab's spelling */
-/* Accepts all four spellings. Returns 0 or -EINVAL. */
-must_check int vm_arch_parse(const char *text, enum vm_arch *out);
 const char *vm_firmware_name(enum vm_firmware firmware);
 const char *vm_mode_name(enum vm_mode mode);
 const char *vm_after_name(enum vm_after after);

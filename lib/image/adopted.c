@@ -42,7 +42,7 @@ bool adopted_find(
 	    !look(images_dir, distro, ours, "modules.cpio.zst", &st) &&
 	    find_in(images_dir, distro, ours, out))
 		return true;
-	return find_in(images_dir, distro, vm_arch_kernel_name(arch), out);
+	return find_in(images_dir, distro, arch_of(arch)->machine, out);
 }
 
 static json_int_t mtime_ns(const struct adopted *a)

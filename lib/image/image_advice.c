@@ -66,9 +66,8 @@ static void list_names(FILE *f, const char *const *present, size_t count)
 }
 
 const char *image_advice(const char *distro, enum vm_arch arch, const char *const *present,
-    size_t count, bool other_arch, bool broken, char buf[IMAGE_ADVICE_SIZE])
+    size_t count, const char *elsewhere, bool broken, char buf[IMAGE_ADVICE_SIZE])
 {
-	enum vm_arch other = arch == VM_ARCH_AMD64 ? VM_ARCH_ARM64 : VM_ARCH_AMD64;
 	const char *a = vm_arch_name(arch), *near = NULL;
 	FILE *f = fmemopen(buf, IMAGE_ADVICE_SIZE, "w");
 
@@ -80,10 +79,10 @@ const char *image_advice(const char *distro, enum vm_arch arch, const char *cons
 		    broken ? " again" : "", distro, a);
 	else if (broken)
 		fprintf(f, "import it again with: vmlab image import %s --arch %s FILE", distro, a);
-	else if (other_arch)
+	else if (elsewhere)
 		fprintf(f,
 		    "it is there for %s only: import it for %s, too, or correct arch in the definition",
-		    vm_arch_name(other), a);
+		    elsewhere, a);
 	else if ((near = nearest(distro, present, count)) && is_among(near, present, count))
 		fprintf(f, "did you mean %s? Then correct distro in the definition", near);
 	else if (near)
@@ -108,6 +107,15 @@ static bool has_manifest(const char *images_dir, const char *name, enum vm_arch 
 	return n > 0 && n < (int)sizeof(path) && access(path, F_OK) == 0;
 }
 
+/* The name of one that the image is there for, or NULL. */
+static const char *other_arch(const char *images_dir, const char *distro, enum vm_arch arch)
+{
+	for (int i = 0; images_dir && i < VM_ARCH_COUNT; i++)
+		if ((enum vm_arch)i != arch && has_manifest(images_dir, distro, (enum vm_arch)i))
+			return arches[i].name;
+	return NULL;
+}
+
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -116,7 +124,6 @@ static int by_text(const void *a, const void *b)
 const char *image_advice_for(const char *images_dir, const char *distro, enum vm_arch arch,
     bool broken, char buf[IMAGE_ADVICE_SIZE])
 {
-	enum vm_arch other = arch == VM_ARCH_AMD64 ? VM_ARCH_ARM64 : VM_ARCH_AMD64;
 	_cleanup_closedir_ DIR *d = images_dir ? opendir(images_dir) : NULL;
 	char *names[NAMES_MAX] = {NULL};
 	struct adopted found;
@@ -133,7 +140,7 @@ const char *image_advice_for(const char *images_dir, const char *distro, enum vm
 			count++;
 	qsort(names, count, sizeof(*names), by_text);
 	image_advice(distro, arch, (const char *const *)names, count,
-	    images_dir && has_manifest(images_dir, distro, other), broken, buf);
+	    other_arch(images_dir, distro, arch), broken, buf);
 	while (count > 0)
 		free(names[--count]);
 	return buf;

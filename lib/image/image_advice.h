@@ -27,10 +27,10 @@ const char *image_recipe_names(void);
 #define IMAGE_ADVICE_SIZE 400
 
 /* Pure: one sentence for images/<distro>/<arch>. `present`: the images of that architecture there
- * are; `other_arch`: it is there for the other one; `broken`: it is there, but not usable. Plain
- * ASCII without quotes when the names are: iPXE shows it, too. Returns buf. */
+ * are; `elsewhere`: another one that it is there for, or NULL; `broken`: it is there, but not
+ * usable. Plain ASCII without quotes when the names are: iPXE shows it, too. Returns buf. */
 const char *image_advice(const char *distro, enum vm_arch arch, const char *const *present,
-    size_t count, bool other_arch, bool broken, char buf[IMAGE_ADVICE_SIZE]);
+    size_t count, const char *elsewhere, bool broken, char buf[IMAGE_ADVICE_SIZE]);
 
 /* The same for a folder of images, which it looks through. */
 const char *image_advice_for(const char *images_dir, const char *distro, enum vm_arch arch,

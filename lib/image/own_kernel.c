@@ -14,8 +14,7 @@ bool own_kernel_wanted(const struct vm *vm)
  * ENOENT, or EACCES where it is and the stack, another user, cannot read it. */
 static int look(const char *images_dir, const struct vm *vm, const char *file)
 {
-	const char *const folders[] = {
-	    vm_arch_name(vm->arch), vm->arch == VM_ARCH_ARM64 ? "aarch64" : "x86_64"};
+	const char *const folders[] = {arch_of(vm->arch)->name, arch_of(vm->arch)->machine};
 	char path[PATH_MAX];
 	struct stat st;
 

@@ -36,12 +36,12 @@ static void put(const char *name, const char *text)
 
 static void folders(const char *distro)
 {
-	static const char *const arches[] = {"amd64", "x86_64", "arm64", "aarch64"};
+	static const char *const names[] = {"amd64", "x86_64", "arm64", "aarch64"};
 	char name[64];
 
 	mkdir(path_of(distro), 0755);
 	for (size_t i = 0; i < 4; i++) {
-		snprintf(name, sizeof(name), "%s/%s", distro, arches[i]);
+		snprintf(name, sizeof(name), "%s/%s", distro, names[i]);
 		assert_int_equal(mkdir(path_of(name), 0755), 0);
 	}
 }

@@ -36,29 +36,30 @@ static void test_advice(void **state)
 	static const struct {
 		const char *distro;
 		enum vm_arch arch;
-		bool other_arch, broken;
+		const char *elsewhere;
+		bool broken;
 		const char *wanted;
 	} cases[] = {
-	    {"debian-13", VM_ARCH_ARM64, false, false,
+	    {"debian-13", VM_ARCH_ARM64, NULL, false,
 		"build it with: vmlab image build debian-13 --arch arm64"},
-	    {"debian-12", VM_ARCH_AMD64, true, false,
+	    {"debian-12", VM_ARCH_AMD64, "arm64", false,
 		"build it with: vmlab image build debian-12 --arch amd64"},
-	    {"debian-13", VM_ARCH_AMD64, false, true,
+	    {"debian-13", VM_ARCH_AMD64, NULL, true,
 		"build it again with: vmlab image build debian-13 --arch amd64"},
-	    {"debain-13", VM_ARCH_AMD64, false, false,
+	    {"debain-13", VM_ARCH_AMD64, NULL, false,
 		"did you mean debian-13? Then correct distro in the definition, and build that one "
 		"with: vmlab image build debian-13 --arch amd64"},
-	    {"trixie", VM_ARCH_AMD64, false, false,
+	    {"trixie", VM_ARCH_AMD64, NULL, false,
 		"did you mean debian-13? Then correct distro in the definition, and build that one "
 		"with: vmlab image build debian-13 --arch amd64"},
-	    {"rocky9", VM_ARCH_AMD64, false, false,
+	    {"rocky9", VM_ARCH_AMD64, NULL, false,
 		"did you mean rocky-9? Then correct distro in the definition"},
-	    {"ubuntu", VM_ARCH_ARM64, true, false,
+	    {"ubuntu", VM_ARCH_ARM64, "amd64", false,
 		"it is there for amd64 only: import it for arm64, too, or correct arch in the "
 		"definition"},
-	    {"mydistro", VM_ARCH_AMD64, false, true,
+	    {"mydistro", VM_ARCH_AMD64, NULL, true,
 		"import it again with: vmlab image import mydistro --arch amd64 FILE"},
-	    {"ubuntu", VM_ARCH_AMD64, false, false,
+	    {"ubuntu", VM_ARCH_AMD64, NULL, false,
 		"there are mydistro, rocky-9; import it with: vmlab image import ubuntu --arch amd64 "
 		"FILE"},
 	};
@@ -67,7 +68,7 @@ static void test_advice(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		assert_string_equal(image_advice(cases[i].distro, cases[i].arch, present, 2,
-					cases[i].other_arch, cases[i].broken, buf),
+					cases[i].elsewhere, cases[i].broken, buf),
 		    cases[i].wanted);
 }
 
@@ -83,7 +84,7 @@ static void test_no_command_that_fails(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		for (int bits = 0; bits < 8; bits++) {
 			image_advice(names[i], bits & 1 ? VM_ARCH_ARM64 : VM_ARCH_AMD64, names + 2,
-			    bits & 2 ? 1 : 0, bits & 4, false, buf);
+			    bits & 2 ? 1 : 0, bits & 4 ? "another" : NULL, false, buf);
 			const char *build = strstr(buf, "vmlab image build ");
 			if (!build)
 				continue;

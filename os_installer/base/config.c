@@ -111,7 +111,7 @@ static int set_arch(struct config *c, const json_t *v, struct err *e)
 	const char *text = json_string_value(v);
 
 	if (!text || vm_arch_parse(text, &c->arch) < 0)
-		return err_set(e, EINVAL, "arch is not x86_64 or aarch64");
+		return err_set(e, EINVAL, "arch is not " ARCH_OR);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 #include "lib/base/err.h"
 #include "lib/plan/plan.h"
 #include "os_installer/bootloader/kernel.h"
-#include "os_installer/bootloader/platform.h"
+#include "lib/machine/arch.h"
 #include "os_installer/bootloader/release.h"
 #include "os_installer/base/config.h"
 
@@ -27,7 +27,7 @@ struct bootloader {
 	const struct config *config;
 	const struct plan *plan;
 	/* Found before the loader's stage(). */
-	const struct platform *platform;
+	const struct arch *arch;
 	struct release release;
 	struct kernel kernel;
 	char *cmdline; /* what the kernel is to be started with; owned */

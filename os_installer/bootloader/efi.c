@@ -20,7 +20,7 @@ static void names(
     const struct bootloader *b, char own[EFI_PATH_SIZE], char removable[EFI_PATH_SIZE])
 {
 	snprintf(own, EFI_PATH_SIZE, EFI_PARTITION "/EFI/%s/%s", b->release.id, b->efi_file);
-	snprintf(removable, EFI_PATH_SIZE, EFI_PARTITION "/EFI/BOOT/%s", b->platform->removable);
+	snprintf(removable, EFI_PATH_SIZE, EFI_PARTITION "/EFI/BOOT/%s", b->arch->removable);
 }
 
 int efi_stage(struct bootloader *b, const char *from, const char *file, bool take, struct err *e)

@@ -10,8 +10,8 @@
  * ready-made image; it is the distribution's ID. */
 static bool ready_image(const struct bootloader *b, char path[EFI_PATH_SIZE])
 {
-	snprintf(path, EFI_PATH_SIZE, "/usr/lib/grub/%s/monolithic/%s", b->platform->grub_target,
-	    b->platform->grub_file);
+	snprintf(path, EFI_PATH_SIZE, "/usr/lib/grub/%s/monolithic/%s", b->arch->grub_target,
+	    b->arch->grub_file);
 	return tree_exists(b->tree, path);
 }
 
@@ -19,7 +19,7 @@ static bool present(const struct bootloader *b)
 {
 	char path[EFI_PATH_SIZE];
 
-	return ready_image(b, path) || grub_present(b->tree, b->platform->grub_target);
+	return ready_image(b, path) || grub_present(b->tree, b->arch->grub_target);
 }
 
 /* Has grub-install make the image, in a directory of its own. */
@@ -31,11 +31,11 @@ static int image_make(const struct bootloader *b, char path[EFI_PATH_SIZE], stru
 	    /* Debian's own switch: a plain image instead of a signed one, whose path is fixed. */
 	    b->release.debian ? "--no-uefi-secure-boot" : NULL, NULL};
 
-	snprintf(target, sizeof(target), "--target=%s", b->platform->grub_target);
+	snprintf(target, sizeof(target), "--target=%s", b->arch->grub_target);
 	snprintf(path, EFI_PATH_SIZE, EFI_PARTITION "/EFI/" RELEASE_STAGING_ID "/%s",
-	    b->platform->grub_file);
+	    b->arch->grub_file);
 	return grub_install(
-	    b->tree, b->directory, b->platform->grub_target, b->platform->grub_package, options, e);
+	    b->tree, b->directory, b->arch->grub_target, b->arch->grub_package, options, e);
 }
 
 /* One for each name that GRUB may be started by. */
@@ -67,7 +67,7 @@ static int stage(struct bootloader *b, struct err *e)
 	if (!ready && (r = image_make(b, image, e)) < 0)
 		return r;
 	log_debug("GRUB image from %s", image);
-	if ((r = efi_stage(b, image, b->platform->grub_file, !ready, e)) < 0 ||
+	if ((r = efi_stage(b, image, b->arch->grub_file, !ready, e)) < 0 ||
 	    (r = grub_configure(b, e)) < 0)
 		return r;
 	return stubs_write(b, e);

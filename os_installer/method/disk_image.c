@@ -242,7 +242,7 @@ static void boot_menu_add(const struct disk_install *in, const struct config *c)
 	part.sectors = esp->sectors;
 	snprintf(part.part_uuid, sizeof(part.part_uuid), "%s", esp->uuid);
 	snprintf(title, sizeof(title), "%.40s", c->distro ? c->distro : "linux");
-	snprintf(file, sizeof(file), "\\EFI\\BOOT\\%s", platform_of(c->arch)->removable);
+	snprintf(file, sizeof(file), "\\EFI\\BOOT\\%s", arch_of(c->arch)->removable);
 	efi_register(title, &part, esp->number, file);
 }
 

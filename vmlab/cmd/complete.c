@@ -15,7 +15,7 @@ static const struct {
 	const char *option;
 	const char *words;
 } values[] = {
-    {"--arch", "amd64 arm64"},
+    {"--arch", ARCH_WORDS},
     {"--for", "installed ready"},
     {"--accel", "auto tcg kvm"},
     {"--nic-rom", "firmware ipxe"},

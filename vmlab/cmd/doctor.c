@@ -128,15 +128,18 @@ static void check_programs(struct doctor *d)
 
 static void check_binfmt(struct doctor *d)
 {
-	enum vm_arch foreign = host_arch() == VM_ARCH_AMD64 ? VM_ARCH_ARM64 : VM_ARCH_AMD64;
-
-	if (host_binfmt(foreign))
-		tell(d, OK, "binfmt", NULL, "%s programs run here", vm_arch_name(foreign));
-	else
-		tell(d, NOTE, "binfmt",
-		    "apt-get install qemu-user-static, and see that binfmt_misc is mounted",
-		    "only to build images for %s; running %s VMs needs nothing",
-		    vm_arch_name(foreign), vm_arch_name(foreign));
+	for (int i = 0; i < VM_ARCH_COUNT; i++) {
+		const char *foreign = arches[i].name;
+		if ((enum vm_arch)i == host_arch())
+			continue;
+		if (host_binfmt((enum vm_arch)i))
+			tell(d, OK, "binfmt", NULL, "%s programs run here", foreign);
+		else
+			tell(d, NOTE, "binfmt",
+			    "apt-get install qemu-user-static, and see that binfmt_misc is mounted",
+			    "only to build images for %s; running %s VMs needs nothing", foreign,
+			    foreign);
+	}
 }
 
 static void check_space(

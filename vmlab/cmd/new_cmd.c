@@ -256,8 +256,11 @@ static int make(struct lab *lab, const struct define_words *asked, struct err *e
 
 static int new_run(struct lab *lab, int argc, char **argv)
 {
-	struct define_words w = {
-	    .distro = "debian-13", .arch = "amd64", .cpus = "2", .memory = "1G", .disk = "10G"};
+	struct define_words w = {.distro = "debian-13",
+	    .arch = vm_arch_name(VM_ARCH_AMD64),
+	    .cpus = "2",
+	    .memory = "1G",
+	    .disk = "10G"};
 	struct err e = ERR_INIT;
 	int o;
 
@@ -303,7 +306,7 @@ const struct command new_command = {
     .help = "Writes a definition that works, for you to edit. Never overwrites a file.\n"
 	    "\n"
 	    "  --distro NAME    image to install (default debian-13; `vmlab image ls` lists them)\n"
-	    "  --arch ARCH      amd64 (default) or arm64\n"
+	    "  --arch ARCH      " ARCH_OR_DEFAULT "\n"
 	    "  --cpus N         default 2\n"
 	    "  --memory SIZE    e.g. 512M, 2G (default 1G)\n"
 	    "  --disk SIZE      e.g. 8G (default 10G)\n"

@@ -37,7 +37,7 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 		plan_print(stdout, p);
 	if (subject_grub_missing(s))
 		printf(
-		    "the image has no %s: the installed system would not boot; build the image again, or import one that has it\n",
+		    "the image has no grub-%s: the installed system would not boot; build the image again, or import one that has it\n",
 		    subject_grub_missing(s));
 	if (!s->manifest)
 		printf(

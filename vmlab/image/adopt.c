@@ -224,10 +224,8 @@ static struct one *entry(struct adopter *w, const char *distro, enum vm_arch arc
 
 static void each_arch(struct adopter *w, const char *distro, int64_t now)
 {
-	static const enum vm_arch arches[] = {VM_ARCH_AMD64, VM_ARCH_ARM64};
-
-	for (size_t i = 0; image_name_valid(distro) && i < 2; i++) {
-		struct one *o = entry(w, distro, arches[i]);
+	for (int i = 0; image_name_valid(distro) && i < VM_ARCH_COUNT; i++) {
+		struct one *o = entry(w, distro, (enum vm_arch)i);
 		if (o)
 			look_at(w, o, now);
 	}

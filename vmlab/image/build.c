@@ -72,7 +72,7 @@ static bool packages_valid(const char *list)
 
 int image_build_command(const struct image_build *b, bool as_root, struct argv *out, struct err *e)
 {
-	const char *arch = vm_arch_name(b->arch);
+	const struct arch *arch = arch_of(b->arch);
 
 	if (b->include && !packages_valid(b->include))
 		return err_set(e, EINVAL,
@@ -80,9 +80,9 @@ int image_build_command(const struct image_build *b, bool as_root, struct argv *
 		    b->include);
 	argv_adds(out, "mmdebstrap", "--variant=minbase", "--format=tar");
 	argv_add(out, as_root ? "--mode=root" : "--mode=unshare");
-	argv_addf(out, "--architectures=%s", arch);
-	argv_addf(out, "--include=%s,grub-efi-%s,linux-image-%s%s%s%s%s", base_packages, arch,
-	    b->generic_kernel ? "" : "cloud-", arch, b->arch == VM_ARCH_AMD64 ? ",grub-pc-bin" : "",
+	argv_addf(out, "--architectures=%s", arch->name);
+	argv_addf(out, "--include=%s,%s,linux-image-%s%s%s%s%s", base_packages, arch->grub_package,
+	    b->generic_kernel ? "" : "cloud-", arch->name, arch->bios ? ",grub-pc-bin" : "",
 	    b->include ? "," : "", b->include ? b->include : "");
 	argv_add(out, "--aptopt=APT::Install-Recommends \"false\"");
 	for (size_t i = 0; i < sizeof(dpkg_options) / sizeof(*dpkg_options); i++)

@@ -243,7 +243,7 @@ static void summarise(
 {
 	char stored[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE], lacks[300];
 
-	if (disk_look_complaint(look, d->in.arch == VM_ARCH_AMD64, lacks, sizeof(lacks)))
+	if (disk_look_complaint(look, arch_of(d->in.arch)->bios, lacks, sizeof(lacks)))
 		log_warn("%s", lacks);
 	fprintf(stderr, "  disk image of %s (%s stored); the installer runs on kernel %s of %s\n",
 	    human_bytes(m->disk_bytes, unpacked), human_bytes(m->rootfs->size_bytes, stored),

@@ -40,8 +40,7 @@
 	"        is; then its last partition grows and cloud-init's seed is put in.\n"
 #define WHAT_LS "ls      lists the images there are.\n"
 #define WHAT_RM "rm      removes one; asks before when a definition names it.\n"
-#define OPTION_ARCH                                                                                \
-	"  --arch A         amd64 or arm64 (build: this machine's unless given; rm: all)\n"
+#define OPTION_ARCH "  --arch A         " ARCH_OR " (build: this machine's unless given; rm: all)\n"
 #define OPTION_IMAGES                                                                              \
 	"  --images DIR     where images are kept (VMLAB_IMAGES; default images/ beside vms/)\n"
 #define OPTION_KERNEL                                                                              \
@@ -143,13 +142,9 @@ static int build(const struct options *o)
 		    o->operands[0], image_recipe_names());
 		return fail(&e);
 	}
-#if defined(__aarch64__)
-	b.arch = VM_ARCH_ARM64;
-#else
-	b.arch = VM_ARCH_AMD64;
-#endif
+	b.arch = host_arch();
 	if (o->arch && vm_arch_parse(o->arch, &b.arch))
-		return usage("--arch is amd64 or arm64");
+		return usage("--arch is " ARCH_OR);
 	if (o->kernel && strcmp(o->kernel, "cloud") && strcmp(o->kernel, "generic"))
 		return usage("--kernel is cloud or generic");
 	b.generic_kernel = o->kernel && !strcmp(o->kernel, "generic");
@@ -218,9 +213,9 @@ static int import(const struct options *o)
 	if (o->operand_count != 2)
 		return usage("import needs a name and a tarball or disk image");
 	if (!o->arch)
-		return usage("import needs --arch amd64 or --arch arm64");
+		return usage("import needs --arch " ARCH_OR);
 	if (vm_arch_parse(o->arch, &in.arch))
-		return usage("--arch is amd64 or arm64");
+		return usage("--arch is " ARCH_OR);
 	in.name = o->operands[0];
 	if (!image_name_valid(in.name))
 		return usage(
@@ -301,7 +296,7 @@ static int remove_image(const struct options *o)
 	if (o->operand_count != 1 || !image_name_valid(o->operands[0]))
 		return usage("rm needs the name of an image");
 	if (o->arch && vm_arch_parse(o->arch, &arch))
-		return usage("--arch is amd64 or arm64");
+		return usage("--arch is " ARCH_OR);
 	_cleanup_free_ char *users = image_users(o, o->operands[0], arch);
 	if (users && *users &&
 	    !command_confirm(

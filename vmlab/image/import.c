@@ -272,15 +272,13 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 static void warn_parts(const struct image_manifest *m)
 {
 	const bool *has = m->scan->has;
-	enum image_part efi =
-	    m->arch == VM_ARCH_ARM64 ? IMAGE_PART_GRUB_ARM64_EFI : IMAGE_PART_GRUB_X86_64_EFI;
+	const struct arch *arch = arch_of(m->arch);
 
-	if (!has[IMAGE_PART_GRUB_INSTALL] || !has[efi])
+	if (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_EFI + m->arch])
 		log_warn(
-		    "the rootfs has no grub-install with files for UEFI: an installed machine will not boot; add the package grub-efi-%s",
-		    vm_arch_name(m->arch));
-	if (m->arch == VM_ARCH_AMD64 &&
-	    (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_I386_PC]))
+		    "the rootfs has no grub-install with files for UEFI: an installed machine will not boot; add the package %s",
+		    arch->grub_package);
+	if (arch->bios && (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_I386_PC]))
 		log_info(
 		    "the rootfs has no GRUB for a BIOS: machines with \"firmware\": \"bios\" cannot be installed with it");
 	if (!has[IMAGE_PART_CLOUD_INIT])

@@ -17,9 +17,6 @@
 #include "vmlab/ui/human.h"
 #include "vmlab/image/manifest.h"
 
-static const enum vm_arch arches[] = {VM_ARCH_AMD64, VM_ARCH_ARM64};
-#define ARCH_COUNT (sizeof(arches) / sizeof(*arches))
-
 /* Another tool's, of which the stack makes an image: no more is known of it here. */
 static int add_adopted(
     json_t *list, const char *name, enum vm_arch arch, const struct adopted *a, struct err *e)
@@ -65,8 +62,9 @@ static int collect(json_t *list, const char *images_dir, struct err *e)
 		return err_errno(e, "cannot read the folder %s", images_dir);
 	for (int i = 0; i < count; i++) {
 		if (image_name_valid(names[i]->d_name))
-			for (size_t a = 0; !rc && a < ARCH_COUNT; a++)
-				rc = add_image(list, images_dir, names[i]->d_name, arches[a], e);
+			for (int a = 0; !rc && a < VM_ARCH_COUNT; a++)
+				rc = add_image(
+				    list, images_dir, names[i]->d_name, (enum vm_arch)a, e);
 		free(names[i]);
 	}
 	free(names);
@@ -175,8 +173,8 @@ int image_list_remove(const char *images_dir, const char *name, const char *arch
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (size_t i = 0; fd >= 0 && i < ARCH_COUNT; i++) {
-		const char *this = vm_arch_name(arches[i]);
+	for (int i = 0; fd >= 0 && i < VM_ARCH_COUNT; i++) {
+		const char *this = arches[i].name;
 		int rc;
 
 		if ((arch && strcmp(arch, this)) || faccessat(fd, this, F_OK, 0))
@@ -186,11 +184,11 @@ int image_list_remove(const char *images_dir, const char *name, const char *arch
 			return rc;
 		removed++;
 	}
-	for (size_t i = 0; !removed && i < ARCH_COUNT; i++) {
+	for (int i = 0; !removed && i < VM_ARCH_COUNT; i++) {
 		struct adopted found;
 
-		if ((!arch || !strcmp(arch, vm_arch_name(arches[i]))) &&
-		    adopted_find(images_dir, name, arches[i], &found))
+		if ((!arch || !strcmp(arch, arches[i].name)) &&
+		    adopted_find(images_dir, name, (enum vm_arch)i, &found))
 			return err_set(e, EPERM,
 			    "%s/%s/%s is another tool's: remove that folder yourself", images_dir,
 			    name, found.folder);

@@ -46,16 +46,21 @@ static json_t *provides_json(const struct image_manifest *m)
 	    [IMAGE_PART_CLOUD_INIT] = "cloud-init",
 	    [IMAGE_PART_SSHD] = "sshd",
 	    [IMAGE_PART_GRUB_INSTALL] = "grub-install",
-	    [IMAGE_PART_GRUB_X86_64_EFI] = "grub-x86_64-efi",
-	    [IMAGE_PART_GRUB_ARM64_EFI] = "grub-arm64-efi",
 	    [IMAGE_PART_GRUB_I386_PC] = "grub-i386-pc",
 	    [IMAGE_PART_INITRAMFS_TOOL] = "initramfs-tool",
 	};
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < IMAGE_PART_COUNT; i++)
-		if (names[i] && m->scan && m->scan->has[i])
+	for (size_t i = 0; m->scan && i < IMAGE_PART_COUNT; i++) {
+		size_t arch = i - IMAGE_PART_GRUB_EFI;
+		if (!m->scan->has[i])
+			continue;
+		if (names[i])
 			json_array_append_new(list, json_string(names[i]));
+		else if (i >= IMAGE_PART_GRUB_EFI && arch < VM_ARCH_COUNT)
+			json_array_append_new(
+			    list, json_sprintf("grub-%s", arches[arch].grub_target));
+	}
 	if (m->has_initramfs)
 		json_array_append_new(list, json_string("initramfs"));
 	return list;

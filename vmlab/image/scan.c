@@ -153,6 +153,11 @@ static bool starts(const char *text, const char *prefix)
 	return !strncmp(text, prefix, strlen(prefix));
 }
 
+static bool below(const char *path, const char *folder)
+{
+	return starts(path, folder) && path[strlen(folder)] == '/';
+}
+
 static bool is_program(const char *path, const char *name)
 {
 	const char *slash = strchr(path, '/');
@@ -177,12 +182,14 @@ static void note_parts(struct image_scan *s, const char *path)
 		{"networkctl", IMAGE_PART_NETWORKD},
 	    },
 	  directories[] = {
-	      {"lib/grub/x86_64-efi/", IMAGE_PART_GRUB_X86_64_EFI},
-	      {"lib/grub/arm64-efi/", IMAGE_PART_GRUB_ARM64_EFI},
 	      {"lib/grub/i386-pc/", IMAGE_PART_GRUB_I386_PC},
 	      {"etc/sysconfig/network-scripts/", IMAGE_PART_SYSCONFIG},
 	  };
 
+	if (starts(path, "lib/grub/"))
+		for (int i = 0; i < VM_ARCH_COUNT; i++)
+			if (below(path + strlen("lib/grub/"), arches[i].grub_target))
+				s->has[IMAGE_PART_GRUB_EFI + i] = true;
 	for (size_t i = 0; i < initramfs_tool_count; i++)
 		if (!strcmp(path, normalise(initramfs_tools[i].program)))
 			s->has[IMAGE_PART_INITRAMFS_TOOL] = true;
@@ -584,14 +591,14 @@ bool image_scan_has_boot_kernel(const struct image_scan *s)
 
 int image_scan_check_arch(const struct image_scan *s, enum vm_arch arch, struct err *e)
 {
-	unsigned expected = arch == VM_ARCH_ARM64 ? EM_AARCH64 : EM_X86_64;
+	const char *found = "other";
 
-	if (!s->elf_machine || s->elf_machine == expected)
+	if (!s->elf_machine || s->elf_machine == arch_of(arch)->elf)
 		return 0;
+	for (int i = 0; i < VM_ARCH_COUNT; i++)
+		if (s->elf_machine == arches[i].elf)
+			found = arches[i].name;
 	return err_set(e, EINVAL,
-	    "the rootfs holds %s programs, not %s; give its own architecture with --arch",
-	    s->elf_machine == EM_AARCH64  ? "arm64"
-	    : s->elf_machine == EM_X86_64 ? "amd64"
-					  : "other",
+	    "the rootfs holds %s programs, not %s; give its own architecture with --arch", found,
 	    vm_arch_name(arch));
 }

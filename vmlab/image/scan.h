@@ -24,9 +24,8 @@ enum image_part {
 	IMAGE_PART_CLOUD_INIT,
 	IMAGE_PART_SSHD,
 	IMAGE_PART_GRUB_INSTALL,
-	IMAGE_PART_GRUB_X86_64_EFI,
-	IMAGE_PART_GRUB_ARM64_EFI,
-	IMAGE_PART_GRUB_I386_PC,
+	IMAGE_PART_GRUB_EFI, /* and an enum vm_arch: for that one */
+	IMAGE_PART_GRUB_I386_PC = IMAGE_PART_GRUB_EFI + VM_ARCH_COUNT,
 	IMAGE_PART_INITRAMFS_TOOL,
 	/* What cloud-init can write a network's configuration for, in the order in which it
 	   chooses. */

@@ -54,7 +54,7 @@ static void check_image(const struct subject *s, struct preflight *p)
 		find(p, false, "distro", "%s", s->unreadable);
 	else if (subject_grub_missing(s))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
-		    "the image %s has no %s: the installed system would not boot; build the image again, or import one that has it",
+		    "the image %s has no grub-%s: the installed system would not boot; build the image again, or import one that has it",
 		    vm->distro, subject_grub_missing(s));
 }
 

@@ -110,17 +110,17 @@ int subject_plan(const struct subject *s, uint64_t disk_bytes, struct plan *out,
 
 const char *subject_grub_missing(const struct subject *s)
 {
-	const char *needed = s->vm->firmware == VM_FIRMWARE_BIOS ? "grub-i386-pc"
-			     : s->vm->arch == VM_ARCH_ARM64      ? "grub-arm64-efi"
-								 : "grub-x86_64-efi";
+	const char *target =
+	    s->vm->firmware == VM_FIRMWARE_BIOS ? "i386-pc" : arch_of(s->vm->arch)->grub_target;
 	const json_t *provides = json_object_get(s->manifest, "provides"), *part;
 	size_t i;
 
 	if (!json_is_array(provides) || subject_is_whole_disk(s))
 		return NULL;
 	json_array_foreach(provides, i, part) {
-		if (json_is_string(part) && strcmp(json_string_value(part), needed) == 0)
+		const char *name = json_is_string(part) ? json_string_value(part) : "";
+		if (strncmp(name, "grub-", 5) == 0 && strcmp(name + 5, target) == 0)
 			return NULL;
 	}
-	return needed;
+	return target;
 }

@@ -48,7 +48,8 @@ uint64_t subject_disk_bytes(const struct subject *s);
 must_check int subject_plan(
     const struct subject *s, uint64_t disk_bytes, struct plan *out, struct err *e);
 
-/* The GRUB that the machine's firmware starts, when the image is known to lack it; else NULL. */
+/* The target of the GRUB that the machine's firmware starts ("x86_64-efi"), when the image is known
+ * to lack it; else NULL. */
 const char *subject_grub_missing(const struct subject *s);
 
 #endif

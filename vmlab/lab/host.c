@@ -15,15 +15,6 @@
 
 #define CPUINFO_MAX_BYTES (4 * 1024 * 1024)
 
-enum vm_arch host_arch(void)
-{
-#if defined(__aarch64__)
-	return VM_ARCH_ARM64;
-#else
-	return VM_ARCH_AMD64;
-#endif
-}
-
 static bool has_word(const char *line, size_t len, const char *word)
 {
 	size_t n = strlen(word);
@@ -41,12 +32,14 @@ static bool has_word(const char *line, size_t len, const char *word)
 
 bool host_cpuinfo_virtualises(const char *cpuinfo, enum vm_arch arch)
 {
-	if (arch != VM_ARCH_AMD64)
+	const char *const *flags = arch_of(arch)->kvm_flags;
+
+	if (!flags[0])
 		return true;
 	for (const char *line = cpuinfo; line && *line;) {
 		size_t len = strcspn(line, "\n");
 		if (strncmp(line, "flags", 5) == 0 &&
-		    (has_word(line, len, "vmx") || has_word(line, len, "svm")))
+		    (has_word(line, len, flags[0]) || has_word(line, len, flags[1])))
 			return true;
 		line += len + (line[len] == '\n');
 	}
@@ -105,7 +98,7 @@ bool host_binfmt(enum vm_arch arch)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "/proc/sys/fs/binfmt_misc/qemu-%s", vm_arch_kernel_name(arch));
+	snprintf(path, sizeof(path), "/proc/sys/fs/binfmt_misc/qemu-%s", arch_of(arch)->machine);
 	_cleanup_free_ char *text = read_proc(path);
 	/* Flag F: the interpreter is held open, so it is found inside a chroot too. */
 	const char *flags = text ? strstr(text, "flags:") : NULL;

@@ -6,10 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/definition/vm.h"
-
-/* The architecture this program was built for. */
-enum vm_arch host_arch(void);
+#include "lib/machine/arch.h"
 
 /* Pure: true when the text of /proc/cpuinfo says that hardware virtualisation can work. On x86
  * /dev/kvm alone proves nothing (inside some virtual machines it exists and hangs guests): the

@@ -1,0 +1,93 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/machine/arch.h"
+
+static void test_rows(void **state)
+{
+	enum vm_arch arch;
+
+	(void)state;
+	for (int i = 0; i < VM_ARCH_COUNT; i++) {
+		const struct arch *a = &arches[i];
+		assert_ptr_equal(arch_of((enum vm_arch)i), a);
+		assert_int_equal(vm_arch_parse(a->name, &arch), 0);
+		assert_int_equal(arch, i);
+		assert_int_equal(vm_arch_parse(a->machine, &arch), 0);
+		assert_int_equal(arch, i);
+		assert_true(a->elf > 0);
+		assert_non_null(a->console);
+		assert_non_null(a->removable);
+		assert_non_null(a->grub_target);
+		assert_non_null(a->grub_package);
+		assert_non_null(a->grub_file);
+	}
+	assert_int_equal(vm_arch_parse("", &arch), -EINVAL);
+	assert_int_equal(vm_arch_parse("i386", &arch), -EINVAL);
+}
+
+/* Every row's own words, `between` them, and `last` before the last one's. */
+static void expect(
+    const char *constant, const char *between, const char *last, const char *quote, bool both)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	for (int i = 0; i < VM_ARCH_COUNT; i++) {
+		const char *before = i == VM_ARCH_COUNT - 1 ? last : between;
+		fprintf(f, "%s%s%s%s", i ? before : "", quote, arches[i].name, quote);
+		if (both)
+			fprintf(f, "%s%s%s%s", between, quote, arches[i].machine, quote);
+	}
+	assert_int_equal(fclose(f), 0);
+	assert_string_equal(constant, text);
+}
+
+static void test_constant_texts(void **state)
+{
+	(void)state;
+	expect(ARCH_OR, ", ", " or ", "", false);
+	expect(ARCH_OR_QUOTED, ", ", " or ", "\"", false);
+	expect(ARCH_WORDS, " ", " ", "", false);
+	expect(ARCH_SPELLINGS, ",", ",", "\"", true);
+	for (int i = 0; i < VM_ARCH_COUNT; i++) {
+		char both[80];
+		snprintf(both, sizeof(both), "`%s` means `%s`", arches[i].machine, arches[i].name);
+		if (strcmp(arches[i].machine, arches[i].name) != 0)
+			assert_non_null(strstr(ARCH_SYNONYMS, both));
+	}
+}
+
+static void test_of_ipxe(void **state)
+{
+	static const struct {
+		const char *text;
+		enum vm_arch arch;
+	} cases[] = {{"", VM_ARCH_NOT_SAID}, {"x86_64", VM_ARCH_AMD64}, {"amd64", VM_ARCH_AMD64},
+	    {"i386", VM_ARCH_AMD64}, {"arm64", VM_ARCH_ARM64}, {"aarch64", VM_ARCH_ARM64},
+	    {"arm32", VM_ARCH_OTHER}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(arch_of_ipxe(cases[i].text), cases[i].arch);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_rows),
+	    cmocka_unit_test(test_constant_texts),
+	    cmocka_unit_test(test_of_ipxe),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
