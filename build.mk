@@ -139,7 +139,6 @@ BOOT_HANDLER_SRC := \
 	boot_handler/sources/lease_effect.c \
 	boot_handler/sources/lease_memory.c \
 	boot_handler/sources/listen.c \
-	boot_handler/sources/live.c \
 	boot_handler/state/address.c \
 	boot_handler/state/card.c \
 	boot_handler/state/db.c \

@@ -136,7 +136,6 @@ static void watch(struct services *services, const char *holders)
 
 		if (r == 1) {
 			keeper.due = true;
-			live_publish(services->live);
 			lease_memory_replay(&services->undeclared, take_lease, services);
 			if (services->addresses)
 				address_file_changed(services->addresses);
@@ -175,8 +174,6 @@ static int start_services(const struct options *options, struct services *servic
 		inet_ntop(AF_INET, &options->lab.addr, services->dns, sizeof(services->dns));
 	int r = vm_store_open(&store_options, &services->store, e);
 	if (r == 0)
-		r = live_new(services->store, &services->live, e);
-	if (r == 0)
 		r = images_new(
 		    options->images, options->made, options->initrds, &services->images, e);
 	services->images_dir = options->images;
@@ -196,7 +193,6 @@ static void stop_services(struct services *services)
 	state_close(services->state);
 	keys_free(services->keys);
 	images_free(services->images);
-	live_free(services->live);
 	if (services->store)
 		vm_store_close(services->store);
 }
@@ -218,7 +214,6 @@ static int start_listeners(const struct options *options, struct services *servi
 	    .side = ROUTE_SIDE_GUEST,
 	    .threads = options->threads,
 	    .handle = guest_handle,
-	    .expect = guest_expect,
 	    .ctx = services,
 	};
 	struct server_options operator= {

@@ -193,7 +193,6 @@ def start_handler(suite, lab, count, port):
     handler = f"{lab.name}-handler-{count}"
     began = time.monotonic()
     docker("run", "-d", "--name", handler, "--network", f"container:{lab.net}", "--no-healthcheck",
-        "-e", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", # as docker/stack/supervisord.conf has it
         "-v", f"{vms}:/vms:ro", "-v", f"{lab.images}:/srv/images:ro", "--entrypoint", "/usr/sbin/boot_handler",
         STACK_IMAGE, "--vms", "/vms", "--images", "/srv/images", "--state", "/tmp/vmlab.db",
         "--base-url", f"http://{SERVER}", "--listen", f"127.0.0.1:{port}",

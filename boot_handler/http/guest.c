@@ -208,19 +208,18 @@ static void note_boot(struct services *services, const struct vm_snapshot *snaps
 static void answer_ipxe(
     struct services *services, const struct server_request *request, struct server_answer *a)
 {
+	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct route *route = request->route;
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
 	struct boot_script script = {
 	    .urls = &services->urls, .mac = route->has_mac ? &route->mac : NULL};
 	struct boot_memory memory = {.state = MACHINE_DECLARED};
 	struct machine_row row;
-	struct live_pin pin;
 	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
 	bool has_image = false;
 	struct image_facts image;
 
-	live_enter(services->live, &pin);
-	script.vm = find_vm(pin.snapshot, route);
+	script.vm = find_vm(snapshot, route);
 	if (script.vm) {
 		memory = state_boot_memory(services->state, &script.vm->mac);
 		script.attempt = memory.attempt;
@@ -234,7 +233,7 @@ static void answer_ipxe(
 		script.advice = gaps[0].advice;
 	}
 	if (script.vm)
-		note_boot(services, pin.snapshot, &script, request);
+		note_boot(services, snapshot, &script, request);
 	else
 		log_stranger(route);
 	if (script.decision == BOOT_FAILED) {
@@ -247,7 +246,6 @@ static void answer_ipxe(
 		script.advice = image.missing.advice;
 	}
 	a->len = boot_script_write(&script, buf);
-	live_leave(services->live, &pin);
 	a->type = "text/plain";
 	a->kind = SERVER_BODY_COPY;
 	a->body = buf;
@@ -433,19 +431,6 @@ static void answer_report(
 		answer_err(a, r, &e);
 	else
 		a->status = 204;
-}
-
-void guest_expect(void *ctx, const struct route *route)
-{
-	struct services *services = ctx;
-	struct live_pin pin;
-
-	if (route->kind != ROUTE_IPXE || !route->has_mac)
-		return;
-	state_expect(services->state, &route->mac);
-	live_enter(services->live, &pin);
-	vm_snapshot_expect(pin.snapshot, &route->mac);
-	live_leave(services->live, &pin);
 }
 
 void guest_handle(void *ctx, const struct server_request *request, struct server_answer *a)

@@ -187,8 +187,6 @@ static void *begin_exchange(void *ctx, const char *target, struct MHD_Connection
 	x->parsed = route_parse(s->options.side, target, &x->route, &e);
 	if (x->parsed != 0)
 		text_copy_clean(e.msg, x->why, sizeof(x->why)); /* it may quote the client */
-	else if (s->options.expect)
-		s->options.expect(s->options.ctx, &x->route);
 	x->begun = false;
 	x->body = NULL;
 	x->len = 0;

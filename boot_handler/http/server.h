@@ -59,9 +59,6 @@ struct server_options {
 	enum route_side side;
 	unsigned threads; /* at least 1 */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
-	/* NULL, or called as soon as the target is read, while the headers are still to be parsed.
-	 */
-	void (*expect)(void *ctx, const struct route *route);
 	void *ctx;
 };
 

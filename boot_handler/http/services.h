@@ -10,14 +10,12 @@
 #include "boot_handler/sources/image.h"
 #include "boot_handler/sources/keys.h"
 #include "boot_handler/sources/lease_memory.h"
-#include "boot_handler/sources/live.h"
 #include "boot_handler/state/outlook.h"
 #include "boot_handler/state/state.h"
 #include "lib/store/store.h"
 
 struct services {
 	struct vm_store *store;
-	struct live *live;
 	struct images *images;
 	const char *images_dir; /* theirs */
 	struct state *state;

@@ -132,13 +132,6 @@ struct machine *machine_table_take_dirty(struct machine_table *t)
 	return atomic_exchange_explicit(&t->dirty, NULL, memory_order_acquire);
 }
 
-void machine_table_expect(struct machine_table *t, const struct mac *mac)
-{
-	/* Machines are added at the front, so the first of the bucket is mostly the one. */
-	__builtin_prefetch(atomic_load_explicit(
-	    &t->bucket[spread(mac_number(mac)) % MACHINE_BUCKETS], memory_order_relaxed));
-}
-
 void machine_set_nic(struct machine_table *t, struct machine *m, uint64_t nic)
 {
 	/* The card may have been another machine's before. */

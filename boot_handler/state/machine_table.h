@@ -84,8 +84,6 @@ struct machine *machine_table_lock(
     struct machine_table *t, const struct mac *mac, const char *name);
 void machine_lock(struct machine_table *t, const struct machine *m);
 void machine_unlock(struct machine_table *t, const struct machine *m);
-/* It will be looked for in a moment: brings it closer to the processor. */
-void machine_table_expect(struct machine_table *t, const struct mac *mac);
 
 /* Notes the card that the locked machine asked with; 0: that of its definition. */
 void machine_set_nic(struct machine_table *t, struct machine *m, uint64_t nic);

@@ -228,11 +228,6 @@ struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
 	return m ? machine_memory(m) : (struct boot_memory){.state = MACHINE_DECLARED};
 }
 
-void state_expect(struct state *s, const struct mac *mac)
-{
-	machine_table_expect(&s->table, mac);
-}
-
 static bool starts_attempt(struct boot_memory memory, enum boot_decision decision)
 {
 	return decision == BOOT_INSTALL &&

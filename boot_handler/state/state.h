@@ -30,9 +30,6 @@ void state_close(struct state *s);
 /* What a boot decision needs to know of a machine; all zero for one never seen. Lock-free. */
 struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
 
-/* That machine will be asked for in a moment: brings it closer to the processor. */
-void state_expect(struct state *s, const struct mac *mac);
-
 /* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
  * unless one has started and not even the installer has come up since; from its disk, a machine
  * that tells of each boot is no more than installed until it does. Lock-free when nothing changes,

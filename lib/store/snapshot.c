@@ -292,18 +292,6 @@ const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *s, const struct ma
 	return hash_table_find(&s->by_mac, mac_hash(mac), has_mac, mac);
 }
 
-void vm_snapshot_expect(const struct vm_snapshot *s, const struct mac *mac)
-{
-	const struct hash_table *t = &s->by_mac;
-
-	if (!t->count)
-		return;
-	/* Mostly its own slot; if not, another one's definition comes closer for nothing. */
-	const char *vm = t->slots[mac_hash(mac) & (t->capacity - 1)].item;
-	for (size_t line = 0; line < sizeof(struct vm) + 64; line += 64) /* its strings follow it */
-		__builtin_prefetch(vm + line);
-}
-
 const struct vm *vm_snapshot_by_name(const struct vm_snapshot *s, const char *name)
 {
 	size_t i = position_of(s, name);

@@ -71,8 +71,6 @@ const struct vm_snapshot *vm_store_snapshot(struct vm_store *s);
 void vm_snapshot_unref(const struct vm_snapshot *snap);
 
 /* Look-ups: borrowed until the snapshot is unreferenced; NULL when there is none. */
-/* That machine will be asked for in a moment: brings its definition closer to the processor. */
-void vm_snapshot_expect(const struct vm_snapshot *s, const struct mac *mac);
 const struct vm *vm_snapshot_by_mac(const struct vm_snapshot *snap, const struct mac *mac);
 const struct vm *vm_snapshot_by_name(const struct vm_snapshot *snap, const char *name);
 /* By the name that it has in DNS and DHCP. */
