@@ -65,12 +65,14 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 LIB_SRC := \
 	lib/base/argv.c \
 	lib/base/atomic_file.c \
+	lib/base/bytes.c \
 	lib/base/clock.c \
 	lib/base/err.c \
 	lib/base/hash_table.c \
 	lib/base/log.c \
 	lib/base/near.c \
 	lib/base/pace.c \
+	lib/base/size.c \
 	lib/base/text.c \
 	lib/definition/cloudinit.c \
 	lib/definition/disk_choice.c \
@@ -286,8 +288,10 @@ DOCKER_SRC := \
 
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := \
+	lib/base/test_bytes \
 	lib/base/test_clock \
 	lib/base/test_pace \
+	lib/base/test_size \
 	lib/base/test_text \
 	lib/definition/test_cloudinit \
 	lib/definition/test_disk_choice \

@@ -10,6 +10,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/size.h"
 #include "lib/plan/plan.h"
 #include "os_installer/base/config.h"
 #include "os_installer/disk/disk.h"
@@ -224,7 +225,7 @@ static int disk_plan(struct install *in, struct disk *disks, struct err *e)
 static int phase_plan(struct install *in, struct err *e)
 {
 	struct disk *disks = calloc(DISKS_MAX, sizeof(*disks));
-	char size[32];
+	char size[SIZE_TEXT_SIZE];
 
 	if (!disks)
 		return err_set(e, ENOMEM, "out of memory");
@@ -243,7 +244,7 @@ static int phase_plan(struct install *in, struct err *e)
 	if (r == 0)
 		log_info("installing %s onto %s size=%s",
 		    in->config->distro ? in->config->distro : "the image", in->job.plan.disk.path,
-		    size_text(in->job.plan.disk.size_bytes, size, sizeof(size)));
+		    size_text(in->job.plan.disk.size_bytes, size));
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/size.h"
 #include "lib/plan/plan.h"
 #include "os_installer/base/cmdline.h"
 #include "os_installer/base/config.h"
@@ -126,7 +127,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 			a->verbose = true;
 			break;
 		case DISK_SIZE:
-			if (vm_size_parse(optarg, &a->disk_bytes) == 0)
+			if (size_parse(optarg, &a->disk_bytes) == 0)
 				break;
 			fprintf(stderr, "os-installer: --disk-size %s is no size such as 20G\n",
 			    optarg);

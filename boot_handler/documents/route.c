@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
 #include "lib/machine/smbios_id.h"
 #include "lib/definition/vm.h"
 
@@ -16,11 +17,10 @@ int route_decode(const char *text, size_t len, bool form, char *out, size_t size
 		if (c == '%') {
 			if (len - i < 3)
 				return -EINVAL;
-			int high = hex_digit(text[i + 1]);
-			int low = hex_digit(text[i + 2]);
-			if (high < 0 || low < 0)
+			int byte = hex_byte(text + i + 1);
+			if (byte < 0)
 				return -EINVAL;
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			i += 2;
 		} else if (c == '+' && form) {
 			c = ' ';

@@ -65,7 +65,7 @@ struct route {
 	enum route_document document;
 	enum route_action action;
 	/* Empty when absent, or one that vendors leave unset (smbios_id.h). */
-	char uuid[SMBIOS_UUID_SIZE]; /* lower case */
+	char uuid[UUID_TEXT_SIZE]; /* lower case */
 	char serial[SMBIOS_SERIAL_MAX + 1];
 	char name[64];  /* valid VM name; empty when absent */
 	bool has_after; /* ROUTE_EVENTS: `after` was given; else the newest ones are wanted */

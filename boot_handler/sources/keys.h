@@ -1,4 +1,4 @@
-/* keys.h - a host's OpenSSH public keys, and the operator's authorized_keys file (ssh_key.h). */
+/* keys.h - the operator's authorized_keys file (lib/net/ssh_key.h). */
 #ifndef BOOT_HANDLER_SOURCES_KEYS_H
 #define BOOT_HANDLER_SOURCES_KEYS_H
 
@@ -7,13 +7,6 @@
 #include <stddef.h>
 
 #include "lib/base/err.h"
-
-/* True for "<type> <base64>[ comment]" of a type OpenSSH knows, whose base64 names the same type
- * inside (RFC 4253, 6.6), without control characters. Options in front are refused. */
-bool key_valid(const char *line);
-
-/* Copies "<type> <base64>" without the comment; -EINVAL when invalid or too long. */
-must_check int key_without_comment(const char *line, char *out, size_t size);
 
 struct keys;
 

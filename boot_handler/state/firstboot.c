@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/sources/keys.h"
 #include "boot_handler/documents/route.h"
 #include "lib/base/cleanup.h"
 #include "lib/json/text.h"
 #include "lib/base/text.h"
+#include "lib/net/ssh_key.h"
 
 #define DEPTH_MAX 4
 #define TEXT_MAX_BYTES 400
@@ -51,7 +51,7 @@ static void take_field(const char *name, char *value, struct firstboot_ready *ou
 	value[strcspn(value, "\r\n")] = '\0';
 	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 		if (strcmp(name, key_fields[i]) == 0 &&
-		    key_without_comment(value, out->host_key[i], sizeof(out->host_key[i])) < 0)
+		    !ssh_key_bare(value, out->host_key[i], sizeof(out->host_key[i])))
 			out->host_key[i][0] = '\0';
 }
 
@@ -153,8 +153,7 @@ static void take_keys(const json_t *list, struct firstboot_ready *out)
 		const char *text = json_string_value(key);
 		for (int i = 0; text && i < MACHINE_KEYS_MAX; i++)
 			if (strncmp(text, types[i], strlen(types[i])) == 0 &&
-			    key_without_comment(text, out->host_key[i], sizeof(out->host_key[i])) <
-				0)
+			    !ssh_key_bare(text, out->host_key[i], sizeof(out->host_key[i])))
 				out->host_key[i][0] = '\0';
 	}
 }

@@ -8,10 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "boot_handler/sources/keys.h"
 #include "boot_handler/state/report.h"
-
-#define BLOB "AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
 
 static int parse(const char *text, struct report *out)
 {
@@ -124,27 +121,12 @@ static void long_texts(void **state)
 	free(text);
 }
 
-static void keys(void **state)
-{
-	(void)state;
-	assert_true(key_valid("ssh-ed25519 " BLOB));
-	assert_true(key_valid("ssh-ed25519 " BLOB " ann@host"));
-	assert_false(key_valid("ssh-ed25519 " BLOB "\nssh-rsa x"));
-	assert_false(key_valid("ssh-rsa " BLOB));
-	assert_false(key_valid("ssh-ed25519"));
-	assert_false(key_valid("ssh-ed25519 "));
-	assert_false(key_valid("ssh-ed25519 !!!!"));
-	assert_false(key_valid("command=\"x\" ssh-ed25519 " BLOB));
-	assert_false(key_valid(""));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(good),
 	    cmocka_unit_test(bad),
 	    cmocka_unit_test(long_texts),
-	    cmocka_unit_test(keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,24 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/size.h"
 #include "lib/definition/vm.h"
 
 #define BY_PATH "/dev/disk/by-path/"
 #define LINE_SIZE 420
-
-const char *size_text(uint64_t bytes, char *buf, size_t size)
-{
-	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-	unsigned unit = 0;
-	double v = (double)bytes;
-
-	while (v >= 1024 && unit < 4) {
-		v /= 1024;
-		unit++;
-	}
-	snprintf(buf, size, unit == 0 ? "%.0f %s" : "%.1f %s", v, units[unit]);
-	return buf;
-}
 
 /* ---- reading a match -------------------------------------------------------------------------*/
 
@@ -75,7 +62,7 @@ static int slot_set(const struct slot *s, const json_t *value, struct err *e)
 {
 	const char *text = json_string_value(value);
 
-	if (s->bytes && (!text || vm_size_parse(text, s->bytes) < 0))
+	if (s->bytes && (!text || size_parse(text, s->bytes) < 0))
 		return err_set(e, EINVAL, "must be a size with its unit, such as \"10G\"");
 	if (s->bytes)
 		return 0;
@@ -251,12 +238,12 @@ static const char *mismatch(const struct disk_match *m, const struct disk *d)
 
 const char *disk_describe(const struct disk *d, char *buf, size_t size)
 {
-	char bytes[32];
+	char bytes[SIZE_TEXT_SIZE];
 
-	snprintf(buf, size, "%s %s%s%s%s%s%s%s%s%s%s%s", d->path,
-	    size_text(d->size_bytes, bytes, sizeof(bytes)), d->transport[0] ? " " : "",
-	    d->transport, d->model[0] ? " model=" : "", d->model, d->serial[0] ? " serial=" : "",
-	    d->serial, d->wwn[0] ? " wwn=" : "", d->wwn, d->by_path[0] ? " at " : "", d->by_path);
+	snprintf(buf, size, "%s %s%s%s%s%s%s%s%s%s%s%s", d->path, size_text(d->size_bytes, bytes),
+	    d->transport[0] ? " " : "", d->transport, d->model[0] ? " model=" : "", d->model,
+	    d->serial[0] ? " serial=" : "", d->serial, d->wwn[0] ? " wwn=" : "", d->wwn,
+	    d->by_path[0] ? " at " : "", d->by_path);
 	return buf;
 }
 

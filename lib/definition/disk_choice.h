@@ -73,7 +73,4 @@ must_check int disk_choose(const struct disk_match *match, uint64_t first_disk_b
 /* One line about a disk: "/dev/vda 8.0 GiB virtio serial=…". Returns buf. */
 const char *disk_describe(const struct disk *d, char *buf, size_t size);
 
-/* Writes "1.5 GiB" and the like into buf and returns it. */
-const char *size_text(uint64_t bytes, char *buf, size_t size);
-
 #endif

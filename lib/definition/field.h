@@ -14,7 +14,7 @@
 /* A definition while it is read. The strings of `draft` are borrowed from the JSON values. */
 struct vm_reader {
 	struct vm draft;
-	char uuid[SMBIOS_UUID_SIZE];
+	char uuid[UUID_TEXT_SIZE];
 	char label[VM_LABEL_SIZE];
 	struct cidr4 subnet; /* prefix 0: none */
 	struct cidr6 subnet6;

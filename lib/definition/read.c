@@ -1,4 +1,5 @@
 /* read.c - readers of a definition's single values. */
+#include "lib/base/size.h"
 #include "lib/definition/field.h"
 
 #include <arpa/inet.h>
@@ -185,7 +186,7 @@ int vm_want_size(struct vm_reader *r, const json_t *value, uint64_t *bytes)
 		return vm_refuse(r, "must be a size with its unit, such as \"10G\"");
 	if (vm_want_string(r, value, &s) < 0)
 		return -EINVAL;
-	if (vm_size_parse(s, bytes) < 0)
+	if (size_parse(s, bytes) < 0)
 		return vm_refuse(r,
 		    "\"%.40s\" is not a size: write digits and K, M, G or T, such as \"10G\"", s);
 	return 0;

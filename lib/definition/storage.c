@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/size.h"
 #include "lib/definition/vm.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -143,7 +144,7 @@ static int size_read(struct reader *r, const json_t *value, struct storage_parti
 	if (strchr(text, '%'))
 		return percent_read(r, text, p);
 	p->unit = STORAGE_BYTES;
-	if (vm_size_parse(text, &p->amount) < 0)
+	if (size_parse(text, &p->amount) < 0)
 		return err_set(r->e, EINVAL,
 		    "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or \"rest\"", text);
 	if (p->amount < MIB || p->amount > UINT64_MAX / 2)

@@ -161,28 +161,6 @@ static void file_replaces_default(void **state)
 	json_decref(defaults);
 }
 
-static void sizes_are_parsed(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t bytes;
-	} good[] = {{"0", 0}, {"512", 512}, {"1K", 1024}, {"1k", 1024}, {"1KB", 1024},
-	    {"1KiB", 1024}, {"10G", 10 * GIB}, {"1T", 1024 * GIB},
-	    {"16777215T", UINT64_C(16777215) << 40},
-	    {"9999999999999999999", UINT64_C(9999999999999999999)}};
-	static const char *const bad[] = {"", "G", "1.5G", "-1", "+1", " 1G", "1G ", "1 G", "1X",
-	    "1GG", "1GiBB", "1iB", "1B", "16777216T", "99999999999999999999", "1G\n"};
-	uint64_t bytes;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_int_equal(vm_size_parse(good[i].text, &bytes), 0);
-		assert_true(bytes == good[i].bytes);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(vm_size_parse(bad[i], &bytes), -EINVAL);
-}
-
 /* ---- bad ones ---------------------------------------------------------------------------------*/
 
 static const struct {
@@ -810,7 +788,6 @@ int main(void)
 	    cmocka_unit_test(empty_means_absent),
 	    cmocka_unit_test(byte_order_mark_is_skipped),
 	    cmocka_unit_test(file_replaces_default),
-	    cmocka_unit_test(sizes_are_parsed),
 	    cmocka_unit_test(bad_is_refused_with_its_place),
 	    cmocka_unit_test(somebody_has_keys),
 	    cmocka_unit_test(all_that_is_wrong_is_told),

@@ -187,35 +187,6 @@ const char *vm_after_name(enum vm_after after)
 	return names[after];
 }
 
-int vm_size_parse(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	size_t digits = strspn(text, VM_DIGIT);
-	const char *unit = text + digits;
-	unsigned shift = 0;
-	uint64_t n = 0;
-
-	if (digits == 0 || digits > 19)
-		return -EINVAL;
-	for (size_t i = 0; i < digits; i++)
-		n = n * 10 + (uint64_t)(text[i] - '0');
-	if (*unit) {
-		const char *p = strchr(units, *unit >= 'a' ? *unit - ('a' - 'A') : *unit);
-		if (!p)
-			return -EINVAL;
-		shift = 10 * ((unsigned)(p - units) + 1);
-		unit++;
-		if (*unit == 'i' && (unit[1] == 'B' || unit[1] == 'b'))
-			unit++;
-		if (*unit == 'B' || *unit == 'b')
-			unit++;
-	}
-	if (*unit || n > UINT64_MAX >> shift)
-		return -EINVAL;
-	*bytes = n << shift;
-	return 0;
-}
-
 /* ---- one VM, one allocation -------------------------------------------------------------------*/
 
 static const size_t string_offsets[] = {offsetof(struct vm, name), offsetof(struct vm, label),

@@ -133,10 +133,6 @@ const char *vm_firmware_name(enum vm_firmware firmware);
 const char *vm_mode_name(enum vm_mode mode);
 const char *vm_after_name(enum vm_after after);
 
-/* Size text as in "memory" and disks[].size: digits and an optional K, M, G, T (binary, "GiB" and
- * "GB" mean the same). Returns 0 or -EINVAL. */
-must_check int vm_size_parse(const char *text, uint64_t *bytes);
-
 /* Writes the JSON Schema (2020-12) and the Markdown reference made from the field table. */
 json_t *vm_schema(void);
 must_check int vm_reference_write(FILE *f, struct err *e);

@@ -172,11 +172,11 @@ bool smbios_serial_unset(const char *serial)
 
 /* ---- UUIDs ------------------------------------------------------------------------------------*/
 
-bool smbios_uuid_parse(const char *text, char out[SMBIOS_UUID_SIZE])
+bool smbios_uuid_parse(const char *text, char out[UUID_TEXT_SIZE])
 {
-	if (strlen(text) != SMBIOS_UUID_SIZE - 1)
+	if (strlen(text) != UUID_TEXT_SIZE - 1)
 		return false;
-	for (size_t i = 0; i < SMBIOS_UUID_SIZE; i++) {
+	for (size_t i = 0; i < UUID_TEXT_SIZE; i++) {
 		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
 
 		if (text[i] && (hyphen ? text[i] != '-' : !isxdigit((unsigned char)text[i])))

@@ -7,8 +7,9 @@
 
 #include <stdbool.h>
 
+#include "lib/base/bytes.h"
+
 #define SMBIOS_SERIAL_MAX 64
-#define SMBIOS_UUID_SIZE 37 /* as text, with its NUL */
 
 /* The one rule for a serial number that tells a machine: 1 to SMBIOS_SERIAL_MAX printable ASCII
  * characters with no blank at either end. */
@@ -19,7 +20,7 @@ bool smbios_serial_valid(const char *serial);
 bool smbios_serial_unset(const char *serial);
 
 /* RFC 9562 text in either case; lower case into out. */
-bool smbios_uuid_parse(const char *text, char out[SMBIOS_UUID_SIZE]);
+bool smbios_uuid_parse(const char *text, char out[UUID_TEXT_SIZE]);
 
 /* True for a UUID that many machines show, in whichever byte order its first three fields came.
  * `uuid` is smbios_uuid_parse()'s. */

@@ -70,7 +70,7 @@ static void what_a_serial_may_hold(void **state)
 
 static bool unset(const char *text)
 {
-	char uuid[SMBIOS_UUID_SIZE];
+	char uuid[UUID_TEXT_SIZE];
 
 	assert_true(smbios_uuid_parse(text, uuid));
 	return smbios_uuid_unset(uuid);
@@ -87,7 +87,7 @@ static void uuids(void **state)
 	static const char *const own[] = {"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b",
 	    "4c4c4544-0051-3610-8051-b6c04f4e3532", "0f0e0d0c-0b0a-4908-8706-050403020100",
 	    "00000000-0000-0000-0000-ac1f6b000001", "12345678-1234-5678-90ab-cddeefaabbcd"};
-	char out[SMBIOS_UUID_SIZE];
+	char out[UUID_TEXT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+
 #define SHOWN_MAX 48 /* how much of a wrong address an error message repeats */
 
 /* Copies text for an error message: shortened, and nothing in it but printable ASCII. */
@@ -25,12 +27,12 @@ static bool mac_scan(const char *text, size_t len, struct mac *out)
 	if (len != MAC_TEXT_SIZE - 1)
 		return false;
 	for (size_t i = 0; i < 6; i++) {
-		int high = hex_digit(text[i * 3]), low = hex_digit(text[i * 3 + 1]);
-		if (high < 0 || low < 0)
+		int octet = hex_byte(text + i * 3);
+		if (octet < 0)
 			return false;
 		if (i < 5 && text[i * 3 + 2] != text[2])
 			return false;
-		out->octet[i] = (uint8_t)(high << 4 | low);
+		out->octet[i] = (uint8_t)octet;
 	}
 	return text[2] == ':' || text[2] == '-';
 }

@@ -13,18 +13,6 @@ struct mac {
 	uint8_t octet[6];
 };
 
-/* Value of a hexadecimal digit of either case, or -1. */
-static inline int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 #define MAC_TEXT_SIZE 18 /* "52:54:00:aa:bb:cc" and NUL */
 
 /* Accepts six hex pairs separated by ':' or '-' (all the same), either case. Refuses the all-zero

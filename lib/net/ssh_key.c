@@ -1,5 +1,6 @@
 #include "lib/net/ssh_key.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -38,7 +39,7 @@ static bool base64_head(const char *text, size_t len, unsigned char *out, size_t
 }
 
 /* The key itself begins with its type's length (32 bits) and name. */
-static bool blob_is(const char *blob, const char *type)
+static bool blob_is(const char *blob, const char *type, const char *ends)
 {
 	size_t len = strspn(blob, ALNUM "+/"), type_len = strlen(type);
 	size_t padding = strspn(blob + len, "=");
@@ -46,7 +47,7 @@ static bool blob_is(const char *blob, const char *type)
 
 	if (len < 64 || padding > 2 || (len + padding) % 4 != 0)
 		return false;
-	if (blob[len + padding] != '\0' && !strchr(" \t", blob[len + padding]))
+	if (blob[len + padding] != '\0' && !strchr(ends, blob[len + padding]))
 		return false;
 	return base64_head(blob, len, head, 4 + type_len) && head[0] == 0 && head[1] == 0 &&
 	       head[2] == 0 && head[3] == type_len && memcmp(head + 4, type, type_len) == 0;
@@ -66,20 +67,40 @@ static const char *next_word(const char *s)
 	return s + strspn(s, " \t");
 }
 
+/* NULL when the line does not begin with a type's name as a word. */
+static const char *type_of(const char *line)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		size_t n = strlen(types[i]);
+		if (strncmp(line, types[i], n) == 0 && strspn(line + n, " \t") > 0)
+			return types[i];
+	}
+	return NULL;
+}
+
 bool ssh_key_valid(const char *line)
 {
 	for (const char *c = line; *c; c++)
 		if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
 			return false;
 	for (int words = 0; words < 2; words++) {
-		for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-			size_t n = strlen(types[i]);
-			if (strncmp(line, types[i], n) == 0 && strspn(line + n, " \t") > 0)
-				return blob_is(next_word(line), types[i]);
-		}
+		const char *type = type_of(line);
+		if (type)
+			return blob_is(next_word(line), type, " \t");
 		line = next_word(line);
 	}
 	return false;
+}
+
+bool ssh_key_bare(const char *line, char *out, size_t size)
+{
+	static const char ends[] = " \t\r\n";
+	const char *type = type_of(line), *blob = next_word(line);
+
+	if (!type || !blob_is(blob, type, ends))
+		return false;
+	int n = snprintf(out, size, "%s %.*s", type, (int)strcspn(blob, ends), blob);
+	return n > 0 && (size_t)n < size;
 }
 
 void ssh_key_each_line(char *text, void (*one)(void *ctx, int number, const char *line), void *ctx)

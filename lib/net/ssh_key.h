@@ -9,6 +9,10 @@
  * options may stand in front. */
 bool ssh_key_valid(const char *line);
 
+/* Copies "type base64" of the first line into out. False when that is no key or has options in
+ * front, as a host's own key never has, or when it does not fit. */
+bool ssh_key_bare(const char *line, char *out, size_t size);
+
 /* Calls one() for each line that is neither empty nor a comment, without a byte order mark and what
  * Windows ends lines with. Edits text. */
 void ssh_key_each_line(char *text, void (*one)(void *ctx, int number, const char *line), void *ctx);

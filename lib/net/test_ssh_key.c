@@ -37,6 +37,26 @@ static void test_lines(void **state)
 	assert_non_null(strstr(ssh_key_complaint("x"), "no SSH public key"));
 }
 
+/* A host's own key, as a machine tells it. */
+static void test_bare(void **state)
+{
+	static const char *const bad[] = {"", "ssh-ed25519", "ssh-ed25519 !!!!", "ssh-rsa " BLOB,
+	    KEY "=\n", KEY ";", "command=\"x\" " KEY, " " KEY};
+	char out[sizeof(KEY)];
+
+	(void)state;
+	assert_true(ssh_key_bare(KEY, out, sizeof(out)));
+	assert_string_equal(out, KEY);
+	assert_true(ssh_key_bare("ssh-ed25519 \t" BLOB "\r\nssh-rsa x", out, sizeof(out)));
+	assert_string_equal(out, KEY);
+	assert_true(ssh_key_bare(KEY " root@web1", out, sizeof(out)));
+	assert_string_equal(out, KEY);
+	assert_false(ssh_key_bare(KEY, out, sizeof(out) - 1));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (ssh_key_bare(bad[i], out, sizeof(out)))
+			fail_msg("taken: %s", bad[i]);
+}
+
 struct seen {
 	char text[1000];
 	int numbers;
@@ -70,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_bare),
 	    cmocka_unit_test(test_files),
 	};
 

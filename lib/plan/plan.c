@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+#include "lib/base/size.h"
+
 #define MIB (1ULL << 20)
 #define GIB (1ULL << 30)
 #define ALIGN_BYTES MIB
@@ -165,33 +168,34 @@ static uint64_t round_up(uint64_t bytes)
 static int refuse_size(
     const struct plan_request *q, const struct disk *d, const uint64_t *size, struct err *e)
 {
-	char have[32], need[32], unpacked[32] = "", gets[32], wants[32], what[300] = "",
-				 image[80] = "";
+	char have[SIZE_TEXT_SIZE], need[SIZE_TEXT_SIZE],
+	    unpacked[SIZE_TEXT_SIZE] = "", gets[SIZE_TEXT_SIZE], wants[SIZE_TEXT_SIZE],
+	    what[300] = "", image[80] = "";
 	uint64_t least = round_up(plan_min_bytes(q));
 	int i = starved(q, size);
 
 	if (q->unpacked_bytes)
 		snprintf(image, sizeof(image), "the image unpacks to %s and ",
-		    size_text(q->unpacked_bytes, unpacked, sizeof(unpacked)));
+		    size_text(q->unpacked_bytes, unpacked));
 	if (least == 0 && i >= 0) {
 		const struct storage_partition *p = &q->storage->part[i];
 		return err_set(e, ENOSPC,
 		    "the layout fits no disk: %s gets %s and needs %s%s%s; correct \"storage\"",
-		    p->mount[0] ? p->mount : "swap", size_text(size[i], gets, sizeof(gets)),
-		    size_text(partition_needed(q, p), wants, sizeof(wants)),
+		    p->mount[0] ? p->mount : "swap", size_text(size[i], gets),
+		    size_text(partition_needed(q, p), wants),
 		    q->unpacked_bytes ? ", as the image unpacks to " : "", unpacked);
 	}
 	if (q->storage->count > 1 && i >= 0 && size[i] > 0)
 		snprintf(what, sizeof(what), ", where %s would get %s and needs %s",
 		    q->storage->part[i].mount[0] ? q->storage->part[i].mount : "swap",
-		    size_text(size[i], gets, sizeof(gets)),
-		    size_text(partition_needed(q, &q->storage->part[i]), wants, sizeof(wants)));
+		    size_text(size[i], gets),
+		    size_text(partition_needed(q, &q->storage->part[i]), wants));
 	return err_set(e, ENOSPC, "disk %s has %s, too small: %s%sneeds a disk of at least %s%s",
-	    d->path, size_text(d->size_bytes, have, sizeof(have)), image,
+	    d->path, size_text(d->size_bytes, have), image,
 	    q->storage->count > 1 ? "the layout "
 	    : q->unpacked_bytes   ? ""
 				  : "the system ",
-	    least ? size_text(least, need, sizeof(need)) : "more than 64 TiB", what);
+	    least ? size_text(least, need) : "more than 64 TiB", what);
 }
 
 /* ---- the plan --------------------------------------------------------------------------------*/
@@ -260,7 +264,7 @@ int plan_make(const struct plan_request *q, const struct disk *disks, size_t cou
 int plan_whole_disk(const struct plan_request *q, const struct disk *disks, size_t count,
     struct plan *out, struct err *e)
 {
-	char have[32], need[32];
+	char have[SIZE_TEXT_SIZE], need[SIZE_TEXT_SIZE];
 
 	memset(out, 0, sizeof(*out));
 	int chosen = disk_choose(q->match, q->first_disk_bytes, disks, count, e);
@@ -270,23 +274,18 @@ int plan_whole_disk(const struct plan_request *q, const struct disk *disks, size
 	if (d->size_bytes < q->unpacked_bytes)
 		return err_set(e, ENOSPC,
 		    "disk %s has %s, too small: the image is that of a disk of %s", d->path,
-		    size_text(d->size_bytes, have, sizeof(have)),
-		    size_text(q->unpacked_bytes, need, sizeof(need)));
+		    size_text(d->size_bytes, have), size_text(q->unpacked_bytes, need));
 	out->disk = *d;
 	return 0;
 }
 
 /* ---- UUIDs -----------------------------------------------------------------------------------*/
 
-/* RFC 9562, version 4. */
+/* Random bytes. */
 static void uuid_text(uint8_t b[16], char *out)
 {
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(out, UUID_TEXT_SIZE,
-	    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-	    b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-	    b[15]);
+	uuid_mark(b, 4);
+	uuid_format(b, out);
 }
 
 int plan_assign_uuids(
@@ -362,23 +361,21 @@ const char *plan_fs_name(const struct plan_partition *part)
 
 void plan_print(FILE *f, const struct plan *p)
 {
-	char size[32], need[32];
+	char size[SIZE_TEXT_SIZE], need[SIZE_TEXT_SIZE];
 	unsigned digits = p->count > 9 ? 2 : 1;
 
-	fprintf(f, "disk %s, %s%s%s, GPT\n", p->disk.path,
-	    size_text(p->disk.size_bytes, size, sizeof(size)), p->disk.model[0] ? ", " : "",
-	    p->disk.model);
+	fprintf(f, "disk %s, %s%s%s, GPT\n", p->disk.path, size_text(p->disk.size_bytes, size),
+	    p->disk.model[0] ? ", " : "", p->disk.model);
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct plan_partition *part = &p->part[i];
 		fprintf(f, "  %*u  %-11s %-5s %10s  sectors %llu to %llu\n", (int)digits, i + 1,
 		    part->mount[0] ? part->mount : plan_role_name(part->role), plan_fs_name(part),
-		    size_text(part->sectors * p->disk.sector_bytes, size, sizeof(size)),
+		    size_text(part->sectors * p->disk.sector_bytes, size),
 		    (unsigned long long)part->start_lba,
 		    (unsigned long long)(part->start_lba + part->sectors - 1));
 	}
 	if (p->root_needed_bytes)
-		fprintf(f, "the system needs %s of it\n",
-		    size_text(p->root_needed_bytes, need, sizeof(need)));
+		fprintf(f, "the system needs %s of it\n", size_text(p->root_needed_bytes, need));
 }
 
 json_t *plan_json(const struct plan *p)

@@ -13,12 +13,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "lib/base/bytes.h"
 #include "lib/definition/disk_choice.h"
 #include "lib/base/err.h"
 #include "lib/definition/storage.h"
 #include "lib/definition/vm.h"
-
-#define UUID_TEXT_SIZE 37
 
 enum plan_role { PLAN_ESP, PLAN_BIOS_BOOT, PLAN_ROOT, PLAN_DATA, PLAN_SWAP };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/size.h"
 
 #define NESTING_MAX 32
 
@@ -189,7 +190,7 @@ static int set_disks(struct config *c, const json_t *v, struct err *e)
 	if (json_is_integer(first) && json_integer_value(first) > 0)
 		c->first_disk_bytes = (uint64_t)json_integer_value(first);
 	else if (json_is_string(first) &&
-		 vm_size_parse(json_string_value(first), &c->first_disk_bytes) < 0)
+		 size_parse(json_string_value(first), &c->first_disk_bytes) < 0)
 		return err_set(e, EINVAL, "disks[0].size is no size such as \"20G\"");
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "os_installer/disk/erase.h"
@@ -207,11 +208,6 @@ int disk_image_open(
 /* ---- the image ---------------------------------------------------------------------------------
  */
 
-static bool is_zero_block(const uint8_t *p)
-{
-	return p[0] == 0 && memcmp(p, p + 1, BLOCK_BYTES - 1) == 0;
-}
-
 /* Lets the disk work while the next bytes are unpacked, instead of all at once at the end. Only a
  * beginning: what sync_disk() says counts. */
 static void writeback_begin(struct disk_image *i, uint64_t end)
@@ -227,7 +223,7 @@ static size_t zeros_count(const uint8_t *p, size_t len)
 {
 	size_t n = 0;
 
-	while (len - n >= BLOCK_BYTES && is_zero_block(p + n))
+	while (len - n >= BLOCK_BYTES && bytes_are_zero(p + n, BLOCK_BYTES))
 		n += BLOCK_BYTES;
 	return n;
 }
@@ -267,7 +263,7 @@ static size_t data_ahead(const struct disk_image *i, const uint8_t *p, size_t le
 	if (i->erased == ERASED_NOT)
 		return len;
 	for (; n + BLOCK_BYTES <= len && zeros < HOLE_BYTES; n += BLOCK_BYTES)
-		zeros = is_zero_block(p + n) ? zeros + BLOCK_BYTES : 0;
+		zeros = bytes_are_zero(p + n, BLOCK_BYTES) ? zeros + BLOCK_BYTES : 0;
 	return zeros < HOLE_BYTES ? len : n - zeros;
 }
 

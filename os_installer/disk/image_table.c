@@ -6,6 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "lib/base/bytes.h"
+
 #define ALIGN_SECTORS 2048U
 #define ENTRY_BYTES_MIN 128U
 #define GPT_TAIL_SECTORS_MAX (TABLE_EDGE_BYTES / TABLE_SECTOR_BYTES / 2)
@@ -102,11 +104,12 @@ static int gpt_check(uint8_t *head, struct err *e)
 }
 
 /* GUIDs are little endian in their first three parts. */
-static void guid_text(const uint8_t g[16], char out[37])
+static void guid_text(const uint8_t g[16], char out[UUID_TEXT_SIZE])
 {
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-	    g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13],
-	    g[14], g[15]);
+	const uint8_t turned[16] = {g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9],
+	    g[10], g[11], g[12], g[13], g[14], g[15]};
+
+	uuid_format(turned, out);
 }
 
 static int partition_add(struct table *t, unsigned number, uint64_t start, uint64_t sectors,
@@ -125,7 +128,6 @@ static int partition_add(struct table *t, unsigned number, uint64_t start, uint6
 
 static int gpt_read(uint8_t *head, uint64_t image_sectors, struct table *out, struct err *e)
 {
-	static const uint8_t none[16];
 	const struct gpt_header *h = gpt_at(head);
 	int r = gpt_check(head, e);
 
@@ -135,7 +137,7 @@ static int gpt_read(uint8_t *head, uint64_t image_sectors, struct table *out, st
 	for (unsigned i = 0; i < le32toh(h->entry_count); i++) {
 		struct gpt_entry entry;
 		memcpy(&entry, gpt_entry_at(head, i), sizeof(entry));
-		if (memcmp(entry.type, none, sizeof(none)) == 0)
+		if (bytes_are_zero(entry.type, sizeof(entry.type)))
 			continue;
 		uint64_t first = le64toh(entry.first_lba), last = le64toh(entry.last_lba);
 		r = partition_add(

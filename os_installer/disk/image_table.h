@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/err.h"
 
 #define TABLE_EDGE_BYTES (1U << 20) /* the head and the tail of a disk that this works on */
@@ -20,7 +21,7 @@ struct table_partition {
 	uint64_t start_lba;
 	uint64_t sectors;
 	bool esp;
-	char uuid[37]; /* GPT: of the partition, lower case; "" otherwise */
+	char uuid[UUID_TEXT_SIZE]; /* GPT: of the partition, lower case; "" otherwise */
 };
 
 struct table {

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #define DIGEST_BYTES 32
-#define DIGEST_TEXT_SIZE (2 * DIGEST_BYTES + 1)
 
 struct digest {
 	uint8_t byte[DIGEST_BYTES];
@@ -22,12 +21,6 @@ struct digest_state {
 void digest_init(struct digest_state *s);
 void digest_update(struct digest_state *s, const void *data, size_t len);
 void digest_final(struct digest_state *s, struct digest *out);
-
-/* Parses exactly 64 hex digits, either case. */
-bool digest_parse(const char *text, struct digest *out);
-
-/* Writes lower case hex into buf (DIGEST_TEXT_SIZE bytes) and returns it. */
-const char *digest_format(const struct digest *d, char *buf);
 
 static inline bool digest_equal(const struct digest *a, const struct digest *b)
 {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+
 #define REBUILD "build or import the image again"
 
 static int number_get(
@@ -44,7 +46,7 @@ static int digest_get(const json_t *v, const char *what, struct digest *out, str
 {
 	const char *text = json_string_value(v);
 
-	if (!text || !digest_parse(text, out))
+	if (!text || !hex_decode(text, out->byte, DIGEST_BYTES))
 		return err_set(e, EINVAL, "%s is not a SHA-256 of 64 hex digits: " REBUILD, what);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <stdio.h>
 
+#include "lib/base/size.h"
 #include "lib/definition/disk_choice.h"
 
 void progress_init(struct progress *p, uint64_t total_bytes, int64_t now_ms)
@@ -59,7 +60,7 @@ uint64_t progress_eta_s(const struct progress *p)
 
 const char *progress_text(const struct progress *p, const char *phase, char *buf, size_t size)
 {
-	char done[32], total[32], rate[32], eta[32] = "";
+	char done[SIZE_TEXT_SIZE], total[SIZE_TEXT_SIZE], rate[SIZE_TEXT_SIZE], eta[32] = "";
 	uint64_t bytes = bytes_now(p);
 	uint64_t left = progress_eta_s(p);
 
@@ -67,7 +68,7 @@ const char *progress_text(const struct progress *p, const char *phase, char *buf
 		snprintf(eta, sizeof(eta), ", %llu s left", (unsigned long long)left);
 	snprintf(buf, size, "%s %3llu%%  %s of %s, %s/s%s", phase,
 	    (unsigned long long)(p->total_bytes ? bytes * 100 / p->total_bytes : 0),
-	    size_text(bytes, done, sizeof(done)), size_text(p->total_bytes, total, sizeof(total)),
-	    size_text(progress_rate(p), rate, sizeof(rate)), eta);
+	    size_text(bytes, done), size_text(p->total_bytes, total),
+	    size_text(progress_rate(p), rate), eta);
 	return buf;
 }

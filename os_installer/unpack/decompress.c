@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+
 #define BLOCKS 8U
 #define BLOCK_BYTES (256U << 10)
 #define ZEROS_MIN_BYTES 4096U
@@ -75,11 +77,6 @@ static int unreadable(struct decompressor *d, struct archive *a, struct err *e)
 /* Disk images are mostly zeros: those are neither copied nor fetched from another processor's
  * cache. Never written to, so that all of it is one page. */
 static uint8_t zeros[BLOCK_BYTES];
-
-static bool is_zero(const uint8_t *p, size_t len)
-{
-	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
-}
 
 /* Waits for a place in the ring and returns its memory. NULL when no more are wanted. */
 static uint8_t *block_take(struct decompressor *d)
@@ -166,8 +163,9 @@ static int blocks_fill(struct decompressor *d, struct archive *a, struct err *e)
 			block_end(d);
 			return 0;
 		}
-		wanted = len >= ZEROS_MIN_BYTES && is_zero(data, len) ? zeros_pass(d, len)
-								      : bytes_pass(d, data, len);
+		wanted = len >= ZEROS_MIN_BYTES && bytes_are_zero(data, len)
+			     ? zeros_pass(d, len)
+			     : bytes_pass(d, data, len);
 	}
 	return wanted ? unreadable(d, a, e) : 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/size.h"
 #include "vmlab/image/list.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/host.h"
@@ -148,7 +149,7 @@ static void check_space(
 	_cleanup_free_ char *root = NULL;
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	struct err ignored = ERR_INIT;
-	char text[HUMAN_TEXT_SIZE];
+	char text[SIZE_TEXT_SIZE];
 
 	argv_adds(&a, "info", "--format", "{{.DockerRootDir}}");
 	if (engine && engine_run(&s->engine, &a, 20000, &root, &ignored) == 0)
@@ -163,7 +164,7 @@ static void check_space(
 		    bytes >= DISK_WANTED_BYTES
 			? NULL
 			: "free some: an image takes about 0.3 GiB, a VM as much as it writes, 1 GiB and more",
-		    "%s free in %s", human_bytes(bytes, text), paths[i]);
+		    "%s free in %s", size_text_short(bytes, text), paths[i]);
 	}
 }
 

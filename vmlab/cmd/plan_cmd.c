@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/size.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/judge/preflight.h"
 #include "vmlab/lab/problems.h"
@@ -22,7 +23,7 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 	const json_t *match =
 	    json_object_get(json_array_get(json_object_get(s->doc, "disks"), 0), "match");
 	_cleanup_free_ char *text = match ? json_dumps(match, 0) : NULL;
-	char size[32];
+	char size[SIZE_TEXT_SIZE];
 
 	printf("%s: %s, started by %s\n", s->vm->name, s->vm->distro,
 	    s->vm->firmware == VM_FIRMWARE_BIOS ? "BIOS" : "UEFI");
@@ -32,7 +33,7 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 	if (subject_is_whole_disk(s))
 		printf(
 		    "the image is that of a whole disk, %s: it brings its own partitions, and \"storage\" has no effect\n",
-		    size_text(s->request.unpacked_bytes, size, sizeof(size)));
+		    size_text(s->request.unpacked_bytes, size));
 	else
 		plan_print(stdout, p);
 	if (subject_grub_missing(s))
@@ -159,7 +160,7 @@ static int plan_run(struct lab *lab, int argc, char **argv)
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'd' && (vm_size_parse(optarg, &w.disk_bytes) < 0 || w.disk_bytes == 0))
+		if (o == 'd' && (size_parse(optarg, &w.disk_bytes) < 0 || w.disk_bytes == 0))
 			return command_usage(
 			    &plan_command, "--disk \"%s\" is no size such as 20G", optarg);
 		w.json |= o == 'j';

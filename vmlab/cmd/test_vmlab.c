@@ -86,11 +86,6 @@ static bool has(const struct argv *a, const char *item)
 static void test_human_numbers(void **state)
 {
 	static const struct {
-		uint64_t bytes;
-		const char *text;
-	} sizes[] = {{0, "0 B"}, {1023, "1023 B"}, {1024, "1 KiB"}, {1536, "1.5 KiB"},
-	    {148 << 20, "148 MiB"}, {UINT64_C(1) << 30, "1 GiB"}, {UINT64_MAX, "16 EiB"}};
-	static const struct {
 		int64_t ms;
 		const char *duration, *age;
 	} times[] = {{-5, "0.0 s", "0 s"}, {4249, "4.2 s", "4 s"}, {59949, "59.9 s", "59 s"},
@@ -99,8 +94,6 @@ static void test_human_numbers(void **state)
 	char buf[HUMAN_TEXT_SIZE];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
-		assert_string_equal(human_bytes(sizes[i].bytes, buf), sizes[i].text);
 	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
 		assert_string_equal(human_duration(times[i].ms, buf), times[i].duration);
 		assert_string_equal(human_age(times[i].ms, buf), times[i].age);
@@ -288,7 +281,7 @@ static void test_vm_uuid(void **state)
 	    {"lab", "7-web1", "cbfce92d-486e-53dc-ab37-b63ef7a2c55b"},
 	    {"lab-7", "web1", "4507e43b-d721-5d70-8ae9-af0477a2894b"},
 	};
-	char uuid[SMBIOS_UUID_SIZE];
+	char uuid[UUID_TEXT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/size.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/ui/human.h"
 
@@ -110,7 +111,7 @@ void progress_state(FILE *f, const json_t *vm)
 
 void progress_detail(FILE *f, const json_t *vm)
 {
-	char done[HUMAN_TEXT_SIZE], total[HUMAN_TEXT_SIZE];
+	char done[SIZE_TEXT_SIZE], total[SIZE_TEXT_SIZE];
 	int percent = progress_percent(vm);
 	int64_t rate = number_of(vm, "rate_bytes_per_s"), eta_s = number_of(vm, "eta_s");
 
@@ -121,10 +122,10 @@ void progress_detail(FILE *f, const json_t *vm)
 	int64_t all = number_of(vm, "total_bytes"), bytes = number_of(vm, "bytes");
 	human_print_clean(f, text_of(vm, "phase"));
 	fprintf(f, " %d %%, %s of %s", percent,
-	    human_bytes((uint64_t)(bytes < all ? bytes : all), done),
-	    human_bytes((uint64_t)all, total));
+	    size_text_short((uint64_t)(bytes < all ? bytes : all), done),
+	    size_text_short((uint64_t)all, total));
 	if (rate > 0)
-		fprintf(f, ", %s/s", human_bytes((uint64_t)rate, done));
+		fprintf(f, ", %s/s", size_text_short((uint64_t)rate, done));
 	if (eta_s > 0 && percent < 100)
 		fprintf(f, ", %s left", human_age(eta_s * 1000, done));
 }

@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/base/size.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/follow/progress.h"
@@ -74,22 +75,22 @@ static void print_number(FILE *f, const struct table_column *c, const json_t *vm
 static void print_bytes(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
 {
 	const json_t *value = json_object_get(vm, c->key);
-	char text[HUMAN_TEXT_SIZE];
+	char text[SIZE_TEXT_SIZE];
 
 	(void)now_ms;
 	if (json_is_integer(value))
-		fputs(human_bytes((uint64_t)json_integer_value(value), text), f);
+		fputs(size_text_short((uint64_t)json_integer_value(value), text), f);
 }
 
 static void print_sizes(FILE *f, const json_t *list)
 {
-	char text[HUMAN_TEXT_SIZE];
+	char text[SIZE_TEXT_SIZE];
 	const json_t *size;
 	size_t i;
 
 	json_array_foreach(list, i, size)
-		fprintf(
-		    f, "%s%s", i ? "+" : "", human_bytes((uint64_t)json_integer_value(size), text));
+		fprintf(f, "%s%s", i ? "+" : "",
+		    size_text_short((uint64_t)json_integer_value(size), text));
 }
 
 /* Those of the definition alone where no disk was seen yet. */

@@ -13,6 +13,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/size.h"
 #include "vmlab/engine/engine.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/image/disk_look.h"
@@ -241,13 +242,13 @@ static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image
 static void summarise(
     const struct image_disk *d, const struct image_manifest *m, const struct disk_look *look)
 {
-	char stored[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE], lacks[300];
+	char stored[SIZE_TEXT_SIZE], unpacked[SIZE_TEXT_SIZE], lacks[300];
 
 	if (disk_look_complaint(look, arch_of(d->in.arch)->bios, lacks, sizeof(lacks)))
 		log_warn("%s", lacks);
 	fprintf(stderr, "  disk image of %s (%s stored); the installer runs on kernel %s of %s\n",
-	    human_bytes(m->disk_bytes, unpacked), human_bytes(m->rootfs->size_bytes, stored),
-	    m->kernel_version, m->kernel_from);
+	    size_text_short(m->disk_bytes, unpacked),
+	    size_text_short(m->rootfs->size_bytes, stored), m->kernel_version, m->kernel_from);
 	fprintf(stderr, "  image ready: %s/%s/%s\n", d->in.images_dir, d->in.name,
 	    vm_arch_name(d->in.arch));
 }

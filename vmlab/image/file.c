@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
 
 struct image_file {
@@ -24,17 +25,6 @@ struct image_file {
 	struct image_digest digest;
 	size_t chunk_room;
 };
-
-static void hex(const uint8_t *raw, char *text)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < SHA256_DIGEST_SIZE; i++) {
-		text[2 * i] = digits[raw[i] >> 4];
-		text[2 * i + 1] = digits[raw[i] & 15];
-	}
-	text[2 * SHA256_DIGEST_SIZE] = '\0';
-}
 
 void image_digest_clear(struct image_digest *d)
 {
@@ -109,7 +99,7 @@ static int chunk_end(struct image_file *f, struct err *e)
 		f->chunk_room = room;
 	}
 	sha256_digest(&f->chunk, sizeof(raw), raw);
-	hex(raw, f->digest.chunks[f->digest.chunk_count++]);
+	hex_encode(raw, sizeof(raw), f->digest.chunks[f->digest.chunk_count++]);
 	f->chunk_len = 0;
 	return 0;
 }
@@ -191,7 +181,7 @@ int image_file_finish(struct image_file *f, struct image_digest *digest, struct 
 	if (f->fd >= 0 && (fsync(f->fd) || close(steal_fd(&f->fd))))
 		return err_errno(e, "cannot write %s", f->name);
 	sha256_digest(&f->whole, sizeof(raw), raw);
-	hex(raw, f->digest.sha256);
+	hex_encode(raw, sizeof(raw), f->digest.sha256);
 	*digest = f->digest;
 	f->digest = (struct image_digest){0};
 	return 0;

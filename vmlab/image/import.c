@@ -8,6 +8,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/size.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/image/cpio.h"
 #include "vmlab/image/file.h"
@@ -301,13 +302,13 @@ static void warn_parts(const struct image_manifest *m)
 
 static void summarise(const struct image_import *in, const struct image_manifest *m)
 {
-	char rootfs[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE], modules[HUMAN_TEXT_SIZE];
+	char rootfs[SIZE_TEXT_SIZE], unpacked[SIZE_TEXT_SIZE], modules[SIZE_TEXT_SIZE];
 
 	fprintf(stderr, "  %s, kernel %s: rootfs %s (%s unpacked, %llu entries), modules %s\n",
 	    m->os_name ? m->os_name : m->distro, m->kernel_version,
-	    human_bytes(m->rootfs->size_bytes, rootfs),
-	    human_bytes(m->scan->unpacked_bytes, unpacked), (unsigned long long)m->scan->entries,
-	    human_bytes(m->modules->size_bytes, modules));
+	    size_text_short(m->rootfs->size_bytes, rootfs),
+	    size_text_short(m->scan->unpacked_bytes, unpacked),
+	    (unsigned long long)m->scan->entries, size_text_short(m->modules->size_bytes, modules));
 	fprintf(
 	    stderr, "  image ready: %s/%s/%s\n", in->images_dir, in->name, vm_arch_name(in->arch));
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/size.h"
 #include "lib/image/adopted.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
@@ -92,12 +93,12 @@ static void print_table(const json_t *list)
 	    "CREATED");
 	json_array_foreach(list, i, image) {
 		const json_t *rootfs = json_object_get(image, "rootfs");
-		char size[HUMAN_TEXT_SIZE], unpacked[HUMAN_TEXT_SIZE];
+		char size[SIZE_TEXT_SIZE], unpacked[SIZE_TEXT_SIZE];
 		bool is_adopted = !json_object_get(image, "kernel_version");
 
 		printf("%-16s %-6s %10s %10s  %-32s %s\n", text(image, "distro"),
-		    text(image, "arch"), human_bytes(bytes(rootfs, "size_bytes"), size),
-		    is_adopted ? "-" : human_bytes(bytes(rootfs, "unpacked_bytes"), unpacked),
+		    text(image, "arch"), size_text_short(bytes(rootfs, "size_bytes"), size),
+		    is_adopted ? "-" : size_text_short(bytes(rootfs, "unpacked_bytes"), unpacked),
 		    is_adopted ? "-" : text(image, "kernel_version"),
 		    is_adopted ? "made by the stack" : text(image, "created"));
 	}

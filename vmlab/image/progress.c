@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/size.h"
 #include "vmlab/ui/human.h"
 
 #define TTY_INTERVAL_MS 200
@@ -30,15 +31,16 @@ void image_progress_begin(struct image_progress *p, const char *what, uint64_t t
 
 void image_progress_update(struct image_progress *p, uint64_t done_bytes)
 {
-	char done[HUMAN_TEXT_SIZE], total[HUMAN_TEXT_SIZE];
+	char done[SIZE_TEXT_SIZE], total[SIZE_TEXT_SIZE];
 	int64_t now = monotonic_ms();
 
 	if (p->silent || now - p->shown_ms < (p->tty ? TTY_INTERVAL_MS : PLAIN_INTERVAL_MS))
 		return;
 	p->shown_ms = now;
-	fprintf(stderr, "%s  %s  %s", p->tty ? "\r" : "", p->what, human_bytes(done_bytes, done));
+	fprintf(
+	    stderr, "%s  %s  %s", p->tty ? "\r" : "", p->what, size_text_short(done_bytes, done));
 	if (p->total_bytes >= done_bytes && p->total_bytes)
-		fprintf(stderr, " of %s  %" PRIu64 " %%", human_bytes(p->total_bytes, total),
+		fprintf(stderr, " of %s  %" PRIu64 " %%", size_text_short(p->total_bytes, total),
 		    done_bytes * 100 / p->total_bytes);
 	fputs(p->tty ? "\033[K" : "\n", stderr);
 	fflush(stderr);
@@ -47,13 +49,13 @@ void image_progress_update(struct image_progress *p, uint64_t done_bytes)
 
 void image_progress_end(struct image_progress *p, uint64_t done_bytes)
 {
-	char done[HUMAN_TEXT_SIZE], took[HUMAN_TEXT_SIZE];
+	char done[SIZE_TEXT_SIZE], took[HUMAN_TEXT_SIZE];
 
 	if (p->silent)
 		return;
 	fprintf(stderr, "%s  %s", p->tty ? "\r" : "", p->what);
 	if (done_bytes)
-		fprintf(stderr, "  %s", human_bytes(done_bytes, done));
+		fprintf(stderr, "  %s", size_text_short(done_bytes, done));
 	fprintf(stderr, "  (%s)%s\n", human_duration(monotonic_ms() - p->started_ms, took),
 	    p->tty ? "\033[K" : "");
 	p->line_open = false;

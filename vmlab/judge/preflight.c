@@ -6,6 +6,7 @@
 
 #include "vmlab/ui/human.h"
 #include "vmlab/judge/preflight_network.h"
+#include "lib/base/size.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define DISK_MAX_BYTES (UINT64_C(64) << 40)
@@ -101,16 +102,16 @@ static void check_memory(const struct subject *s, struct preflight *p)
 	uint64_t least = preflight_min_memory(s), has = s->vm->memory_bytes;
 	/* Where less was seen to fail it is certain, elsewhere likely. */
 	bool certain = s->vm->arch == VM_ARCH_AMD64 && s->vm->firmware == VM_FIRMWARE_UEFI;
-	char a[HUMAN_TEXT_SIZE], b[HUMAN_TEXT_SIZE];
+	char a[SIZE_TEXT_SIZE], b[SIZE_TEXT_SIZE];
 
 	if (has < least)
 		find(p, certain, "memory",
 		    "%s of memory are too little for the installer, which needs %s%s: kernel, initrd and drivers have to fit",
-		    human_bytes(has, a), s->manifest ? "" : "more than ",
-		    human_bytes((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
+		    size_text_short(has, a), s->manifest ? "" : "more than ",
+		    size_text_short((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
 	if (s->host_memory_bytes && has > s->host_memory_bytes)
 		find(p, false, "memory", "%s of memory are more than this machine has, %s",
-		    human_bytes(has, a), human_bytes(s->host_memory_bytes, b));
+		    size_text_short(has, a), size_text_short(s->host_memory_bytes, b));
 }
 
 static void check_cpus(const struct subject *s, struct preflight *p)
@@ -128,14 +129,14 @@ static void check_matched_disk(const struct subject *s, struct preflight *p)
 	uint64_t own = s->vm->disk_bytes[0];
 	struct err e = ERR_INIT;
 	struct plan plan = {0};
-	char text[HUMAN_TEXT_SIZE];
+	char text[SIZE_TEXT_SIZE];
 
 	if (subject_plan(s, most, &plan, &e) < 0)
 		find(p, true, "disks", "%s", e.msg);
 	else if (own < s->match.min_bytes || subject_plan(s, own, &plan, &e) < 0)
 		find(p, false, "disks",
 		    "as a VM it gets a disk of %s, as it says no \"size\", and that is too small: good for a real machine only",
-		    human_bytes(own, text));
+		    size_text_short(own, text));
 }
 
 static void check_disk(const struct subject *s, struct preflight *p)

@@ -68,7 +68,7 @@ static void print_disks(FILE *f, const struct vm *vm)
 
 char *container_vm_spec(const struct lab *lab, const struct vm *vm)
 {
-	char *spec = NULL, mac[MAC_TEXT_SIZE], uuid[SMBIOS_UUID_SIZE];
+	char *spec = NULL, mac[MAC_TEXT_SIZE], uuid[UUID_TEXT_SIZE];
 	size_t len;
 	FILE *f = open_memstream(&spec, &len);
 
@@ -249,7 +249,7 @@ void container_stack_args(
 void container_vm_args(const struct lab *lab, const struct container_names *names,
     const struct vm *vm, const struct container_vm_options *options, struct argv *a)
 {
-	char mac[MAC_TEXT_SIZE], uuid[SMBIOS_UUID_SIZE], *disks = NULL;
+	char mac[MAC_TEXT_SIZE], uuid[UUID_TEXT_SIZE], *disks = NULL;
 	size_t len;
 
 	common_args(lab, names->name, "vm", vm->name, container_vm_spec(lab, vm), a);

@@ -7,13 +7,11 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/machine/machine.h"
 #include "lib/net/ssh_key.h"
 #include "vmlab/engine/process.h"
 
 #define KEY_FILE_MAX_BYTES (1024 * 1024)
-
-static const char *const key_types[] = {
-    "ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"};
 
 static char *home_path(const struct lab *lab, const char *name)
 {
@@ -163,18 +161,8 @@ void keys_warn(const struct lab *lab, FILE *f)
 		ssh_key_each_line(text, warn_line, &(struct warning){path, f});
 }
 
-static bool known_type(const char *text, size_t len)
-{
-	for (size_t i = 0; i < sizeof(key_types) / sizeof(*key_types); i++)
-		if (strlen(key_types[i]) == len && memcmp(text, key_types[i], len) == 0)
-			return true;
-	return false;
-}
-
 char *keys_render_known_hosts(const char *alias, const json_t *public_keys)
 {
-	static const char base64[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 	char *text = NULL;
 	size_t size, i;
 	const json_t *value;
@@ -183,15 +171,10 @@ char *keys_render_known_hosts(const char *alias, const json_t *public_keys)
 	if (!f)
 		return NULL;
 	json_array_foreach(public_keys, i, value) {
-		const char *key = json_string_value(value);
-		size_t type_len = key ? strcspn(key, " ") : 0;
-		if (!key || key[type_len] != ' ' || !known_type(key, type_len))
-			continue;
-		size_t data_len = strspn(key + type_len + 1, base64);
-		char end = key[type_len + 1 + data_len];
-		if (data_len < 40 || (end && !strchr(" \r\n", end)))
-			continue;
-		fprintf(f, "%s %.*s\n", alias, (int)(type_len + 1 + data_len), key);
+		const char *line = json_string_value(value);
+		char key[MACHINE_KEY_SIZE];
+		if (line && ssh_key_bare(line, key, sizeof(key)))
+			fprintf(f, "%s %s\n", alias, key);
 	}
 	if (fclose(f) != 0 || size == 0) {
 		free(text);

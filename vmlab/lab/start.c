@@ -7,6 +7,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/base/size.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
@@ -413,15 +414,15 @@ int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
 
 static void describe(struct start *st, const struct vm *vm, bool kvm, const char *why_not)
 {
-	char text[HUMAN_TEXT_SIZE];
+	char text[SIZE_TEXT_SIZE];
 	struct vm_disks disks;
 	FILE *f = st->out;
 
 	vm_disks_look(&st->s->engine, st->s->lab, vm->name, &disks);
 	fprintf(f, "%s: %s, %u CPU%s, %s memory", vm->name, vm_arch_name(vm->arch), vm->cpus,
-	    vm->cpus == 1 ? "" : "s", human_bytes(vm->memory_bytes, text));
+	    vm->cpus == 1 ? "" : "s", size_text_short(vm->memory_bytes, text));
 	for (unsigned i = 0; i < vm->disk_count; i++)
-		fprintf(f, ", %s disk", human_bytes(vm_disks_after_start(&disks, vm, i), text));
+		fprintf(f, ", %s disk", size_text_short(vm_disks_after_start(&disks, vm, i), text));
 	if (kvm)
 		fputs(", KVM\n", f);
 	else

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/size.h"
 #include "vmlab/lab/container.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/lab/lab_volume.h"
@@ -142,20 +143,20 @@ uint64_t vm_disks_after_start(const struct vm_disks *d, const struct vm *vm, uns
 
 void vm_disks_tell(FILE *f, const struct vm_disks *d, const struct vm *vm)
 {
-	char have[HUMAN_TEXT_SIZE], wanted[HUMAN_TEXT_SIZE];
+	char have[SIZE_TEXT_SIZE], wanted[SIZE_TEXT_SIZE];
 	bool grows = false;
 
 	for (unsigned i = 0; i < VM_DISKS_MAX; i++) {
 		if (d->bytes[i] == 0)
 			continue;
-		human_bytes(d->bytes[i], have);
+		size_text_short(d->bytes[i], have);
 		if (i >= vm->disk_count) {
 			fprintf(f,
 			    "%s: disk %u (%s) is in the definition no more: it is kept, and not attached\n",
 			    vm->name, i, have);
 			continue;
 		}
-		human_bytes(vm->disk_bytes[i], wanted);
+		size_text_short(vm->disk_bytes[i], wanted);
 		if (d->bytes[i] < vm->disk_bytes[i])
 			fprintf(f, "%s: disk %u grows from %s to %s\n", vm->name, i, have, wanted);
 		else if (d->bytes[i] > vm->disk_bytes[i])

@@ -9,9 +9,9 @@
 #include "vmlab/lab/lab.h"
 
 /* RFC 9562 version 5 of "<lab>/<vm>": the same each time the VM is made, of no other VM. */
-void vm_uuid_derive(const char *lab, const char *vm, char out[SMBIOS_UUID_SIZE]);
+void vm_uuid_derive(const char *lab, const char *vm, char out[UUID_TEXT_SIZE]);
 
 /* The definition's, or the derived one in buf. */
-const char *vm_uuid_of(const struct lab *lab, const struct vm *vm, char buf[SMBIOS_UUID_SIZE]);
+const char *vm_uuid_of(const struct lab *lab, const struct vm *vm, char buf[UUID_TEXT_SIZE]);
 
 #endif

@@ -9,22 +9,6 @@
 
 #include "lib/base/text.h"
 
-const char *human_bytes(uint64_t bytes, char *buf)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	while (value >= 1023.5 && unit + 1 < sizeof(units) / sizeof(*units)) {
-		value /= 1024;
-		unit++;
-	}
-	bool whole = value - (double)(uint64_t)value < 0.05;
-	int digits = unit > 0 && value < 9.95 && !whole ? 1 : 0;
-	snprintf(buf, HUMAN_TEXT_SIZE, "%.*f %s", digits, value, units[unit]);
-	return buf;
-}
-
 const char *human_duration(int64_t ms, char *buf)
 {
 	if (ms < 0)

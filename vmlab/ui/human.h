@@ -1,4 +1,4 @@
-/* human.h - sizes, durations and ages as people write them, and text of others made safe to print.
+/* human.h - durations and ages as people write them, and text of others made safe to print.
  * Pure, apart from the look at the terminal.
  */
 #ifndef VMLAB_UI_HUMAN_H
@@ -9,9 +9,6 @@
 #include <stdio.h>
 
 #define HUMAN_TEXT_SIZE 32
-
-/* "148 MiB", "1.5 GiB", "900 B" into buf (HUMAN_TEXT_SIZE bytes); returns buf. */
-const char *human_bytes(uint64_t bytes, char *buf);
 
 /* "4.2 s" below a minute, "2 min 05 s" below an hour, "3 h 20 min" below a day, then "5 days". */
 const char *human_duration(int64_t ms, char *buf);
