@@ -2,7 +2,7 @@
 # (`make` at the top level does that) or on a Debian 13 with the same packages (BUILDER=host).
 #
 #   ARCH     amd64 | arm64                target architecture
-#   VARIANT  release | test | fuzz        test: ASan and UBSan, -Werror
+#   VARIANT  release | test | fuzz | coverage   test: ASan and UBSan, -Werror
 #   STATIC   where the static libraries of docker/builder/static-libs.sh are
 #
 # Output: build/<arch>/<variant>/, or build/host/<arch>/<variant>/ outside the builder
@@ -47,8 +47,10 @@ CFLAGS_test    := -O1 -Werror -fno-omit-frame-pointer -fsanitize=address,undefin
 	-fno-sanitize-recover=all
 CFLAGS_fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -DFUZZING
+CFLAGS_coverage := -O0 --coverage -fprofile-update=atomic
 LDFLAGS_release := -Wl,-z,relro,-z,now
 LDFLAGS_test    := -fsanitize=address,undefined
+LDFLAGS_coverage := --coverage
 LDFLAGS_fuzz    := -fsanitize=fuzzer,address,undefined
 ifeq ($(VARIANT),fuzz)
 CC := clang
@@ -464,6 +466,13 @@ compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc
 	@:$(file >$@,[$(call compile_command,$(firstword $(ALL_SRC))))
 	$(foreach s,$(wordlist 2,$(words $(ALL_SRC)),$(ALL_SRC)),$(file >>$@,$(comma)$(call compile_command,$(s))))
 	$(file >>$@,])
+
+# With VARIANT=coverage: what the tests reach, main files and all else counted.
+.PHONY: coverage
+coverage: objects
+	$(Q)find $(OUT) -name '*.gcda' -delete
+	$(Q)$(MAKE) --no-print-directory -f build.mk check >$(OUT)/check.log 2>&1 || { cat $(OUT)/check.log; exit 1; }
+	$(Q)rm -rf build/coverage && python3 tests/coverage.py $(OUT) build/coverage
 
 check: $(addprefix $(OUT)/,$(TESTS))
 	$(call run_tests,$(TESTS))

@@ -48,10 +48,12 @@ load-vm: vm-context-$(HOST_ARCH)
 # A dnsmasq that reads what we wrote wants NET_ADMIN, in a container without any network.
 COMPONENTS := lib docker vm_watcher boot_handler os_installer vmlab
 checks     := check $(addprefix check-,$(COMPONENTS))
-.PHONY: $(checks)
-$(checks): in_image_options = --cap-add NET_ADMIN
+.PHONY: $(checks) coverage
+$(checks) coverage: in_image_options = --cap-add NET_ADMIN
 $(checks): builder-ready
 	$(call compile,VARIANT=test $@)
+coverage: builder-ready
+	$(call compile,VARIANT=coverage $@)
 
 # ---- compiling ---------------------------------------------------------------------------------
 
