@@ -76,15 +76,20 @@ LIB_SRC := \
 	lib/base/pace.c \
 	lib/base/size.c \
 	lib/base/text.c \
+	lib/base/words.c \
 	lib/definition/cloudinit.c \
 	lib/definition/disk_choice.c \
+	lib/definition/fields.c \
 	lib/definition/file_content.c \
+	lib/definition/identity.c \
+	lib/definition/kernel_args.c \
+	lib/definition/kind.c \
 	lib/definition/lists.c \
 	lib/definition/login.c \
 	lib/definition/netconf.c \
 	lib/definition/network.c \
 	lib/definition/package.c \
-	lib/definition/read.c \
+	lib/definition/parse.c \
 	lib/definition/schema.c \
 	lib/definition/storage.c \
 	lib/definition/user_data.c \
@@ -94,6 +99,7 @@ LIB_SRC := \
 	lib/image/boot_files.c \
 	lib/image/image_advice.c \
 	lib/image/own_kernel.c \
+	lib/json/read.c \
 	lib/json/syntax.c \
 	lib/json/text.c \
 	lib/machine/arch.c \

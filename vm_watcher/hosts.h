@@ -1,6 +1,6 @@
 /* hosts.h - definitions as dnsmasq reads them: DHCP reservations and DNS names.
  *
- * Pure: text out of definitions that lib/definition/vm.c has validated, so that nothing in a file
+ * Pure: text out of definitions that lib/definition/ has validated, so that nothing in a file
  * can add a line or an option. Formats: dnsmasq(8), --dhcp-hostsfile and --addn-hosts; hosts(5).
  */
 #ifndef VM_WATCHER_HOSTS_H

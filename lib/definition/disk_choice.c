@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "lib/base/size.h"
+#include "lib/base/words.h"
 #include "lib/definition/vm.h"
 
 #define BY_PATH "/dev/disk/by-path/"
@@ -14,16 +15,12 @@
 
 /* ---- reading a match -------------------------------------------------------------------------*/
 
-const char *const disk_match_keys[] = {
-    "path", "serial", "wwn", "model", "transport", "min_size", "max_size", "pick"};
-const size_t disk_match_key_count = sizeof(disk_match_keys) / sizeof(*disk_match_keys);
-
-static const char *const transports[] = {
-    "virtio", "nvme", "sata", "sas", "scsi", "usb", "mmc", "iscsi", "fc", "xen"};
-
-static bool is_absent(const json_t *v)
+static const char *transport_word(size_t i)
 {
-	return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
+	static const char *const words[] = {
+	    "virtio", "nvme", "sata", "sas", "scsi", "usb", "mmc", "iscsi", "fc", "xen", NULL};
+
+	return words[i];
 }
 
 /* Where a key of the match goes; exactly one of the three. */
@@ -35,89 +32,57 @@ struct slot {
 	enum disk_pick *pick;
 };
 
-static int text_set(const struct slot *s, const char *text, struct err *e)
+static int text_set(struct json_reader *r, const struct slot *s, const char *text)
 {
 	for (const char *p = text; *p; p++)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			return err_set(e, EINVAL, "must be printable ASCII, as disks tell it");
+			return json_refuse(r, "must be printable ASCII, as disks tell it");
 	if (strlen(text) >= s->size)
-		return err_set(e, EINVAL, "is longer than %zu characters", s->size - 1);
+		return json_refuse(r, "is longer than %zu characters", s->size - 1);
 	strcpy(s->text, text);
 	return 0;
 }
 
-static int pick_set(const struct slot *s, const char *text, struct err *e)
+static int pick_set(struct json_reader *r, const struct slot *s, const char *text)
 {
 	if (strcmp(text, "largest") == 0)
 		*s->pick = DISK_PICK_LARGEST;
 	else if (strcmp(text, "smallest") == 0)
 		*s->pick = DISK_PICK_SMALLEST;
 	else
-		return err_set(e, EINVAL,
-		    "\"%.40s\" is not possible: write \"largest\" or \"smallest\"", text);
+		return json_refuse(
+		    r, "\"%.40s\" is not possible: write \"largest\" or \"smallest\"", text);
 	return 0;
 }
 
-static int slot_set(const struct slot *s, const json_t *value, struct err *e)
+static int slot_set(struct json_reader *r, const struct slot *s, const json_t *value)
 {
 	const char *text = json_string_value(value);
 
 	if (s->bytes && (!text || size_parse(text, s->bytes) < 0))
-		return err_set(e, EINVAL, "must be a size with its unit, such as \"10G\"");
+		return json_refuse(r, "must be a size with its unit, such as \"10G\"");
 	if (s->bytes)
 		return 0;
-	if (!text || strlen(text) != json_string_length(value))
-		return err_set(e, EINVAL, "must be a text in quotes");
-	return s->pick ? pick_set(s, text, e) : text_set(s, text, e);
+	if (!text)
+		return json_refuse(r, "must be a text in quotes");
+	return s->pick ? pick_set(r, s, text) : text_set(r, s, text);
 }
 
-/* The complaint at hand, and who hears of it. */
-struct refuser {
-	struct err why;
-	const struct json_refusals *refusals;
-	unsigned refused;
-};
-
-static void tell(struct refuser *r, const char *key)
+static void together(struct json_reader *r, const struct disk_match *m)
 {
-	struct json_path bad = {.depth = key ? 1 : 0};
+	char list[120];
 
-	bad.step[0].key = key;
-	r->refused++;
-	r->refusals->tell(r->refusals->ctx, &bad, &r->why);
-}
-
-static void transport_check(struct refuser *r, const char *transport)
-{
-	char list[120] = "";
-
-	for (size_t i = 0; i < sizeof(transports) / sizeof(*transports); i++) {
-		if (strcmp(transport, transports[i]) == 0)
-			return;
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
-		    transports[i]);
-	}
-	err_set(&r->why, EINVAL, "\"%s\" is not known: write one of %s", transport, list);
-	tell(r, "transport");
-}
-
-static void together(struct refuser *r, const struct disk_match *m)
-{
-	if (m->path[0] && strncmp(m->path, "/dev/", 5) != 0 && strchr(m->path, '/')) {
-		err_set(&r->why, EINVAL,
+	if (m->path[0] && strncmp(m->path, "/dev/", 5) != 0 && strchr(m->path, '/'))
+		(void)json_refuse_member(r, "path",
 		    "must be a device such as \"/dev/sda\", or where it is plugged in, such as \"pci-0000:00:1f.2-ata-1\"");
-		tell(r, "path");
-	}
-	if (m->transport[0])
-		transport_check(r, m->transport);
-	if (m->max_bytes && m->min_bytes > m->max_bytes) {
-		err_set(&r->why, EINVAL, "is less than min_size: no disk can match");
-		tell(r, "max_size");
-	}
+	if (m->transport[0] && word_index(transport_word, m->transport) < 0)
+		(void)json_refuse_member(r, "transport", "\"%s\" is not known: write %s",
+		    m->transport, word_list(transport_word, "", list, sizeof(list)));
+	if (m->max_bytes && m->min_bytes > m->max_bytes)
+		(void)json_refuse_member(r, "max_size", "is less than min_size: no disk can match");
 }
 
-int disk_match_parse_all(
-    const json_t *value, struct disk_match *out, const struct json_refusals *refusals)
+int disk_match_read(struct json_reader *r, const json_t *value, struct disk_match *out)
 {
 	const struct slot slots[] = {
 	    {.key = "path", .text = out->path, .size = sizeof(out->path)},
@@ -129,37 +94,39 @@ int disk_match_parse_all(
 	    {.key = "max_size", .bytes = &out->max_bytes},
 	    {.key = "pick", .pick = &out->pick},
 	};
-	struct refuser r = {.refusals = refusals};
+	const char *known[sizeof(slots) / sizeof(*slots)];
+	const size_t count = sizeof(slots) / sizeof(*slots);
+	unsigned before = r->refusals;
 	size_t given = 0;
 
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
+	for (size_t i = 0; i < count; i++)
+		known[i] = slots[i].key;
+	if (json_want_object(r, value, "{\"serial\": \"S4EVNF0M\"}", known, count) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
 		const json_t *v = json_object_get(value, slots[i].key);
-		if (is_absent(v))
+		if (json_absent(v))
 			continue;
 		given++;
-		if (slot_set(&slots[i], v, &r.why) < 0)
-			tell(&r, slots[i].key);
+		json_enter(r, slots[i].key);
+		(void)slot_set(r, &slots[i], v);
+		json_leave(r);
 	}
-	if (!json_is_object(value) || given == 0) {
-		err_set(&r.why, EINVAL, "%s",
-		    json_is_object(value)
-			? "says nothing about the disk: add a key such as \"serial\", \"model\" or \"pick\", or leave \"match\" out"
-			: "must be an object such as {\"serial\": \"S4EVNF0M\"}");
-		tell(&r, NULL);
-	}
-	together(&r, out);
-	return r.refused > 0 ? -EINVAL : 0;
+	if (given == 0)
+		(void)json_refuse(r,
+		    "says nothing about the disk: add a key such as \"serial\", \"model\" or \"pick\", or leave \"match\" out");
+	together(r, out);
+	return r->refusals > before ? -EINVAL : 0;
 }
 
 int disk_match_parse(
     const json_t *value, struct disk_match *out, struct json_path *bad, struct err *e)
 {
 	struct json_first_refusal first = {.bad = bad, .e = e};
+	struct json_reader r = json_reader_first(&first);
 
-	bad->depth = 0;
-	return disk_match_parse_all(
-	    value, out, &(struct json_refusals){json_first_refusal_keep, &first});
+	return disk_match_read(&r, value, out);
 }
 
 /* ---- matching --------------------------------------------------------------------------------*/

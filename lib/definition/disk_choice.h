@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
-#include "lib/json/text.h"
+#include "lib/json/read.h"
 
 #define DISK_NAME_SIZE 64
 #define DISK_PATH_SIZE 128
@@ -52,18 +52,13 @@ struct disk_match {
 	enum disk_pick pick;
 };
 
-/* The keys of a match, for reports of unknown ones. */
-extern const char *const disk_match_keys[];
-extern const size_t disk_match_key_count;
+/* Reads disks[0].match; all that is wrong is told. */
+must_check int disk_match_read(struct json_reader *r, const json_t *value, struct disk_match *out);
 
-/* Reads disks[0].match. On failure `bad` is the way from `value` to what is wrong and e has a
- * sentence that can follow its name. Unknown keys are ignored. */
+/* The same for those who want the first refusal: `bad` is the way from `value` to what is wrong and
+ * e has a sentence that can follow its name. Unknown keys are ignored. */
 must_check int disk_match_parse(
     const json_t *value, struct disk_match *out, struct json_path *bad, struct err *e);
-
-/* The same, telling all that is wrong. */
-must_check int disk_match_parse_all(
-    const json_t *value, struct disk_match *out, const struct json_refusals *refusals);
 
 /* Chooses. `match` may be NULL, first_disk_bytes 0 (unknown). Returns the index, -ENODEV when there
  * is no disk, or none that matches, -ENOTUNIQ when several do. */

@@ -1,15 +1,71 @@
-/* field.h - inside of vm.h: the field table's shape and the readers of its values.
+/* field.h - inside of vm.h: what a field of a definition is, and the readers of its values.
  *
- * vm.c holds the table and runs it over a definition; read.c reads single values, lists.c
- * the structured ones, cloudinit.c those that are cloud-init's; schema.c turns the table into
+ * fields.c has the table, the only list of fields. kind.c reads, judges, defaults and prints the
+ * simple kinds by the row alone; structured values have readers of their own: lists.c, cloudinit.c,
+ * package.c, netconf.c, user_data.c. vm.c runs the table over a definition; schema.c turns it into
  * the JSON Schema and the reference page.
  */
 #ifndef LIB_DEFINITION_FIELD_H
 #define LIB_DEFINITION_FIELD_H
 
-#include "lib/json/text.h"
+#include "lib/json/read.h"
 #include "lib/machine/smbios_id.h"
 #include "lib/definition/vm.h"
+
+/* What a value is, and the type of its member in struct vm. */
+enum vm_kind {
+	VM_TEXT,   /* char *: one line */
+	VM_NUMBER, /* unsigned: a whole number */
+	VM_SIZE,   /* uint64_t: bytes, written with a unit */
+	VM_FLAG,   /* bool */
+	VM_WORD,   /* an enum: the index of one of several words */
+	VM_STRUCTURED,
+};
+
+enum {
+	VM_FIELD_REQUIRED = 1,
+	VM_FIELD_OWN = 2,     /* belongs to one machine: not allowed in _defaults.json */
+	VM_FIELD_CARRIED = 4, /* pvmlab's; checked and kept, without effect here */
+};
+
+struct vm_field {
+	const char *name;
+	enum vm_kind kind;
+	unsigned flags;
+	size_t member; /* its offset in struct vm; 0: `judge` or `read` store it, or none does */
+	uint64_t min;
+	uint64_t max; /* of a text its length; 0: any */
+	uint64_t
+	    unit; /* VM_SIZE: how many bytes a number without a unit counts; 0: none is taken */
+
+	/* VM_TEXT: which characters it has, the first and all, as in "A-Za-z0-9_-"; NULL: any.
+	 * `is` ends the refusal `"…" is not …`. */
+	const char *first, *bytes, *is;
+	/* More than that; `pattern` says it to editors. */
+	int (*judge)(struct json_reader *r, const char *text);
+	const char *pattern;
+
+	const char *(*word)(size_t i);  /* VM_WORD */
+	const char *(*alias)(size_t i); /* other spellings of these, or NULL */
+
+	int (*read)(struct json_reader *r, json_t *value); /* VM_STRUCTURED */
+	const char *schema;                                /* JSON Schema of the value */
+
+	/* What holds without it. A word has its first. */
+	uint64_t builtin;
+	const char *builtin_text;
+	const char *absent; /* Markdown, in place of these; NULL and none of them: nothing holds */
+
+	const char *summary; /* Markdown, one line */
+	const char *example; /* JSON */
+};
+
+#define VM_FIELDS_MAX 64
+extern const struct vm_field vm_fields[];
+extern const size_t vm_field_count;
+
+/* NULL: there is none. */
+const struct vm_field *vm_field_find(const char *name);
 
 /* A definition while it is read. The strings of `draft` are borrowed from the JSON values. */
 struct vm_reader {
@@ -23,111 +79,64 @@ struct vm_reader {
 
 	const char *text; /* the file, for positions */
 	size_t len;
-	struct json_path path; /* the value at hand */
+	struct json_reader json;
 	struct vm_listener listener;
-	struct err *e;     /* the sentence at hand */
-	unsigned refusals; /* so far; the first one: */
+	bool refused; /* the first refusal: */
 	struct vm_where first_where;
 	struct err first;
 };
 
-enum {
-	VM_FIELD_REQUIRED = 1,
-	VM_FIELD_OWN = 2,     /* belongs to one machine: not allowed in _defaults.json */
-	VM_FIELD_CARRIED = 4, /* pvmlab's; checked and kept, without effect here */
-};
+static inline struct vm_reader *vm_reader_of(struct json_reader *r)
+{
+	return r->ctx;
+}
 
-struct vm_field {
-	const char *name;
-	int (*read)(struct vm_reader *r, json_t *value);
-	unsigned flags;
-	const char *schema;  /* JSON Schema of the value */
-	const char *summary; /* Markdown, one line */
-	const char *absent;  /* what holds without it; NULL: nothing */
-	const char *example; /* JSON */
-};
+static inline struct vm *vm_draft(struct json_reader *r)
+{
+	return &vm_reader_of(r)->draft;
+}
 
-extern const struct vm_field vm_fields[];
-extern const size_t vm_field_count;
+/* Reads a field's value, which is not absent, into vm_draft(r). 0 or -EINVAL. */
+int vm_field_read(struct json_reader *r, const struct vm_field *f, json_t *value);
+void vm_field_set_builtin(struct vm *vm, const struct vm_field *f);
 
-/* Refuses the value at r->path: position, and `"<path>": <sentence>`. Returns -EINVAL. Reading goes
- * on with the next value all the same: a person wants to know all that is wrong. */
-int vm_refuse(struct vm_reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A size with its unit, from min to max bytes; `unit` as in struct vm_field. */
+int vm_want_size(struct json_reader *r, const json_t *value, uint64_t unit, uint64_t min,
+    uint64_t max, uint64_t *bytes);
+#define VM_SIZE_PATTERN "^[0-9]+([KMGTkmgt](i?[Bb])?)?$"
 
-/* As vm_refuse, with the sentence that is in r->e already. */
-int vm_refuse_err(struct vm_reader *r);
+/* A copy whose strings and addresses lie behind the struct: a hundred thousand of them have to fit.
+ * NULL without memory. */
+struct vm *vm_pack(const struct vm *draft);
 
-/* Refuses with the sentence in r->e, told as lying there. Returns -EINVAL. */
-int vm_refuse_at(struct vm_reader *r, struct vm_where where);
+bool vm_text_is(const char *text, const char *allowed_bytes, size_t min, size_t max);
 
-/* Warns about the unknown member `key` of the object at r->path, or refuses it (-EINVAL). */
-int vm_unknown_key(struct vm_reader *r, const char *key, const char *const *known, size_t count);
+/* identity.c */
+int vm_judge_name(struct json_reader *r, const char *text);
+int vm_judge_hostname(struct json_reader *r, const char *text);
+int vm_judge_uuid(struct json_reader *r, const char *text);
+int vm_judge_serial(struct json_reader *r, const char *text);
+int vm_judge_mac(struct json_reader *r, const char *text);
+int vm_judge_ip(struct json_reader *r, const char *text);
+int vm_judge_subnet(struct json_reader *r, const char *text);
+int vm_judge_ipv6(struct json_reader *r, const char *text);
+int vm_judge_subnetv6(struct json_reader *r, const char *text);
+int vm_judge_kernel_args(struct json_reader *r, const char *text);
 
-/* Warns about the value at r->path. */
-void vm_warn(struct vm_reader *r, const char *sentence);
-
-/* Enter a member or an element of the value at hand, and leave it again. */
-void vm_path_key(struct vm_reader *r, const char *key);
-void vm_path_index(struct vm_reader *r, size_t index);
-void vm_path_leave(struct vm_reader *r);
-
-/* `""` and null mean the same as absent. */
-bool vm_value_empty(const json_t *value);
-
-/* Every reader returns 0 or -EINVAL after vm_refuse(). `value` is not empty. */
-int vm_read_name(struct vm_reader *r, json_t *value);
-int vm_read_mac(struct vm_reader *r, json_t *value);
-int vm_read_ip(struct vm_reader *r, json_t *value);
-int vm_read_subnet(struct vm_reader *r, json_t *value);
-int vm_read_ipv6(struct vm_reader *r, json_t *value);
-int vm_read_subnetv6(struct vm_reader *r, json_t *value);
-int vm_read_arch(struct vm_reader *r, json_t *value);
-int vm_read_distro(struct vm_reader *r, json_t *value);
-int vm_read_hostname(struct vm_reader *r, json_t *value);
-int vm_read_role(struct vm_reader *r, json_t *value);
-int vm_read_uuid(struct vm_reader *r, json_t *value);
-int vm_read_serial(struct vm_reader *r, json_t *value);
-int vm_read_cpus(struct vm_reader *r, json_t *value);
-int vm_read_memory(struct vm_reader *r, json_t *value);
-int vm_read_firmware(struct vm_reader *r, json_t *value);
-int vm_read_mode(struct vm_reader *r, json_t *value);
-int vm_read_after_install(struct vm_reader *r, json_t *value);
-int vm_read_pxeboot(struct vm_reader *r, json_t *value);
-int vm_read_kernel(struct vm_reader *r, json_t *value);
-int vm_read_initrd(struct vm_reader *r, json_t *value);
-int vm_read_kernel_args(struct vm_reader *r, json_t *value);
-int vm_read_ssh_port(struct vm_reader *r, json_t *value);
-int vm_read_carried_text(struct vm_reader *r, json_t *value);
-
-int vm_read_disks(struct vm_reader *r, json_t *value);
-int vm_read_ssh_key(struct vm_reader *r, json_t *value);
-int vm_read_ssh_keys(struct vm_reader *r, json_t *value);
-int vm_read_users(struct vm_reader *r, json_t *value);
-int vm_read_packages(struct vm_reader *r, json_t *value);
-int vm_read_write_files(struct vm_reader *r, json_t *value);
-int vm_read_runcmd(struct vm_reader *r, json_t *value);
-int vm_read_user_data(struct vm_reader *r, json_t *value);
-int vm_read_network_config(struct vm_reader *r, json_t *value);
-int vm_read_storage(struct vm_reader *r, json_t *value);
-int vm_read_hooks(struct vm_reader *r, json_t *value);
+int vm_read_disks(struct json_reader *r, json_t *value);
+int vm_read_ssh_key(struct json_reader *r, json_t *value);
+int vm_read_ssh_keys(struct json_reader *r, json_t *value);
+int vm_read_users(struct json_reader *r, json_t *value);
+int vm_read_packages(struct json_reader *r, json_t *value);
+int vm_read_write_files(struct json_reader *r, json_t *value);
+int vm_read_runcmd(struct json_reader *r, json_t *value);
+int vm_read_user_data(struct json_reader *r, json_t *value);
+int vm_read_network_config(struct json_reader *r, json_t *value);
+int vm_read_storage(struct json_reader *r, json_t *value);
+int vm_read_hooks(struct json_reader *r, json_t *value);
 
 /* Warns of what "user_data" makes void; once all fields are read. */
-void vm_check_user_data(struct vm_reader *r, const json_t *definition);
-
-/* Shared by the reader files. */
-int vm_want_string(struct vm_reader *r, const json_t *value, const char **out);
-/* Reads the member `key` when it is there. What was refused is noted: the next one is read all the
- * same. */
-void vm_member(struct vm_reader *r, json_t *object, const char *key,
-    int (*read)(struct vm_reader *, json_t *));
-int vm_each(struct vm_reader *r, json_t *list, int (*read)(struct vm_reader *, json_t *));
-int vm_want_object(struct vm_reader *r, json_t *value, const char *example,
-    const char *const *known, size_t count);
-int vm_read_line(struct vm_reader *r, json_t *value);
-int vm_read_text(struct vm_reader *r, json_t *value);
-int vm_read_flag(struct vm_reader *r, json_t *value);
-int vm_want_size(struct vm_reader *r, const json_t *value, uint64_t *bytes);
-bool vm_text_is(const char *text, const char *allowed_bytes, size_t min, size_t max);
+void vm_check_user_data(struct json_reader *r, const json_t *definition);
 
 #define VM_LOWER "abcdefghijklmnopqrstuvwxyz"
 #define VM_UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

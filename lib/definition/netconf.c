@@ -18,79 +18,81 @@
 
 struct member {
 	const char *key;
-	int (*read)(struct vm_reader *r, json_t *value);
+	int (*read)(struct json_reader *r, json_t *value);
 };
 
 static int read_members(
-    struct vm_reader *r, json_t *value, const struct member *members, size_t count)
+    struct json_reader *r, json_t *value, const struct member *members, size_t count)
 {
 	if (!json_is_object(value))
-		return vm_refuse(r, "must be an object, in {} brackets");
+		return json_refuse(r, "must be an object, in {} brackets");
 	for (size_t i = 0; i < count; i++)
-		vm_member(r, value, members[i].key, members[i].read);
+		json_member(r, value, members[i].key, members[i].read);
 	return 0;
 }
 
 /* ---- single values
  * -----------------------------------------------------------------------------*/
 
-static int read_yes(struct vm_reader *r, json_t *value)
+static int read_yes(struct json_reader *r, json_t *value)
 {
 	const char *s = json_string_value(value);
 
 	if (json_is_boolean(value))
 		return 0;
 	if (!s || (strcmp(s, "yes") != 0 && strcmp(s, "no") != 0))
-		return vm_refuse(r, "must be true or false, without quotes");
-	vm_warn(r, "is a text, and some take \"no\" for true: write true or false, without quotes");
+		return json_refuse(r, "must be true or false, without quotes");
+	json_warn(
+	    r, "is a text, and some take \"no\" for true: write true or false, without quotes");
 	return 0;
 }
 
-static int read_whole_number(struct vm_reader *r, json_t *value)
+static int read_whole_number(struct json_reader *r, json_t *value)
 {
-	return json_is_integer(value) ? 0 : vm_refuse(r, "must be a whole number, without quotes");
+	return json_is_integer(value) ? 0
+				      : json_refuse(r, "must be a whole number, without quotes");
 }
 
-static int read_lines(struct vm_reader *r, json_t *value)
+static int read_lines(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, vm_read_line);
+	return json_each(r, value, json_read_line);
 }
 
-static int read_any_object(struct vm_reader *r, json_t *value)
+static int read_any_object(struct json_reader *r, json_t *value)
 {
 	return read_members(r, value, NULL, 0);
 }
 
-static int read_card(struct vm_reader *r, json_t *value)
+static int read_card(struct json_reader *r, json_t *value)
 {
 	struct mac mac;
 	const char *s;
 
-	if (vm_want_string(r, value, &s) < 0)
+	if (json_want_line(r, value, &s) < 0)
 		return -EINVAL;
-	return mac_parse(s, strlen(s), &mac, r->e) < 0 ? vm_refuse_err(r) : 0;
+	return mac_parse(s, strlen(s), &mac, &r->why) < 0 ? json_refuse_why(r) : 0;
 }
 
 /* With its prefix length, where that is not said elsewhere. */
-static int read_address(struct vm_reader *r, json_t *value, bool prefix)
+static int read_address(struct json_reader *r, json_t *value, bool prefix)
 {
 	struct cidr4 four;
 	struct cidr6 six;
 	struct err ignored = ERR_INIT;
 	const char *s;
 
-	if (vm_want_string(r, value, &s) < 0)
+	if (json_want_line(r, value, &s) < 0)
 		return -EINVAL;
 	if (cidr4_parse(s, prefix, &four, &ignored) < 0 &&
 	    cidr6_parse(s, prefix, &six, &ignored) < 0)
-		return vm_refuse(r, "\"%.60s\" is not an address%s such as \"%s\"", s,
+		return json_refuse(r, "\"%.60s\" is not an address%s such as \"%s\"", s,
 		    prefix ? " with its prefix length," : "",
 		    prefix ? "192.168.100.11/24" : "192.168.100.11");
 	return 0;
 }
 
 /* netplan takes options of an address, too: {"10.0.0.5/24": {"label": "x"}}. */
-static int read_v2_address(struct vm_reader *r, json_t *value)
+static int read_v2_address(struct json_reader *r, json_t *value)
 {
 	if (!json_is_object(value))
 		return read_address(r, value, true);
@@ -101,30 +103,30 @@ static int read_v2_address(struct vm_reader *r, json_t *value)
 	return rc;
 }
 
-static int read_v1_address(struct vm_reader *r, json_t *value)
+static int read_v1_address(struct json_reader *r, json_t *value)
 {
 	return read_address(r, value, false);
 }
 
-static int read_server(struct vm_reader *r, json_t *value)
+static int read_server(struct json_reader *r, json_t *value)
 {
 	return read_address(r, value, false);
 }
 
-static int read_servers(struct vm_reader *r, json_t *value)
+static int read_servers(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_server);
+	return json_each(r, value, read_server);
 }
 
 /* ---- version 2
  * ---------------------------------------------------------------------------------*/
 
-static int read_v2_addresses(struct vm_reader *r, json_t *value)
+static int read_v2_addresses(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_v2_address);
+	return json_each(r, value, read_v2_address);
 }
 
-static int read_v2_nameservers(struct vm_reader *r, json_t *value)
+static int read_v2_nameservers(struct json_reader *r, json_t *value)
 {
 	static const struct member members[] = {
 	    {"addresses", read_servers}, {"search", read_lines}};
@@ -132,37 +134,38 @@ static int read_v2_nameservers(struct vm_reader *r, json_t *value)
 	return read_members(r, value, members, COUNT(members));
 }
 
-static int read_v2_route(struct vm_reader *r, json_t *value)
+static int read_v2_route(struct json_reader *r, json_t *value)
 {
 	static const struct member members[] = {
-	    {"to", vm_read_line}, {"via", read_server}, {"metric", read_whole_number}};
+	    {"to", json_read_line}, {"via", read_server}, {"metric", read_whole_number}};
 
 	if (read_members(r, value, members, COUNT(members)) < 0)
 		return -EINVAL;
-	return vm_value_empty(json_object_get(value, "to"))
-		   ? vm_refuse(r, "has no \"to\": add it, such as \"default\"")
+	return json_absent(json_object_get(value, "to"))
+		   ? json_refuse(r, "has no \"to\": add it, such as \"default\"")
 		   : 0;
 }
 
-static int read_v2_routes(struct vm_reader *r, json_t *value)
+static int read_v2_routes(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_v2_route);
+	return json_each(r, value, read_v2_route);
 }
 
-static int read_v2_match(struct vm_reader *r, json_t *value)
+static int read_v2_match(struct json_reader *r, json_t *value)
 {
-	static const struct member members[] = {{"name", vm_read_line}, {"macaddress", read_card}};
+	static const struct member members[] = {
+	    {"name", json_read_line}, {"macaddress", read_card}};
 
 	return read_members(r, value, members, COUNT(members));
 }
 
-static int read_v2_interface(struct vm_reader *r, json_t *value)
+static int read_v2_interface(struct json_reader *r, json_t *value)
 {
 	static const struct member members[] = {
 	    {"match", read_v2_match},
-	    {"set-name", vm_read_line},
-	    {"wakeonlan", vm_read_flag},
-	    {"optional", vm_read_flag},
+	    {"set-name", json_read_line},
+	    {"wakeonlan", json_read_flag},
+	    {"optional", json_read_flag},
 	    {"dhcp4", read_yes},
 	    {"dhcp6", read_yes},
 	    {"dhcp4-overrides", read_any_object},
@@ -177,24 +180,24 @@ static int read_v2_interface(struct vm_reader *r, json_t *value)
 	    {"interfaces", read_lines},
 	    {"parameters", read_any_object},
 	    {"id", read_whole_number},
-	    {"link", vm_read_line},
+	    {"link", json_read_line},
 	};
 
 	return read_members(r, value, members, COUNT(members));
 }
 
-static int read_v2_interfaces(struct vm_reader *r, json_t *value)
+static int read_v2_interfaces(struct json_reader *r, json_t *value)
 {
 	const char *name;
 	json_t *interface;
 
 	if (!json_is_object(value))
-		return vm_refuse(
+		return json_refuse(
 		    r, "must be an object of interfaces such as {\"lan\": {\"dhcp4\": true}}");
 	json_object_foreach(value, name, interface) {
-		vm_path_key(r, name);
+		json_enter(r, name);
 		(void)read_v2_interface(r, interface);
-		vm_path_leave(r);
+		json_leave(r);
 	}
 	return 0;
 }
@@ -202,41 +205,41 @@ static int read_v2_interfaces(struct vm_reader *r, json_t *value)
 /* ---- version 1
  * ---------------------------------------------------------------------------------*/
 
-static int read_v1_route(struct vm_reader *r, json_t *value)
+static int read_v1_route(struct json_reader *r, json_t *value)
 {
-	static const struct member members[] = {{"network", vm_read_line},
-	    {"destination", vm_read_line}, {"netmask", vm_read_line}, {"gateway", read_server},
+	static const struct member members[] = {{"network", json_read_line},
+	    {"destination", json_read_line}, {"netmask", json_read_line}, {"gateway", read_server},
 	    {"metric", read_whole_number}};
 
 	return read_members(r, value, members, COUNT(members));
 }
 
-static int read_v1_routes(struct vm_reader *r, json_t *value)
+static int read_v1_routes(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_v1_route);
+	return json_each(r, value, read_v1_route);
 }
 
-static int read_one_or_more(struct vm_reader *r, json_t *value)
+static int read_one_or_more(struct json_reader *r, json_t *value)
 {
 	return json_is_array(value) ? read_servers(r, value) : read_server(r, value);
 }
 
-static int read_v1_subnet(struct vm_reader *r, json_t *value)
+static int read_v1_subnet(struct json_reader *r, json_t *value)
 {
-	static const struct member members[] = {{"type", vm_read_line},
-	    {"address", read_v1_address}, {"netmask", vm_read_line}, {"gateway", read_server},
+	static const struct member members[] = {{"type", json_read_line},
+	    {"address", read_v1_address}, {"netmask", json_read_line}, {"gateway", read_server},
 	    {"dns_nameservers", read_one_or_more}, {"routes", read_v1_routes}};
 
 	if (read_members(r, value, members, COUNT(members)) < 0)
 		return -EINVAL;
-	return vm_value_empty(json_object_get(value, "type"))
-		   ? vm_refuse(r, "has no \"type\": add it, such as \"dhcp4\" or \"static\"")
+	return json_absent(json_object_get(value, "type"))
+		   ? json_refuse(r, "has no \"type\": add it, such as \"dhcp4\" or \"static\"")
 		   : 0;
 }
 
-static int read_v1_subnets(struct vm_reader *r, json_t *value)
+static int read_v1_subnets(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_v1_subnet);
+	return json_each(r, value, read_v1_subnet);
 }
 
 static bool is_type(const json_t *item, const char *type)
@@ -246,28 +249,28 @@ static bool is_type(const json_t *item, const char *type)
 	return own && strcmp(own, type) == 0;
 }
 
-static int read_v1_item(struct vm_reader *r, json_t *value)
+static int read_v1_item(struct json_reader *r, json_t *value)
 {
-	static const struct member members[] = {{"type", vm_read_line}, {"name", vm_read_line},
+	static const struct member members[] = {{"type", json_read_line}, {"name", json_read_line},
 	    {"mac_address", read_card}, {"mtu", read_whole_number}, {"subnets", read_v1_subnets},
 	    {"bond_interfaces", read_lines}, {"bridge_interfaces", read_lines},
-	    {"vlan_link", vm_read_line}, {"vlan_id", read_whole_number},
+	    {"vlan_link", json_read_line}, {"vlan_id", read_whole_number},
 	    {"params", read_any_object}};
 
 	if (read_members(r, value, members, COUNT(members)) < 0)
 		return -EINVAL;
-	if (vm_value_empty(json_object_get(value, "type")))
-		return vm_refuse(r, "has no \"type\": add it, such as \"physical\"");
-	if (is_type(value, "physical") && vm_value_empty(json_object_get(value, "name")))
-		return vm_refuse(r, "has no \"name\": add it, such as \"eth0\"");
+	if (json_absent(json_object_get(value, "type")))
+		return json_refuse(r, "has no \"type\": add it, such as \"physical\"");
+	if (is_type(value, "physical") && json_absent(json_object_get(value, "name")))
+		return json_refuse(r, "has no \"name\": add it, such as \"eth0\"");
 	if (is_type(value, "nameserver"))
-		vm_member(r, value, "address", read_one_or_more);
+		json_member(r, value, "address", read_one_or_more);
 	return 0;
 }
 
-static int read_v1_config(struct vm_reader *r, json_t *value)
+static int read_v1_config(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_v1_item);
+	return json_each(r, value, read_v1_item);
 }
 
 /* ---- the machine's own interface
@@ -280,14 +283,14 @@ struct links {
 	bool dhcp4, dhcp6;
 };
 
-static bool is_ours(const struct vm_reader *r, const json_t *mac)
+static bool is_ours(struct json_reader *r, const json_t *mac)
 {
 	const char *s = json_string_value(mac);
 	struct err ignored = ERR_INIT;
 	struct mac other;
 
 	return !s || !*s || mac_parse(s, strlen(s), &other, &ignored) < 0 ||
-	       memcmp(&other, &r->draft.mac, sizeof(other)) == 0;
+	       memcmp(&other, &vm_draft(r)->mac, sizeof(other)) == 0;
 }
 
 static bool is_on(const json_t *value)
@@ -295,7 +298,7 @@ static bool is_on(const json_t *value)
 	return json_is_true(value) || json_is_string(value);
 }
 
-static struct links links_2(const struct vm_reader *r, const json_t *config)
+static struct links links_2(struct json_reader *r, const json_t *config)
 {
 	static const char *const kinds[] = {"ethernets", "bonds", "bridges", "vlans"};
 	struct links l = {0};
@@ -315,7 +318,7 @@ static struct links links_2(const struct vm_reader *r, const json_t *config)
 	return l;
 }
 
-static struct links links_1(const struct vm_reader *r, const json_t *config)
+static struct links links_1(struct json_reader *r, const json_t *config)
 {
 	struct links l = {0};
 	json_t *item, *subnet;
@@ -358,45 +361,44 @@ static const char *address_text(const struct in6_addr *address, char buf[INET6_A
 	    buf, INET6_ADDRSTRLEN);
 }
 
-static void warn_instead(struct vm_reader *r, const char *field, const struct in6_addr *declared,
+static void warn_instead(struct json_reader *r, const char *field, const struct in6_addr *declared,
     const struct in6_addr *other)
 {
-	char sentence[300], mine[INET6_ADDRSTRLEN], set[INET6_ADDRSTRLEN];
+	char mine[INET6_ADDRSTRLEN], set[INET6_ADDRSTRLEN];
 
-	snprintf(sentence, sizeof(sentence),
+	json_warn(r,
 	    "sets %s and no DHCP, where \"%s\" is %s, which the installed system does not keep then: make them equal, or leave \"%s\" out",
 	    address_text(other, set), field, address_text(declared, mine), field);
-	vm_warn(r, sentence);
 }
 
-static void check_declared(struct vm_reader *r, json_t *config, const struct links *l)
+static void check_declared(struct json_reader *r, json_t *config, const struct links *l)
 {
 	_cleanup_free_ struct in6_addr *list = NULL;
-	struct in6_addr ip = ip4_mapped(r->draft.ip);
+	struct in6_addr ip = ip4_mapped(vm_draft(r)->ip);
 	const struct in6_addr *other;
 	unsigned count = 0;
 
 	if (vm_network_addresses(config, &list, &count) < 0)
 		return;
-	if (r->draft.ip.s_addr && !l->dhcp4 && (other = instead_of(list, count, &ip)))
+	if (vm_draft(r)->ip.s_addr && !l->dhcp4 && (other = instead_of(list, count, &ip)))
 		warn_instead(r, "ip", &ip, other);
-	if (r->draft.has_ip6 && !l->dhcp6 && (other = instead_of(list, count, &r->draft.ip6)))
-		warn_instead(r, "ipv6", &r->draft.ip6, other);
+	if (vm_draft(r)->has_ip6 && !l->dhcp6 &&
+	    (other = instead_of(list, count, &vm_draft(r)->ip6)))
+		warn_instead(r, "ipv6", &vm_draft(r)->ip6, other);
 }
 
-static void check_links(struct vm_reader *r, json_t *config, const struct links *l)
+static void check_links(struct json_reader *r, json_t *config, const struct links *l)
 {
 	static const struct mac none;
-	char sentence[300], mac[MAC_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE];
 
 	if (l->count == 0) {
-		vm_warn(r,
+		json_warn(r,
 		    "names no network card, so the installed system has no network and never reports: add one (version 2: \"ethernets\": {\"lan\": {\"match\": {\"name\": \"e*\"}, \"dhcp4\": true}})");
-	} else if (l->ours == 0 && memcmp(&r->draft.mac, &none, sizeof(none)) != 0) {
-		snprintf(sentence, sizeof(sentence),
+	} else if (l->ours == 0 && memcmp(&vm_draft(r)->mac, &none, sizeof(none)) != 0) {
+		json_warn(r,
 		    "names only network cards with another MAC address than \"mac\", %s: the one that the machine boots from stays without an address",
-		    mac_format(&r->draft.mac, mac));
-		vm_warn(r, sentence);
+		    mac_format(&vm_draft(r)->mac, mac));
 	}
 	check_declared(r, config, l);
 }
@@ -404,7 +406,7 @@ static void check_links(struct vm_reader *r, json_t *config, const struct links 
 /* ---- both
  * --------------------------------------------------------------------------------------*/
 
-static int read_config(struct vm_reader *r, json_t *config)
+static int read_config(struct json_reader *r, json_t *config)
 {
 	static const struct member version_1[] = {{"config", read_v1_config}};
 	static const struct member version_2[] = {{"ethernets", read_v2_interfaces},
@@ -414,28 +416,28 @@ static int read_config(struct vm_reader *r, json_t *config)
 	unsigned before = r->refusals;
 
 	if (version != 1 && version != 2)
-		return vm_refuse(
+		return json_refuse(
 		    r, "has no \"version\": add 1 or 2, the format of cloud-init's network-config");
 	(void)(version == 1 ? read_members(r, config, version_1, COUNT(version_1))
 			    : read_members(r, config, version_2, COUNT(version_2)));
 	if (r->refusals > before)
 		return -EINVAL;
 	struct links l = version == 1 ? links_1(r, config) : links_2(r, config);
-	if (!r->from_defaults && !r->strict)
+	if (!vm_reader_of(r)->from_defaults && !vm_reader_of(r)->strict)
 		check_links(r, config, &l);
 	return 0;
 }
 
-int vm_read_network_config(struct vm_reader *r, json_t *value)
+int vm_read_network_config(struct json_reader *r, json_t *value)
 {
 	if (!json_is_object(value))
-		return vm_refuse(r,
+		return json_refuse(r,
 		    "must be a network-config object such as {\"version\": 2, \"ethernets\": {...}}");
 	json_t *inner = json_object_get(value, "network");
 	if (!json_is_object(inner))
 		return read_config(r, value);
-	vm_path_key(r, "network");
+	json_enter(r, "network");
 	int rc = read_config(r, inner);
-	vm_path_leave(r);
+	json_leave(r);
 	return rc;
 }

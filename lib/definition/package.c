@@ -19,9 +19,9 @@ static bool ends_with(const char *text, char c)
 	return len > 0 && text[len - 1] == c;
 }
 
-static int removes(struct vm_reader *r, const char *word)
+static int removes(struct json_reader *r, const char *word)
 {
-	return vm_refuse(r,
+	return json_refuse(r,
 	    "\"%.70s\" ends with '-', by which apt removes a package: drop the '-' to install it, or remove it in \"runcmd\", such as [\"apt-get\", \"-y\", \"purge\", \"nano\"]",
 	    word);
 }
@@ -52,33 +52,33 @@ static bool well_formed(const char *word)
 	return !*at || strcmp(at, "+") == 0;
 }
 
-static int read_word(struct vm_reader *r, json_t *value)
+static int read_word(struct json_reader *r, json_t *value)
 {
 	const char *s;
 
-	if (vm_want_string(r, value, &s) < 0)
+	if (json_want_line(r, value, &s) < 0)
 		return -EINVAL;
 	if (!well_formed(s))
-		return vm_refuse(r,
+		return json_refuse(r,
 		    "\"%.70s\" is not a package name, such as \"nginx\", \"nginx=1.22.1-9\" or \"nginx/stable\"",
 		    s);
 	if (ends_with(s, '-'))
 		return removes(r, s);
 	if (s[strcspn(s, ":=")] == ':')
-		vm_warn(r,
+		json_warn(r,
 		    "names an architecture: the cloud-init of Debian 13 knows no such package and leaves it out; install it in \"runcmd\"");
 	return 0;
 }
 
-static int read_version(struct vm_reader *r, json_t *value)
+static int read_version(struct json_reader *r, json_t *value)
 {
 	const char *s, *at;
 
-	if (vm_want_string(r, value, &s) < 0)
+	if (json_want_line(r, value, &s) < 0)
 		return -EINVAL;
 	at = s;
 	if (!take(&at, VM_DIGIT, VM_ALNUM ".+~:-") || *at || strlen(s) > PACKAGE_MAX)
-		return vm_refuse(r,
+		return json_refuse(r,
 		    "\"%.70s\" is not a version: a list inside of the list is one package and its version, such as [\"nginx\", \"1.22.1-9\"]",
 		    s);
 	if (ends_with(s, '-'))
@@ -86,26 +86,26 @@ static int read_version(struct vm_reader *r, json_t *value)
 	return 0;
 }
 
-static int read_pair(struct vm_reader *r, json_t *value)
+static int read_pair(struct json_reader *r, json_t *value)
 {
 	json_t *item;
 	size_t i;
 
 	json_array_foreach(value, i, item) {
-		vm_path_index(r, i);
+		json_enter_at(r, i);
 		(void)(i == 0 ? read_word : read_version)(r, item);
-		vm_path_leave(r);
+		json_leave(r);
 	}
 	return 0;
 }
 
-static int read_package(struct vm_reader *r, json_t *value)
+static int read_package(struct json_reader *r, json_t *value)
 {
 	return json_is_array(value) && json_array_size(value) == 2 ? read_pair(r, value)
 								   : read_word(r, value);
 }
 
-int vm_read_packages(struct vm_reader *r, json_t *value)
+int vm_read_packages(struct json_reader *r, json_t *value)
 {
-	return vm_each(r, value, read_package);
+	return json_each(r, value, read_package);
 }

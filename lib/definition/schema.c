@@ -2,12 +2,68 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base/size.h"
 #include "lib/definition/field.h"
+
+static json_t *text_schema(const struct vm_field *f)
+{
+	json_t *value = json_pack("{s:s}", "type", "string");
+
+	if (f->max && !f->bytes)
+		json_object_set_new(value, "maxLength", json_integer((json_int_t)f->max));
+	if (f->bytes)
+		json_object_set_new(value, "pattern",
+		    json_sprintf("^[%s][%s]{0,%d}$", f->first, f->bytes, (int)f->max - 1));
+	else if (f->pattern)
+		json_object_set_new(value, "pattern", json_string(f->pattern));
+	return value;
+}
+
+static json_t *size_schema(const struct vm_field *f)
+{
+	json_t *text = json_pack("{s:s, s:s}", "type", "string", "pattern", VM_SIZE_PATTERN);
+
+	return f->unit ? json_pack("{s:[{s:s, s:I}, o]}", "anyOf", "type", "integer", "minimum",
+			     (json_int_t)(f->min / f->unit), text)
+		       : text;
+}
+
+static json_t *word_schema(const struct vm_field *f)
+{
+	json_t *words = json_array();
+
+	for (size_t i = 0; f->word(i); i++) {
+		json_array_append_new(words, json_string(f->word(i)));
+		if (f->alias)
+			json_array_append_new(words, json_string(f->alias(i)));
+	}
+	return json_pack("{s:o}", "enum", words);
+}
+
+static json_t *kind_schema(const struct vm_field *f)
+{
+	switch (f->kind) {
+	case VM_TEXT:
+		return text_schema(f);
+	case VM_NUMBER:
+		return json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum",
+		    (json_int_t)f->min, "maximum", (json_int_t)f->max);
+	case VM_SIZE:
+		return size_schema(f);
+	case VM_FLAG:
+		return json_pack("{s:s}", "type", "boolean");
+	case VM_WORD:
+		return word_schema(f);
+	case VM_STRUCTURED:
+		break;
+	}
+	return json_loads(f->schema, 0, NULL);
+}
 
 /* `""` and null mean the same as absent, so an editor must not mark them. */
 static json_t *field_schema(const struct vm_field *f)
 {
-	json_t *value = json_loads(f->schema, 0, NULL);
+	json_t *value = kind_schema(f);
 
 	if (!(f->flags & VM_FIELD_REQUIRED))
 		value = json_pack("{s:[o,{s:[s,n]}]}", "anyOf", value, "enum", "");
@@ -32,12 +88,29 @@ json_t *vm_schema(void)
 	    "object", "required", required, "properties", properties, "additionalProperties", 0);
 }
 
+static void write_absent(FILE *f, const struct vm_field *field)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (field->absent)
+		fprintf(f, "Without it: %s.\n\n", field->absent);
+	else if (field->builtin_text)
+		fprintf(f, "Without it: `%s`.\n\n", field->builtin_text);
+	else if (field->kind == VM_WORD)
+		fprintf(f, "Without it: `%s`.\n\n", field->word(field->builtin));
+	else if (field->kind == VM_SIZE && field->builtin)
+		fprintf(f, "Without it: %s.\n\n", size_text_short(field->builtin, size));
+	else if (field->kind == VM_FLAG)
+		fprintf(f, "Without it: `%s`.\n\n", field->builtin ? "true" : "false");
+	else if (field->builtin)
+		fprintf(f, "Without it: %d.\n\n", (int)field->builtin);
+}
+
 static void write_row(FILE *f, const struct vm_field *field)
 {
 	fprintf(f, "### `%s`\n\n%s%s\n\n", field->name,
 	    field->flags & VM_FIELD_REQUIRED ? "**Required.** " : "", field->summary);
-	if (field->absent)
-		fprintf(f, "Without it: %s.\n\n", field->absent);
+	write_absent(f, field);
 	fprintf(f, "```json\n\"%s\": %s\n```\n\n", field->name, field->example);
 }
 
@@ -49,16 +122,36 @@ static void write_section(FILE *f, const char *title, bool carried)
 			write_row(f, &vm_fields[i]);
 }
 
+static void write_own(FILE *f)
+{
+	const struct vm_field *last = NULL;
+	const char *glue = "";
+
+	for (size_t i = 0; i < vm_field_count; i++) {
+		if (!(vm_fields[i].flags & VM_FIELD_OWN))
+			continue;
+		if (last)
+			fprintf(f, "%s`%s`", glue, last->name), glue = ", ";
+		last = &vm_fields[i];
+	}
+	if (last)
+		fprintf(f, "%s`%s`", *glue ? " and " : "", last->name);
+}
+
 int vm_reference_write(FILE *f, struct err *e)
 {
 	fputs(
 	    "# VM definitions\n\n"
-	    "<!-- Made from the field table in lib/definition/vm.c; do not edit. -->\n\n"
+	    "<!-- Made from the field table in lib/definition/fields.c; do not edit. -->\n\n"
 	    "Each file `<name>.json` in this folder declares one machine. The smallest one:\n\n"
 	    "```json\n{\n  \"name\": \"web1\",\n  \"mac\": \"52:54:00:00:00:11\"\n}\n```\n\n"
 	    "Changes take effect when the file is saved. `\"\"`, `null` and leaving a field out mean the same. Fields this page does not know are reported and ignored, but refused in `_defaults.json`, where one would be missing from every machine. A file holds at most 64 KiB, "
 	    "nested at most 32 levels deep, in UTF-8, and gives every key once.\n\n"
-	    "`_defaults.json` holds the same fields for all machines, except `name`, `mac`, `ip`, `ipv6`, `hostname`, `uuid` and `serial`; a field in a machine's own file replaces the default as a whole. Files whose names begin with `_` or `.` or end in `.schema.json` are no machines.\n\n"
+	    "`_defaults.json` holds the same fields for all machines, except ",
+	    f);
+	write_own(f);
+	fputs(
+	    "; a field in a machine's own file replaces the default as a whole. Files whose names begin with `_` or `.` or end in `.schema.json` are no machines.\n\n"
 	    "A file that cannot be used keeps the machine's last good definition in force, and is reported with line and column. Of two files with the same name, MAC, IP address, UUID or serial number the one that was there first keeps it. For completion in an editor, add `\"$schema\": \"./vm.schema.json\"`.\n\n",
 	    f);
 	write_section(f, "Fields", false);

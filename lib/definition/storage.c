@@ -6,18 +6,16 @@
 #include <string.h>
 
 #include "lib/base/size.h"
+#include "lib/base/words.h"
 #include "lib/definition/vm.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-const char *const storage_keys[] = {"root", "swap", "partitions"};
-const size_t storage_key_count = COUNT(storage_keys);
-const char *const storage_root_keys[] = {"fs"};
-const size_t storage_root_key_count = COUNT(storage_root_keys);
-const char *const storage_partition_keys[] = {"mount", "size", "fs", "label"};
-const size_t storage_partition_key_count = COUNT(storage_partition_keys);
+static const char *const storage_keys[] = {"root", "swap", "partitions"};
+static const char *const root_keys[] = {"fs"};
+static const char *const partition_keys[] = {"mount", "size", "fs", "label"};
 
 static const struct {
 	const char *name;
@@ -51,71 +49,27 @@ const struct storage_partition *storage_root(const struct storage *s)
 
 /* ---- values ----------------------------------------------------------------------------------*/
 
-/* Where in "storage" the reader is, its complaint, and who hears of it. */
-struct reader {
-	struct json_path path;
-	struct err *e;
-	const struct json_refusals *refusals;
-	unsigned refused;
-};
-
-static void enter(struct reader *r, const char *key, size_t index)
+static const char *fs_word(size_t i)
 {
-	if (r->path.depth == JSON_PATH_STEPS_MAX)
-		return;
-	r->path.step[r->path.depth].key = key;
-	r->path.step[r->path.depth++].index = index;
+	return i < COUNT(file_systems) ? file_systems[i].name : NULL;
 }
 
-static void leave(struct reader *r)
+static int fs_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
 {
-	r->path.depth--;
-}
+	const char *text;
+	char list[120];
 
-/* Tells what is in r->e of the value at hand; reading goes on, as people want to know all of it. */
-static void tell(struct reader *r)
-{
-	r->refused++;
-	r->refusals->tell(r->refusals->ctx, &r->path, r->e);
-}
-
-static void tell_member(struct reader *r, const char *key)
-{
-	enter(r, key, 0);
-	tell(r);
-	leave(r);
-}
-
-static bool is_absent(const json_t *v)
-{
-	return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
-}
-
-static int text_of(struct reader *r, const json_t *value, const char **out)
-{
-	*out = json_string_value(value);
-	if (!*out || strlen(*out) != json_string_length(value))
-		return err_set(r->e, EINVAL, "must be a text in quotes");
+	if (json_want_line(r, value, &text) < 0)
+		return -EINVAL;
+	int i = word_index(fs_word, text);
+	if (i < 0)
+		return json_refuse(r, "\"%.40s\" is not possible: write %s", text,
+		    word_list(fs_word, "\"", list, sizeof(list)));
+	p->fs = (enum storage_fs)i;
 	return 0;
 }
 
-static int fs_read(struct reader *r, const json_t *value, struct storage_partition *p)
-{
-	const char *text;
-
-	if (text_of(r, value, &text) < 0)
-		return -EINVAL;
-	for (size_t i = 0; i < COUNT(file_systems); i++)
-		if (strcmp(text, file_systems[i].name) == 0) {
-			p->fs = (enum storage_fs)i;
-			return 0;
-		}
-	return err_set(r->e, EINVAL,
-	    "\"%.40s\" is not possible: write \"ext4\", \"xfs\", \"btrfs\", \"vfat\" or \"swap\"",
-	    text);
-}
-
-static int percent_read(struct reader *r, const char *text, struct storage_partition *p)
+static int percent_read(struct json_reader *r, const char *text, struct storage_partition *p)
 {
 	size_t digits = strspn(text, "0123456789");
 	unsigned percent = 0;
@@ -124,17 +78,17 @@ static int percent_read(struct reader *r, const char *text, struct storage_parti
 		percent = percent * 10 + (unsigned)(text[i] - '0');
 	if (digits == 0 || digits > 3 || strcmp(text + digits, "%") != 0 || percent < 1 ||
 	    percent > 100)
-		return err_set(r->e, EINVAL, "\"%.40s\" is not from \"1%%\" to \"100%%\"", text);
+		return json_refuse(r, "\"%.40s\" is not from \"1%%\" to \"100%%\"", text);
 	p->unit = STORAGE_PERCENT;
 	p->amount = percent;
 	return 0;
 }
 
-static int size_read(struct reader *r, const json_t *value, struct storage_partition *p)
+static int size_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
 {
 	const char *text;
 
-	if (text_of(r, value, &text) < 0)
+	if (json_want_line(r, value, &text) < 0)
 		return -EINVAL;
 	p->amount = 0;
 	if (strcmp(text, "rest") == 0) {
@@ -145,10 +99,10 @@ static int size_read(struct reader *r, const json_t *value, struct storage_parti
 		return percent_read(r, text, p);
 	p->unit = STORAGE_BYTES;
 	if (size_parse(text, &p->amount) < 0)
-		return err_set(r->e, EINVAL,
-		    "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or \"rest\"", text);
+		return json_refuse(
+		    r, "\"%.40s\" is not a size: write such as \"4G\", \"20%%\" or \"rest\"", text);
 	if (p->amount < MIB || p->amount > UINT64_MAX / 2)
-		return err_set(r->e, EINVAL,
+		return json_refuse(r,
 		    "\"%.40s\" is out of range: give the size with its unit, such as \"4G\"", text);
 	return 0;
 }
@@ -185,22 +139,22 @@ static bool mount_valid(const char *mount)
 	return true;
 }
 
-static int mount_read(struct reader *r, const json_t *value, struct storage_partition *p)
+static int mount_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
 {
 	const char *text;
 
-	if (text_of(r, value, &text) < 0)
+	if (json_want_line(r, value, &text) < 0)
 		return -EINVAL;
 	if (p->fs == STORAGE_FS_SWAP && (strcmp(text, "swap") == 0 || strcmp(text, "none") == 0))
 		return 0;
 	if (p->fs == STORAGE_FS_SWAP)
-		return err_set(r->e, EINVAL, "must be left out: swap is not mounted anywhere");
+		return json_refuse(r, "must be left out: swap is not mounted anywhere");
 	if (!mount_valid(text))
-		return err_set(r->e, EINVAL,
+		return json_refuse(r,
 		    "\"%.60s\" is not a directory such as \"/var\": write an absolute path of letters, digits and . _ @ + -, without a / at its end",
 		    text);
 	if (mount_reserved(text))
-		return err_set(r->e, EINVAL, "\"%.60s\" cannot be a partition of its own", text);
+		return json_refuse(r, "\"%.60s\" cannot be a partition of its own", text);
 	strcpy(p->mount, text);
 	return 0;
 }
@@ -211,16 +165,16 @@ static const char *label_characters(enum storage_fs fs)
 	return fs == STORAGE_FS_VFAT ? ALNUM "_-" : ALNUM "._-";
 }
 
-static int label_read(struct reader *r, const json_t *value, struct storage_partition *p)
+static int label_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
 {
 	const char *text;
 	size_t max = file_systems[p->fs].label_max;
 	const char *allowed = label_characters(p->fs);
 
-	if (text_of(r, value, &text) < 0)
+	if (json_want_line(r, value, &text) < 0)
 		return -EINVAL;
 	if (strlen(text) > max || strspn(text, allowed) != strlen(text) || text[0] == '-')
-		return err_set(r->e, EINVAL,
+		return json_refuse(r,
 		    "\"%.40s\" is not a label for %s: write at most %zu letters, digits and%s _ -",
 		    text, file_systems[p->fs].name, max, p->fs == STORAGE_FS_VFAT ? "" : " .");
 	strcpy(p->label, text);
@@ -247,19 +201,17 @@ static void label_default(struct storage_partition *p)
 enum found { ABSENT, GOOD, WRONG };
 
 /* Reads the member `key` when it is there. */
-static enum found member(struct reader *r, const json_t *object, const char *key,
-    int (*read)(struct reader *, const json_t *, struct storage_partition *),
+static enum found member(struct json_reader *r, const json_t *object, const char *key,
+    int (*read)(struct json_reader *, const json_t *, struct storage_partition *),
     struct storage_partition *p)
 {
 	const json_t *value = json_object_get(object, key);
 
-	if (is_absent(value))
+	if (json_absent(value))
 		return ABSENT;
-	enter(r, key, 0);
+	json_enter(r, key);
 	enum found found = read(r, value, p) < 0 ? WRONG : GOOD;
-	if (found == WRONG)
-		tell(r);
-	leave(r);
+	json_leave(r);
 	return found;
 }
 
@@ -269,19 +221,17 @@ static bool needs_owners(const char *mount)
 	       strncmp(mount, "/usr", 4) == 0 || strncmp(mount, "/var", 4) == 0;
 }
 
-static void fs_fits(struct reader *r, const struct storage_partition *p)
+static void fs_fits(struct json_reader *r, const struct storage_partition *p)
 {
 	if (p->fs == STORAGE_FS_VFAT && needs_owners(p->mount)) {
-		err_set(
-		    r->e, EINVAL, "cannot be vfat, which keeps no owners and links: use \"ext4\"");
-		tell(r);
+		(void)json_refuse(
+		    r, "cannot be vfat, which keeps no owners and links: use \"ext4\"");
 	}
 	if (p->unit == STORAGE_BYTES && p->amount > 0 &&
 	    p->amount < file_systems[p->fs].min_bytes) {
-		err_set(r->e, EINVAL, "is too small for %s: give it at least %lluM",
+		(void)json_refuse_member(r, "size", "is too small for %s: give it at least %lluM",
 		    file_systems[p->fs].name,
 		    (unsigned long long)(file_systems[p->fs].min_bytes / MIB));
-		tell_member(r, "size");
 	}
 }
 
@@ -293,7 +243,7 @@ static bool may_be_swap(const json_t *partition)
 }
 
 /* What depends on a member that was refused is not judged. */
-static void partition_read(struct reader *r, const json_t *value, struct storage_partition *p)
+static void partition_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
 {
 	enum found fs = member(r, value, "fs", fs_read, p);
 	enum found mount =
@@ -305,120 +255,107 @@ static void partition_read(struct reader *r, const json_t *value, struct storage
 		p->amount = 0;
 	}
 	if (size == ABSENT && mount != WRONG && strcmp(p->mount, "/") != 0) {
-		err_set(
-		    r->e, EINVAL, "has no \"size\": add one such as \"4G\", \"20%%\" or \"rest\"");
-		tell(r);
+		(void)json_refuse(
+		    r, "has no \"size\": add one such as \"4G\", \"20%%\" or \"rest\"");
 		p->unit = STORAGE_BYTES;
 	}
 	if (fs != WRONG && member(r, value, "label", label_read, p) == ABSENT)
 		label_default(p);
 	if (fs != WRONG && p->fs != STORAGE_FS_SWAP && mount == ABSENT) {
-		err_set(r->e, EINVAL, "has no \"mount\": add where it belongs, such as \"/var\"");
-		tell(r);
+		(void)json_refuse(r, "has no \"mount\": add where it belongs, such as \"/var\"");
 	}
 	if (fs != WRONG)
 		fs_fits(r, p);
 }
 
-static void partition_append(struct reader *r, struct storage *s, const struct storage_partition *p)
+static void partition_append(
+    struct json_reader *r, struct storage *s, const struct storage_partition *p)
 {
 	unsigned rests = 0;
 
 	for (unsigned i = 0; i < s->count; i++) {
 		rests += s->part[i].unit == STORAGE_REST;
 		if (p->mount[0] && strcmp(p->mount, s->part[i].mount) == 0) {
-			err_set(
-			    r->e, EINVAL, "has the same \"mount\" as another: \"%s\"", p->mount);
-			tell(r);
+			(void)json_refuse(r, "has the same \"mount\" as another: \"%s\"", p->mount);
 		}
 	}
 	if (p->unit == STORAGE_REST && rests > 0) {
-		err_set(r->e, EINVAL,
+		(void)json_refuse(r,
 		    "would be the second to take the rest of the disk: give it a \"size\" such as \"4G\" or \"20%%\"");
-		tell(r);
 	}
 	if (s->count < STORAGE_PARTITIONS_MAX)
 		s->part[s->count++] = *p;
 }
 
-static bool has_room(struct reader *r, const struct storage *s)
+static bool has_room(struct json_reader *r, const struct storage *s)
 {
 	if (s->count < STORAGE_PARTITIONS_MAX)
 		return true;
-	err_set(r->e, EINVAL, "is one partition too many: at most %d are possible",
-	    STORAGE_PARTITIONS_MAX);
-	tell(r);
+	(void)json_refuse(
+	    r, "is one partition too many: at most %d are possible", STORAGE_PARTITIONS_MAX);
 	return false;
 }
 
 static void partitions_read(
-    struct reader *r, const json_t *list, enum storage_fs root_fs, struct storage *s)
+    struct json_reader *r, const json_t *list, enum storage_fs root_fs, struct storage *s)
 {
 	const json_t *value;
 	size_t i;
 
-	if (is_absent(list))
+	if (json_absent(list))
 		return;
-	enter(r, "partitions", 0);
+	json_enter(r, "partitions");
 	if (!json_is_array(list)) {
-		err_set(r->e, EINVAL, "must be a list: put it in [] brackets");
-		tell(r);
+		(void)json_refuse(r, "must be a list: put it in [] brackets");
 	}
 	json_array_foreach(list, i, value) {
 		struct storage_partition p = {.fs = STORAGE_FS_EXT4, .unit = STORAGE_REST};
-		enter(r, NULL, i);
+		json_enter_at(r, i);
 		bool room = has_room(r, s);
 		const char *mount = json_string_value(json_object_get(value, "mount"));
 		if (mount && strcmp(mount, "/") == 0)
 			p.fs = root_fs;
-		if (room && json_is_object(value)) {
+		if (room && json_want_object(r, value, "{\"mount\": \"/var\", \"size\": \"4G\"}",
+				partition_keys, COUNT(partition_keys)) == 0) {
 			partition_read(r, value, &p);
 			partition_append(r, s, &p);
-		} else if (room) {
-			err_set(r->e, EINVAL,
-			    "must be an object such as {\"mount\": \"/var\", \"size\": \"4G\"}");
-			tell(r);
 		}
-		leave(r);
+		json_leave(r);
 		if (!room)
 			break;
 	}
-	leave(r);
+	json_leave(r);
 }
 
-static void root_read(struct reader *r, const json_t *value, struct storage_partition *root)
+static void root_read(struct json_reader *r, const json_t *value, struct storage_partition *root)
 {
-	if (is_absent(value))
+	if (json_absent(value))
 		return;
-	enter(r, "root", 0);
-	if (!json_is_object(value)) {
-		err_set(r->e, EINVAL, "must be an object such as {\"fs\": \"xfs\"}");
-		tell(r);
-	} else if (member(r, value, "fs", fs_read, root) == GOOD &&
-		   (root->fs == STORAGE_FS_VFAT || root->fs == STORAGE_FS_SWAP)) {
-		err_set(r->e, EINVAL, "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
+	json_enter(r, "root");
+	if (json_want_object(r, value, "{\"fs\": \"xfs\"}", root_keys, COUNT(root_keys)) == 0 &&
+	    member(r, value, "fs", fs_read, root) == GOOD &&
+	    (root->fs == STORAGE_FS_VFAT || root->fs == STORAGE_FS_SWAP)) {
+		(void)json_refuse_member(r, "fs",
+		    "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
 		    file_systems[root->fs].name);
-		tell_member(r, "fs");
 		root->fs = STORAGE_FS_EXT4;
 	}
-	leave(r);
+	json_leave(r);
 }
 
-static void swap_read(struct reader *r, const json_t *value, struct storage *s)
+static void swap_read(struct json_reader *r, const json_t *value, struct storage *s)
 {
 	struct storage_partition p = {.fs = STORAGE_FS_SWAP, .label = "swap"};
 
-	if (is_absent(value))
+	if (json_absent(value))
 		return;
-	enter(r, "swap", 0);
-	bool understood = size_read(r, value, &p) == 0;
-	if (understood && p.unit == STORAGE_REST)
-		err_set(r->e, EINVAL, "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
-	if (!understood || p.unit == STORAGE_REST)
-		tell(r);
-	else
+	json_enter(r, "swap");
+	int rc = size_read(r, value, &p);
+	if (rc == 0 && p.unit == STORAGE_REST)
+		(void)json_refuse(r, "cannot be \"rest\": write a size such as \"2G\" or \"5%%\"");
+	else if (rc == 0)
 		partition_append(r, s, &p);
-	leave(r);
+	json_leave(r);
 }
 
 /* ---- all of it -------------------------------------------------------------------------------*/
@@ -443,7 +380,7 @@ static bool takes_rest(const struct storage *s)
 	return false;
 }
 
-static void percent_check(struct reader *r, const struct storage *s)
+static void percent_check(struct json_reader *r, const struct storage *s)
 {
 	uint64_t percent = 0;
 
@@ -452,21 +389,18 @@ static void percent_check(struct reader *r, const struct storage *s)
 	/* The partition that the firmware boots from takes something, too. */
 	if (percent < 100)
 		return;
-	err_set(r->e, EINVAL, "gives away %llu%% of the disk: keep the sum below 100%%%s",
+	(void)json_refuse(r, "gives away %llu%% of the disk: keep the sum below 100%%%s",
 	    (unsigned long long)percent,
 	    takes_rest(s) ? ", as something has to be left for the rest" : "");
-	tell(r);
 }
 
 /* What no partition was said to be is "/", if there is room. What was refused may have been it. */
-static void root_append(struct reader *r, struct storage *s, const struct storage_partition *root)
+static void root_append(
+    struct json_reader *r, struct storage *s, const struct storage_partition *root)
 {
-	if (r->refused > 0)
-		return;
 	if (takes_rest(s)) {
-		err_set(r->e, EINVAL,
+		(void)json_refuse(r,
 		    "leaves nothing for \"/\": one of \"partitions\" takes the rest, so add {\"mount\": \"/\", \"size\": \"8G\"} or the like");
-		tell(r);
 	} else if (has_room(r, s)) {
 		partition_append(r, s, root);
 	}
@@ -480,29 +414,25 @@ void storage_default(struct storage *out)
 	    .mount = "/", .label = "root", .fs = STORAGE_FS_EXT4, .unit = STORAGE_REST};
 }
 
-int storage_parse_all(
-    const json_t *value, struct storage *out, const struct json_refusals *refusals)
+int storage_read(struct json_reader *r, const json_t *value, struct storage *out)
 {
-	struct err why = ERR_INIT;
-	struct reader r = {.e = &why, .refusals = refusals};
 	struct storage_partition root;
+	unsigned before = r->refusals;
 	struct storage s;
 
 	memset(&s, 0, sizeof(s));
 	storage_default(out);
 	root = out->part[0];
-	if (json_is_object(value)) {
-		root_read(&r, json_object_get(value, "root"), &root);
-		swap_read(&r, json_object_get(value, "swap"), &s);
-		partitions_read(&r, json_object_get(value, "partitions"), root.fs, &s);
-		if (!storage_root(&s))
-			root_append(&r, &s, &root);
-		percent_check(&r, &s);
-	} else {
-		err_set(&why, EINVAL, "must be an object such as {\"root\": {\"fs\": \"xfs\"}}");
-		tell(&r);
-	}
-	if (r.refused > 0)
+	if (json_want_object(
+		r, value, "{\"root\": {\"fs\": \"xfs\"}}", storage_keys, COUNT(storage_keys)) < 0)
+		return -EINVAL;
+	root_read(r, json_object_get(value, "root"), &root);
+	swap_read(r, json_object_get(value, "swap"), &s);
+	partitions_read(r, json_object_get(value, "partitions"), root.fs, &s);
+	if (!storage_root(&s) && r->refusals == before)
+		root_append(r, &s, &root);
+	percent_check(r, &s);
+	if (r->refusals > before)
 		return -EINVAL;
 	rest_to_the_end(&s);
 	*out = s;
@@ -512,8 +442,7 @@ int storage_parse_all(
 int storage_parse(const json_t *value, struct storage *out, struct json_path *bad, struct err *e)
 {
 	struct json_first_refusal first = {.bad = bad, .e = e};
+	struct json_reader r = json_reader_first(&first);
 
-	bad->depth = 0;
-	return storage_parse_all(
-	    value, out, &(struct json_refusals){json_first_refusal_keep, &first});
+	return storage_read(&r, value, out);
 }

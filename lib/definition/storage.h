@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
-#include "lib/json/text.h"
+#include "lib/json/read.h"
 
 #define STORAGE_PARTITIONS_MAX 12
 #define STORAGE_MOUNT_SIZE 101
@@ -40,22 +40,16 @@ struct storage {
 	struct storage_partition part[STORAGE_PARTITIONS_MAX];
 };
 
-/* The keys of "storage", "storage.root" and of an entry of its "partitions". */
-extern const char *const storage_keys[], *const storage_root_keys[],
-					     *const storage_partition_keys[];
-extern const size_t storage_key_count, storage_root_key_count, storage_partition_key_count;
-
 /* What holds without "storage": "/", ext4, the rest. */
 void storage_default(struct storage *out);
 
-/* Reads the value of "storage". On failure `bad` is the way from `value` to what is wrong (its keys
- * are static) and e has a sentence that can follow its name. Unknown keys are ignored. */
+/* Reads the value of "storage"; all that is wrong is told. */
+must_check int storage_read(struct json_reader *r, const json_t *value, struct storage *out);
+
+/* The same for those who want the first refusal: `bad` is the way from `value` to what is wrong
+ * (its keys are static) and e has a sentence that can follow its name. Unknown keys are ignored. */
 must_check int storage_parse(
     const json_t *value, struct storage *out, struct json_path *bad, struct err *e);
-
-/* The same, telling all that is wrong. */
-must_check int storage_parse_all(
-    const json_t *value, struct storage *out, const struct json_refusals *refusals);
 
 const struct storage_partition *storage_root(const struct storage *s);
 

@@ -118,7 +118,8 @@ static void test_tells_all(void **state)
 	(void)state;
 	assert_non_null(value);
 	assert_int_equal(
-	    disk_match_parse_all(value, &m, &(struct json_refusals){note, told}), -EINVAL);
+	    disk_match_read(&(struct json_reader){.refuse = note, .ctx = told}, value, &m),
+	    -EINVAL);
 	assert_string_equal(told, "serial pick path transport max_size ");
 	json_decref(value);
 }

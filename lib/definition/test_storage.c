@@ -220,7 +220,8 @@ static void test_tells_all(void **state)
 
 		assert_non_null(value);
 		assert_int_equal(
-		    storage_parse_all(value, &s, &(struct json_refusals){note, &told}), -EINVAL);
+		    storage_read(&(struct json_reader){.refuse = note, .ctx = &told}, value, &s),
+		    -EINVAL);
 		assert_string_equal(told.text, table[i].told);
 		json_decref(value);
 	}

@@ -154,20 +154,20 @@ static struct people people_of_text(const struct yaml_glance *glance)
 	    .keys_text = is_one_text(yaml_glance_key(glance, "ssh_authorized_keys"))};
 }
 
-static void check_people(struct vm_reader *r, const struct people *p)
+static void check_people(struct json_reader *r, const struct people *p)
 {
 	if (p->keys_text)
-		vm_warn(r,
+		json_warn(r,
 		    "has one text as \"ssh_authorized_keys\", of which cloud-init takes each letter for a key: make it a list");
 	if (p->listed && !p->defaults && !p->root_open && !p->keys)
-		vm_warn(r,
+		json_warn(r,
 		    "lists \"users\" without SSH keys, and without \"default\", who would get those of the lab and of \"ssh_keys\": nobody can log in with a key; add \"default\", or \"ssh_authorized_keys\" to one of them");
 }
 
 /* ---- what it says
  * ------------------------------------------------------------------------------*/
 
-static void check_object(struct vm_reader *r, const json_t *config)
+static void check_object(struct json_reader *r, const json_t *config)
 {
 	struct people p = people_of_object(config);
 
@@ -175,15 +175,12 @@ static void check_object(struct vm_reader *r, const json_t *config)
 }
 
 /* A warning that cloud-init leaves out all of it. */
-static void warn_void(struct vm_reader *r, const char *what)
+static void warn_void(struct json_reader *r, const char *what)
 {
-	char sentence[300];
-
-	snprintf(sentence, sizeof(sentence), "%s: cloud-init would ignore all of it", what);
-	vm_warn(r, sentence);
+	json_warn(r, "%s: cloud-init would ignore all of it", what);
 }
 
-static void check_text(struct vm_reader *r, const char *text)
+static void check_text(struct json_reader *r, const char *text)
 {
 	struct yaml_glance glance;
 	char what[200];
@@ -219,7 +216,7 @@ static void check_text(struct vm_reader *r, const char *text)
 
 /* cloud-init tells by the beginning what a text is (handlers/__init__.py), and MIME by its header.
  */
-int vm_read_user_data(struct vm_reader *r, json_t *value)
+int vm_read_user_data(struct json_reader *r, json_t *value)
 {
 	static const char *const starts[] = {
 	    "#cloud-config", "#!", "#include", "#cloud-boothook", "#part-handler"};
@@ -230,20 +227,20 @@ int vm_read_user_data(struct vm_reader *r, json_t *value)
 		return 0;
 	}
 	if (!text)
-		return vm_refuse(r,
+		return json_refuse(r,
 		    "must be a cloud-config object, or a text beginning with a line such as \"#cloud-config\" or \"#!/bin/sh\"");
 	if (strlen(text) != json_string_length(value))
-		return vm_refuse(r, "must be text without NUL bytes");
+		return json_refuse(r, "must be text without NUL bytes");
 	if (is_mime(text) || begins_with(skip_blanks(text), starts, COUNT(starts)) ||
 	    is_template(text)) {
 		check_text(r, text);
 		return 0;
 	}
 	if (begins_with(skip_blanks(text), (const char *const[]){"## template"}, 1))
-		return vm_refuse(r,
+		return json_refuse(r,
 		    "would be ignored by cloud-init: a template's very first line is \"%s\", the next \"#cloud-config\" or \"#!/bin/sh\"",
 		    jinja);
-	return vm_refuse(r,
+	return json_refuse(r,
 	    "would be ignored by cloud-init: begin the text with a line such as \"#cloud-config\" or \"#!/bin/sh\", spelled exactly so");
 }
 
@@ -252,13 +249,13 @@ int vm_read_user_data(struct vm_reader *r, json_t *value)
 
 static bool says_something(const json_t *value)
 {
-	return json_is_array(value) ? json_array_size(value) > 0 : !vm_value_empty(value);
+	return json_is_array(value) ? json_array_size(value) > 0 : !json_absent(value);
 }
 
-void vm_check_user_data(struct vm_reader *r, const json_t *definition)
+void vm_check_user_data(struct json_reader *r, const json_t *definition)
 {
 	static const char *const replaced[] = {"users", "packages", "write_files", "runcmd"};
-	char sentence[300], list[100] = "";
+	char list[100] = "";
 
 	if (!json_object_get(definition, "user_data"))
 		return;
@@ -270,9 +267,8 @@ void vm_check_user_data(struct vm_reader *r, const json_t *definition)
 	}
 	if (!list[0])
 		return;
-	snprintf(sentence, sizeof(sentence),
+	json_enter(r, "user_data");
+	json_warn(r,
 	    "takes the place of %s, without effect now: move that into it, or remove either", list);
-	vm_path_key(r, "user_data");
-	vm_warn(r, sentence);
-	vm_path_leave(r);
+	json_leave(r);
 }

@@ -1,6 +1,6 @@
-/* vm.h - one VM definition (vms/<name>.json): its fields, parsing and validation.
+/* vm.h - one VM definition (vms/<name>.json): parsing and validation.
  *
- * The field table in vm.c is the only list of fields: the parser, vms/vm.schema.json and
+ * The table in fields.c is the only list of fields: the parser, vms/vm.schema.json and
  * docs in vms/REFERENCE.md are all made from it. Does no I/O and keeps no state.
  */
 #ifndef LIB_DEFINITION_VM_H
@@ -29,15 +29,15 @@ enum vm_mode {
 };
 
 /* KEXEC: straight into the installed system, without firmware and boot loader. */
-enum vm_after { VM_AFTER_REBOOT, VM_AFTER_POWEROFF, VM_AFTER_SHELL, VM_AFTER_KEXEC };
+enum vm_after { VM_AFTER_REBOOT, VM_AFTER_KEXEC, VM_AFTER_POWEROFF, VM_AFTER_SHELL };
 
 #define VM_HOOKS_MAX 16
 
 /* Immutable after vm_parse(). Strings are NUL-terminated UTF-8 without control characters; NULL
  * where the definition says nothing and there is no default. */
 struct vm {
-	char *name;     /* see vm_name_valid(); the machine's key everywhere but on the network */
 	char *label;    /* the name as DNS takes it: lower case, '-' for '_' and '.' */
+	char *name;     /* see vm_name_valid(); the machine's key everywhere but on the network */
 	char *hostname; /* defaults to label */
 	char *distro;   /* image directory name, e.g. "debian-13"; [a-z0-9][a-z0-9._-]* */
 	char *role;
@@ -115,6 +115,9 @@ bool vm_has_address(const struct vm *vm, const struct in6_addr *address);
  * as part of a path, of a container's name and of a URL. */
 bool vm_name_valid(const char *name);
 
+/* True for labels of letters, digits and inner '-', joined by single dots. */
+bool vm_hostname_valid(const char *hostname);
+
 /* True for a name that is its own label, as new machines get: no capitals, '_' or '.'. */
 bool vm_label_valid(const char *label);
 
@@ -129,9 +132,15 @@ bool vm_text_is_provisioner(const char *text, size_t len);
 bool vm_text_ip(const char *text, size_t len, struct in_addr *ip);
 bool vm_is_provisioner(const struct vm *vm);
 
-const char *vm_firmware_name(enum vm_firmware firmware);
-const char *vm_mode_name(enum vm_mode mode);
-const char *vm_after_name(enum vm_after after);
+/* The words of these enums; NULL after the last. */
+const char *vm_firmware_name(size_t firmware);
+const char *vm_mode_name(size_t mode);
+const char *vm_after_name(size_t after);
+
+/* The value of a simple field as text: numbers and sizes (bytes) in digits, a flag as "true" or
+ * "false". NULL where it says nothing, or `name` is no such field. Borrowed from vm or buf. */
+#define VM_FIELD_TEXT_SIZE 24
+const char *vm_field_text(const struct vm *vm, const char *name, char buf[VM_FIELD_TEXT_SIZE]);
 
 /* Writes the JSON Schema (2020-12) and the Markdown reference made from the field table. */
 json_t *vm_schema(void);

@@ -234,15 +234,3 @@ bool json_text_find(
 	*offset = key && path->depth > 0 ? key_at : s.at;
 	return true;
 }
-
-void json_first_refusal_keep(void *ctx, const struct json_path *bad, const struct err *why)
-{
-	struct json_first_refusal *first = ctx;
-
-	if (first->told)
-		return;
-	first->told = true;
-	*first->bad = *bad;
-	if (first->e)
-		*first->e = *why;
-}

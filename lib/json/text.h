@@ -24,21 +24,6 @@ struct json_path {
 	unsigned depth;
 };
 
-/* Who is told of every value that a reader of structured values refuses: the way to it and a
- * sentence that can follow its name. Both are borrowed. */
-struct json_refusals {
-	void (*tell)(void *ctx, const struct json_path *bad, const struct err *why);
-	void *ctx;
-};
-
-/* The first of them, for those who ask for no more. */
-struct json_first_refusal {
-	struct json_path *bad;
-	struct err *e;
-	bool told;
-};
-void json_first_refusal_keep(void *ctx, const struct json_path *bad, const struct err *why);
-
 /* Parses an object, RFC 8259, and refuses what a definition never needs: a NUL, duplicate keys,
  * nesting deeper than nesting_max. A byte order mark in front is skipped. Returns a new reference,
  * or NULL with *bad at the offending byte and one sentence in e. */

@@ -21,10 +21,8 @@ enum vm_arch {
 
 /* For texts that are constants; the first is what is meant where nothing is said. */
 #define ARCH_OR "amd64 or arm64"
-#define ARCH_OR_QUOTED "\"amd64\" or \"arm64\""
 #define ARCH_OR_DEFAULT "amd64 (default) or arm64"
 #define ARCH_WORDS "amd64 arm64"
-#define ARCH_SPELLINGS "\"amd64\",\"x86_64\",\"arm64\",\"aarch64\""
 #define ARCH_SYNONYMS "`x86_64` means `amd64` and `aarch64` means `arm64`"
 
 struct arch {

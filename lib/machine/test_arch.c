@@ -57,9 +57,7 @@ static void test_constant_texts(void **state)
 {
 	(void)state;
 	expect(ARCH_OR, ", ", " or ", "", false);
-	expect(ARCH_OR_QUOTED, ", ", " or ", "\"", false);
 	expect(ARCH_WORDS, " ", " ", "", false);
-	expect(ARCH_SPELLINGS, ",", ",", "\"", true);
 	for (int i = 0; i < VM_ARCH_COUNT; i++) {
 		char both[80];
 		snprintf(both, sizeof(both), "`%s` means `%s`", arches[i].machine, arches[i].name);

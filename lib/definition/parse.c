@@ -1,0 +1,357 @@
+/* parse.c - runs the field table over a definition, and judges what no single field can tell. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/definition/field.h"
+#include "lib/definition/network.h"
+
+#define DEFAULT_DISK_BYTES (UINT64_C(10) << 30)
+
+static const struct err no_memory = {.code = EINVAL, .msg = "out of memory"};
+
+static void cleanup_json(json_t **j)
+{
+	json_decref(*j);
+}
+#define _cleanup_json_ _cleanup_(cleanup_json)
+
+/* ---- who hears what is wrong ------------------------------------------------------------------*/
+
+static struct vm_where locate(const struct vm_reader *vr, const struct json_path *path, bool key)
+{
+	struct vm_where where = {0, 0};
+	size_t offset;
+
+	if (!vr->from_defaults && json_text_find(vr->text, vr->len, path, key, &offset))
+		json_text_position(vr->text, offset, &where.line, &where.column);
+	return where;
+}
+
+static void tell(struct vm_reader *vr, struct vm_where where, const struct err *why)
+{
+	if (!vr->refused) {
+		vr->refused = true;
+		vr->first = *why;
+		vr->first_where = where;
+	} else if (vr->listener.error) {
+		vr->listener.error(vr->listener.ctx, where, why->msg);
+	}
+}
+
+static void on_refusal(void *ctx, const struct json_path *bad, const struct err *why)
+{
+	struct vm_reader *vr = ctx;
+	struct err e = *why;
+	char path[120];
+
+	err_wrap(&e, "\"%s\"%s", json_path_format(bad, path, sizeof(path)),
+	    vr->from_defaults ? " (from _defaults.json)" : "");
+	tell(vr, locate(vr, bad, false), &e);
+}
+
+static void on_warning(void *ctx, const struct json_path *odd, const char *sentence)
+{
+	struct vm_reader *vr = ctx;
+	char text[600], path[120];
+
+	if (!vr->listener.warn || vr->from_defaults)
+		return;
+	snprintf(
+	    text, sizeof(text), "\"%s\" %s", json_path_format(odd, path, sizeof(path)), sentence);
+	vr->listener.warn(vr->listener.ctx, locate(vr, odd, false), text);
+}
+
+static void on_unknown(void *ctx, const struct json_path *key, const char *nearest)
+{
+	struct vm_reader *vr = ctx;
+	struct err e;
+	char path[120];
+
+	if (vr->from_defaults)
+		return; /* told when _defaults.json was read */
+	err_set(&e, EINVAL, "\"%s\" is not a known field%s%s%s%s",
+	    json_path_format(key, path, sizeof(path)), vr->strict ? "" : " and is ignored",
+	    nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+	struct vm_where where = locate(vr, key, true);
+	if (vr->strict)
+		tell(vr, where, &e);
+	else if (vr->listener.warn)
+		vr->listener.warn(vr->listener.ctx, where, e.msg);
+}
+
+/* Of the whole file, or at an offset in it. */
+static void refuse_file(struct vm_reader *vr, const size_t *offset, const struct err *why)
+{
+	struct vm_where where = {0, 0};
+
+	if (offset)
+		json_text_position(vr->text, *offset, &where.line, &where.column);
+	tell(vr, where, why);
+}
+
+static void start(struct vm_reader *vr, const char *text, size_t len,
+    const struct vm_listener *listener, bool strict)
+{
+	*vr = (struct vm_reader){.text = text, .len = len, .listener = *listener, .strict = strict};
+	vr->json = (struct json_reader){
+	    .refuse = on_refusal, .warn = on_warning, .unknown = on_unknown, .ctx = vr};
+}
+
+/* 0, or -EINVAL with the first refusal. */
+static int outcome(const struct vm_reader *vr, struct vm_where *where, struct err *e)
+{
+	*where = vr->first_where;
+	if (!vr->refused)
+		return 0;
+	if (e)
+		*e = vr->first;
+	return -EINVAL;
+}
+
+/* ---- the fields -------------------------------------------------------------------------------*/
+
+static json_t *read_text(struct vm_reader *vr)
+{
+	struct err e = ERR_INIT;
+	size_t bad;
+
+	if (vr->len > VM_FILE_MAX_BYTES) {
+		err_set(&e, EINVAL, "the file has %zu bytes: a definition may have at most %d",
+		    vr->len, VM_FILE_MAX_BYTES);
+		refuse_file(vr, NULL, &e);
+		return NULL;
+	}
+	json_t *root = json_text_parse(vr->text, vr->len, VM_NESTING_MAX, &bad, &e);
+	if (!root)
+		refuse_file(vr, &bad, &e);
+	return root;
+}
+
+/* What is left says something, and is known; with `strict`, unknown members were refused. */
+static void drop_unknown_and_empty(struct vm_reader *vr, json_t *root)
+{
+	const char *known[VM_FIELDS_MAX + 1] = {"$schema"};
+	const char *key;
+	json_t *value;
+	void *next;
+
+	for (size_t i = 0; i < vm_field_count; i++)
+		known[i + 1] = vm_fields[i].name;
+	json_known(&vr->json, root, known, vm_field_count + 1);
+	json_object_foreach_safe(root, next, key, value)
+		if (!vm_field_find(key) || json_absent(value))
+			json_object_del(root, key);
+}
+
+/* The text as an object of known fields that say something; NULL: it was refused. */
+static json_t *start_reading(struct vm_reader *vr)
+{
+	json_t *root = read_text(vr);
+
+	if (!root)
+		return NULL;
+	for (size_t i = 0; i < vm_field_count; i++)
+		vm_field_set_builtin(&vr->draft, &vm_fields[i]);
+	vr->draft.disk_count = 1;
+	for (size_t i = 0; i < VM_DISKS_MAX; i++)
+		vr->draft.disk_bytes[i] = DEFAULT_DISK_BYTES;
+	drop_unknown_and_empty(vr, root);
+	return root;
+}
+
+static void read_fields(struct vm_reader *vr, json_t *root, const json_t *defaults)
+{
+	for (size_t i = 0; i < vm_field_count; i++) {
+		const struct vm_field *f = &vm_fields[i];
+		json_t *value = json_object_get(root, f->name);
+		vr->from_defaults = false;
+		if (!value && defaults && !(f->flags & VM_FIELD_OWN)) {
+			value = json_object_get(defaults, f->name);
+			vr->from_defaults = true;
+			if (value && json_object_set(root, f->name, value) < 0)
+				refuse_file(vr, NULL, &no_memory);
+		}
+		if (!value)
+			continue;
+		json_enter(&vr->json, f->name);
+		(void)vm_field_read(&vr->json, f, value);
+		json_leave(&vr->json);
+	}
+	vr->from_defaults = false;
+}
+
+static void check_required(struct vm_reader *vr, const json_t *root)
+{
+	for (size_t i = 0; i < vm_field_count; i++) {
+		const struct vm_field *f = &vm_fields[i];
+		struct err e;
+		if (!(f->flags & VM_FIELD_REQUIRED) || json_object_get(root, f->name))
+			continue;
+		err_set(&e, EINVAL, "\"%s\" is missing: add it, such as \"%s\": %s", f->name,
+		    f->name, f->example);
+		refuse_file(vr, NULL, &e);
+	}
+}
+
+/* ---- what no single field can tell ------------------------------------------------------------*/
+
+/* The first or last address of a network belongs to no machine (RFC 919; RFC 3021 for /31). */
+static bool is_network_edge(struct in_addr ip, uint8_t prefix)
+{
+	uint32_t hosts = prefix ? UINT32_MAX >> prefix : 0;
+	uint32_t part = ntohl(ip.s_addr) & hosts;
+
+	return prefix > 0 && prefix < 31 && (part == 0 || part == hosts);
+}
+
+static bool in_network6(const struct cidr6 *net, const struct in6_addr *ip)
+{
+	for (unsigned bit = 0; bit < net->prefix; bit += 8) {
+		unsigned left = net->prefix - bit;
+		uint8_t mask = left >= 8 ? 0xff : (uint8_t)(0xff << (8 - left));
+		if ((net->addr.s6_addr[bit / 8] ^ ip->s6_addr[bit / 8]) & mask)
+			return false;
+	}
+	return true;
+}
+
+bool vm_text_is_provisioner(const char *text, size_t len)
+{
+	size_t bad;
+	_cleanup_json_ json_t *root =
+	    len > VM_FILE_MAX_BYTES ? NULL : json_text_parse(text, len, VM_NESTING_MAX, &bad, NULL);
+	const char *role = json_string_value(json_object_get(root, "role"));
+
+	return role && strcmp(role, "provisioner") == 0;
+}
+
+bool vm_text_ip(const char *text, size_t len, struct in_addr *ip)
+{
+	size_t bad;
+	_cleanup_json_ json_t *root =
+	    len > VM_FILE_MAX_BYTES ? NULL : json_text_parse(text, len, VM_NESTING_MAX, &bad, NULL);
+	const char *value = json_string_value(json_object_get(root, "ip"));
+	struct cidr4 c;
+
+	if (!value || !*value || cidr4_parse(value, false, &c, NULL) < 0)
+		return false;
+	*ip = c.addr;
+	return true;
+}
+
+/* What no single field can tell. A field that was refused is as good as absent. */
+static void check_together(struct vm_reader *vr)
+{
+	struct json_reader *r = &vr->json;
+	struct vm *vm = &vr->draft;
+
+	if (vm->ip.s_addr && vr->subnet.prefix) {
+		if (!cidr4_contains(&vr->subnet, vm->ip))
+			json_refuse_member(r, "ip", "lies outside \"subnet\": correct one of them");
+		else if (vm->ip_prefix && vm->ip_prefix != vr->subnet.prefix)
+			json_refuse_member(
+			    r, "ip", "has another prefix length than \"subnet\": drop one");
+		else
+			vm->ip_prefix = vr->subnet.prefix;
+	}
+	if (vm->ip.s_addr && is_network_edge(vm->ip, vm->ip_prefix))
+		json_refuse_member(
+		    r, "ip", "is the network's own or its broadcast address: take another");
+	if (vm->has_ip6 && vr->subnet6.prefix) {
+		if (!in_network6(&vr->subnet6, &vm->ip6))
+			json_refuse_member(
+			    r, "ipv6", "lies outside \"subnetv6\": correct one of them");
+		else if (vm->ip6_prefix && vm->ip6_prefix != vr->subnet6.prefix)
+			json_refuse_member(
+			    r, "ipv6", "has another prefix length than \"subnetv6\": drop one");
+		else
+			vm->ip6_prefix = vr->subnet6.prefix;
+	}
+	if (vm->firmware == VM_FIRMWARE_BIOS && !arch_of(vm->arch)->bios)
+		json_refuse_member(r, "firmware", "\"bios\" exists only with \"arch\": \"amd64\"");
+}
+
+/* ---- all of it --------------------------------------------------------------------------------*/
+
+static int pack_definition(struct vm_reader *vr, json_t *root, struct vm **out)
+{
+	struct vm *vm = &vr->draft;
+
+	for (size_t i = vm->disk_count; i < VM_DISKS_MAX; i++)
+		vm->disk_bytes[i] = 0;
+	if (!vm->hostname)
+		vm->hostname = vm->label;
+	_cleanup_free_ char *doc = json_dumps(root, JSON_COMPACT);
+	_cleanup_free_ struct in6_addr *statics = NULL;
+	int found = vm_network_addresses(
+	    json_object_get(root, "network_config"), &statics, &vm->static_count);
+	vm->statics = statics;
+	vm->doc = doc;
+	*out = doc && found == 0 ? vm_pack(vm) : NULL;
+	return *out ? 0 : -ENOMEM;
+}
+
+int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e)
+{
+	struct vm_reader vr;
+
+	start(&vr, text, len, listener, false);
+	_cleanup_json_ json_t *root = start_reading(&vr);
+	bool of_pvmlab = json_object_get(root, "role") != NULL;
+	if (root) {
+		check_required(&vr, root);
+		read_fields(&vr, root, defaults);
+		check_together(&vr);
+		vm_check_user_data(&vr.json, root);
+	}
+	if (outcome(&vr, where, e) < 0)
+		return -EINVAL;
+	if (of_pvmlab && !json_object_get(root, "pxeboot"))
+		vr.draft.pxeboot = false;
+	if (pack_definition(&vr, root, out) < 0)
+		refuse_file(&vr, NULL, &no_memory);
+	return outcome(&vr, where, e);
+}
+
+int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **out,
+    struct vm_where *where, void (*warn)(void *ctx, struct vm_where where, const char *text),
+    void *ctx, struct err *e)
+{
+	struct vm_listener listener = {.warn = warn, .ctx = ctx};
+
+	return vm_parse_all(text, len, defaults, out, where, &listener, e);
+}
+
+int vm_defaults_parse(
+    const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e)
+{
+	return vm_defaults_parse_all(text, len, out, where, &(struct vm_listener){0}, e);
+}
+
+int vm_defaults_parse_all(const char *text, size_t len, json_t **out, struct vm_where *where,
+    const struct vm_listener *listener, struct err *e)
+{
+	struct vm_reader vr;
+
+	start(&vr, text, len, listener, true);
+	_cleanup_json_ json_t *root = start_reading(&vr);
+	for (size_t i = 0; root && i < vm_field_count; i++)
+		if ((vm_fields[i].flags & VM_FIELD_OWN) &&
+		    json_object_get(root, vm_fields[i].name)) {
+			(void)json_refuse_member(&vr.json, vm_fields[i].name,
+			    "belongs to one machine: move it into that machine's own file");
+			json_object_del(root, vm_fields[i].name);
+		}
+	if (root) {
+		read_fields(&vr, root, NULL);
+		check_together(&vr);
+	}
+	if (outcome(&vr, where, e) < 0)
+		return -EINVAL;
+	*out = steal_ptr(root);
+	return 0;
+}
