@@ -229,8 +229,10 @@ VMLAB_SRC := \
 	vmlab/cmd/stop.c \
 	vmlab/cmd/up.c \
 	vmlab/cmd/watch.c \
+	vmlab/engine/docker.c \
 	vmlab/engine/engine.c \
 	vmlab/engine/engine_error.c \
+	vmlab/engine/engine_find.c \
 	vmlab/engine/process.c \
 	vmlab/follow/cloud_init.c \
 	vmlab/follow/follow.c \
@@ -353,6 +355,7 @@ TESTS := \
 	os_installer/unpack/test_decompress \
 	vmlab/cmd/test_cli \
 	vmlab/cmd/test_vmlab \
+	vmlab/engine/test_engine \
 	vmlab/engine/test_engine_error \
 	vmlab/follow/test_cloud_init \
 	vmlab/follow/test_power_state \

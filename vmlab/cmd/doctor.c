@@ -15,6 +15,7 @@
 #include "vmlab/lab/lab_settings.h"
 #include "vmlab/lab/mounts.h"
 #include "vmlab/lab/net_clash.h"
+#include "vmlab/engine/engine_ops.h"
 #include "vmlab/engine/process.h"
 #include "vmlab/lab/readable.h"
 #include "vmlab/lab/start.h"
@@ -73,8 +74,8 @@ static void check_images(struct doctor *d, const struct lab *lab, const struct e
 			    images[i].reference, images[i].variable);
 		else
 			snprintf(advice, sizeof(advice),
-			    "docker load -i %s_%s.tar, or build it: make load", images[i].tar,
-			    vm_arch_name(host_arch()));
+			    "%s load -i %s_%s.tar, or build it: make load", en->ops->program,
+			    images[i].tar, vm_arch_name(host_arch()));
 		if (r == 0)
 			tell(d, OK, images[i].tar, NULL, "%.19s", id);
 		else
@@ -86,11 +87,18 @@ static void check_images(struct doctor *d, const struct lab *lab, const struct e
 static void check_engine(struct doctor *d, const struct lab *lab, const struct session *s,
     bool found, const struct err *e)
 {
+	const struct engine_ops *ops = s->engine.ops;
+
 	if (!found) {
-		tell(d, MISSING, "engine",
-		    e->code == EACCES ? "sudo adduser $USER docker, then log in again"
-				      : "apt-get install docker.io, and see that dockerd runs",
-		    "%s", e->msg);
+		char advice[160];
+		if (e->code == EACCES && ops->group)
+			snprintf(advice, sizeof(advice), "sudo adduser $USER %s, then log in again",
+			    ops->group);
+		else
+			snprintf(advice, sizeof(advice), "%s%s%s%s", ops->install,
+			    ops->daemon ? ", and see that " : "", ops->daemon ? ops->daemon : "",
+			    ops->daemon ? " runs" : "");
+		tell(d, MISSING, "engine", advice, "%s", e->msg);
 		return;
 	}
 	tell(d, OK, "engine", NULL, "%s, version %s", s->engine.client, s->engine.version);
@@ -147,13 +155,11 @@ static void check_space(
     struct doctor *d, const struct lab *lab, const struct session *s, bool engine)
 {
 	_cleanup_free_ char *root = NULL;
-	_cleanup_argv_ struct argv a = ARGV_INIT;
 	struct err ignored = ERR_INIT;
 	char text[SIZE_TEXT_SIZE];
 
-	argv_adds(&a, "info", "--format", "{{.DockerRootDir}}");
-	if (engine && engine_run(&s->engine, &a, 20000, &root, &ignored) == 0)
-		root[strcspn(root, "\n")] = '\0';
+	if (engine && engine_storage(&s->engine, &root, &ignored) < 0)
+		root = NULL;
 	const char *const paths[] = {root, lab->images_dir ? lab->images_dir : "/"};
 	const char *const names[] = {"disk: VMs", "disk: images"};
 	for (size_t i = 0; i < 2; i++) {

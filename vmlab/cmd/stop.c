@@ -17,22 +17,6 @@
 #include "vmlab/lab/lab_volume.h"
 #include "vmlab/lab/stopping.h"
 
-#define REMOVE_TIMEOUT_MS 180000
-
-static int remove_named(
-    struct session *s, const char *kind, const struct argv *names, struct err *e)
-{
-	_cleanup_argv_ struct argv a = ARGV_INIT;
-
-	if (names->count == 0)
-		return 0;
-	argv_adds(&a, kind, "rm", "--force");
-	if (strcmp(kind, "container") == 0)
-		argv_add(&a, "--volumes");
-	argv_extend(&a, names->count, names->items);
-	return engine_run(&s->engine, &a, REMOVE_TIMEOUT_MS, NULL, e);
-}
-
 static void collect(struct session *s, const char *role, bool running_only, struct argv *names)
 {
 	for (size_t i = 0; i < s->containers.count; i++) {
@@ -42,33 +26,23 @@ static void collect(struct session *s, const char *role, bool running_only, stru
 	}
 }
 
-static int list_volumes(struct session *s, const char *filter, char **out, struct err *e)
-{
-	_cleanup_argv_ struct argv a = ARGV_INIT;
-
-	argv_adds(&a, "volume", "ls", "--quiet");
-	if (filter)
-		argv_adds(&a, "--filter", filter);
-	return engine_run(&s->engine, &a, 60000, out, e);
-}
-
 /* All of the lab's, with or without a container: those with its label, and of those without any
  * lab's label, made by older versions, "<lab>-disk-*" and "<lab>-state". Names alone do not tell:
  * "a-disk-state" may be the state of lab "a-disk". */
 static int collect_volumes(struct session *s, struct argv *names, struct err *e)
 {
-	_cleanup_free_ char *mine = NULL, *labelled = NULL, *all = NULL, *label = NULL;
+	_cleanup_free_ char *mine = NULL, *labelled = NULL, *all = NULL;
 	_cleanup_free_ char *state = NULL, *disk = NULL;
+	const struct engine *en = &s->engine;
 
-	if (asprintf(&label, "label=vmlab.lab=%s", s->lab->name) < 0 ||
-	    asprintf(&state, "%s-state", s->lab->name) < 0 ||
+	if (asprintf(&state, "%s-state", s->lab->name) < 0 ||
 	    asprintf(&disk, "%s-disk-", s->lab->name) < 0)
 		return err_set(e, ENOMEM, "out of memory");
-	int r = list_volumes(s, label, &mine, e);
+	int r = engine_volumes(en, "vmlab.lab", s->lab->name, &mine, e);
 	if (r == 0)
-		r = list_volumes(s, "label=vmlab.lab", &labelled, e);
+		r = engine_volumes(en, "vmlab.lab", NULL, &labelled, e);
 	if (r == 0)
-		r = list_volumes(s, NULL, &all, e);
+		r = engine_volumes(en, NULL, NULL, &all, e);
 	char *rest = all, *line;
 	while (r == 0 && (line = strsep(&rest, "\n"))) {
 		bool named = strcmp(line, state) == 0 || strncmp(line, disk, strlen(disk)) == 0;
@@ -118,13 +92,13 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 	if (r == 0)
 		r = go_on(e);
 	if (r == 0)
-		r = remove_named(s, "container", &all, e);
+		r = engine_remove_containers(&s->engine, &all, e);
 	if (r == 0 && volumes)
 		r = go_on(e);
 	if (r == 0 && volumes)
 		r = collect_volumes(s, &list, e);
 	if (r == 0)
-		r = remove_named(s, "volume", &list, e);
+		r = engine_remove_volumes(&s->engine, &list, e);
 	if (r < 0)
 		return r;
 	if (volumes) {
@@ -154,7 +128,7 @@ static int remove_disk(struct session *s, const char *name, struct err *e)
 	if (r < 0)
 		return r;
 	argv_add(&volumes, volume);
-	r = remove_named(s, "volume", &volumes, e);
+	r = engine_remove_volumes(&s->engine, &volumes, e);
 	if (r < 0)
 		return r;
 	/* Its next boot must not be sent to a disk that is gone; `up` sees to it if this fails. */
@@ -187,7 +161,7 @@ static int down_some(struct session *s, int count, char **names, bool volumes, s
 			    volumes ? ", its disk removed" : ", its disk kept");
 		if (c && volumes) {
 			argv_add(&one, c->name);
-			r = remove_named(s, "container", &one, e);
+			r = engine_remove_containers(&s->engine, &one, e);
 		}
 		if (r == 0 && volumes)
 			r = remove_disk(s, names[i], e);
@@ -262,7 +236,7 @@ static int rm_one(struct session *s, const char *name, struct err *e)
 
 	if (r == 0 && c) {
 		argv_add(&one, c->name);
-		r = remove_named(s, "container", &one, e);
+		r = engine_remove_containers(&s->engine, &one, e);
 	}
 	if (r == 0)
 		r = remove_disk(s, name, e);

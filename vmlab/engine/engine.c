@@ -6,93 +6,11 @@
 
 #include "lib/base/cleanup.h"
 #include "vmlab/engine/engine_error.h"
+#include "vmlab/engine/engine_ops.h"
 
 #define OUTPUT_MAX_BYTES (16 * 1024 * 1024)
 #define QUERY_TIMEOUT_MS 30000
-
-void engine_clear(struct engine *en)
-{
-	free(en->client);
-	free(en->version);
-	*en = (struct engine)ENGINE_INIT;
-}
-
-static int refused(const char *client, struct process_result *r, struct err *e)
-{
-	char why[400];
-
-	engine_error_sentence(r->err, why, sizeof(why));
-	if (strstr(why, "permission denied"))
-		return err_set(e, EACCES,
-		    "%s may not talk to the container engine: run vmlab as root (sudo), or join the group that owns the engine's socket (usually `docker`)",
-		    client);
-	return err_set(e, ECONNREFUSED,
-	    "%s reaches no container engine (%s): start it, e.g. `systemctl start docker`, or `dockerd` by hand",
-	    client, why);
-}
-
-/* 0 when `client` works; -errno with the reason. */
-static int try_client(struct engine *en, const char *client, struct err *e)
-{
-	_cleanup_argv_ struct argv a = ARGV_INIT;
-	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
-
-	argv_adds(&a, client, "version", "--format", "{{.Server.Version}}");
-	int n = process_capture(&a, 15000, 65536, &r, e);
-	if (n < 0)
-		return n;
-	if (r.status != 0)
-		return refused(client, &r, e);
-	r.out[strcspn(r.out, "\n")] = '\0';
-	en->client = strdup(client);
-	en->version = steal_ptr(r.out);
-	return en->client ? 0 : err_set(e, ENOMEM, "out of memory");
-}
-
-static void add_candidate(struct argv *candidates, const char *path)
-{
-	for (size_t i = 0; i < candidates->count; i++)
-		if (strcmp(candidates->items[i], path) == 0)
-			return;
-	if (access(path, X_OK) == 0)
-		argv_add(candidates, path);
-}
-
-static void list_candidates(struct argv *candidates)
-{
-	const char *path = getenv("PATH");
-	_cleanup_free_ char *copy = strdup(path ? path : "");
-	char *rest = copy, *dir;
-
-	while (copy && (dir = strsep(&rest, ":"))) {
-		char full[4096];
-		if (*dir == '/' &&
-		    snprintf(full, sizeof(full), "%s/docker", dir) < (int)sizeof(full))
-			add_candidate(candidates, full);
-	}
-	add_candidate(candidates, "/usr/bin/docker");
-	add_candidate(candidates, "/usr/local/bin/docker");
-}
-
-int engine_find(struct engine *en, struct err *e)
-{
-	_cleanup_argv_ struct argv candidates = ARGV_INIT;
-	const char *chosen = getenv("VMLAB_ENGINE");
-
-	engine_clear(en);
-	if (chosen && *chosen)
-		return try_client(en, chosen, e);
-	list_candidates(&candidates);
-	if (candidates.count == 0)
-		return err_set(e, ENOENT,
-		    "no container engine's client (docker) on PATH: install one, e.g. `apt-get install docker.io`");
-	for (size_t i = 0; i < candidates.count; i++) {
-		struct err why = ERR_INIT;
-		if (try_client(en, candidates.items[i], i == 0 ? e : &why) == 0)
-			return 0;
-	}
-	return -e->code;
-}
+#define CHANGE_TIMEOUT_MS 180000
 
 int engine_capture(const struct engine *en, const struct argv *args, int timeout_ms,
     struct process_result *r, struct err *e)
@@ -116,8 +34,8 @@ int engine_run(
 		return n;
 	if (r.status != 0) {
 		char why[600];
-		engine_error_sentence(r.err, why, sizeof(why));
-		const char *advice = engine_error_advice(why);
+		engine_error_sentence(en->ops, r.err, why, sizeof(why));
+		const char *advice = engine_error_advice(en->ops, why);
 		return err_set(e, EIO, "%s %s failed: %s%s%s", en->client, args->items[0], why,
 		    advice ? "; " : "", advice ? advice : "");
 	}
@@ -253,7 +171,7 @@ const struct container *container_list_vm(const struct container_list *list, con
 	return NULL;
 }
 
-/* `docker <kind> inspect`: 0, ENGINE_ABSENT or -errno. */
+/* `<kind> inspect`: 0, ENGINE_ABSENT or -errno. */
 static int inspect(const struct engine *en, const char *kind, const char *name, const char *format,
     char **out, struct err *e)
 {
@@ -266,9 +184,9 @@ static int inspect(const struct engine *en, const char *kind, const char *name, 
 		return n;
 	if (r.status != 0) {
 		char why[400];
-		if (strcasestr(r.err, "no such"))
+		if (strcasestr(r.err, en->ops->absent))
 			return ENGINE_ABSENT;
-		engine_error_sentence(r.err, why, sizeof(why));
+		engine_error_sentence(en->ops, r.err, why, sizeof(why));
 		return err_set(e, EIO, "%s %s inspect %s failed: %s", en->client, kind, name, why);
 	}
 	r.out[strcspn(r.out, "\n")] = '\0';
@@ -318,10 +236,61 @@ int engine_container_label(
 
 int engine_bridge_networks(const struct engine *en, char **text, struct err *e)
 {
-	int r =
-	    inspect(en, "network", "bridge", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", text, e);
+	const char *bridge = en->ops->bridge;
+	int r = inspect(en, "network", bridge, en->ops->networks, text, e);
 
-	return r == ENGINE_ABSENT ? err_set(e, ENOENT, "the engine has no network \"bridge\"") : r;
+	return r == ENGINE_ABSENT ? err_set(e, ENOENT, "the engine has no network \"%s\"", bridge)
+				  : r;
+}
+
+int engine_storage(const struct engine *en, char **folder, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	argv_adds(&a, "info", "--format", en->ops->storage);
+	int r = engine_run(en, &a, QUERY_TIMEOUT_MS, folder, e);
+	if (r == 0)
+		(*folder)[strcspn(*folder, "\n")] = '\0';
+	return r;
+}
+
+int engine_start(const struct engine *en, const char *container, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	argv_adds(&a, "start", container);
+	return engine_run(en, &a, CHANGE_TIMEOUT_MS, NULL, e);
+}
+
+int engine_remove_containers(const struct engine *en, const struct argv *names, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	argv_adds(&a, "rm", "--force", "--volumes");
+	argv_extend(&a, names->count, names->items);
+	return names->count ? engine_run(en, &a, CHANGE_TIMEOUT_MS, NULL, e) : 0;
+}
+
+int engine_remove_volumes(const struct engine *en, const struct argv *names, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	argv_adds(&a, "volume", "rm");
+	if (en->ops->remove_volume)
+		argv_add(&a, en->ops->remove_volume);
+	argv_extend(&a, names->count, names->items);
+	return names->count ? engine_run(en, &a, CHANGE_TIMEOUT_MS, NULL, e) : 0;
+}
+
+int engine_volumes(
+    const struct engine *en, const char *label, const char *value, char **names, struct err *e)
+{
+	_cleanup_argv_ struct argv a = ARGV_INIT;
+
+	argv_adds(&a, "volume", "ls", "--quiet");
+	if (label)
+		argv_addf(&a, "--filter=label=%s%s%s", label, value ? "=" : "", value ? value : "");
+	return engine_run(en, &a, QUERY_TIMEOUT_MS, names, e);
 }
 
 int engine_log_tail(

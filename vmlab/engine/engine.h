@@ -1,7 +1,7 @@
 /* engine.h - the container engine, asked through its command-line client.
  *
- * Which client: VMLAB_ENGINE when set, else the first `docker` on PATH (or in /usr/bin,
- * /usr/local/bin) that reaches an engine: a machine may have several, and one that cannot.
+ * Which client: VMLAB_ENGINE when set, else the first on PATH, or where the engine's row
+ * (engine_ops.h) says, that reaches an engine: a machine may have several, and one that cannot.
  * Nothing here decides anything: arguments come from container.h.
  */
 #ifndef VMLAB_ENGINE_ENGINE_H
@@ -15,19 +15,22 @@
 #include "lib/base/argv.h"
 #include "vmlab/engine/process.h"
 
+struct engine_ops;
+
 struct engine {
-	char *client;  /* path of the client */
-	char *version; /* the engine's own */
+	const struct engine_ops *ops; /* whose advice holds, where engine_find() finds none */
+	char *client;                 /* path of the client */
+	char *version;                /* the engine's own */
 };
 
-#define ENGINE_INIT {NULL, NULL}
+#define ENGINE_INIT {NULL, NULL, NULL}
 
 /* Finds a client that works. -ENOENT without any, -ECONNREFUSED or -EACCES when none reaches an
  * engine; the message says what to do. */
 must_check int engine_find(struct engine *en, struct err *e);
 void engine_clear(struct engine *en);
 
-/* A container as `docker inspect` shows it. Strings are borrowed from the list's document. */
+/* A container as `inspect` shows it. Strings are borrowed from the list's document. */
 struct container {
 	json_t *info;
 	const char *name;
@@ -55,7 +58,7 @@ struct container_list {
 /* All containers with that label, running or not; with any value of it when `value` is NULL. */
 must_check int engine_containers(const struct engine *en, const char *label, const char *value,
     struct container_list *list, struct err *e);
-/* The same from a document of `docker inspect` (consumed): what engine_containers() calls. */
+/* The same from what `inspect` says (consumed): what engine_containers() calls. */
 must_check int container_list_parse(json_t *doc, struct container_list *list, struct err *e);
 void container_list_clear(struct container_list *list);
 const struct container *container_list_role(const struct container_list *list, const char *role);
@@ -63,16 +66,16 @@ const struct container *container_list_vm(const struct container_list *list, con
 /* A label's value or NULL. */
 const char *container_label(const struct container *c, const char *label);
 
-/* Runs `docker <args>`; an exit status other than 0 is an error whose message is the engine's.
- * `out` may be NULL; else the caller frees it. */
+/* Runs the client with `args`; an exit status other than 0 is an error whose message is the
+ * engine's. `out` may be NULL; else the caller frees it. */
 must_check int engine_run(
     const struct engine *en, const struct argv *args, int timeout_ms, char **out, struct err *e);
 
-/* Runs `docker <args>` and hands over whatever happened. */
+/* The same, and hands over whatever happened. */
 must_check int engine_capture(const struct engine *en, const struct argv *args, int timeout_ms,
     struct process_result *r, struct err *e);
 
-/* Becomes `docker <args>`. */
+/* Becomes the client with `args`. */
 must_check int engine_exec(const struct engine *en, const struct argv *args, struct err *e);
 
 #define ENGINE_ABSENT 1
@@ -80,6 +83,23 @@ must_check int engine_exec(const struct engine *en, const struct argv *args, str
 /* The image's id (caller frees), or ENGINE_ABSENT. */
 must_check int engine_image_id(
     const struct engine *en, const char *reference, char **id, struct err *e);
+
+must_check int engine_start(const struct engine *en, const char *container, struct err *e);
+
+/* Both do nothing without names. Containers go even while they run, with their anonymous volumes;
+ * named ones, the disks, stay. */
+must_check int engine_remove_containers(
+    const struct engine *en, const struct argv *names, struct err *e);
+must_check int engine_remove_volumes(
+    const struct engine *en, const struct argv *names, struct err *e);
+
+/* All volumes, a line each (caller frees); with a label, when that is not NULL, and with that value
+ * of it. */
+must_check int engine_volumes(
+    const struct engine *en, const char *label, const char *value, char **names, struct err *e);
+
+/* The folder in which the engine keeps volumes (caller frees). */
+must_check int engine_storage(const struct engine *en, char **folder, struct err *e);
 
 /* 0 when the volume exists, or ENGINE_ABSENT. */
 must_check int engine_volume_find(const struct engine *en, const char *volume, struct err *e);

@@ -26,45 +26,31 @@ static bool ends(const char *line, size_t len, const char *word)
 	return len >= n && memcmp(line + len - n, word, n) == 0;
 }
 
-/* What is said besides the reason. */
-static bool is_noise(const char *line, size_t len)
+static bool begins_any(const char *line, size_t len, const char *const *words)
 {
-	bool help = (begins(line, len, "See '") && ends(line, len, "--help'.")) ||
-		    (begins(line, len, "Run '") && ends(line, len, "--help' for more information"));
-
-	return len == 0 || help || begins(line, len, "Usage:") || begins(line, len, "WARNING: ") ||
-	       begins(line, len, "time=\"") || begins(line, len, "Unable to find image ");
+	while (*words && !begins(line, len, *words))
+		words++;
+	return *words;
 }
 
-/* Only sums up the sentences before it. */
-static bool is_summary(const char *line, size_t len)
+/* What is said besides the reason. */
+static bool is_noise(const struct engine_ops *ops, const char *line, size_t len)
 {
-	return begins(line, len, "Error: failed to start containers: ");
+	for (const struct engine_noise *n = ops->noise; n->begins; n++)
+		if (begins(line, len, n->begins) && ends(line, len, n->ends))
+			return true;
+	return len == 0;
 }
 
 /* Length of the words before the reason itself. */
-static size_t prefix_length(const char *line, size_t len)
+static size_t prefix_length(const struct engine_ops *ops, const char *line, size_t len)
 {
-	static const char *const prefixes[] = {
-	    "docker: ", "Error response from daemon: ", "Error: "};
 	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
-		if (begins(line + n, len - n, prefixes[i]))
-			n += strlen(prefixes[i]);
+	for (const char *const *p = ops->prefixes; *p; p++)
+		if (begins(line + n, len - n, *p))
+			n += strlen(*p);
 	return n;
-}
-
-static bool is_reason(const char *line, size_t len)
-{
-	static const char *const openings[] = {"Cannot connect to ", "permission denied while ",
-	    "error during connect: ", "unknown flag: ", "unknown shorthand flag: ",
-	    "invalid argument ", "invalid reference format"};
-
-	for (size_t i = 0; i < sizeof(openings) / sizeof(*openings); i++)
-		if (begins(line, len, openings[i]))
-			return true;
-	return prefix_length(line, len) > 0;
 }
 
 static void add(struct sentences *s, const char *text, size_t len)
@@ -90,19 +76,21 @@ static void continue_last(struct sentences *s, const char *text, size_t len)
 	snprintf(item + used, SENTENCE_SIZE - used, " %.*s", (int)len, text);
 }
 
-static void collect(const char *text, struct sentences *s)
+static void collect(const struct engine_ops *ops, const char *text, struct sentences *s)
 {
 	bool open = false;
 
 	for (const char *line = text; *line;) {
-		size_t len = strcspn(line, "\r\n"), prefix = prefix_length(line, len);
-		bool summary = is_summary(line, len);
+		size_t len = strcspn(line, "\r\n"), prefix = prefix_length(ops, line, len);
+		bool summary = begins_any(line, len, ops->summaries);
+		bool reason = prefix > 0 || begins_any(line, len, ops->reasons);
+		bool noise = is_noise(ops, line, len);
 
-		if (is_reason(line, len) && !(summary && s->count > 0))
+		if (reason && !(summary && s->count > 0))
 			add(s, line + prefix, len - prefix);
-		else if (open && !summary && !is_noise(line, len))
+		else if (open && !summary && !noise)
 			continue_last(s, line, len);
-		open = s->count > 0 && len > 0 && !summary && !is_noise(line, len);
+		open = s->count > 0 && !summary && !noise;
 		line += len;
 		line += strspn(line, "\r");
 		line += *line == '\n';
@@ -110,14 +98,14 @@ static void collect(const char *text, struct sentences *s)
 }
 
 /* No line has the form of a reason: the last that says anything. */
-static void take_last(const char *text, struct sentences *s)
+static void take_last(const struct engine_ops *ops, const char *text, struct sentences *s)
 {
 	const char *last = NULL;
 	size_t last_len = 0;
 
 	for (const char *line = text; *line;) {
 		size_t len = strcspn(line, "\r\n");
-		if (!is_noise(line, len)) {
+		if (!is_noise(ops, line, len)) {
 			last = line;
 			last_len = len;
 		}
@@ -128,14 +116,14 @@ static void take_last(const char *text, struct sentences *s)
 		add(s, last, last_len);
 }
 
-void engine_error_sentence(const char *text, char *buf, size_t size)
+void engine_error_sentence(const struct engine_ops *ops, const char *text, char *buf, size_t size)
 {
 	struct sentences s = {.count = 0};
 	size_t used = 0;
 
-	collect(text, &s);
+	collect(ops, text, &s);
 	if (s.count == 0)
-		take_last(text, &s);
+		take_last(ops, text, &s);
 	snprintf(buf, size, "%s", s.count > 0 ? "" : "it says nothing");
 	for (size_t i = 0; i < s.count && used < size; i++) {
 		int n = snprintf(buf + used, size - used, "%s%s", i ? "; " : "", s.items[i]);
@@ -143,22 +131,11 @@ void engine_error_sentence(const char *text, char *buf, size_t size)
 	}
 }
 
-const char *engine_error_advice(const char *sentence)
+const char *engine_error_advice(const struct engine_ops *ops, const char *sentence)
 {
-	static const struct {
-		const char *says, *advice;
-	} table[] = {
-	    {"no space left on device",
-		"the engine's disk is full: `vmlab doctor` shows how much is free, `docker system df` what takes it"},
-	    {"volume is in use",
-		"a container that is not this lab's has it: `docker ps -a --filter volume=NAME` shows which"},
-	    {"Cannot connect to the Docker daemon", "start it, e.g. `systemctl start docker`"},
-	    {"ermission denied while trying to connect",
-		"run vmlab as root (sudo), or join the group that owns the engine's socket"},
-	};
+	const struct engine_advice *a = ops->advice;
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-		if (strstr(sentence, table[i].says))
-			return table[i].advice;
-	return NULL;
+	while (a->says && !strstr(sentence, a->says))
+		a++;
+	return a->advice;
 }

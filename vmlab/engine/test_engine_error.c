@@ -91,7 +91,7 @@ static void sentences(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		char buf[1200];
 
-		engine_error_sentence(table[i].text, buf, sizeof(buf));
+		engine_error_sentence(&engine_docker, table[i].text, buf, sizeof(buf));
 		if (strcmp(buf, table[i].sentence) != 0)
 			fail_msg("%s\ngives: %s", table[i].text, buf);
 	}
@@ -123,8 +123,8 @@ static void advice(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		char buf[1200];
 
-		engine_error_sentence(table[i].text, buf, sizeof(buf));
-		const char *said = engine_error_advice(buf);
+		engine_error_sentence(&engine_docker, table[i].text, buf, sizeof(buf));
+		const char *said = engine_error_advice(&engine_docker, buf);
 		if (!said != !table[i].says || (said && !strstr(said, table[i].says)))
 			fail_msg("%s\ngives: %s", table[i].text, said ? said : "nothing");
 	}
@@ -140,9 +140,9 @@ static void limits(void **state)
 	memcpy(text, "Error: ", 7);
 	for (size_t i = 100; i < sizeof(text) - 20; i += 100)
 		memcpy(text + i, "\nError: a", 9);
-	engine_error_sentence(text, buf, sizeof(buf));
+	engine_error_sentence(&engine_docker, text, buf, sizeof(buf));
 	assert_int_equal(strlen(buf), sizeof(buf) - 1);
-	engine_error_sentence(text, buf, 1);
+	engine_error_sentence(&engine_docker, text, buf, 1);
 	assert_string_equal(buf, "");
 }
 

@@ -21,7 +21,6 @@
 #include "vmlab/image/manifest.h"
 #include "vmlab/image/source.h"
 #include "vmlab/image/work.h"
-#include "vmlab/lab/lab.h"
 #include "vmlab/engine/process.h"
 
 #define DISK_ZSTD_LEVEL 10
@@ -104,35 +103,33 @@ static int converter_run(const struct argv *a, struct err *e)
 }
 
 /* qemu-img of this machine, or the one in the image that VMs run in. */
-static int convert(const char *from, const char *dir, struct err *e)
+static int convert(const struct image_disk *d, const char *dir, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	struct engine en = ENGINE_INIT;
 	struct err ignored = ERR_INIT;
 	char full[PATH_MAX], full_dir[PATH_MAX];
 
-	if (!realpath(from, full) || !realpath(dir, full_dir))
-		return err_errno(e, "cannot find %s", from);
+	if (!realpath(d->path, full) || !realpath(dir, full_dir))
+		return err_errno(e, "cannot find %s", d->path);
 	if (process_available("qemu-img")) {
 		argv_adds(&a, "qemu-img", "convert", "-f", "qcow2", "-O", "raw", full);
 		argv_addf(&a, "%s/" CONVERTED_NAME, full_dir);
 		return converter_run(&a, e);
 	}
-	const char *image = getenv("VMLAB_VM_IMAGE");
-	if (!image || !*image)
-		image = LAB_VM_IMAGE;
 	char *id = NULL;
-	if (engine_find(&en, &ignored) || engine_image_id(&en, image, &id, &ignored) || !id) {
+	if (engine_find(&en, &ignored) || engine_image_id(&en, d->vm_image, &id, &ignored) || !id) {
 		engine_clear(&en);
 		return err_set(e, ENOENT,
 		    "qcow2 is converted by qemu-img, and there is neither that program (package qemu-utils) nor the image %s (`make load`)",
-		    image);
+		    d->vm_image);
 	}
 	free(id);
 	argv_adds(&a, en.client, "run", "--rm", "--network", "none", "--entrypoint", "qemu-img");
 	argv_addf(&a, "--volume=%s:/in:ro", full);
 	argv_addf(&a, "--volume=%s:/out", full_dir);
-	argv_adds(&a, image, "convert", "-f", "qcow2", "-O", "raw", "/in", "/out/" CONVERTED_NAME);
+	argv_adds(
+	    &a, d->vm_image, "convert", "-f", "qcow2", "-O", "raw", "/in", "/out/" CONVERTED_NAME);
 	int rc = converter_run(&a, e);
 	engine_clear(&en);
 	return rc;
@@ -151,7 +148,7 @@ static int qcow2_open(const struct image_disk *d, const struct image_work *w, st
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	image_progress_begin(d->in.progress, "converting qcow2", 0);
-	rc = convert(d->path, dir, e);
+	rc = convert(d, dir, e);
 	if (rc)
 		return rc;
 	image_progress_end(d->in.progress, 0);

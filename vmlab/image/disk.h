@@ -23,6 +23,7 @@ struct image_disk {
 	struct image_import in; /* without confirm */
 	enum image_kind kind;   /* no tarball */
 	const char *path;       /* of the file, for qemu-img */
+	const char *vm_image; /* a container image that has qemu-img, where this machine has not */
 	const char
 	    *kernel_from; /* image whose kernel the installer runs on; NULL: the newest kernel */
 };

@@ -156,7 +156,10 @@ static int build(const struct options *o)
 
 static int import_any(const struct image_import *in, const struct options *o, struct err *e)
 {
-	struct image_disk disk = {.in = *in, .path = o->operands[1], .kernel_from = o->kernel_from};
+	struct image_disk disk = {.in = *in,
+	    .path = o->operands[1],
+	    .vm_image = o->lab->vm_image,
+	    .kernel_from = o->kernel_from};
 	int rc = image_kind_look(in->fd, &disk.kind, e);
 
 	if (rc)

@@ -155,7 +155,7 @@ static void common_args(const struct lab *lab, const char *name, const char *rol
 	free(spec);
 }
 
-/* Bounded, and readable by `docker logs` whatever the engine's default is. */
+/* Bounded, and readable by `vmlab logs` whatever the engine's default is. */
 static void log_args(struct argv *a)
 {
 	argv_adds(a, "--log-driver=json-file", "--log-opt=max-size=16m", "--log-opt=max-file=2");

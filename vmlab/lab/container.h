@@ -1,4 +1,4 @@
-/* container.h - the lab's containers as arguments of `docker run`. Pure: definition in, arguments
+/* container.h - the lab's containers as arguments of `run`. Pure: definition in, arguments
  * out, nothing is asked or started here.
  *
  *	<lab>-net        owns the network namespace and the API's TCP port if there is one, does

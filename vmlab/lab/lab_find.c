@@ -122,28 +122,29 @@ static int list_mine(const struct engine *en, const char *folder, const char *id
 static int name_by_volumes(
     const struct engine *en, const char *id, const char *usual, char **name, struct err *e)
 {
-	_cleanup_argv_ struct argv a = ARGV_INIT;
-	_cleanup_free_ char *text = NULL;
-	const char *found = NULL;
+	_cleanup_free_ char *volumes = NULL, *found = NULL;
 	bool several = false, has_usual = false;
 
 	*name = NULL;
 	if (!*id)
 		return 0;
-	argv_adds(&a, "volume", "ls", "--format", "{{.Label \"vmlab.lab\"}}", "--filter");
-	argv_addf(&a, "label=vmlab.folder=%s", id);
-	int r = engine_run(en, &a, VOLUME_TIMEOUT_MS, &text, e);
-	char *rest = text, *line;
-	while (r == 0 && (line = strsep(&rest, "\n"))) {
-		if (!lab_name_valid(line))
+	int r = engine_volumes(en, "vmlab.folder", id, &volumes, e);
+	char *rest = volumes, *volume;
+	while (r == 0 && (volume = strsep(&rest, "\n"))) {
+		_cleanup_free_ char *lab = NULL;
+		if (*volume && (r = engine_volume_label(en, volume, "vmlab.lab", &lab, e)) < 0)
+			return r;
+		r = 0; /* also when it is gone by now */
+		if (!lab || !lab_name_valid(lab))
 			continue;
-		several |= found && strcmp(found, line) != 0;
-		has_usual |= strcmp(usual, line) == 0;
-		found = line;
+		several |= found && strcmp(found, lab) != 0;
+		has_usual |= strcmp(usual, lab) == 0;
+		free(found);
+		found = steal_ptr(lab);
 	}
 	if (r < 0 || !found || (several && !has_usual))
 		return r;
-	*name = strdup(several ? usual : found);
+	*name = several ? strdup(usual) : steal_ptr(found);
 	return *name ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 

@@ -18,7 +18,6 @@
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/lab_dir.h"
 
-#define START_TIMEOUT_MS 120000
 #define LOCK_TIMEOUT_MS 120000
 #define SAVED_MAX_BYTES (1024 * 1024)
 #define ENDED_BY_POWER_CUT 255
@@ -81,12 +80,10 @@ static int lock_lab(const struct container *c, struct err *e)
 
 static void start(struct resume *rs, const struct container *c)
 {
-	_cleanup_argv_ struct argv a = ARGV_INIT;
 	struct err e = ERR_INIT;
 
 	_cleanup_close_ int lock = lock_lab(c, &e);
-	argv_adds(&a, "start", c->name);
-	if (engine_run(&rs->engine, &a, START_TIMEOUT_MS, NULL, &e) < 0) {
+	if (engine_start(&rs->engine, c->name, &e) < 0) {
 		fprintf(stderr, "vmlab: %s: %s\n", c->name, e.msg);
 		rs->failed++;
 		return;

@@ -8,6 +8,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/size.h"
+#include "vmlab/engine/engine_ops.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
@@ -62,8 +63,8 @@ static int find_image(struct start *st, const char *reference, const char *usual
 		    "the container image %s, as %s says, is not loaded: load it, or unset %s to use %s",
 		    reference, variable, variable, usual);
 	return err_set(e, ENOENT,
-	    "the container image %s is not loaded: `docker load -i %s_%s.tar`, or build it with `make load`",
-	    reference, tar, vm_arch_name(host_arch()));
+	    "the container image %s is not loaded: `%s load -i %s_%s.tar`, or build it with `make load`",
+	    reference, st->s->engine.ops->program, tar, vm_arch_name(host_arch()));
 }
 
 int start_images(struct start *st, struct err *e)
@@ -87,9 +88,8 @@ static int remove_container(struct start *st, const char *name, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 
-	/* With its anonymous volumes; named ones, the disks, stay. */
-	argv_adds(&a, "rm", "--force", "--volumes", name);
-	return engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e);
+	argv_add(&a, name);
+	return engine_remove_containers(&st->s->engine, &a, e);
 }
 
 static int stop_container(struct start *st, const char *name, struct err *e)
@@ -131,7 +131,6 @@ static void remove_unstarted(struct start *st, const char *name)
 static int carry_out(struct start *st, enum start_action action, const struct container *c,
     const char *name, const struct argv *run, struct err *e)
 {
-	_cleanup_argv_ struct argv a = ARGV_INIT;
 	int r = 0;
 
 	switch (action) {
@@ -139,8 +138,7 @@ static int carry_out(struct start *st, enum start_action action, const struct co
 	case START_KEEP_CHANGED:
 		return 0;
 	case START_START:
-		argv_adds(&a, "start", c->name);
-		return port_taken(st, engine_run(&st->s->engine, &a, RUN_TIMEOUT_MS, NULL, e), e);
+		return port_taken(st, engine_start(&st->s->engine, c->name, e), e);
 	case START_RECREATE:
 		if (c->running)
 			r = stop_container(st, c->name, e);

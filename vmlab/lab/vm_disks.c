@@ -67,15 +67,6 @@ void vm_disks_take_line(const char *line, const char *const *vms, size_t count, 
 			d[i].bytes[n] = bytes;
 }
 
-static int list_volumes(const struct engine *en, char **volumes)
-{
-	_cleanup_argv_ struct argv list = ARGV_INIT;
-	struct err ignored = ERR_INIT;
-
-	argv_adds(&list, "volume", "ls", "--quiet");
-	return engine_run(en, &list, LOOK_TIMEOUT_MS, volumes, &ignored);
-}
-
 void vm_disks_kept(const struct engine *en, const struct lab *lab, const char *const *vms,
     size_t count, bool *kept)
 {
@@ -83,7 +74,7 @@ void vm_disks_kept(const struct engine *en, const struct lab *lab, const char *c
 	struct err ignored = ERR_INIT;
 
 	memset(kept, 0, count * sizeof(*kept));
-	if (count == 0 || list_volumes(en, &volumes) < 0)
+	if (count == 0 || engine_volumes(en, NULL, NULL, &volumes, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		_cleanup_free_ char *volume = NULL;
@@ -117,7 +108,7 @@ void vm_disks_look_all(const struct engine *en, const struct lab *lab, const cha
 	struct err ignored = ERR_INIT;
 
 	memset(d, 0, count * sizeof(*d));
-	if (count == 0 || list_volumes(en, &volumes) < 0)
+	if (count == 0 || engine_volumes(en, NULL, NULL, &volumes, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < count; i += LOOK_AT_ONCE) {
 		size_t n = count - i < LOOK_AT_ONCE ? count - i : LOOK_AT_ONCE;
