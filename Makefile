@@ -30,6 +30,8 @@ To change it
 
 To test all of it
   test                   every test: unit, stack, real consumers, end to end in VMs, fuzzing
+  test T=stack/dhcp      one part, or several (T="unit/lib stack"); a wrong one says which there are
+  test K=lease           only tests with that in their names, and what these need
   e2e                    only the end-to-end tests
   e2e-all                those of the long matrix too
   fault                  every fault campaign whole: about forty minutes; its last lines count the cases
@@ -86,38 +88,32 @@ install: vmlab
 		build/$(ARCH)/release/vmlab/vmlab __man $$page >build/page.1 && \
 		install -m 0644 build/page.1 $(SHARE)/man/man1/$$page.1 || exit 1; done
 
-.PHONY: test
+# T names parts (stack/dhcp unit lint), K a text in the names of tests.
+.PHONY: test e2e e2e-all fuzz fault bench
+test e2e e2e-all fuzz fault: tests-ready
 test:
-	@docker/host-setup.sh test
-	@python3 tests/run.py
-
-.PHONY: e2e e2e-all bench fuzz
-e2e:
-	@docker/host-setup.sh test
-	@python3 tests/run.py e2e
+	@tests/main.py $(T) $(if $(K),-k "$(K)")
+e2e fuzz:
+	@tests/main.py $@
 e2e-all:
-	@docker/host-setup.sh test
-	@python3 tests/run.py --all e2e
+	@tests/main.py --long e2e
+fault:
+	@$(MAKE) --no-print-directory load install guest-image
+	@VMLAB_FAULT=full tests/main.py --long installer/archives faults
 bench:
 	@docker/host-setup.sh bench
 	@$(MAKE) --no-print-directory load install guest-image
-	@python3 tests/bench.py
-fuzz:
+	@/usr/bin/python3 tests/bench/bench.py
+.PHONY: tests-ready
+tests-ready:
 	@docker/host-setup.sh test
-	@python3 tests/run.py fuzz
-
-.PHONY: fault
-fault:
-	@docker/host-setup.sh test
-	@$(MAKE) --no-print-directory load install guest-image
-	@VMLAB_FAULT=full python3 tests/run.py --all archives fault power vmfaults
 
 .PHONY: lint format
 SHELL_SCRIPTS = $(shell git ls-files '*.sh') initrd/init .ci/run
 C_FILES = $(shell git ls-files '*.c' '*.h')
 lint: builder-ready clang-ready
 	$(call compile,VARIANT=test objects) >build/lint-compile.log && echo "ok gcc -Werror"
-	@$(call in_image,clang,tests/lint.sh $(SHELL_SCRIPTS) -- $(C_FILES))
+	@$(call in_image,clang,tests/lint/lint.sh $(SHELL_SCRIPTS) -- $(C_FILES))
 format: clang-ready
 	@$(call in_image,clang,clang-format -i $(C_FILES))
 

@@ -37,7 +37,7 @@ purpose=${1-}
 # "command:package", where the command's presence shows that nothing needs to be done.
 build="mmdebstrap:mmdebstrap arch-test:arch-test zstd:zstd cpio:cpio git:git make:make xz:xz-utils"
 demo="$build ssh:openssh-client ssh-keygen:openssh-client"
-test="$demo python3:python3 shellcheck:shellcheck cppcheck:cppcheck curl:curl ip:iproute2
+test="$demo python3:python3 pytest-3:python3-pytest shellcheck:shellcheck cppcheck:cppcheck curl:curl ip:iproute2
 	qemu-img:qemu-utils mkfs.vfat:dosfstools mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs busybox:busybox
 	mandoc:mandoc zsh:zsh fish:fish mcopy:mtools sfdisk:fdisk sgdisk:gdisk e2fsck:e2fsprogs losetup:mount"
 bench="$test wrk:wrk bsdtar:libarchive-tools"
@@ -63,6 +63,9 @@ for pair in $wanted; do
 	command -v "${pair%%:*}" >/dev/null || want "${pair#*:}"
 done
 [ -e /etc/ssl/certs/ca-certificates.crt ] || want ca-certificates
+case $purpose in
+test | bench) [ -e /usr/lib/python3/dist-packages/pytest_timeout.py ] || want python3-pytest-timeout ;;
+esac
 
 # An engine that answers may be someone else's choice (docker-ce, a remote one): leave it alone.
 engine_answers()

@@ -1,4 +1,5 @@
-/* Which addresses are bound to which MAC addresses. That nft takes it: tests/test_bound.py. */
+/* Which addresses are bound to which MAC addresses. That nft takes it: tests/stack/test_bound.py.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* What a YAML 1.1 reader makes of our documents is tried with cloud-init's own in
- * tests/test_consumers.py; here is what has to stand there for that. */
+ * tests/consumers/test_consumers.py; here is what has to stand there for that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Rows that Python decides the same way: tests/test_cloudinit.py runs cloud-init's code over
- * others. */
+/* Rows that Python decides the same way: tests/consumers/test_cloudinit.py runs cloud-init's code
+ * over others. */
 #include "lib/definition/file_content.h"
 
 #include <stdarg.h>

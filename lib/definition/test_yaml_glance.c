@@ -1,4 +1,5 @@
-/* That nothing good is called broken, tests/test_cloudinit.py asks cloud-init's own parser. */
+/* That nothing good is called broken, tests/consumers/test_cloudinit.py asks cloud-init's own
+ * parser. */
 #include "lib/definition/yaml_glance.h"
 
 #include <stdarg.h>

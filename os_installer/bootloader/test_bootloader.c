@@ -1,5 +1,5 @@
 /* test_bootloader.c - what makes a system start, in a directory that stands for it; GRUB's own
- * parts are test_grub.c's. With a real GRUB, kernel and firmware it is tests/test_e2e.py's.
+ * parts are test_grub.c's. With a real GRUB, kernel and firmware it is tests/e2e/'s.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* test_image_table.c - partition tables of disk images: made and judged by libfdisk. Writing a disk
- * is tried by tests/disk_image.py, which needs a block device.
+ * is tried by tests/installer/test_disk_image.py, which needs a block device.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* test_fs.c - the table of file systems, and the swap header. Made, mounted and grown they are in
- * tests/installer_loop.sh and tests/disk_image.py.
+ * tests/installer/test_loop.sh and tests/installer/test_disk_image.py.
  */
 #include <blkid/blkid.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* test_archive.c - the unpacking of archives made here, in a chroot: every compression, the limits
  * of the manifest, links, access control lists. What whole archives of malice do is tried by
- * tests/hostile_archives.py.
+ * tests/installer/.
  */
 #include <errno.h>
 #include <setjmp.h>

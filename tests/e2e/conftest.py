@@ -1,0 +1,26 @@
+"""One lab for all files here, and one VM whose life many of them follow, in the files' order: boot, guest, life."""
+import time
+
+import pytest
+
+from kit.e2e_lab import INSTALL_S, E2eLab
+from kit.scope import Scope
+
+
+@pytest.fixture(scope="session")
+def lab():
+    made = E2eLab(Scope("e2e"))
+    made.begin()
+    yield made
+    made.scope.end()
+
+
+@pytest.fixture(scope="session")
+def web(lab):
+    """A VM of 512 MiB that is ready; what `vmlab up` came to."""
+    lab.define_web(ip="192.168.100.10")
+    began = time.monotonic()
+    done = lab.vmlab("up", "web", timeout=INSTALL_S)
+    print(f"ready {time.monotonic() - began:.0f} s after `vmlab up`")
+    lab.save_console("web", "web")
+    return done

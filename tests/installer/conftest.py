@@ -1,0 +1,28 @@
+"""The installer's tests have mounts of their own, and a disk for each file of them."""
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from kit.check import skip
+from kit.command import PREFIX, have_command
+from kit.installer_bench import Bench
+from kit.mounts import own_mounts  # noqa: F401 (a fixture)
+
+
+@pytest.fixture(scope="module")
+def bench(own_mounts):  # noqa: F811
+    if os.geteuid() != 0:
+        skip("needs root")
+    for tool in ("losetup", "mkfs.ext4", "mkfs.vfat", "zstd", "tar", "sfdisk", "sgdisk", "e2fsck", "wipefs", "blkid"):
+        if not have_command(tool):
+            skip(f"{tool} is not installed")
+    os.umask(0o022)
+    work = tempfile.mkdtemp(prefix=PREFIX)
+    made = Bench(work)
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(work, ignore_errors=True)

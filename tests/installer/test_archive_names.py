@@ -1,0 +1,90 @@
+"""Archives whose names, links and kinds of entries mean harm: unpacked by the real os-installer onto a loop device; see kit/archive_judge.py."""
+import tarfile
+
+import pytest
+
+from kit.archive_judge import unpacked_as_it_should
+from kit.installer_bench import OUT
+from kit.tar import Cases
+
+cases = Cases()
+simple = cases.simple
+
+
+simple("absolute file", lambda t, w: t.add(f"{w}/{OUT}/file", b"hostile"))
+simple("absolute file, new", lambda t, w: t.add(f"{w}/{OUT}/new", b"hostile"))
+simple("absolute directory, other mode", lambda t, w: t.add(f"{w}/{OUT}", mode=0o777, uid=99))
+simple("two slashes", lambda t, w: t.add(f"//{w}/{OUT}/new", b"hostile"))
+simple("dotdot", lambda t, w: t.add("../" * 40 + f"{w}/{OUT}/new", b"hostile"))
+simple("dotdot in the middle", lambda t, w: t.add("a").add("a/../../../../../../../../../../../" + f"{w}/{OUT}/new", b"h"))
+simple("dotdot as a directory", lambda t, w: t.add("../../../../..", mode=0o700))
+simple("dot-dotdot", lambda t, w: t.add("./././../././../new", b"hostile"))
+simple("name is dotdot", lambda t, w: t.add("..", mode=0o755))
+simple("name is a dot", lambda t, w: t.add(".", mode=0o755), same=True)
+simple("name is a slash", lambda t, w: t.add("/", mode=0o755))
+simple("link out, file through it", lambda t, w: t.add("o", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}").add("o/new", b"h"))
+simple("relative link out", lambda t, w: t.add("a").add("a/o", kind=tarfile.SYMTYPE, link="../../../../../.." + f"{w}/{OUT}")
+    .add("a/o/new", b"h"))
+simple("chain of links", lambda t, w: t.add("a", kind=tarfile.SYMTYPE, link="b").add("b", kind=tarfile.SYMTYPE, link="c")
+    .add("c", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}").add("a/new", b"h"))
+simple("link out, directory over it", lambda t, w: t.add("o", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}").add("o", mode=0o777, uid=9))
+simple("link out, links through it", lambda t, w: t.add("o", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}")
+    .add("o/new", kind=tarfile.SYMTYPE, link="x").add("o/new2", kind=tarfile.LNKTYPE, link="o/new"))
+simple("link out, fifo through it", lambda t, w: t.add("o", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}").add("o/new", kind=tarfile.FIFOTYPE))
+simple("link to a file, file over it", lambda t, w: t.add("f", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}/file").add("f", b"h"), holds={"f": b"h"})
+simple("link to a file, attributes over it", lambda t, w: t.add("f", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}/file",
+    pax={"SCHILY.xattr.user.x": "1"}, uid=77, mode=0o777))
+simple("link swapped for another", lambda t, w: t.add("a").add("a/f", b"1").add("a2", kind=tarfile.SYMTYPE, link="a")
+    .add("a2", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}").add("a2/new", b"h"))
+simple("hard link to an absolute file", lambda t, w: t.add("h", kind=tarfile.LNKTYPE, link=f"{w}/{OUT}/file"), fails="h")
+simple("hard link by dotdot", lambda t, w: t.add("h", kind=tarfile.LNKTYPE, link="../../../../../../.." + f"{w}/{OUT}/file"), fails="h")
+simple("hard link through a link", lambda t, w: t.add("o", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}")
+    .add("h", kind=tarfile.LNKTYPE, link="o/file"), fails="h")
+simple("hard link to a link, then written", lambda t, w: t.add("s", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}/file")
+    .add("h", kind=tarfile.LNKTYPE, link="s").add("h", b"h"))
+simple("hard link to itself", lambda t, w: t.add("h", kind=tarfile.LNKTYPE, link="h"))
+simple("hard link to a later file", lambda t, w: t.add("h", kind=tarfile.LNKTYPE, link="later").add("later", b"x"), fails="h")
+simple("hard link to a directory", lambda t, w: t.add("d").add("h", kind=tarfile.LNKTYPE, link="d"), fails="h")
+simple("hard link to a dropped device", lambda t, w: t.add("n", kind=tarfile.CHRTYPE).add("h", kind=tarfile.LNKTYPE, link="n"), fails="h")
+simple("links in a circle", lambda t, w: t.add("a", kind=tarfile.SYMTYPE, link="b").add("b", kind=tarfile.SYMTYPE, link="a").add("a/f", b"h"))
+simple("link to /proc/self/root", lambda t, w: t.add("p", kind=tarfile.SYMTYPE, link="/proc/self/root").add(f"p{w}/{OUT}/new", b"h"))
+simple("link to /proc/1/cwd", lambda t, w: t.add("p", kind=tarfile.SYMTYPE, link="/proc/1/cwd").add(f"p{w}/{OUT}/new", b"h"))
+simple("link with an endless target", lambda t, w: t.add("l", kind=tarfile.SYMTYPE, link="x/" * 4000), fails="l")
+simple("character device", lambda t, w: t.add("n", kind=tarfile.CHRTYPE))
+simple("block device", lambda t, w: t.add("n", kind=tarfile.BLKTYPE))
+simple("device over a file", lambda t, w: t.add("n", b"x").add("n", kind=tarfile.BLKTYPE))
+simple("device over a link", lambda t, w: t.add("n", kind=tarfile.SYMTYPE, link=f"{w}/{OUT}/file").add("n", kind=tarfile.CHRTYPE))
+simple("file over a device", lambda t, w: t.add("n", kind=tarfile.CHRTYPE).add("n", b"x"))
+simple("fifos", lambda t, w: t.add("f", kind=tarfile.FIFOTYPE, mode=0o622, uid=3, gid=4), same=True)
+simple("file over a fifo", lambda t, w: t.add("f", kind=tarfile.FIFOTYPE).add("f", b"data"), same=True)
+simple("file through a link to a fifo", lambda t, w: t.add("f", kind=tarfile.FIFOTYPE).add("l", kind=tarfile.SYMTYPE, link="f").add("l", b"d"), same=True)
+simple("directory over a link to a fifo", lambda t, w: t.add("f", kind=tarfile.FIFOTYPE).add("l", kind=tarfile.SYMTYPE, link="f").add("l/x", b"d"))
+simple("file over a full directory", lambda t, w: t.add("d").add("d/f", b"1").add("d", b"2"), fails="d")
+simple("directory over a file", lambda t, w: t.add("d", b"1").add("d").add("d/f", b"2"))
+simple("file below a file", lambda t, w: t.add("d", b"1").add("d/f", b"2"))
+simple("one name three times", lambda t, w: t.add("f", b"1").add("f", b"22", mode=0o600).add("f", b"333", uid=5), same=True)
+simple("merged /usr", lambda t, w: t.add("usr").add("usr/lib").add("lib", kind=tarfile.SYMTYPE, link="usr/lib")
+    .add("lib/a", b"1").add("lib/d").add("lib/d/b", b"2"), same=True)
+simple("merged /usr, link named as a directory", lambda t, w: t.add("usr").add("usr/lib").add("lib", kind=tarfile.SYMTYPE, link="usr/lib")
+    .add("lib").add("lib/a", b"1"), same=True)
+simple("merged /usr, sbin and lib64", lambda t, w: t.add("usr").add("usr/bin").add("usr/lib64")
+    .add("usr/sbin", kind=tarfile.SYMTYPE, link="bin").add("sbin", kind=tarfile.SYMTYPE, link="usr/sbin")
+    .add("lib64", kind=tarfile.SYMTYPE, link="usr/lib64").add("sbin/tool", b"1", mode=0o4755).add("lib64/x", b"2"), same=True)
+simple("merged /usr, hard link through it", lambda t, w: t.add("usr").add("usr/lib").add("lib", kind=tarfile.SYMTYPE, link="usr/lib")
+    .add("lib/a", b"1").add("lib/b", kind=tarfile.LNKTYPE, link="lib/a"), same=True)
+simple("merged /usr by an absolute link", lambda t, w: t.add("usr").add("usr/lib").add("lib", kind=tarfile.SYMTYPE, link="/usr/lib")
+    .add("lib/a", b"inside"), holds={"usr/lib/a": b"inside"})
+simple("/var/run by an absolute link", lambda t, w: t.add("run").add("var").add("var/run", kind=tarfile.SYMTYPE, link="/run")
+    .add("var/run/x", b"inside"), holds={"run/x": b"inside"})
+simple("255 characters in a name", lambda t, w: t.add("n" * 255, b"x"), same=True)
+simple("300 characters in a name", lambda t, w: t.add("n" * 300, b"x"), fails="n")
+simple("path of 3900 characters", lambda t, w: [t.add("/".join(["d" * 100] * n)) for n in range(1, 39)] and
+    t.add("/".join(["d" * 100] * 38 + ["f"]), b"x"), same=True)
+simple("path of 12000 characters", lambda t, w: t.add("d/" * 6000 + "f", b"x"))
+simple("names of any bytes", lambda t, w: t.add("n\nl", b"1").add("esc\033[2J", b"2").add("b\\s", b"3").add("-rf", b"4")
+    .add("Főtanúsítvány ☃", b"5").add(" ", b"6"), same=True)
+
+
+@pytest.mark.parametrize("name", cases)
+def test_names_links_and_devices(bench, name):
+    unpacked_as_it_should(bench, cases[name])

@@ -1,0 +1,73 @@
+"""scope.py - what a test file makes and leaves nothing of: `scope = Scope("dhcp")` at its top.
+
+conftest.py ends it with the file's last test, also after SIGTERM: everything given to cleanup() is
+run, last first, and the directory is removed.
+"""
+import os
+import shutil
+import tempfile
+import time
+
+import pytest
+
+from kit.command import LOGS, PREFIX
+
+
+def needs(*tests):
+    """A test that goes on from others, given as functions: skipped, naming them, unless they passed."""
+    return pytest.mark.needs(tests)
+
+
+class Scope:
+    _all = []
+
+    def __init__(self, name):
+        self.name = name
+        self._on_failure = []
+        self._cleanups = []
+        self._directory = None
+        Scope._all.append(self)
+
+    def cleanup(self, function, *args):
+        self._cleanups.append((function, args))
+
+    def log_on_failure(self, function):
+        """function() returns text; it is appended to the file's log after a failed test."""
+        self._on_failure.append(function)
+
+    def tempdir(self):
+        """A directory that lives as long as the file's tests; world readable, as daemons drop root."""
+        if self._directory is None:
+            self._directory = tempfile.mkdtemp(prefix=f"{PREFIX}{self.name}-")
+            os.chmod(self._directory, 0o755)
+        return self._directory
+
+    def log(self, title, text):
+        os.makedirs(LOGS, exist_ok=True)
+        with open(os.path.join(LOGS, self.name + ".log"), "a", errors="replace") as f:
+            f.write(f"==== {time.strftime('%F %T')} {title}\n{text}\n")
+
+    def log_failure(self, title, text):
+        self.log(title, text)
+        for function in self._on_failure:
+            try:
+                self.log("at that time", function())
+            except Exception as e:
+                self.log("no log", str(e))
+
+    def end(self):
+        """Cleans up, whatever comes in between."""
+        while self._cleanups:
+            function, args = self._cleanups.pop()
+            try:
+                function(*args)
+            except Exception as e:
+                self.log("cleaning up", str(e))
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    @classmethod
+    def end_all(cls):
+        for scope in cls._all:
+            scope.end()

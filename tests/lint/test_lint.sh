@@ -1,0 +1,2 @@
+#!/bin/sh
+exec make --no-print-directory lint

@@ -1,0 +1,23 @@
+"""A stack with seven machines, or one run as pvmlab does, for each file that asks for it."""
+import pytest
+
+from kit.pvmlab_lab import PvmlabLab
+from kit.scope import Scope
+from kit.stack_lab import StackLab
+
+
+@pytest.fixture(scope="module")
+def lab(request):
+    return begun(StackLab, request)
+
+
+@pytest.fixture(scope="module")
+def pvmlab(request):
+    return begun(PvmlabLab, request)
+
+
+def begun(kind, request):
+    request.module.scope = Scope("stack-" + request.path.stem.removeprefix("test_"))
+    made = kind(request.module.scope)
+    made.begin()
+    return made

@@ -1,0 +1,55 @@
+"""What TFTP serves, and what it does not."""
+import os
+import socket
+
+from kit.check import check, check_equal, eventually
+from kit.command import docker
+from kit.lab import SERVER
+
+
+def test_tftp_serves_the_loaders_each_the_file_its_name_says(lab):
+    machine = {"ipxe-x86_64.efi": 0x8664, "ipxe-arm64.efi": 0xaa64}
+    for name, wanted in machine.items():
+        data = lab.tftp(name)
+        check(data[:2] == b"MZ", f"{name} is no EFI program")
+        header = int.from_bytes(data[0x3c:0x40], "little")
+        check_equal(int.from_bytes(data[header + 4:header + 6], "little"), wanted, f"{name}: machine type")
+    check(20000 < len(lab.tftp("undionly.kpxe")) < 300000, "undionly.kpxe has an odd size")
+
+
+def test_tftp_serves_autoexec_ipxe_and_boot_ipxe_which_ask_ipxe_for_ever(lab):
+    for name in ("autoexec.ipxe", "boot.ipxe"):
+        text = lab.tftp(name).decode()
+        check(text.startswith("#!ipxe"), f"{name}: {text[:60]!r}")
+        for wanted in ("/ipxe?mac=${", "/mac}", "arch=", "uuid=", "serial=", "chain --replace", "sleep",
+                "goto"):
+            check(wanted in text, f"{name} lacks {wanted!r}:\n{text}")
+    check("ifopen" in lab.tftp("autoexec.ipxe").decode(), "autoexec.ipxe opens no interface")
+
+
+def test_tftp_gives_nothing_from_outside_its_directory(lab):
+    for name in ("../../etc/passwd", "/etc/passwd", "..//..//etc/shadow", "nosuch.efi"):
+        where = os.path.join(lab.scope.tempdir(), "tftp.bad")
+        done = lab.machine.run(["busybox", "tftp", "-g", "-r", name, "-l", where, SERVER], check_rc=False,
+            timeout=60)
+        data = open(where, "rb").read() if os.path.exists(where) else b""
+        check(done.returncode != 0 and b"root:" not in data, f"{name}: got {data[:60]!r}")
+
+
+def test_tftp_a_file_that_was_sent_is_no_line_of_the_log_one_that_could_not_be_is(lab):
+    log = lambda: (lambda done: done.stdout + done.stderr)(docker("logs", lab.stack, check_rc=False))
+    lab.tftp("undionly.kpxe")
+    with lab.machine.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(3)
+        s.sendto(b"\0\1undionly.kpxe\0octet\0", (SERVER, 69))
+        server = s.recvfrom(2048)[1]
+        s.sendto(b"\0\5\0\0no more, thanks\0", server)
+        s.close()
+    eventually(lambda: "no more, thanks" in log(), 3, "the error of a transfer is logged")
+    sent = [line for line in log().splitlines() if "sent " in line and "tftp" in line]
+    check(not sent, f"{len(sent)} lines such as {sent[:1]}")
+
+
+def test_every_daemon_is_still_the_process_that_it_was(lab):
+    lab.same_processes()

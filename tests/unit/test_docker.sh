@@ -1,0 +1,3 @@
+#!/bin/sh
+# The unit tests of docker/, with ASan and UBSan.
+exec make --no-print-directory check-docker
