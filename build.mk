@@ -324,6 +324,7 @@ TESTS := \
 	vm_watcher/test_hosts \
 	vm_watcher/test_leases \
 	vm_watcher/test_ports \
+	vm_watcher/test_watcher \
 	boot_handler/documents/test_boot \
 	boot_handler/documents/test_documents \
 	boot_handler/documents/test_owner \
@@ -369,6 +370,7 @@ TESTS := \
 	vmlab/lab/test_net_clash \
 	vmlab/lab/test_vm_disks \
 	docker/vm/test_machine \
+	docker/vm/test_programs \
 	docker/vm/test_qemu
 FUZZERS := lib/definition/fuzz_vm vm_watcher/fuzz_hosts boot_handler/documents/fuzz_route
 
@@ -454,6 +456,10 @@ $(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1)))
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1))) $$(call pkg_libs,cmocka)
 endef
 $(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
+
+# These start programs of ours.
+$(OUT)/docker/vm/test_programs: | vm-programs
+$(OUT)/vm_watcher/test_watcher: | $(OUT)/vm_watcher/vm_watcher
 
 run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
 	UBSAN_OPTIONS=print_stacktrace=1 CMOCKA_MESSAGE_OUTPUT=STDOUT $(OUT)/$$t || rc=1; done; exit $$rc
