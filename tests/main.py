@@ -26,12 +26,13 @@ PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.e
 # What computes runs alone. Then one lane has a VM at a time, and beside it the other mostly waits for answers.
 STAGES = [
     {"first": ["lint", "build", "unit", "installer"]},
-    {"machines": ["e2e", "faults"], "answers": ["consumers", "stack", "input", "lab"]},
+    {"machines": ["e2e", "faults", "machine"], "answers": ["consumers", "stack", "input", "lab"]},
     {"last": ["fuzz"]},
 ]
 Result = collections.namedtuple("Result", "part title outcome seconds reason")
 screen = threading.Lock()
 running = set()
+stopping = threading.Event()
 
 
 def test_files(folder):
@@ -79,7 +80,7 @@ def run_lane(name, files, options, alone, results):
     running.discard(process)
     found = read_report(report) if os.path.exists(report) else []
     results.extend(found)
-    if status not in (0, 1, 5) and not any(r.outcome == "failed" for r in found):
+    if not stopping.is_set() and status not in (0, 1, 5) and not any(r.outcome == "failed" for r in found):
         results.append(Result(name, "the lane as a whole", "failed", 0, f"exit status {status}\n{''.join(last)}"))
 
 
@@ -95,8 +96,11 @@ def read_report(path):
         bad = next((e for e in case if e.tag in ("failure", "error", "skipped")), None)
         outcome = {None: "passed", "skipped": "skipped"}.get(bad if bad is None else bad.tag, "failed")
         reason = "" if bad is None else re.sub(r"^(AssertionError|Failed): ", "", bad.get("message") or bad.text or "")
-        part = part_of(case.get("classname", "").replace(".sh", "").replace(".", "/")) or "collecting"
         name = case.get("name")
+        if not name:
+            continue  # it was interrupted
+        where = case.get("classname") or name  # a file that could not be read has no class
+        part = part_of(where.replace(".sh", "").replace(".", "/"))
         title = name.removeprefix("test_").replace("_", " ") if name.startswith("test_") else name
         found.append(Result(part, title, outcome, float(case.get("time") or 0), reason))
     return found
@@ -124,6 +128,7 @@ def main():
                 thread.join()
     except KeyboardInterrupt:
         print("\ninterrupted; cleaning up", flush=True)
+        stopping.set()
         for process in list(running):
             end_group(process)
         for thread in threads:

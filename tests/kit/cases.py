@@ -35,6 +35,9 @@ class Cases(pytest.Item):
         super().__init__(**kwargs)
         self.add_marker(pytest.mark.timeout(LIMIT_S))
 
+    def runtest(self):
+        """pytest_runtest_protocol() reports the cases instead."""
+
     def reportinfo(self):
         return self.path, None, self.name
 
