@@ -105,6 +105,7 @@ LIB_SRC := \
 	lib/machine/arch.c \
 	lib/machine/machine.c \
 	lib/machine/smbios_id.c \
+	lib/machine/vm_setting.c \
 	lib/net/addr.c \
 	lib/net/domain.c \
 	lib/net/ssh_key.c \
@@ -442,7 +443,7 @@ $(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
 
 # What the VM's image needs beside its scripts; of lib only what is named here.
 $(OUT)/docker/vm/with-tap: $(OUT)/docker/vm/with_tap.o
-$(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/base/argv.c lib/base/err.c lib/base/text.c \
+$(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/base/argv.c lib/base/err.c lib/base/text.c lib/base/words.c lib/machine/vm_setting.c \
 	lib/machine/arch.c)
 $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command:
 	$(call say,LD,$@)

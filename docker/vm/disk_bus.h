@@ -7,17 +7,13 @@
 #include "docker/vm/qemu_arch.h"
 
 struct disk_bus {
-	const char *name;       /* as settings say it */
 	const char *controller; /* QEMU's -device that its disks need; NULL: none */
 	const char *device;     /* a disk, up to the bus's number */
 	bool numbered;          /* a port of its own for each disk: its number follows `device` */
 	bool lun;               /* all disks on one port, told apart by their LUN */
 };
 
-/* NULL-terminated. */
-extern const struct disk_bus *const disk_buses[];
-
-/* By name; NULL when there is none. */
+/* `name` is one that VM_DISK_BUS takes. */
 const struct disk_bus *disk_bus_find(const char *name);
 
 /* The controller that a machine of `arch` does not have by itself; NULL: none is missing. */

@@ -1,6 +1,6 @@
 /* machine.h - one virtual machine as the container's VM_* variables describe it.
  *
- * run-vm.sh lists the variables. Pure: nothing of the host is looked at.
+ * lib/machine/vm_setting.c lists the variables. Pure: nothing of the host is looked at.
  */
 #ifndef DOCKER_VM_MACHINE_H
 #define DOCKER_VM_MACHINE_H
@@ -11,6 +11,7 @@
 #include "lib/base/err.h"
 #include "docker/vm/disk_bus.h"
 #include "docker/vm/qemu_arch.h"
+#include "lib/machine/vm_setting.h"
 
 #define MACHINE_NICS_MAX 2
 
@@ -24,8 +25,10 @@ struct machine_nic {
 	char mac[18];
 };
 
-/* Texts belong to the environment it was made from; those that may be unset are then empty. */
+/* Texts belong to the environment it was made from. Members are what takes more than to be read:
+ * the rest has machine_setting(). */
 struct machine {
+	const char *values[VM_SETTINGS_MAX]; /* of the settings, in their order */
 	const char *name;
 	const struct qemu_arch *arch;
 	unsigned cpus;
@@ -33,20 +36,18 @@ struct machine {
 	const struct disk_bus *disk_bus;
 	size_t disk_count;
 	bool bios; /* UEFI otherwise */
-	const char *uuid;
-	const char *serial;
 	enum machine_accel accel;
-	const char *bridge;
 	struct machine_nic nics[MACHINE_NICS_MAX]; /* the first one boots */
 	unsigned nic_count;
-	const char *clock;
-	const char *disk_filter;
 	bool nic_rom; /* QEMU's iPXE in place of the firmware's own PXE */
 };
 
 /* `environment`: "NAME=value", NULL-terminated; what is not set or empty has its default. -EINVAL
  * with a sentence that names variable, value and what to give. */
 must_check int machine_parse(char *const *environment, struct machine *m, struct err *e);
+
+/* The value of a setting: as it was set, or its default. */
+const char *machine_setting(const struct machine *m, const char *name);
 
 /* The checked settings for the scripts, "NAME=value" a line (no value has a line end in it): each
  * as it was set or its default, and what these say of the machine `m` that they made:
@@ -55,6 +56,6 @@ must_check int machine_parse(char *const *environment, struct machine *m, struct
  * - VM_FLASH_BYTES: to which its firmware is padded; 0: not at all
  * - VM_PM1_PORT: where its ACPI PM1 enable register is; empty: there is none to look at
  */
-void machine_print(char *const *environment, const struct machine *m, FILE *f);
+void machine_print(const struct machine *m, FILE *f);
 
 #endif

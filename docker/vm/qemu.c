@@ -101,14 +101,15 @@ static void double_commas(const char *value, char out[static 2 * SERIAL_MAX + 1]
 
 static void add_identity(const struct machine *m, struct argv *a)
 {
+	const char *uuid = machine_setting(m, "VM_UUID");
 	char serial[2 * SERIAL_MAX + 1];
 
-	double_commas(m->serial, serial);
-	if (*m->uuid)
-		argv_adds(a, "-uuid", m->uuid);
+	double_commas(machine_setting(m, "VM_SERIAL"), serial);
+	if (*uuid)
+		argv_adds(a, "-uuid", uuid);
 	argv_add(a, "-smbios");
-	argv_addf(a, "type=1,manufacturer=vmlab,product=vm%s%s%s%s", *m->uuid ? ",uuid=" : "",
-	    m->uuid, *serial ? ",serial=" : "", serial);
+	argv_addf(a, "type=1,manufacturer=vmlab,product=vm%s%s%s%s", *uuid ? ",uuid=" : "", uuid,
+	    *serial ? ",serial=" : "", serial);
 }
 
 /* The last card comes first, so that who takes the first card he finds takes a wrong one. */
@@ -128,9 +129,9 @@ static void add_nics(const struct machine *m, unsigned mtu, struct argv *a)
 	}
 }
 
-static void add_disk_file(const struct machine *m, size_t n, bool filtered, struct argv *a)
+static void add_disk_file(size_t n, const char *filter, struct argv *a)
 {
-	if (!filtered) {
+	if (!*filter) {
 		argv_add(a, "-drive");
 		argv_addf(a,
 		    "if=none,id=disk%zu,file=" DISKS
@@ -144,43 +145,43 @@ static void add_disk_file(const struct machine *m, size_t n, bool filtered, stru
 	    "/disk%zu.qcow2",
 	    n);
 	argv_add(a, "-blockdev");
-	if (strcmp(m->disk_filter, "log") == 0)
+	if (strcmp(filter, "log") == 0)
 		argv_addf(a,
 		    "driver=blklogwrites,node-name=disk%zu,file=plain,log.driver=file,log.filename=" DISKS
 		    "/disk%zu.log",
 		    n, n);
 	else
-		argv_addf(a, "driver=blkdebug,node-name=disk%zu,image=plain,config=%s", n,
-		    m->disk_filter);
+		argv_addf(a, "driver=blkdebug,node-name=disk%zu,image=plain,config=%s", n, filter);
 }
 
 static void add_disk(const struct machine *m, size_t n, struct argv *a)
 {
-	bool filtered = n == 0 && *m->disk_filter;
+	const char *filter = n == 0 ? machine_setting(m, "VM_DISK_FILTER") : "";
 	char port[32] = "", lun[32] = "";
 
-	add_disk_file(m, n, filtered, a);
+	add_disk_file(n, filter, a);
 	if (m->disk_bus->numbered)
 		snprintf(port, sizeof(port), "%zu", n);
 	if (m->disk_bus->lun)
 		snprintf(lun, sizeof(lun), ",lun=%zu", n);
 	argv_add(a, "-device");
 	argv_addf(a, "%s%s,drive=disk%zu,serial=VMLAB-%zu%s%s,bootindex=%zu", m->disk_bus->device,
-	    port, n, n, lun, filtered ? ",rerror=report,werror=report" : "", n + DISK_BOOTINDEX);
+	    port, n, n, lun, *filter ? ",rerror=report,werror=report" : "", n + DISK_BOOTINDEX);
 }
 
 void qemu_command(const struct machine *m, const struct vm_host *host,
     const struct qemu_accel *accel, struct argv *a)
 {
 	const char *controller = disk_bus_controller(m->disk_bus, m->arch);
+	const char *clock = machine_setting(m, "VM_CLOCK");
 
 	add_machine(m, accel, a);
 	add_firmware(m, a);
 	add_identity(m, a);
 	add_nics(m, host->mtu, a);
-	if (*m->clock) {
+	if (*clock) {
 		argv_add(a, "-rtc");
-		argv_addf(a, "base=%s", m->clock);
+		argv_addf(a, "base=%s", clock);
 	}
 	argv_adds(a, "-object", "rng-random,id=rng,filename=/dev/urandom", "-device",
 	    "virtio-rng-pci,rng=rng");

@@ -71,7 +71,7 @@ static int look_at_host(const struct machine *m, struct vm_host *host, struct er
 				? KVM_OPEN
 				: KVM_CLOSED;
 	host->kvm_flag = host->arch && cpu_shows(host->arch->is->kvm_flags);
-	return read_mtu(m->bridge, &host->mtu, e);
+	return read_mtu(machine_setting(m, "VM_BRIDGE"), &host->mtu, e);
 }
 
 static void print_start(
@@ -117,7 +117,7 @@ static int run(const char *verb, struct err *e)
 	if (strcmp(verb, "start") == 0)
 		rc = start(&m, e);
 	else
-		machine_print(environ, &m, stdout);
+		machine_print(&m, stdout);
 	if (rc == 0 && fflush(stdout) != 0)
 		rc = err_errno(e, "the command cannot be written");
 	return rc;

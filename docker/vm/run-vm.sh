@@ -4,27 +4,7 @@
 # power button and, should the guest not be gone after VM_STOP_TIMEOUT, pulls the plug; an amd64 machine
 # in its firmware, in iPXE or in the installer hears no button and loses power after 5 seconds.
 #
-#   VM_NAME           required; names the tap interface and the QEMU process
-#   VM_MAC            required; 52:54:00:aa:bb:cc
-#   VM_ARCH           amd64 (default) | arm64
-#   VM_CPUS           1
-#   VM_MEMORY_MIB     2048
-#   VM_DISKS_BYTES    sizes of the disks, separated by spaces; made once in /disks, and grown when a size
-#                     has become larger
-#   VM_DISK_BUS       virtio (default) | scsi | sata | nvme
-#   VM_FIRMWARE       uefi (default) | bios (amd64 only)
-#   VM_UUID VM_SERIAL SMBIOS identity
-#   VM_ACCEL          auto (default) | kvm | tcg
-#   VM_BRIDGE         lab0
-#   VM_NICS           1 (default) | 2: a second card on the same bridge, which boots nothing
-#   VM_CLOCK          what its clock starts at, such as 1970-01-01T00:00:00; now
-#   VM_DISK_FILTER    for tests, on the first disk: log (its writes and flushes go to /disks/disk0.log
-#                     as well, in the format of dm-log-writes) | a file with rules for QEMU's blkdebug
-#   VM_NIC_ROM        firmware (default: the firmware's own PXE) | ipxe (QEMU's option ROM, which a
-#                     BIOS gets in any case, as it has no PXE of its own)
-#   VM_STOP_TIMEOUT   60 seconds
-#   VM_STUCK_TIMEOUT  120 seconds; an amd64 machine that runs no system and has sent nothing for so
-#                     long (firmware that gave up on the network ends in a shell) is reset; 0: never
+# The machine is what the variables of lib/machine/vm_setting.c say; VM_NAME and VM_MAC are required.
 #
 # Needs /dev/net/tun and the capabilities NET_ADMIN, SETUID, SETGID, SETPCAP and CHOWN, for as long as it
 # makes the machine's network ports and takes over /disks; for KVM, /dev/kvm. Then all of it goes on as

@@ -34,11 +34,6 @@
 	"}}}}}"
 #define SSH_KEY_ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
-static const char *arch_name(size_t i)
-{
-	return i < VM_ARCH_COUNT ? arches[i].name : NULL;
-}
-
 static const char *arch_machine(size_t i)
 {
 	return i < VM_ARCH_COUNT ? arches[i].machine : NULL;
@@ -90,7 +85,7 @@ const struct vm_field vm_fields[] = {
 	.summary = "Network of `ipv6`; checked against it.",
 	.example = "\"fd56:6d6c:6162::/64\""},
     {.name = "arch",
-	WORD(arch, arch_name),
+	WORD(arch, vm_arch_name),
 	.alias = arch_machine,
 	.summary = "Processor architecture; " ARCH_SYNONYMS ".",
 	.example = "\"amd64\""},

@@ -12,7 +12,8 @@
 #include <string.h>
 
 #include "lib/base/atomic_file.h"
-#include "lib/definition/vm.h"
+#include "lib/definition/field.h"
+#include "lib/machine/vm_setting.h"
 #include "lib/definition/login.h"
 
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann"
@@ -709,6 +710,32 @@ static void words_are_known(void **state)
 	assert_string_equal(vm_after_name(VM_AFTER_POWEROFF), "poweroff");
 }
 
+/* Simple fields as text, and what a VM is told of: each setting is of a field. */
+static void fields_have_texts(void **state)
+{
+	static const char *const table[][2] = {{"name", "a"}, {"cpus", "3"},
+	    {"memory", "536870912"}, {"pxeboot", "false"}, {"mode", "local"}, {"arch", "arm64"},
+	    {"role", NULL}, {"disks", NULL}, {"ssh_port", NULL}, {"nonsense", NULL}};
+	char buf[VM_FIELD_TEXT_SIZE];
+	struct vm *vm =
+	    parse("{\"name\":\"a\"," MAC ",\"cpus\":3,\"memory\":\"512M\",\"pxeboot\":false,"
+		  "\"mode\":\"local\",\"arch\":\"aarch64\",\"ssh_port\":1}",
+		NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *text = vm_field_text(vm, table[i][0], buf);
+		if (table[i][1])
+			assert_string_equal(text, table[i][1]);
+		else
+			assert_null(text);
+	}
+	vm_free(vm);
+	for (size_t i = 0; i < vm_setting_count; i++)
+		if (vm_settings[i].field)
+			assert_non_null(vm_field_find(vm_settings[i].field));
+}
+
 /* ---- what is made from the table --------------------------------------------------------------*/
 
 static void write_or_compare(const char *path, const char *text, size_t len)
@@ -799,6 +826,7 @@ int main(void)
 	    cmocka_unit_test(defaults_are_checked),
 	    cmocka_unit_test(clash_with_default_names_it),
 	    cmocka_unit_test(words_are_known),
+	    cmocka_unit_test(fields_have_texts),
 	    cmocka_unit_test(schema_file_is_current),
 	    cmocka_unit_test(reference_is_current),
 	    cmocka_unit_test(examples_are_valid),

@@ -10,13 +10,6 @@
 
 /* ---- words ------------------------------------------------------------------------------------*/
 
-const char *vm_firmware_name(size_t firmware)
-{
-	static const char *const names[] = {"uefi", "bios", NULL};
-
-	return names[firmware];
-}
-
 const char *vm_mode_name(size_t mode)
 {
 	static const char *const names[] = {"install", "local", "shell", NULL};

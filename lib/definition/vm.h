@@ -19,8 +19,6 @@
 #define VM_NESTING_MAX 32
 #define VM_DISKS_MAX 8
 
-enum vm_firmware { VM_FIRMWARE_UEFI, VM_FIRMWARE_BIOS };
-
 /* What a PXE boot of this machine does. */
 enum vm_mode {
 	VM_MODE_INSTALL, /* install once, then boot from disk until a reinstall is asked for */
@@ -133,7 +131,6 @@ bool vm_text_ip(const char *text, size_t len, struct in_addr *ip);
 bool vm_is_provisioner(const struct vm *vm);
 
 /* The words of these enums; NULL after the last. */
-const char *vm_firmware_name(size_t firmware);
 const char *vm_mode_name(size_t mode);
 const char *vm_after_name(size_t after);
 

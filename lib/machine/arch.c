@@ -37,9 +37,16 @@ const struct arch *arch_of(enum vm_arch arch)
 	return &arches[arch];
 }
 
-const char *vm_arch_name(enum vm_arch arch)
+const char *vm_arch_name(size_t arch)
 {
-	return arches[arch].name;
+	return arch < VM_ARCH_COUNT ? arches[arch].name : NULL;
+}
+
+const char *vm_firmware_name(size_t firmware)
+{
+	static const char *const names[] = {"uefi", "bios", NULL};
+
+	return names[firmware];
 }
 
 int vm_arch_parse(const char *text, enum vm_arch *out)

@@ -7,6 +7,7 @@
 #define LIB_MACHINE_ARCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/base/err.h"
 
@@ -18,6 +19,8 @@ enum vm_arch {
 	VM_ARCH_NOT_SAID,
 	VM_ARCH_OTHER,
 };
+
+enum vm_firmware { VM_FIRMWARE_UEFI, VM_FIRMWARE_BIOS };
 
 /* For texts that are constants; the first is what is meant where nothing is said. */
 #define ARCH_OR "amd64 or arm64"
@@ -41,7 +44,9 @@ struct arch {
 extern const struct arch arches[VM_ARCH_COUNT];
 
 const struct arch *arch_of(enum vm_arch arch);
-const char *vm_arch_name(enum vm_arch arch);
+/* The words of these enums; NULL after the last. */
+const char *vm_arch_name(size_t arch);
+const char *vm_firmware_name(size_t firmware);
 
 /* Takes `name` and `machine`. Returns 0 or -EINVAL. */
 must_check int vm_arch_parse(const char *text, enum vm_arch *out);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/machine/vm_setting.h"
 #include "lib/base/clock.h"
 #include "lib/image/own_kernel.h"
 #include "vmlab/follow/cloud_init.h"
@@ -408,26 +409,25 @@ static const struct option options[] = {
     {0},
 };
 
-/* `words` separated by blanks. */
-static bool one_of(const char *text, const char *words)
+/* A setting of the VMs that no definition has. STATUS_OK, or STATUS_USAGE after saying why. */
+static int take_setting(const char *option, const char *setting, const char **out)
 {
-	size_t len = strlen(text);
+	const struct vm_setting *s = vm_setting_find(setting);
+	char give[VM_SETTING_GIVE_SIZE];
 
-	for (const char *p = words; *p; p += strspn(p, " ")) {
-		size_t word = strcspn(p, " ");
-		if (word == len && memcmp(p, text, len) == 0)
-			return true;
-		p += word;
-	}
-	return false;
+	if (!vm_setting_takes(s, optarg))
+		return command_usage(&up_command, "--%s is %s", option, vm_setting_give(s, give));
+	*out = optarg;
+	return STATUS_OK;
 }
 
 /* STATUS_OK, or STATUS_USAGE after saying why. */
 static int parse(struct up *up, int argc, char **argv)
 {
-	int o;
+	struct container_vm_options *vm = &up->start.vm_options;
+	int o, status = STATUS_OK;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while (status == STATUS_OK && (o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (o == 'n')
 			up->no_wait = true;
 		else if (o == 'j')
@@ -435,23 +435,16 @@ static int parse(struct up *up, int argc, char **argv)
 		else if (o == 't' && command_duration(optarg, &up->timeout_ms) < 0)
 			return command_usage(
 			    &up_command, "\"%s\" is no duration like 90, 10m", optarg);
-		else if (o == 'a' && !one_of(optarg, "auto tcg kvm"))
-			return command_usage(&up_command, "--accel is auto, tcg or kvm");
-		else if (o == 'r' && !one_of(optarg, "firmware ipxe"))
-			return command_usage(&up_command, "--nic-rom is firmware or ipxe");
-		else if (o == 'b' && !one_of(optarg, "virtio scsi sata nvme"))
-			return command_usage(
-			    &up_command, "--disk-bus is virtio, scsi, sata or nvme");
 		else if (o == 'a')
-			up->start.vm_options.accel = optarg;
+			status = take_setting("accel", "VM_ACCEL", &vm->accel);
 		else if (o == 'r')
-			up->start.vm_options.nic_rom = optarg;
+			status = take_setting("nic-rom", "VM_NIC_ROM", &vm->nic_rom);
 		else if (o == 'b')
-			up->start.vm_options.disk_bus = optarg;
+			status = take_setting("disk-bus", "VM_DISK_BUS", &vm->disk_bus);
 		else if (o != 't')
 			return command_wrong_option(&up_command, argv);
 	}
-	return STATUS_OK;
+	return status;
 }
 
 static int run(struct lab *lab, int argc, char **argv)

@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/machine/vm_setting.h"
 #include "vmlab/lab/vm_uuid.h"
 
 #define MIB (1024 * 1024)
@@ -60,27 +62,47 @@ char *container_stack_spec(const struct lab *lab)
 	return spec;
 }
 
-static void print_disks(FILE *f, const struct vm *vm)
+#define VALUE_SIZE 256
+
+/* What a setting is for this VM; "" where its definition says nothing. Borrowed. */
+static const char *value_of(
+    const struct lab *lab, const struct vm *vm, const struct vm_setting *s, char buf[VALUE_SIZE])
 {
-	for (unsigned i = 0; i < vm->disk_count; i++)
-		fprintf(f, "%s%" PRIu64, i ? " " : "", vm->disk_bytes[i]);
+	size_t used = 0;
+
+	if (strcmp(s->field, "mac") == 0)
+		return mac_format(&vm->mac, buf);
+	if (strcmp(s->field, "uuid") == 0)
+		return vm_uuid_of(lab, vm, buf);
+	buf[0] = '\0';
+	if (strcmp(s->field, "disks") == 0) {
+		for (unsigned i = 0; i < vm->disk_count; i++)
+			used += (size_t)snprintf(buf + used, VALUE_SIZE - used, "%s%" PRIu64,
+			    i ? " " : "", vm->disk_bytes[i]);
+		return buf;
+	}
+	const char *text = vm_field_text(vm, s->field, buf);
+	if (text && s->unit)
+		snprintf(buf, VALUE_SIZE, "%llu", strtoull(text, NULL, 10) / s->unit);
+	return text ? text : "";
 }
 
+/* Its name is a label of its own. */
 char *container_vm_spec(const struct lab *lab, const struct vm *vm)
 {
-	char *spec = NULL, mac[MAC_TEXT_SIZE], uuid[UUID_TEXT_SIZE];
+	char *spec = NULL, buf[VALUE_SIZE];
 	size_t len;
 	FILE *f = open_memstream(&spec, &len);
 
 	if (!f)
 		return NULL;
-	fprintf(f,
-	    "mac=%s;arch=%s;cpus=%u;memory=%" PRIu64 " MiB;disks=", mac_format(&vm->mac, mac),
-	    vm_arch_name(vm->arch), vm->cpus, vm->memory_bytes / MIB);
-	print_disks(f, vm);
-	print_pair(f, "firmware", vm_firmware_name(vm->firmware));
-	print_pair(f, "uuid", vm_uuid_of(lab, vm, uuid));
-	print_pair(f, "serial", vm->serial ? vm->serial : "");
+	for (size_t i = 0; i < vm_setting_count; i++) {
+		const struct vm_setting *s = &vm_settings[i];
+		if (!s->field || strcmp(s->field, "name") == 0)
+			continue;
+		print_pair(f, s->field, value_of(lab, vm, s, buf));
+		fputs(s->unit ? " MiB" : "", f);
+	}
 	if (fclose(f) != 0) {
 		free(spec);
 		return NULL;
@@ -249,8 +271,7 @@ void container_stack_args(
 void container_vm_args(const struct lab *lab, const struct container_names *names,
     const struct vm *vm, const struct container_vm_options *options, struct argv *a)
 {
-	char mac[MAC_TEXT_SIZE], uuid[UUID_TEXT_SIZE], *disks = NULL;
-	size_t len;
+	char buf[VALUE_SIZE];
 
 	common_args(lab, names->name, "vm", vm->name, container_vm_spec(lab, vm), a);
 	log_args(a);
@@ -265,23 +286,13 @@ void container_vm_args(const struct lab *lab, const struct container_names *name
 		argv_add(a, "--device=/dev/kvm");
 	argv_add(a, "--stop-timeout=90");
 	argv_addf(a, "--mount=type=volume,src=%s,dst=/disks", names->volume);
-	argv_addf(a, "--env=VM_NAME=%s", vm->name);
-	argv_addf(a, "--env=VM_MAC=%s", mac_format(&vm->mac, mac));
-	argv_addf(a, "--env=VM_ARCH=%s", vm_arch_name(vm->arch));
-	argv_addf(a, "--env=VM_CPUS=%u", vm->cpus);
-	argv_addf(a, "--env=VM_MEMORY_MIB=%" PRIu64, vm->memory_bytes / MIB);
-	FILE *f = open_memstream(&disks, &len);
-	if (f)
-		print_disks(f, vm);
-	if (!f || fclose(f) != 0)
-		a->failed = true;
-	argv_addf(a, "--env=VM_DISKS_BYTES=%s", disks ? disks : "");
-	free(disks);
+	for (size_t i = 0; i < vm_setting_count; i++) {
+		const struct vm_setting *setting = &vm_settings[i];
+		const char *value = setting->field ? value_of(lab, vm, setting, buf) : "";
+		if (*value)
+			argv_addf(a, "--env=%s=%s", setting->name, value);
+	}
 	argv_addf(a, "--env=VM_DISK_BUS=%s", options->disk_bus);
-	argv_addf(a, "--env=VM_FIRMWARE=%s", vm_firmware_name(vm->firmware));
-	argv_addf(a, "--env=VM_UUID=%s", vm_uuid_of(lab, vm, uuid));
-	if (vm->serial)
-		argv_addf(a, "--env=VM_SERIAL=%s", vm->serial);
 	argv_addf(a, "--env=VM_ACCEL=%s", options->accel);
 	argv_addf(a, "--env=VM_NIC_ROM=%s", options->nic_rom);
 	argv_adds(a, "--env=VM_BRIDGE=lab0", lab->vm_image);
