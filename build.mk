@@ -98,6 +98,8 @@ LIB_SRC := \
 	lib/image/adopted.c \
 	lib/image/boot_files.c \
 	lib/image/image_advice.c \
+	lib/image/kernel_version.c \
+	lib/image/os_release.c \
 	lib/image/own_kernel.c \
 	lib/json/read.c \
 	lib/json/syntax.c \
@@ -259,7 +261,6 @@ VMLAB_SRC := \
 	vmlab/image/scan.c \
 	vmlab/image/source.c \
 	vmlab/image/top.c \
-	vmlab/image/version.c \
 	vmlab/image/work.c \
 	vmlab/judge/preflight.c \
 	vmlab/judge/preflight_network.c \
@@ -313,6 +314,7 @@ TESTS := \
 	lib/image/test_adopted \
 	lib/image/test_boot_files \
 	lib/image/test_image_advice \
+	lib/image/test_os_release \
 	lib/image/test_own_kernel \
 	lib/json/test_json \
 	lib/machine/test_arch \

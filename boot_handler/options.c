@@ -11,6 +11,7 @@
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/sources/listen.h"
 #include "lib/base/log.h"
+#include "lib/net/domain.h"
 
 #define THREADS_MAX 32
 
@@ -185,7 +186,10 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_DOMAIN:
 		o->domain = value;
-		return OPTIONS_RUN;
+		return domain_valid(value)
+			   ? OPTIONS_RUN
+			   : err_set(e, EINVAL,
+				 "--domain has to be a domain name in lower case, such as pvmlab.local");
 	case OPT_INITRDS_DIR:
 		o->initrds = value;
 		return OPTIONS_RUN;
@@ -230,12 +234,6 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 	}
 }
 
-static bool domain_valid(const char *domain)
-{
-	return strlen(domain) <= 200 && domain[0] != '.' && domain[0] != '-' &&
-	       domain[strspn(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-")] == '\0';
-}
-
 static int validate_operator(const struct options *o, struct err *e)
 {
 	bool local =
@@ -276,9 +274,6 @@ static int validate(struct options *o, struct err *e)
 	if (!boot_path_valid(o->initrds_url_path))
 		return err_set(e, EINVAL,
 		    "--initrds-url-path has to look like /initrds, without a slash at its end");
-	if (!domain_valid(o->domain))
-		return err_set(e, EINVAL,
-		    "--domain has to be a domain name in lower case, such as pvmlab.local");
 	return validate_operator(o, e);
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/definition/kernel_args.h"
+
 const char *boot_decision_name(enum boot_decision decision)
 {
 	switch (decision) {
@@ -150,26 +152,6 @@ static void put_said(struct text *t, const char *s)
 	}
 	clean[n] = '\0';
 	put(t, clean);
-}
-
-/* iPXE expands ${...}, ends a command at the words || && and ;, and drops words from # on. */
-static bool kernel_args_safe(const char *args)
-{
-	if (strlen(args) > 1024)
-		return false;
-	for (const char *c = args; *c; c++)
-		if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f || *c == '$')
-			return false;
-	for (const char *word = args; *word;) {
-		size_t len = strcspn(word, " ");
-
-		if ((len == 2 && (!memcmp(word, "||", 2) || !memcmp(word, "&&", 2))) ||
-		    (len == 1 && *word == ';') || (len > 0 && *word == '#'))
-			return false;
-		word += len;
-		word += strspn(word, " ");
-	}
-	return true;
 }
 
 /* Ask again, for ever: what follows the label never falls through. */
@@ -416,7 +398,8 @@ size_t boot_script_write(const struct boot_script *s, char *buf)
 	if (s->elsewhere) {
 		put(&t, "#!ipxe\n");
 		write_elsewhere(&t, s);
-	} else if (!s->vm || !s->vm->kernel_args || kernel_args_safe(s->vm->kernel_args)) {
+	} else if (!s->vm || !s->vm->kernel_args ||
+		   kernel_args_check(s->vm->kernel_args, NULL) == 0) {
 		put(&t, "#!ipxe\n");
 		writers[s->decision](&t, s);
 	} else {

@@ -83,9 +83,6 @@ OPERATOR_SOCKET = "/run/operator/api.sock"
 TOKEN = "/run/boot_handler/token"
 NOTICES = "/run/vmlab/notices"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
-LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-DOMAIN = re.compile(LABEL + r"(\." + LABEL + r")*")
-DOMAIN_MAX = 180
 MTU_MIN, MTU_MAX = 1280, 9216
 # One port a transfer, out of the way of the kernel's own choice.
 TFTP_MAX = 800
@@ -297,16 +294,22 @@ def guest_access(env):
     return text
 
 
-def stall_limits(env):
-    """boot_handler reads them from the environment; which stages there are only it knows."""
-    text = env.get("STALL_LIMITS", "")
-    if not text:
-        return
-    asked = subprocess.run(["/usr/sbin/boot_handler", "--stall-limits", text, "--version"],
+def refusal(option, text):
+    """What boot_handler says against this value of an option; None: nothing. What is right stands there only."""
+    asked = subprocess.run(["/usr/sbin/boot_handler", option, text, "--version"],
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
     if asked.returncode:
-        why = asked.stderr.strip().rpartition("--stall-limits: ")[2].splitlines()
-        raise Refused(f"STALL_LIMITS={text!r}: " + (why[0] if why else "boot_handler refuses it"))
+        why = asked.stderr.strip().rpartition(option + ": ")[2].splitlines()
+        return why[0] if why else "boot_handler refuses it"
+    return None
+
+
+def stall_limits(env):
+    """boot_handler reads them from the environment."""
+    text = env.get("STALL_LIMITS", "")
+    why = text and refusal("--stall-limits", text)
+    if why:
+        raise Refused(f"STALL_LIMITS={text!r}: {why}")
 
 
 def operator_hosts(env, operator):
@@ -315,7 +318,7 @@ def operator_hosts(env, operator):
         try:
             ipaddress.ip_address(name)
         except ValueError:
-            if not DOMAIN.fullmatch(name):
+            if refusal("--domain", name):
                 raise Refused(f"OPERATOR_HOSTS: {name!r} is no host name or address: give the names "
                               "by which the API is reached, without port, as in lab.example.org") from None
     if names and not operator:
@@ -349,8 +352,8 @@ def settings(env):
     text6 = env.get("LAB_CIDR6", default6)
     lab6 = cidr(env, "LAB_CIDR6", default6, 6) if text6 not in ("", "off") else None
 
-    domain = (env.get("LAB_DOMAIN", "") or "pvmlab.local").lower().rstrip(".")
-    if not DOMAIN.fullmatch(domain) or len(domain) > DOMAIN_MAX or domain.rpartition(".")[2].isdigit():
+    domain = env.get("LAB_DOMAIN", "").lower().rstrip(".") or "pvmlab.local"
+    if domain != "pvmlab.local" and refusal("--domain", domain):
         raise Refused(f"LAB_DOMAIN={env.get('LAB_DOMAIN')!r} is no domain name: give one such as "
                       "pvmlab.local, whose last part is not of digits alone")
     mtu = env.get("LAB_MTU", "") or "0"

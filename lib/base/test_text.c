@@ -91,6 +91,17 @@ static void holds_for_any_bytes(void **state)
 	}
 }
 
+static void ascii(void **state)
+{
+	char text[] = "a\tcaf\xc3\xa9\x7f~ ";
+
+	(void)state;
+	assert_true(text_is_ascii("") && text_is_ascii(" a~"));
+	assert_false(text_is_ascii("a\n") || text_is_ascii("\x7f") || text_is_ascii("\xc3\xa9"));
+	text_to_ascii(text, strlen(text));
+	assert_string_equal(text, "a?caf???~ ");
+}
+
 static char logged[2048];
 
 static void sink(enum log_level level, const char *line)
@@ -114,6 +125,7 @@ int main(void)
 	    cmocka_unit_test(cleans),
 	    cmocka_unit_test(copies_whole_characters),
 	    cmocka_unit_test(holds_for_any_bytes),
+	    cmocka_unit_test(ascii),
 	    cmocka_unit_test(logs_clean),
 	};
 

@@ -101,3 +101,22 @@ void text_copy_clean(const char *text, char *out, size_t size)
 	}
 	out[used] = '\0';
 }
+
+static bool is_ascii(char c)
+{
+	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x7f;
+}
+
+bool text_is_ascii(const char *text)
+{
+	while (is_ascii(*text))
+		text++;
+	return *text == '\0';
+}
+
+void text_to_ascii(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!is_ascii(text[i]))
+			text[i] = '?';
+}

@@ -8,6 +8,7 @@
 #ifndef LIB_BASE_TEXT_H
 #define LIB_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Cleans text[0..len) in place and returns its new length, which is never greater; no NUL is
@@ -20,6 +21,10 @@ void text_clean_string(char *text, const char *keep);
 /* Copies as much as fits into out (NUL-terminated) as one line: cleaned, line ends and tabs become
  * spaces, no character is cut in two. */
 void text_copy_clean(const char *text, char *out, size_t size);
+
+/* Whether every character is printable ASCII; and one '?' for each byte that is not. */
+bool text_is_ascii(const char *text);
+void text_to_ascii(char *text, size_t len);
 
 /* Length of the one character at `text`, at most `len` bytes (not 0): 1 for what is none.
  * `*plain` says whether it may be shown. */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "lib/base/size.h"
+#include "lib/base/text.h"
 #include "lib/base/words.h"
 #include "lib/definition/vm.h"
 
@@ -34,9 +35,8 @@ struct slot {
 
 static int text_set(struct json_reader *r, const struct slot *s, const char *text)
 {
-	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			return json_refuse(r, "must be printable ASCII, as disks tell it");
+	if (!text_is_ascii(text))
+		return json_refuse(r, "must be printable ASCII, as disks tell it");
 	if (strlen(text) >= s->size)
 		return json_refuse(r, "is longer than %zu characters", s->size - 1);
 	strcpy(s->text, text);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "lib/base/text.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* ---- serial numbers ---------------------------------------------------------------------------*/
@@ -12,12 +14,8 @@ bool smbios_serial_valid(const char *serial)
 {
 	size_t len = strlen(serial);
 
-	if (len < 1 || len > SMBIOS_SERIAL_MAX || serial[0] == ' ' || serial[len - 1] == ' ')
-		return false;
-	for (const char *p = serial; *p; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			return false;
-	return true;
+	return len >= 1 && len <= SMBIOS_SERIAL_MAX && serial[0] != ' ' && serial[len - 1] != ' ' &&
+	       text_is_ascii(serial);
 }
 
 /* Letters and digits alone, in lower case: "To be filled by O.E.M." has a dozen spellings. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "lib/base/text.h"
 
 #define SHOWN_MAX 48 /* how much of a wrong address an error message repeats */
 
@@ -14,10 +15,8 @@ static const char *shown(const char *text, size_t len, char buf[SHOWN_MAX + 4])
 {
 	size_t n = len < SHOWN_MAX ? len : SHOWN_MAX;
 
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
-		buf[i] = c >= 0x20 && c < 0x7f ? (char)c : '?';
-	}
+	memcpy(buf, text, n);
+	text_to_ascii(buf, n);
 	memcpy(buf + n, len > n ? "..." : "", len > n ? 4 : 1);
 	return buf;
 }

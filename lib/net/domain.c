@@ -10,8 +10,7 @@ bool domain_valid(const char *domain)
 	if (len < 1 || len > DOMAIN_MAX)
 		return false;
 	for (const char *label = domain;; label++) {
-		size_t n = strspn(
-		    label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+		size_t n = strspn(label, "abcdefghijklmnopqrstuvwxyz0123456789-");
 		if (n < 1 || n > 63 || label[0] == '-' || label[n - 1] == '-')
 			return false;
 		label += n;

@@ -11,9 +11,8 @@
 static void domains_are_checked(void **state)
 {
 	static const char *const bad[] = {"", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a\nb",
-	    "a_b", "1", "10", "lab.7", "0.0.1", "10.0.0.0/8", "a.b-"};
-	static const char *const good[] = {
-	    "pvmlab.local", "lan", "Lab.Example", "7.lab", "10.in-addr.arpa", "a7"};
+	    "a_b", "1", "10", "lab.7", "0.0.1", "10.0.0.0/8", "a.b-", "Lab.example"};
+	static const char *const good[] = {"pvmlab.local", "lan", "7.lab", "10.in-addr.arpa", "a7"};
 	char text[DOMAIN_MAX + 2];
 
 	(void)state;

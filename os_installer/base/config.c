@@ -8,6 +8,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
+#include "lib/definition/kernel_args.h"
 
 #define NESTING_MAX 32
 
@@ -56,13 +57,7 @@ static bool valid_url(const char *s)
 
 static bool valid_kernel_args(const char *s)
 {
-	if (strlen(s) > 1500)
-		return false;
-	for (const char *p = s; *p; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f ||
-		    strchr("\"'`\\$;{}", *p))
-			return false;
-	return true;
+	return kernel_args_check(s, NULL) == 0;
 }
 
 static bool valid_mac(const char *s)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/log.h"
+#include "lib/image/kernel_version.h"
 #include "os_installer/base/command.h"
 #include "os_installer/system/tree.h"
 
@@ -34,7 +35,7 @@ struct search {
 static void take_if_newer(struct kernel *best, const char *version, const char *path)
 {
 	if (strlen(version) >= sizeof(best->version) ||
-	    (best->version[0] && strverscmp(version, best->version) <= 0))
+	    (best->version[0] && kernel_version_compare(version, best->version) <= 0))
 		return;
 	strcpy(best->version, version);
 	snprintf(best->path, sizeof(best->path), "%s", path);

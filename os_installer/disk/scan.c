@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/text.h"
 
 /* ---- one disk ----------------------------------------------------------------------------------
  */
@@ -26,9 +27,7 @@ const char *disk_sys_read(const char *name, const char *attribute, char *buf, si
 	while (n > 0 && isspace((unsigned char)buf[n - 1]))
 		n--;
 	buf[n] = '\0';
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			*p = '?';
+	text_to_ascii(buf, (size_t)n);
 	return buf;
 }
 

@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 
 #define PLAIN_INTERVAL_MS 10000
 #define CLEAR_LINE "\r\033[K"
@@ -55,9 +56,7 @@ static void sink(enum log_level level, const char *line)
 	lock();
 	char *slot = journal->lines[journal->line_count++ % JOURNAL_LINES];
 	snprintf(slot, JOURNAL_LINE_SIZE, "%s", line);
-	for (char *p = slot; *p; p++)
-		if ((unsigned char)*p >= 0x7f)
-			*p = '?';
+	text_to_ascii(slot, strlen(slot));
 	if (level <= LOG_LEVEL_INFO || show_debug) {
 		bool redraw = terminal && journal->progress[0];
 		console(redraw ? CLEAR_LINE : "", line, "\n");

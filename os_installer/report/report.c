@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 #include "os_installer/fetch/http.h"
 #include "os_installer/report/journal.h"
 
@@ -231,22 +232,14 @@ int report_success(struct report *r, const struct marker *found, unsigned patien
 	return rc;
 }
 
-/* JSON wants UTF-8, and what a server or a disk said may be anything. */
-static void make_ascii(const char *text, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (const char *p = text; *p && used + 1 < size; p++)
-		out[used++] = (unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f ? '?' : *p;
-	out[used] = '\0';
-}
-
 int report_failure(
     struct report *r, const char *phase, const char *message, const char *hint, struct err *e)
 {
 	char *log = journal_text();
 	char reason[sizeof(e->msg)];
-	make_ascii(message, reason, sizeof(reason));
+	/* JSON wants UTF-8, and what a server or a disk said may be anything. */
+	snprintf(reason, sizeof(reason), "%s", message);
+	text_to_ascii(reason, strlen(reason));
 	char *body = body_dump(json_pack("{s:s, s:s, s:s, s:s, s:s}", "phase", phase, "status",
 	    "failed", "message", reason, "hint", hint ? hint : "", "log", log ? log : ""));
 	int rc = -ENOMEM;

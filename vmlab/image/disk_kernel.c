@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/image/kernel_version.h"
 #include "vmlab/image/disk.h"
 #include "vmlab/image/manifest.h"
-#include "vmlab/image/version.h"
 
 #define COPY_BYTES (1024 * 1024)
 
@@ -41,7 +41,7 @@ static void newest(const char *images_dir, enum vm_arch arch, char **out)
 		    image_manifest_load(images_dir, de->d_name, vm_arch_name(arch), &m, &ignored))
 			continue;
 		/* RFC 3339 in UTC sorts as text. */
-		int diff = image_version_compare(text(m, "kernel_version"), version);
+		int diff = kernel_version_compare(text(m, "kernel_version"), version);
 		if (!json_object_get(m, "kernel") || diff < 0 ||
 		    (diff == 0 && *out && strcmp(text(m, "created"), created) <= 0))
 			continue;

@@ -13,12 +13,12 @@
 
 #include "lib/image/boot_files.h"
 #include "lib/base/cleanup.h"
+#include "lib/image/kernel_version.h"
+#include "lib/image/os_release.h"
 #include "vmlab/image/modules.h"
-#include "vmlab/image/version.h"
 
 #define SPOOL_NAME "spool"
 #define MEMBER_MAX_BYTES (512LL * 1024 * 1024)
-#define OS_RELEASE_MAX_BYTES 16384
 
 /* ---- members ----------------------------------------------------------------------------------*/
 
@@ -270,27 +270,18 @@ static int spool_member(
 	return member_add(s, path, offset, size, e);
 }
 
-/* os-release(5): the value of PRETTY_NAME without its quotes. */
 static int read_os_release(struct image_scan *s, struct archive *a, struct err *e)
 {
-	char text[OS_RELEASE_MAX_BYTES + 1];
+	char text[OS_RELEASE_MAX_BYTES + 1], name[200];
 	la_ssize_t n = archive_read_data(a, text, OS_RELEASE_MAX_BYTES);
-	char *value, *end;
 
 	if (n < 0)
 		return err_set(e, EBADMSG, "the tarball is cut short within os-release");
 	text[n] = '\0';
-	value = starts(text, "PRETTY_NAME=") ? text : strstr(text, "\nPRETTY_NAME=");
-	if (!value)
+	if (!os_release_get(text, "PRETTY_NAME", name, sizeof(name)))
 		return 0;
-	value = strchr(value, '=') + 1;
-	end = strchrnul(value, '\n');
-	if (end - value >= 2 && (*value == '"' || *value == '\'')) {
-		value++;
-		end--;
-	}
 	free(s->os_name);
-	s->os_name = strndup(value, (size_t)(end - value));
+	s->os_name = strdup(name);
 	return s->os_name ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
@@ -489,7 +480,7 @@ static char *modules_for(const struct image_scan *s, const char *suffix)
 		if (!version)
 			return NULL;
 		if (!best || (exact && !best_exact) ||
-		    (exact == best_exact && image_version_compare(version, best) > 0)) {
+		    (exact == best_exact && kernel_version_compare(version, best) > 0)) {
 			free(best);
 			best = version;
 			best_exact = exact;
@@ -541,7 +532,7 @@ int image_scan_kernel(
 
 		if (is_kernel(m) && !v)
 			without = m;
-		if (v && (!best || linked || image_version_compare(v, best) > 0)) {
+		if (v && (!best || linked || kernel_version_compare(v, best) > 0)) {
 			free(best);
 			best = v;
 			chosen = m;

@@ -1,4 +1,4 @@
-/* Unit tests of the image part: versions, the choice of modules, importing tarballs. */
+/* Unit tests of the image part: the choice of modules, importing tarballs. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -24,33 +24,6 @@
 #include "vmlab/image/list.h"
 #include "vmlab/image/manifest.h"
 #include "vmlab/image/modules.h"
-#include "vmlab/image/version.h"
-
-/* ---- versions
- * ----------------------------------------------------------------------------------*/
-
-static void test_version(void **state)
-{
-	static const struct {
-		const char *older, *newer;
-	} pairs[] = {
-	    {"6.1.9-amd64", "6.1.10-amd64"},
-	    {"6.1.0-9-amd64", "6.1.0-26-amd64"},
-	    {"6.12.41+deb13-amd64", "6.12.117+deb13-amd64"},
-	    {"6.12~rc1", "6.12"},
-	    {"6.12", "6.12.1"},
-	    {"5.14.0-427.el9.x86_64", "5.14.0-503.el9.x86_64"},
-	    {"6.8.0-40-generic", "6.11.0-9-generic"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
-		assert_true(image_version_compare(pairs[i].older, pairs[i].newer) < 0);
-		assert_true(image_version_compare(pairs[i].newer, pairs[i].older) > 0);
-		assert_int_equal(image_version_compare(pairs[i].newer, pairs[i].newer), 0);
-	}
-	assert_int_equal(image_version_compare("6.01", "6.1"), 0);
-}
 
 /* ---- modules
  * -----------------------------------------------------------------------------------*/
@@ -826,7 +799,6 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_version),
 	    cmocka_unit_test(test_modules_closure),
 	    cmocka_unit_test(test_modules_bad),
 	    cmocka_unit_test_setup_teardown(test_import_formats, setup, teardown),

@@ -33,7 +33,7 @@ int lab_network_parse(const char *text, struct cidr4 *cidr, struct err *e)
 
 int lab_domain_check(const char *domain, struct err *e)
 {
-	if (domain_valid(domain) && !strpbrk(domain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+	if (domain_valid(domain))
 		return 0;
 	return err_set(e, EINVAL,
 	    "VMLAB_DOMAIN: \"%s\" is not a domain name: use lower case letters, digits and '-' between dots, the last part not of digits alone, as in lab.example",

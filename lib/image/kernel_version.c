@@ -1,4 +1,4 @@
-#include "vmlab/image/version.h"
+#include "lib/image/kernel_version.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static int compare_number(const char **a, const char **b)
 	return diff;
 }
 
-int image_version_compare(const char *a, const char *b)
+int kernel_version_compare(const char *a, const char *b)
 {
 	while (*a || *b) {
 		int diff = compare_text(&a, &b);
