@@ -2,15 +2,18 @@
 
 A title is the function's name read as words. Whatever a run made is gone at its end, also after SIGTERM.
 """
+import os
 import re
 import signal
+import time
 
 import pytest
 
 from kit import command, scope, sweep
-from kit.cases import Cases, pytest_collect_file, pytest_runtest_protocol  # noqa: F401 (hooks)
+from kit.cases import pytest_collect_file, pytest_runtest_protocol  # noqa: F401 (hooks)
 
 OUTCOMES = {}  # (file, function): whether it passed, with all its parameters
+LOGGED = set()
 TOLD = []      # why set-ups failed: pytest raises the same exception for each test that shares one
 
 
@@ -115,8 +118,17 @@ def pytest_runtest_makereport(item, call):
     if report.when == "call" or not report.passed:
         OUTCOMES[name_of(item)] = OUTCOMES.get(name_of(item), True) and report.passed
     if report.failed:
-        for made in scopes_of(item):
-            made.log_failure(report.title, report.longreprtext)
+        parts = [report.longreprtext, report.capstdout, *(made.logs() for made in scopes_of(item))]
+        log(item.path, report.title, "\n".join(filter(None, parts)))
+
+
+def log(path, heading, text):
+    """In the log of its file, which is of this run only."""
+    where = command.log_of(path)
+    os.makedirs(command.LOGS, exist_ok=True)
+    with open(where, "a" if where in LOGGED else "w", errors="replace") as f:
+        f.write(f"==== {time.strftime('%F %T')} {heading}\n{text}\n\n")
+    LOGGED.add(where)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -136,7 +148,7 @@ class Shown:
     def pytest_runtest_logreport(self, report):
         if report.passed and report.when != "call":
             return
-        part = re.sub(r"^tests/|\btest_|\.(py|sh)$", "", report.nodeid.split("::")[0])
+        part = command.part_of(report.nodeid.split("::")[0])
         if part != self.part:
             self.terminal.write_line(f"\n{part}")
             self.part = part

@@ -17,7 +17,7 @@ import threading
 import time
 import xml.etree.ElementTree as xml
 
-from kit.command import LOGS, ROOT, end_group
+from kit.command import LOGS, ROOT, end_group, log_of, part_of
 from kit.sweep import sweep
 
 HERE = os.path.join(ROOT, "tests")
@@ -37,11 +37,6 @@ stopping = threading.Event()
 
 def test_files(folder):
     return sorted(glob.glob(os.path.join(HERE, folder, "test_*.py")) + glob.glob(os.path.join(HERE, folder, "test_*.sh")))
-
-
-def part_of(path):
-    """tests/stack/test_dhcp.py is stack/dhcp."""
-    return re.sub(r"^tests/|\btest_|\.(py|sh)$", "", os.path.relpath(os.path.join(ROOT, path), ROOT))
 
 
 def chosen(wanted, folders):
@@ -186,7 +181,9 @@ def summary(results, seconds):
         print("\nfailed:")
         for r in failed:
             print(f"  {r.part}: {r.title}\n      " + r.reason[:1500].replace("\n", "\n      "))
-        print(f"\nlogs: {os.path.relpath(LOGS)}/")
+        print("\nlogs:")
+        for path in sorted({log_of(r.part) for r in failed if os.path.exists(log_of(r.part))}):
+            print(f"  {os.path.relpath(path)}")
     print("\nslowest:" if results else "\nno test ran: none has such a name")
     for r in sorted(results, key=lambda r: -r.seconds)[:10]:
         print(f"  {r.seconds:6.1f} s  {r.part}: {r.title}")

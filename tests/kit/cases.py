@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from kit.command import ROOT, end_group
+from kit.command import LOGS, ROOT, end_group, log_of
 
 LIMIT_S = 900
 
@@ -47,9 +47,12 @@ class Cases(pytest.Item):
         private = ["unshare", "--mount", "--propagation", "private"] if os.geteuid() == 0 else []
         process = subprocess.Popen([*private, "bash", str(self.path)], cwd=ROOT, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+        os.makedirs(LOGS, exist_ok=True)
         try:
-            for line in process.stdout:
-                yield from reader.read(line.rstrip("\n"))
+            with open(log_of(self.path), "w") as log:
+                for line in process.stdout:
+                    log.write(line)
+                    yield from reader.read(line.rstrip("\n"))
             yield from reader.end(process.wait(), self.name)
         except pytest.fail.Exception as e: # the time is up
             yield self.name, "failed", f"{e}\n{reader.tail()}", 0

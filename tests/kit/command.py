@@ -1,5 +1,6 @@
 """command.py - commands run to their end, and the names of places and things all tests agree on."""
 import os
+import re
 import signal
 import subprocess
 
@@ -8,6 +9,16 @@ LOGS = os.path.join(ROOT, "build", "test-logs")
 # Everything a run makes outside its own files (containers, volumes, namespaces) has this prefix.
 PREFIX = f"vmlab-test-{os.getpid()}-"
 DOCKER = os.environ.get("DOCKER", "docker")
+
+
+def part_of(path):
+    """tests/stack/test_dhcp.py is stack/dhcp."""
+    return re.sub(r"^tests/|\btest_|\.(py|sh)$", "", os.path.relpath(os.path.join(ROOT, path), ROOT))
+
+
+def log_of(path):
+    """Where a test file's log is, which has what there is to know of its failures."""
+    return os.path.join(LOGS, part_of(path).replace("/", "-") + ".log")
 
 
 def run(argv, timeout=60, check_rc=True, stdin=None, env=None, cwd=None):

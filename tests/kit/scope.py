@@ -6,11 +6,11 @@ run, last first, and the directory is removed.
 import os
 import shutil
 import tempfile
-import time
+import warnings
 
 import pytest
 
-from kit.command import LOGS, PREFIX
+from kit.command import PREFIX
 
 
 def needs(*tests):
@@ -32,7 +32,7 @@ class Scope:
         self._cleanups.append((function, args))
 
     def log_on_failure(self, function):
-        """function() returns text; it is appended to the file's log after a failed test."""
+        """function() returns text, which goes to the log of a test that failed."""
         self._on_failure.append(function)
 
     def tempdir(self):
@@ -42,18 +42,14 @@ class Scope:
             os.chmod(self._directory, 0o755)
         return self._directory
 
-    def log(self, title, text):
-        os.makedirs(LOGS, exist_ok=True)
-        with open(os.path.join(LOGS, self.name + ".log"), "a", errors="replace") as f:
-            f.write(f"==== {time.strftime('%F %T')} {title}\n{text}\n")
-
-    def log_failure(self, title, text):
-        self.log(title, text)
+    def logs(self):
+        found = []
         for function in self._on_failure:
             try:
-                self.log("at that time", function())
+                found.append(function())
             except Exception as e:
-                self.log("no log", str(e))
+                found.append(f"(no log: {e})")
+        return "\n".join(found)
 
     def end(self):
         """Cleans up, whatever comes in between."""
@@ -62,7 +58,7 @@ class Scope:
             try:
                 function(*args)
             except Exception as e:
-                self.log("cleaning up", str(e))
+                warnings.warn(f"{self.name}, cleaning up: {e}")
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
