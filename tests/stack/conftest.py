@@ -1,6 +1,7 @@
-"""A stack with seven machines, or one run as pvmlab does, for each file that asks for it."""
+"""The labs of this folder, each begun anew for a file that asks for it."""
 import pytest
 
+from kit.address_lab import AddressLab
 from kit.pvmlab_lab import PvmlabLab
 from kit.scope import Scope
 from kit.stack_lab import StackLab
@@ -14,6 +15,11 @@ def lab(request):
 @pytest.fixture(scope="module")
 def pvmlab(request):
     return begun(PvmlabLab, request)
+
+
+@pytest.fixture(scope="module")
+def addr(request):
+    return begun(AddressLab, request)
 
 
 def begun(kind, request):
