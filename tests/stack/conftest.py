@@ -2,6 +2,7 @@
 import pytest
 
 from kit.address_lab import AddressLab
+from kit.closed_lab import ClosedLab
 from kit.pvmlab_lab import PvmlabLab
 from kit.scope import Scope
 from kit.stack_lab import StackLab
@@ -20,6 +21,11 @@ def pvmlab(request):
 @pytest.fixture(scope="module")
 def addr(request):
     return begun(AddressLab, request)
+
+
+@pytest.fixture(scope="module")
+def closed(request):
+    return begun(ClosedLab, request)
 
 
 def begun(kind, request):

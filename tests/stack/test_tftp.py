@@ -1,6 +1,8 @@
 """What TFTP serves, and what it does not."""
 import os
+import select
 import socket
+import time
 
 from kit.check import check, check_equal, eventually
 from kit.command import docker
@@ -49,6 +51,51 @@ def test_tftp_a_file_that_was_sent_is_no_line_of_the_log_one_that_could_not_be_i
     eventually(lambda: "no more, thanks" in log(), 3, "the error of a transfer is logged")
     sent = [line for line in log().splitlines() if "sent " in line and "tftp" in line]
     check(not sent, f"{len(sent)} lines such as {sent[:1]}")
+
+
+def read_at_once(count, name, timeout):
+    """TFTP (RFC 1350) of one small file by `count` clients at the same time; returns how many got all of it."""
+    request = b"\0\1" + name.encode() + b"\0octet\0"
+    transfers = {}
+    for _ in range(count):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setblocking(False)
+        transfers[s.fileno()] = {"socket": s, "block": 0, "data": b"", "sent": 0, "peer": None, "done": False}
+    poll = select.poll()
+    for fd in transfers:
+        poll.register(fd, select.POLLIN)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and not all(t["done"] for t in transfers.values()):
+        for t in transfers.values():
+            if not t["done"] and time.monotonic() - t["sent"] > 1:
+                t["sent"] = time.monotonic()
+                t["socket"].sendto(b"\0\4" + t["block"].to_bytes(2, "big") if t["peer"] else request,
+                    t["peer"] or (SERVER, 69))
+        for fd, _ in poll.poll(50):
+            t = transfers[fd]
+            try:
+                packet, peer = t["socket"].recvfrom(2048)
+            except OSError:
+                continue
+            if packet[:2] == b"\0\3" and int.from_bytes(packet[2:4], "big") == t["block"] + 1:
+                t.update(peer=peer, block=t["block"] + 1, data=t["data"] + packet[4:], done=len(packet) < 516,
+                    sent=time.monotonic())
+                t["socket"].sendto(b"\0\4" + packet[2:4], peer)
+    for t in transfers.values():
+        t["socket"].close()
+    return [t["data"] for t in transfers.values() if t["done"]]
+
+
+def test_500_machines_read_autoexec_ipxe_at_once(lab):
+    began = time.monotonic()
+    with lab.machine.inside():
+        got = read_at_once(500, "autoexec.ipxe", 30)
+    check_equal(len(got), 500, "complete transfers")
+    check_equal(len(set(got)), 1, "different contents")
+    check(got[0].startswith(b"#!ipxe"), f"{got[0][:60]!r}")
+    print(f"{time.monotonic() - began:.1f} s")
+    tracked = lab.exec("cat", "/proc/sys/net/netfilter/nf_conntrack_count", check_rc=False).stdout.strip()
+    check(not tracked or int(tracked) < 300, f"{tracked} connections are tracked: services were not to be")
 
 
 def test_every_daemon_is_still_the_process_that_it_was(lab):
