@@ -2,6 +2,7 @@
 import pytest
 
 from kit.address_lab import AddressLab
+from kit.bound_lab import BoundLab
 from kit.closed_lab import ClosedLab
 from kit.pvmlab_lab import PvmlabLab
 from kit.scope import Scope
@@ -26,6 +27,11 @@ def addr(request):
 @pytest.fixture(scope="module")
 def closed(request):
     return begun(ClosedLab, request)
+
+
+@pytest.fixture(scope="module")
+def bound(request):
+    return begun(BoundLab, request)
 
 
 def begun(kind, request):
