@@ -4,12 +4,11 @@ import pytest
 from kit.counts import tell
 from kit.fault_campaign import Campaign
 from kit.mounts import own_mounts  # noqa: F401 (a fixture)
-from kit.scope import Scope
+from kit.scope import begun
 
 
 @pytest.fixture(scope="module")
 def campaign(request, record_testsuite_property):
-    request.module.scope = Scope("fault-" + request.path.stem.removeprefix("test_"))
-    made = Campaign(request.module.scope)
+    made = begun(request, Campaign)
     yield made
     tell(record_testsuite_property, made.rows, "cases")

@@ -32,16 +32,18 @@ class Campaign:
     """The server, what it serves, and what was tried so far: rows, {what: (how often, how often as required)}."""
 
     def __init__(self, scope):
-        check(os.path.exists(INSTALLER), f"{INSTALLER} is not there: `make load` builds it")
         self.scope, self.rows, self.rng = scope, {}, random.Random(SEED)
         self.lab = Lab(scope, "fault")
+
+    def begin(self):
+        check(os.path.exists(INSTALLER), f"{INSTALLER} is not there: `make load` builds it")
         self.tar = small_image.make_tar()
         self.size = len(small_image.write(os.path.join(self.lab.images, "small", ARCH), self.tar, arch=ARCH))
         self.lab.define("fault1", mac=MAC, ip="192.168.100.50", arch=ARCH, distro="small")
         self.lab.start()
         self.lab.wait_vm("fault1")
         self.space = f"/proc/{self.lab.net_pid()}/ns/net"
-        reference = os.path.join(scope.tempdir(), "reference")
+        reference = os.path.join(self.scope.tempdir(), "reference")
         os.makedirs(reference)
         subprocess.run(["tar", "-C", reference, "-xp", "--numeric-owner", "--xattrs", "--xattrs-include=*"], input=self.tar,
             check=True)

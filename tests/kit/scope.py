@@ -18,6 +18,15 @@ def needs(*tests):
     return pytest.mark.needs(tests)
 
 
+def begun(request, kind):
+    """A lab of that kind for the tests of one file; what a module's fixture returns."""
+    folder, file = request.path.parent.name, request.path.stem.removeprefix("test_")
+    request.module.scope = Scope(f"{folder}-{file}")
+    lab = kind(request.module.scope)
+    lab.begin()
+    return lab
+
+
 class Scope:
     _all = []
 

@@ -5,37 +5,30 @@ from kit.address_lab import AddressLab
 from kit.bound_lab import BoundLab
 from kit.closed_lab import ClosedLab
 from kit.pvmlab_lab import PvmlabLab
-from kit.scope import Scope
+from kit.scope import begun
 from kit.stack_lab import StackLab
 
 
 @pytest.fixture(scope="module")
 def lab(request):
-    return begun(StackLab, request)
+    return begun(request, StackLab)
 
 
 @pytest.fixture(scope="module")
 def pvmlab(request):
-    return begun(PvmlabLab, request)
+    return begun(request, PvmlabLab)
 
 
 @pytest.fixture(scope="module")
 def addr(request):
-    return begun(AddressLab, request)
+    return begun(request, AddressLab)
 
 
 @pytest.fixture(scope="module")
 def closed(request):
-    return begun(ClosedLab, request)
+    return begun(request, ClosedLab)
 
 
 @pytest.fixture(scope="module")
 def bound(request):
-    return begun(BoundLab, request)
-
-
-def begun(kind, request):
-    request.module.scope = Scope("stack-" + request.path.stem.removeprefix("test_"))
-    made = kind(request.module.scope)
-    made.begin()
-    return made
+    return begun(request, BoundLab)
