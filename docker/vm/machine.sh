@@ -85,12 +85,13 @@ hmp()
 }
 
 # The machine's ACPI PM1 enable register, as the guest set it. 0 while no system runs: firmware, iPXE and
-# loaders enable nothing; Linux does within its first seconds. Fails when it cannot be read.
+# loaders enable nothing; Linux does within its first seconds. All ones come from a port where nothing is yet:
+# the firmware puts the register there. Fails when it cannot be read.
 pm1_enable()
 {
 	local value
 	value=$(hmp "i /hx $VM_PM1_PORT" | sed -n 's/.*portw.* = \(0x[0-9a-f]*\).*/\1/p')
-	[[ -n $value ]] && echo $((value))
+	[[ -n $value ]] && echo $((value == 0xffff ? 0 : value))
 }
 
 # True when the guest has asked to be told of the power button (PWRBTN_EN). The button of an arm64
