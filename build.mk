@@ -77,6 +77,7 @@ LIB_SRC := \
 	lib/base/size.c \
 	lib/base/text.c \
 	lib/base/words.c \
+	$(sort $(filter-out lib/boot/test_%,$(wildcard lib/boot/*.c))) \
 	lib/definition/cloudinit.c \
 	lib/definition/disk_choice.c \
 	lib/definition/fields.c \
@@ -86,6 +87,7 @@ LIB_SRC := \
 	lib/definition/kind.c \
 	lib/definition/lists.c \
 	lib/definition/login.c \
+	lib/definition/mode.c \
 	lib/definition/netconf.c \
 	lib/definition/network.c \
 	lib/definition/package.c \
@@ -129,7 +131,6 @@ VM_WATCHER_SRC := \
 	vm_watcher/ports.c
 BOOT_HANDLER_SRC := \
 	boot_handler/check.c \
-	boot_handler/documents/boot.c \
 	boot_handler/documents/cloudinit.c \
 	boot_handler/documents/cloudinit_users.c \
 	boot_handler/documents/cloudinit_vendor.c \
@@ -305,6 +306,7 @@ TESTS := \
 	lib/base/test_pace \
 	lib/base/test_size \
 	lib/base/test_text \
+	lib/boot/test_boot \
 	lib/definition/test_cloudinit \
 	lib/definition/test_disk_choice \
 	lib/definition/test_file_content \
@@ -328,7 +330,6 @@ TESTS := \
 	vm_watcher/test_leases \
 	vm_watcher/test_ports \
 	vm_watcher/test_watcher \
-	boot_handler/documents/test_boot \
 	boot_handler/documents/test_documents \
 	boot_handler/documents/test_owner \
 	boot_handler/documents/test_route \

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "boot_handler/documents/boot.h"
+#include "lib/boot/boot.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/sources/listen.h"
 #include "lib/base/log.h"

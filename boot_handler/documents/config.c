@@ -40,9 +40,9 @@ static void put_from_doc(json_t *config, const struct vm *vm)
 	json_decref(doc);
 }
 
-int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory memory,
-    bool noreboot, const struct image *image, const struct boot_urls *urls, const char *domain,
-    json_t **out, struct err *e)
+int config_build(const struct vm *vm, const struct mac *nic, struct life memory, bool noreboot,
+    const struct image *image, const struct boot_urls *urls, const char *domain, json_t **out,
+    struct err *e)
 {
 	enum vm_after after = vm->after_install;
 	char mac[MAC_TEXT_SIZE];

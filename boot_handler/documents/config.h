@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "boot_handler/documents/boot.h"
+#include "lib/boot/boot.h"
 #include "boot_handler/sources/image.h"
 #include "lib/base/err.h"
 #include "lib/definition/vm.h"
@@ -18,7 +18,7 @@
  * "reinstall" says whether the install was ordered, or is the first as far as is known here: then a
  * disk that says it is installed is left as it is. *out is a new reference. Fails only for want of
  * memory. */
-must_check int config_build(const struct vm *vm, const struct mac *nic, struct boot_memory memory,
+must_check int config_build(const struct vm *vm, const struct mac *nic, struct life memory,
     bool noreboot, const struct image *image, const struct boot_urls *urls, const char *domain,
     json_t **out, struct err *e);
 

@@ -77,7 +77,7 @@ static const char *text_at(const json_t *json, const char *key)
 	return text ? text : "(none)";
 }
 
-static const struct boot_memory memory = {.attempt = 3, .ordered = true};
+static const struct life memory = {.attempt = 3, .ordered = true};
 
 static json_t *config(const char *definition, bool noreboot)
 {
@@ -245,8 +245,8 @@ static void other_card(void **state)
 
 	(void)state;
 	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(config_build(vm, &nic, (struct boot_memory){.attempt = 1}, false, image,
-			     &urls, "", &json, &e),
+	assert_int_equal(
+	    config_build(vm, &nic, (struct life){.attempt = 1}, false, image, &urls, "", &json, &e),
 	    0);
 	assert_string_equal(text_at(json, "mac"), "02:00:00:00:00:09");
 	assert_string_equal(text_at(json, "report_url"), "http://h/report/52:54:00:00:00:11");

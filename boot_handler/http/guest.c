@@ -15,6 +15,7 @@
 #include "boot_handler/http/services.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/boot/loader.h"
 #include "lib/base/log.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -154,38 +155,38 @@ static bool may_be_its_card(struct services *services, const struct vm *vm, cons
 }
 
 static void refuse_card(
-    struct services *services, struct boot_script *script, const struct server_request *request)
+    struct services *services, struct boot_facts *facts, const struct server_request *request)
 {
 	char what[MACHINE_STAGE_SIZE], mac[MAC_TEXT_SIZE] = "unnamed";
 
-	if (script->mac)
-		mac_format(script->mac, mac);
-	script->elsewhere = request->source;
-	script->other_card = true;
+	if (facts->mac)
+		mac_format(facts->mac, mac);
+	facts->elsewhere = request->source;
+	facts->other_card = true;
 	snprintf(what, sizeof(what), "another card, %s, while its own is there", mac);
 	if (!request->head)
-		state_refused(services->state, &script->vm->mac, script->vm->name, what);
+		state_refused(services->state, &facts->vm->mac, facts->vm->name, what);
 }
 
 /* From its own address, or known by its UUID or serial number with a card that may be its. */
 static bool boots_itself(struct services *services, const struct vm_snapshot *snapshot,
-    struct boot_script *script, const struct server_request *request)
+    struct boot_facts *facts, const struct server_request *request)
 {
-	const struct vm *vm = script->vm;
-	bool by_id = !script->mac || !mac_equal(script->mac, &vm->mac);
+	const struct vm *vm = facts->vm;
+	bool by_id = !facts->mac || !mac_equal(facts->mac, &vm->mac);
 
 	if (asks_itself(services, vm, request))
 		return true;
 	if (by_id && is_no_other(services, snapshot, vm, request)) {
-		if (may_be_its_card(services, vm, script->mac)) {
+		if (may_be_its_card(services, vm, facts->mac)) {
 			if (!request->head)
 				note_address(services, vm, request->source);
 			return true;
 		}
-		refuse_card(services, script, request);
+		refuse_card(services, facts, request);
 		return false;
 	}
-	script->elsewhere = request->source;
+	facts->elsewhere = request->source;
 	if (!request->head)
 		state_refused(services->state, &vm->mac, vm->name, "/ipxe");
 	return false;
@@ -193,60 +194,77 @@ static bool boots_itself(struct services *services, const struct vm_snapshot *sn
 
 /* Remembers what this boot changes, unless nobody boots: a look from elsewhere has no effect. */
 static void note_boot(struct services *services, const struct vm_snapshot *snapshot,
-    struct boot_script *script, const struct server_request *request)
+    struct boot_facts *facts, struct boot_choice choice, const struct server_request *request)
 {
-	const struct mac *mac = &script->vm->mac;
-	const char *name = script->vm->name;
+	const struct mac *mac = &facts->vm->mac;
+	const char *name = facts->vm->name;
 
-	if (!boots_itself(services, snapshot, script, request) || request->head)
+	if (!boots_itself(services, snapshot, facts, request) || request->head)
 		return;
-	if (script->mac)
-		state_asked_with(services->state, mac, name, script->mac);
-	script->attempt = state_booted(services->state, mac, name, script->decision);
+	if (facts->mac)
+		state_asked_with(services->state, mac, name, facts->mac);
+	facts->attempt = state_booted(services->state, mac, name, choice);
+}
+
+/* What a choice says and did not need for being made. */
+struct words {
+	struct machine_row row;
+	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
+	struct image_facts image;
+};
+
+static void find_facts(
+    struct services *services, const struct route *route, struct boot_facts *f, struct words *w)
+{
+	f->life = state_life(services->state, &f->vm->mac);
+	f->attempt = f->life.attempt;
+	f->other_arch = route->arch != VM_ARCH_NOT_SAID && route->arch != f->vm->arch;
+	f->has_needed = boot_mode_of(f->vm)->needs & BOOT_NEEDS_FILES
+			    ? own_kernel_missing(services->images_dir, f->vm, w->gaps) == 0
+			    : images_has(services->images, f->vm->distro, f->vm->arch);
+}
+
+static void find_words(
+    struct services *services, struct boot_choice choice, struct boot_facts *f, struct words *w)
+{
+	if (choice.wait == BOOT_FAILED) {
+		state_row(services->state, &f->vm->mac, &w->row);
+		f->error_phase = w->row.error_phase;
+		f->error_reason = w->row.error_reason;
+	} else if (choice.wait == BOOT_NO_IMAGE && choice.mode->needs & BOOT_NEEDS_FILES) {
+		f->missing = w->gaps[0].what;
+		f->advice = w->gaps[0].advice;
+	} else if (choice.wait == BOOT_NO_IMAGE) {
+		images_facts(services->images, f->vm->distro, f->vm->arch, &w->image);
+		f->missing = w->image.missing.what;
+		f->advice = w->image.missing.advice;
+	}
 }
 
 static void answer_ipxe(
     struct services *services, const struct server_request *request, struct server_answer *a)
 {
 	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct boot_loader *loader = boot_loader_find("ipxe");
 	const struct route *route = request->route;
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
-	struct boot_script script = {
+	struct boot_facts facts = {
 	    .urls = &services->urls, .mac = route->has_mac ? &route->mac : NULL};
-	struct boot_memory memory = {.state = MACHINE_DECLARED};
-	struct machine_row row;
-	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
-	bool has_image = false;
-	struct image_facts image;
+	struct boot_plan plan;
+	struct words words;
 
-	script.vm = find_vm(snapshot, route);
-	if (script.vm) {
-		memory = state_boot_memory(services->state, &script.vm->mac);
-		script.attempt = memory.attempt;
-		has_image = images_has(services->images, script.vm->distro, script.vm->arch);
-	}
-	script.decision = boot_decide(script.vm, memory, has_image, route->arch);
-	if (script.decision == BOOT_KERNEL &&
-	    own_kernel_missing(services->images_dir, script.vm, gaps) > 0) {
-		script.decision = BOOT_NO_IMAGE;
-		script.missing = gaps[0].what;
-		script.advice = gaps[0].advice;
-	}
-	if (script.vm)
-		note_boot(services, snapshot, &script, request);
+	facts.vm = find_vm(snapshot, route);
+	if (facts.vm)
+		find_facts(services, route, &facts, &words);
+	struct boot_choice choice = boot_decide(&facts);
+	if (facts.vm)
+		note_boot(services, snapshot, &facts, choice, request);
 	else
 		log_stranger(route);
-	if (script.decision == BOOT_FAILED) {
-		state_row(services->state, &script.vm->mac, &row);
-		script.error_phase = row.error_phase;
-		script.error_reason = row.error_reason;
-	} else if (script.decision == BOOT_NO_IMAGE && !script.missing) {
-		images_facts(services->images, script.vm->distro, script.vm->arch, &image);
-		script.missing = image.missing.what;
-		script.advice = image.missing.advice;
-	}
-	a->len = boot_script_write(&script, buf);
-	a->type = "text/plain";
+	find_words(services, choice, &facts, &words);
+	boot_plan_make(&facts, choice, &plan);
+	a->len = loader->render(&plan, &facts, buf);
+	a->type = loader->content_type;
 	a->kind = SERVER_BODY_COPY;
 	a->body = buf;
 }
@@ -286,7 +304,7 @@ static int build_config(
 		return -EBUSY; /* the machine is known: 409, it may ask again */
 	state_nic(services->state, &vm->mac, &nic);
 	if (r == 0)
-		r = config_build(vm, &nic, state_boot_memory(services->state, &vm->mac),
+		r = config_build(vm, &nic, state_life(services->state, &vm->mac),
 		    vm_snapshot_noreboot(snapshot, vm), image, &services->urls,
 		    services->domain ? services->domain : "", out, e);
 	image_free(image);
@@ -328,7 +346,7 @@ static int build_document(
 	    .base = services->urls.base,
 	    .domain = services->domain,
 	    .dns = services->dns,
-	    .attempt = state_boot_memory(services->state, &vm->mac).attempt,
+	    .attempt = state_life(services->state, &vm->mac).attempt,
 	};
 	state_nic(services->state, &vm->mac, &c.nic);
 	r = cloudinit_document(&c, route->document, out, e);

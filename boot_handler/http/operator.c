@@ -154,7 +154,7 @@ static json_t *recorded_json(struct services *services, const struct vm *vm)
 		"name", vm->name, "mac", mac_format(&vm->mac, mac), "nic",
 		mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(), "arch",
 		vm_arch_name(vm->arch), "distro", vm->distro ? vm->distro : "", "hostname",
-		vm->hostname, "mode", vm_mode_name(vm->mode), "state",
+		vm->hostname, "mode", boot_mode_name(vm->mode), "state",
 		machine_state_name(row.state), "phase", text_or_null(machine_phase_name(row.phase)),
 		"bytes", (json_int_t)row.bytes, "total_bytes", (json_int_t)row.total_bytes,
 		"rate_bytes_per_s", (json_int_t)row.rate_bytes_per_s, "eta_s",
@@ -183,7 +183,8 @@ static json_t *outlook_json(const struct outlook *look)
 }
 
 /* What is recorded, and what it means now. */
-static json_t *vm_json(struct services *services, const struct vm *vm)
+static json_t *vm_json(
+    struct services *services, const struct vm_snapshot *snapshot, const struct vm *vm)
 {
 	json_t *json = recorded_json(services, vm);
 	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
@@ -195,10 +196,13 @@ static json_t *vm_json(struct services *services, const struct vm *vm)
 	images_facts(services->images, vm->distro, vm->arch, &image);
 	const struct own_kernel_gap *own =
 	    own_kernel_missing(services->images_dir, vm, gaps) > 0 ? gaps : NULL;
-	outlook_make(
-	    &(struct outlook_facts){vm, &row, &image, &services->limits, wall_ms(), own}, &look);
+	outlook_make(&(struct outlook_facts){vm, &row, &image, &services->limits, wall_ms(), own,
+			 vm_snapshot_noreboot(snapshot, vm)},
+	    &look);
 	json_object_set_new(json, "state", json_string(look.state));
 	json_object_set_new(json, "outlook", outlook_json(&look));
+	json_object_set_new(json, "expected",
+	    json_pack("{s:s, s:s?}", "does", look.does, "ends", boot_end_name(look.ends)));
 	json_object_set_new(json, "after_install", json_string(vm_after_name(vm->after_install)));
 	if (look.boots && json_is_null(json_object_get(json, "cloud_init")))
 		json_object_set_new(json, "cloud_init", json_pack("{s:s}", "status", "booting"));
@@ -228,7 +232,7 @@ static void answer_vm(struct services *services, const struct route *route, stru
 		answer_err(a, r, &e);
 		return;
 	}
-	json_t *json = vm_json(services, vm);
+	json_t *json = vm_json(services, snapshot, vm);
 	if (state_log(services->state, &vm->mac, &log, &e) == 0 && log)
 		json_object_set_new(json, "log", json_string(log));
 	else
@@ -308,8 +312,8 @@ static bool next_piece(struct listing *l)
 	if (l->next < vm_snapshot_count(l->snapshot)) {
 		const struct vm *vm = vm_snapshot_at(l->snapshot, l->next);
 
-		return set_piece(
-		    l, l->next++ == 0 ? "{\"vms\":[" : ",", vm_json(l->services, vm), "");
+		return set_piece(l, l->next++ == 0 ? "{\"vms\":[" : ",",
+		    vm_json(l->services, l->snapshot, vm), "");
 	}
 	l->ended = true;
 	return set_piece(l, l->next == 0 ? "{\"vms\":[],\"problems\":" : "],\"problems\":",
@@ -365,17 +369,16 @@ static void answer_vms(struct services *services, struct server_answer *a)
 static int order(
     struct services *services, const struct vm *vm, enum route_action action, struct err *e)
 {
+	char said[BOOT_MODE_SAID_SIZE];
+
 	if (action == ROUTE_LOCAL) {
 		state_local(services->state, &vm->mac, vm->name);
 		return state_save(services->state, e);
 	}
-	if (vm->mode != VM_MODE_INSTALL || !vm->pxeboot)
+	if (!(boot_mode_of(vm)->needs & BOOT_NEEDS_DISK))
 		return err_set(e, EBUSY,
 		    "%s is not installed by this lab: its definition says %s; change that first",
-		    vm->name,
-		    vm->pxeboot ? (vm->mode == VM_MODE_LOCAL ? "\"mode\": \"local\""
-							     : "\"mode\": \"shell\"")
-				: "\"pxeboot\": false");
+		    vm->name, boot_mode_said(vm, said));
 	state_reinstall(services->state, &vm->mac, vm->name);
 	return state_save(services->state, e);
 }
@@ -396,7 +399,7 @@ static void answer_action(
 	if (r < 0)
 		answer_err(a, r, &e);
 	else
-		answer_json(a, vm_json(services, vm));
+		answer_json(a, vm_json(services, snapshot, vm));
 	vm_snapshot_unref(snapshot);
 }
 

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 #include "boot_handler/state/address.h"
-#include "boot_handler/documents/boot.h"
+#include "lib/boot/boot.h"
 #include "boot_handler/sources/image.h"
 #include "boot_handler/sources/keys.h"
 #include "boot_handler/sources/lease_memory.h"

@@ -8,15 +8,15 @@
 /* Finer would make every request write to memory that others read. */
 #define SEEN_EVERY_MS 1000
 
-static uint64_t hot_pack(struct boot_memory m)
+static uint64_t hot_pack(struct life m)
 {
 	return (uint64_t)m.state | (uint64_t)m.local << 4 | (uint64_t)m.reinstall << 5 |
 	       (uint64_t)m.ordered << 6 | (uint64_t)m.attempt << 8;
 }
 
-static struct boot_memory hot_unpack(uint64_t hot)
+static struct life hot_unpack(uint64_t hot)
 {
-	return (struct boot_memory){
+	return (struct life){
 	    .state = (enum machine_state)(hot & 15),
 	    .local = hot & 16,
 	    .reinstall = hot & 32,
@@ -25,12 +25,12 @@ static struct boot_memory hot_unpack(uint64_t hot)
 	};
 }
 
-struct boot_memory machine_memory(const struct machine *m)
+struct life machine_life(const struct machine *m)
 {
 	return hot_unpack(atomic_load_explicit(&m->hot, memory_order_acquire));
 }
 
-void machine_set_memory(struct machine *m, struct boot_memory memory)
+void machine_set_life(struct machine *m, struct life memory)
 {
 	atomic_store_explicit(&m->hot, hot_pack(memory), memory_order_release);
 }

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "boot_handler/documents/boot.h"
+#include "lib/machine/lifecycle.h"
 #include "lib/machine/machine.h"
 #include "lib/base/pace.h"
 
@@ -32,8 +32,9 @@ struct machine {
 	uint64_t mac;
 	_Atomic uint64_t hot;
 	_Atomic int64_t last_seen_ms;
-	atomic_uint asks;       /* for an install, in this attempt */
-	_Atomic uint64_t asked; /* when the last ipxe event was << 8 | its decision + 1 */
+	atomic_uint asks;            /* for an install, in this attempt */
+	_Atomic(const char *) asked; /* what was answered last: boot_choice_name(); NULL: nothing */
+	_Atomic int64_t asked_ms;    /* when the last ipxe event was */
 	atomic_bool dirty;
 	_Atomic uint64_t
 	    nic; /* MAC of the card it asked with; 0: the definition's. Written locked */
@@ -90,8 +91,8 @@ void machine_set_nic(struct machine_table *t, struct machine *m, uint64_t nic);
 /* The machine that last asked with that card, which is not its definition's; NULL: none. */
 struct machine *machine_table_find_nic(struct machine_table *t, uint64_t nic);
 
-struct boot_memory machine_memory(const struct machine *m);
-void machine_set_memory(struct machine *m, struct boot_memory memory); /* locked */
+struct life machine_life(const struct machine *m);
+void machine_set_life(struct machine *m, struct life memory); /* locked */
 
 /* It has been heard from; a change to be written when that is news. */
 void machine_touch(struct machine_table *t, struct machine *m, int64_t now);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/documents/boot.h"
+#include "lib/boot/boot.h"
 
 #define BOOT 0
 #define FIRST_BOOT (OUTLOOK_STAGES - 1)
@@ -86,13 +86,21 @@ int outlook_limits_parse(const char *text, struct outlook_limits *out, struct er
 
 /* ---- waiting ----------------------------------------------------------------------------- */
 
+static bool was_told(const struct machine_row *row, const char *choice)
+{
+	return row->asked && strcmp(row->asked, choice) == 0;
+}
+
+#define WAITS(why) boot_choice_name((struct boot_choice){NULL, why})
+
 /* One that boots another kernel now has what it needs, whatever became of the files. */
 static bool waits_for_own(const struct outlook_facts *f, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
 	bool boots = row->state == MACHINE_DECLARED || row->state == MACHINE_BOOTING;
 
-	if (!f->own || row->asked == BOOT_KERNEL || (!boots && row->asked != BOOT_NO_IMAGE))
+	if (!f->own || was_told(row, boot_mode_kernel.name) ||
+	    (!boots && !was_told(row, WAITS(BOOT_NO_IMAGE))))
 		return false;
 	out->state = "waiting";
 	out->stage = strcmp(f->own->field, "kernel") == 0 ? "no kernel" : "no initrd";
@@ -102,23 +110,22 @@ static bool waits_for_own(const struct outlook_facts *f, struct outlook *out)
 	return true;
 }
 
-static bool waits(const struct outlook_facts *f, struct outlook *out)
+static bool waits(
+    const struct outlook_facts *f, const struct boot_facts *facts, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
-	struct boot_memory memory = {
-	    row->state, row->local, row->reinstall, row->attempt, row->ordered};
 	const char *arch = vm_arch_name(f->vm->arch), *distro = f->vm->distro;
 
 	if (waits_for_own(f, out))
 		return true;
 	if (row->state != MACHINE_DECLARED && row->state != MACHINE_BOOTING)
 		return false;
-	if (boot_decide(f->vm, memory, f->image->complete, VM_ARCH_NOT_SAID) == BOOT_NO_IMAGE) {
+	if (!f->own && boot_decide(facts).wait == BOOT_NO_IMAGE) {
 		out->stage = "no image";
 		snprintf(out->reason, sizeof(out->reason), "no image %s for %s: %s", distro, arch,
 		    f->image->missing.what);
 		snprintf(out->hint, sizeof(out->hint), "%s", f->image->missing.advice);
-	} else if (row->asked == BOOT_WRONG_ARCH) {
+	} else if (was_told(row, WAITS(BOOT_WRONG_ARCH))) {
 		out->stage = "wrong arch";
 		snprintf(out->reason, sizeof(out->reason),
 		    "the machine is of another architecture than its definition, %s", arch);
@@ -136,16 +143,17 @@ static bool waits(const struct outlook_facts *f, struct outlook *out)
 /* Installed machines that end there, and images that never call back, are no trouble. */
 static bool will_report_ready(const struct outlook_facts *f)
 {
-	return f->image->cloud_init && f->vm->mode == VM_MODE_INSTALL && f->vm->pxeboot &&
-	       !f->row->local && !f->row->reinstall &&
-	       (f->vm->after_install == VM_AFTER_REBOOT || f->vm->after_install == VM_AFTER_KEXEC);
+	struct boot_facts fresh = {.vm = f->vm, .noreboot = f->noreboot};
+
+	return f->image->cloud_init && !f->row->local && !f->row->reinstall &&
+	       boot_expects(&fresh) == BOOT_END_READY;
 }
 
 /* One that the installer starts does not ask what to boot. */
 static bool boots(const struct outlook_facts *f)
 {
 	return f->row->state == MACHINE_INSTALLED && will_report_ready(f) &&
-	       (f->row->asked == BOOT_LOCAL || f->vm->after_install == VM_AFTER_KEXEC);
+	       (was_told(f->row, boot_mode_local.name) || f->vm->after_install == VM_AFTER_KEXEC);
 }
 
 /* The stage the machine is in; -1: none that has to end. */
@@ -219,7 +227,17 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 
 void outlook_make(const struct outlook_facts *f, struct outlook *out)
 {
-	*out = (struct outlook){.state = machine_state_name(f->row->state)};
-	if (!waits(f, out) && !stalls(f, out))
+	const struct machine_row *row = f->row;
+	struct boot_facts facts = {.vm = f->vm,
+	    .life = {row->state, row->local, row->reinstall, row->attempt, row->ordered},
+	    .has_needed =
+		boot_mode_of(f->vm)->needs & BOOT_NEEDS_FILES ? !f->own : f->image->complete,
+	    .noreboot = f->noreboot,
+	    .tells = row->cloud_init[0] != '\0'};
+
+	*out = (struct outlook){.state = machine_state_name(row->state),
+	    .does = boot_choice_word(boot_decide(&facts)),
+	    .ends = boot_expects(&facts)};
+	if (!waits(f, &facts, out) && !stalls(f, out))
 		out->boots = boots(f);
 }

@@ -6,6 +6,7 @@
 
 #include "boot_handler/sources/image.h"
 #include "lib/machine/machine.h"
+#include "lib/boot/boot.h"
 #include "lib/base/err.h"
 #include "lib/image/own_kernel.h"
 #include "lib/definition/vm.h"
@@ -30,6 +31,7 @@ struct outlook_facts {
 	const struct outlook_limits *limits;
 	int64_t now_ms;
 	const struct own_kernel_gap *own; /* a file of its own that it lacks; NULL: none */
+	bool noreboot;                    /* vms/<name>.noreboot is there */
 };
 
 struct outlook {
@@ -39,6 +41,8 @@ struct outlook {
 	int64_t since_ms;  /* since when it has not got on; 0: not known */
 	int limit_s;       /* of a stalled stage */
 	bool boots;        /* installed, and on its way to what it will report */
+	const char *does;  /* its next network boot: boot_choice_word() */
+	enum boot_end ends;
 	char reason[600];
 	char hint[600];
 };

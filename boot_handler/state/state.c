@@ -33,11 +33,11 @@ static void replace_text(char **text, const char *with)
 
 static void copy_row(struct state *s, struct machine *m, struct machine_row *row)
 {
-	struct boot_memory memory;
+	struct life memory;
 
 	memset(row, 0, sizeof(*row));
 	machine_lock(&s->table, m);
-	memory = machine_memory(m);
+	memory = machine_life(m);
 	row->mac = mac_from_number(m->mac);
 	copy_text(m->name, row->name, sizeof(row->name));
 	row->state = memory.state;
@@ -54,7 +54,7 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->changed_at_ms = m->changed_at_ms;
 	row->moved_at_ms = m->moved_at_ms;
 	row->asks = atomic_load_explicit(&m->asks, memory_order_relaxed);
-	row->asked = (int)(atomic_load_explicit(&m->asked, memory_order_relaxed) & 255) - 1;
+	row->asked = atomic_load_explicit(&m->asked, memory_order_relaxed);
 	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
 	row->nic = mac_from_number(atomic_load(&m->nic));
 	row->leased_ip = m->address.leased_ip;
@@ -86,11 +86,11 @@ static void load_row(void *ctx, const struct machine_row *row)
 
 	if (!m)
 		return;
-	machine_set_memory(m, (struct boot_memory){.state = row->state,
-				  .local = row->local,
-				  .reinstall = row->reinstall,
-				  .ordered = row->ordered,
-				  .attempt = row->attempt});
+	machine_set_life(m, (struct life){.state = row->state,
+				.local = row->local,
+				.reinstall = row->reinstall,
+				.ordered = row->ordered,
+				.attempt = row->attempt});
 	m->phase = row->phase;
 	m->bytes = row->bytes;
 	m->total_bytes = row->total_bytes;
@@ -152,7 +152,6 @@ bool state_row(struct state *s, const struct mac *mac, struct machine_row *row)
 	memset(row, 0, sizeof(*row));
 	row->mac = *mac;
 	row->eta_s = -1;
-	row->asked = -1;
 	return false;
 }
 
@@ -184,11 +183,11 @@ void state_record(
 	writer_event(s->writer, &event);
 }
 
-static void change_state(struct state *s, struct machine *m, struct boot_memory memory, int64_t now)
+static void change_state(struct state *s, struct machine *m, struct life memory, int64_t now)
 {
-	bool differs = memory.state != machine_memory(m).state;
+	bool differs = memory.state != machine_life(m).state;
 
-	machine_set_memory(m, memory);
+	machine_set_life(m, memory);
 	m->changed_at_ms = now;
 	m->moved_at_ms = now;
 	machine_mark_dirty(&s->table, m);
@@ -221,67 +220,72 @@ static void forget_progress(struct machine *m)
 
 /* ---- boots ------------------------------------------------------------------------------- */
 
-struct boot_memory state_boot_memory(struct state *s, const struct mac *mac)
+struct life state_life(struct state *s, const struct mac *mac)
 {
 	const struct machine *m = machine_table_find(&s->table, mac_number(mac));
 
-	return m ? machine_memory(m) : (struct boot_memory){.state = MACHINE_DECLARED};
+	return m ? machine_life(m) : (struct life){.state = MACHINE_DECLARED};
 }
 
-static bool starts_attempt(struct boot_memory memory, enum boot_decision decision)
+static bool installs(struct boot_choice choice)
 {
-	return decision == BOOT_INSTALL &&
+	return !choice.wait && (choice.mode->needs & BOOT_NEEDS_DISK);
+}
+
+static bool starts_attempt(struct life memory, struct boot_choice choice)
+{
+	return installs(choice) &&
 	       (memory.reinstall || memory.state != MACHINE_BOOTING || memory.attempt == 0);
 }
 
 /* What a machine was is not what it is: the firmware runs. */
-static bool leaves_ready(
-    const struct machine *m, struct boot_memory memory, enum boot_decision decision)
+static bool leaves_ready(const struct machine *m, struct life memory, struct boot_choice choice)
 {
-	return decision == BOOT_LOCAL && memory.state == MACHINE_READY &&
+	return !choice.wait && choice.mode->verb == BOOT_DISK && memory.state == MACHINE_READY &&
 	       atomic_load_explicit(&m->calls, memory_order_relaxed);
 }
 
 /* Waiting machines ask every few seconds: that is news only once. */
-static bool is_news(uint64_t asked, enum boot_decision decision, int64_t now)
+static bool is_news(const struct machine *m, struct boot_choice choice, int64_t now)
 {
-	if ((asked & 255) != (uint64_t)decision + 1)
+	const char *asked = atomic_load_explicit(&m->asked, memory_order_relaxed);
+
+	if (!asked || strcmp(asked, boot_choice_name(choice)) != 0)
 		return true;
-	if (decision != BOOT_INSTALL && decision != BOOT_LOCAL && decision != BOOT_SHELL &&
-	    decision != BOOT_KERNEL)
-		return false;
-	return now - (int64_t)(asked >> 8) >=
-	       (decision == BOOT_INSTALL ? LOADING_EVENT_EVERY_MS : BOOT_EVENT_EVERY_MS);
+	return !choice.wait &&
+	       now - atomic_load_explicit(&m->asked_ms, memory_order_relaxed) >=
+		   (installs(choice) ? LOADING_EVENT_EVERY_MS : BOOT_EVENT_EVERY_MS);
 }
 
 unsigned state_booted(
-    struct state *s, const struct mac *mac, const char *name, enum boot_decision decision)
+    struct state *s, const struct mac *mac, const char *name, struct boot_choice choice)
 {
 	struct machine *m = machine_table_find(&s->table, mac_number(mac));
 	int64_t now = wall_ms();
 
 	if (m) {
-		struct boot_memory memory = machine_memory(m);
+		struct life memory = machine_life(m);
 
 		machine_touch(&s->table, m, now);
-		if (decision == BOOT_INSTALL)
+		if (installs(choice))
 			atomic_fetch_add_explicit(&m->asks, 1, memory_order_relaxed);
-		if (!starts_attempt(memory, decision) && !leaves_ready(m, memory, decision) &&
-		    !is_news(atomic_load_explicit(&m->asked, memory_order_relaxed), decision, now))
+		if (!starts_attempt(memory, choice) && !leaves_ready(m, memory, choice) &&
+		    !is_news(m, choice, now))
 			return memory.attempt;
 	}
 	m = machine_table_lock(&s->table, mac, name);
 	if (!m)
 		return 1;
-	struct boot_memory memory = machine_memory(m);
-	bool starts = starts_attempt(memory, decision);
-	if (starts || is_news(atomic_load(&m->asked), decision, now)) {
-		atomic_store(&m->asked, (uint64_t)now << 8 | ((uint64_t)decision + 1));
+	struct life memory = machine_life(m);
+	bool starts = starts_attempt(memory, choice);
+	if (starts || is_news(m, choice, now)) {
+		atomic_store(&m->asked, boot_choice_name(choice));
+		atomic_store(&m->asked_ms, now);
 		if (starts)
 			forget_progress(m);
 		m->address.booted_ms = now;
 		state_tell_addresses(s);
-		state_record(s, m, EVENT_IPXE, boot_decision_name(decision), now);
+		state_record(s, m, EVENT_IPXE, boot_choice_word(choice), now);
 	}
 	if (starts) {
 		memory.state = MACHINE_BOOTING;
@@ -292,7 +296,7 @@ unsigned state_booted(
 		atomic_store(&m->asks, 1);
 		change_state(s, m, memory, now);
 		writer_kick(s->writer);
-	} else if (leaves_ready(m, memory, decision)) {
+	} else if (leaves_ready(m, memory, choice)) {
 		memory.state = MACHINE_INSTALLED;
 		keep_result(m, firstboot_booting(m->cloud_init));
 		begin_boot(m);
@@ -369,7 +373,7 @@ void state_seen(struct state *s, const struct mac *mac, const char *name)
 /* ---- reports ----------------------------------------------------------------------------- */
 
 /* A finished install is never unfinished by a late report; a failed one only by its success. */
-static bool takes_report(struct boot_memory memory, const struct report *r)
+static bool takes_report(struct life memory, const struct report *r)
 {
 	if (memory.reinstall)
 		return false;
@@ -410,7 +414,7 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 
 static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)
 {
-	struct boot_memory memory = machine_memory(m);
+	struct life memory = machine_life(m);
 	struct mac mac = mac_from_number(m->mac);
 
 	if (!takes_report(memory, r))
@@ -478,7 +482,7 @@ static bool boots_anew(const struct machine *m, const struct firstboot_ready *re
 static void take_ready(
     struct state *s, struct machine *m, const struct firstboot_ready *ready, int64_t now)
 {
-	struct boot_memory memory = machine_memory(m);
+	struct life memory = machine_life(m);
 	bool anew = boots_anew(m, ready);
 	bool knows_keys = m->host_key[0] || m->host_key[1] || m->host_key[2];
 
@@ -499,7 +503,7 @@ static void take_ready(
 	machine_mark_dirty(&s->table, m);
 }
 
-static bool is_installed(struct boot_memory memory)
+static bool is_installed(struct life memory)
 {
 	return memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY;
 }
@@ -514,7 +518,7 @@ int state_became_ready(
 	if (!m)
 		return STATE_IGNORED;
 	machine_touch(&s->table, m, now);
-	if (is_installed(machine_memory(m))) {
+	if (is_installed(machine_life(m))) {
 		take_ready(s, m, ready, now);
 		outcome = STATE_IMPORTANT;
 	}
@@ -533,7 +537,7 @@ void state_cloud_init(
 		return;
 	machine_touch(&s->table, m, now);
 	/* What ends after the call that made it ready is no news. */
-	if (machine_memory(m).state == MACHINE_INSTALLED && (event->begins || event->failed)) {
+	if (machine_life(m).state == MACHINE_INSTALLED && (event->begins || event->failed)) {
 		if (event->begins)
 			snprintf(m->stage, sizeof(m->stage), "%s", event->text);
 		snprintf(
@@ -553,7 +557,7 @@ void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 
 	if (!m)
 		return;
-	struct boot_memory memory = machine_memory(m);
+	struct life memory = machine_life(m);
 	memory.state = MACHINE_DECLARED;
 	memory.reinstall = true;
 	memory.local = false;
@@ -573,7 +577,7 @@ void state_local(struct state *s, const struct mac *mac, const char *name)
 
 	if (!m)
 		return;
-	struct boot_memory memory = machine_memory(m);
+	struct life memory = machine_life(m);
 	memory.reinstall = false;
 	memory.ordered = false;
 	memory.local = true;

@@ -12,7 +12,7 @@
 #ifndef BOOT_HANDLER_STATE_STATE_H
 #define BOOT_HANDLER_STATE_STATE_H
 
-#include "boot_handler/documents/boot.h"
+#include "lib/boot/boot.h"
 #include "boot_handler/state/db.h"
 #include "boot_handler/state/firstboot.h"
 #include "boot_handler/sources/lease.h"
@@ -28,15 +28,15 @@ must_check int state_open(const char *path, struct state **out, struct err *e);
 void state_close(struct state *s);
 
 /* What a boot decision needs to know of a machine; all zero for one never seen. Lock-free. */
-struct boot_memory state_boot_memory(struct state *s, const struct mac *mac);
+struct life state_life(struct state *s, const struct mac *mac);
 
-/* A PXE boot of this machine was answered with `decision`. An install starts the next attempt,
+/* A PXE boot of this machine was answered with `choice`. An install starts the next attempt,
  * unless one has started and not even the installer has come up since; from its disk, a machine
  * that tells of each boot is no more than installed until it does. Lock-free when nothing changes,
  * and then an event is recorded at most every 5 s (every minute while it cannot even load the
  * installer). Returns the attempt's number. */
 unsigned state_booted(
-    struct state *s, const struct mac *mac, const char *name, enum boot_decision decision);
+    struct state *s, const struct mac *mac, const char *name, struct boot_choice choice);
 
 /* It asked for what to boot with this card: mostly its definition's, but a machine is found by UUID
  * and serial number, too. Remembered, as what follows has to be made for that card. */

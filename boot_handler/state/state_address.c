@@ -106,7 +106,7 @@ void state_leased(struct state *s, const struct vm *vm, const struct lease *l)
 		lease_event(s, m, EVENT_LEASE, "released", now);
 	if (f.given) {
 		given_event(s, m, l, other, now);
-		if (machine_memory(m).state == MACHINE_BOOTING)
+		if (machine_life(m).state == MACHINE_BOOTING)
 			m->moved_at_ms =
 			    now; /* firmware, iPXE or the initrd's system has come up */
 		machine_touch(&s->table, m, now);

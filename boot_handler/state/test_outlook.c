@@ -9,16 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "boot_handler/documents/boot.h"
+#include "lib/boot/boot.h"
+#include "lib/boot/test_expected.h"
 #include "boot_handler/state/outlook.h"
 
 #define S INT64_C(1000)
 #define NOW (100000 * S)
 
-static struct vm vm = {.name = (char *)"web1",
-    .distro = (char *)"debian-13",
-    .pxeboot = true,
-    .mode = VM_MODE_INSTALL};
+static struct vm vm = {.name = (char *)"web1", .distro = (char *)"debian-13", .pxeboot = true};
 
 struct row {
 	enum machine_state state;
@@ -54,7 +52,8 @@ static const struct row table[] = {
     {MACHINE_FAILED, PHASE_ROOTFS, 90000, 9, false, false, "failed", NULL, ""},
 };
 
-static struct outlook look(const struct row *r, const struct outlook_limits *limits, int asked)
+static struct outlook look(
+    const struct row *r, const struct outlook_limits *limits, const char *asked)
 {
 	struct machine_row row = {.state = r->state,
 	    .phase = r->phase,
@@ -68,7 +67,7 @@ static struct outlook look(const struct row *r, const struct outlook_limits *lim
 	    .missing = {"gone", "build it"}};
 	struct outlook out;
 
-	outlook_make(&(struct outlook_facts){&vm, &row, &image, limits, NOW, NULL}, &out);
+	outlook_make(&(struct outlook_facts){&vm, &row, &image, limits, NOW, NULL, false}, &out);
 	return out;
 }
 
@@ -80,7 +79,7 @@ static void test_table(void **state)
 	outlook_limits_default(&limits);
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		const struct row *r = &table[i];
-		struct outlook out = look(r, &limits, -1);
+		struct outlook out = look(r, &limits, NULL);
 		if (strcmp(out.state, r->wanted) != 0 || !out.stage != !r->stage ||
 		    (r->stage && strcmp(out.stage, r->stage) != 0) ||
 		    !strstr(out.reason, r->reason))
@@ -100,15 +99,15 @@ static void test_who_does_not_report(void **state)
 
 	(void)state;
 	outlook_limits_default(&limits);
-	assert_string_equal(look(&late, &limits, -1).state, "stalled");
+	assert_string_equal(look(&late, &limits, NULL).state, "stalled");
 	vm.after_install = VM_AFTER_POWEROFF;
-	assert_string_equal(look(&late, &limits, -1).state, "installed");
+	assert_string_equal(look(&late, &limits, NULL).state, "installed");
 	vm.after_install = VM_AFTER_KEXEC;
-	assert_string_equal(look(&late, &limits, -1).state, "stalled");
+	assert_string_equal(look(&late, &limits, NULL).state, "stalled");
 	vm.after_install = VM_AFTER_REBOOT;
-	vm.mode = VM_MODE_LOCAL;
-	assert_string_equal(look(&late, &limits, -1).state, "installed");
-	vm.mode = VM_MODE_INSTALL;
+	vm.pxeboot = false;
+	assert_string_equal(look(&late, &limits, NULL).state, "installed");
+	vm.pxeboot = true;
 }
 
 static void test_boots(void **state)
@@ -124,15 +123,15 @@ static void test_boots(void **state)
 
 	(void)state;
 	outlook_limits_default(&limits);
-	assert_false(look(&installed, &limits, BOOT_INSTALL).boots);
-	assert_true(look(&installed, &limits, BOOT_LOCAL).boots);
+	assert_false(look(&installed, &limits, "install").boots);
+	assert_true(look(&installed, &limits, "local").boots);
 	vm.after_install = VM_AFTER_KEXEC;
-	assert_true(look(&installed, &limits, BOOT_INSTALL).boots);
-	assert_false(look(&silent, &limits, BOOT_INSTALL).boots);
-	assert_false(look(&late, &limits, BOOT_INSTALL).boots);
-	assert_false(look(&ready, &limits, BOOT_INSTALL).boots);
+	assert_true(look(&installed, &limits, "install").boots);
+	assert_false(look(&silent, &limits, "install").boots);
+	assert_false(look(&late, &limits, "install").boots);
+	assert_false(look(&ready, &limits, "install").boots);
 	vm.after_install = VM_AFTER_POWEROFF;
-	assert_false(look(&installed, &limits, BOOT_INSTALL).boots);
+	assert_false(look(&installed, &limits, "install").boots);
 	vm.after_install = VM_AFTER_REBOOT;
 }
 
@@ -143,10 +142,10 @@ static void test_wrong_arch(void **state)
 
 	(void)state;
 	outlook_limits_default(&limits);
-	struct outlook out = look(&fresh, &limits, BOOT_WRONG_ARCH);
+	struct outlook out = look(&fresh, &limits, "wrong-arch");
 	assert_string_equal(out.state, "waiting");
 	assert_string_equal(out.stage, "wrong arch");
-	assert_string_equal(look(&fresh, &limits, BOOT_INSTALL).state, "declared");
+	assert_string_equal(look(&fresh, &limits, "install").state, "declared");
 }
 
 /* "pxeboot": false with files of its own: nothing else is known of such a machine. */
@@ -156,12 +155,11 @@ static void test_own_kernel(void **state)
 	    "initrd", "initrd i is not there", "put it there"};
 	static const struct {
 		enum machine_state state;
-		int asked;
+		const char *asked;
 		const char *wanted;
-	} cases[] = {{MACHINE_DECLARED, -1, "waiting"},
-	    {MACHINE_DECLARED, BOOT_NO_IMAGE, "waiting"},
-	    {MACHINE_DECLARED, BOOT_KERNEL, "declared"}, {MACHINE_READY, -1, "ready"},
-	    {MACHINE_READY, BOOT_LOCAL, "ready"}, {MACHINE_READY, BOOT_NO_IMAGE, "waiting"}};
+	} cases[] = {{MACHINE_DECLARED, NULL, "waiting"}, {MACHINE_DECLARED, "no-image", "waiting"},
+	    {MACHINE_DECLARED, "kernel", "declared"}, {MACHINE_READY, NULL, "ready"},
+	    {MACHINE_READY, "local", "ready"}, {MACHINE_READY, "no-image", "waiting"}};
 	struct vm own = vm;
 	struct outlook_limits limits;
 	struct image_facts image = {.complete = false};
@@ -173,14 +171,48 @@ static void test_own_kernel(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct machine_row row = {.state = cases[i].state, .asked = cases[i].asked};
 		struct outlook out;
-		outlook_make(&(struct outlook_facts){&own, &row, &image, &limits, NOW, &gap}, &out);
+		outlook_make(
+		    &(struct outlook_facts){&own, &row, &image, &limits, NOW, &gap, false}, &out);
 		assert_string_equal(out.state, cases[i].wanted);
 		if (strcmp(cases[i].wanted, "waiting") != 0)
 			continue;
 		assert_string_equal(out.stage, "no initrd");
 		assert_string_equal(out.reason, "initrd i is not there");
-		outlook_make(&(struct outlook_facts){&own, &row, &image, &limits, NOW, NULL}, &out);
+		outlook_make(
+		    &(struct outlook_facts){&own, &row, &image, &limits, NOW, NULL, false}, &out);
 		assert_string_equal(out.state, machine_state_name(cases[i].state));
+	}
+}
+
+/* The command line says the same before the server knows it: vmlab/cmd/test_vmlab.c. */
+static void test_expected(void **state)
+{
+	static const struct own_kernel_gap gap = {"kernel", "", ""};
+	struct outlook_limits limits;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	for (size_t i = 0; i < sizeof(boot_expected) / sizeof(*boot_expected); i++) {
+		const struct boot_expected *x = &boot_expected[i];
+		struct machine_row row = {.state = MACHINE_DECLARED};
+		struct image_facts image = {.complete = x->has_needed};
+		struct vm_where where;
+		struct err e = ERR_INIT;
+		struct vm *defined = NULL;
+		struct outlook out;
+		char text[300];
+
+		snprintf(text, sizeof(text), "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\"%s}",
+		    x->fields);
+		assert_int_equal(
+		    vm_parse(text, strlen(text), NULL, &defined, &where, NULL, NULL, &e), 0);
+		outlook_make(&(struct outlook_facts){defined, &row, &image, &limits, NOW,
+				 x->has_needed ? NULL : &gap, x->noreboot},
+		    &out);
+		const char *ends = boot_end_name(out.ends);
+		if (strcmp(out.does, x->does) != 0 || strcmp(ends ? ends : "-", x->ends) != 0)
+			fail_msg("%s: %s %s", x->fields, out.does, ends);
+		vm_free(defined);
 	}
 }
 
@@ -205,7 +237,7 @@ static void test_limits(void **state)
 	/* 0: for ever. */
 	static const struct row slow = {
 	    MACHINE_INSTALLING, PHASE_ROOTFS, 90000, 1, false, false, NULL, NULL, NULL};
-	assert_string_equal(look(&slow, &limits, -1).state, "installing");
+	assert_string_equal(look(&slow, &limits, NULL).state, "installing");
 	for (int i = 0; i < OUTLOOK_STAGES; i++)
 		assert_true(limits.seconds[i] >= 0);
 }
@@ -218,6 +250,7 @@ int main(void)
 	    cmocka_unit_test(test_boots),
 	    cmocka_unit_test(test_wrong_arch),
 	    cmocka_unit_test(test_own_kernel),
+	    cmocka_unit_test(test_expected),
 	    cmocka_unit_test(test_limits),
 	};
 

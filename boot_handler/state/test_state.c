@@ -23,6 +23,10 @@ static const struct mac mac = {{0x52, 0x54, 0, 0, 0, 0x11}};
 
 static const struct vm web1 = {.name = (char *)"web1", .mac = {{0x52, 0x54, 0, 0, 0, 0x11}}};
 
+#define INSTALL ((struct boot_choice){&boot_mode_install, BOOT_GOES})
+#define LOCAL ((struct boot_choice){&boot_mode_local, BOOT_GOES})
+#define FAILED ((struct boot_choice){&boot_mode_install, BOOT_FAILED})
+
 struct fixture {
 	char dir[64];
 	char file[128];
@@ -124,7 +128,7 @@ static struct machine_row row_of(struct state *s)
 
 static void install(struct state *s)
 {
-	state_booted(s, &mac, "web1", BOOT_INSTALL);
+	state_booted(s, &mac, "web1", INSTALL);
 	assert_int_equal(report(s, PHASE_NETWORK, REPORT_RUNNING), 0);
 	assert_int_equal(report(s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
 }
@@ -136,9 +140,9 @@ static void way_of_an_install(void **state)
 
 	assert_int_equal(row_of(f->s).state, MACHINE_DECLARED);
 	assert_int_equal(state_became_ready(f->s, &mac, "web1", &ready), STATE_IGNORED);
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 1);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 1);
 	assert_int_equal(row_of(f->s).state, MACHINE_BOOTING);
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 1);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 1);
 	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_RUNNING), 0);
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLING);
 	assert_int_equal(row_of(f->s).phase, PHASE_ROOTFS);
@@ -153,7 +157,7 @@ static void way_of_an_install(void **state)
 	assert_int_equal(report(f->s, PHASE_REBOOT, REPORT_RUNNING), STATE_IGNORED);
 	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_FAILED), STATE_IGNORED);
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
-	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	state_booted(f->s, &mac, "web1", LOCAL);
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
 	assert_int_equal(state_became_ready(f->s, &mac, "web1", &ready), STATE_IMPORTANT);
 	assert_int_equal(row_of(f->s).state, MACHINE_READY);
@@ -202,7 +206,7 @@ static void every_boot(void **state)
 	struct fixture *f = *state;
 
 	install(f->s);
-	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	state_booted(f->s, &mac, "web1", LOCAL);
 	cloud_init_says(f->s, "modules-final: runcmd", true, false);
 	assert_string_equal(row_of(f->s).stage, "modules-final: runcmd");
 	assert_int_equal(call(f->s, "{\"boot_id\":\"a\",\"first_boot\":true,\"status\":\"error\","
@@ -214,7 +218,7 @@ static void every_boot(void **state)
 	reopen(f);
 	assert_word(f->s, "status", "error");
 
-	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	state_booted(f->s, &mac, "web1", LOCAL);
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
 	assert_word(f->s, "status", "booting");
 	assert_word(f->s, "user", "debian");
@@ -240,7 +244,7 @@ static void calls_but_once(void **state)
 
 	install(f->s);
 	assert_int_equal(call(f->s, "hostname=web1"), STATE_IMPORTANT);
-	state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+	state_booted(f->s, &mac, "web1", LOCAL);
 	assert_int_equal(row_of(f->s).state, MACHINE_READY);
 }
 
@@ -274,9 +278,9 @@ static void interrupted_and_failed(void **state)
 {
 	struct fixture *f = *state;
 
-	state_booted(f->s, &mac, "web1", BOOT_INSTALL);
+	state_booted(f->s, &mac, "web1", INSTALL);
 	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_RUNNING), 0);
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 2);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 2);
 	assert_int_equal(row_of(f->s).state, MACHINE_BOOTING);
 	assert_int_equal(row_of(f->s).bytes, 0);
 	assert_int_equal(report(f->s, PHASE_FORMAT, REPORT_FAILED), STATE_IMPORTANT);
@@ -285,12 +289,12 @@ static void interrupted_and_failed(void **state)
 	assert_string_equal(row_of(f->s).error_reason, "the disk is gone");
 	assert_string_equal(row_of(f->s).error_hint, "plug it in");
 	assert_int_equal(report(f->s, PHASE_FORMAT, REPORT_RUNNING), STATE_IGNORED);
-	state_booted(f->s, &mac, "web1", BOOT_FAILED);
+	state_booted(f->s, &mac, "web1", FAILED);
 	assert_int_equal(row_of(f->s).state, MACHINE_FAILED);
 	state_reinstall(f->s, &mac, "web1");
 	assert_int_equal(row_of(f->s).state, MACHINE_DECLARED);
 	assert_string_equal(row_of(f->s).error_reason, "");
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 3);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 3);
 }
 
 static void orders(void **state)
@@ -299,30 +303,30 @@ static void orders(void **state)
 
 	install(f->s);
 	state_reinstall(f->s, &mac, "web1");
-	assert_true(state_boot_memory(f->s, &mac).reinstall);
+	assert_true(state_life(f->s, &mac).reinstall);
 	/* The installer that still runs must not swallow the order. */
 	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IGNORED);
-	assert_true(state_boot_memory(f->s, &mac).reinstall);
+	assert_true(state_life(f->s, &mac).reinstall);
 	assert_int_equal(row_of(f->s).disk_bytes, UINT64_C(8589934592));
 	reopen(f);
 	assert_int_equal(row_of(f->s).disk_bytes, UINT64_C(8589934592));
-	assert_true(state_boot_memory(f->s, &mac).reinstall);
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 2);
-	assert_false(state_boot_memory(f->s, &mac).reinstall);
+	assert_true(state_life(f->s, &mac).reinstall);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 2);
+	assert_false(state_life(f->s, &mac).reinstall);
 	/* It stays an order until it is carried out, however often it is begun. */
-	assert_true(state_boot_memory(f->s, &mac).ordered);
+	assert_true(state_life(f->s, &mac).ordered);
 	assert_int_equal(report(f->s, PHASE_PLAN, REPORT_RUNNING), 0);
 	reopen(f);
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 3);
-	assert_true(state_boot_memory(f->s, &mac).ordered);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 3);
+	assert_true(state_life(f->s, &mac).ordered);
 	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
-	assert_false(state_boot_memory(f->s, &mac).ordered);
+	assert_false(state_life(f->s, &mac).ordered);
 	state_local(f->s, &mac, "web1");
-	assert_true(state_boot_memory(f->s, &mac).local);
+	assert_true(state_life(f->s, &mac).local);
 	state_reinstall(f->s, &mac, "web1");
-	assert_false(state_boot_memory(f->s, &mac).local);
+	assert_false(state_life(f->s, &mac).local);
 	state_local(f->s, &mac, "web1");
-	assert_false(state_boot_memory(f->s, &mac).reinstall);
+	assert_false(state_life(f->s, &mac).reinstall);
 }
 
 /* The state file is new, the machine is not. */
@@ -335,14 +339,14 @@ static void its_disk_says_that_it_is_installed(void **state)
 	    .already = true,
 	    .attempt = 5};
 
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 1);
-	assert_false(state_boot_memory(f->s, &mac).ordered);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 1);
+	assert_false(state_life(f->s, &mac).ordered);
 	assert_int_equal(state_reported(f->s, &mac, "web1", &done), STATE_IMPORTANT);
 	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
 	assert_int_equal(row_of(f->s).attempt, 5);
 	state_reinstall(f->s, &mac, "web1");
-	assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_INSTALL), 6);
-	assert_true(state_boot_memory(f->s, &mac).ordered);
+	assert_int_equal(state_booted(f->s, &mac, "web1", INSTALL), 6);
+	assert_true(state_life(f->s, &mac).ordered);
 }
 
 static void addresses(void **state)
@@ -499,7 +503,7 @@ static void events(void **state)
 
 	install(f->s);
 	for (int i = 0; i < 100; i++)
-		state_booted(f->s, &mac, "web1", BOOT_LOCAL);
+		state_booted(f->s, &mac, "web1", LOCAL);
 	assert_int_equal(state_save(f->s, &e), 0);
 	assert_int_equal(read_events(f->s, 0, "", see, &seen), 0);
 	assert_string_equal(seen.text, "ipxe:install state:booting phase:network "
@@ -595,7 +599,7 @@ static void damaged_pages(void **state)
 
 	for (unsigned i = 0; i < 300; i++) {
 		struct mac other = {{0x52, 0x54, 1, 0, (uint8_t)(i >> 8), (uint8_t)i}};
-		state_booted(f->s, &other, "some", BOOT_INSTALL);
+		state_booted(f->s, &other, "some", INSTALL);
 	}
 	state_close(f->s);
 	f->s = NULL;
@@ -651,7 +655,7 @@ static void old_versions(void **state)
 		assert_int_equal(row.state, MACHINE_READY);
 		assert_int_equal(row.attempt, 3);
 		assert_string_equal(row.host_key[0], "ssh-ed25519 AAAA");
-		assert_int_equal(state_booted(f->s, &mac, "web1", BOOT_LOCAL), 3);
+		assert_int_equal(state_booted(f->s, &mac, "web1", LOCAL), 3);
 		assert_int_equal(state_save(f->s, &e), 0);
 		reopen(f);
 		assert_true(state_row(f->s, &mac, &row));

@@ -47,6 +47,7 @@ struct vm_field {
 
 	const char *(*word)(size_t i);  /* VM_WORD */
 	const char *(*alias)(size_t i); /* other spellings of these, or NULL */
+	const char *(*says)(size_t i);  /* what each does, to follow the summary; or NULL */
 
 	int (*read)(struct json_reader *r, json_t *value); /* VM_STRUCTURED */
 	const char *schema;                                /* JSON Schema of the value */

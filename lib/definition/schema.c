@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base/cleanup.h"
 #include "lib/base/size.h"
 #include "lib/definition/field.h"
 
@@ -60,6 +61,27 @@ static json_t *kind_schema(const struct vm_field *f)
 	return json_loads(f->schema, 0, NULL);
 }
 
+static void write_summary(FILE *out, const struct vm_field *f)
+{
+	fputs(f->summary, out);
+	for (size_t i = 0; f->says && f->word(i); i++)
+		fprintf(out, "%s `%s` %s", i ? "," : ":", f->word(i), f->says(i));
+	if (f->says)
+		fputc('.', out);
+}
+
+static json_t *description(const struct vm_field *f)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	write_summary(out, f);
+	return fclose(out) == 0 ? json_string(text) : NULL;
+}
+
 /* `""` and null mean the same as absent, so an editor must not mark them. */
 static json_t *field_schema(const struct vm_field *f)
 {
@@ -67,7 +89,7 @@ static json_t *field_schema(const struct vm_field *f)
 
 	if (!(f->flags & VM_FIELD_REQUIRED))
 		value = json_pack("{s:[o,{s:[s,n]}]}", "anyOf", value, "enum", "");
-	json_object_set_new(value, "description", json_string(f->summary));
+	json_object_set_new(value, "description", description(f));
 	json_object_set_new(
 	    value, "examples", json_pack("[o]", json_loads(f->example, JSON_DECODE_ANY, NULL)));
 	return value;
@@ -108,8 +130,10 @@ static void write_absent(FILE *f, const struct vm_field *field)
 
 static void write_row(FILE *f, const struct vm_field *field)
 {
-	fprintf(f, "### `%s`\n\n%s%s\n\n", field->name,
-	    field->flags & VM_FIELD_REQUIRED ? "**Required.** " : "", field->summary);
+	fprintf(f, "### `%s`\n\n%s", field->name,
+	    field->flags & VM_FIELD_REQUIRED ? "**Required.** " : "");
+	write_summary(f, field);
+	fputs("\n\n", f);
 	write_absent(f, field);
 	fprintf(f, "```json\n\"%s\": %s\n```\n\n", field->name, field->example);
 }

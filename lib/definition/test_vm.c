@@ -14,6 +14,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/definition/field.h"
 #include "lib/machine/vm_setting.h"
+#include "lib/definition/mode.h"
 #include "lib/definition/login.h"
 
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann"
@@ -52,7 +53,7 @@ static void smallest_gets_defaults(void **state)
 	assert_true(vm->pxeboot);
 	assert_int_equal(vm->arch, VM_ARCH_AMD64);
 	assert_int_equal(vm->firmware, VM_FIRMWARE_UEFI);
-	assert_int_equal(vm->mode, VM_MODE_INSTALL);
+	assert_string_equal(boot_mode_name(vm->mode), "install");
 	assert_int_equal(vm->after_install, VM_AFTER_REBOOT);
 	assert_int_equal(vm->cpus, 2);
 	assert_true(vm->memory_bytes == GIB);
@@ -101,7 +102,7 @@ static void every_field_is_read(void **state)
 	assert_true(vm->disk_bytes[3] == 0);
 	assert_string_equal(vm->uuid, "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b");
 	assert_string_equal(vm->serial, "CZ 3021/A,(b)");
-	assert_int_equal(vm->mode, VM_MODE_SHELL);
+	assert_string_equal(boot_mode_name(vm->mode), "shell");
 	assert_int_equal(vm->after_install, VM_AFTER_KEXEC);
 	assert_string_equal(vm->kernel_args, "quiet a.b=1,2");
 	assert_false(vm->pxeboot);
@@ -706,7 +707,6 @@ static void words_are_known(void **state)
 	assert_int_equal(vm_arch_parse("", &arch), -EINVAL);
 	assert_string_equal(arch_of(VM_ARCH_ARM64)->machine, "aarch64");
 	assert_string_equal(vm_firmware_name(VM_FIRMWARE_BIOS), "bios");
-	assert_string_equal(vm_mode_name(VM_MODE_SHELL), "shell");
 	assert_string_equal(vm_after_name(VM_AFTER_POWEROFF), "poweroff");
 }
 

@@ -10,13 +10,6 @@
 
 /* ---- words ------------------------------------------------------------------------------------*/
 
-const char *vm_mode_name(size_t mode)
-{
-	static const char *const names[] = {"install", "local", "shell", NULL};
-
-	return names[mode];
-}
-
 const char *vm_after_name(size_t after)
 {
 	static const char *const names[] = {"reboot", "kexec", "poweroff", "shell", NULL};

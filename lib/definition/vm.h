@@ -19,13 +19,6 @@
 #define VM_NESTING_MAX 32
 #define VM_DISKS_MAX 8
 
-/* What a PXE boot of this machine does. */
-enum vm_mode {
-	VM_MODE_INSTALL, /* install once, then boot from disk until a reinstall is asked for */
-	VM_MODE_LOCAL,   /* always boot from disk */
-	VM_MODE_SHELL,   /* always a shell in the installer's initrd ("initrd.mode=shell") */
-};
-
 /* KEXEC: straight into the installed system, without firmware and boot loader. */
 enum vm_after { VM_AFTER_REBOOT, VM_AFTER_KEXEC, VM_AFTER_POWEROFF, VM_AFTER_SHELL };
 
@@ -59,7 +52,7 @@ struct vm {
 	struct in6_addr ip6;
 	enum vm_arch arch;
 	enum vm_firmware firmware;
-	enum vm_mode mode;
+	unsigned mode; /* of boot_mode_at(): what a network boot does */
 	enum vm_after after_install;
 	unsigned cpus;
 	unsigned disk_count;
@@ -131,7 +124,6 @@ bool vm_text_ip(const char *text, size_t len, struct in_addr *ip);
 bool vm_is_provisioner(const struct vm *vm);
 
 /* The words of these enums; NULL after the last. */
-const char *vm_mode_name(size_t mode);
 const char *vm_after_name(size_t after);
 
 /* The value of a simple field as text: numbers and sizes (bytes) in digits, a flag as "true" or

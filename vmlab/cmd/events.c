@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/definition/mode.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "vmlab/follow/goal.h"
@@ -59,8 +60,11 @@ static bool is_news(struct watch *w, const char *vm, const json_t *event)
 
 	if (!kind || !text)
 		return true;
-	if (strcmp(kind, "ipxe") == 0)
-		json_object_set_new(w->from_disk, vm, json_boolean(strcmp(text, "local") == 0));
+	if (strcmp(kind, "ipxe") == 0) {
+		const struct boot_mode *mode = boot_mode_find(text);
+		json_object_set_new(
+		    w->from_disk, vm, json_boolean(mode && mode->verb == BOOT_DISK));
+	}
 	return strcmp(kind, "state") != 0 || strcmp(text, "installed") != 0 ||
 	       !json_is_true(json_object_get(w->from_disk, vm));
 }

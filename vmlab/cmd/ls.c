@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/definition/mode.h"
 #include "lib/base/clock.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
@@ -48,7 +49,7 @@ static json_t *from_definition(const struct vm *vm)
 	return json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s?, s:s, s:i, s:I, s:o, s:n}", "name",
 	    vm->name, "mac", mac_format(&vm->mac, mac), "ip", fixed ? ip : NULL, "arch",
 	    vm_arch_name(vm->arch), "distro", vm->distro, "hostname", vm->hostname, "mode",
-	    vm_mode_name(vm->mode), "cpus", (int)vm->cpus, "memory_bytes",
+	    boot_mode_name(vm->mode), "cpus", (int)vm->cpus, "memory_bytes",
 	    (json_int_t)vm->memory_bytes, "disks_bytes", disks, "state");
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/boot/boot.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
 #include "vmlab/lab/command.h"
@@ -85,25 +86,22 @@ static int print_json(const struct subject *s, const struct plan *p, struct err 
 static void print_not_installed(const struct subject *s)
 {
 	const struct vm *vm = s->vm;
+	char said[BOOT_MODE_SAID_SIZE];
 
 	if (own_kernel_wanted(vm))
 		printf(
 		    "%s is not installed: \"pxeboot\" is false, it boots its own kernel %s with %s\n",
 		    vm->name, vm->kernel, vm->initrd);
 	else
-		printf("%s is not installed: %s, %s\n", vm->name,
-		    vm->pxeboot ? vm->mode == VM_MODE_SHELL ? "\"mode\" is \"shell\""
-							    : "\"mode\" is \"local\""
-				: "\"pxeboot\" is false",
-		    vm->pxeboot && vm->mode == VM_MODE_SHELL ? "it boots the installer's shell"
-							     : "it boots what is on its disk");
+		printf("%s is not installed: its definition says %s, and so it %s\n", vm->name,
+		    boot_mode_said(vm, said), boot_mode_of(vm)->summary);
 }
 
 static int plan_subject(const struct wanted *w, const struct subject *s, struct err *e)
 {
 	struct plan p = {0};
 
-	if (!w->json && !w->disk_bytes && (!s->vm->pxeboot || s->vm->mode != VM_MODE_INSTALL)) {
+	if (!w->json && !w->disk_bytes && !(boot_mode_of(s->vm)->needs & BOOT_NEEDS_DISK)) {
 		print_not_installed(s);
 		return print_findings(s, e);
 	}

@@ -9,6 +9,7 @@
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/container.h"
 #include "vmlab/follow/follow.h"
+#include "vmlab/follow/goal.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/keys.h"
@@ -303,10 +304,13 @@ struct reinstall {
 	int64_t timeout_ms;
 };
 
-static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
+/* *end: where the server expects it to end. */
+static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *end, struct err *e)
 {
 	struct session *s = &ri->session;
 	_cleanup_argv_ struct argv restart = ARGV_INIT;
+	_cleanup_json_ json_t *vm = NULL;
+	struct goal_expected expected;
 	char path[128];
 
 	int r = session_lock(s, false, e);
@@ -318,9 +322,10 @@ static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 		return r;
 	const struct container *c = container_list_vm(&s->containers, name);
 	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", name);
-	r = api_post(s->api, path, NULL, e);
+	r = api_post(s->api, path, &vm, e);
 	if (r < 0)
 		return r;
+	*end = goal_told(vm, &expected) ? expected.ends : BOOT_END_READY;
 	keys_forget_host(s->lab, name);
 	if (ri->later || !c || !c->running) {
 		printf("%s will be installed anew when it next boots%s%s\n", name,
@@ -337,7 +342,8 @@ static int reinstall_one(struct reinstall *ri, const char *name, struct err *e)
 	return r;
 }
 
-static int reinstall_wait(struct reinstall *ri, int count, char **names, int64_t begin_ms)
+static int reinstall_wait(
+    struct reinstall *ri, int count, char **names, const enum boot_end *ends, int64_t begin_ms)
 {
 	_cleanup_free_ struct follow_vm *vms = calloc((size_t)count + 1, sizeof(*vms));
 
@@ -345,7 +351,7 @@ static int reinstall_wait(struct reinstall *ri, int count, char **names, int64_t
 		return STATUS_FAILED;
 	for (int i = 0; i < count; i++)
 		vms[i] = (struct follow_vm){.name = names[i],
-		    .goal = FOLLOW_READY,
+		    .goal = ends[i],
 		    .begin_ms = begin_ms,
 		    .print_from_ms = begin_ms};
 	int status = follow_run(&ri->session, vms, (size_t)count, ri->timeout_ms, stdout);
@@ -384,7 +390,8 @@ static int reinstall_run(struct lab *lab, int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	int count = argc - optind;
 	interrupt_install();
-	int r = session_open(&ri.session, lab, &e);
+	_cleanup_free_ enum boot_end *ends = calloc((size_t)count, sizeof(*ends));
+	int r = ends ? session_open(&ri.session, lab, &e) : err_set(&e, ENOMEM, "out of memory");
 	for (int i = 0; r == 0 && i < count; i++)
 		r = session_check_name(&ri.session, argv[optind + i], &e);
 	int64_t begin_ms = wall_ms();
@@ -397,13 +404,13 @@ static int reinstall_run(struct lab *lab, int argc, char **argv)
 		r = go_on(&e);
 		if (r < 0)
 			break;
-		r = reinstall_one(&ri, argv[optind + i], &e);
+		r = reinstall_one(&ri, argv[optind + i], &ends[i], &e);
 		session_unlock(&ri.session);
 	}
 	if (r < 0)
 		status = finish(&ri.session, "reinstall", r, &e);
 	else if (status == STATUS_OK && ri.wait && !ri.later)
-		status = reinstall_wait(&ri, count, argv + optind, begin_ms);
+		status = reinstall_wait(&ri, count, argv + optind, ends, begin_ms);
 	session_clear(&ri.session);
 	return status;
 }
@@ -419,7 +426,7 @@ const struct command reinstall_command = {
 	"  -y, --yes      do not ask\n"
 	"  --now          restart it now (that is the default)\n"
 	"  --later        do not restart it: it is installed whenever it next boots\n"
-	"  --wait         follow it until it is ready\n"
+	"  --wait         follow it until it is ready, or installed where it ends there\n"
 	"  --timeout TIME how long to follow (default 30m)\n"
 	"\n"
 	"Example:\n"

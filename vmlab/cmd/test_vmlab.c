@@ -17,6 +17,7 @@
 #include "vmlab/lab/container.h"
 #include "vmlab/cmd/define.h"
 #include "vmlab/follow/follow.h"
+#include "lib/boot/test_expected.h"
 #include "vmlab/follow/goal.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/ui/human.h"
@@ -458,42 +459,64 @@ static void test_lab_default_names(void **state)
 
 /* ---- goals ----------------------------------------------------------------------------------- */
 
+#define SAYS(does, ends) "{\"expected\":{\"does\":\"" does "\",\"ends\":" ends "}}"
+
 static void test_goals(void **state)
 {
 	static const struct {
-		const char *fields;
+		const char *vm; /* as the API has it */
 		struct goal_facts facts;
 		enum goal_kind kind;
-		enum follow_goal goal;
+		enum boot_end end;
 	} cases[] = {
-	    {"", {.has_image = true}, GOAL_FOLLOW, FOLLOW_READY},
-	    {"", {.state = "declared"}, GOAL_NO_IMAGE, 0},
-	    {"", {.state = "installed"}, GOAL_FOLLOW, FOLLOW_READY},
-	    {"", {.state = "ready"}, GOAL_FOLLOW, FOLLOW_ANSWERS},
-	    {"", {.state = "ready", .was_running = true}, GOAL_FOLLOW, FOLLOW_READY},
-	    {"", {.state = "ready", .tells = true}, GOAL_FOLLOW, FOLLOW_READY},
-	    {"", {.state = "failed", .has_image = true}, GOAL_FOLLOW, FOLLOW_READY},
-	    {"", {.has_image = true, .noreboot = true}, GOAL_FOLLOW, FOLLOW_INSTALLED},
-	    {",\"after_install\":\"poweroff\"", {.has_image = true}, GOAL_FOLLOW, FOLLOW_INSTALLED},
-	    {",\"after_install\":\"poweroff\"", {.state = "installed"}, GOAL_FOLLOW, FOLLOW_READY},
-	    {",\"mode\":\"shell\"", {0}, GOAL_FOLLOW, FOLLOW_SHELL},
-	    {",\"mode\":\"local\"", {0}, GOAL_FOLLOW, FOLLOW_ANSWERS},
-	    {",\"mode\":\"local\"", {.was_running = true}, GOAL_UNKNOWN, 0},
-	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {.has_image = true},
-		GOAL_UNKNOWN, 0},
-	    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", {0}, GOAL_NO_IMAGE, 0},
+	    {SAYS("install", "\"ready\""), {.has_image = true}, GOAL_FOLLOW, BOOT_END_READY},
+	    {SAYS("install", "\"installed\""), {.state = NULL}, GOAL_FOLLOW, BOOT_END_INSTALLED},
+	    {SAYS("no-image", "\"ready\""), {.state = "waiting"}, GOAL_NO_IMAGE, 0},
+	    /* Put there just now. */
+	    {SAYS("no-image", "\"ready\""), {.has_image = true}, GOAL_FOLLOW, BOOT_END_READY},
+	    {SAYS("failed", "\"ready\""), {.state = "failed"}, GOAL_FOLLOW, BOOT_END_READY},
+	    {SAYS("shell", "\"started\""), {.state = NULL}, GOAL_FOLLOW, BOOT_END_STARTED},
+	    {SAYS("local", "\"answers\""), {.state = "ready"}, GOAL_FOLLOW, BOOT_END_ANSWERS},
+	    {SAYS("local", "\"answers\""), {.state = "ready", .was_running = true}, GOAL_FOLLOW,
+		BOOT_END_READY},
+	    {SAYS("local", "\"answers\""), {.was_running = true}, GOAL_UNKNOWN, 0},
+	    {SAYS("local", "\"ready\""), {.was_running = true}, GOAL_FOLLOW, BOOT_END_READY},
+	    {SAYS("kernel", "null"), {.has_image = true}, GOAL_UNKNOWN, 0},
+	    {SAYS("later", "\"some word of a newer server\""), {.state = NULL}, GOAL_UNKNOWN, 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		char text[300];
-		enum follow_goal goal = 0;
-		snprintf(text, sizeof(text), "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\"%s}",
-		    cases[i].fields);
-		struct vm *vm = vm_from(text);
-		if (goal_decide(vm, &cases[i].facts, &goal) != cases[i].kind ||
-		    goal != cases[i].goal)
+		struct goal_facts facts = cases[i].facts;
+		enum boot_end end = 0;
+		json_t *vm = json_from(cases[i].vm);
+		assert_true(goal_told(vm, &facts.expected));
+		if (goal_decide(&facts, &end) != cases[i].kind || end != cases[i].end)
 			fail_msg("case %zu", i);
+		json_decref(vm);
+	}
+	json_t *old = json_from("{\"state\":\"ready\"}");
+	struct goal_expected none;
+	assert_false(goal_told(old, &none) || goal_told(NULL, &none));
+	json_decref(old);
+}
+
+/* The server says the same of a machine that it has just seen: boot_handler/state/test_outlook.c.
+ */
+static void test_goals_defined(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(boot_expected) / sizeof(*boot_expected); i++) {
+		const struct boot_expected *x = &boot_expected[i];
+		char text[300];
+		snprintf(text, sizeof(text), "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\"%s}",
+		    x->fields);
+		struct vm *vm = vm_from(text);
+		struct goal_expected got = goal_defined(vm, x->has_needed, x->noreboot);
+		const char *ends = boot_end_name(got.ends);
+		if (strcmp(got.does, x->does) != 0 || strcmp(ends ? ends : "-", x->ends) != 0)
+			fail_msg("%s: %s %s", x->fields, got.does, ends);
+		assert_int_equal(goal_is_disk(&got), strcmp(x->does, "local") == 0);
 		vm_free(vm);
 	}
 }
@@ -509,27 +532,27 @@ static void test_goals(void **state)
 static void test_judge(void **state)
 {
 	static const struct {
-		enum follow_goal goal;
+		enum boot_end goal;
 		const char *state;
 		enum follow_outcome outcome;
 	} cases[] = {
-	    {FOLLOW_READY, "{\"state\":\"installed\"}", FOLLOW_GOING},
-	    {FOLLOW_READY, "{\"state\":\"ready\"}", FOLLOW_ARRIVED},
-	    {FOLLOW_READY, "{\"state\":\"failed\"}", FOLLOW_FAILED},
-	    {FOLLOW_READY, "{}", FOLLOW_GOING},
-	    {FOLLOW_INSTALLED, "{\"state\":\"installed\"}", FOLLOW_ARRIVED},
-	    {FOLLOW_INSTALLED, "{\"state\":\"installing\"}", FOLLOW_GOING},
-	    {FOLLOW_ANSWERS, "{\"state\":\"ready\"}", FOLLOW_GOING},
-	    {FOLLOW_SHELL, "{\"state\":\"failed\"}", FOLLOW_GOING},
-	    {FOLLOW_READY, "{\"state\":\"waiting\"}", FOLLOW_GOING},
-	    {FOLLOW_READY, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
-	    {FOLLOW_READY, STALLED("boot", "1970-01-01T00:01:00.000Z"), FOLLOW_GOING},
-	    {FOLLOW_SHELL, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_GOING},
-	    {FOLLOW_READY, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
-	    {FOLLOW_INSTALLED, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_ARRIVED},
-	    {FOLLOW_READY, TELLS("1970-01-01T00:08:19Z"), FOLLOW_GOING},
-	    {FOLLOW_READY, TELLS("1970-01-01T00:08:21Z"), FOLLOW_ARRIVED},
-	    {FOLLOW_INSTALLED, TELLS("1970-01-01T00:08:19Z"), FOLLOW_ARRIVED},
+	    {BOOT_END_READY, "{\"state\":\"installed\"}", FOLLOW_GOING},
+	    {BOOT_END_READY, "{\"state\":\"ready\"}", FOLLOW_ARRIVED},
+	    {BOOT_END_READY, "{\"state\":\"failed\"}", FOLLOW_FAILED},
+	    {BOOT_END_READY, "{}", FOLLOW_GOING},
+	    {BOOT_END_INSTALLED, "{\"state\":\"installed\"}", FOLLOW_ARRIVED},
+	    {BOOT_END_INSTALLED, "{\"state\":\"installing\"}", FOLLOW_GOING},
+	    {BOOT_END_ANSWERS, "{\"state\":\"ready\"}", FOLLOW_GOING},
+	    {BOOT_END_STARTED, "{\"state\":\"failed\"}", FOLLOW_GOING},
+	    {BOOT_END_READY, "{\"state\":\"waiting\"}", FOLLOW_GOING},
+	    {BOOT_END_READY, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
+	    {BOOT_END_READY, STALLED("boot", "1970-01-01T00:01:00.000Z"), FOLLOW_GOING},
+	    {BOOT_END_STARTED, STALLED("boot", "1970-01-01T00:10:00.000Z"), FOLLOW_GOING},
+	    {BOOT_END_READY, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_FAILED},
+	    {BOOT_END_INSTALLED, STALLED("first-boot", "1970-01-01T00:10:00.000Z"), FOLLOW_ARRIVED},
+	    {BOOT_END_READY, TELLS("1970-01-01T00:08:19Z"), FOLLOW_GOING},
+	    {BOOT_END_READY, TELLS("1970-01-01T00:08:21Z"), FOLLOW_ARRIVED},
+	    {BOOT_END_INSTALLED, TELLS("1970-01-01T00:08:19Z"), FOLLOW_ARRIVED},
 	};
 
 	(void)state;
@@ -993,6 +1016,7 @@ int main(void)
 	    cmocka_unit_test(test_lab_default_names),
 	    cmocka_unit_test(test_was_running),
 	    cmocka_unit_test(test_goals),
+	    cmocka_unit_test(test_goals_defined),
 	    cmocka_unit_test(test_judge),
 	    cmocka_unit_test(test_progress_event),
 	    cmocka_unit_test(test_progress_texts),

@@ -217,13 +217,6 @@ static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, 
 	return api_post(up->session.api, path, state, e);
 }
 
-static bool is_installed(const json_t *state)
-{
-	const char *word = json_string_value(json_object_get(state, "state"));
-
-	return word && (strcmp(word, "installed") == 0 || strcmp(word, "ready") == 0);
-}
-
 static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 {
 	_cleanup_json_ json_t *state = ask_state(up, vm->name);
@@ -232,7 +225,14 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	int r = forget_lost_disk(up, vm, &state, e);
 	if (r < 0)
 		return r;
-	if (!is_installed(state) && look_ahead(up, vm, false))
+	struct goal_facts facts = {
+	    .state = json_string_value(json_object_get(state, "state")),
+	    .has_image = lab_has_image(up->session.lab, vm),
+	};
+	if (!goal_told(state, &facts.expected))
+		facts.expected =
+		    goal_defined(vm, facts.has_image, vm_snapshot_noreboot(up->snap, vm));
+	if (!goal_is_disk(&facts.expected) && look_ahead(up, vm, false))
 		return err_set(e, EINVAL, "%s could not be installed so, see above", vm->name);
 	int64_t before = wall_ms();
 	r = start_vm(&up->start, vm, &action, e);
@@ -240,18 +240,12 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 		return r;
 	bool running = action == START_KEEP || action == START_KEEP_CHANGED;
 	const struct container *c = container_list_vm(&up->session.containers, vm->name);
-	struct goal_facts facts = {
-	    .state = json_string_value(json_object_get(state, "state")),
-	    .noreboot = vm_snapshot_noreboot(up->snap, vm),
-	    .has_image = lab_has_image(up->session.lab, vm),
-	    .was_running = running && !power_state_was_ready(c, state),
-	    .tells = cloud_init_tells(state),
-	};
+	facts.was_running = running && !power_state_was_ready(c, state);
 	struct follow_vm follow = {.name = vm->name,
 	    .has_container = true,
 	    .begin_ms = running ? goal_container_start_ms(c, before) : before,
 	    .print_from_ms = before};
-	switch (goal_decide(vm, &facts, &follow.goal)) {
+	switch (goal_decide(&facts, &follow.goal)) {
 	case GOAL_FOLLOW:
 		up->follow[up->follow_count++] = follow;
 		break;
@@ -316,12 +310,12 @@ static int bring_up_all(struct up *up, struct err *e)
 
 static void print_login(struct up *up, const struct follow_vm *vm)
 {
-	if (vm->goal == FOLLOW_READY || vm->goal == FOLLOW_ANSWERS)
+	if (vm->goal == BOOT_END_READY || vm->goal == BOOT_END_ANSWERS)
 		fprintf(up->out, "%s is up%s. Log in with: vmlab ssh %s\n", vm->name,
 		    cloud_init_words(cloud_init_judge(vm->state)), vm->name);
-	else if (vm->goal == FOLLOW_SHELL)
-		fprintf(up->out, "%s waits in the installer's shell: vmlab console %s\n", vm->name,
-		    vm->name);
+	else if (vm->started)
+		fprintf(
+		    up->out, "%s waits %s: vmlab console %s\n", vm->name, vm->started, vm->name);
 	else
 		fprintf(
 		    up->out, "%s is installed. Its screen: vmlab console %s\n", vm->name, vm->name);

@@ -230,10 +230,11 @@ static void name_all(struct session *s, struct argv *names)
 
 /* A machine that is off gets nowhere; it may have got far enough before. Changes the goal for one
  * that tells of its first boot only, and was ready before it was started this time. */
-static int judge_power(struct session *s, const char *name, enum follow_goal *goal, struct err *e)
+static int judge_power(struct session *s, const char *name, enum boot_end *goal, struct err *e)
 {
 	const struct container *c = container_list_vm(&s->containers, name);
 	_cleanup_json_ json_t *vm = NULL;
+	struct goal_expected expected;
 	struct err ignored = ERR_INIT;
 	char path[128];
 
@@ -242,14 +243,14 @@ static int judge_power(struct session *s, const char *name, enum follow_goal *go
 		vm = NULL;
 	const char *state = json_string_value(json_object_get(vm, "state"));
 	bool installed = state && (strcmp(state, "installed") == 0 || strcmp(state, "ready") == 0);
-	if (power_state_of(c, vm) == POWER_STOPPED && !(*goal == FOLLOW_INSTALLED && installed))
+	if (power_state_of(c, vm) == POWER_STOPPED && !(*goal == BOOT_END_INSTALLED && installed))
 		return err_set(e, ENOTCONN, "%s is stopped: `vmlab up %s` starts it", name, name);
-	if (*goal == FOLLOW_READY && power_state_was_ready(c, vm))
-		*goal = FOLLOW_ANSWERS;
+	if (*goal == BOOT_END_READY && power_state_was_ready(c, vm) && goal_told(vm, &expected))
+		*goal = expected.ends;
 	return 0;
 }
 
-static int wait_for(struct session *s, const struct argv *names, enum follow_goal wanted,
+static int wait_for(struct session *s, const struct argv *names, enum boot_end wanted,
     int64_t timeout_ms, bool quiet)
 {
 	_cleanup_free_ struct follow_vm *vms = calloc(names->count + 1, sizeof(*vms));
@@ -260,7 +261,7 @@ static int wait_for(struct session *s, const struct argv *names, enum follow_goa
 		return STATUS_FAILED;
 	for (size_t i = 0; i < names->count; i++) {
 		const struct container *c = container_list_vm(&s->containers, names->items[i]);
-		enum follow_goal goal = wanted;
+		enum boot_end goal = wanted;
 		struct err e = ERR_INIT;
 		if (judge_power(s, names->items[i], &goal, &e) < 0)
 			return command_fail(&e);
@@ -281,7 +282,7 @@ static int wait_run(struct lab *lab, int argc, char **argv)
 {
 	_cleanup_session_ struct session s = SESSION_INIT;
 	_cleanup_argv_ struct argv names = ARGV_INIT;
-	enum follow_goal goal = FOLLOW_READY;
+	enum boot_end goal = BOOT_END_READY;
 	int64_t timeout_ms = 30 * 60 * 1000;
 	struct err e = ERR_INIT;
 	char stale[sizeof(e.msg)];
@@ -291,7 +292,7 @@ static int wait_run(struct lab *lab, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "q", wait_options, NULL)) != -1) {
 		quiet |= o == 'q';
 		if (o == 'f' && strcmp(optarg, "installed") == 0)
-			goal = FOLLOW_INSTALLED;
+			goal = BOOT_END_INSTALLED;
 		else if (o == 'f' && strcmp(optarg, "ready") != 0)
 			return command_usage(&wait_command, "--for is installed or ready");
 		if (o == 't' && command_duration(optarg, &timeout_ms) < 0)

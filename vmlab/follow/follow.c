@@ -249,7 +249,7 @@ static enum follow_outcome judge_stalled(
 	int64_t since = time_parse(json_string_value(json_object_get(outlook, "since")));
 	int64_t limit_ms = json_integer_value(json_object_get(outlook, "limit_s")) * 1000;
 
-	if (vm->goal == FOLLOW_INSTALLED && stage && strcmp(stage, "first-boot") == 0)
+	if (vm->goal == BOOT_END_INSTALLED && stage && strcmp(stage, "first-boot") == 0)
 		return FOLLOW_ARRIVED;
 	return since < vm->begin_ms && now_ms - vm->begin_ms < limit_ms ? FOLLOW_GOING
 									: FOLLOW_FAILED;
@@ -261,18 +261,18 @@ enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state
 
 	if (!name)
 		return FOLLOW_GOING;
-	if (vm->goal == FOLLOW_SHELL)
-		return vm->shell_started ? FOLLOW_ARRIVED : FOLLOW_GOING;
+	if (vm->goal == BOOT_END_STARTED)
+		return vm->started ? FOLLOW_ARRIVED : FOLLOW_GOING;
 	if (strcmp(name, "failed") == 0)
 		return FOLLOW_FAILED;
 	if (strcmp(name, "stalled") == 0)
 		return judge_stalled(vm, json_object_get(state, "outlook"), now_ms);
-	if (vm->goal == FOLLOW_ANSWERS)
+	if (vm->goal == BOOT_END_ANSWERS)
 		return FOLLOW_GOING;
 	if (strcmp(name, "ready") == 0)
-		return vm->goal == FOLLOW_INSTALLED || is_ready(vm, state) ? FOLLOW_ARRIVED
-									   : FOLLOW_GOING;
-	if (vm->goal == FOLLOW_INSTALLED && strcmp(name, "installed") == 0)
+		return vm->goal == BOOT_END_INSTALLED || is_ready(vm, state) ? FOLLOW_ARRIVED
+									     : FOLLOW_GOING;
+	if (vm->goal == BOOT_END_INSTALLED && strcmp(name, "installed") == 0)
 		return FOLLOW_ARRIVED;
 	return FOLLOW_GOING;
 }
@@ -296,17 +296,16 @@ static bool ssh_answers(struct follow *f, const char *ip)
 static void judge(struct follow *f, struct follow_vm *vm)
 {
 	static const char *const words[] = {
-	    [FOLLOW_READY] = "ready",
-	    [FOLLOW_INSTALLED] = "installed",
-	    [FOLLOW_SHELL] = "in the installer's shell",
-	    [FOLLOW_ANSWERS] = "answers on SSH",
+	    [BOOT_END_READY] = "ready",
+	    [BOOT_END_INSTALLED] = "installed",
+	    [BOOT_END_ANSWERS] = "answers on SSH",
 	};
 	enum follow_outcome outcome = follow_judge(vm, vm->state, wall_ms());
 
-	if (outcome == FOLLOW_ARRIVED && vm->goal == FOLLOW_READY)
+	if (outcome == FOLLOW_ARRIVED && vm->goal == BOOT_END_READY)
 		arrived_ready(f, vm);
 	else if (outcome == FOLLOW_ARRIVED)
-		arrived(f, vm, words[vm->goal]);
+		arrived(f, vm, vm->started ? vm->started : words[vm->goal]);
 	else if (outcome == FOLLOW_FAILED && state_is(vm, "stalled"))
 		stalled(f, vm);
 	else if (outcome == FOLLOW_FAILED)
@@ -318,7 +317,7 @@ static void judge(struct follow *f, struct follow_vm *vm)
 	if (vm->outcome == FOLLOW_GOING)
 		say_module(f, vm);
 	const char *ip = json_string_value(json_object_get(vm->state, "ip"));
-	if (vm->outcome == FOLLOW_GOING && vm->goal == FOLLOW_ANSWERS && vm->booted_local && ip &&
+	if (vm->outcome == FOLLOW_GOING && vm->goal == BOOT_END_ANSWERS && vm->booted_local && ip &&
 	    monotonic_ms() - vm->probed_at_ms > PROBE_MS) {
 		if (ssh_answers(f, ip))
 			arrived(f, vm, words[vm->goal]);
@@ -349,8 +348,10 @@ static void take_event(struct follow *f, const json_t *event)
 		return;
 	stages_event(&vm->stages, event);
 	if (strcmp(kind, "ipxe") == 0 && text) {
-		vm->booted_local = strcmp(text, "local") == 0;
-		vm->shell_started |= strcmp(text, "shell") == 0;
+		const struct boot_mode *mode = boot_mode_find(text);
+		vm->booted_local = mode && mode->verb == BOOT_DISK;
+		if (mode && mode->started)
+			vm->started = mode->started;
 	}
 	if (strcmp(kind, "phase") == 0) {
 		const char *phase = json_string_value(json_object_get(event, "phase"));
@@ -358,8 +359,8 @@ static void take_event(struct follow *f, const json_t *event)
 		vm->plain_at_ms = monotonic_ms();
 	}
 	/* It was to boot what it had, but installs anew: then it will report. */
-	if (vm->goal == FOLLOW_ANSWERS && strcmp(kind, "phase") == 0)
-		vm->goal = FOLLOW_READY;
+	if (vm->goal == BOOT_END_ANSWERS && strcmp(kind, "phase") == 0)
+		vm->goal = BOOT_END_READY;
 	FILE *m = open_memstream(&line, &len);
 	if (!m)
 		return;

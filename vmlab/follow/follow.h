@@ -10,22 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/boot/boot.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/follow/stages.h"
-
-/* Where a machine has arrived. */
-enum follow_goal {
-	FOLLOW_READY,     /* cloud-init reported */
-	FOLLOW_INSTALLED, /* the installer reported success, or later */
-	FOLLOW_SHELL,     /* the installer's shell was started */
-	FOLLOW_ANSWERS,   /* booted from disk and answers on its SSH port */
-};
 
 enum follow_outcome { FOLLOW_GOING, FOLLOW_ARRIVED, FOLLOW_FAILED };
 
 struct follow_vm {
 	const char *name; /* borrowed */
-	enum follow_goal goal;
+	enum boot_end goal;
 	int64_t begin_ms;      /* since 1970: events before are another story */
 	int64_t print_from_ms; /* events before are counted in, but not printed */
 	bool has_container;    /* its container is watched */
@@ -33,7 +26,8 @@ struct follow_vm {
 	enum follow_outcome outcome;
 	struct stages stages;
 	bool flawed; /* it has arrived, but cloud-init tells of errors */
-	bool booted_local, shell_started;
+	bool booted_local;
+	const char *started;  /* where it is, when its boot has ended with itself; or NULL */
 	char module[80];      /* of cloud-init: what it does, not said yet; else empty */
 	int64_t module_at_ms; /* since when */
 	int64_t plain_at_ms, probed_at_ms;

@@ -3,37 +3,43 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "lib/image/own_kernel.h"
-#include "vmlab/ui/human.h"
 
-enum goal_kind goal_decide(
-    const struct vm *vm, const struct goal_facts *facts, enum follow_goal *goal)
+bool goal_told(const json_t *vm, struct goal_expected *out)
 {
-	bool ready = facts->state && strcmp(facts->state, "ready") == 0;
-	bool installed = ready || (facts->state && strcmp(facts->state, "installed") == 0);
+	const json_t *expected = json_object_get(vm, "expected");
 
-	if (own_kernel_wanted(vm))
-		return facts->has_image ? GOAL_UNKNOWN : GOAL_NO_IMAGE;
-	if (vm->mode == VM_MODE_SHELL) {
-		*goal = FOLLOW_SHELL;
-		return GOAL_FOLLOW;
-	}
-	if (vm->mode == VM_MODE_LOCAL || !vm->pxeboot) {
-		*goal = facts->was_running || facts->tells ? FOLLOW_READY : FOLLOW_ANSWERS;
-		return facts->was_running && !ready ? GOAL_UNKNOWN : GOAL_FOLLOW;
-	}
-	if (!installed) {
-		if (!facts->has_image)
-			return GOAL_NO_IMAGE;
-		bool stays =
-		    (vm->after_install != VM_AFTER_REBOOT && vm->after_install != VM_AFTER_KEXEC) ||
-		    facts->noreboot;
-		*goal = stays ? FOLLOW_INSTALLED : FOLLOW_READY;
-		return GOAL_FOLLOW;
-	}
-	/* A guest that reports once per install: later boots are seen by what answers. */
-	*goal = ready && !facts->was_running && !facts->tells ? FOLLOW_ANSWERS : FOLLOW_READY;
-	return GOAL_FOLLOW;
+	out->does = json_string_value(json_object_get(expected, "does"));
+	out->ends = boot_end_parse(json_string_value(json_object_get(expected, "ends")));
+	return out->does != NULL;
+}
+
+struct goal_expected goal_defined(const struct vm *vm, bool has_needed, bool noreboot)
+{
+	struct boot_facts facts = {.vm = vm, .has_needed = has_needed, .noreboot = noreboot};
+
+	return (struct goal_expected){boot_choice_word(boot_decide(&facts)), boot_expects(&facts)};
+}
+
+bool goal_is_disk(const struct goal_expected *expected)
+{
+	const struct boot_mode *mode = boot_mode_find(expected->does);
+
+	return mode && mode->verb == BOOT_DISK;
+}
+
+enum goal_kind goal_decide(const struct goal_facts *facts, enum boot_end *end)
+{
+	const struct goal_expected *x = &facts->expected;
+	bool ready = facts->state && strcmp(facts->state, "ready") == 0;
+	struct boot_choice waits = {NULL, BOOT_NO_IMAGE};
+
+	if (strcmp(x->does, boot_choice_word(waits)) == 0 && !facts->has_image)
+		return GOAL_NO_IMAGE;
+	*end = x->ends;
+	/* It boots no more: it has said what it will say. */
+	if (x->ends == BOOT_END_ANSWERS && facts->was_running)
+		*end = ready ? BOOT_END_READY : BOOT_END_UNKNOWN;
+	return *end == BOOT_END_UNKNOWN ? GOAL_UNKNOWN : GOAL_FOLLOW;
 }
 
 int64_t goal_container_start_ms(const struct container *c, int64_t otherwise)

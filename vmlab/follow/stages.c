@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/definition/mode.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "vmlab/ui/human.h"
@@ -45,12 +46,14 @@ static void leave_installer(struct stages *s, const char *next)
 
 static void on_ipxe(struct stages *s, const char *text, int64_t at_ms)
 {
-	if (strcmp(text, "install") == 0 || strcmp(text, "shell") == 0)
-		enter(s, "kernel and initrd", at_ms);
-	else if (strcmp(text, "local") == 0)
-		enter(s, "disk boot", at_ms);
-	else
-		enter(s, "waiting", at_ms);
+	static const char *const names[] = {
+	    [BOOT_WAIT] = "waiting",
+	    [BOOT_DISK] = "disk boot",
+	    [BOOT_KERNEL] = "kernel and initrd",
+	};
+	const struct boot_mode *mode = boot_mode_find(text);
+
+	enter(s, names[mode ? mode->verb : BOOT_WAIT], at_ms);
 }
 
 static void on_dhcp(struct stages *s, int64_t at_ms)

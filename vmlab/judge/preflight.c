@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/boot/boot.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/judge/preflight_network.h"
 #include "lib/base/size.h"
@@ -53,7 +54,7 @@ static void check_image(const struct subject *s, struct preflight *p)
 		    vm_arch_name(vm->arch), s->advice);
 	else if (s->unreadable[0])
 		find(p, false, "distro", "%s", s->unreadable);
-	else if (subject_grub_missing(s))
+	else if (boot_mode_of(vm)->needs & BOOT_NEEDS_DISK && subject_grub_missing(s))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
 		    "the image %s has no grub-%s: the installed system would not boot; build the image again, or import one that has it",
 		    vm->distro, subject_grub_missing(s));
@@ -155,16 +156,17 @@ static void check_disk(const struct subject *s, struct preflight *p)
 
 void preflight_check(const struct subject *s, struct preflight *out)
 {
-	const struct vm *vm = s->vm;
+	unsigned needs = boot_mode_of(s->vm)->needs;
 
 	out->count = 0;
 	check_own_kernel(s, out);
-	if (vm->mode == VM_MODE_INSTALL && vm->pxeboot) {
+	if (needs & BOOT_NEEDS_IMAGE)
 		check_image(s, out);
+	if (needs & BOOT_NEEDS_DISK) {
 		check_network(s, out);
 		check_disk(s, out);
 	}
-	if (vm->mode != VM_MODE_LOCAL && vm->pxeboot)
+	if (needs & BOOT_NEEDS_IMAGE)
 		check_memory(s, out);
 	check_cpus(s, out);
 }

@@ -102,6 +102,8 @@ static void test_findings(void **state)
 	    {",\"memory\":\"128M\"", {"!memory: 128 MiB of memory are too little"}},
 	    {",\"memory\":\"128M\",\"mode\":\"shell\"", {"!memory: "}},
 	    {",\"memory\":\"128M\",\"mode\":\"local\"", {NULL}},
+	    {",\"distro\":\"debain-13\",\"mode\":\"shell\"",
+		{"distro: there is no image debain-13 for amd64, so it waits: "}},
 	    {",\"memory\":\"9G\"",
 		{"memory: 9 GiB of memory are more than this machine has, 8 GiB"}},
 	    {",\"disks\":[{\"size\":\"600M\"}]", {"!disks: "}},

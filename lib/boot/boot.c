@@ -1,0 +1,108 @@
+#include "lib/boot/boot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/image/own_kernel.h"
+
+const struct boot_mode *boot_mode_of(const struct vm *vm)
+{
+	if (vm->pxeboot)
+		return boot_mode_at(vm->mode);
+	return own_kernel_wanted(vm) ? &boot_mode_kernel : &boot_mode_local;
+}
+
+const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE])
+{
+	if (!vm->pxeboot)
+		return "\"pxeboot\": false";
+	snprintf(buf, BOOT_MODE_SAID_SIZE, "\"mode\": \"%s\"", boot_mode_name(vm->mode));
+	return buf;
+}
+
+struct boot_choice boot_decide(const struct boot_facts *f)
+{
+	if (!f->vm)
+		return (struct boot_choice){NULL, BOOT_UNKNOWN};
+
+	const struct boot_mode *mode = boot_mode_of(f->vm);
+	struct boot_choice choice = mode->choose ? mode->choose(f) : (struct boot_choice){mode, 0};
+	if (choice.wait || choice.mode->verb == BOOT_DISK)
+		return choice;
+	if (f->other_arch)
+		choice.wait = BOOT_WRONG_ARCH;
+	else if (choice.mode->needs && !f->has_needed)
+		choice.wait = BOOT_NO_IMAGE;
+	return choice;
+}
+
+static const struct {
+	const char *name, *word;
+} waits[BOOT_WAITS] = {
+    [BOOT_UNKNOWN] = {"unknown", "wait"},
+    [BOOT_NO_IMAGE] = {"no-image", "no-image"},
+    [BOOT_FAILED] = {"failed", "failed"},
+    [BOOT_WRONG_ARCH] = {"wrong-arch", "wait"},
+};
+
+const char *boot_choice_name(struct boot_choice choice)
+{
+	return choice.wait ? waits[choice.wait].name : choice.mode->name;
+}
+
+const char *boot_choice_word(struct boot_choice choice)
+{
+	return choice.wait ? waits[choice.wait].word : choice.mode->name;
+}
+
+enum boot_end boot_expects(const struct boot_facts *f)
+{
+	return f->vm ? boot_mode_of(f->vm)->expects(f) : BOOT_END_UNKNOWN;
+}
+
+static const char *const ends[] = {
+    [BOOT_END_READY] = "ready",
+    [BOOT_END_INSTALLED] = "installed",
+    [BOOT_END_STARTED] = "started",
+    [BOOT_END_ANSWERS] = "answers",
+};
+
+const char *boot_end_name(enum boot_end end)
+{
+	return ends[end];
+}
+
+enum boot_end boot_end_parse(const char *name)
+{
+	for (size_t i = 1; name && i < sizeof(ends) / sizeof(*ends); i++)
+		if (strcmp(ends[i], name) == 0)
+			return (enum boot_end)i;
+	return BOOT_END_UNKNOWN;
+}
+
+static bool url_characters(const char *text)
+{
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				 "-._~:/[]%")] == '\0';
+}
+
+bool boot_url_valid(const char *url)
+{
+	size_t len = strlen(url);
+	const char *host = NULL;
+
+	if (strncmp(url, "http://", 7) == 0)
+		host = url + 7;
+	else if (strncmp(url, "https://", 8) == 0)
+		host = url + 8;
+	return host && *host && *host != '/' && len <= 200 && url[len - 1] != '/' &&
+	       url_characters(url);
+}
+
+bool boot_path_valid(const char *path)
+{
+	size_t len = strlen(path);
+
+	return path[0] == '/' && len > 1 && len <= 100 && path[len - 1] != '/' &&
+	       url_characters(path) && !strpbrk(path, ":[]");
+}

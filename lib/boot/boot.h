@@ -1,0 +1,79 @@
+/* boot.h - what a machine boots: facts in, a choice out, and what may be expected of it. Pure, and
+ * the only judge: server, command line and tests ask here.
+ *
+ *	facts -> boot_decide() -> choice -> boot_plan_make() (plan.h) -> a loader's text (loader.h)
+ */
+#ifndef LIB_BOOT_BOOT_H
+#define LIB_BOOT_BOOT_H
+
+#include "lib/definition/mode.h"
+#include "lib/definition/vm.h"
+#include "lib/machine/lifecycle.h"
+
+/* Why a machine waits instead. */
+enum boot_wait {
+	BOOT_GOES,
+	BOOT_UNKNOWN,    /* no definition has it */
+	BOOT_NO_IMAGE,   /* what its mode needs is not there */
+	BOOT_FAILED,     /* the last install did */
+	BOOT_WRONG_ARCH, /* it is of another architecture than its definition */
+	BOOT_WAITS,
+};
+
+/* Where things are; set once at the start. */
+struct boot_urls {
+	const char *base;    /* "http://192.168.100.1", no slash at its end; see boot_url_valid() */
+	const char *initrds; /* "/initrds" */
+};
+
+/* Borrowed. The first part decides, the second is for what is said. */
+struct boot_facts {
+	const struct vm *vm; /* NULL: no definition has this machine */
+	struct life life;
+	bool other_arch; /* than vm's, the machine says of itself */
+	bool has_needed; /* what boot_mode_of(vm)->needs is there */
+	bool noreboot;   /* vms/<name>.noreboot is there */
+	bool tells;      /* its system tells of each boot, not only of the first */
+
+	const struct boot_urls *urls;
+	const struct mac *mac; /* the card that asks; NULL: not said */
+	unsigned attempt;
+	const char *elsewhere; /* not NULL: asked for from this address, which is not vm's */
+	bool other_card;       /* the same, with a card of which only UUID or serial number fit */
+	const char *missing;   /* BOOT_NO_IMAGE: what, a sentence */
+	const char *advice;    /* what to do about it */
+	enum machine_phase error_phase; /* BOOT_FAILED */
+	const char *error_reason;
+};
+
+struct boot_choice {
+	const struct boot_mode *mode; /* NULL with BOOT_UNKNOWN */
+	enum boot_wait wait;
+};
+
+/* What the definition says: its "mode", or what pvmlab's "pxeboot" makes of it. */
+const struct boot_mode *boot_mode_of(const struct vm *vm);
+/* The same as the definition has it: "mode": "shell". Borrowed from `buf`. */
+#define BOOT_MODE_SAID_SIZE 64
+const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE]);
+
+struct boot_choice boot_decide(const struct boot_facts *f);
+/* A word for each: a mode's name, "unknown", "no-image", "failed", "wrong-arch". */
+const char *boot_choice_name(struct boot_choice choice);
+/* The same for events and the API, where some reasons to wait are all "wait". */
+const char *boot_choice_word(struct boot_choice choice);
+
+/* Where the machine's next boot ends once nothing is in its way; and the API's words for it. */
+enum boot_end boot_expects(const struct boot_facts *f);
+const char *boot_end_name(enum boot_end end);   /* NULL for BOOT_END_UNKNOWN */
+enum boot_end boot_end_parse(const char *name); /* NULL and others: BOOT_END_UNKNOWN */
+
+/* True for http(s)://host[:port][/path] made only of characters that mean nothing to a loader. */
+bool boot_url_valid(const char *url);
+/* The same for a path that starts with '/' and does not end with one. */
+bool boot_path_valid(const char *path);
+
+/* Seconds a machine that has to wait sleeps before it asks again. */
+#define BOOT_WAIT_S 10
+
+#endif

@@ -1,0 +1,142 @@
+/* iPXE's scripts. It expands ${...}, ends a command at the words || && and ;, and drops words from
+ * # on. */
+#include <string.h>
+
+#include "lib/boot/loader.h"
+
+#define SAY "echo vmlab: "
+
+struct text {
+	char *buf;
+	size_t len;
+	bool full;
+};
+
+static void put_bytes(struct text *t, const char *s, size_t n)
+{
+	if (n > BOOT_SCRIPT_MAX - 1 - t->len) {
+		t->full = true;
+		return;
+	}
+	memcpy(t->buf + t->len, s, n);
+	t->len += n;
+}
+
+static void put(struct text *t, const char *s)
+{
+	put_bytes(t, s, strlen(s));
+}
+
+static void put_number(struct text *t, unsigned n)
+{
+	char digits[16];
+	char *p = digits + sizeof(digits) - 1;
+
+	*p = '\0';
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	put(t, p);
+}
+
+static void put_line(struct text *t, const char *line)
+{
+	put(t, SAY);
+	for (const char *end; (end = strchr(line, *BOOT_ITS_ARCH)); line = end + 1) {
+		put_bytes(t, line, (size_t)(end - line));
+		put(t, "${buildarch}");
+	}
+	put(t, line);
+	put(t, "\n");
+}
+
+/* Ask again, for ever: what follows the label never falls through. */
+static void put_again(struct text *t, const struct boot_facts *f)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	put(t, ":again\nsleep ");
+	put_number(t, BOOT_WAIT_S);
+	put(t, "\nchain --replace ");
+	put(t, f->urls->base);
+	put(t, "/ipxe?mac=");
+	put(t, f->mac ? mac_format(f->mac, mac) : "${net0/mac}");
+	put(t, "&arch=${buildarch}&uuid=${uuid}&serial=${serial:uristring} || goto again\n");
+}
+
+static void put_wait(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	if (plan->renew)
+		put(t, "dhcp ||\n");
+	put_again(t, f);
+}
+
+/* UEFI: drive 0 stands for any local disk that has the architecture's removable-media loader. Where
+ * none has, status 1 goes on to the firmware's next boot option (0 would end in its menu); that is
+ * not the first choice because firmware tries HTTP boot before the disk, which costs a minute. */
+static void put_disk(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	(void)plan;
+	(void)f;
+	put(t, "iseq ${platform} pcbios && goto bios ||\n"
+	       "sanboot --no-describe --drive 0 || exit 1\n"
+	       ":bios\n"
+	       "sanboot --no-describe --drive 0x80 || exit 1\n");
+}
+
+/* Images left from an earlier, half-successful try would be handed to the kernel, too. */
+static void put_kernel(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	put(t, "imgfree\nkernel ");
+	put(t, f->urls->base);
+	put(t, plan->kernel);
+	put(t, " initrd=initrd.magic ");
+	put(t, plan->words);
+	put(t, " || goto failed\n");
+	for (unsigned i = 0; i < plan->initrds; i++) {
+		put(t, "initrd ");
+		put(t, f->urls->base);
+		put(t, plan->initrd[i]);
+		put(t, " || goto failed\n");
+	}
+	put(t, "boot || goto failed\n"
+	       ":failed\n"
+	       "imgfree\n" SAY "loading failed, asking again in ");
+	put_number(t, BOOT_WAIT_S);
+	put(t, " s\n");
+	put_again(t, f);
+}
+
+static size_t render(const struct boot_plan *plan, const struct boot_facts *f, char *buf)
+{
+	static void (*const verbs[])(
+	    struct text *t, const struct boot_plan *plan, const struct boot_facts *f) = {
+	    [BOOT_WAIT] = put_wait,
+	    [BOOT_DISK] = put_disk,
+	    [BOOT_KERNEL] = put_kernel,
+	};
+	struct text t = {buf, 0, plan->full};
+
+	put(&t, "#!ipxe\n");
+	if (plan->remark) {
+		put(&t, "# ");
+		put(&t, plan->remark);
+		put(&t, "\n");
+	}
+	for (unsigned i = 0; i < plan->lines; i++)
+		put_line(&t, plan->line[i]);
+	verbs[plan->verb](&t, plan, f);
+	if (t.full) {
+		struct boot_plan refused;
+		boot_plan_refused(f, &refused);
+		return render(&refused, f, buf);
+	}
+	buf[t.len] = '\0';
+	return t.len;
+}
+
+const struct boot_loader boot_loader_ipxe = {
+    .name = "ipxe",
+    .content_type = "text/plain",
+    .render = render,
+};

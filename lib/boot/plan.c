@@ -1,0 +1,107 @@
+#include "lib/boot/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/definition/kernel_args.h"
+
+static char *append(struct boot_plan *p, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n >= sizeof(p->room) - p->used) {
+		p->full = true;
+		n = 0;
+	}
+	memcpy(p->room + p->used, text, n);
+	p->used += n;
+	return p->room + p->used;
+}
+
+const char *boot_join(struct boot_plan *p, const char *text, ...)
+{
+	char *begin = p->room + p->used;
+	va_list ap;
+
+	va_start(ap, text);
+	for (; text; text = va_arg(ap, const char *))
+		append(p, text);
+	va_end(ap);
+	if (p->used + 1 < sizeof(p->room))
+		p->room[p->used++] = '\0';
+	else
+		p->full = true;
+	return p->full ? "" : begin;
+}
+
+const char *boot_foreign(struct boot_plan *p, const char *text)
+{
+	char clean[200];
+	size_t n = 0;
+
+	for (; *text && n < sizeof(clean) - 1; text++) {
+		unsigned char c = (unsigned char)*text;
+		bool plain = c >= 0x20 && c < 0x7f && !strchr("$#|&;\\{}`\"", c);
+		clean[n++] = plain ? (char)c : '?';
+	}
+	clean[n] = '\0';
+	return boot_text(p, clean);
+}
+
+const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file)
+{
+	return boot_text(
+	    p, "/images/", vm->distro ? vm->distro : "", "/", vm_arch_name(vm->arch), "/", file);
+}
+
+const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out)
+{
+	const struct vm *vm = f->vm;
+	const char *args = vm->kernel_args ? vm->kernel_args : "";
+	char own[MAC_TEXT_SIZE], card[MAC_TEXT_SIZE];
+
+	out->full |= *args && kernel_args_check(args, NULL) < 0;
+	mac_format(f->mac ? f->mac : &vm->mac, card);
+	for (char *c = card; (c = strchr(c, ':'));)
+		*c = '-';
+	return boot_text(out, "ip=dhcp BOOTIF=01-", card,
+	    " console=tty0 console=", arch_of(vm->arch)->console, ",115200",
+	    role ? " config_url=" : "", role ? f->urls->base : "", role ? "/config/" : "",
+	    role ? mac_format(&vm->mac, own) : "", role ? " initrd.mode=" : "", role ? role : "",
+	    role ? " panic=30 quiet" : "", *args ? " " : "", args);
+}
+
+void boot_plan_installer(const struct boot_facts *f, const char *role, struct boot_plan *out)
+{
+	out->kernel = boot_image_file(out, f->vm, "vmlinuz");
+	out->words = boot_words(f, role, out);
+	out->initrd[out->initrds++] =
+	    boot_text(out, f->urls->initrds, "/", vm_arch_name(f->vm->arch), "/initrd.zst");
+	out->initrd[out->initrds++] = boot_image_file(out, f->vm, "modules.cpio.zst");
+}
+
+static void begin(struct boot_plan *out)
+{
+	memset(out, 0, offsetof(struct boot_plan, room));
+}
+
+void boot_plan_make(const struct boot_facts *f, struct boot_choice choice, struct boot_plan *out)
+{
+	begin(out);
+	if (f->elsewhere) {
+		boot_elsewhere_plan(f, boot_choice_word(choice), out);
+	} else if (choice.wait) {
+		boot_wait_plan(f, choice.wait, out);
+	} else {
+		out->verb = choice.mode->verb;
+		choice.mode->plan(f, out);
+	}
+}
+
+void boot_plan_refused(const struct boot_facts *f, struct boot_plan *out)
+{
+	begin(out);
+	boot_say(out, "kernel_args of ", f->vm ? f->vm->name : "this machine",
+	    " cannot be passed on: too long, or a dollar sign, a hash, or a lone operator in it");
+}

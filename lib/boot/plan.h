@@ -1,0 +1,57 @@
+/* plan.h - what a loader is told, in nobody's language: a verb, what to load and what to say.
+ * Modes fill it in, with the functions below; loaders (loader.h) write it down. Pure.
+ */
+#ifndef LIB_BOOT_PLAN_H
+#define LIB_BOOT_PLAN_H
+
+#include "lib/boot/boot.h"
+
+#define BOOT_LINES_MAX 4
+#define BOOT_INITRDS_MAX 2
+
+struct boot_plan {
+	enum boot_verb verb;
+	/* What the screen shows first; no line holds what loaders interpret, but BOOT_ITS_ARCH. */
+	const char *line[BOOT_LINES_MAX];
+	const char *remark; /* for who looks into the text; or NULL */
+	bool renew;         /* BOOT_WAIT: get the lease once more before asking again */
+	/* BOOT_KERNEL: paths below boot_urls.base, and the kernel's command line. */
+	const char *kernel, *words, *initrd[BOOT_INITRDS_MAX];
+	unsigned lines, initrds;
+	bool full; /* what is asked for cannot be said: not to be used */
+	size_t used;
+	char room[3072]; /* of all texts above */
+};
+
+/* Stands in a line for what the machine calls its architecture, which its loader knows. */
+#define BOOT_ITS_ARCH "\001"
+
+/* The words of a choice. Borrows from `f` nothing. */
+void boot_plan_make(const struct boot_facts *f, struct boot_choice choice, struct boot_plan *out);
+/* Instead of a plan that is full, or too long for its loader. */
+void boot_plan_refused(const struct boot_facts *f, struct boot_plan *out);
+
+/* ---- for modes --------------------------------------------------------------------------- */
+
+/* Texts, joined and kept with the plan. */
+#define boot_text(p, ...) boot_join((p), __VA_ARGS__, (char *)NULL)
+__attribute__((sentinel)) const char *boot_join(struct boot_plan *p, const char *text, ...);
+#define boot_say(p, ...) ((p)->line[(p)->lines++] = boot_text((p), __VA_ARGS__))
+/* Text that is not ours, as a line may hold it: cut, and without what loaders interpret. */
+const char *boot_foreign(struct boot_plan *p, const char *text);
+
+/* A file of the definition's image, as a path below the base URL. */
+const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file);
+/* Our kernel, initrd and drivers with `role` as the installer's "initrd.mode". */
+void boot_plan_installer(const struct boot_facts *f, const char *role, struct boot_plan *out);
+/* The kernel's command line; `role` NULL: without what is for our initrd. */
+const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out);
+
+/* ---- inside ------------------------------------------------------------------------------ */
+
+/* What is said while waiting; wait.c. */
+void boot_wait_plan(const struct boot_facts *f, enum boot_wait wait, struct boot_plan *out);
+/* To one that asks from where the machine is not, and would get `word`. */
+void boot_elsewhere_plan(const struct boot_facts *f, const char *word, struct boot_plan *out);
+
+#endif

@@ -1,0 +1,312 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lib/base/atomic_file.h"
+#include "lib/boot/loader.h"
+
+#define DATA "boot_handler/testdata/"
+
+static struct vm *parse(const char *json)
+{
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	struct vm *vm = NULL;
+
+	if (vm_parse(json, strlen(json), NULL, &vm, &where, NULL, NULL, &e) < 0)
+		fail_msg("%s: %s", json, e.msg);
+	return vm;
+}
+
+#define ID "\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\""
+
+/* ---- the decision ------------------------------------------------------------------------ */
+
+struct row {
+	const char *fields;
+	enum machine_state state;
+	bool local;
+	bool reinstall;
+	bool has_needed;
+	bool other_arch;
+	const char *want;
+};
+
+static const struct row table[] = {
+    {"", MACHINE_DECLARED, false, false, true, false, "install"},
+    {"", MACHINE_DECLARED, false, false, false, false, "no-image"},
+    {"", MACHINE_BOOTING, false, false, true, false, "install"},
+    {"", MACHINE_INSTALLING, false, false, true, false, "install"},
+    {"", MACHINE_INSTALLED, false, false, true, false, "local"},
+    {"", MACHINE_INSTALLED, false, false, false, false, "local"},
+    {"", MACHINE_READY, false, false, true, false, "local"},
+    {"", MACHINE_FAILED, false, false, true, false, "failed"},
+    {"", MACHINE_FAILED, false, false, false, false, "failed"},
+    {"", MACHINE_FAILED, true, false, true, false, "local"},
+    {"", MACHINE_DECLARED, true, false, true, false, "local"},
+    {"", MACHINE_DECLARED, false, true, true, false, "install"},
+    {"", MACHINE_FAILED, false, true, true, false, "install"},
+    {"", MACHINE_READY, false, true, false, false, "no-image"},
+    {"", MACHINE_DECLARED, false, false, true, true, "wrong-arch"},
+    {"", MACHINE_READY, false, false, true, true, "local"},
+    {",\"mode\":\"local\"", MACHINE_DECLARED, false, false, true, false, "local"},
+    {",\"mode\":\"local\"", MACHINE_DECLARED, false, true, true, false, "local"},
+    {",\"mode\":\"shell\"", MACHINE_READY, false, false, true, false, "shell"},
+    {",\"mode\":\"shell\"", MACHINE_READY, true, false, false, false, "no-image"},
+    {",\"pxeboot\":false", MACHINE_DECLARED, false, false, true, false, "local"},
+    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", MACHINE_DECLARED, false, false, false,
+	false, "no-image"},
+    {",\"pxeboot\":false,\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\"", MACHINE_DECLARED, false,
+	false, true, false, "kernel"},
+    {",\"kernel\":\"vmlinuz\",\"initrd\":\"initrd.img\"", MACHINE_DECLARED, false, false, true,
+	false, "install"},
+};
+
+static void decisions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct row *row = &table[i];
+		char json[300];
+
+		snprintf(json, sizeof(json), "{" ID "%s}", row->fields);
+		struct vm *vm = parse(json);
+		struct boot_facts facts = {.vm = vm,
+		    .life = {row->state, row->local, row->reinstall, 1, false},
+		    .has_needed = row->has_needed,
+		    .other_arch = row->other_arch};
+		const char *got = boot_choice_name(boot_decide(&facts));
+		if (strcmp(got, row->want) != 0)
+			fail_msg("row %zu: got %s, want %s", i, got, row->want);
+		vm_free(vm);
+	}
+	struct boot_facts stranger = {.has_needed = true};
+	assert_string_equal(boot_choice_name(boot_decide(&stranger)), "unknown");
+	assert_string_equal(boot_choice_word(boot_decide(&stranger)), "wait");
+}
+
+/* ---- what is expected -------------------------------------------------------------------- */
+
+static const struct {
+	const char *fields;
+	enum machine_state state;
+	bool local, noreboot, tells;
+	enum boot_end want;
+} ends[] = {
+    {"", MACHINE_DECLARED, false, false, false, BOOT_END_READY},
+    {"", MACHINE_FAILED, false, false, false, BOOT_END_READY},
+    {"", MACHINE_INSTALLED, false, false, false, BOOT_END_READY},
+    {"", MACHINE_READY, false, false, false, BOOT_END_ANSWERS},
+    {"", MACHINE_READY, false, false, true, BOOT_END_READY},
+    {"", MACHINE_DECLARED, true, false, false, BOOT_END_ANSWERS},
+    {"", MACHINE_DECLARED, false, true, false, BOOT_END_INSTALLED},
+    {"", MACHINE_INSTALLED, false, true, false, BOOT_END_READY},
+    {",\"after_install\":\"poweroff\"", MACHINE_DECLARED, false, false, false, BOOT_END_INSTALLED},
+    {",\"after_install\":\"kexec\"", MACHINE_DECLARED, false, false, false, BOOT_END_READY},
+    {",\"mode\":\"shell\"", MACHINE_READY, false, false, true, BOOT_END_STARTED},
+    {",\"mode\":\"local\"", MACHINE_DECLARED, false, false, false, BOOT_END_ANSWERS},
+    {",\"mode\":\"local\"", MACHINE_READY, false, false, true, BOOT_END_READY},
+    {",\"pxeboot\":false", MACHINE_DECLARED, false, false, false, BOOT_END_ANSWERS},
+    {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", MACHINE_DECLARED, false, false, false,
+	BOOT_END_UNKNOWN},
+};
+
+static void expectations(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		char json[300];
+
+		snprintf(json, sizeof(json), "{" ID "%s}", ends[i].fields);
+		struct vm *vm = parse(json);
+		struct boot_facts facts = {.vm = vm,
+		    .life = {.state = ends[i].state, .local = ends[i].local},
+		    .noreboot = ends[i].noreboot,
+		    .tells = ends[i].tells};
+		enum boot_end got = boot_expects(&facts);
+		if (got != ends[i].want)
+			fail_msg("row %zu: got %d, want %d", i, (int)got, (int)ends[i].want);
+		assert_int_equal(boot_end_parse(boot_end_name(got)), got);
+		vm_free(vm);
+	}
+}
+
+/* ---- scripts ----------------------------------------------------------------------------- */
+
+static const struct boot_urls urls = {"http://192.168.100.1", "/initrds"};
+
+static size_t script(struct boot_facts *f, struct boot_choice choice, char *buf)
+{
+	struct boot_plan plan;
+
+	f->urls = &urls;
+	boot_plan_make(f, choice, &plan);
+	return boot_loader_find("ipxe")->render(&plan, f, buf);
+}
+
+/* GOLDEN_UPDATE=1 writes the files anew; read the difference before keeping it. */
+static void compare(const char *name, struct boot_facts *f, struct boot_choice choice)
+{
+	char buf[BOOT_SCRIPT_MAX];
+	struct err e = ERR_INIT;
+	char path[200];
+	char *want = NULL;
+	size_t len;
+
+	size_t n = script(f, choice, buf);
+	assert_int_equal(strlen(buf), n);
+	snprintf(path, sizeof(path), DATA "%s.ipxe", name);
+	if (getenv("GOLDEN_UPDATE"))
+		assert_true(atomic_file_replace(path, buf, n, 0644, &e) >= 0);
+	if (file_read(path, 65536, &want, &len, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_string_equal(buf, want);
+	free(want);
+}
+
+/* Each mode has a file. */
+static void golden_modes(void **state)
+{
+	struct vm *vm = parse("{" ID "}");
+	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3};
+	const struct boot_mode *mode;
+	char name[80];
+
+	(void)state;
+	for (unsigned i = 0; (mode = boot_mode_at(i)); i++) {
+		snprintf(name, sizeof(name), "%s%s", mode->name,
+		    mode->needs & BOOT_NEEDS_IMAGE ? "-amd64" : "");
+		compare(name, &f, (struct boot_choice){mode, BOOT_GOES});
+		assert_ptr_equal(boot_mode_find(mode->name), mode);
+		assert_true(mode->summary && *mode->summary);
+		assert_int_equal(!mode->started, mode->expects(&f) != BOOT_END_STARTED);
+	}
+	assert_ptr_equal(boot_mode_find("kernel"), &boot_mode_kernel);
+	assert_null(boot_mode_find("install "));
+	vm_free(vm);
+}
+
+static void golden(void **state)
+{
+	struct mac other = {{0x52, 0x54, 0, 0, 0, 0x99}};
+	struct vm *vm = parse("{" ID "}");
+	struct vm *arm = parse("{" ID ",\"arch\":\"arm64\",\"kernel_args\":\"quiet a=b\"}");
+	struct vm *own = parse("{" ID ",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"}");
+	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3};
+	struct boot_choice choice = {&boot_mode_install, BOOT_NO_IMAGE};
+
+	(void)state;
+	f.missing = "there is no manifest.json";
+	f.advice = "build it with: vmlab image build debian-13 --arch amd64";
+	compare("no-image", &f, choice);
+	choice.wait = BOOT_WRONG_ARCH;
+	compare("wrong-arch", &f, choice);
+	choice.wait = BOOT_FAILED;
+	f.error_phase = PHASE_ROOTFS;
+	f.error_reason = "hash differs\n#!ipxe\nshell ${x} || exit; `id` \xc3\xa4";
+	compare("failed", &f, choice);
+	f.vm = arm;
+	f.mac = &other; /* found by its UUID: boots from another interface */
+	choice.wait = BOOT_GOES;
+	compare("install-arm64", &f, choice);
+	f.vm = own;
+	choice.mode = &boot_mode_kernel;
+	compare("kernel", &f, choice);
+	f.vm = NULL;
+	choice.wait = BOOT_UNKNOWN;
+	compare("unknown", &f, choice);
+	f.mac = NULL;
+	compare("unknown-no-mac", &f, choice);
+	vm_free(vm);
+	vm_free(arm);
+	vm_free(own);
+}
+
+static void elsewhere(void **state)
+{
+	struct vm *vm = parse("{" ID "}");
+	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .elsewhere = "10.0.0.9\n${x}"};
+	struct boot_choice choice = {&boot_mode_install, BOOT_GOES};
+	char buf[BOOT_SCRIPT_MAX];
+
+	(void)state;
+	script(&f, choice, buf);
+	assert_non_null(strstr(buf, "#!ipxe\n# what web1 itself would get: install\necho vmlab: "));
+	assert_non_null(strstr(buf, "came from 10.0.0.9???x?\n"));
+	assert_non_null(strstr(buf, "GUEST_ACCESS=any\ndhcp ||\n:again\n"));
+	f.other_card = true;
+	script(&f, choice, buf);
+	assert_non_null(strstr(buf, "set mac in vms/web1.json to 52:54:00:00:00:11\n:again\n"));
+	vm_free(vm);
+}
+
+/* Whatever a definition carries, iPXE must not interpret it. */
+static void hostile_kernel_args(void **state)
+{
+	static const char *const bad[] = {
+	    "a=${x}", "|| shell", "&& shell", "; shell", "# x", "a\nshell", "a\tb", "\xc3\xa4"};
+	struct vm *vm = parse("{" ID "}");
+	struct boot_facts f = {.vm = vm, .mac = &vm->mac};
+	struct boot_choice choice = {&boot_mode_install, BOOT_GOES};
+	char buf[BOOT_SCRIPT_MAX];
+	char *huge = malloc(5001);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		vm->kernel_args = (char *)bad[i];
+		script(&f, choice, buf);
+		assert_null(strstr(buf, bad[i]));
+		assert_non_null(strstr(buf, "cannot be passed on"));
+		assert_non_null(strstr(buf, "goto again"));
+	}
+	memset(huge, 'a', 5000);
+	huge[5000] = '\0';
+	/* At each length around what fits. */
+	for (vm->kernel_args = huge; *vm->kernel_args; vm->kernel_args++) {
+		size_t n = script(&f, choice, buf);
+		assert_true(n < BOOT_SCRIPT_MAX && n == strlen(buf));
+		assert_true(strstr(buf, "cannot be passed on") || strstr(buf, vm->kernel_args));
+	}
+	vm->kernel_args = NULL;
+	free(huge);
+	vm_free(vm);
+}
+
+static void url_rules(void **state)
+{
+	(void)state;
+	assert_true(boot_url_valid("http://192.168.100.1"));
+	assert_true(boot_url_valid("https://lab.example:8443/pxe"));
+	assert_true(boot_url_valid("http://[fd56::1]:80"));
+	assert_false(boot_url_valid("http://"));
+	assert_false(boot_url_valid("http://a/"));
+	assert_false(boot_url_valid("ftp://a"));
+	assert_false(boot_url_valid("http://a b"));
+	assert_false(boot_url_valid("http://${x}"));
+	assert_false(boot_url_valid("http://a\n"));
+	assert_true(boot_path_valid("/initrds"));
+	assert_false(boot_path_valid("initrds"));
+	assert_false(boot_path_valid("/"));
+	assert_false(boot_path_valid("/a b"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(decisions),
+	    cmocka_unit_test(expectations),
+	    cmocka_unit_test(golden_modes),
+	    cmocka_unit_test(golden),
+	    cmocka_unit_test(elsewhere),
+	    cmocka_unit_test(hostile_kernel_args),
+	    cmocka_unit_test(url_rules),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
