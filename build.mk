@@ -139,6 +139,8 @@ BOOT_HANDLER_SRC := \
 	boot_handler/documents/route.c \
 	boot_handler/documents/yaml_text.c \
 	boot_handler/http/access.c \
+	boot_handler/http/call.c \
+	boot_handler/http/endpoint.c \
 	boot_handler/http/guest.c \
 	boot_handler/http/neighbour.c \
 	boot_handler/http/operator.c \

@@ -9,6 +9,7 @@
 #include "boot_handler/http/access.h"
 #include "boot_handler/state/address.h"
 #include "boot_handler/check.h"
+#include "boot_handler/http/call.h"
 #include "boot_handler/http/guest.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/http/operator.h"
@@ -211,17 +212,17 @@ static int start_listeners(const struct options *options, struct services *servi
 	struct server_options guest = {
 	    .listen = options->listen,
 	    .socket_mode = 0666,
-	    .side = ROUTE_SIDE_GUEST,
+	    .endpoints = &guest_endpoints,
 	    .threads = options->threads,
-	    .handle = guest_handle,
+	    .handle = call_answer,
 	    .ctx = services,
 	};
 	struct server_options operator= {
 		.listen = options->operator_listen,
 		.socket_mode = 0600,
-		.side = ROUTE_SIDE_OPERATOR,
+		.endpoints = &operator_endpoints,
 		.threads = 2,
-		.handle = operator_handle,
+		.handle = call_answer,
 		.ctx = services,
 	};
 
@@ -274,6 +275,15 @@ static int serve(const struct options *options)
 	return r < 0;
 }
 
+static void print_help(void)
+{
+	fputs(options_help, stdout);
+	puts("\nWhat machines may ask:");
+	endpoint_print(&guest_endpoints, stdout);
+	puts("\nWhat you may ask:");
+	endpoint_print(&operator_endpoints, stdout);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -288,11 +298,12 @@ int main(int argc, char **argv)
 		log_error("%s", e.msg);
 		return 2;
 	}
-	if (wish == OPTIONS_HELP || wish == OPTIONS_VERSION) {
-		fputs(wish == OPTIONS_HELP ? options_help : "boot_handler " VMLAB_VERSION "\n",
-		    stdout);
+	if (wish == OPTIONS_HELP)
+		print_help();
+	if (wish == OPTIONS_VERSION)
+		puts("boot_handler " VMLAB_VERSION);
+	if (wish == OPTIONS_HELP || wish == OPTIONS_VERSION)
 		return fflush(stdout) != 0;
-	}
 	if (options.verbose)
 		log_init("boot_handler", LOG_LEVEL_DEBUG);
 	return options.check ? check_main(&options) : serve(&options);

@@ -36,7 +36,7 @@ const char options_help[] =
     "\n"
     "Where it listens:\n"
     "  --listen WHERE         for machines                [unix:/run/boot_handler/guest.sock]\n"
-    "  --operator-listen WHERE for you: /healthz, /readyz, /api/v1/vms\n"
+    "  --operator-listen WHERE for you\n"
     "                         [unix:/run/boot_handler/operator.sock, for its owner only]\n"
     "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
     "                         WHERE is unix:/path, fd:3 for a socket it inherits, 127.0.0.1:8080\n"

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/documents/route.h"
+#include "boot_handler/http/guest.h"
+#include "boot_handler/http/operator.h"
 #include "lib/definition/vm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,6 +18,7 @@ static void require(bool condition)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err e = ERR_INIT;
+	const struct endpoint *found;
 	struct route route;
 
 	if (size == 0)
@@ -25,15 +27,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(target != NULL);
 	memcpy(target, data + 1, size - 1);
 	target[size - 1] = '\0';
-	int r =
-	    route_parse(data[0] & 1 ? ROUTE_SIDE_OPERATOR : ROUTE_SIDE_GUEST, target, &route, &e);
+	int r = endpoint_find(
+	    data[0] & 1 ? &operator_endpoints : &guest_endpoints, target, &route, &found, &e);
 	if (r != 0)
 		require(e.msg[0] != '\0');
 	if (r == 0) {
 		require(!route.name[0] || vm_name_valid(route.name));
 		require(!strpbrk(route.serial, "\r\n"));
 		require(route.uuid[strspn(route.uuid, "0123456789abcdef-")] == '\0');
-		require(route.kind != ROUTE_EVENTS ||
+		require(found->query != route_query_events ||
 			(route.limit > 0 && route.limit <= ROUTE_EVENTS_LIMIT_MAX));
 	}
 	free(target);

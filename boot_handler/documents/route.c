@@ -33,19 +33,12 @@ int route_decode(const char *text, size_t len, bool form, char *out, size_t size
 	return (int)n;
 }
 
-/* A piece of the target: not NUL-terminated. */
-struct piece {
-	const char *text;
-	size_t len;
-};
-
 static bool piece_is(struct piece p, const char *word)
 {
 	return p.len == strlen(word) && memcmp(p.text, word, p.len) == 0;
 }
 
-/* Splits off the path segment at *path, which starts with '/'. */
-static bool next_segment(struct piece *path, struct piece *segment)
+bool route_segment(struct piece *path, struct piece *segment)
 {
 	if (path->len == 0 || path->text[0] != '/')
 		return false;
@@ -75,12 +68,6 @@ static bool next_parameter(struct piece *query, struct piece *key, struct piece 
 	query->text += end ? len + 1 : len;
 	query->len -= end ? len + 1 : len;
 	return true;
-}
-
-static int not_found(struct err *e)
-{
-	err_set(e, ENOENT, "there is nothing at this path");
-	return ROUTE_NOT_FOUND;
 }
 
 static int parse_mac(struct piece p, struct route *out, struct err *e)
@@ -149,13 +136,12 @@ static int parse_arch(struct piece p, struct route *out, struct err *e)
 	return 0;
 }
 
-static int parse_ipxe(struct piece query, struct route *out, struct err *e)
+int route_query_ipxe(struct piece query, struct route *out, struct err *e)
 {
 	struct piece key;
 	struct piece value;
 	bool mac_seen = false;
 
-	out->kind = ROUTE_IPXE;
 	out->arch = VM_ARCH_NOT_SAID;
 	while (next_parameter(&query, &key, &value)) {
 		int r = 0;
@@ -182,7 +168,7 @@ static int parse_ipxe(struct piece query, struct route *out, struct err *e)
 	return 0;
 }
 
-static int parse_cloud_init(struct piece path, struct route *out, struct err *e)
+static int parse_document(struct piece p, struct route *out, struct err *e)
 {
 	static const char *const documents[] = {
 	    [ROUTE_META_DATA] = "meta-data",
@@ -190,51 +176,30 @@ static int parse_cloud_init(struct piece path, struct route *out, struct err *e)
 	    [ROUTE_VENDOR_DATA] = "vendor-data",
 	    [ROUTE_NETWORK_CONFIG] = "network-config",
 	};
-	struct piece name;
-	struct piece document;
 
-	if (!next_segment(&path, &name) || !next_segment(&path, &document) || path.len > 0)
-		return not_found(e);
-	for (int i = 0; i < 4; i++) {
-		if (!piece_is(document, documents[i]))
-			continue;
-		out->kind = ROUTE_CLOUD_INIT;
-		out->document = (enum route_document)i;
-		return parse_name(name, out, e);
-	}
-	return not_found(e);
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
+		if (piece_is(p, documents[i])) {
+			out->document = (enum route_document)i;
+			return 0;
+		}
+	err_set(e, ENOENT, "there is nothing at this path");
+	return ROUTE_NOT_FOUND;
 }
 
-static int parse_with_mac(enum route_kind kind, struct piece path, struct route *out, struct err *e)
+int route_part(struct piece called, struct piece segment, struct route *out, struct err *e)
 {
-	struct piece mac;
-
-	if (!next_segment(&path, &mac) || path.len > 0)
-		return not_found(e);
-	out->kind = kind;
-	return parse_mac(mac, out, e);
+	if (piece_is(called, "<mac>"))
+		return parse_mac(segment, out, e);
+	if (piece_is(called, "<document>"))
+		return parse_document(segment, out, e);
+	return parse_name(segment, out, e);
 }
 
-static int parse_guest(struct piece path, struct piece query, struct route *out, struct err *e)
+int route_query_report(struct piece query, struct route *out, struct err *e)
 {
-	struct piece first;
 	struct piece key;
 	struct piece value;
 
-	if (!next_segment(&path, &first))
-		return not_found(e);
-	if (piece_is(first, "ipxe"))
-		return path.len > 0 ? not_found(e) : parse_ipxe(query, out, e);
-	if (piece_is(first, "config"))
-		return parse_with_mac(ROUTE_CONFIG, path, out, e);
-	if (piece_is(first, "cloud-init"))
-		return parse_cloud_init(path, out, e);
-	if (piece_is(first, "healthz") && path.len == 0) {
-		out->kind = ROUTE_HEALTHZ;
-		return 0;
-	}
-	if (!piece_is(first, "report"))
-		return not_found(e);
 	while (next_parameter(&query, &key, &value)) {
 		if (!piece_is(key, "phase"))
 			continue;
@@ -246,7 +211,7 @@ static int parse_guest(struct piece path, struct piece query, struct route *out,
 			return err_set(e, EINVAL,
 			    "phase in the query can only be \"ready\" or \"cloud-init\"; the installer's phases go into the JSON body");
 	}
-	return parse_with_mac(ROUTE_REPORT, path, out, e);
+	return 0;
 }
 
 /* Decimal digits only, at most `max`. */
@@ -265,13 +230,12 @@ static int parse_number(struct piece p, uint64_t max, uint64_t *out)
 	return n > max ? -EINVAL : 0;
 }
 
-static int parse_events(struct piece query, struct route *out, struct err *e)
+int route_query_events(struct piece query, struct route *out, struct err *e)
 {
 	struct piece key;
 	struct piece value;
 	uint64_t limit = ROUTE_EVENTS_LIMIT_DEFAULT;
 
-	out->kind = ROUTE_EVENTS;
 	while (next_parameter(&query, &key, &value)) {
 		if (piece_is(key, "after")) {
 			out->has_after = true;
@@ -291,98 +255,4 @@ static int parse_events(struct piece query, struct route *out, struct err *e)
 	}
 	out->limit = (unsigned)limit;
 	return 0;
-}
-
-static int parse_vms(struct piece path, struct route *out, struct err *e)
-{
-	struct piece name;
-	struct piece action;
-
-	if (path.len == 0) {
-		out->kind = ROUTE_VMS;
-		return 0;
-	}
-	if (!next_segment(&path, &name))
-		return not_found(e);
-	int r = parse_name(name, out, e);
-	if (r < 0)
-		return r;
-	out->kind = ROUTE_VM;
-	if (!next_segment(&path, &action))
-		return 0;
-	out->kind = ROUTE_ACTION;
-	if (piece_is(action, "reinstall") && path.len == 0) {
-		out->action = ROUTE_REINSTALL;
-		return 0;
-	}
-	if (piece_is(action, "local") && path.len == 0) {
-		out->action = ROUTE_LOCAL;
-		return 0;
-	}
-	err_set(e, ENOENT, "there is no such action: the actions are reinstall and local");
-	return ROUTE_NOT_FOUND;
-}
-
-static int parse_operator(struct piece path, struct piece query, struct route *out, struct err *e)
-{
-	struct piece segment[3];
-
-	if (!next_segment(&path, &segment[0]))
-		return not_found(e);
-	if (path.len == 0 && piece_is(segment[0], "healthz")) {
-		out->kind = ROUTE_HEALTHZ;
-		return 0;
-	}
-	if (path.len == 0 && piece_is(segment[0], "readyz")) {
-		out->kind = ROUTE_READYZ;
-		return 0;
-	}
-	if (!next_segment(&path, &segment[1]) || !next_segment(&path, &segment[2]))
-		return not_found(e);
-	if (!piece_is(segment[0], "api") || !piece_is(segment[1], "v1"))
-		return not_found(e);
-	if (piece_is(segment[2], "vms"))
-		return parse_vms(path, out, e);
-	if (piece_is(segment[2], "events") && path.len == 0)
-		return parse_events(query, out, e);
-	if (piece_is(segment[2], "holders") && path.len == 0) {
-		out->kind = ROUTE_HOLDERS;
-		return 0;
-	}
-	return not_found(e);
-}
-
-int route_parse(enum route_side side, const char *target, struct route *out, struct err *e)
-{
-	size_t len = strnlen(target, ROUTE_TARGET_MAX + 1);
-
-	memset(out, 0, sizeof(*out));
-	if (len > ROUTE_TARGET_MAX)
-		return err_set(e, EINVAL, "the request's path is longer than %d bytes: shorten it",
-		    ROUTE_TARGET_MAX);
-
-	const char *mark = memchr(target, '?', len);
-	struct piece path = {target, mark ? (size_t)(mark - target) : len};
-	struct piece query = {mark ? mark + 1 : "", mark ? len - path.len - 1 : 0};
-
-	if (side == ROUTE_SIDE_GUEST)
-		return parse_guest(path, query, out, e);
-	return parse_operator(path, query, out, e);
-}
-
-static bool takes_post(enum route_kind kind)
-{
-	return kind == ROUTE_REPORT || kind == ROUTE_ACTION;
-}
-
-bool route_allows(enum route_kind kind, const char *method)
-{
-	if (takes_post(kind))
-		return strcmp(method, "POST") == 0;
-	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-}
-
-const char *route_methods(enum route_kind kind)
-{
-	return takes_post(kind) ? "POST" : "GET, HEAD";
 }

@@ -1,4 +1,5 @@
-/* route.h - request target (RFC 9112 origin-form) to a typed route. Pure: no I/O, no state.
+/* route.h - the parts of a request target (RFC 9112 origin-form) as typed values. Pure: no I/O, no
+ * state.
  *
  * Everything a client can put into a path or query leaves this module as a parsed value: a MAC, a
  * name, a number, an enum. Later modules never see the client's text, except `serial`, which only
@@ -21,25 +22,6 @@
 #define ROUTE_EVENTS_LIMIT_DEFAULT 200
 #define ROUTE_EVENTS_LIMIT_MAX 1000
 
-enum route_side {
-	ROUTE_SIDE_GUEST,    /* what machines of the lab may ask */
-	ROUTE_SIDE_OPERATOR, /* what the operator may ask */
-};
-
-enum route_kind {
-	ROUTE_IPXE,
-	ROUTE_CONFIG,
-	ROUTE_CLOUD_INIT,
-	ROUTE_REPORT,
-	ROUTE_HEALTHZ,
-	ROUTE_READYZ,
-	ROUTE_VMS,
-	ROUTE_VM,
-	ROUTE_ACTION,
-	ROUTE_EVENTS,
-	ROUTE_HOLDERS, /* who holds which name and address: vm_holders_text() */
-};
-
 enum route_document {
 	ROUTE_META_DATA,
 	ROUTE_USER_DATA,
@@ -54,37 +36,41 @@ enum route_report {
 	ROUTE_REPORT_CLOUD_INIT, /* ?phase=cloud-init: one of its events */
 };
 
-enum route_action { ROUTE_REINSTALL, ROUTE_LOCAL };
-
 struct route {
-	enum route_kind kind;
 	bool has_mac;
-	enum route_report report; /* ROUTE_REPORT */
+	enum route_report report;
 	struct mac mac;
 	enum vm_arch arch;
 	enum route_document document;
-	enum route_action action;
 	/* Empty when absent, or one that vendors leave unset (smbios_id.h). */
 	char uuid[UUID_TEXT_SIZE]; /* lower case */
 	char serial[SMBIOS_SERIAL_MAX + 1];
 	char name[64];  /* valid VM name; empty when absent */
-	bool has_after; /* ROUTE_EVENTS: `after` was given; else the newest ones are wanted */
-	uint64_t after; /* ROUTE_EVENTS: ids greater than this */
-	unsigned limit; /* ROUTE_EVENTS: at most so many */
+	bool has_after; /* `after` was given; else the newest ones are wanted */
+	uint64_t after; /* ids greater than this */
+	unsigned limit; /* at most so many */
 };
 
 #define ROUTE_NOT_FOUND 1
 
-/* Parses a target as it came over the wire (still percent-encoded, with its query). Returns 0,
- * ROUTE_NOT_FOUND (`e` then says so in a sentence, too), or -EINVAL for a known path with a
- * malformed value. */
-must_check int route_parse(
-    enum route_side side, const char *target, struct route *out, struct err *e);
+/* Bytes of the target: not NUL-terminated. */
+struct piece {
+	const char *text;
+	size_t len;
+};
 
-/* True when `method` may be used on that kind of route; GET implies HEAD. */
-bool route_allows(enum route_kind kind, const char *method);
-/* For the Allow header. */
-const char *route_methods(enum route_kind kind);
+/* Splits off the first segment of a path, which starts with '/'; false: there is none. */
+bool route_segment(struct piece *path, struct piece *segment);
+
+/* Parses a segment that an endpoint's path calls "<mac>", "<name>" or "<document>". Returns 0,
+ * ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
+must_check int route_part(
+    struct piece called, struct piece segment, struct route *out, struct err *e);
+
+/* Queries: 0, or -EINVAL with a sentence. */
+must_check int route_query_ipxe(struct piece query, struct route *out, struct err *e);
+must_check int route_query_report(struct piece query, struct route *out, struct err *e);
+must_check int route_query_events(struct piece query, struct route *out, struct err *e);
 
 /* Decodes %XX of text[0..len) into out (NUL-terminated); '+' becomes a space when `form`. Returns
  * the decoded length, or -EINVAL: bad escape, NUL, or more than size - 1 bytes. */

@@ -9,29 +9,16 @@
 #include "boot_handler/documents/cloudinit.h"
 #include "boot_handler/documents/config.h"
 #include "boot_handler/state/firstboot.h"
+#include "boot_handler/http/call.h"
 #include "boot_handler/http/neighbour.h"
 #include "boot_handler/documents/owner.h"
 #include "boot_handler/state/report.h"
-#include "boot_handler/http/services.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/boot/loader.h"
 #include "lib/base/log.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
-
-static void answer_err(struct server_answer *a, int r, const struct err *e)
-{
-	server_answer_error(a, ROUTE_SIDE_GUEST, server_status(r), e->msg);
-}
-
-static void cleanup_snapshot(const struct vm_snapshot **snapshot)
-{
-	if (*snapshot)
-		vm_snapshot_unref(*snapshot);
-}
-
-#define _cleanup_snapshot_ _cleanup_(cleanup_snapshot)
 
 /* ---- who asks ---------------------------------------------------------------------------- */
 
@@ -40,47 +27,13 @@ static bool is_defined(void *snapshot, const struct mac *mac)
 	return vm_snapshot_by_mac(snapshot, mac) != NULL;
 }
 
-static bool another_has(struct services *services, const struct vm_snapshot *snapshot,
-    const struct vm *vm, const struct source *source)
+static bool another_has(const struct call *c, const struct vm *vm, const struct source *source)
 {
 	struct in6_addr address = source_address(source);
 
-	return vm_snapshot_is_anothers(snapshot, vm, &address) ||
-	       state_is_anothers(services->state, &vm->mac, &address, is_defined, (void *)snapshot);
-}
-
-/* True when the request about `vm` comes from an address of it. */
-static bool asks_itself(
-    struct services *services, const struct vm *vm, const struct server_request *request)
-{
-	struct machine_addresses known;
-	struct source source;
-
-	if (services->any_source)
-		return true;
-	if (!source_parse(request->source, &source))
-		return false;
-	if (!source.six && vm->ip.s_addr == source.ip.s_addr)
-		return true;
-	state_addresses(services->state, &vm->mac, &known);
-	return owner_has(vm, &known, &source);
-}
-
-/* 0, or -EPERM with the sentence; a refusal is an event of the machine. */
-static int need_itself(struct services *services, const struct vm *vm,
-    const struct server_request *request, const char *what, struct err *e)
-{
-	struct machine_addresses known;
-	char address[INET6_ADDRSTRLEN];
-
-	if (asks_itself(services, vm, request))
-		return 0;
-	state_refused(services->state, &vm->mac, vm->name, what);
-	state_addresses(services->state, &vm->mac, &known);
-	return err_set(e, EPERM,
-	    "%s of %s is only for %s itself, which has %s: this request came from %s (where machines get their addresses from another DHCP server, start the stack with GUEST_ACCESS=any)",
-	    what, vm->name, vm->name, owner_address(vm, &known, address),
-	    request->source[0] ? request->source : "nowhere");
+	return vm_snapshot_is_anothers(c->snapshot, vm, &address) ||
+	       state_is_anothers(
+		   c->services->state, &vm->mac, &address, is_defined, (void *)c->snapshot);
 }
 
 /* ---- /ipxe ------------------------------------------------------------------------------- */
@@ -115,27 +68,28 @@ static void log_stranger(const struct route *route)
 
 /* A machine that told its UUID or serial number with another card than its definition's may have
  * any address that is nobody else's, if it does not come from another machine's card. */
-static bool is_no_other(struct services *services, const struct vm_snapshot *snapshot,
-    const struct vm *vm, const struct server_request *request)
+static bool is_no_other(const struct call *c, const struct vm *vm)
 {
 	const struct vm *other;
 	struct source source;
 	struct mac mac;
 
-	if (!source_parse(request->source, &source) || another_has(services, snapshot, vm, &source))
+	if (!source_parse(c->request->source, &source) || another_has(c, vm, &source))
 		return false;
 	if (!neighbour_mac(&source, &mac))
 		return true;
-	other = services_vm_by_mac(services, snapshot, &mac);
+	other = services_vm_by_mac(c->services, c->snapshot, &mac);
 	return !other || other == vm;
 }
 
 /* Not the stack's own addresses: those are a proxy's. */
-static void note_address(struct services *services, const struct vm *vm, const char *source)
+static void note_address(const struct call *c, const struct vm *vm)
 {
-	if (strcmp(source, services->dns) != 0 && strncmp(source, "127.", 4) != 0 &&
+	const char *source = c->request->source;
+
+	if (strcmp(source, c->services->dns) != 0 && strncmp(source, "127.", 4) != 0 &&
 	    strcmp(source, "::1") != 0)
-		state_seen_from(services->state, &vm->mac, vm->name, source);
+		state_seen_from(c->services->state, &vm->mac, vm->name, source);
 }
 
 /* Another card may ask for the machine by what it tells of itself when the machine's is gone. */
@@ -154,56 +108,54 @@ static bool may_be_its_card(struct services *services, const struct vm *vm, cons
 	return !card_is_there(row.state, row.last_seen_ms, &known, wall_ms());
 }
 
-static void refuse_card(
-    struct services *services, struct boot_facts *facts, const struct server_request *request)
+static void refuse_card(const struct call *c, struct boot_facts *facts)
 {
 	char what[MACHINE_STAGE_SIZE], mac[MAC_TEXT_SIZE] = "unnamed";
 
 	if (facts->mac)
 		mac_format(facts->mac, mac);
-	facts->elsewhere = request->source;
+	facts->elsewhere = c->request->source;
 	facts->other_card = true;
 	snprintf(what, sizeof(what), "another card, %s, while its own is there", mac);
-	if (!request->head)
-		state_refused(services->state, &facts->vm->mac, facts->vm->name, what);
+	if (!c->request->head)
+		state_refused(c->services->state, &facts->vm->mac, facts->vm->name, what);
 }
 
 /* From its own address, or known by its UUID or serial number with a card that may be its. */
-static bool boots_itself(struct services *services, const struct vm_snapshot *snapshot,
-    struct boot_facts *facts, const struct server_request *request)
+static bool boots_itself(const struct call *c, struct boot_facts *facts)
 {
 	const struct vm *vm = facts->vm;
 	bool by_id = !facts->mac || !mac_equal(facts->mac, &vm->mac);
 
-	if (asks_itself(services, vm, request))
+	if (call_is_its_own(c, vm))
 		return true;
-	if (by_id && is_no_other(services, snapshot, vm, request)) {
-		if (may_be_its_card(services, vm, facts->mac)) {
-			if (!request->head)
-				note_address(services, vm, request->source);
+	if (by_id && is_no_other(c, vm)) {
+		if (may_be_its_card(c->services, vm, facts->mac)) {
+			if (!c->request->head)
+				note_address(c, vm);
 			return true;
 		}
-		refuse_card(services, facts, request);
+		refuse_card(c, facts);
 		return false;
 	}
-	facts->elsewhere = request->source;
-	if (!request->head)
-		state_refused(services->state, &vm->mac, vm->name, "/ipxe");
+	facts->elsewhere = c->request->source;
+	if (!c->request->head)
+		state_refused(c->services->state, &vm->mac, vm->name, "/ipxe");
 	return false;
 }
 
 /* Remembers what this boot changes, unless nobody boots: a look from elsewhere has no effect. */
-static void note_boot(struct services *services, const struct vm_snapshot *snapshot,
-    struct boot_facts *facts, struct boot_choice choice, const struct server_request *request)
+static void note_boot(const struct call *c, struct boot_facts *facts, struct boot_choice choice)
 {
+	struct state *state = c->services->state;
 	const struct mac *mac = &facts->vm->mac;
 	const char *name = facts->vm->name;
 
-	if (!boots_itself(services, snapshot, facts, request) || request->head)
+	if (!boots_itself(c, facts) || c->request->head)
 		return;
 	if (facts->mac)
-		state_asked_with(services->state, mac, name, facts->mac);
-	facts->attempt = state_booted(services->state, mac, name, choice);
+		state_asked_with(state, mac, name, facts->mac);
+	facts->attempt = state_booted(state, mac, name, choice);
 }
 
 /* What a choice says and did not need for being made. */
@@ -241,24 +193,24 @@ static void find_words(
 	}
 }
 
-static void answer_ipxe(
-    struct services *services, const struct server_request *request, struct server_answer *a)
+static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 {
-	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	struct services *services = c->services;
+	const struct route *route = c->request->route;
 	const struct boot_loader *loader = boot_loader_find("ipxe");
-	const struct route *route = request->route;
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
 	struct boot_facts facts = {
 	    .urls = &services->urls, .mac = route->has_mac ? &route->mac : NULL};
 	struct boot_plan plan;
 	struct words words;
 
-	facts.vm = find_vm(snapshot, route);
+	(void)e;
+	facts.vm = find_vm(c->snapshot, route);
 	if (facts.vm)
 		find_facts(services, route, &facts, &words);
 	struct boot_choice choice = boot_decide(&facts);
 	if (facts.vm)
-		note_boot(services, snapshot, &facts, choice, request);
+		note_boot(c, &facts, choice);
 	else
 		log_stranger(route);
 	find_words(services, choice, &facts, &words);
@@ -267,79 +219,43 @@ static void answer_ipxe(
 	a->type = loader->content_type;
 	a->kind = SERVER_BODY_COPY;
 	a->body = buf;
+	return 0;
 }
 
 /* ---- /config and /cloud-init ------------------------------------------------------------- */
 
-/* By the definition's MAC address, or by that of the card which the machine last asked with. */
-static const struct vm *vm_by_mac(struct services *services, const struct vm_snapshot *snapshot,
-    const struct route *route, struct err *e)
+static int config(const struct call *c, struct server_answer *a, struct err *e)
 {
-	const struct vm *vm = services_vm_by_mac(services, snapshot, &route->mac);
-	char mac[MAC_TEXT_SIZE];
-
-	if (!vm)
-		err_set(e, ENOENT, "no definition in vms/ has the MAC address %s",
-		    mac_format(&route->mac, mac));
-	return vm;
-}
-
-static int build_config(
-    struct services *services, const struct server_request *request, json_t **out, struct err *e)
-{
-	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = vm_by_mac(services, snapshot, request->route, e);
+	struct services *services = c->services;
+	const struct vm *vm = c->vm;
 	struct image *image = NULL;
+	json_t *json = NULL;
 	struct mac nic;
 
-	if (!vm)
-		return -ENOENT;
-	int r = need_itself(services, vm, request, "/config", e);
-	if (r < 0)
-		return r;
-	if (!request->head)
+	if (!c->request->head)
 		state_seen(services->state, &vm->mac, vm->name);
-	r = images_get(services->images, vm->distro, vm->arch, &image, e);
+	int r = images_get(services->images, vm->distro, vm->arch, &image, e);
 	if (r == -ENOENT)
 		return -EBUSY; /* the machine is known: 409, it may ask again */
 	state_nic(services->state, &vm->mac, &nic);
 	if (r == 0)
 		r = config_build(vm, &nic, state_life(services->state, &vm->mac),
-		    vm_snapshot_noreboot(snapshot, vm), image, &services->urls,
-		    services->domain ? services->domain : "", out, e);
+		    vm_snapshot_noreboot(c->snapshot, vm), image, &services->urls,
+		    services->domain ? services->domain : "", &json, e);
 	image_free(image);
-	return r;
-}
-
-static void answer_config(
-    struct services *services, const struct server_request *request, struct server_answer *a)
-{
-	struct err e = ERR_INIT;
-	json_t *config = NULL;
-
-	int r = build_config(services, request, &config, &e);
-	if (r < 0) {
-		answer_err(a, r, &e);
-		return;
-	}
-	server_answer_text(a, "application/json", json_dumps(config, JSON_INDENT(1)));
-	json_decref(config);
-}
-
-static int build_document(
-    struct services *services, const struct server_request *request, char **out, struct err *e)
-{
-	const struct route *route = request->route;
-	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = vm_snapshot_by_name(snapshot, route->name);
-
-	if (!vm)
-		return err_set(e, ENOENT, "no definition in vms/ has the name %s", route->name);
-	int r = need_itself(services, vm, request, "/cloud-init", e);
 	if (r < 0)
 		return r;
+	server_answer_text(a, "application/json", json_dumps(json, JSON_INDENT(1)));
+	json_decref(json);
+	return 0;
+}
+
+static int document(const struct call *c, struct server_answer *a, struct err *e)
+{
+	struct services *services = c->services;
+	const struct vm *vm = c->vm;
 	json_t *keys = keys_get(services->keys);
-	struct cloudinit c = {
+	struct cloudinit source = {
 	    .vm = vm,
 	    .nic = vm->mac,
 	    .keys = keys,
@@ -348,63 +264,51 @@ static int build_document(
 	    .dns = services->dns,
 	    .attempt = state_life(services->state, &vm->mac).attempt,
 	};
-	state_nic(services->state, &vm->mac, &c.nic);
-	r = cloudinit_document(&c, route->document, out, e);
-	json_decref(keys);
-	return r;
-}
-
-static void answer_document(
-    struct services *services, const struct server_request *request, struct server_answer *a)
-{
-	struct err e = ERR_INIT;
 	char *text = NULL;
 
-	int r = build_document(services, request, &text, &e);
-	if (r < 0)
-		answer_err(a, r, &e);
-	else
+	state_nic(services->state, &vm->mac, &source.nic);
+	int r = cloudinit_document(&source, c->request->route->document, &text, e);
+	json_decref(keys);
+	if (r == 0)
 		server_answer_text(a, TEXT_TYPE, text);
+	return r;
 }
 
 /* ---- /report ----------------------------------------------------------------------------- */
 
-static int take_ready(struct services *services, const struct vm *vm,
-    const struct server_request *request, struct err *e)
+static int take_ready(const struct call *c, struct err *e)
 {
 	struct firstboot_ready ready;
 
-	int r = firstboot_ready_parse(request->body, request->body_len, &ready, e);
+	int r = firstboot_ready_parse(c->request->body, c->request->body_len, &ready, e);
 	if (r < 0)
 		return r;
-	r = state_became_ready(services->state, &vm->mac, vm->name, &ready);
+	r = state_became_ready(c->services->state, &c->vm->mac, c->vm->name, &ready);
 	firstboot_ready_clear(&ready);
 	if (r == STATE_IGNORED)
 		return err_set(e, EBUSY,
 		    "%s cannot be ready: it has not been installed, or a reinstall is due",
-		    vm->name);
+		    c->vm->name);
 	return r;
 }
 
-static int take_event(struct services *services, const struct vm *vm,
-    const struct server_request *request, struct err *e)
+static int take_event(const struct call *c, struct err *e)
 {
 	struct firstboot_event event;
 
-	int r = firstboot_event_parse(request->body, request->body_len, &event, e);
+	int r = firstboot_event_parse(c->request->body, c->request->body_len, &event, e);
 	if (r == 0)
-		state_cloud_init(services->state, &vm->mac, vm->name, &event);
+		state_cloud_init(c->services->state, &c->vm->mac, c->vm->name, &event);
 	return r;
 }
 
-static int take_report(struct services *services, const struct vm *vm,
-    const struct server_request *request, struct err *e)
+static int take_report(const struct call *c, struct err *e)
 {
 	struct report report;
 
-	int r = report_parse(request->body, request->body_len, &report, e);
+	int r = report_parse(c->request->body, c->request->body_len, &report, e);
 	if (r == 0) {
-		r = state_reported(services->state, &vm->mac, vm->name, &report);
+		r = state_reported(c->services->state, &c->vm->mac, c->vm->name, &report);
 		/* The outcome may come a second time because it could not be saved the first. */
 		if (report.status == REPORT_FAILED ||
 		    (report.phase == PHASE_REPORT && report.status == REPORT_DONE))
@@ -414,64 +318,43 @@ static int take_report(struct services *services, const struct vm *vm,
 	return r;
 }
 
-static int take(struct services *services, const struct server_request *request, struct err *e)
+static int take(const struct call *c, struct err *e)
 {
-	_cleanup_snapshot_ const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = vm_by_mac(services, snapshot, request->route, e);
-
-	if (!vm)
-		return -ENOENT;
-	int r = need_itself(services, vm, request, "/report", e);
-	if (r < 0)
-		return r;
-	note_address(services, vm, request->source);
-	switch (request->route->report) {
+	switch (c->request->route->report) {
 	case ROUTE_REPORT_READY:
-		return take_ready(services, vm, request, e);
+		return take_ready(c, e);
 	case ROUTE_REPORT_CLOUD_INIT:
-		return take_event(services, vm, request, e);
+		return take_event(c, e);
 	case ROUTE_REPORT_INSTALLER:
 		break;
 	}
-	return take_report(services, vm, request, e);
+	return take_report(c, e);
 }
 
 /* Success means: what matters of it is on disk. */
-static void answer_report(
-    struct services *services, const struct server_request *request, struct server_answer *a)
+static int report(const struct call *c, struct server_answer *a, struct err *e)
 {
-	struct err e = ERR_INIT;
-
-	int r = take(services, request, &e);
+	note_address(c, c->vm);
+	int r = take(c, e);
 	if (r == STATE_IMPORTANT)
-		r = state_save(services->state, &e);
-	if (r < 0)
-		answer_err(a, r, &e);
-	else
-		a->status = 204;
+		r = state_save(c->services->state, e);
+	a->status = 204;
+	return r < 0 ? r : 0;
 }
 
-void guest_handle(void *ctx, const struct server_request *request, struct server_answer *a)
-{
-	struct services *services = ctx;
+/* ---- the table --------------------------------------------------------------------------- */
 
-	state_source(request->source);
-	switch (request->route->kind) {
-	case ROUTE_IPXE:
-		answer_ipxe(services, request, a);
-		break;
-	case ROUTE_CONFIG:
-		answer_config(services, request, a);
-		break;
-	case ROUTE_CLOUD_INIT:
-		answer_document(services, request, a);
-		break;
-	case ROUTE_REPORT:
-		answer_report(services, request, a);
-		break;
-	default: /* ROUTE_HEALTHZ; the operator's routes are not parsed on this side */
-		server_answer_text(a, TEXT_TYPE, strdup("ok\n"));
-		break;
-	}
-	state_source("");
-}
+static const struct endpoint rows[] = {
+    {"GET", "/ipxe", route_query_ipxe, ipxe,
+	.summary = "?mac=, uuid=, serial=, arch=: what a machine boots, as a script"},
+    {"GET", "/config/<mac>", NULL, config, ENDPOINT_ITSELF,
+	.summary = "what the installer is to do"},
+    {"GET", "/cloud-init/<name>/<document>", NULL, document, ENDPOINT_ITSELF,
+	.summary = "meta-data, user-data, vendor-data, network-config"},
+    {"POST", "/report/<mac>", route_query_report, report, ENDPOINT_ITSELF, .body_max = 64 * 1024,
+	.summary = "?phase=: how far installer and cloud-init are"},
+    {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
+};
+
+const struct endpoint_table guest_endpoints = {
+    ENDPOINT_GUEST, rows, sizeof(rows) / sizeof(rows[0])};

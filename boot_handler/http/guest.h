@@ -2,9 +2,8 @@
 #ifndef BOOT_HANDLER_HTTP_GUEST_H
 #define BOOT_HANDLER_HTTP_GUEST_H
 
-#include "boot_handler/http/server.h"
+#include "boot_handler/http/endpoint.h"
 
-/* A server_options.handle; ctx is a struct services. */
-void guest_handle(void *services, const struct server_request *request, struct server_answer *a);
+extern const struct endpoint_table guest_endpoints;
 
 #endif

@@ -7,27 +7,22 @@
 #include <string.h>
 
 #include "boot_handler/documents/cloudinit.h"
-#include "boot_handler/http/services.h"
+#include "boot_handler/http/call.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
 #define JSON_TYPE "application/json"
 
-static void answer_err(struct server_answer *a, int r, const struct err *e)
-{
-	server_answer_error(a, ROUTE_SIDE_OPERATOR, server_status(r), e->msg);
-}
-
-static void answer_json(struct server_answer *a, json_t *json)
+static int answer_json(struct server_answer *a, json_t *json, struct err *e)
 {
 	char *text = json_dumps(json, JSON_COMPACT);
 
 	json_decref(json);
-	if (text)
-		server_answer_text(a, JSON_TYPE, text);
-	else
-		server_answer_error(a, ROUTE_SIDE_OPERATOR, 500, "out of memory");
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	server_answer_text(a, JSON_TYPE, text);
+	return 0;
 }
 
 /* ---- one VM ------------------------------------------------------------------------------ */
@@ -209,37 +204,16 @@ static json_t *vm_json(
 	return json;
 }
 
-static int find_vm(struct services *services, const char *name, const struct vm_snapshot **snapshot,
-    const struct vm **vm, struct err *e)
+static int vm(const struct call *c, struct server_answer *a, struct err *e)
 {
-	*snapshot = vm_store_snapshot(services->store);
-	*vm = vm_snapshot_by_name(*snapshot, name);
-	if (*vm)
-		return 0;
-	vm_snapshot_unref(*snapshot);
-	return err_set(e, ENOENT, "no definition in vms/ has the name %s", name);
-}
+	json_t *json = vm_json(c->services, c->snapshot, c->vm);
+	_cleanup_free_ char *log = NULL;
+	struct err unread = ERR_INIT;
 
-static void answer_vm(struct services *services, const struct route *route, struct server_answer *a)
-{
-	const struct vm_snapshot *snapshot;
-	const struct vm *vm;
-	struct err e = ERR_INIT;
-	char *log = NULL;
-
-	int r = find_vm(services, route->name, &snapshot, &vm, &e);
-	if (r < 0) {
-		answer_err(a, r, &e);
-		return;
-	}
-	json_t *json = vm_json(services, snapshot, vm);
-	if (state_log(services->state, &vm->mac, &log, &e) == 0 && log)
-		json_object_set_new(json, "log", json_string(log));
-	else
-		json_object_set_new(json, "log", json_string(""));
-	free(log);
-	vm_snapshot_unref(snapshot);
-	answer_json(a, json);
+	if (state_log(c->services->state, &c->vm->mac, &log, &unread) < 0 || !log)
+		log = strdup("");
+	json_object_set_new(json, "log", json_string(log ? log : ""));
+	return answer_json(a, json, e);
 }
 
 /* ---- all VMs, as a stream ---------------------------------------------------------------- */
@@ -347,60 +321,47 @@ static void listing_free(void *ctx)
 	free(l);
 }
 
-static void answer_vms(struct services *services, struct server_answer *a)
+static int vms(const struct call *c, struct server_answer *a, struct err *e)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 
-	if (!l) {
-		server_answer_error(a, ROUTE_SIDE_OPERATOR, 500, "out of memory");
-		return;
-	}
-	l->services = services;
-	l->snapshot = vm_store_snapshot(services->store);
+	if (!l)
+		return err_set(e, ENOMEM, "out of memory");
+	l->services = c->services;
+	l->snapshot = vm_store_snapshot(c->services->store);
 	a->type = JSON_TYPE;
 	a->kind = SERVER_BODY_STREAM;
 	a->stream = listing_read;
 	a->stream_free = listing_free;
 	a->stream_ctx = l;
+	return 0;
 }
 
 /* ---- orders ------------------------------------------------------------------------------ */
 
-static int order(
-    struct services *services, const struct vm *vm, enum route_action action, struct err *e)
+static int ordered(const struct call *c, struct server_answer *a, struct err *e)
+{
+	int r = state_save(c->services->state, e);
+
+	return r < 0 ? r : answer_json(a, vm_json(c->services, c->snapshot, c->vm), e);
+}
+
+static int local(const struct call *c, struct server_answer *a, struct err *e)
+{
+	state_local(c->services->state, &c->vm->mac, c->vm->name);
+	return ordered(c, a, e);
+}
+
+static int reinstall(const struct call *c, struct server_answer *a, struct err *e)
 {
 	char said[BOOT_MODE_SAID_SIZE];
 
-	if (action == ROUTE_LOCAL) {
-		state_local(services->state, &vm->mac, vm->name);
-		return state_save(services->state, e);
-	}
-	if (!(boot_mode_of(vm)->needs & BOOT_NEEDS_DISK))
+	if (!(boot_mode_of(c->vm)->needs & BOOT_NEEDS_DISK))
 		return err_set(e, EBUSY,
 		    "%s is not installed by this lab: its definition says %s; change that first",
-		    vm->name, boot_mode_said(vm, said));
-	state_reinstall(services->state, &vm->mac, vm->name);
-	return state_save(services->state, e);
-}
-
-static void answer_action(
-    struct services *services, const struct route *route, struct server_answer *a)
-{
-	const struct vm_snapshot *snapshot;
-	const struct vm *vm;
-	struct err e = ERR_INIT;
-
-	int r = find_vm(services, route->name, &snapshot, &vm, &e);
-	if (r < 0) {
-		answer_err(a, r, &e);
-		return;
-	}
-	r = order(services, vm, route->action, &e);
-	if (r < 0)
-		answer_err(a, r, &e);
-	else
-		answer_json(a, vm_json(services, snapshot, vm));
-	vm_snapshot_unref(snapshot);
+		    c->vm->name, boot_mode_said(c->vm, said));
+	state_reinstall(c->services->state, &c->vm->mac, c->vm->name);
+	return ordered(c, a, e);
 }
 
 /* ---- events and health ------------------------------------------------------------------- */
@@ -426,11 +387,10 @@ static void add_event(void *ctx, const struct event *event)
 }
 
 /* "last" is where to go on: the last event handed out, not the last there is. */
-static void answer_events(
-    struct services *services, const struct route *route, struct server_answer *a)
+static int events(const struct call *c, struct server_answer *a, struct err *e)
 {
+	const struct route *route = c->request->route;
 	struct event_list list = {json_array(), route->after};
-	struct err e = ERR_INIT;
 
 	struct db_event_query query = {
 	    .newest = !route->has_after,
@@ -439,14 +399,13 @@ static void answer_events(
 	    .vm = route->name,
 	};
 
-	int r = state_events(services->state, &query, add_event, &list, &e);
+	int r = state_events(c->services->state, &query, add_event, &list, e);
 	if (r < 0) {
 		json_decref(list.events);
-		answer_err(a, r, &e);
-		return;
+		return r;
 	}
-	answer_json(
-	    a, json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last));
+	return answer_json(
+	    a, json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last), e);
 }
 
 /* What the operator should know though all is well. */
@@ -465,60 +424,49 @@ static json_t *notices_json(const char *path)
 	return list;
 }
 
-static void answer_ready(struct services *services, struct server_answer *a)
+static int readiness(const struct call *c, struct server_answer *a, struct err *e)
 {
+	struct services *services = c->services;
 	json_t *reasons = json_array();
-	struct err e = ERR_INIT;
 
 	if (atomic_load(&services->store_unreadable))
 		json_array_append_new(
 		    reasons, json_string("the folder of definitions cannot be read"));
-	if (state_probe(services->state, &e) < 0)
-		json_array_append_new(reasons, json_string(e.msg));
-	if (images_readable(services->images, &e) < 0)
-		json_array_append_new(reasons, json_string(e.msg));
+	if (state_probe(services->state, e) < 0)
+		json_array_append_new(reasons, json_string(e->msg));
+	if (images_readable(services->images, e) < 0)
+		json_array_append_new(reasons, json_string(e->msg));
 	bool ready = json_array_size(reasons) == 0;
 	a->status = ready ? 200 : 503;
-	answer_json(a, json_pack("{s:b, s:o, s:o}", "ready", ready, "reasons", reasons, "warnings",
-			   notices_json(services->notices)));
+	return answer_json(a,
+	    json_pack("{s:b, s:o, s:o}", "ready", ready, "reasons", reasons, "warnings",
+		notices_json(services->notices)),
+	    e);
 }
 
-static void answer_holders(struct services *services, struct server_answer *a)
+static int holders(const struct call *c, struct server_answer *a, struct err *e)
 {
-	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	char *text = vm_holders_text(snapshot);
+	_cleanup_free_ char *text = vm_holders_text(c->snapshot);
 
-	vm_snapshot_unref(snapshot);
-	answer_json(a, json_pack("{s:s}", "holders", text ? text : ""));
-	free(text);
+	return answer_json(a, json_pack("{s:s}", "holders", text ? text : ""), e);
 }
 
-void operator_handle(void *ctx, const struct server_request *request, struct server_answer *a)
-{
-	struct services *services = ctx;
+/* ---- the table --------------------------------------------------------------------------- */
 
-	state_source("operator");
-	switch (request->route->kind) {
-	case ROUTE_VMS:
-		answer_vms(services, a);
-		break;
-	case ROUTE_VM:
-		answer_vm(services, request->route, a);
-		break;
-	case ROUTE_ACTION:
-		answer_action(services, request->route, a);
-		break;
-	case ROUTE_EVENTS:
-		answer_events(services, request->route, a);
-		break;
-	case ROUTE_HOLDERS:
-		answer_holders(services, a);
-		break;
-	case ROUTE_READYZ:
-		answer_ready(services, a);
-		break;
-	default: /* ROUTE_HEALTHZ */
-		server_answer_text(a, "text/plain; charset=utf-8", strdup("ok\n"));
-		break;
-	}
-}
+static const struct endpoint rows[] = {
+    {"GET", "/api/v1/vms", NULL, vms,
+	.summary = "all machines, and what is wrong with definitions"},
+    {"GET", "/api/v1/vms/<name>", NULL, vm,
+	.summary = "one machine, with its last installer's log"},
+    {"POST", "/api/v1/vms/<name>/reinstall", NULL, reinstall,
+	.summary = "install it at its next boot"},
+    {"POST", "/api/v1/vms/<name>/local", NULL, local, .summary = "boot it from its disk"},
+    {"GET", "/api/v1/events", route_query_events, events,
+	.summary = "?after=, limit=, vm=: what happened"},
+    {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},
+    {"GET", "/readyz", NULL, readiness, .summary = "whether all works, else 503 and why not"},
+    {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
+};
+
+const struct endpoint_table operator_endpoints = {
+    ENDPOINT_OPERATOR, rows, sizeof(rows) / sizeof(rows[0])};

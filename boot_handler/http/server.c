@@ -26,8 +26,9 @@
 #define CONNECTION_MEMORY_BYTES (16 * 1024)
 #define STOP_GRACE_US 50000
 #define ACCEPT_PAUSE_US 10000
+#define BODY_UNWANTED_MAX_BYTES (64 * 1024) /* what an endpoint that wants none bears with */
 /* A client that goes on sending this much too much is cut off. */
-#define BODY_PATIENCE_BYTES (16 * SERVER_BODY_MAX_BYTES)
+#define BODY_PATIENCE_BYTES (1024 * 1024)
 
 struct server {
 	struct server_options options;
@@ -40,8 +41,9 @@ struct server {
 /* From the request line to the end of the answer. */
 struct exchange {
 	struct route route;
-	int parsed; /* what route_parse() said */
-	bool begun; /* the handler was called for the headers */
+	const struct endpoint *endpoint; /* NULL: not found */
+	int parsed;                      /* what endpoint_find() said */
+	bool begun;                      /* the handler was called for the headers */
 	char *body;
 	size_t len;
 	size_t received;
@@ -82,12 +84,12 @@ void server_answer_text(struct server_answer *a, const char *type, char *text)
 }
 
 void server_answer_error(
-    struct server_answer *a, enum route_side side, unsigned status, const char *sentence)
+    struct server_answer *a, enum endpoint_side side, unsigned status, const char *sentence)
 {
 	char *text = NULL;
 
 	a->status = status;
-	if (side == ROUTE_SIDE_OPERATOR) {
+	if (side == ENDPOINT_OPERATOR) {
 		json_t *json = json_pack("{s:s}", "error", sentence);
 		text = json_dumps(json, JSON_COMPACT);
 		json_decref(json);
@@ -168,7 +170,7 @@ static enum MHD_Result send_error(struct server *s, struct MHD_Connection *conne
 {
 	struct server_answer a = {0};
 
-	server_answer_error(&a, s->options.side, status, sentence);
+	server_answer_error(&a, s->options.endpoints->side, status, sentence);
 	return send_answer(connection, &a, name, value);
 }
 
@@ -184,7 +186,7 @@ static void *begin_exchange(void *ctx, const char *target, struct MHD_Connection
 	if (!x)
 		return NULL;
 	e.msg[0] = '\0';
-	x->parsed = route_parse(s->options.side, target, &x->route, &e);
+	x->parsed = endpoint_find(s->options.endpoints, target, &x->route, &x->endpoint, &e);
 	if (x->parsed != 0)
 		text_copy_clean(e.msg, x->why, sizeof(x->why)); /* it may quote the client */
 	x->begun = false;
@@ -209,12 +211,17 @@ static void end_exchange(void *ctx, struct MHD_Connection *connection, void **ex
 	*exchange = NULL;
 }
 
-static bool announced_too_large(struct MHD_Connection *connection)
+static size_t body_max(const struct exchange *x)
+{
+	return x->endpoint->body_max ? x->endpoint->body_max : BODY_UNWANTED_MAX_BYTES;
+}
+
+static bool announced_too_large(const struct exchange *x, struct MHD_Connection *connection)
 {
 	const char *length = MHD_lookup_connection_value(
 	    connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	return length && strtoull(length, NULL, 10) > SERVER_BODY_MAX_BYTES;
+	return length && strtoull(length, NULL, 10) > body_max(x);
 }
 
 static const char *header(struct MHD_Connection *connection, const char *name)
@@ -279,6 +286,16 @@ static bool refuse_stranger(
 	return true;
 }
 
+static enum MHD_Result refuse_body(
+    struct server *s, struct MHD_Connection *connection, const struct exchange *x)
+{
+	char sentence[80];
+
+	snprintf(sentence, sizeof(sentence), "the body is larger than %zu KiB: send less",
+	    body_max(x) / 1024);
+	return send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE, sentence, NULL, NULL);
+}
+
 /* Answers what is wrong before any body is read. Returns true when `*result` is set. */
 static bool refuse_early(struct server *s, struct MHD_Connection *connection,
     const struct exchange *x, const char *method, enum MHD_Result *result)
@@ -289,13 +306,12 @@ static bool refuse_early(struct server *s, struct MHD_Connection *connection,
 		*result = send_error(s, connection, MHD_HTTP_NOT_FOUND, x->why, NULL, NULL);
 	else if (x->parsed < 0)
 		*result = send_error(s, connection, server_status(x->parsed), x->why, NULL, NULL);
-	else if (!route_allows(x->route.kind, method))
+	else if (!endpoint_allows(x->endpoint, method))
 		*result = send_error(s, connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 		    "this method is not possible here: see the Allow header", MHD_HTTP_HEADER_ALLOW,
-		    route_methods(x->route.kind));
-	else if (announced_too_large(connection))
-		*result = send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE,
-		    "the body is larger than 64 KiB: send less", NULL, NULL);
+		    endpoint_methods(x->endpoint));
+	else if (announced_too_large(x, connection))
+		*result = refuse_body(s, connection, x);
 	else
 		return false;
 	return true;
@@ -305,8 +321,10 @@ static bool refuse_early(struct server *s, struct MHD_Connection *connection,
 static bool take_body(struct exchange *x, const char *data, size_t size)
 {
 	x->received += size;
-	if (x->received > SERVER_BODY_MAX_BYTES)
+	if (x->received > body_max(x))
 		return x->received <= BODY_PATIENCE_BYTES;
+	if (!x->endpoint->body_max)
+		return true;
 	char *bigger = realloc(x->body, x->len + size + 1);
 	if (!bigger)
 		return false;
@@ -358,12 +376,13 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 		*upload_data_size = 0;
 		return go_on ? MHD_YES : MHD_NO;
 	}
-	if (x->received > SERVER_BODY_MAX_BYTES)
-		return send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE,
-		    "the body is larger than 64 KiB: send less", NULL, NULL);
+	if (x->received > body_max(x))
+		return refuse_body(s, connection, x);
 
 	char source[INET6_ADDRSTRLEN];
 	struct server_request request = {
+	    .endpoint = x->endpoint,
+	    .side = s->options.endpoints->side,
 	    .route = &x->route,
 	    .source = find_source(s, connection, source),
 	    .head = method[0] == 'H',

@@ -1,5 +1,5 @@
-/* server.h - HTTP/1.1 listeners on libmicrohttpd: takes a request in, parses its route, collects
- * its body, hands both to a handler, sends the answer. Knows nothing of machines.
+/* server.h - HTTP/1.1 listeners on libmicrohttpd: takes a request in, finds its endpoint,
+ * collects its body, hands both to a handler, sends the answer. Knows nothing of machines.
  *
  * A handler runs in one of the listener's threads. It is called once for each request that has a
  * good route, method and size; the other answers are given here.
@@ -11,17 +11,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "boot_handler/documents/route.h"
+#include "boot_handler/http/endpoint.h"
 #include "lib/base/err.h"
 
-/* A larger body gets 413. */
-#define SERVER_BODY_MAX_BYTES (64 * 1024)
-
 struct server_request {
+	const struct endpoint *endpoint;
+	enum endpoint_side side;
 	const struct route *route;
 	const char *source; /* the client's address as text; "" when it is not known */
 	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
-	const char *body;   /* NUL-terminated; "" when there is none */
+	const char *body;   /* NUL-terminated; "" when there is none, or none is wanted */
 	size_t body_len;
 };
 
@@ -46,7 +45,7 @@ struct server_answer {
 /* Fills an answer with a sentence: text for guests, {"error": ...} for the operator. The sentence
  * is copied. */
 void server_answer_error(
-    struct server_answer *a, enum route_side side, unsigned status, const char *sentence);
+    struct server_answer *a, enum endpoint_side side, unsigned status, const char *sentence);
 /* Takes over malloc'ed text. */
 void server_answer_text(struct server_answer *a, const char *type, char *text);
 
@@ -56,7 +55,7 @@ struct server_options {
 	const char *listen;          /* what listen_open() takes; borrowed till the end */
 	mode_t socket_mode;          /* of "unix:/path" */
 	const struct access *access; /* NULL: whoever can connect may ask; borrowed till the end */
-	enum route_side side;
+	const struct endpoint_table *endpoints;
 	unsigned threads; /* at least 1 */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
 	void *ctx;

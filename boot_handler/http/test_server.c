@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "boot_handler/http/access.h"
+#include "boot_handler/http/call.h"
 #include "boot_handler/state/card.h"
 #include "boot_handler/http/guest.h"
 #include "boot_handler/http/operator.h"
@@ -85,20 +86,19 @@ static const char *path_of(const char *name)
 	return path;
 }
 
-static struct server *start(const char *name, enum route_side side,
-    void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a))
+static struct server *start(const char *name, const struct endpoint_table *endpoints)
 {
 	struct server *s = NULL;
 	struct err e = ERR_INIT;
 	static char where[2][310]; /* the server goes on using it */
-	char *mine = where[side == ROUTE_SIDE_OPERATOR];
+	char *mine = where[endpoints->side];
 
 	snprintf(mine, sizeof(where[0]), "unix:%s/%s", dir, name);
 	struct server_options options = {.listen = mine,
 	    .socket_mode = 0600,
-	    .side = side,
+	    .endpoints = endpoints,
 	    .threads = 2,
-	    .handle = handle,
+	    .handle = call_answer,
 	    .ctx = &services};
 	if (server_start(&options, &s, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -123,9 +123,9 @@ static void start_tcp(void)
 		fail_msg("%s", e.msg);
 	struct server_options options = {.listen = where,
 	    .access = access_tcp,
-	    .side = ROUTE_SIDE_OPERATOR,
+	    .endpoints = &operator_endpoints,
 	    .threads = 1,
-	    .handle = operator_handle,
+	    .handle = call_answer,
 	    .ctx = &services};
 	if (server_start(&options, &operators_tcp, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -159,8 +159,8 @@ static int setup(void **state)
 	    keys_new(path_of("keys"), &services.keys, &e) < 0 ||
 	    state_open(path_of("state.db"), &services.state, &e) < 0)
 		fail_msg("%s", e.msg);
-	guest = start("g", ROUTE_SIDE_GUEST, guest_handle);
-	operators = start("o", ROUTE_SIDE_OPERATOR, operator_handle);
+	guest = start("g", &guest_endpoints);
+	operators = start("o", &operator_endpoints);
 	start_tcp();
 	return 0;
 }

@@ -1,0 +1,86 @@
+#include "boot_handler/http/call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "boot_handler/documents/owner.h"
+
+bool call_is_its_own(const struct call *c, const struct vm *vm)
+{
+	struct machine_addresses known;
+	struct source source;
+
+	if (c->services->any_source)
+		return true;
+	if (!source_parse(c->request->source, &source))
+		return false;
+	if (!source.six && vm->ip.s_addr == source.ip.s_addr)
+		return true;
+	state_addresses(c->services->state, &vm->mac, &known);
+	return owner_has(vm, &known, &source);
+}
+
+/* 0, or -EPERM with the sentence; a refusal is an event of the machine. */
+static int need_itself(const struct call *c, struct err *e)
+{
+	const char *path = c->request->endpoint->path, *source = c->request->source;
+	struct machine_addresses known;
+	char what[MACHINE_STAGE_SIZE], address[INET6_ADDRSTRLEN];
+
+	if (call_is_its_own(c, c->vm))
+		return 0;
+	snprintf(what, sizeof(what), "/%.*s", (int)strcspn(path + 1, "/"), path + 1);
+	state_refused(c->services->state, &c->vm->mac, c->vm->name, what);
+	state_addresses(c->services->state, &c->vm->mac, &known);
+	return err_set(e, EPERM,
+	    "%s of %s is only for %s itself, which has %s: this request came from %s (where machines get their addresses from another DHCP server, start the stack with GUEST_ACCESS=any)",
+	    what, c->vm->name, c->vm->name, owner_address(c->vm, &known, address),
+	    source[0] ? source : "nowhere");
+}
+
+/* By its name, the definition's MAC address, or that of the card which it last asked with. */
+static int find_vm(struct call *c, struct err *e)
+{
+	const struct route *route = c->request->route;
+	char mac[MAC_TEXT_SIZE];
+
+	if (endpoint_names(c->request->endpoint, "<mac>")) {
+		c->vm = services_vm_by_mac(c->services, c->snapshot, &route->mac);
+		if (!c->vm)
+			return err_set(e, ENOENT, "no definition in vms/ has the MAC address %s",
+			    mac_format(&route->mac, mac));
+	} else if (endpoint_names(c->request->endpoint, "<name>")) {
+		c->vm = vm_snapshot_by_name(c->snapshot, route->name);
+		if (!c->vm)
+			return err_set(
+			    e, ENOENT, "no definition in vms/ has the name %s", route->name);
+	}
+	return 0;
+}
+
+void call_answer(void *ctx, const struct server_request *request, struct server_answer *a)
+{
+	struct services *services = ctx;
+	const struct endpoint *endpoint = request->endpoint;
+	struct call c = {services, request, vm_store_snapshot(services->store), NULL};
+	struct err e = ERR_INIT;
+
+	state_source(request->side == ENDPOINT_GUEST ? request->source : "operator");
+	int r = find_vm(&c, &e);
+	if (r == 0 && endpoint->access == ENDPOINT_ITSELF)
+		r = need_itself(&c, &e);
+	if (r == 0)
+		r = endpoint->run(&c, a, &e);
+	if (r < 0)
+		server_answer_error(a, request->side, server_status(r), e.msg);
+	state_source("");
+	vm_snapshot_unref(c.snapshot);
+}
+
+int call_health(const struct call *c, struct server_answer *a, struct err *e)
+{
+	(void)c;
+	(void)e;
+	server_answer_text(a, "text/plain; charset=utf-8", strdup("ok\n"));
+	return 0;
+}
