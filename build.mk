@@ -220,21 +220,7 @@ OS_INSTALLER_SRC := \
 	os_installer/unpack/unpack.c \
 	os_installer/unpack/writeback.c
 VMLAB_SRC := \
-	vmlab/cmd/complete.c \
-	vmlab/cmd/define.c \
-	vmlab/cmd/definitions.c \
-	vmlab/cmd/doctor.c \
-	vmlab/cmd/events.c \
-	vmlab/cmd/image_cmd.c \
-	vmlab/cmd/ls.c \
-	vmlab/cmd/man.c \
-	vmlab/cmd/new_cmd.c \
-	vmlab/cmd/plan_cmd.c \
-	vmlab/cmd/power.c \
-	vmlab/cmd/ssh.c \
-	vmlab/cmd/stop.c \
-	vmlab/cmd/up.c \
-	vmlab/cmd/watch.c \
+	$(filter-out vmlab/cmd/test_%,$(sort $(wildcard vmlab/cmd/*.c))) \
 	vmlab/engine/docker.c \
 	vmlab/engine/engine.c \
 	vmlab/engine/engine_error.c \

@@ -12,29 +12,8 @@
 #include "vmlab/image/adopt.h"
 #include "vmlab/cmd/man.h"
 
-static const struct command *const commands[] = {
-    &doctor_command,
-    &new_command,
-    &validate_command,
-    &plan_command,
-    &image_command,
-    &up_command,
-    &start_command,
-    &restart_command,
-    &ls_command,
-    &events_command,
-    &wait_command,
-    &ssh_command,
-    &console_command,
-    &logs_command,
-    &reinstall_command,
-    &down_command,
-    &resume_command,
-    &rm_command,
-    &schema_command,
-    &reference_command,
-    &help_command,
-};
+#define ROW(name) &name##_command,
+static const struct command *const commands[] = {COMMANDS(ROW)};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
 static const char overview_text[] =

@@ -101,12 +101,10 @@ static int print_page(struct watch *w, const char *query, int64_t *cursor, struc
 {
 	_cleanup_json_ json_t *answer = NULL;
 	const json_t *event;
-	char path[192];
 	size_t i;
 
-	snprintf(
-	    path, sizeof(path), "/api/v1/events?%s%s%s", query, *w->name ? "&vm=" : "", w->name);
-	int r = api_get(w->session.api, path, &answer, e);
+	int r = api_get(
+	    w->session.api, &answer, e, "/events?%s%s%s", query, *w->name ? "&vm=" : "", w->name);
 	if (r < 0)
 		return r;
 	const json_t *events = json_object_get(answer, "events");

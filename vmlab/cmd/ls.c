@@ -180,7 +180,7 @@ static int look(struct listing *l, struct lab *lab, struct err *e)
 	if (r < 0)
 		return r;
 	if (container_list_role(&l->session.containers, "stack") &&
-	    api_get(l->session.api, "/api/v1/vms", &l->api, &why) < 0)
+	    api_get(l->session.api, &l->api, &why, "/vms") < 0)
 		snprintf(l->down, sizeof(l->down), "%s",
 		    why.code == EACCES
 			? why.msg
@@ -377,8 +377,7 @@ const struct command ls_command = {
 	"  -q, --quiet      only names\n"
 	"  -w, --wide       all columns; DISKS are the sizes that disks have, beside the definition's where\n"
 	"                   it says another\n"
-	"  --columns LIST   these columns, in this order: name, state, ip, mac, arch, cpus, memory, disks,\n"
-	"                   distro, mode, hostname, container, seen, age, error\n"
+	"  --columns LIST   these columns, in this order; --wide shows which there are\n"
 	"  --watch[=S]      show it again every S seconds (2) until Ctrl-C\n"
 	"  --json           {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API knows of each\n"
 	"                   VM, and \"container\": the container's status, or null; \"disks_bytes\" are the\n"

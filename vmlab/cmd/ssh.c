@@ -166,10 +166,8 @@ static void from_definition(struct login *l, const char *name)
 
 static int look_up(struct login *l, const char *name, bool unverified, struct err *e)
 {
-	char path[128];
+	int r = api_get(l->session.api, &l->vm, e, "/vms/%s", name);
 
-	snprintf(path, sizeof(path), "/api/v1/vms/%s", name);
-	int r = api_get(l->session.api, path, &l->vm, e);
 	if (r < 0 && r != -ECONNREFUSED)
 		return r;
 	const char *user = json_string_value(json_object_get(l->vm, "user"));

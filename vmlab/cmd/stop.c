@@ -122,7 +122,6 @@ static int remove_disk(struct session *s, const char *name, struct err *e)
 {
 	_cleanup_argv_ struct argv volumes = ARGV_INIT;
 	_cleanup_free_ char *volume = NULL;
-	char path[128];
 	struct err ignored = ERR_INIT;
 
 	int r = lab_volume_name(s->lab, &s->engine, "disk", name, &volume, e);
@@ -133,8 +132,7 @@ static int remove_disk(struct session *s, const char *name, struct err *e)
 	if (r < 0)
 		return r;
 	/* Its next boot must not be sent to a disk that is gone; `up` sees to it if this fails. */
-	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", name);
-	r = api_post(s->api, path, NULL, &ignored);
+	r = api_post(s->api, NULL, &ignored, "/vms/%s/reinstall", name);
 	keys_forget_host(s->lab, name);
 	return 0;
 }
@@ -311,7 +309,6 @@ static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *
 	_cleanup_argv_ struct argv restart = ARGV_INIT;
 	_cleanup_json_ json_t *vm = NULL;
 	struct goal_expected expected;
-	char path[128];
 
 	int r = session_lock(s, false, e);
 	if (r == 0)
@@ -321,8 +318,7 @@ static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *
 	if (r < 0)
 		return r;
 	const struct container *c = container_list_vm(&s->containers, name);
-	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", name);
-	r = api_post(s->api, path, &vm, e);
+	r = api_post(s->api, &vm, e, "/vms/%s/reinstall", name);
 	if (r < 0)
 		return r;
 	*end = goal_told(vm, &expected) ? expected.ends : BOOT_END_READY;

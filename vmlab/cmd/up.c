@@ -191,10 +191,8 @@ static json_t *ask_state(struct up *up, const char *name)
 {
 	struct err ignored = ERR_INIT;
 	json_t *state = NULL;
-	char path[128];
 
-	snprintf(path, sizeof(path), "/api/v1/vms/%s", name);
-	return api_get(up->session.api, path, &state, &ignored) < 0 ? NULL : state;
+	return api_get(up->session.api, &state, &ignored, "/vms/%s", name) < 0 ? NULL : state;
 }
 
 /* A machine whose disk is gone must not be sent to boot from it. */
@@ -202,7 +200,6 @@ static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, 
 {
 	const char *word = json_string_value(json_object_get(*state, "state"));
 	_cleanup_free_ char *volume = NULL;
-	char path[128];
 
 	if (!word || strcmp(word, "declared") == 0 || strcmp(word, "waiting") == 0)
 		return 0;
@@ -212,9 +209,8 @@ static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, 
 	if (r != ENGINE_ABSENT)
 		return r;
 	fprintf(up->out, "%s: its disk is new, so it is installed again\n", vm->name);
-	snprintf(path, sizeof(path), "/api/v1/vms/%s/reinstall", vm->name);
 	json_decref(steal_ptr(*state));
-	return api_post(up->session.api, path, state, e);
+	return api_post(up->session.api, state, e, "/vms/%s/reinstall", vm->name);
 }
 
 static int bring_up(struct up *up, const struct vm *vm, struct err *e)

@@ -27,10 +27,8 @@ static const struct option logs_options[] = {
 static int installer_log(struct session *s, const char *name, struct err *e)
 {
 	_cleanup_json_ json_t *vm = NULL;
-	char path[128];
+	int r = api_get(s->api, &vm, e, "/vms/%s", name);
 
-	snprintf(path, sizeof(path), "/api/v1/vms/%s", name);
-	int r = api_get(s->api, path, &vm, e);
 	if (r < 0)
 		return r;
 	const char *log = json_string_value(json_object_get(vm, "log"));
@@ -236,10 +234,8 @@ static int judge_power(struct session *s, const char *name, enum boot_end *goal,
 	_cleanup_json_ json_t *vm = NULL;
 	struct goal_expected expected;
 	struct err ignored = ERR_INIT;
-	char path[128];
 
-	snprintf(path, sizeof(path), "/api/v1/vms/%s", name);
-	if (api_get(s->api, path, &vm, &ignored) < 0)
+	if (api_get(s->api, &vm, &ignored, "/vms/%s", name) < 0)
 		vm = NULL;
 	const char *state = json_string_value(json_object_get(vm, "state"));
 	bool installed = state && (strcmp(state, "installed") == 0 || strcmp(state, "ready") == 0);

@@ -204,12 +204,10 @@ static bool state_is(const struct follow_vm *vm, const char *word)
 static void failed_install(struct follow *f, struct follow_vm *vm)
 {
 	_cleanup_json_ json_t *detail = NULL;
-	char path[128];
 	struct err e = ERR_INIT;
 
 	failed(f, vm);
-	snprintf(path, sizeof(path), "/api/v1/vms/%s", vm->name);
-	if (api_get(f->s->api, path, &detail, &e) < 0)
+	if (api_get(f->s->api, &detail, &e, "/vms/%s", vm->name) < 0)
 		detail = json_incref(vm->state);
 	progress_failure(f->out, detail, LOG_LINES);
 	fprintf(f->out,
@@ -383,13 +381,11 @@ static int take_events(struct follow *f, struct err *e)
 {
 	for (;;) {
 		_cleanup_json_ json_t *doc = NULL;
-		char path[128];
 		const json_t *event;
 		size_t i;
 
-		snprintf(path, sizeof(path), "/api/v1/events?after=%" PRId64 "&limit=%d", f->cursor,
+		int r = api_get(f->s->api, &doc, e, "/events?after=%" PRId64 "&limit=%d", f->cursor,
 		    EVENTS_PER_REQUEST);
-		int r = api_get(f->s->api, path, &doc, e);
 		if (r < 0)
 			return r;
 		const json_t *events = json_object_get(doc, "events");
@@ -412,7 +408,7 @@ static int take_states(struct follow *f, struct err *e)
 	json_t *state;
 	size_t i;
 
-	int r = api_get(f->s->api, "/api/v1/vms", &doc, e);
+	int r = api_get(f->s->api, &doc, e, "/vms");
 	if (r < 0)
 		return r;
 	list = json_object_get(doc, "vms");

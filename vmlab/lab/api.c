@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 #define BODY_MAX_BYTES (16 * 1024 * 1024)
 #define API_SOCKET "api.sock"
+#define API_ROOT "/api/v1"
+#define PATH_ROOM 256 /* a name has at most 63 bytes */
 
 struct api {
 	CURL *curl;
@@ -173,11 +176,15 @@ static int refusal(long status, const char *path, const json_t *doc, struct err 
 	    "the lab's API answers %s with HTTP status %ld", path, status);
 }
 
-static int exchange(struct api *api, bool post, const char *path, json_t **out, struct err *e)
+static int exchange(
+    struct api *api, bool post, const char *format, va_list ap, json_t **out, struct err *e)
 {
+	char path[PATH_ROOM] = API_ROOT;
 	struct body body = {0};
 	json_error_t je;
 	long status = 0;
+
+	vsnprintf(path + strlen(API_ROOT), sizeof(path) - strlen(API_ROOT), format, ap);
 	int r = request(api, post, path, &body, &status, e);
 
 	_cleanup_json_ json_t *doc =
@@ -196,14 +203,24 @@ static int exchange(struct api *api, bool post, const char *path, json_t **out, 
 	return 0;
 }
 
-int api_get(struct api *api, const char *path, json_t **out, struct err *e)
+int api_get(struct api *api, json_t **out, struct err *e, const char *path, ...)
 {
-	return exchange(api, false, path, out, e);
+	va_list ap;
+
+	va_start(ap, path);
+	int r = exchange(api, false, path, ap, out, e);
+	va_end(ap);
+	return r;
 }
 
-int api_post(struct api *api, const char *path, json_t **out, struct err *e)
+int api_post(struct api *api, json_t **out, struct err *e, const char *path, ...)
 {
-	return exchange(api, true, path, out, e);
+	va_list ap;
+
+	va_start(ap, path);
+	int r = exchange(api, true, path, ap, out, e);
+	va_end(ap);
+	return r;
 }
 
 int api_ready(struct api *api, struct err *e)

@@ -25,13 +25,16 @@ static inline void cleanup_json(json_t **value)
 }
 #define _cleanup_json_ __attribute__((cleanup(cleanup_json)))
 
-/* GET a path such as "/api/v1/vms". *out is a new reference. -ECONNREFUSED when nobody answers,
- * -EACCES when the lab is another user's, -ENOENT for 404, -EREMOTEIO for any other refusal (the
- * message is the API's own sentence), -EPROTO when the answer is not JSON or larger than 16 MiB. */
-must_check int api_get(struct api *api, const char *path, json_t **out, struct err *e);
+/* GET a path such as "/vms/%s" below /api/v1. *out is a new reference. -ECONNREFUSED when nobody
+ * answers, -EACCES when the lab is another user's, -ENOENT for 404, -EREMOTEIO for any other
+ * refusal (the message is the API's own sentence), -EPROTO when the answer is not JSON or larger
+ * than 16 MiB. */
+must_check int api_get(struct api *api, json_t **out, struct err *e, const char *path, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* POST without a body; errors as api_get(). `out` may be NULL. */
-must_check int api_post(struct api *api, const char *path, json_t **out, struct err *e);
+must_check int api_post(struct api *api, json_t **out, struct err *e, const char *path, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* 0 when GET /readyz says 200. -EAGAIN when it answers that it is not ready (the message is its
  * reasons), else as api_get(). */

@@ -240,7 +240,7 @@ static char *ask_holders(struct session *s)
 	struct err ignored = ERR_INIT;
 
 	if (!s->api || !lab_is_served(s->lab, &s->containers) ||
-	    api_get(s->api, "/api/v1/holders", &doc, &ignored) < 0)
+	    api_get(s->api, &doc, &ignored, "/holders") < 0)
 		return NULL;
 	const char *text = json_string_value(json_object_get(doc, "holders"));
 	return text ? strdup(text) : NULL;

@@ -1,4 +1,4 @@
-/* command.h - what a subcommand is, and what all of them share. main.c holds the one table. */
+/* command.h - what a subcommand is, and what all of them share. */
 #ifndef VMLAB_LAB_COMMAND_H
 #define VMLAB_LAB_COMMAND_H
 
@@ -32,10 +32,35 @@ struct command {
 	bool own_options; /* words after the name are handed on untouched (ssh, image) */
 };
 
-extern const struct command doctor_command, new_command, validate_command, image_command,
-    up_command, down_command, ls_command, logs_command, console_command, ssh_command, wait_command,
-    reinstall_command, rm_command, resume_command, plan_command, schema_command, reference_command,
-    events_command, start_command, restart_command, help_command;
+/* All there are, in the order in which they are listed: `struct command name_command` is in a file
+ * of vmlab/cmd/. */
+/* clang-format off */
+#define COMMANDS(row) \
+	row(doctor) \
+	row(new) \
+	row(validate) \
+	row(plan) \
+	row(image) \
+	row(up) \
+	row(start) \
+	row(restart) \
+	row(ls) \
+	row(events) \
+	row(wait) \
+	row(ssh) \
+	row(console) \
+	row(logs) \
+	row(reinstall) \
+	row(down) \
+	row(resume) \
+	row(rm) \
+	row(schema) \
+	row(reference) \
+	row(help)
+/* clang-format on */
+
+#define COMMAND_DECLARED(name) extern const struct command name##_command;
+COMMANDS(COMMAND_DECLARED)
 
 /* By its name or one of its aliases. */
 bool command_is_called(const struct command *c, const char *name);
