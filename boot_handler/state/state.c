@@ -183,18 +183,18 @@ void state_record(
 	writer_event(s->writer, &event);
 }
 
-static void change_state(struct state *s, struct machine *m, struct life memory, int64_t now)
+static void change_life(struct state *s, struct machine *m, struct life life, int64_t now)
 {
-	bool differs = memory.state != machine_life(m).state;
+	bool differs = life.state != machine_life(m).state;
 
-	machine_set_life(m, memory);
+	machine_set_life(m, life);
 	m->changed_at_ms = now;
 	m->moved_at_ms = now;
 	machine_mark_dirty(&s->table, m);
 	if (differs) {
-		state_record(s, m, EVENT_STATE, machine_state_name(memory.state), now);
+		state_record(s, m, EVENT_STATE, machine_state_name(life.state), now);
 		log_info("state changed vm=%s state=%s attempt=%u", m->name,
-		    machine_state_name(memory.state), memory.attempt);
+		    machine_state_name(life.state), life.attempt);
 	}
 }
 
@@ -232,19 +232,6 @@ static bool installs(struct boot_choice choice)
 	return !choice.wait && (choice.mode->needs & BOOT_NEEDS_DISK);
 }
 
-static bool starts_attempt(struct life memory, struct boot_choice choice)
-{
-	return installs(choice) &&
-	       (memory.reinstall || memory.state != MACHINE_BOOTING || memory.attempt == 0);
-}
-
-/* What a machine was is not what it is: the firmware runs. */
-static bool leaves_ready(const struct machine *m, struct life memory, struct boot_choice choice)
-{
-	return !choice.wait && choice.mode->verb == BOOT_DISK && memory.state == MACHINE_READY &&
-	       atomic_load_explicit(&m->calls, memory_order_relaxed);
-}
-
 /* Waiting machines ask every few seconds: that is news only once. */
 static bool is_news(const struct machine *m, struct boot_choice choice, int64_t now)
 {
@@ -257,6 +244,44 @@ static bool is_news(const struct machine *m, struct boot_choice choice, int64_t 
 		   (installs(choice) ? LOADING_EVENT_EVERY_MS : BOOT_EVENT_EVERY_MS);
 }
 
+static struct happening booting(const struct machine *m, struct boot_choice choice)
+{
+	return (struct happening){.kind = LIFE_BOOTS,
+	    .installs = installs(choice),
+	    .from_disk = !choice.wait && choice.mode->verb == BOOT_DISK,
+	    .tells = m && atomic_load_explicit(&m->calls, memory_order_relaxed)};
+}
+
+/* The machine is locked. Returns what became of it. */
+static struct life take_boot(
+    struct state *s, struct machine *m, struct boot_choice choice, int64_t now)
+{
+	struct happening h = booting(m, choice);
+	struct life before = machine_life(m);
+	struct life_step step = lifecycle_step(&before, &h);
+
+	if (step.anew || is_news(m, choice, now)) {
+		atomic_store(&m->asked, boot_choice_name(choice));
+		atomic_store(&m->asked_ms, now);
+		if (step.anew)
+			forget_progress(m);
+		m->address.booted_ms = now;
+		state_tell_addresses(s);
+		state_record(s, m, EVENT_IPXE, boot_choice_word(choice), now);
+	}
+	if (step.anew)
+		atomic_store(&m->asks, 1);
+	if (step.reboots) {
+		keep_result(m, firstboot_booting(m->cloud_init));
+		begin_boot(m);
+	}
+	if (step.changed) {
+		change_life(s, m, step.life, now);
+		writer_kick(s->writer);
+	}
+	return step.life;
+}
+
 unsigned state_booted(
     struct state *s, const struct mac *mac, const char *name, struct boot_choice choice)
 {
@@ -264,48 +289,22 @@ unsigned state_booted(
 	int64_t now = wall_ms();
 
 	if (m) {
-		struct life memory = machine_life(m);
+		struct happening h = booting(m, choice);
+		struct life life = machine_life(m);
 
 		machine_touch(&s->table, m, now);
-		if (installs(choice))
+		if (h.installs)
 			atomic_fetch_add_explicit(&m->asks, 1, memory_order_relaxed);
-		if (!starts_attempt(memory, choice) && !leaves_ready(m, memory, choice) &&
-		    !is_news(m, choice, now))
-			return memory.attempt;
+		if (!lifecycle_step(&life, &h).changed && !is_news(m, choice, now))
+			return life.attempt;
 	}
 	m = machine_table_lock(&s->table, mac, name);
 	if (!m)
 		return 1;
-	struct life memory = machine_life(m);
-	bool starts = starts_attempt(memory, choice);
-	if (starts || is_news(m, choice, now)) {
-		atomic_store(&m->asked, boot_choice_name(choice));
-		atomic_store(&m->asked_ms, now);
-		if (starts)
-			forget_progress(m);
-		m->address.booted_ms = now;
-		state_tell_addresses(s);
-		state_record(s, m, EVENT_IPXE, boot_choice_word(choice), now);
-	}
-	if (starts) {
-		memory.state = MACHINE_BOOTING;
-		memory.ordered = memory.ordered || memory.reinstall;
-		memory.reinstall = false;
-		memory.local = false;
-		memory.attempt++;
-		atomic_store(&m->asks, 1);
-		change_state(s, m, memory, now);
-		writer_kick(s->writer);
-	} else if (leaves_ready(m, memory, choice)) {
-		memory.state = MACHINE_INSTALLED;
-		keep_result(m, firstboot_booting(m->cloud_init));
-		begin_boot(m);
-		change_state(s, m, memory, now);
-		writer_kick(s->writer);
-	}
+	struct life life = take_boot(s, m, choice, now);
 	machine_touch(&s->table, m, now);
 	machine_unlock(&s->table, m);
-	return memory.attempt;
+	return life.attempt;
 }
 
 void state_asked_with(
@@ -372,25 +371,6 @@ void state_seen(struct state *s, const struct mac *mac, const char *name)
 
 /* ---- reports ----------------------------------------------------------------------------- */
 
-/* A finished install is never unfinished by a late report; a failed one only by its success. */
-static bool takes_report(struct life memory, const struct report *r)
-{
-	if (memory.reinstall)
-		return false;
-	switch (memory.state) {
-	case MACHINE_DECLARED: /* the state file was lost while it installed */
-	case MACHINE_BOOTING:
-	case MACHINE_INSTALLING:
-		return true;
-	case MACHINE_FAILED:
-		return r->phase == PHASE_REPORT && r->status == REPORT_DONE;
-	case MACHINE_INSTALLED:
-	case MACHINE_READY:
-		break;
-	}
-	return false;
-}
-
 static void take_progress(struct state *s, struct machine *m, const struct report *r, int64_t now)
 {
 	bool begins = m->phase != r->phase;
@@ -414,44 +394,35 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 
 static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)
 {
-	struct life memory = machine_life(m);
+	struct life before = machine_life(m);
 	struct mac mac = mac_from_number(m->mac);
+	struct happening h = {.kind = LIFE_REPORTS,
+	    .failed = r->status == REPORT_FAILED,
+	    .done = r->phase == PHASE_REPORT && r->status == REPORT_DONE,
+	    .installed_as = r->already ? r->attempt : 0};
+	struct life_step step = lifecycle_step(&before, &h);
 
-	if (!takes_report(memory, r))
+	if (!step.taken)
 		return STATE_IGNORED;
-	if (memory.attempt == 0)
-		memory.attempt = 1;
-	enum machine_state before = memory.state;
-	memory.state = MACHINE_INSTALLING;
-	if (r->status == REPORT_FAILED)
-		memory.state = MACHINE_FAILED;
-	else if (r->phase == PHASE_REPORT && r->status == REPORT_DONE)
-		memory.state = MACHINE_INSTALLED;
-	if (memory.state == MACHINE_INSTALLED) {
-		memory.ordered = false;
-		if (r->already && r->attempt > memory.attempt)
-			memory.attempt = r->attempt;
-	}
-
 	take_progress(s, m, r, now);
 	if (r->log)
 		writer_log(s->writer, &mac, steal_ptr(r->log));
-	if (memory.state == MACHINE_FAILED) {
+	if (h.failed) {
 		m->error_phase = r->phase;
 		replace_text(
 		    &m->error_reason, r->message[0] ? r->message : "the installer gave no reason");
 		replace_text(&m->error_hint, r->hint);
 		log_warn("install failed vm=%s phase=%s reason=%s", m->name,
 		    machine_phase_name(r->phase), r->message);
-	} else if (memory.state == MACHINE_INSTALLED) {
-		if (r->already)
-			log_info("its disk says it is installed already vm=%s attempt=%u", m->name,
-			    memory.attempt);
-		forget_progress(m);
 	}
-	if (memory.state != before)
-		change_state(s, m, memory, now);
-	return memory.state == MACHINE_INSTALLING ? 0 : STATE_IMPORTANT;
+	if (h.done && r->already)
+		log_info("its disk says it is installed already vm=%s attempt=%u", m->name,
+		    step.life.attempt);
+	if (step.anew)
+		forget_progress(m);
+	if (step.changed)
+		change_life(s, m, step.life, now);
+	return step.must_save ? STATE_IMPORTANT : 0;
 }
 
 int state_reported(struct state *s, const struct mac *mac, const char *name, struct report *r)
@@ -479,33 +450,31 @@ static bool boots_anew(const struct machine *m, const struct firstboot_ready *re
 	return strcmp(known, id) != 0;
 }
 
-static void take_ready(
+static int take_ready(
     struct state *s, struct machine *m, const struct firstboot_ready *ready, int64_t now)
 {
-	struct life memory = machine_life(m);
+	struct life before = machine_life(m);
+	struct life_step step = lifecycle_step(&before, &(struct happening){.kind = LIFE_IS_READY});
 	bool anew = boots_anew(m, ready);
 	bool knows_keys = m->host_key[0] || m->host_key[1] || m->host_key[2];
 
+	if (!step.taken)
+		return STATE_IGNORED;
 	/* Once for each install: a reinstall forgets them. */
 	for (int i = 0; i < MACHINE_KEYS_MAX && !knows_keys; i++)
 		replace_text(&m->host_key[i], ready->host_key[i]);
 	if (ready->result)
 		keep_result(m, firstboot_result(ready, m->cloud_init));
 	begin_boot(m);
-	if (memory.state == MACHINE_INSTALLED) {
-		memory.state = MACHINE_READY;
-		change_state(s, m, memory, now);
+	if (step.changed) {
+		change_life(s, m, step.life, now);
 	} else if (anew) {
 		/* Its firmware did not ask us. */
 		state_record(s, m, EVENT_STATE, machine_state_name(MACHINE_READY), now);
 		m->changed_at_ms = now;
 	}
 	machine_mark_dirty(&s->table, m);
-}
-
-static bool is_installed(struct life memory)
-{
-	return memory.state == MACHINE_INSTALLED || memory.state == MACHINE_READY;
+	return STATE_IMPORTANT;
 }
 
 int state_became_ready(
@@ -513,15 +482,11 @@ int state_became_ready(
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = wall_ms();
-	int outcome = STATE_IGNORED;
 
 	if (!m)
 		return STATE_IGNORED;
 	machine_touch(&s->table, m, now);
-	if (is_installed(machine_life(m))) {
-		take_ready(s, m, ready, now);
-		outcome = STATE_IMPORTANT;
-	}
+	int outcome = take_ready(s, m, ready, now);
 	machine_unlock(&s->table, m);
 	return outcome;
 }
@@ -536,8 +501,9 @@ void state_cloud_init(
 	if (!m)
 		return;
 	machine_touch(&s->table, m, now);
-	/* What ends after the call that made it ready is no news. */
-	if (machine_life(m).state == MACHINE_INSTALLED && (event->begins || event->failed)) {
+	struct life life = machine_life(m);
+	bool taken = lifecycle_step(&life, &(struct happening){.kind = LIFE_TELLS}).taken;
+	if (taken && (event->begins || event->failed)) {
 		if (event->begins)
 			snprintf(m->stage, sizeof(m->stage), "%s", event->text);
 		snprintf(
@@ -550,41 +516,35 @@ void state_cloud_init(
 
 /* ---- orders ------------------------------------------------------------------------------ */
 
-void state_reinstall(struct state *s, const struct mac *mac, const char *name)
+static void take_order(struct state *s, const struct mac *mac, const char *name,
+    enum happening_kind order, const char *word)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = wall_ms();
 
 	if (!m)
 		return;
-	struct life memory = machine_life(m);
-	memory.state = MACHINE_DECLARED;
-	memory.reinstall = true;
-	memory.local = false;
-	forget_progress(m);
-	for (int i = 0; i < MACHINE_KEYS_MAX; i++)
-		replace_text(&m->host_key[i], NULL);
-	state_record(s, m, EVENT_ACTION, "reinstall", now);
-	change_state(s, m, memory, now);
+	struct life before = machine_life(m);
+	struct life_step step = lifecycle_step(&before, &(struct happening){.kind = order});
+	if (step.anew) {
+		forget_progress(m);
+		for (int i = 0; i < MACHINE_KEYS_MAX; i++)
+			replace_text(&m->host_key[i], NULL);
+	}
+	state_record(s, m, EVENT_ACTION, word, now);
+	change_life(s, m, step.life, now);
 	machine_unlock(&s->table, m);
 	writer_kick(s->writer);
 }
 
+void state_reinstall(struct state *s, const struct mac *mac, const char *name)
+{
+	take_order(s, mac, name, LIFE_REINSTALL, "reinstall");
+}
+
 void state_local(struct state *s, const struct mac *mac, const char *name)
 {
-	struct machine *m = machine_table_lock(&s->table, mac, name);
-	int64_t now = wall_ms();
-
-	if (!m)
-		return;
-	struct life memory = machine_life(m);
-	memory.reinstall = false;
-	memory.ordered = false;
-	memory.local = true;
-	state_record(s, m, EVENT_ACTION, "local", now);
-	change_state(s, m, memory, now);
-	machine_unlock(&s->table, m);
-	writer_kick(s->writer);
+	take_order(s, mac, name, LIFE_LOCAL, "local");
 }
 
 /* ---- life and the file ------------------------------------------------------------------- */

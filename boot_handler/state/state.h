@@ -1,8 +1,6 @@
 /* state.h - what happened to every machine: the table in memory that answers requests, and its
  * way to and from the state file.
- *
- *	declared -> booting -> installing -> installed -> ready
- *	            any of the first three -> failed; ready -> installed when it boots again
+ * What a boot, a report or an order makes of a machine decides lib/machine/lifecycle.h.
  *
  * Memory is authoritative: a request reads one atomic word, never the file. Changes of state take
  * one short lock of that machine and are written behind by writer.h's thread; state_save() waits
