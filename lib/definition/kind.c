@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/size.h"
@@ -178,4 +179,27 @@ const char *vm_field_text(const struct vm *vm, const char *name, char buf[VM_FIE
 	snprintf(buf, VM_FIELD_TEXT_SIZE, "%" PRIu64,
 	    f->kind == VM_SIZE ? *(const uint64_t *)member : *(const unsigned *)member);
 	return buf;
+}
+
+json_t *vm_field_value(const char *name, const char *text, struct err *e)
+{
+	const struct vm_field *f = vm_field_find(name);
+	bool is_true = strcmp(text, "true") == 0;
+
+	if (!f || f->kind == VM_STRUCTURED)
+		err_set(e, EINVAL,
+		    f ? "\"%s\" is more than one value: write it into the file"
+		      : "\"%s\" is no field of a definition: see `vmlab reference`",
+		    name);
+	else if (f->kind == VM_NUMBER && vm_text_is(text, VM_DIGIT, 1, 9))
+		return json_integer(strtol(text, NULL, 10));
+	else if (f->kind == VM_NUMBER)
+		err_set(e, EINVAL, "\"%s\": \"%.40s\" is no number", name, text);
+	else if (f->kind != VM_FLAG)
+		return json_string(text);
+	else if (is_true || strcmp(text, "false") == 0)
+		return json_boolean(is_true);
+	else
+		err_set(e, EINVAL, "\"%s\" is true or false", name);
+	return NULL;
 }

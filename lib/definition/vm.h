@@ -131,6 +131,10 @@ const char *vm_after_name(size_t after);
 #define VM_FIELD_TEXT_SIZE 24
 const char *vm_field_text(const struct vm *vm, const char *name, char buf[VM_FIELD_TEXT_SIZE]);
 
+/* The JSON value of a simple field that a person gave as text: NULL with a sentence when there is
+ * no such field, or it is no such value. Bounds and the like are vm_parse()'s. A new reference. */
+json_t *vm_field_value(const char *name, const char *text, struct err *e);
+
 /* Writes the JSON Schema (2020-12) and the Markdown reference made from the field table. */
 json_t *vm_schema(void);
 must_check int vm_reference_write(FILE *f, struct err *e);

@@ -84,6 +84,8 @@ char *define_render(const struct define_words *w)
 		json_object_set_new(o, "memory", json_string(w->memory));
 	if (w->disk)
 		json_object_set_new(o, "disks", json_pack("[{s:s}]", "size", w->disk));
+	if (w->more)
+		json_object_update(o, w->more);
 	char *text = json_dumps(o, JSON_INDENT(2)), *with_newline = NULL;
 	if (text && asprintf(&with_newline, "%s\n", text) < 0)
 		with_newline = NULL;

@@ -14,6 +14,7 @@
 struct define_words {
 	const char *name, *distro, *arch, *memory, *disk, *cpus;
 	const char *ip, *mac;
+	json_t *more; /* fields and their values; may replace the words above */
 };
 
 /* First free host address of `net` from the tenth on, below its upper half (DHCP gives those out).

@@ -27,6 +27,7 @@ static const struct option new_options[] = {
     {"disk", required_argument, NULL, 'k'},
     {"ip", required_argument, NULL, 'I'},
     {"mac", required_argument, NULL, 'M'},
+    {"set", required_argument, NULL, 's'},
     {0},
 };
 
@@ -254,6 +255,20 @@ static int make(struct lab *lab, const struct define_words *asked, struct err *e
 	return r;
 }
 
+/* FIELD=VALUE, for the fields that have no option. */
+static int set_field(json_t *more, const char *text, struct err *e)
+{
+	size_t len = strcspn(text, "=");
+	_cleanup_free_ char *name = strndup(text, len);
+
+	if (!name)
+		return err_set(e, ENOMEM, "out of memory");
+	if (!text[len])
+		return err_set(e, EINVAL, "--set \"%s\" is not FIELD=VALUE", text);
+	json_t *value = vm_field_value(name, text + len + 1, e);
+	return value ? json_object_set_new(more, name, value) : err_wrap(e, "--set");
+}
+
 static int new_run(struct lab *lab, int argc, char **argv)
 {
 	struct define_words w = {.distro = "debian-13",
@@ -261,6 +276,7 @@ static int new_run(struct lab *lab, int argc, char **argv)
 	    .cpus = "2",
 	    .memory = "1G",
 	    .disk = "10G"};
+	_cleanup_json_ json_t *more = w.more = json_object();
 	struct err e = ERR_INIT;
 	int o;
 
@@ -273,9 +289,12 @@ static int new_run(struct lab *lab, int argc, char **argv)
 				    : o == 'I' ? &w.ip
 				    : o == 'M' ? &w.mac
 					       : NULL;
-		if (!slot)
+		if (slot)
+			*slot = optarg;
+		else if (o != 's')
 			return command_wrong_option(&new_command, argv);
-		*slot = optarg;
+		else if (set_field(more, optarg, &e) < 0)
+			return command_usage(&new_command, "%s", e.msg);
 	}
 	if (argc - optind != 1)
 		return command_usage(&new_command, "one NAME, please");
@@ -312,10 +331,11 @@ const struct command new_command = {
 	    "  --disk SIZE      e.g. 8G (default 10G)\n"
 	    "  --ip ADDRESS     default: the first free one of the lab's network\n"
 	    "  --mac ADDRESS    default: a free one that begins with 52:54:00\n"
+	    "  --set FIELD=VALUE  any other field of one value (`vmlab reference` has them all)\n"
 	    "\n"
 	    "Examples:\n"
 	    "  vmlab new web1\n"
 	    "  vmlab new db1 --memory 2G --disk 20G && vmlab up db1\n"
-	    "  vmlab new pi1 --arch arm64\n",
+	    "  vmlab new pi1 --arch arm64 --set kernel_args=mitigations=off\n",
     .run = new_run,
 };

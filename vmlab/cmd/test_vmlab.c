@@ -959,14 +959,23 @@ static void test_define(void **state)
 	    .distro = "debian-13",
 	    .cpus = "4",
 	    .memory = "2G",
-	    .disk = "20G"};
+	    .disk = "20G",
+	    .more = json_pack("{s:o, s:o}", "pxeboot", vm_field_value("pxeboot", "false", NULL),
+		"role", vm_field_value("role", "db", NULL))};
 	char *doc = define_render(&words);
+	json_decref(words.more);
 	struct vm *vm = vm_from(doc);
 	assert_string_equal(vm->name, "db1");
 	assert_int_equal(vm->cpus, 4);
 	assert_int_equal(vm->memory_bytes, UINT64_C(2) << 30);
 	assert_int_equal(vm->disk_bytes[0], UINT64_C(20) << 30);
 	assert_int_equal(vm->arch, VM_ARCH_ARM64);
+	assert_false(vm->pxeboot);
+	assert_string_equal(vm->role, "db");
+	assert_null(vm_field_value("cpus", "two", NULL));
+	assert_null(vm_field_value("pxeboot", "yes", NULL));
+	assert_null(vm_field_value("disks", "[]", NULL));
+	assert_null(vm_field_value("colour", "red", NULL));
 	vm_free(vm);
 	free(doc);
 }
