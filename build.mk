@@ -1,7 +1,7 @@
 # build.mk - compiles everything of ours. Runs where the compilers are: in the builder container
 # (`make` at the top level does that) or on a Debian 13 with the same packages (BUILDER=host).
 #
-#   ARCH     amd64 | arm64                target architecture
+#   ARCH     of docker/arches.table       target architecture
 #   VARIANT  release | test | fuzz | coverage   test: ASan and UBSan, -Werror
 #   STATIC   where the static libraries of docker/builder/static-libs.sh are
 #
@@ -18,12 +18,10 @@ OUT     := $(BUILD)/$(ARCH)/$(VARIANT)
 STATIC  ?= /opt/static/$(ARCH)
 
 BUILD_ARCH := $(shell dpkg --print-architecture)
-TRIPLET_amd64 := x86_64-linux-gnu
-TRIPLET_arm64 := aarch64-linux-gnu
-TRIPLET := $(TRIPLET_$(ARCH))
+TRIPLET    := $(shell awk '$$1 == "$(ARCH)" {print $$3}' docker/arches.table)
 
 ifeq ($(TRIPLET),)
-$(error ARCH=$(ARCH) is not supported: use amd64 or arm64)
+$(error ARCH=$(ARCH) is not supported: docker/arches.table has no row for it)
 endif
 
 ifeq ($(ARCH),$(BUILD_ARCH))

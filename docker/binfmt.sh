@@ -1,9 +1,10 @@
 #!/bin/sh
-# binfmt.sh ARCH - makes this machine's kernel run programs of ARCH (amd64 | arm64) through QEMU's
-# user mode emulation. Does nothing when they run already. Needs root and qemu-user-static (or
-# qemu-user-binfmt) otherwise.
+# binfmt.sh ARCH - makes this machine's kernel run programs of ARCH through QEMU's user mode emulation.
+# Does nothing when they run already. Needs root and qemu-user-static (or qemu-user-binfmt) otherwise.
 set -eu
 
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/docker/arch.sh"
 registry=/proc/sys/fs/binfmt_misc
 
 die()
@@ -12,19 +13,15 @@ die()
 	exit 1
 }
 
-[ $# -eq 1 ] || die "usage: docker/binfmt.sh amd64|arm64"
-case $1 in
-amd64) cpu=x86_64 machine=x86_64 ;;
-arm64) cpu=aarch64 machine=aarch64 ;;
-*) die "architecture '$1' is not supported: use amd64 or arm64" ;;
-esac
-[ "$(uname -m)" != "$machine" ] || exit 0
+[ $# -eq 1 ] || die "usage: docker/binfmt.sh ARCH"
+arch_row "$1" || die "architecture '$1' is not supported: use one of $arch_names"
+[ "$(uname -m)" != "$arch_machine" ] || exit 0
 
 # The F flag opens the interpreter once, now, so that it also works inside containers and chroots.
-if grep -qs '^enabled' "$registry/qemu-$cpu"; then
-	grep -q '^flags:.*F' "$registry/qemu-$cpu" ||
+if grep -qs '^enabled' "$registry/qemu-$arch_machine"; then
+	grep -q '^flags:.*F' "$registry/qemu-$arch_machine" ||
 		die "programs for $1 are registered without the F flag and will not run in containers:" \
-			"as root, 'echo -1 >$registry/qemu-$cpu', then run this again"
+			"as root, 'echo -1 >$registry/qemu-$arch_machine', then run this again"
 	exit 0
 fi
 
@@ -37,7 +34,7 @@ if [ ! -e "$registry/register" ]; then
 			"machine, or load the module binfmt_misc"
 fi
 rule=
-for file in "/usr/lib/binfmt.d/qemu-$cpu.conf" "/etc/binfmt.d/qemu-$cpu.conf"; do
+for file in "/usr/lib/binfmt.d/qemu-$arch_machine.conf" "/etc/binfmt.d/qemu-$arch_machine.conf"; do
 	[ ! -s "$file" ] || rule=$(grep -v '^#' "$file")
 done
 [ -n "$rule" ] ||
@@ -52,5 +49,5 @@ case $flags in
 *) rule=${rule}F ;;
 esac
 printf '%s\n' "$rule" >"$registry/register" 2>/dev/null ||
-	[ -e "$registry/qemu-$cpu" ] || die "the kernel refused to register $interpreter for $1 programs"
+	[ -e "$registry/qemu-$arch_machine" ] || die "the kernel refused to register $interpreter for $1 programs"
 echo "binfmt.sh: programs for $1 now run through $interpreter" >&2

@@ -7,8 +7,8 @@
 #         cross    compiler and static libraries for the other one (build machine's ARCH)
 #         clang    clang with libFuzzer and what `make lint` asks (build machine's ARCH)
 #         stack    what the provisioning daemons need to run
-#         vm       QEMU and firmware, which run guests of both architectures
-#   ARCH  amd64 | arm64; a foreign one runs its maintainer scripts through binfmt (docker/binfmt.sh)
+#         vm       QEMU and firmware, which run guests of all architectures
+#   ARCH  of arches.table; a foreign one runs its maintainer scripts through binfmt (binfmt.sh)
 #
 # A tarball is made again when what it is made from changes, when a new week begins (Debian's
 # security updates) or with --refresh. BOOTSTRAP=container does the work in a container of the image
@@ -18,6 +18,7 @@ set -eu
 suite=trixie
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
+. "$top/docker/arch.sh"
 base=${BASE_DIR:-$top/build/base}
 
 die()
@@ -31,14 +32,19 @@ if [ "${1-}" = --refresh ]; then
 	refresh=1
 	shift
 fi
-[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|clang|stack|vm amd64|arm64"
+[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|clang|stack|vm ARCH"
 name=$1
 arch=$2
-case $arch in
-amd64) other=arm64 other_triplet=aarch64-linux-gnu ;;
-arm64) other=amd64 other_triplet=x86-64-linux-gnu ;;
-*) die "architecture '$arch' is not supported: use amd64 or arm64" ;;
-esac
+others='' cross_compilers=''
+for one in $arch_names; do
+	arch_row "$one"
+	[ "$one" != "$arch" ] || continue
+	others="$others $one"
+	cross_compilers="$cross_compilers gcc-$(echo "$arch_triplet" | tr _ -)"
+done
+others=${others# } cross_compilers=${cross_compilers# }
+arch_row "$arch" || die "architecture '$arch' is not supported: use one of $arch_names"
+other=$others
 
 # ---- what goes into each ------------------------------------------------------------------------
 
@@ -54,7 +60,7 @@ dnsmasq-base openssh-client $libraries"
 	variant=minbase
 	;;
 cross)
-	packages="ca-certificates make gcc-$other_triplet dpkg-dev pkgconf bzip2 xz-utils"
+	packages="ca-certificates make $cross_compilers dpkg-dev pkgconf bzip2 xz-utils"
 	variant=minbase
 	;;
 clang)

@@ -12,6 +12,8 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+. "$top/docker/arch.sh"
 log=/var/log/vmlab-dockerd.log
 
 say()
@@ -86,23 +88,17 @@ builder_works()
 if [ -z "$engine" ] && ! builder_works; then
 	engine=client
 fi
-foreign()
-{
-	case $(uname -m) in
-	x86_64) echo arm64 aarch64 ;;
-	aarch64) echo amd64 x86_64 ;;
-	esac
-}
-# shellcheck disable=SC2046 # two words
-set -- $(foreign)
-foreign_arch=${1-}
-foreign_cpu=${2-}
+# Whose programs do not run here. The demo builds for this machine alone.
 emulation=
-# The demo builds for this machine alone.
-if [ "$purpose" != demo ] && [ -n "$foreign_arch" ] && ! grep -qs '^enabled' "/proc/sys/fs/binfmt_misc/qemu-$foreign_cpu"; then
-	emulation=register
-	[ -e "/usr/lib/binfmt.d/qemu-$foreign_cpu.conf" ] || want qemu-user-static
-fi
+for foreign in $arch_names; do
+	arch_row "$foreign"
+	if [ "$purpose" = demo ] || [ "$arch_machine" = "$(uname -m)" ] ||
+		grep -qs '^enabled' "/proc/sys/fs/binfmt_misc/qemu-$arch_machine"; then
+		continue
+	fi
+	emulation="${emulation:+$emulation }$foreign"
+	[ -e "/usr/lib/binfmt.d/qemu-$arch_machine.conf" ] || want qemu-user-static
+done
 
 if [ -z "$missing$engine$emulation" ]; then
 	exit 0
@@ -111,11 +107,11 @@ if [ -n "$check" ]; then
 	[ -z "$missing" ] || say "not installed: $missing"
 	[ "$engine" != start ] || say "no container engine answers"
 	[ "$engine" != client ] || say "no docker client here can build with BuildKit"
-	[ -z "$emulation" ] || say "programs for $foreign_arch do not run here"
+	[ -z "$emulation" ] || say "programs for $emulation do not run here"
 	exit 1
 fi
 [ "$(id -u)" = 0 ] ||
-	die "this machine lacks ${missing:-a running container engine or emulation for $foreign_arch}:" \
+	die "this machine lacks ${missing:-a running container engine or emulation for $emulation}:" \
 		"run 'sudo $here/host-setup.sh $purpose' once (and 'sudo adduser $(id -un) docker'," \
 		"then log in again, to use the engine without sudo)"
 
@@ -195,11 +191,11 @@ fi
 builder_works || die "no docker client on this machine can build with BuildKit: install docker-buildx" \
 	"(Debian 13) or docker.io (Debian 12)"
 
-# ---- the other architecture's programs ----------------------------------------------------------
+# ---- other architectures' programs --------------------------------------------------------------
 
 # Only `make all` needs them, and it says so itself.
-if [ -n "$emulation" ]; then
-	"$here/binfmt.sh" "$foreign_arch" ||
-		say "going on without: images for $foreign_arch cannot be built here"
-fi
+for foreign in $emulation; do
+	"$here/binfmt.sh" "$foreign" ||
+		say "going on without: images for $foreign cannot be built here"
+done
 say "this machine has what '$purpose' needs"

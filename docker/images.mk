@@ -1,18 +1,18 @@
 # images.mk - container images, and everything compiled for them. Included by Makefile.
 #
-# base tarballs (bootstrap.sh) -> builder image -> programs, static programs, initrds of both
+# base tarballs (bootstrap.sh) -> builder image -> programs, static programs, initrds of all
 # architectures (build.mk, initrd/build.sh, inside the builder) -> staged contexts -> images -> tars
 #
-#   ARCHES=amd64         whose installers the stack's images hold; both architectures' unless given
-#   ARCH=amd64|arm64     for single-architecture targets; the default is this machine's
+#   ARCHES=amd64         whose installers the stack's images hold; all of arches.table unless given
+#   ARCH=arm64           for single-architecture targets; the default is this machine's
 #   BUILDER=host         compile on this machine instead of in the builder container
 #   BOOTSTRAP=container  make the base tarballs in a container of BOOTSTRAP_IMAGE
 #   IMAGE_TAG=latest     what the images are tagged with, to have those of several checkouts side by side
 #   REFRESH=1            make the base tarballs again, even if this week's exist
 
-ARCHES     := amd64 arm64
-HOST_ARCH  := $(shell dpkg --print-architecture 2>/dev/null || \
-	uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/')
+ARCH_ROWS  := $(shell awk '/^[a-z]/ {print $$1 ":" $$2}' docker/arches.table)
+ARCHES     := $(foreach a,$(ARCH_ROWS),$(firstword $(subst :, ,$(a))))
+HOST_ARCH  := $(firstword $(subst :, ,$(filter %:$(shell uname -m),$(ARCH_ROWS))))
 ARCH       ?= $(HOST_ARCH)
 export BOOTSTRAP BOOTSTRAP_IMAGE IMAGE_TAG
 
@@ -129,7 +129,7 @@ define image_rules # arch
 stack-context-$(1): base-stack-$(1) programs-$(1) vmlab-$(1) initrds
 	@docker/stage.sh build/context/pxeboot_stack-$(1) \
 		docker/stack/Dockerfile:Dockerfile $(BASE)/stack-$(1).tar:base-$(1).tar \
-		LICENSE:LICENSE docker/stack:stack \
+		LICENSE:LICENSE docker/stack:stack docker/arches.table:stack/arches.table \
 		build/$(1)/release/boot_handler/boot_handler:$(1)/boot_handler \
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
 		build/$(1)/release/vmlab/vmlab:$(1)/vmlab \

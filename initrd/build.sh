@@ -2,7 +2,7 @@
 # build.sh - makes the installer's initramfs: /init, busybox, mkfs tools, os-installer. No kernel and
 # no modules: those come from the image that is installed, as a second archive.
 #
-#   --arch amd64|arm64      machine it is for; nothing of it is run, so any host can build both
+#   --arch ARCH             machine it is for; nothing of it is run, so any host can build all
 #   --installer PATH        static os-installer of that architecture
 #   --out FILE              e.g. build/initrd/amd64/initrd.zst
 #   --base debian|FILE      "debian": busybox-static. FILE: Alpine's minirootfs tarball, which must
@@ -24,6 +24,7 @@ alpine_mirror=${ALPINE_MIRROR:-https://dl-cdn.alpinelinux.org/alpine}
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
+. "$top/docker/arch.sh"
 cache=$top/build/initrd
 programs=$here/programs.table
 packages="busybox-static $(grep -v '^#' "$programs" | cut -d' ' -f1 | uniq | tr '\n' ' ')"
@@ -56,11 +57,7 @@ while [ $# -gt 0 ]; do
 	*) die "'$1' is not an option; --help lists them" ;;
 	esac
 done
-case $arch in
-amd64) triplet=x86_64-linux-gnu loader=lib64/ld-linux-x86-64.so.2 ;;
-arm64) triplet=aarch64-linux-gnu loader=lib/ld-linux-aarch64.so.1 ;;
-*) die "--arch is amd64 or arm64, not '$arch'" ;;
-esac
+arch_row "$arch" || die "--arch is one of $arch_names, not '$arch'"
 [ -n "$out" ] || die "--out FILE is missing"
 [ -f "$installer" ] || die "--installer '$installer' is not there; 'make -f build.mk static' makes it"
 for tool in tar cpio zstd sha256sum; do
@@ -136,8 +133,7 @@ debian) ;;
 	alpine=$cache/$alpine_file
 	if [ ! -f "$alpine" ] || ! sum_is "$alpine" "$alpine_sum"; then
 		alpine=
-		case $arch in amd64) cpu=x86_64 ;; arm64) cpu=aarch64 ;; esac
-		if download "$alpine_mirror/$release/releases/$cpu/$alpine_file" "$work/alpine" &&
+		if download "$alpine_mirror/$release/releases/$arch_machine/$alpine_file" "$work/alpine" &&
 			sum_is "$work/alpine" "$alpine_sum"; then
 			alpine=$cache/$alpine_file
 			mv "$work/alpine" "$alpine"
@@ -188,7 +184,7 @@ else
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
 	echo 'root:x:0:' >"$root/etc/group"
 fi
-for dir in dev proc sys run tmp root lib/modules "lib/$triplet" "$(dirname "$loader")"; do
+for dir in dev proc sys run tmp root lib/modules "lib/$arch_triplet" "$(dirname "$arch_ld")"; do
 	mkdir -p "$root/$dir"
 done
 
@@ -204,9 +200,9 @@ put 755 "$here/udhcpc.script" lib/udhcpc.script
 put 644 "$here/mdev.conf" etc/mdev.conf
 ln -sf /run/resolv.conf "$root/etc/resolv.conf"
 put 755 "$installer" usr/sbin/os-installer
-put 755 "$debian/usr/$loader" "$loader"
-libraries=$debian/usr/lib/$triplet
-put 755 "$libraries/libc.so.6" "lib/$triplet/libc.so.6"
+put 755 "$debian/usr/$arch_ld" "$arch_ld"
+libraries=$debian/usr/lib/$arch_triplet
+put 755 "$libraries/libc.so.6" "lib/$arch_triplet/libc.so.6"
 grep -v '^#' "$programs" >"$work/programs"
 while read -r _ file names needed; do
 	case $file in etc/*) mode=644 ;; *) mode=755 ;; esac
@@ -215,7 +211,7 @@ while read -r _ file names needed; do
 		ln -sfn "${file##*/}" "$root/sbin/$name"
 	done
 	for library in $needed; do
-		put 755 "$libraries/$library" "lib/$triplet/$library"
+		put 755 "$libraries/$library" "lib/$arch_triplet/$library"
 	done
 done <"$work/programs"
 

@@ -421,6 +421,24 @@ def own6(lab):
     return ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:])
 
 
+def arches():
+    """What the templates say of architectures, from the rows of arches.table."""
+    with open(os.path.join(TEMPLATES, "arches.table"), encoding="ascii") as f:
+        rows = [line.split() for line in f if line.strip() and not line.startswith("#")]
+    loaders = []
+    for name, _, _, _, codes, loader in rows:
+        if loader != "-":
+            loaders += [f"dhcp-match=set:{name},option:client-arch,{code}" for code in codes.split(",")]
+            loaders.append(f"dhcp-boot=tag:!ipxe,tag:{name},{loader}")
+    both = {spelling: row for row in rows for spelling in row[:2]}
+    return {
+        "LOADERS": "\n".join(loaders),
+        "ARCH_NAMES": "|".join(both),
+        "ARCH_OURS": " ".join(f"{spelling} {row[0]};" for spelling, row in both.items()),
+        "ARCH_PVMLABS": " ".join(f"{spelling} {row[1]};" for spelling, row in both.items()),
+    }
+
+
 def expand(template, values, flags):
     """Replaces @NAME@; a line '?flag text' stays (as text) only when the flag is set, '?!flag
     text' only when it is not."""
@@ -486,6 +504,7 @@ def main(argv):
         values["AUTHORIZED_KEYS"] = "--authorized-keys " + KEYS if "keys" in flags else ""
         values["OPERATOR_SOCKET"] = OPERATOR_SOCKET
         values["OPERATOR_TCP"] = operator_tcp(values)
+        values.update(arches())
         render(argv[2], values, flags)
         return 0
     print(__doc__, file=sys.stderr)

@@ -77,12 +77,34 @@ static void test_of_ipxe(void **state)
 		assert_int_equal(arch_of_ipxe(cases[i].text), cases[i].arch);
 }
 
+/* The build's table beside ours. */
+static void test_table_of_the_build(void **state)
+{
+	_cleanup_fclose_ FILE *f = fopen("docker/arches.table", "re");
+	char line[400], name[40], machine[40];
+	int rows = 0;
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (line[0] == '#')
+			continue;
+		assert_int_equal(sscanf(line, "%39s %39s", name, machine), 2);
+		assert_true(rows < VM_ARCH_COUNT);
+		assert_string_equal(name, arches[rows].name);
+		assert_string_equal(machine, arches[rows].machine);
+		rows++;
+	}
+	assert_int_equal(rows, VM_ARCH_COUNT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rows),
 	    cmocka_unit_test(test_constant_texts),
 	    cmocka_unit_test(test_of_ipxe),
+	    cmocka_unit_test(test_table_of_the_build),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
