@@ -13,6 +13,8 @@ static const char *const reasons[] = {"Cannot connect to ", "permission denied w
 static const char *const summaries[] = {"Error: failed to start containers: ", NULL};
 
 /* 20.10 ends a sentence with a dot and "See 'docker run --help'.", 28 with the other. */
+static const char *const absent[] = {"no such", NULL};
+
 static const struct engine_noise noise[] = {
     {"See '", "--help'."},
     {"Run '", "--help' for more information"},
@@ -42,7 +44,7 @@ const struct engine_ops engine_docker = {
     .networks = "{{range .IPAM.Config}}{{.Subnet}} {{end}}",
     .bridge = "bridge",
     .remove_volume = "--force",
-    .absent = "no such",
+    .absent = absent,
     .prefixes = prefixes,
     .reasons = reasons,
     .summaries = summaries,

@@ -184,8 +184,9 @@ static int inspect(const struct engine *en, const char *kind, const char *name, 
 		return n;
 	if (r.status != 0) {
 		char why[400];
-		if (strcasestr(r.err, en->ops->absent))
-			return ENGINE_ABSENT;
+		for (const char *const *says = en->ops->absent; *says; says++)
+			if (strcasestr(r.err, *says))
+				return ENGINE_ABSENT;
 		engine_error_sentence(en->ops, r.err, why, sizeof(why));
 		return err_set(e, EIO, "%s %s inspect %s failed: %s", en->client, kind, name, why);
 	}

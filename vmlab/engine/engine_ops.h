@@ -20,7 +20,7 @@ struct engine_ops {
 	const char
 	    *remove_volume; /* option of `volume rm` that passes over what is gone, or NULL */
 
-	const char *absent; /* in what it says of something that is not there, in any case */
+	const char *const *absent; /* in what it says of something that is not there, in any case */
 
 	/* How it writes why something failed: see engine_error.h. */
 	const char *const *prefixes;  /* stand before a reason, several in a row, too */
