@@ -72,7 +72,7 @@ def bench_watcher(scope, edits, runs):
     lab.make_image()
     env = ["LAB_CIDR=10.0.0.1/8", "DHCP_RANGE=10.250.0.1,10.250.255.254"]
     lab.start(env=env)
-    client = lab.client(scope, "client")
+    client = lab.client("client")
     took = edit_to_offer(lab, client, edits, lab.write, 10, "10.200")
     p99 = percentile(took, 99)
     row(f"one edited file to dnsmasq's new offer, 1,000 VMs, median of {edits}", statistics.median(took), "s")
@@ -92,7 +92,7 @@ def bench_watcher(scope, edits, runs):
         return
     scope.cleanup(lambda: run(["umount", "-l", lab.vms], check_rc=False))
     lab.start(env=env)
-    client = lab.client(scope, "client2")
+    client = lab.client("client2")
 
     def write_in_place(file, text):
         with open(os.path.join(lower, file), "w") as f:

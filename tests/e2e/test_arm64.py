@@ -61,7 +61,7 @@ def test_it_answers_dhcp_dns_tftps_files_and_ipxe_like_the_other():
     answer = lab.get("/ipxe?mac=52:54:00:a6:40:01", from_lab=True, timeout=30)
     check("/images/debian-13/arm64/vmlinuz" in answer.text, str(answer))
     check("console=ttyAMA0" in answer.text, answer.text)
-    client = lab.client(scope, "client", cidr="192.168.100.99/24")
+    client = lab.client("client", cidr="192.168.100.99/24")
     offer = lab.offer(client, "52:54:00:a6:40:01", arch=11, timeout=15)
     check(offer and offer.yiaddr == "192.168.100.10", f"offer: {offer and offer.yiaddr}")
     check_equal(offer.file, "ipxe-arm64.efi", "boot file")

@@ -83,7 +83,7 @@ def test_a_good_definition_overwritten_by_each_broken_one_stays_in_force(bad):
     bad.wait_vm("keeper")
     for file, data in broken_files():
         bad.write("keeper.json", data)
-        problem = eventually(lambda: [p for p in bad.problems("keeper.json") if p["serving_last_good"]], 3, f"problem ({file})")
+        eventually(lambda: [p for p in bad.problems("keeper.json") if p["serving_last_good"]], 3, f"problem ({file})")
         check_equal(bad.vm("keeper")["ip"], "192.168.100.13", f"{file}: keeper's address")
         check("52:54:00:bd:03:01" in bad.hosts(), f"{file}: keeper is gone from dhcp-hosts")
         bad.define("keeper", mac="52:54:00:bd:03:01", ip="192.168.100.13")

@@ -63,7 +63,7 @@ def test_the_stack_starts():
     lab.define("byserial", mac=MACS["byserial"], ip="192.168.100.22", serial=SERIAL)
     lab.define("plain", mac=MACS["plain"], ip="192.168.100.23")
     lab.start()
-    client = lab.client(scope, "client", cidr="192.168.100.99/24")
+    client = lab.client("client", cidr="192.168.100.99/24")
 
 
 UP = test_the_stack_starts

@@ -72,7 +72,6 @@ class Card:
 class AddressLab(Lab):
     def __init__(self, scope):
         super().__init__(scope, "addr")
-        self.scope = scope
         self.asks = self.bystanders = self.dnsmasq = None
 
     def card(self, mac):
@@ -86,7 +85,7 @@ class AddressLab(Lab):
         self.make_image()
         self.define("bystander", mac=BYSTANDER, ip="192.168.100.9", ipv6=f"{PREFIX6}9")
         self.start()
-        self.asks = self.client(self.scope, "asks", cidr="192.168.100.99/24")
+        self.asks = self.client("asks", cidr="192.168.100.99/24")
         m = self.card(BYSTANDER)
         self.bystanders = [m.get(4), m.get(6)]
         check_equal(self.bystanders, ["192.168.100.9", f"{PREFIX6}9"], "the bystander's addresses")

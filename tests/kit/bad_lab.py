@@ -20,7 +20,6 @@ EVIL = {
 class BadLab(Lab):
     def __init__(self, scope):
         super().__init__(scope, "bad")
-        self.scope = scope
         self.started = None
 
     def begin(self):

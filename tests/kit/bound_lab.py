@@ -18,7 +18,6 @@ UUID = "6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"
 class BoundLab(Lab):
     def __init__(self, scope):
         super().__init__(scope, access="own")
-        self.scope = scope
         self.who = {}
 
     def begin(self):

@@ -14,7 +14,6 @@ OUTSIDE = "203.0.113.5"  # stands for the Internet: an address of the container 
 class ClosedLab(Lab):
     def __init__(self, scope):
         super().__init__(scope, access="own")
-        self.scope = scope
         self.web = self.db = self.beside = self.beside_ip = None
 
     def begin(self):
@@ -26,7 +25,7 @@ class ClosedLab(Lab):
         self.define("db", mac=DB, ip="192.168.100.11", ipv6="fd56:6d6c:6162::11")
         self.start()
         for name, last in (("web", 10), ("db", 11)):
-            guest = self.client(self.scope, name, cidr=f"192.168.100.{last}/24")
+            guest = self.client(name, cidr=f"192.168.100.{last}/24")
             guest.run(["ip", "addr", "add", f"fd56:6d6c:6162::{last}/64", "dev", "eth0", "nodad"])
             guest.run(["ip", "route", "replace", "default", "via", SERVER])
             setattr(self, name, guest)

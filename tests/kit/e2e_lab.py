@@ -19,10 +19,6 @@ BOOT_S = 240
 
 
 class E2eLab(VmLab):
-    def __init__(self, scope):
-        super().__init__(scope)
-        self.scope = scope
-
     def begin(self):
         missing = []
         for image in (STACK_IMAGE, VM_IMAGE):

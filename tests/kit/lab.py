@@ -31,6 +31,7 @@ class Lab:
 
     def __init__(self, scope, label="lab", access="any"):
         """access: GUEST_ACCESS; "any" lets a test ask for every machine from one place."""
+        self.scope = scope
         self.access = access
         self.name = PREFIX + label
         self.net = self.name + "-net"
@@ -159,9 +160,9 @@ class Lab:
         with netns.inside(f"/proc/{self.net_pid()}/ns/net"):
             yield
 
-    def client(self, scope, label, cidr=None):
+    def client(self, label, cidr=None):
         c = netns.Client(f"{self.name[len(PREFIX):]}-{label}")
-        scope.cleanup(c.close)
+        self.scope.cleanup(c.close)
         c.plug(self.net_pid(), self.bridge)
         netns.wait_carrier(c)
         if cidr:

@@ -30,7 +30,6 @@ class PvmlabLab(Lab):
 
     def __init__(self, scope):
         super().__init__(scope, "dropin")
-        self.scope = scope
         self.machine = None  # one place asks for every machine
 
     def begin(self):
@@ -50,7 +49,7 @@ class PvmlabLab(Lab):
         self.created("disk", ip="192.168.105.4", mac=DISK, ssh_key=KEY)
         self.created("own-kernel", ip="192.168.105.5", mac=KERNEL, **files)
         self.start(ENV)
-        self.machine = self.client(self.scope, "client", cidr="192.168.105.99/24")
+        self.machine = self.client("client", cidr="192.168.105.99/24")
 
     def start_net(self):
         docker("run", "-d", "--name", self.net, "--label", f"vmlab.lab={self.name}", "--network", "none",

@@ -23,7 +23,6 @@ OWN = [("alpha", ALPHA, "192.168.100.10"), ("arm", ARM, "192.168.100.11"), ("bio
 class StackLab(Lab):
     def __init__(self, scope):
         super().__init__(scope, access="own")
-        self.scope = scope
         self.machine = None  # has the addresses of all
         self.started = None  # the daemons' pids
 
@@ -39,7 +38,7 @@ class StackLab(Lab):
         began = time.monotonic()
         self.start()
         print(f"ready after {time.monotonic() - began:.1f} s")
-        self.machine = self.client(self.scope, "client", cidr="192.168.100.99/24")
+        self.machine = self.client("client", cidr="192.168.100.99/24")
         for _, _, address in OWN:
             self.machine.address(address + "/24")
         self.started = self.pids()

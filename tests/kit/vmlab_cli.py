@@ -22,6 +22,7 @@ class VmLab:
     """A lab made by `vmlab` with its own name, folders and key; removed with the file's tests."""
 
     def __init__(self, scope, label="e2e"):
+        self.scope = scope
         self.name = PREFIX + label
         self.dir = os.path.join(scope.tempdir(), label)
         self.vms = os.path.join(self.dir, "vms")

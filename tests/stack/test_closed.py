@@ -58,7 +58,7 @@ def test_ipxe_from_elsewhere_shows_installs_nobody_and_changes_nothing_nor_does_
 
 def test_known_by_its_serial_number_with_another_card_from_an_address_that_is_nobody_elses(closed):
     """Known by its serial number with another card: from an address that is nobody else's, while its own is not there."""
-    stranger = closed.client(closed.scope, "card", cidr="192.168.100.150/24")
+    stranger = closed.client("card", cidr="192.168.100.150/24")
     script = inside(stranger, f"/ipxe?mac={CARD}&serial=CLOSED-1").text
     check("own card is there" in script and "initrd.mode" not in script, f"web has just asked itself: {script}")
     closed.define("metal", mac="52:54:00:c1:05:03", serial="CLOSED-2")

@@ -9,7 +9,7 @@ from kit.stack_lab import ALPHA, GAMMA, STRANGER
 
 
 def test_busybox_udhcpc_gets_the_reserved_address_name_server_and_domain(lab):
-    c = lab.client(lab.scope, "udhcpc")
+    c = lab.client("udhcpc")
     run(["ip", "netns", "exec", c.name, "ip", "link", "set", "eth0", "address", ALPHA])
     script = os.path.join(lab.scope.tempdir(), "udhcpc.sh")
     with open(script, "w") as f:

@@ -196,7 +196,7 @@ def test_what_an_html_form_can_send_orders_nothing():
 
 @needs(TCP)
 def test_no_machine_of_the_lab_reaches_the_port_the_engines_network_does():
-    client = local.client(scope, "client", cidr="192.168.100.99/24")
+    client = local.client("client", cidr="192.168.100.99/24")
     address = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", local.net).stdout.strip()
     check(address, "the lab has no address outside")
     check_equal(http_client.request(address, "/healthz", port=OPERATOR_PORT, timeout=5).status, 403,

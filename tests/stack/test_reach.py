@@ -74,7 +74,7 @@ def test_another_container_on_the_engines_bridge_reaches_neither_the_stack_nor_t
 def test_a_guest_of_another_lab_on_this_host_even_of_one_without_limits_reaches_nothing_here(closed):
     other = Lab(closed.scope, "other", access="own")
     other.start(env=["LAB_CIDR=192.168.101.1/24", "LAB_CIDR6=off", "LAB_REACH=all"])
-    stranger = other.client(closed.scope, "stranger", cidr="192.168.101.10/24")
+    stranger = other.client("stranger", cidr="192.168.101.10/24")
     stranger.run(["ip", "route", "replace", "default", "via", "192.168.101.1"])
     with other.inside():
         run(["ip", "route", "add", "192.168.100.0/24", "via", address_of(closed.net)])
