@@ -14,17 +14,17 @@ PULLED, PULLER = "ubuntu-22.04", "52:54:00:d1:0b:06"
 state = {}
 
 
-def rootfs(pvmlab):
+def tarball(pvmlab):
     return os.path.join(pvmlab.images, PULLED, "x86_64", "rootfs.tar.gz")
 
 
 def put(pvmlab, data, old=True):
     """Written in place, as `gzip > rootfs.tar.gz` does; old: long ago."""
-    with open(rootfs(pvmlab), "wb") as f:
+    with open(tarball(pvmlab), "wb") as f:
         f.write(data)
     if old:
         when = time.time() - 3600 - len(data) % 97
-        os.utime(rootfs(pvmlab), (when, when))
+        os.utime(tarball(pvmlab), (when, when))
 
 
 def waits(pvmlab, words, seconds=20):
@@ -47,7 +47,7 @@ def served(pvmlab, name, arch="amd64"):
 
 
 def test_while_its_rootfs_tar_gz_is_being_pulled_the_machine_waits_and_says_so(pvmlab):
-    os.makedirs(os.path.dirname(rootfs(pvmlab)))
+    os.makedirs(os.path.dirname(tarball(pvmlab)))
     put(pvmlab, b"", old=False)
     pvmlab.created("puller", ip="192.168.105.7", mac=PULLER, pxeboot=True, distro=PULLED, kernel=f"vmlinuz-{VERSION}",
         initrd=f"initrd.img-{VERSION}", ssh_key=KEY)
@@ -64,7 +64,7 @@ def test_while_its_rootfs_tar_gz_is_being_pulled_the_machine_waits_and_says_so(p
 @needs(test_while_its_rootfs_tar_gz_is_being_pulled_the_machine_waits_and_says_so)
 def test_what_pvmlabs_tool_pulled_is_installed_as_it_is(pvmlab):
     put(pvmlab, state["rootfs"])
-    untouched = lambda: (lambda st: (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns))(os.stat(rootfs(pvmlab)))
+    untouched = lambda: (lambda st: (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns))(os.stat(tarball(pvmlab)))
     before = untouched()
     eventually(installs, 20, "/ipxe says install")
     config = pvmlab.ask(f"/config/{PULLER}").json
@@ -78,7 +78,7 @@ def test_what_pvmlabs_tool_pulled_is_installed_as_it_is(pvmlab):
     for arch in "amd64", "x86_64":
         check_equal(served(pvmlab, "vmlinuz", arch), b"the kernel\n", f"{arch}: kernel")
         check_equal(served(pvmlab, "modules.cpio.zst", arch)[:4], b"\x28\xb5\x2f\xfd", f"{arch}: modules")
-    check_equal(os.listdir(os.path.dirname(rootfs(pvmlab))), ["rootfs.tar.gz"], "the user's folder")
+    check_equal(os.listdir(os.path.dirname(tarball(pvmlab))), ["rootfs.tar.gz"], "the user's folder")
     check_equal(untouched(), before, "the user's file")
     made = f"cd /state/images/{PULLED} && ls -A . amd64"
     eventually(lambda: pvmlab.exec("/bin/sh", "-c", made).stdout.split() == [".:", "amd64", "amd64:", "manifest.json",
@@ -99,13 +99,13 @@ def test_a_rootfs_that_changed_is_read_again_and_its_old_digests_are_not_given_o
     config = eventually(settled, 20, "it is read again")
     check_equal((config["kernel_version"], served(pvmlab, "vmlinuz")), ("6.8.0-99-generic", b"newer\n"), "kernel")
     # Another file of the same size and time.
-    st = os.stat(rootfs(pvmlab))
+    st = os.stat(tarball(pvmlab))
     twin = bytearray(other)
     twin[4] ^= 1 # gzip's time stamp
-    with open(rootfs(pvmlab) + ".new", "wb") as f:
+    with open(tarball(pvmlab) + ".new", "wb") as f:
         f.write(twin)
-    os.utime(rootfs(pvmlab) + ".new", ns=(st.st_mtime_ns, st.st_mtime_ns))
-    os.rename(rootfs(pvmlab) + ".new", rootfs(pvmlab))
+    os.utime(tarball(pvmlab) + ".new", ns=(st.st_mtime_ns, st.st_mtime_ns))
+    os.rename(tarball(pvmlab) + ".new", tarball(pvmlab))
     eventually(lambda: pvmlab.ask(f"/config/{PULLER}").json["rootfs"]["sha256"] == small_image.sha256(twin), 20,
         "the other file is read")
 
@@ -121,12 +121,12 @@ def test_a_rootfs_that_is_cut_short_or_unreadable_is_told_in_a_sentence_a_good_o
     put(pvmlab, gzip.compress(b"no archive at all" * 1000, 1))
     waits(pvmlab, "this is not a tarball")
     put(pvmlab, whole)
-    os.chmod(rootfs(pvmlab), 0o600)
+    os.chmod(tarball(pvmlab), 0o600)
     look = waits(pvmlab, "Permission denied")
     check("chmod" in look["hint"], look)
-    os.chmod(rootfs(pvmlab), 0o644)
+    os.chmod(tarball(pvmlab), 0o644)
     put(pvmlab, whole) # a change: at once, not at the next try
-    os.utime(rootfs(pvmlab), (1, 1))
+    os.utime(tarball(pvmlab), (1, 1))
     eventually(installs, 20, "it installs")
 
 
