@@ -72,3 +72,11 @@ class Folder:
             docker("rm", "-f", "-v", *names, check_rc=False)
         for volume in self.volumes():
             docker("volume", "rm", "-f", volume, check_rc=False)
+
+
+def remove_lab(name):
+    for kind in ("container", "volume"):
+        listed = docker(*(("ps", "-aq") if kind == "container" else ("volume", "ls", "-q")), "--filter",
+            f"label=vmlab.lab={name}").stdout.split()
+        if listed:
+            docker(kind, "rm", "-f", *listed, check_rc=False)

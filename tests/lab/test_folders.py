@@ -1,5 +1,5 @@
-"""What becomes of a lab when its folders are moved or replaced, its settings are wrong, its
-_defaults.json is broken, or a command is interrupted: always said, and never another folder's lab touched.
+"""What becomes of a lab when its folders are replaced, its _defaults.json is broken, or a command is interrupted:
+always said.
 
 Needs the images and the built command; starts no VM. Run as root.
 """
@@ -7,15 +7,14 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 
 from kit import folder, http_client
 from kit.check import check, check_equal, eventually
-from kit.command import PREFIX, docker, have_image
-from kit.folder import NAME
+from kit.command import PREFIX, docker
+from kit.folder import NAME, remove_lab
 from kit.scope import Scope, needs
-from kit.vmlab_cli import STACK_IMAGE, VM_IMAGE
+from kit.vmlab_cli import STACK_IMAGE
 
 scope = Scope("folders")
 SLEEPER = f"{PREFIX}sleeper:latest"  # in place of a machine: told to stop, it takes some seconds
@@ -26,71 +25,6 @@ def Folder(where):
     return folder.Folder(scope, where)
 
 
-def remove_lab(name):
-    for kind in ("container", "volume"):
-        listed = docker(*(("ps", "-aq") if kind == "container" else ("volume", "ls", "-q")), "--filter",
-            f"label=vmlab.lab={name}").stdout.split()
-        if listed:
-            docker(kind, "rm", "-f", *listed, check_rc=False)
-
-
-# ---- a folder that was moved ---------------------------------------------------------------------
-
-def test_a_moved_folder_keeps_its_lab_running_or_not_a_new_one_of_the_old_name_never_touches_it():
-    for image in (STACK_IMAGE, VM_IMAGE):
-        check(have_image(image), f"there is no image {image}: `make load`")
-    old = Folder(f"m1/p-{NAME}")
-    old.vmlab("up", "--no-wait", VMLAB_CIDR="10.79.0.1/24")
-    name = old.lab()
-    scope.cleanup(remove_lab, name)
-    moved = old.move(f"m2/q-{NAME}")
-    new, third = Folder(f"m1/p-{NAME}"), Folder(f"m3/p-{NAME}")
-    before = old.ids()
-    check_equal(len(before), 2, f"containers of {name}")
-    for where in (new, third):
-        for argv in (["down", "--volumes", "-y"], ["down"]):
-            done = where.vmlab(*argv)
-            check("is not up" in done.stdout and f'"{name}"' not in done.stdout, f"{argv} in {where.dir}: {done}")
-            check(f"vmlab --lab {name}" in done.stderr, f"{argv} in {where.dir} does not name the lab: {done}")
-    check_equal(old.ids(), before, "containers after down in other folders")
-    check(f'lab "{name}" is down' not in moved.vmlab("ls").stderr, "ls in the moved folder")
-    # The stack is made anew with the new path, for the same lab and its network.
-    moved.define("web1", mac="52:54:00:7e:5a:01", ip="10.79.0.20")
-    moved.vmlab("ls", "web1")
-    os.unlink(os.path.join(moved.vms, "web1.json"))
-    check(f'lab "{name}" is down after' in moved.vmlab("down").stdout, "down in the moved folder")
-    check_equal(old.containers(), {}, "containers after down")
-    check_equal(old.volumes(), [f"{name}-state"], "the lab's volumes")
-    # Down: the same by its volumes.
-    for where in (new, third):
-        done = where.vmlab("down", "--volumes", "-y")
-        check(f'lab "{name}"' not in done.stdout, f"down in {where.dir}: {done}")
-    check_equal(old.volumes(), [f"{name}-state"], "the lab's volumes after down --volumes elsewhere")
-    new.vmlab("up", "--no-wait")
-    check(new.lab() != name, "a new folder of the old name has the lab")
-    moved.vmlab("up", "--no-wait")
-    check_equal((moved.lab(), sorted(moved.containers())), (name, [f"{name}-net", f"{name}-stack"]), "the moved lab")
-    labels = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", f"{name}-stack").stdout)
-    check_equal(labels["vmlab.cidr"], "10.79.0.1/24", "the moved lab's network")
-    check_equal(new.lab() == name, False, "both have one lab")
-    new.vmlab("down", "--volumes", "-y")
-    moved.vmlab("down", "--volumes", "-y")
-    check_equal((new.volumes(), old.volumes(), moved.containers()), ([], [], {}), "what is left")
-
-
-def test_the_same_of_a_folder_that_was_removed_and_made_again_its_lab_is_told_and_found_by_its_name():
-    first = Folder(f"again/g-{NAME}")
-    first.vmlab("up", "--no-wait")
-    name = first.lab()
-    scope.cleanup(remove_lab, name)
-    shutil.rmtree(first.dir)
-    os.makedirs(first.vms)
-    done = first.vmlab("down")
-    check("is not up" in done.stdout and f"vmlab --lab {name}" in done.stderr, str(done))
-    first.vmlab("--lab", name, "down", "--volumes", "-y")
-    check_equal((first.containers(), first.volumes()), ({}, []), "what is left")
-
-
 # ---- folders that are replaced while the lab runs ------------------------------------------------
 
 def sleeper():
@@ -99,34 +33,6 @@ def sleeper():
     docker("commit", "-c", f"ENTRYPOINT {waits}", "-c", "HEALTHCHECK NONE", one, SLEEPER)
     docker("rm", one)
     scope.cleanup(lambda: docker("rmi", "-f", SLEEPER, check_rc=False))
-
-
-def test_image_import_from_a_pipe_with_a_writer_it_reads_without_one_it_says_so():
-    lab = Folder(f"pipe/p-{NAME}")
-    pipe = os.path.join(lab.dir, "pipe.tar")
-    os.mkfifo(pipe)
-    began = time.monotonic()
-    done = lab.vmlab("image", "import", "some", "--arch", "amd64", pipe, check_rc=False, timeout=40)
-    check(done.returncode == 1 and "nobody writes" in done.stderr and time.monotonic() - began < 20, str(done))
-    writer = subprocess.Popen(["sh", "-c", 'sleep 1; echo no archive >"$1"', "sh", pipe])
-    done = lab.vmlab("image", "import", "some", "--arch", "amd64", pipe, check_rc=False, timeout=40)
-    check(done.returncode == 1 and "nobody writes" not in done.stderr, str(done))
-    check_equal(writer.wait(), 0, "the writer")
-
-
-def test_wait_for_a_machine_of_a_lab_that_is_down_says_so_at_once_new_says_what_validate_would_say():
-    lab = Folder(f"down/d-{NAME}")
-    made = lab.vmlab("new", "small", "--memory", "128M", "--distro", "debain-13")
-    told = lab.vmlab("validate", check_rc=False).stdout
-    for line in told.splitlines():
-        if "warning: " in line:
-            sentence = line.split("warning: ", 1)[1]
-            check(sentence in made.stderr, f"validate says {sentence!r}, new said {made.stderr!r}")
-    check("debain-13" in made.stderr and "vmlab up small" in made.stdout, str(made))
-    began = time.monotonic()
-    done = lab.vmlab("wait", "--timeout", "30", "small", check_rc=False)
-    check(done.returncode == 1 and "is down" in done.stderr and "`vmlab up small`" in done.stderr, str(done))
-    check(time.monotonic() - began < 10, "wait took long")
 
 
 def test_a_lab_is_up_whose_machine_takes_its_time_to_stop():
@@ -195,49 +101,6 @@ def test_vms_images_or_the_labs_own_folder_was_replaced_said_at_once_and_mended_
     os.chmod(lab.vms, 0o755)
     eventually(lambda: ready() == 200, 8, "open again: ready")
     check_equal(running("vm-web1"), machine, "the machine's container and when it was started")
-
-
-# ---- settings ------------------------------------------------------------------------------------
-
-def engine_network():
-    return docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Subnet}}").stdout.strip()
-
-
-def test_settings_with_which_the_stack_could_not_start_are_refused_in_one_sentence():
-    """Settings with which the stack could not start are refused in one sentence, before anything is started."""
-    lab = Folder(f"set/s-{NAME}")
-    bad = [("DOMAIN", value) for value in ("10", "lab.7", "a..b", "-a", "Lab", "a_b", "x" * 64, "a." * 95 + "a")]
-    bad += [("CIDR", value) for value in ("192.168.7.0/24", "192.168.7.255/24", "10.0.0.1/30", "127.0.0.1/8", "lab",
-        "192.168.7.1", engine_network(), engine_network().replace(".0.0/16", ".3.1/24"))]
-    bad += [("REACH", value) for value in ("foo", "internet,foo", "internet,all", "internet,", "10.0.0.0/33")]
-    for name, value in bad:
-        done = lab.vmlab("up", "--no-wait", check_rc=False, **{f"VMLAB_{name}": value})
-        check(done.returncode in (1, 2) and f"VMLAB_{name}" in done.stderr and len(done.stderr.splitlines()) == 1
-            and not done.stdout.startswith("lab: network"), f"VMLAB_{name}={value}: {done}")
-        check_equal(lab.containers(), {}, f"containers after VMLAB_{name}={value}")
-
-
-def test_the_stacks_container_refuses_them_too_at_its_start_and_ends():
-    good = ["-e", "LAB_DOMAIN=7.lab", "-e", "LAB_REACH=10.1.2.3,fd00::/8", "-e", "STALL_LIMITS=boot=600,first-boot=7200"]
-    for name, value in (("LAB_DOMAIN", "10"), ("LAB_DOMAIN", "lab.7"), ("LAB_REACH", "foo"), ("LAB_CIDR", "192.168.7.0/24"),
-            ("LAB_CIDR", "127.0.0.1/8"), ("LAB_CIDR", engine_network().replace(".0.0/16", ".3.1/24")),
-            ("STALL_LIMITS", "foo=1"), ("STALL_LIMITS", "boot=x"), ("STALL_LIMITS", "boot=1;foo=2"), (None, None)):
-        one = docker("run", "-d", "--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW", "--sysctl", "net.ipv4.ip_forward=1", *(
-            ["-e", f"{name}={value}"] if name else good), STACK_IMAGE).stdout.strip()
-        try:
-            time.sleep(0 if name else 4)
-            ended = eventually(lambda: docker("inspect", "-f", "{{.State.Running}}", one).stdout.strip() != str(bool(name)).lower(),
-                20, f"{name}={value}: the container {'ends' if name else 'runs'}")
-            log = docker("logs", one)
-            lines = (log.stdout + log.stderr).strip().splitlines()
-            check(ended and (not name or (f"cannot start: {name}={value!r}" in lines[-1] or f"cannot start: {name}={value}" in lines[-1])),
-                f"{name}={value}: {lines[-3:]}")
-            if name:
-                check_equal(docker("inspect", "-f", "{{.State.ExitCode}}", one).stdout.strip(), "1", f"{name}={value}: status")
-            else:
-                check("refused" not in str(lines) and "exited" not in str(lines), f"good settings: {lines}")
-        finally:
-            docker("rm", "-f", "-v", one)
 
 
 # ---- a broken _defaults.json ---------------------------------------------------------------------
