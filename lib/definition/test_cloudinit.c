@@ -1,5 +1,5 @@
 /* What a definition says to cloud-init: taken, warned of, or refused. Which of it cloud-init itself
- * takes, tests/consumers/test_cloudinit.py asks it. */
+ * takes, tests/consumers/test_user_data.py asks it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

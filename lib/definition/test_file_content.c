@@ -1,4 +1,4 @@
-/* Rows that Python decides the same way: tests/consumers/test_cloudinit.py runs cloud-init's code
+/* Rows that Python decides the same way: tests/consumers/test_user_data.py runs cloud-init's code
  * over others. */
 #include "lib/definition/file_content.h"
 

@@ -1,4 +1,4 @@
-/* That nothing good is called broken, tests/consumers/test_cloudinit.py asks cloud-init's own
+/* That nothing good is called broken, tests/consumers/test_user_data.py asks cloud-init's own
  * parser. */
 #include "lib/definition/yaml_glance.h"
 
