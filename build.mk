@@ -105,6 +105,7 @@ LIB_SRC := \
 	lib/json/syntax.c \
 	lib/json/text.c \
 	lib/machine/arch.c \
+	lib/machine/file_system.c \
 	lib/machine/lifecycle.c \
 	lib/machine/machine.c \
 	lib/machine/smbios_id.c \
@@ -307,6 +308,7 @@ TESTS := \
 	lib/image/test_own_kernel \
 	lib/json/test_json \
 	lib/machine/test_arch \
+	lib/machine/test_file_system \
 	lib/machine/test_lifecycle \
 	lib/machine/test_smbios_id \
 	lib/net/test_addr \

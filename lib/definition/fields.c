@@ -8,6 +8,7 @@
 
 #include "lib/definition/field.h"
 #include "lib/definition/mode.h"
+#include "lib/machine/file_system.h"
 
 /* What a value is, and the member of struct vm that it goes to. */
 #define KIND(kind_, member_) .kind = kind_, .member = offsetof(struct vm, member_)
@@ -25,13 +26,15 @@
 #define SIZE_SCHEMA "{\"type\":\"string\",\"pattern\":\"" VM_SIZE_PATTERN "\"}"
 #define AMOUNT                                                                                     \
 	"{\"type\":\"string\",\"pattern\":\"^([0-9]+([KMGTkmgt](i?[Bb])?)?|[0-9]{1,3}%|rest)$\"}"
+#define ROOT_FS ROOT_FILE_SYSTEMS(FS_IN_JSON, FS_JSON_COMMA)
+#define ROOT_FS_PROSE ROOT_FILE_SYSTEMS(FS_IN_PROSE, FS_PROSE_COMMA)
+#define ANY_FS FILE_SYSTEMS(FS_IN_JSON, FS_JSON_COMMA)
 #define STORAGE                                                                                    \
 	"{\"type\":\"object\",\"properties\":{"                                                    \
-	"\"root\":{\"type\":\"object\",\"properties\":{\"fs\":{\"enum\":[\"ext4\",\"xfs\","        \
-	"\"btrfs\"]"                                                                               \
+	"\"root\":{\"type\":\"object\",\"properties\":{\"fs\":{\"enum\":[" ROOT_FS "]"                                                                               \
 	"}}},\"swap\":" AMOUNT ",\"partitions\":{\"type\":\"array\",\"maxItems\":12,\"items\":{"   \
 	"\"type\":\"object\",\"properties\":{\"mount\":" TEXT_SCHEMA ",\"size\":" AMOUNT           \
-	",\"fs\":{\"enum\":[\"ext4\",\"xfs\",\"btrfs\",\"vfat\",\"swap\"]},\"label\":" TEXT_SCHEMA \
+	",\"fs\":{\"enum\":[" ANY_FS "]},\"label\":" TEXT_SCHEMA \
 	"}}}}}"
 #define SSH_KEY_ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
@@ -254,7 +257,7 @@ const struct vm_field vm_fields[] =
 	    .absent =
 		"GPT: EFI system partition of 512 MiB (BIOS: 1 MiB for GRUB), the rest for `/`, ext4",
 	    .summary =
-		"Partitions in place of the standard ones. `root`: the file system of `/`, `ext4`, `xfs` or `btrfs`. `swap`: size of a swap partition. `partitions`: more of them in their order, each with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, `\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; where none takes the rest, `/` does. `vmlab plan` prints the result.",
+		"Partitions in place of the standard ones. `root`: the file system of `/`, one of " ROOT_FS_PROSE ". `swap`: size of a swap partition. `partitions`: more of them in their order, each with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, `\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; where none takes the rest, `/` does. `vmlab plan` prints the result.",
 	    .example =
 		"{\"root\": {\"fs\": \"xfs\"}, \"swap\": \"2G\", \"partitions\": [{\"mount\": \"/var\", \"size\": \"20%\"}]}"},
 	{.name = "pxeboot",

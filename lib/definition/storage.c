@@ -17,28 +17,6 @@ static const char *const storage_keys[] = {"root", "swap", "partitions"};
 static const char *const root_keys[] = {"fs"};
 static const char *const partition_keys[] = {"mount", "size", "fs", "label"};
 
-static const struct {
-	const char *name;
-	uint64_t min_bytes;
-	size_t label_max;
-} file_systems[] = {
-    [STORAGE_FS_EXT4] = {"ext4", 16 * MIB, 16},
-    [STORAGE_FS_XFS] = {"xfs", 300 * MIB, 12},
-    [STORAGE_FS_BTRFS] = {"btrfs", 256 * MIB, 16},
-    [STORAGE_FS_VFAT] = {"vfat", 64 * MIB, 11}, /* FAT32 */
-    [STORAGE_FS_SWAP] = {"swap", MIB, 15},
-};
-
-const char *storage_fs_name(enum storage_fs fs)
-{
-	return file_systems[fs].name;
-}
-
-uint64_t storage_fs_min_bytes(enum storage_fs fs)
-{
-	return file_systems[fs].min_bytes;
-}
-
 const struct storage_partition *storage_root(const struct storage *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
@@ -48,11 +26,6 @@ const struct storage_partition *storage_root(const struct storage *s)
 }
 
 /* ---- values ----------------------------------------------------------------------------------*/
-
-static const char *fs_word(size_t i)
-{
-	return i < COUNT(file_systems) ? file_systems[i].name : NULL;
-}
 
 static int fs_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
 {
@@ -159,10 +132,9 @@ static int mount_read(struct json_reader *r, const json_t *value, struct storage
 	return 0;
 }
 
-/* mkfs.vfat makes none with a dot, and only says so when the disk has been erased. */
 static const char *label_characters(enum storage_fs fs)
 {
-	return fs == STORAGE_FS_VFAT ? ALNUM "_-" : ALNUM "._-";
+	return file_systems[fs].label_without_dot ? ALNUM "_-" : ALNUM "._-";
 }
 
 static int label_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
@@ -176,7 +148,8 @@ static int label_read(struct json_reader *r, const json_t *value, struct storage
 	if (strlen(text) > max || strspn(text, allowed) != strlen(text) || text[0] == '-')
 		return json_refuse(r,
 		    "\"%.40s\" is not a label for %s: write at most %zu letters, digits and%s _ -",
-		    text, file_systems[p->fs].name, max, p->fs == STORAGE_FS_VFAT ? "" : " .");
+		    text, file_systems[p->fs].name, max,
+		    file_systems[p->fs].label_without_dot ? "" : " .");
 	strcpy(p->label, text);
 	return 0;
 }
@@ -223,16 +196,14 @@ static bool needs_owners(const char *mount)
 
 static void fs_fits(struct json_reader *r, const struct storage_partition *p)
 {
-	if (p->fs == STORAGE_FS_VFAT && needs_owners(p->mount)) {
+	const struct file_system *fs = &file_systems[p->fs];
+
+	if (!fs->root && needs_owners(p->mount))
 		(void)json_refuse(
-		    r, "cannot be vfat, which keeps no owners and links: use \"ext4\"");
-	}
-	if (p->unit == STORAGE_BYTES && p->amount > 0 &&
-	    p->amount < file_systems[p->fs].min_bytes) {
+		    r, "cannot be %s, which keeps no owners and links: use \"ext4\"", fs->name);
+	if (p->unit == STORAGE_BYTES && p->amount > 0 && p->amount < fs->min_bytes)
 		(void)json_refuse_member(r, "size", "is too small for %s: give it at least %lluM",
-		    file_systems[p->fs].name,
-		    (unsigned long long)(file_systems[p->fs].min_bytes / MIB));
-	}
+		    fs->name, (unsigned long long)(fs->min_bytes / MIB));
 }
 
 static bool may_be_swap(const json_t *partition)
@@ -329,15 +300,15 @@ static void partitions_read(
 
 static void root_read(struct json_reader *r, const json_t *value, struct storage_partition *root)
 {
+	char list[120];
+
 	if (json_absent(value))
 		return;
 	json_enter(r, "root");
 	if (json_want_object(r, value, "{\"fs\": \"xfs\"}", root_keys, COUNT(root_keys)) == 0 &&
-	    member(r, value, "fs", fs_read, root) == GOOD &&
-	    (root->fs == STORAGE_FS_VFAT || root->fs == STORAGE_FS_SWAP)) {
-		(void)json_refuse_member(r, "fs",
-		    "cannot be \"%s\": write \"ext4\", \"xfs\" or \"btrfs\"",
-		    file_systems[root->fs].name);
+	    member(r, value, "fs", fs_read, root) == GOOD && !file_systems[root->fs].root) {
+		(void)json_refuse_member(r, "fs", "cannot be \"%s\": write %s",
+		    file_systems[root->fs].name, word_list(fs_root_word, "\"", list, sizeof(list)));
 		root->fs = STORAGE_FS_EXT4;
 	}
 	json_leave(r);

@@ -10,18 +10,11 @@
 
 #include "lib/base/err.h"
 #include "lib/json/read.h"
+#include "lib/machine/file_system.h"
 
 #define STORAGE_PARTITIONS_MAX 12
 #define STORAGE_MOUNT_SIZE 101
 #define STORAGE_LABEL_SIZE 17 /* what ext4 and swap hold; others hold less */
-
-enum storage_fs {
-	STORAGE_FS_EXT4,
-	STORAGE_FS_XFS,
-	STORAGE_FS_BTRFS,
-	STORAGE_FS_VFAT,
-	STORAGE_FS_SWAP,
-};
 
 enum storage_unit { STORAGE_BYTES, STORAGE_PERCENT, STORAGE_REST };
 
@@ -52,9 +45,5 @@ must_check int storage_parse(
     const json_t *value, struct storage *out, struct json_path *bad, struct err *e);
 
 const struct storage_partition *storage_root(const struct storage *s);
-
-const char *storage_fs_name(enum storage_fs fs);
-/* The least a file system of that kind takes. */
-uint64_t storage_fs_min_bytes(enum storage_fs fs);
 
 #endif

@@ -40,7 +40,7 @@ static void describe(const struct storage *s, char *buf, size_t size)
 			    (unsigned long long)(p->unit == STORAGE_BYTES ? p->amount >> 20
 									  : p->amount));
 		snprintf(buf + strlen(buf), size - strlen(buf), "%s%s %s %s%s %s", i ? "; " : "",
-		    p->mount[0] ? p->mount : "-", storage_fs_name(p->fs), amount, units[p->unit],
+		    p->mount[0] ? p->mount : "-", file_systems[p->fs].name, amount, units[p->unit],
 		    p->label);
 	}
 }

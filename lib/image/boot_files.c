@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/machine/file_system.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 const struct initramfs_tool initramfs_tools[] = {
@@ -13,7 +15,9 @@ const struct initramfs_tool initramfs_tools[] = {
     {"/usr/bin/mkinitcpio", {"mkinitcpio", "-k", "%v", "-g", "/boot/initramfs-%k.img"}, NULL},
     /* Its init loads what it is told and the root's file system, which it does not find out. */
     {"/sbin/mkinitfs",
-	{"mkinitfs", "-F", "ata base btrfs cdrom ext4 keymap kms mmc nvme raid scsi usb virtio xfs",
+	{"mkinitfs", "-F",
+	    "ata base cdrom keymap kms mmc nvme raid scsi usb virtio " ROOT_FILE_SYSTEMS(
+		FS_WORD, FS_BLANK),
 	    "-o", "/boot/initramfs-%k", "%v"},
 	"modules=sd-mod,usb-storage,%f rootfstype=%f"},
 };

@@ -15,10 +15,8 @@
 #define GPT_TAIL_BYTES MIB /* room for the backup table: 33 sectors, at most 132 KiB */
 #define DISK_MAX_BYTES (64ULL << 40)
 
-/* What the system needs besides its files: journal (up to 128 MiB), first boot's own writes. btrfs
- * keeps its metadata twice and works in large pieces. */
+/* What the system needs besides its files: journal (up to 128 MiB), first boot's own writes. */
 #define ROOT_SLACK_BYTES (256 * MIB)
-#define BTRFS_SLACK_BYTES (256 * MIB)
 
 /* Kernel and initramfs, and both once more while they are being replaced. */
 #define BOOT_MIN_BYTES (256 * MIB)
@@ -96,9 +94,7 @@ static bool sizes_of(
 
 static uint64_t root_needed(const struct plan_request *q)
 {
-	uint64_t slack = storage_root(q->storage)->fs == STORAGE_FS_BTRFS
-			     ? ROOT_SLACK_BYTES + BTRFS_SLACK_BYTES
-			     : ROOT_SLACK_BYTES;
+	uint64_t slack = ROOT_SLACK_BYTES + file_systems[storage_root(q->storage)->fs].slack_bytes;
 
 	if (q->unpacked_bytes == 0)
 		return 0;
@@ -117,7 +113,7 @@ static const struct storage_partition *image_partition(const struct storage *s)
 /* Other directories get their share of the image only when the system runs. */
 static uint64_t partition_needed(const struct plan_request *q, const struct storage_partition *p)
 {
-	uint64_t needed = storage_fs_min_bytes(p->fs);
+	uint64_t needed = file_systems[p->fs].min_bytes;
 	uint64_t wanted = p == image_partition(q->storage) ? root_needed(q)
 			  : strcmp(p->mount, "/") == 0 ? (q->unpacked_bytes ? ROOT_SLACK_BYTES : 0)
 			  : strcmp(p->mount, "/boot") == 0 ? BOOT_MIN_BYTES
@@ -297,7 +293,7 @@ int plan_assign_uuids(
 		if (r < 0)
 			return r;
 		uuid_text(b, p->part[i].part_uuid);
-		if (p->part[i].fs == STORAGE_FS_VFAT)
+		if (file_systems[p->part[i].fs].short_serial)
 			snprintf(p->part[i].fs_uuid, sizeof(p->part[i].fs_uuid),
 			    "%02X%02X-%02X%02X", b[16], b[17], b[18], b[19]);
 		else
@@ -356,7 +352,7 @@ const char *plan_role_name(enum plan_role role)
 
 const char *plan_fs_name(const struct plan_partition *part)
 {
-	return part->role == PLAN_BIOS_BOOT ? "-" : storage_fs_name(part->fs);
+	return part->role == PLAN_BIOS_BOOT ? "-" : file_systems[part->fs].name;
 }
 
 void plan_print(FILE *f, const struct plan *p)
@@ -387,7 +383,7 @@ json_t *plan_json(const struct plan *p)
 		json_array_append_new(list,
 		    json_pack("{s:i, s:s, s:s*, s:s*, s:s, s:I, s:I}", "number", (int)i + 1, "role",
 			plan_role_name(part->role), "mount", part->mount[0] ? part->mount : NULL,
-			"fs", part->role == PLAN_BIOS_BOOT ? NULL : storage_fs_name(part->fs),
+			"fs", part->role == PLAN_BIOS_BOOT ? NULL : file_systems[part->fs].name,
 			"label", part->label, "start_bytes",
 			(json_int_t)(part->start_lba * p->disk.sector_bytes), "size_bytes",
 			(json_int_t)(part->sectors * p->disk.sector_bytes)));

@@ -29,7 +29,6 @@ const struct fs_kind fs_btrfs = {
     .name = "btrfs",
     .gpt_type = FS_GPT_LINUX,
     .make = make,
-    .root = true,
     .roots = roots,
     .growing_program = "btrfs",
     .growing_package = "btrfs-progs",

@@ -59,7 +59,6 @@ const struct fs_kind fs_ext4 = {
     .install_options = "noinit_itable,data=writeback,commit=300",
     .root_options = "errors=remount-ro",
     .checked = true,
-    .root = true,
     .grow = grow,
     .grow_unmounted = grow_unmounted,
     .grow_unmounted_program = "resize2fs",

@@ -8,33 +8,27 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/words.h"
+#include "lib/machine/file_system.h"
 #include "os_installer/disk/disk.h"
 
-/* The table: a kind is a file beside this one and a line here. */
-#define KINDS(KIND)                                                                                \
-	KIND(fs_ext4)                                                                              \
-	KIND(fs_xfs)                                                                               \
-	KIND(fs_btrfs)                                                                             \
-	KIND(fs_vfat)                                                                              \
-	KIND(fs_swap)
-
-#define DECLARED(kind) extern const struct fs_kind kind;
-#define LISTED(kind) &kind,
-KINDS(DECLARED)
-static const struct fs_kind *const kinds[] = {KINDS(LISTED)};
-#define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
+/* A file beside this one for each row of lib/machine/file_system.h. */
+#define DECLARED(ID, name_, ...) extern const struct fs_kind fs_##name_;
+#define LISTED(ID, name_, ...) &fs_##name_
+#define NOTHING()
+FILE_SYSTEMS(DECLARED, NOTHING)
+static const struct fs_kind *const kinds[] = {FILE_SYSTEMS(LISTED, FS_COMMA)};
 
 const struct fs_kind *fs_find(const char *name)
 {
-	for (size_t i = 0; i < KIND_COUNT; i++)
-		if (strcmp(kinds[i]->name, name) == 0)
-			return kinds[i];
-	return NULL;
+	int i = word_index(fs_word, name);
+
+	return i < 0 ? NULL : kinds[i];
 }
 
 const struct fs_kind *fs_of(const struct plan_partition *part)
 {
-	return fs_find(storage_fs_name(part->fs));
+	return kinds[part->fs];
 }
 
 const char *fs_gpt_type(const struct plan_partition *part)
@@ -82,21 +76,4 @@ int fs_grow(const struct fs_kind *kind, const char *where, uint64_t bytes, struc
 	if (fd < 0 || kind->grow(fd, bytes) < 0)
 		return err_errno(e, "cannot grow the %s file system on %s", kind->name, where);
 	return 0;
-}
-
-const char *fs_root_names(char *buf, size_t size)
-{
-	size_t count = 0, n = 0, used = 0;
-
-	for (size_t i = 0; i < KIND_COUNT; i++)
-		count += kinds[i]->root;
-	buf[0] = '\0';
-	for (size_t i = 0; i < KIND_COUNT && used < size; i++)
-		if (kinds[i]->root) {
-			const char *before = n == 0 ? "" : n + 1 == count ? " or " : ", ";
-			used += (size_t)snprintf(
-			    buf + used, size - used, "%s%s", before, kinds[i]->name);
-			n++;
-		}
-	return buf;
 }

@@ -1,6 +1,6 @@
 /* fs.h - the file systems that the installer makes, mounts and grows: a table of kinds, a file for
  * each beside this one. Which of them a definition may ask for, and their least sizes, are
- * lib/definition/storage.h's.
+ * lib/machine/file_system.h's.
  */
 #ifndef OS_INSTALLER_FS_FS_H
 #define OS_INSTALLER_FS_FS_H
@@ -20,7 +20,7 @@
 
 /* What is not set a kind does not have. */
 struct fs_kind {
-	const char *name;     /* the kernel's, and lib/definition/storage.h's */
+	const char *name;     /* the kernel's, and lib/machine/file_system.h's */
 	const char *gpt_type; /* of a partition that holds it */
 	/* Makes it on part->path, which has `bytes`. */
 	int (*make)(const struct plan_partition *part, uint64_t bytes, struct err *e);
@@ -29,7 +29,6 @@ struct fs_kind {
 	const char *root_options, *data_options; /* in fstab; NULL: "defaults" */
 	bool checked;                            /* fsck looks at it when the system starts */
 
-	bool root; /* "/" may be one */
 	const char *const
 	    *roots; /* mount options to find "/" by, NULL-terminated; NULL: one of none */
 	/* What cloud-init grows a root with, and the package that has it. */
@@ -46,7 +45,7 @@ struct fs_kind {
 const struct fs_kind *fs_find(const char *name);
 
 /* Of a partition with a file system or swap; never NULL, since every one of
- * lib/definition/storage.h has a kind (test_fs.c). */
+ * lib/machine/file_system.h has a kind (test_fs.c). */
 const struct fs_kind *fs_of(const struct plan_partition *part);
 
 /* The GPT type of such a partition. */
@@ -63,8 +62,5 @@ must_check int fs_probe(const char *device, char name[FS_NAME_SIZE], struct err 
  * (`kind` NULL included). */
 must_check int fs_grow(
     const struct fs_kind *kind, const char *where, uint64_t bytes, struct err *e);
-
-/* "ext4, xfs or btrfs": the kinds that may be a root. Returns buf. */
-const char *fs_root_names(char *buf, size_t size);
 
 #endif

@@ -50,7 +50,6 @@ const struct fs_kind fs_xfs = {
     .name = "xfs",
     .gpt_type = FS_GPT_LINUX,
     .make = make,
-    .root = true,
     .growing_program = "xfs_growfs",
     .growing_package = "xfsprogs",
     .grow = grow,

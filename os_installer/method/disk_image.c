@@ -8,6 +8,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/words.h"
 #include "os_installer/bootloader/efi.h"
 #include "os_installer/bootloader/kexec.h"
 #include "os_installer/disk/image.h"
@@ -175,7 +176,7 @@ static int root_mount(
 	if (r == 0)
 		return err_set(e, ENOENT,
 		    "no partition of the disk image has a root file system (%s with /etc and /usr): cloud-init's seed cannot be placed",
-		    fs_root_names(names, sizeof(names)));
+		    word_list(fs_root_word, "", names, sizeof(names)));
 	return r < 0 ? r : 0;
 }
 

@@ -4,40 +4,42 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/bytes.h"
+#include "lib/machine/file_system.h"
+
 #define SECTOR_BYTES 512
 #define GPT_ENTRY_BYTES 128
 #define BOOT_CODE_BYTES 440
 #define MBR_ENTRIES 446
-#define FAT "vfat"
 
-/* Where in a partition which bytes lie. util-linux's libblkid knows the same places. */
-static const struct magic {
+/* Where in a partition which bytes lie, of what is no file system of ours
+ * (lib/machine/file_system.h). util-linux's libblkid knows the same places. */
+static const struct {
 	const char *fs;
-	uint32_t offset;
-	uint8_t len;
-	const char *bytes;
-} magics[] = {
-    {"ext4", 1080, 2, "\x53\xef"},
-    {"xfs", 0, 4, "XFSB"},
-    {"btrfs", 65600, 8, "_BHRfS_M"},
-    {FAT, 82, 5, "FAT32"},
-    {FAT, 54, 4, "FAT1"},
-    {"swap", 4086, 10, "SWAPSPACE2"},
-    {"LVM", 512, 8, "LABELONE"},
-    {"LVM", 0, 8, "LABELONE"},
-    {"LUKS", 0, 6, "LUKS\xba\xbe"},
-    {"RAID", 4096, 4, "\xfc\x4e\x2b\xa9"},
-    {"ntfs", 3, 8, "NTFS    "},
-    {"exfat", 3, 8, "EXFAT   "},
-    {"iso9660", 32769, 5, "CD001"},
-    {"squashfs", 0, 4, "hsqs"},
-    {"erofs", 1024, 4, "\xe2\xe1\xf5\xe0"},
-    {"f2fs", 1024, 4, "\x10\x20\xf5\xf2"},
-    {"ufs", 66908, 4, "\x19\x01\x54\x19"},
-    {"zfs", 135168, 4, "\x0c\xb1\xba"},
+	struct fs_magic magic;
+} others[] = {
+    {"LVM", {512, 8, "LABELONE"}},
+    {"LVM", {0, 8, "LABELONE"}},
+    {"LUKS", {0, 6, "LUKS\xba\xbe"}},
+    {"RAID", {4096, 4, "\xfc\x4e\x2b\xa9"}},
+    {"ntfs", {3, 8, "NTFS    "}},
+    {"exfat", {3, 8, "EXFAT   "}},
+    {"iso9660", {32769, 5, "CD001"}},
+    {"squashfs", {0, 4, "hsqs"}},
+    {"erofs", {1024, 4, "\xe2\xe1\xf5\xe0"}},
+    {"f2fs", {1024, 4, "\x10\x20\xf5\xf2"}},
+    {"ufs", {66908, 4, "\x19\x01\x54\x19"}},
+    {"zfs", {135168, 4, "\x0c\xb1\xba"}},
 };
-#define MAGIC_COUNT (sizeof(magics) / sizeof(*magics))
+#define OUR_MAGICS ((size_t)STORAGE_FS_COUNT * FS_MAGICS)
+#define MAGIC_COUNT (OUR_MAGICS + sizeof(others) / sizeof(*others))
 _Static_assert(MAGIC_COUNT <= DISK_LOOK_MAGICS, "room for what matched");
+
+static const struct fs_magic *magic_at(size_t k)
+{
+	return k < OUR_MAGICS ? &file_systems[k / FS_MAGICS].magic[k % FS_MAGICS]
+			      : &others[k - OUR_MAGICS].magic;
+}
 
 static uint32_t le32(const uint8_t *p)
 {
@@ -63,7 +65,6 @@ static void add(struct disk_look *l, uint64_t lba)
 
 static void read_gpt(struct disk_look *l)
 {
-	static const uint8_t unused[16];
 	const uint8_t *header = l->head + SECTOR_BYTES;
 
 	if (le64(header + 72) != 2 || le32(header + 84) != GPT_ENTRY_BYTES) {
@@ -72,7 +73,7 @@ static void read_gpt(struct disk_look *l)
 	}
 	for (unsigned i = 0; i < le32(header + 80) && i < DISK_LOOK_PARTITIONS; i++) {
 		const uint8_t *entry = l->head + 2 * SECTOR_BYTES + i * GPT_ENTRY_BYTES;
-		if (memcmp(entry, unused, sizeof(unused)) != 0)
+		if (!bytes_are_zero(entry, 16))
 			add(l, le64(entry + 32));
 	}
 }
@@ -90,8 +91,7 @@ static void read_mbr(struct disk_look *l)
 
 static void read_table(struct disk_look *l)
 {
-	for (unsigned i = 0; i < BOOT_CODE_BYTES; i++)
-		l->boot_code |= l->head[i] != 0;
+	l->boot_code = !bytes_are_zero(l->head, BOOT_CODE_BYTES);
 	if (memcmp(l->head + SECTOR_BYTES, "EFI PART", 8) == 0)
 		read_gpt(l);
 	else
@@ -102,13 +102,15 @@ static void read_table(struct disk_look *l)
 static void match(struct disk_look *l, uint64_t offset, const uint8_t *data, size_t len)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		for (size_t k = 0; k < MAGIC_COUNT; k++)
-			for (uint8_t j = 0; j < magics[k].len; j++) {
-				uint64_t at = l->start_bytes[i] + magics[k].offset + j;
+		for (size_t k = 0; k < MAGIC_COUNT; k++) {
+			const struct fs_magic *m = magic_at(k);
+			for (uint8_t j = 0; j < m->len; j++) {
+				uint64_t at = l->start_bytes[i] + m->offset + j;
 				if (at >= offset && at - offset < len)
 					l->matched[i][k] +=
-					    data[at - offset] == (uint8_t)magics[k].bytes[j];
+					    data[at - offset] == (uint8_t)m->bytes[j];
 			}
+		}
 }
 
 void disk_look_feed(struct disk_look *l, const void *data, size_t len)
@@ -136,8 +138,9 @@ void disk_look_feed(struct disk_look *l, const void *data, size_t len)
 const char *disk_look_fs(const struct disk_look *l, unsigned i)
 {
 	for (size_t k = 0; i < l->count && k < MAGIC_COUNT; k++)
-		if (l->matched[i][k] == magics[k].len)
-			return magics[k].fs;
+		if (magic_at(k)->len > 0 && l->matched[i][k] == magic_at(k)->len)
+			return k < OUR_MAGICS ? file_systems[k / FS_MAGICS].name
+					      : others[k - OUR_MAGICS].fs;
 	return NULL;
 }
 
@@ -148,8 +151,8 @@ bool disk_look_complaint(const struct disk_look *l, bool bios, char *buf, size_t
 
 	for (unsigned i = 0; i < l->count; i++) {
 		const char *name = disk_look_fs(l, i);
-		fs |= name && strcmp(name, "swap") != 0;
-		fat |= name && strcmp(name, FAT) == 0;
+		fs |= name && strcmp(name, file_systems[STORAGE_FS_SWAP].name) != 0;
+		fat |= name && strcmp(name, file_systems[STORAGE_FS_VFAT].name) == 0;
 	}
 	bool starts = fat || (bios && l->boot_code);
 	if (l->unclear || (fs && starts))

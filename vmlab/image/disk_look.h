@@ -11,7 +11,7 @@
 
 #define DISK_LOOK_HEAD_BYTES (34 * 512) /* GPT: protective MBR, header, 128 entries */
 #define DISK_LOOK_PARTITIONS 128
-#define DISK_LOOK_MAGICS 20
+#define DISK_LOOK_MAGICS 32
 
 struct disk_look {
 	uint64_t seen_bytes;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/machine/file_system.h"
 
 #define NAME_MAX_BYTES 128
 
@@ -144,10 +145,7 @@ static const char *const wanted[] = {
     "lan78xx",
     "smsc95xx",
     /* file systems, and what they ask for by alias at run time */
-    "ext4",
-    "xfs",
-    "btrfs",
-    "vfat",
+    FILE_SYSTEMS(FS_WORD, FS_COMMA),
     "nls_ascii",
     "nls_cp437",
     "nls_iso8859_1",
