@@ -97,6 +97,7 @@ LIB_SRC := \
 	lib/definition/yaml_glance.c \
 	lib/image/adopted.c \
 	lib/image/boot_files.c \
+	lib/image/bootloader.c \
 	lib/image/image_advice.c \
 	lib/image/kernel_version.c \
 	lib/image/os_release.c \
@@ -303,6 +304,7 @@ TESTS := \
 	lib/definition/test_yaml_glance \
 	lib/image/test_adopted \
 	lib/image/test_boot_files \
+	lib/image/test_bootloader \
 	lib/image/test_image_advice \
 	lib/image/test_os_release \
 	lib/image/test_own_kernel \

@@ -374,7 +374,7 @@ static const struct phase {
     {"hooks", phase_hooks,
 	"correct hooks.post_install in the machine's definition: what the script said is in the log; the disk does not boot"},
     {"bootloader", phase_bootloader,
-	"the image needs a kernel, and GRUB for the machine's firmware; the disk does not boot"},
+	"the image needs a kernel, and a boot loader for the machine's firmware; the disk does not boot"},
     {"report", phase_report,
 	"the system is installed, but the server does not know; a reboot would install it again"},
 };

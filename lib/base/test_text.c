@@ -102,6 +102,18 @@ static void ascii(void **state)
 	assert_string_equal(text, "a?caf???~ ");
 }
 
+static void expands(void **state)
+{
+	const char *const values[] = {"one", "two"};
+	char out[12];
+
+	(void)state;
+	text_expand("%a%b %c%%", "ab", values, out, sizeof(out));
+	assert_string_equal(out, "onetwo %c%%");
+	text_expand("%a %b %a %b", "ab", values, out, sizeof(out));
+	assert_string_equal(out, "one two one");
+}
+
 static char logged[2048];
 
 static void sink(enum log_level level, const char *line)
@@ -126,6 +138,7 @@ int main(void)
 	    cmocka_unit_test(copies_whole_characters),
 	    cmocka_unit_test(holds_for_any_bytes),
 	    cmocka_unit_test(ascii),
+	    cmocka_unit_test(expands),
 	    cmocka_unit_test(logs_clean),
 	};
 

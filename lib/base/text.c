@@ -1,6 +1,7 @@
 #include "lib/base/text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -119,4 +120,22 @@ void text_to_ascii(char *text, size_t len)
 	for (size_t i = 0; i < len; i++)
 		if (!is_ascii(text[i]))
 			text[i] = '?';
+}
+
+void text_expand(
+    const char *format, const char *letters, const char *const *values, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (const char *p = format; *p && used + 1 < size; p++) {
+		const char *letter = *p == '%' && p[1] ? strchr(letters, p[1]) : NULL;
+		if (!letter) {
+			out[used++] = *p;
+			continue;
+		}
+		int n = snprintf(out + used, size - used, "%s", values[letter - letters]);
+		used = (size_t)n < size - used ? used + (size_t)n : size - 1;
+		p++;
+	}
+	out[used] = '\0';
 }

@@ -26,6 +26,10 @@ void text_copy_clean(const char *text, char *out, size_t size);
 bool text_is_ascii(const char *text);
 void text_to_ascii(char *text, size_t len);
 
+/* Writes `format` into out, cut to size: "%" and the n-th of `letters` becomes values[n]. */
+void text_expand(
+    const char *format, const char *letters, const char *const *values, char *out, size_t size);
+
 /* Length of the one character at `text`, at most `len` bytes (not 0): 1 for what is none.
  * `*plain` says whether it may be shown. */
 size_t text_character(const char *text, size_t len, int *plain);

@@ -31,11 +31,10 @@
 #define ANY_FS FILE_SYSTEMS(FS_IN_JSON, FS_JSON_COMMA)
 #define STORAGE                                                                                    \
 	"{\"type\":\"object\",\"properties\":{"                                                    \
-	"\"root\":{\"type\":\"object\",\"properties\":{\"fs\":{\"enum\":[" ROOT_FS "]"                                                                               \
+	"\"root\":{\"type\":\"object\",\"properties\":{\"fs\":{\"enum\":[" ROOT_FS "]"             \
 	"}}},\"swap\":" AMOUNT ",\"partitions\":{\"type\":\"array\",\"maxItems\":12,\"items\":{"   \
 	"\"type\":\"object\",\"properties\":{\"mount\":" TEXT_SCHEMA ",\"size\":" AMOUNT           \
-	",\"fs\":{\"enum\":[" ANY_FS "]},\"label\":" TEXT_SCHEMA \
-	"}}}}}"
+	",\"fs\":{\"enum\":[" ANY_FS "]},\"label\":" TEXT_SCHEMA "}}}}}"
 #define SSH_KEY_ITEMS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 static const char *arch_machine(size_t i)
@@ -257,7 +256,8 @@ const struct vm_field vm_fields[] =
 	    .absent =
 		"GPT: EFI system partition of 512 MiB (BIOS: 1 MiB for GRUB), the rest for `/`, ext4",
 	    .summary =
-		"Partitions in place of the standard ones. `root`: the file system of `/`, one of " ROOT_FS_PROSE ". `swap`: size of a swap partition. `partitions`: more of them in their order, each with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, `\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; where none takes the rest, `/` does. `vmlab plan` prints the result.",
+		"Partitions in place of the standard ones. `root`: the file system of `/`, one of " ROOT_FS_PROSE
+		". `swap`: size of a swap partition. `partitions`: more of them in their order, each with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, `\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; where none takes the rest, `/` does. `vmlab plan` prints the result.",
 	    .example =
 		"{\"root\": {\"fs\": \"xfs\"}, \"swap\": \"2G\", \"partitions\": [{\"mount\": \"/var\", \"size\": \"20%\"}]}"},
 	{.name = "pxeboot",

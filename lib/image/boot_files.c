@@ -1,9 +1,9 @@
 #include "lib/image/boot_files.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "lib/base/text.h"
 #include "lib/machine/file_system.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -30,23 +30,7 @@ static const char *const initramfs_names[] = {
 void boot_text_expand(const char *format, const char *version, const char *kernel, const char *fs,
     char out[BOOT_FILE_SIZE])
 {
-	size_t used = 0;
-
-	for (const char *p = format; *p && used + 1 < BOOT_FILE_SIZE; p++) {
-		const char *value = *p != '%'     ? NULL
-				    : p[1] == 'v' ? version
-				    : p[1] == 'k' ? kernel
-				    : p[1] == 'f' ? fs
-						  : NULL;
-		if (!value) {
-			out[used++] = *p;
-			continue;
-		}
-		int n = snprintf(out + used, BOOT_FILE_SIZE - used, "%s", value);
-		used = (size_t)n < BOOT_FILE_SIZE - used ? used + (size_t)n : BOOT_FILE_SIZE - 1;
-		p++;
-	}
-	out[used] = '\0';
+	text_expand(format, "vkf", (const char *const[]){version, kernel, fs}, out, BOOT_FILE_SIZE);
 }
 
 /* The next flavour: what follows a hyphen and begins with a letter; NULL: no more. */

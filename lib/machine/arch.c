@@ -16,8 +16,7 @@ const struct arch arches[VM_ARCH_COUNT] = {
 	    .bios = true,
 	    .removable = "BOOTX64.EFI",
 	    .grub_target = "x86_64-efi",
-	    .grub_package = "grub-efi-amd64",
-	    .grub_file = "grubx64.efi",
+	    .efi = "x64",
 	},
     [VM_ARCH_ARM64] =
 	{
@@ -27,8 +26,7 @@ const struct arch arches[VM_ARCH_COUNT] = {
 	    .console = "ttyAMA0",
 	    .removable = "BOOTAA64.EFI",
 	    .grub_target = "arm64-efi",
-	    .grub_package = "grub-efi-arm64",
-	    .grub_file = "grubaa64.efi",
+	    .efi = "aa64",
 	},
 };
 

@@ -36,9 +36,10 @@ struct arch {
 	const char *console; /* the serial console's name for the kernel */
 	/* /dev/kvm alone proves nothing where there are any: the CPU must show one of these too. */
 	const char *kvm_flags[3];
-	bool bios;             /* a machine may have one in UEFI's place */
-	const char *removable; /* what firmware looks for without an entry (UEFI 2.10, 3.5.1.1) */
-	const char *grub_target, *grub_package, *grub_file;
+	bool bios;               /* a machine may have one in UEFI's place */
+	const char *removable;   /* what firmware looks for without an entry (UEFI 2.10, 3.5.1.1) */
+	const char *efi;         /* in names of files there */
+	const char *grub_target; /* GRUB's word for UEFI on it */
 };
 
 extern const struct arch arches[VM_ARCH_COUNT];

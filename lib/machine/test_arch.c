@@ -27,8 +27,7 @@ static void test_rows(void **state)
 		assert_non_null(a->console);
 		assert_non_null(a->removable);
 		assert_non_null(a->grub_target);
-		assert_non_null(a->grub_package);
-		assert_non_null(a->grub_file);
+		assert_non_null(a->efi);
 	}
 	assert_int_equal(vm_arch_parse("", &arch), -EINVAL);
 	assert_int_equal(vm_arch_parse("i386", &arch), -EINVAL);

@@ -4,33 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The table: a loader is a file beside this one and a line here. Where an image has several for a
- * firmware, the first is taken. */
-#define LOADERS(LOADER)                                                                            \
-	LOADER(bootloader_grub_efi)                                                                \
-	LOADER(bootloader_grub_bios)
+/* A file beside this one for each row of lib/image/bootloader.h. */
+#define DECLARED(name_, ...) extern const struct bootloader_ops bootloader_##name_;
+#define LISTED(name_, ...) &bootloader_##name_
+#define NOTHING()
+#define COMMA() ,
+BOOTLOADERS(DECLARED, NOTHING)
+static const struct bootloader_ops *const loaders[] = {BOOTLOADERS(LISTED, COMMA)};
 
-#define DECLARED(loader) extern const struct bootloader_ops loader;
-#define LISTED(loader) &loader,
-LOADERS(DECLARED)
-static const struct bootloader_ops *const loaders[] = {LOADERS(LISTED)};
-#define LOADER_COUNT (sizeof(loaders) / sizeof(*loaders))
-
-static const struct bootloader_ops *choose(const struct bootloader *b)
+static void choose(struct bootloader *b)
 {
 	enum vm_firmware firmware =
 	    plan_partition(b->plan, PLAN_ESP) ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
-	const struct bootloader_ops *first = NULL;
 
-	for (size_t i = 0; i < LOADER_COUNT; i++) {
-		if (loaders[i]->firmware != firmware)
-			continue;
-		if (loaders[i]->present(b))
-			return loaders[i];
-		if (!first)
-			first = loaders[i];
+	for (size_t i = 0; i < BOOTLOADER_COUNT; i++) {
+		b->kind = &bootloader_kinds[i];
+		b->ops = loaders[i];
+		if (b->kind->firmware == firmware && b->ops->present(b))
+			return;
 	}
-	return first;
+	b->kind = bootloader_first(firmware);
+	b->ops = loaders[b->kind - bootloader_kinds];
 }
 
 int bootloader_stage(int tree, const char *directory, const struct config *c, const struct plan *p,
@@ -44,7 +38,7 @@ int bootloader_stage(int tree, const char *directory, const struct config *c, co
 	if ((r = kernel_prepare(tree, directory, c->kernel_version, &out->kernel, e)) < 0 ||
 	    (r = kernel_cmdline(tree, p, out->arch->console, c->kernel_args, &out->cmdline, e)) < 0)
 		return r;
-	out->ops = choose(out);
+	choose(out);
 	return out->ops->stage(out, e);
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "lib/base/err.h"
+#include "lib/image/bootloader.h"
 #include "lib/plan/plan.h"
 #include "os_installer/bootloader/kernel.h"
 #include "lib/machine/arch.h"
@@ -32,15 +33,14 @@ struct bootloader {
 	struct kernel kernel;
 	char *cmdline; /* what the kernel is to be started with; owned */
 	/* The loader that was chosen, and what it keeps. */
+	const struct bootloader_kind *kind;
 	const struct bootloader_ops *ops;
-	const char *efi_file; /* its name on the EFI partition, below /EFI/<release.id>: efi.h */
-	void *own;            /* malloc()ed */
+	char efi_file[32]; /* its name on the EFI partition, below /EFI/<release.id>: efi.h */
+	void *own;         /* malloc()ed */
 };
 
 /* A loader. All are for a tree with all of the plan's file systems and the chroot mounts. */
 struct bootloader_ops {
-	const char *name;
-	enum vm_firmware firmware;
 	/* Whether the image has it. Of a firmware's loaders the first that it has is taken; when it
 	 * has none the first of all, whose stage() says what is missing. */
 	bool (*present)(const struct bootloader *b);

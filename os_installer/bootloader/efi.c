@@ -27,7 +27,7 @@ int efi_stage(struct bootloader *b, const char *from, const char *file, bool tak
 {
 	char own[EFI_PATH_SIZE], removable[EFI_PATH_SIZE], to[EFI_PATH_SIZE + 8];
 
-	b->efi_file = file;
+	snprintf(b->efi_file, sizeof(b->efi_file), "%s", file);
 	names(b, own, removable);
 	snprintf(to, sizeof(to), "%s.new", removable);
 	int r = tree_copy(b->tree, from, to, 0755, e);

@@ -11,36 +11,38 @@
 
 /* ---- its own installer --------------------------------------------------------------------- */
 
-static const char *installer_find(int tree)
+static bool installer_find(const struct bootloader *b, char path[100])
 {
-	static const char *const programs[] = {"/usr/sbin/grub-install", "/usr/sbin/grub2-install"};
-
-	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
-		if (tree_exists(tree, programs[i]))
-			return programs[i];
-	return NULL;
+	for (size_t i = 0; i < BOOTLOADER_PROGRAMS && b->kind->programs[i]; i++) {
+		snprintf(path, 100, "/usr/sbin/%s", b->kind->programs[i]);
+		if (tree_exists(b->tree, path))
+			return true;
+	}
+	return false;
 }
 
 /* The directory of the target's modules tells whether the image has that GRUB at all. */
-bool grub_present(int tree, const char *target)
+bool grub_present(const struct bootloader *b, const char *target)
 {
-	char modules[300];
+	char modules[300], program[100];
 
 	snprintf(modules, sizeof(modules), "/usr/lib/grub/%s/modinfo.sh", target);
-	return installer_find(tree) && tree_exists(tree, modules);
+	return installer_find(b, program) && tree_exists(b->tree, modules);
 }
 
-int grub_install(int tree, const char *directory, const char *target, const char *package,
-    const char *const *options, struct err *e)
+int grub_install(
+    const struct bootloader *b, const char *target, const char *const *options, struct err *e)
 {
-	const char *argv[12] = {installer_find(tree)};
+	char program[100], package[BOOTLOADER_TEXT_SIZE];
+	const char *argv[12] = {program};
 
-	if (!grub_present(tree, target))
-		return err_set(
-		    e, ENOENT, "the image has no GRUB for %s: build it with %s", target, package);
+	if (!grub_present(b, target) || !installer_find(b, program))
+		return err_set(e, ENOENT, "the image has no GRUB for %s: build it with %s", target,
+		    bootloader_text(b->kind->package, b->arch, package));
 	for (size_t i = 0; i < 10 && options[i]; i++)
 		argv[i + 1] = options[i];
-	return command_run(&(struct command){.argv = argv, .root = directory, .timeout_s = 300}, e);
+	return command_run(
+	    &(struct command){.argv = argv, .root = b->directory, .timeout_s = 300}, e);
 }
 
 /* ---- configuration ------------------------------------------------------------------------- */

@@ -5,12 +5,11 @@
 #include "os_installer/bootloader/bootloader.h"
 
 /* Whether the image has a GRUB for that target ("x86_64-efi") and what installs it. */
-bool grub_present(int tree, const char *target);
+bool grub_present(const struct bootloader *b, const char *target);
 
-/* Runs the image's grub-install; `options` follow the program's name. `package` is what to add to
- * the image where there is none. */
-must_check int grub_install(int tree, const char *directory, const char *target,
-    const char *package, const char *const *options, struct err *e);
+/* Runs the image's grub-install; `options` follow the program's name. */
+must_check int grub_install(
+    const struct bootloader *b, const char *target, const char *const *options, struct err *e);
 
 /* grub.cfg, and what update-grub needs to make one like it. */
 must_check int grub_configure(const struct bootloader *b, struct err *e);

@@ -21,7 +21,7 @@ struct code {
 
 static bool present(const struct bootloader *b)
 {
-	return grub_present(b->tree, TARGET);
+	return grub_present(b, TARGET);
 }
 
 static int code_keep(struct bootloader *b, const char *sector, size_t sector_len, const char *core,
@@ -54,7 +54,7 @@ static int stage(struct bootloader *b, struct err *e)
 	size_t sector_len, core_len;
 	int r;
 
-	if ((r = grub_install(b->tree, b->directory, TARGET, "grub-pc-bin", options, e)) < 0 ||
+	if ((r = grub_install(b, TARGET, options, e)) < 0 ||
 	    (r = tree_read(b->tree, IMAGES "/boot.img", 512, &sector, &sector_len, e)) < 0 ||
 	    (r = tree_read(b->tree, IMAGES "/core.img", CORE_MAX_BYTES, &core, &core_len, e)) < 0 ||
 	    (r = code_keep(b, sector, sector_len, core, core_len, e)) < 0)
@@ -71,8 +71,6 @@ static int finish(struct bootloader *b, bool nvram, struct err *e)
 }
 
 const struct bootloader_ops bootloader_grub_bios = {
-    .name = "grub-bios",
-    .firmware = VM_FIRMWARE_BIOS,
     .present = present,
     .stage = stage,
     .finish = finish,

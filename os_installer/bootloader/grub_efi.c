@@ -6,12 +6,13 @@
 #include "os_installer/bootloader/grub_cfg.h"
 #include "os_installer/system/tree.h"
 
+#define FILE_NAME "grub%e.efi"
+
 /* The directory on the EFI partition that GRUB looks for its configuration in is compiled into a
  * ready-made image; it is the distribution's ID. */
 static bool ready_image(const struct bootloader *b, char path[EFI_PATH_SIZE])
 {
-	snprintf(path, EFI_PATH_SIZE, "/usr/lib/grub/%s/monolithic/%s", b->arch->grub_target,
-	    b->arch->grub_file);
+	bootloader_text("/usr/lib/grub/%t/monolithic/" FILE_NAME, b->arch, path);
 	return tree_exists(b->tree, path);
 }
 
@@ -19,7 +20,7 @@ static bool present(const struct bootloader *b)
 {
 	char path[EFI_PATH_SIZE];
 
-	return ready_image(b, path) || grub_present(b->tree, b->arch->grub_target);
+	return ready_image(b, path) || grub_present(b, b->arch->grub_target);
 }
 
 /* Has grub-install make the image, in a directory of its own. */
@@ -32,10 +33,8 @@ static int image_make(const struct bootloader *b, char path[EFI_PATH_SIZE], stru
 	    b->release.debian ? "--no-uefi-secure-boot" : NULL, NULL};
 
 	snprintf(target, sizeof(target), "--target=%s", b->arch->grub_target);
-	snprintf(path, EFI_PATH_SIZE, EFI_PARTITION "/EFI/" RELEASE_STAGING_ID "/%s",
-	    b->arch->grub_file);
-	return grub_install(
-	    b->tree, b->directory, b->arch->grub_target, b->arch->grub_package, options, e);
+	bootloader_text(EFI_PARTITION "/EFI/" RELEASE_STAGING_ID "/" FILE_NAME, b->arch, path);
+	return grub_install(b, b->arch->grub_target, options, e);
 }
 
 /* One for each name that GRUB may be started by. */
@@ -58,7 +57,7 @@ static int stubs_write(const struct bootloader *b, struct err *e)
 
 static int stage(struct bootloader *b, struct err *e)
 {
-	char image[EFI_PATH_SIZE];
+	char image[EFI_PATH_SIZE], name[BOOTLOADER_TEXT_SIZE];
 	int r;
 
 	if ((r = efi_directories(b, e)) < 0)
@@ -67,15 +66,13 @@ static int stage(struct bootloader *b, struct err *e)
 	if (!ready && (r = image_make(b, image, e)) < 0)
 		return r;
 	log_debug("GRUB image from %s", image);
-	if ((r = efi_stage(b, image, b->arch->grub_file, !ready, e)) < 0 ||
+	if ((r = efi_stage(b, image, bootloader_text(FILE_NAME, b->arch, name), !ready, e)) < 0 ||
 	    (r = grub_configure(b, e)) < 0)
 		return r;
 	return stubs_write(b, e);
 }
 
 const struct bootloader_ops bootloader_grub_efi = {
-    .name = "grub-efi",
-    .firmware = VM_FIRMWARE_UEFI,
     .present = present,
     .stage = stage,
     .activate = efi_activate,

@@ -104,7 +104,7 @@ static void test_efi(void **state)
 	assert_string_equal(b.kernel.version, "6.10");
 	assert_string_equal(b.kernel.path, "/boot/vmlinuz-6.10");
 	assert_string_equal(b.kernel.initramfs, "/boot/initrd.img-6.10");
-	assert_string_equal(b.ops->name, "grub-efi");
+	assert_string_equal(b.kind->name, "grub-efi");
 	assert_holds("/boot/efi/EFI/lab-os/grubx64.efi.new", "GRUB");
 	assert_holds("/boot/efi/EFI/BOOT/BOOTX64.EFI.new", "GRUB");
 	assert_false(tree_exists(tree, "/boot/efi/EFI/lab-os/grubx64.efi"));
@@ -141,7 +141,7 @@ static void test_missing(void **state)
 	c.arch = VM_ARCH_AMD64;
 	assert_int_equal(bootloader_stage(tree, directory, &c, &bios, &b, &e), -ENOENT);
 	assert_string_equal(e.msg, "the image has no GRUB for i386-pc: build it with grub-pc-bin");
-	assert_string_equal(b.ops->name, "grub-bios");
+	assert_string_equal(b.kind->name, "grub-bios");
 	bootloader_clear(&b);
 }
 

@@ -24,7 +24,7 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 	const json_t *match =
 	    json_object_get(json_array_get(json_object_get(s->doc, "disks"), 0), "match");
 	_cleanup_free_ char *text = match ? json_dumps(match, 0) : NULL;
-	char size[SIZE_TEXT_SIZE];
+	char size[SIZE_TEXT_SIZE], loader[BOOTLOADER_TEXT_SIZE];
 
 	printf("%s: %s, started by %s\n", s->vm->name, s->vm->distro,
 	    s->vm->firmware == VM_FIRMWARE_BIOS ? "BIOS" : "UEFI");
@@ -37,10 +37,10 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 		    size_text(s->request.unpacked_bytes, size));
 	else
 		plan_print(stdout, p);
-	if (subject_grub_missing(s))
+	if (subject_lacks_loader(s, loader))
 		printf(
-		    "the image has no grub-%s: the installed system would not boot; build the image again, or import one that has it\n",
-		    subject_grub_missing(s));
+		    "the image has no %s: the installed system would not boot; build the image again, or import one that has it\n",
+		    loader);
 	if (!s->manifest)
 		printf(
 		    "there is no image %s for %s yet: whether the system fits is not checked; %s\n",

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/image/bootloader.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/image/import.h"
 #include "vmlab/engine/process.h"
@@ -73,6 +74,7 @@ static bool packages_valid(const char *list)
 int image_build_command(const struct image_build *b, bool as_root, struct argv *out, struct err *e)
 {
 	const struct arch *arch = arch_of(b->arch);
+	char uefi[BOOTLOADER_TEXT_SIZE], bios[BOOTLOADER_TEXT_SIZE];
 
 	if (b->include && !packages_valid(b->include))
 		return err_set(e, EINVAL,
@@ -81,9 +83,11 @@ int image_build_command(const struct image_build *b, bool as_root, struct argv *
 	argv_adds(out, "mmdebstrap", "--variant=minbase", "--format=tar");
 	argv_add(out, as_root ? "--mode=root" : "--mode=unshare");
 	argv_addf(out, "--architectures=%s", arch->name);
-	argv_addf(out, "--include=%s,%s,linux-image-%s%s%s%s%s", base_packages, arch->grub_package,
-	    b->generic_kernel ? "" : "cloud-", arch->name, arch->bios ? ",grub-pc-bin" : "",
-	    b->include ? "," : "", b->include ? b->include : "");
+	bootloader_text(bootloader_first(VM_FIRMWARE_UEFI)->package, arch, uefi);
+	bootloader_text(bootloader_first(VM_FIRMWARE_BIOS)->package, arch, bios);
+	argv_addf(out, "--include=%s,%s,linux-image-%s%s%s%s%s%s", base_packages, uefi,
+	    b->generic_kernel ? "" : "cloud-", arch->name, arch->bios ? "," : "",
+	    arch->bios ? bios : "", b->include ? "," : "", b->include ? b->include : "");
 	argv_add(out, "--aptopt=APT::Install-Recommends \"false\"");
 	for (size_t i = 0; i < sizeof(dpkg_options) / sizeof(*dpkg_options); i++)
 		argv_addf(out, "--dpkgopt=%s", dpkg_options[i]);

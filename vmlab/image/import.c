@@ -274,14 +274,16 @@ static void warn_parts(const struct image_manifest *m)
 {
 	const bool *has = m->scan->has;
 	const struct arch *arch = arch_of(m->arch);
+	const struct bootloader_kind *uefi = bootloader_first(VM_FIRMWARE_UEFI);
+	char package[BOOTLOADER_TEXT_SIZE];
 
-	if (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_EFI + m->arch])
+	if (!image_scan_has_loader(m->scan, VM_FIRMWARE_UEFI, m->arch))
 		log_warn(
-		    "the rootfs has no grub-install with files for UEFI: an installed machine will not boot; add the package %s",
-		    arch->grub_package);
-	if (arch->bios && (!has[IMAGE_PART_GRUB_INSTALL] || !has[IMAGE_PART_GRUB_I386_PC]))
+		    "the rootfs has no %s with files for UEFI: an installed machine will not boot; add the package %s",
+		    uefi->programs[0], bootloader_text(uefi->package, arch, package));
+	if (arch->bios && !image_scan_has_loader(m->scan, VM_FIRMWARE_BIOS, m->arch))
 		log_info(
-		    "the rootfs has no GRUB for a BIOS: machines with \"firmware\": \"bios\" cannot be installed with it");
+		    "the rootfs has no boot loader for a BIOS: machines with \"firmware\": \"bios\" cannot be installed with it");
 	if (!has[IMAGE_PART_CLOUD_INIT])
 		log_warn(
 		    "the rootfs has no cloud-init: users, keys and packages of a VM definition will not be set up");

@@ -39,28 +39,44 @@ static json_t *rootfs_json(const struct image_manifest *m)
 	    (json_int_t)IMAGE_CHUNK_BYTES, "chunks", chunks);
 }
 
+static void add_word(json_t *list, const char *word)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+		if (strcmp(json_string_value(one), word) == 0)
+			return;
+	json_array_append_new(list, json_string(word));
+}
+
+static void add_loader(json_t *list, const struct image_scan *scan, size_t i)
+{
+	const struct bootloader_kind *kind = &bootloader_kinds[i];
+	char word[BOOTLOADER_TEXT_SIZE];
+
+	if (scan->loader_program[i])
+		add_word(list, kind->programs[0]);
+	for (int a = 0; a < VM_ARCH_COUNT; a++)
+		if (scan->loader_files[i][a] && bootloader_suits(kind, &arches[a]))
+			add_word(list, bootloader_text(kind->word, &arches[a], word));
+}
+
 /* What the rootfs itself brings for being installed and booted. */
 static json_t *provides_json(const struct image_manifest *m)
 {
 	static const char *const names[IMAGE_PART_COUNT] = {
 	    [IMAGE_PART_CLOUD_INIT] = "cloud-init",
 	    [IMAGE_PART_SSHD] = "sshd",
-	    [IMAGE_PART_GRUB_INSTALL] = "grub-install",
-	    [IMAGE_PART_GRUB_I386_PC] = "grub-i386-pc",
 	    [IMAGE_PART_INITRAMFS_TOOL] = "initramfs-tool",
 	};
 	json_t *list = json_array();
 
-	for (size_t i = 0; m->scan && i < IMAGE_PART_COUNT; i++) {
-		size_t arch = i - IMAGE_PART_GRUB_EFI;
-		if (!m->scan->has[i])
-			continue;
-		if (names[i])
+	for (size_t i = 0; m->scan && i < IMAGE_PART_COUNT; i++)
+		if (names[i] && m->scan->has[i])
 			json_array_append_new(list, json_string(names[i]));
-		else if (i >= IMAGE_PART_GRUB_EFI && arch < VM_ARCH_COUNT)
-			json_array_append_new(
-			    list, json_sprintf("grub-%s", arches[arch].grub_target));
-	}
+	for (size_t i = 0; m->scan && i < BOOTLOADER_COUNT; i++)
+		add_loader(list, m->scan, i);
 	if (m->has_initramfs)
 		json_array_append_new(list, json_string("initramfs"));
 	return list;

@@ -153,16 +153,28 @@ static bool starts(const char *text, const char *prefix)
 	return !strncmp(text, prefix, strlen(prefix));
 }
 
-static bool below(const char *path, const char *folder)
-{
-	return starts(path, folder) && path[strlen(folder)] == '/';
-}
-
 static bool is_program(const char *path, const char *name)
 {
 	const char *slash = strchr(path, '/');
 
 	return slash && (starts(path, "bin/") || starts(path, "sbin/")) && !strcmp(slash + 1, name);
+}
+
+static void note_loader(struct image_scan *s, const char *path, size_t i)
+{
+	const struct bootloader_kind *kind = &bootloader_kinds[i];
+	char files[BOOTLOADER_TEXT_SIZE];
+
+	for (size_t k = 0; k < BOOTLOADER_PROGRAMS && kind->programs[k]; k++)
+		s->loader_program[i] |= is_program(path, kind->programs[k]);
+	if (strncmp(path, kind->files, strcspn(kind->files, "%")) != 0)
+		return;
+	for (int a = 0; a < VM_ARCH_COUNT; a++) {
+		bootloader_text(kind->files, &arches[a], files);
+		size_t len = strlen(files);
+		s->loader_files[i][a] |=
+		    strncmp(path, files, len) == 0 && (files[len - 1] == '/' || !path[len]);
+	}
 }
 
 static void note_parts(struct image_scan *s, const char *path)
@@ -174,22 +186,17 @@ static void note_parts(struct image_scan *s, const char *path)
 	    {
 		{"cloud-init", IMAGE_PART_CLOUD_INIT},
 		{"sshd", IMAGE_PART_SSHD},
-		{"grub-install", IMAGE_PART_GRUB_INSTALL},
-		{"grub2-install", IMAGE_PART_GRUB_INSTALL},
 		{"ifquery", IMAGE_PART_ENI},
 		{"netplan", IMAGE_PART_NETPLAN},
 		{"NetworkManager", IMAGE_PART_NETWORK_MANAGER},
 		{"networkctl", IMAGE_PART_NETWORKD},
 	    },
 	  directories[] = {
-	      {"lib/grub/i386-pc/", IMAGE_PART_GRUB_I386_PC},
 	      {"etc/sysconfig/network-scripts/", IMAGE_PART_SYSCONFIG},
 	  };
 
-	if (starts(path, "lib/grub/"))
-		for (int i = 0; i < VM_ARCH_COUNT; i++)
-			if (below(path + strlen("lib/grub/"), arches[i].grub_target))
-				s->has[IMAGE_PART_GRUB_EFI + i] = true;
+	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
+		note_loader(s, path, i);
 	for (size_t i = 0; i < initramfs_tool_count; i++)
 		if (!strcmp(path, normalise(initramfs_tools[i].program)))
 			s->has[IMAGE_PART_INITRAMFS_TOOL] = true;
@@ -592,4 +599,13 @@ int image_scan_check_arch(const struct image_scan *s, enum vm_arch arch, struct 
 	return err_set(e, EINVAL,
 	    "the rootfs holds %s programs, not %s; give its own architecture with --arch", found,
 	    vm_arch_name(arch));
+}
+
+bool image_scan_has_loader(const struct image_scan *s, enum vm_firmware firmware, enum vm_arch arch)
+{
+	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
+		if (bootloader_kinds[i].firmware == firmware && s->loader_files[i][arch] &&
+		    (s->loader_program[i] || !bootloader_kinds[i].programs[0]))
+			return true;
+	return false;
 }

@@ -14,6 +14,7 @@
 
 #include "lib/base/err.h"
 #include "lib/definition/vm.h"
+#include "lib/image/bootloader.h"
 #include "vmlab/image/source.h"
 #include "vmlab/image/top.h"
 
@@ -23,9 +24,6 @@
 enum image_part {
 	IMAGE_PART_CLOUD_INIT,
 	IMAGE_PART_SSHD,
-	IMAGE_PART_GRUB_INSTALL,
-	IMAGE_PART_GRUB_EFI, /* and an enum vm_arch: for that one */
-	IMAGE_PART_GRUB_I386_PC = IMAGE_PART_GRUB_EFI + VM_ARCH_COUNT,
 	IMAGE_PART_INITRAMFS_TOOL,
 	/* What cloud-init can write a network's configuration for, in the order in which it
 	   chooses. */
@@ -55,6 +53,8 @@ struct image_scan {
 	char *kernel_link; /* where /vmlinuz or /boot/vmlinuz points to, base name */
 	char *os_name;     /* PRETTY_NAME of os-release */
 	bool has[IMAGE_PART_COUNT];
+	bool loader_files[BOOTLOADER_COUNT][VM_ARCH_COUNT];
+	bool loader_program[BOOTLOADER_COUNT];
 	bool or_disk; /* a disk would be taken as well: for what is said of neither */
 	struct image_top top;
 	unsigned elf_machine; /* e_machine of the first program seen, 0: none */
@@ -93,5 +93,9 @@ bool image_scan_has_initramfs(const struct image_scan *s, const char *version);
 
 /* 0 when the programs in the rootfs are for `arch` or there are none to tell by; else -EINVAL. */
 must_check int image_scan_check_arch(const struct image_scan *s, enum vm_arch arch, struct err *e);
+
+/* Whether a system of it can start by such a firmware. */
+bool image_scan_has_loader(
+    const struct image_scan *s, enum vm_firmware firmware, enum vm_arch arch);
 
 #endif

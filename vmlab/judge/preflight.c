@@ -47,6 +47,7 @@ bool preflight_fatal(const struct preflight *p)
 
 static void check_image(const struct subject *s, struct preflight *p)
 {
+	char loader[BOOTLOADER_TEXT_SIZE];
 	const struct vm *vm = s->vm;
 
 	if (!s->manifest && !s->adopted)
@@ -54,10 +55,10 @@ static void check_image(const struct subject *s, struct preflight *p)
 		    vm_arch_name(vm->arch), s->advice);
 	else if (s->unreadable[0])
 		find(p, false, "distro", "%s", s->unreadable);
-	else if (boot_mode_of(vm)->needs & BOOT_NEEDS_DISK && subject_grub_missing(s))
+	else if (boot_mode_of(vm)->needs & BOOT_NEEDS_DISK && subject_lacks_loader(s, loader))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
-		    "the image %s has no grub-%s: the installed system would not boot; build the image again, or import one that has it",
-		    vm->distro, subject_grub_missing(s));
+		    "the image %s has no %s: the installed system would not boot; build the image again, or import one that has it",
+		    vm->distro, loader);
 }
 
 /* cloud-init leaves out in silence what its renderer cannot do. */

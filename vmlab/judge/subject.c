@@ -108,19 +108,28 @@ int subject_plan(const struct subject *s, uint64_t disk_bytes, struct plan *out,
 					: plan_make(&s->request, &d, 1, out, e);
 }
 
-const char *subject_grub_missing(const struct subject *s)
+static bool holds(const json_t *list, const char *word)
 {
-	const char *target =
-	    s->vm->firmware == VM_FIRMWARE_BIOS ? "i386-pc" : arch_of(s->vm->arch)->grub_target;
-	const json_t *provides = json_object_get(s->manifest, "provides"), *part;
+	const json_t *one;
 	size_t i;
 
+	json_array_foreach(list, i, one)
+		if (json_is_string(one) && strcmp(json_string_value(one), word) == 0)
+			return true;
+	return false;
+}
+
+bool subject_lacks_loader(const struct subject *s, char word[BOOTLOADER_TEXT_SIZE])
+{
+	const json_t *provides = json_object_get(s->manifest, "provides");
+	const struct arch *arch = arch_of(s->vm->arch);
+
 	if (!json_is_array(provides) || subject_is_whole_disk(s))
-		return NULL;
-	json_array_foreach(provides, i, part) {
-		const char *name = json_is_string(part) ? json_string_value(part) : "";
-		if (strncmp(name, "grub-", 5) == 0 && strcmp(name + 5, target) == 0)
-			return NULL;
-	}
-	return target;
+		return false;
+	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
+		if (bootloader_kinds[i].firmware == s->vm->firmware &&
+		    holds(provides, bootloader_text(bootloader_kinds[i].word, arch, word)))
+			return false;
+	bootloader_text(bootloader_first(s->vm->firmware)->word, arch, word);
+	return true;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/image/bootloader.h"
 #include "lib/image/image_advice.h"
 #include "lib/image/own_kernel.h"
 #include "lib/plan/plan.h"
@@ -48,8 +49,8 @@ uint64_t subject_disk_bytes(const struct subject *s);
 must_check int subject_plan(
     const struct subject *s, uint64_t disk_bytes, struct plan *out, struct err *e);
 
-/* The target of the GRUB that the machine's firmware starts ("x86_64-efi"), when the image is known
- * to lack it; else NULL. */
-const char *subject_grub_missing(const struct subject *s);
+/* True, and what a manifest would call it ("grub-x86_64-efi"), when the image is known to have no
+ * boot loader for the machine's firmware. */
+bool subject_lacks_loader(const struct subject *s, char word[BOOTLOADER_TEXT_SIZE]);
 
 #endif
