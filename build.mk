@@ -100,6 +100,7 @@ LIB_SRC := \
 	lib/image/bootloader.c \
 	lib/image/image_advice.c \
 	lib/image/kernel_version.c \
+	lib/image/manifest.c \
 	lib/image/os_release.c \
 	lib/image/own_kernel.c \
 	lib/json/read.c \
@@ -306,6 +307,7 @@ TESTS := \
 	lib/image/test_boot_files \
 	lib/image/test_bootloader \
 	lib/image/test_image_advice \
+	lib/image/test_manifest \
 	lib/image/test_os_release \
 	lib/image/test_own_kernel \
 	lib/json/test_json \

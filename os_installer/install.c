@@ -102,7 +102,7 @@ static int manifest_fetch(struct config *c, struct err *e)
 	if (!url)
 		return err_set(e, ENOMEM, "out of memory");
 	log_info("the configuration does not say what the rootfs holds, asking %s", url);
-	int r = get_patiently(url, MANIFEST_MAX_BYTES, &answer, e);
+	int r = get_patiently(url, IMAGE_MANIFEST_MAX_BYTES, &answer, e);
 	if (r < 0)
 		return r;
 	if (answer.status != 200)

@@ -60,7 +60,7 @@ static int image_folder(const char *dir, const char *distro, const char *arch, c
 
 static void manifest_path(const char *folder, char out[PATH_MAX])
 {
-	snprintf(out, PATH_MAX, "%s/manifest.json", folder);
+	snprintf(out, PATH_MAX, "%s/" IMAGE_MANIFEST_FILE, folder);
 }
 
 static json_int_t size_of(const json_t *part)

@@ -95,17 +95,6 @@ static int check_manifest(const json_t *json, const char *distro, enum vm_arch a
 	return check_file(json, "modules", IMAGE_MODULES_FILE, e);
 }
 
-static bool provides(const json_t *manifest, const char *part)
-{
-	const json_t *list = json_object_get(manifest, "provides"), *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-		if (json_is_string(one) && strcmp(json_string_value(one), part) == 0)
-			return true;
-	return false;
-}
-
 static struct image *image_new(const json_t *json)
 {
 	_cleanup_image_ struct image *image = calloc(1, sizeof(*image));
@@ -119,7 +108,7 @@ static struct image *image_new(const json_t *json)
 	image->kernel_bytes = size_of(json_object_get(json, "kernel"));
 	image->modules_bytes = size_of(json_object_get(json, "modules"));
 	image->adopted = json_deep_copy(json_object_get(json, ADOPTED_KEY));
-	image->cloud_init = provides(json, "cloud-init");
+	image->cloud_init = image_provides(json, "cloud-init");
 	if (!image->kernel_version || !image->rootfs_file || !image->rootfs)
 		return NULL;
 	return steal_ptr(image);

@@ -1,4 +1,4 @@
-/* vmlab/image/manifest.h - what boot_handler reads in an image's manifest.json. Pure. */
+/* image_manifest.h - what boot_handler reads in an image's manifest.json. Pure. */
 #ifndef BOOT_HANDLER_SOURCES_IMAGE_MANIFEST_H
 #define BOOT_HANDLER_SOURCES_IMAGE_MANIFEST_H
 
@@ -9,11 +9,7 @@
 
 #include "lib/base/err.h"
 #include "lib/definition/vm.h"
-
-/* The names under which iPXE is told to fetch them. */
-#define IMAGE_KERNEL_FILE "vmlinuz"
-#define IMAGE_MODULES_FILE "modules.cpio.zst"
-#define IMAGE_MANIFEST_MAX_BYTES (4 * 1024 * 1024)
+#include "lib/image/manifest.h"
 
 /* What of a manifest the installer's configuration needs. */
 struct image {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/definition/kernel_args.h"
+#include "lib/image/manifest.h"
 
 static char *append(struct boot_plan *p, const char *text)
 {
@@ -74,11 +75,11 @@ const char *boot_words(const struct boot_facts *f, const char *role, struct boot
 
 void boot_plan_installer(const struct boot_facts *f, const char *role, struct boot_plan *out)
 {
-	out->kernel = boot_image_file(out, f->vm, "vmlinuz");
+	out->kernel = boot_image_file(out, f->vm, IMAGE_KERNEL_FILE);
 	out->words = boot_words(f, role, out);
 	out->initrd[out->initrds++] =
 	    boot_text(out, f->urls->initrds, "/", vm_arch_name(f->vm->arch), "/initrd.zst");
-	out->initrd[out->initrds++] = boot_image_file(out, f->vm, "modules.cpio.zst");
+	out->initrd[out->initrds++] = boot_image_file(out, f->vm, IMAGE_MODULES_FILE);
 }
 
 static void begin(struct boot_plan *out)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/image/manifest.h"
+
 static bool look(const char *images_dir, const char *distro, const char *folder, const char *file,
     struct stat *st)
 {
@@ -35,11 +37,11 @@ bool adopted_find(
 	const char *ours = vm_arch_name(arch);
 	struct stat st;
 
-	if (look(images_dir, distro, ours, "manifest.json", &st))
+	if (look(images_dir, distro, ours, IMAGE_MANIFEST_FILE, &st))
 		return false;
 	/* A kernel of that folder's own would be served in place of the one that was made. */
-	if (!look(images_dir, distro, ours, "vmlinuz", &st) &&
-	    !look(images_dir, distro, ours, "modules.cpio.zst", &st) &&
+	if (!look(images_dir, distro, ours, IMAGE_KERNEL_FILE, &st) &&
+	    !look(images_dir, distro, ours, IMAGE_MODULES_FILE, &st) &&
 	    find_in(images_dir, distro, ours, out))
 		return true;
 	return find_in(images_dir, distro, arch_of(arch)->machine, out);

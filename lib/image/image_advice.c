@@ -10,6 +10,7 @@
 #include "lib/image/adopted.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/near.h"
+#include "lib/image/manifest.h"
 
 #define NAMES_MAX 256
 #define NAMES_SHOWN 5
@@ -101,8 +102,8 @@ const char *image_advice(const char *distro, enum vm_arch arch, const char *cons
 static bool has_manifest(const char *images_dir, const char *name, enum vm_arch arch)
 {
 	char path[PATH_MAX];
-	int n = snprintf(
-	    path, sizeof(path), "%s/%s/%s/manifest.json", images_dir, name, vm_arch_name(arch));
+	int n = snprintf(path, sizeof(path), "%s/%s/%s/" IMAGE_MANIFEST_FILE, images_dir, name,
+	    vm_arch_name(arch));
 
 	return n > 0 && n < (int)sizeof(path) && access(path, F_OK) == 0;
 }

@@ -9,6 +9,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
 #include "lib/definition/kernel_args.h"
+#include "lib/image/manifest.h"
 
 #define NESTING_MAX 32
 
@@ -442,7 +443,8 @@ char *config_manifest_url(const struct config *c)
 	const char *slash = strrchr(c->rootfs_url, '/');
 	char *url = NULL;
 
-	if (asprintf(&url, "%.*s/manifest.json", (int)(slash - c->rootfs_url), c->rootfs_url) < 0)
+	if (asprintf(
+		&url, "%.*s/" IMAGE_MANIFEST_FILE, (int)(slash - c->rootfs_url), c->rootfs_url) < 0)
 		return NULL;
 	return url;
 }

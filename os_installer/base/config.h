@@ -15,7 +15,7 @@
 #include "lib/definition/vm.h"
 #include "os_installer/fetch/manifest.h"
 
-#define CONFIG_MAX_BYTES MANIFEST_MAX_BYTES
+#define CONFIG_MAX_BYTES IMAGE_MANIFEST_MAX_BYTES
 
 /* Strings are NULL where the configuration says nothing. Every URL is http:// and free of spaces
  * and control characters; kernel_args holds printable ASCII without quotes, '$', '`', '\\', ';',

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "lib/base/words.h"
 
 #define REBUILD "build or import the image again"
 
@@ -26,17 +27,14 @@ static int number_get(
 
 static int format_get(const json_t *o, struct manifest *out, struct err *e)
 {
-	static const char *const known[] = {
-	    "tar.zst", "tar.gz", "tar.xz", "tar", "raw.zst", "raw.gz", "raw.xz"};
 	const char *text = json_string_value(json_object_get(o, "format"));
 
 	if (!text)
 		text = "tar.zst";
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (strcmp(text, known[i]) == 0) {
-			strcpy(out->format, text);
-			return 0;
-		}
+	if (word_index(image_format_word, text) >= 0) {
+		strcpy(out->format, text);
+		return 0;
+	}
 	return err_set(e, EINVAL,
 	    "rootfs.format \"%.40s\" is not one this installer can unpack: use tar.zst, tar.gz, tar.xz, raw.zst, raw.gz or raw.xz",
 	    text);
@@ -108,7 +106,7 @@ void manifest_clear(struct manifest *m)
 
 bool manifest_is_disk(const struct manifest *m)
 {
-	return strncmp(m->format, "raw", 3) == 0;
+	return image_format_is_disk(m->format);
 }
 
 uint32_t manifest_chunk_length(const struct manifest *m, size_t i)

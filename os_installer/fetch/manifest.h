@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/image/manifest.h"
 #include "os_installer/fetch/digest.h"
 
-#define MANIFEST_MAX_BYTES (4U << 20)
 #define MANIFEST_CHUNK_BYTES_MIN (64U << 10)
 #define MANIFEST_CHUNK_BYTES_MAX (8U << 20) /* three of them are held in memory */
 

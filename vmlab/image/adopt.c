@@ -106,7 +106,7 @@ static bool is_made(const struct adopter *w, const struct one *o)
 	json_t *manifest = NULL;
 	char path[PATH_MAX];
 
-	if (!made_path(w, o, "/" IMAGE_MANIFEST_NAME, path) || access(path, F_OK) < 0 ||
+	if (!made_path(w, o, "/" IMAGE_MANIFEST_FILE, path) || access(path, F_OK) < 0 ||
 	    image_manifest_load(w->a->made_dir, o->distro, vm_arch_name(o->arch), &manifest, &e) <
 		0)
 		return false;

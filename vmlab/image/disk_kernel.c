@@ -110,10 +110,10 @@ int image_kernel_copy(const char *images_dir, const char *from, enum vm_arch arc
 	out->version = strdup(text(m, "kernel_version"));
 	if (!out->version)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = copy(images_dir, out->image, arch, IMAGE_KERNEL_NAME, json_object_get(m, "kernel"),
+	rc = copy(images_dir, out->image, arch, IMAGE_KERNEL_FILE, json_object_get(m, "kernel"),
 	    dirfd, &out->kernel, e);
 	if (!rc)
-		rc = copy(images_dir, out->image, arch, IMAGE_MODULES_NAME,
+		rc = copy(images_dir, out->image, arch, IMAGE_MODULES_FILE,
 		    json_object_get(m, "modules"), dirfd, &out->modules, e);
 	return rc;
 }

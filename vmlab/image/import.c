@@ -114,7 +114,7 @@ static int write_kernel(const struct image_scan *scan, const struct image_member
 
 	rc = image_scan_load(scan, kernel, false, &data, &len, e);
 	if (!rc)
-		rc = image_file_create(dirfd, IMAGE_KERNEL_NAME, 0, 1, &file, e);
+		rc = image_file_create(dirfd, IMAGE_KERNEL_FILE, 0, 1, &file, e);
 	if (!rc)
 		rc = image_file_write(file, data, len, e);
 	if (!rc)
@@ -241,7 +241,7 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	if (rc)
 		return err_wrap(e, "lib/modules/%s", version);
 	warn_drivers(modules, &index, version);
-	rc = image_file_create(dirfd, IMAGE_MODULES_NAME, MODULES_ZSTD_LEVEL, workers, &file, e);
+	rc = image_file_create(dirfd, IMAGE_MODULES_FILE, MODULES_ZSTD_LEVEL, workers, &file, e);
 	if (rc)
 		return rc;
 	cpio.file = file;

@@ -147,8 +147,8 @@ static int remove_one(int dirfd, const char *arch, const char *shown, struct err
 	fd = openat(dirfd, arch, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "cannot remove the image %s/%s", shown, arch);
-	if (unlinkat(fd, IMAGE_MANIFEST_NAME, 0) && errno != ENOENT)
-		return err_errno(e, "cannot remove %s/%s/" IMAGE_MANIFEST_NAME, shown, arch);
+	if (unlinkat(fd, IMAGE_MANIFEST_FILE, 0) && errno != ENOENT)
+		return err_errno(e, "cannot remove %s/%s/" IMAGE_MANIFEST_FILE, shown, arch);
 	list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	d = list_fd < 0 ? NULL : fdopendir(list_fd);
 	if (!d)

@@ -9,8 +9,6 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 
-#define MANIFEST_MAX_BYTES (16 * 1024 * 1024)
-
 static json_t *file_json(const char *name, const struct image_digest *d)
 {
 	return json_pack("{ss sI ss}", "file", name, "size_bytes", (json_int_t)d->size_bytes,
@@ -111,8 +109,8 @@ json_t *image_manifest_json(const struct image_manifest *m)
 	return json_pack("{si ss ss ss ss* ss* ss so so so so so* so*}", "format", 1, "distro",
 	    m->distro, "arch", vm_arch_name(m->arch), "created", created, "os_name", m->os_name,
 	    "kernel_from", m->kernel_from, "kernel_version", m->kernel_version, "rootfs",
-	    rootfs_json(m), "kernel", file_json(IMAGE_KERNEL_NAME, m->kernel), "modules",
-	    file_json(IMAGE_MODULES_NAME, m->modules), "provides", provides_json(m),
+	    rootfs_json(m), "kernel", file_json(IMAGE_KERNEL_FILE, m->kernel), "modules",
+	    file_json(IMAGE_MODULES_FILE, m->modules), "provides", provides_json(m),
 	    "network_renderers", renderers_json(m), ADOPTED_KEY,
 	    m->adopted ? adopted_json(m->adopted) : NULL);
 }
@@ -129,7 +127,7 @@ int image_manifest_write(const struct image_manifest *m, int dirfd, struct err *
 	json_decref(doc);
 	if (!text)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = image_file_create(dirfd, IMAGE_MANIFEST_NAME, 0, 1, &file, e);
+	rc = image_file_create(dirfd, IMAGE_MANIFEST_FILE, 0, 1, &file, e);
 	if (!rc)
 		rc = image_file_write(file, text, strlen(text), e);
 	if (!rc)
@@ -148,11 +146,11 @@ int image_manifest_load(
 	size_t len;
 	int rc;
 
-	if (asprintf(&path, "%s/%s/%s/" IMAGE_MANIFEST_NAME, images_dir, name, arch) < 0) {
+	if (asprintf(&path, "%s/%s/%s/" IMAGE_MANIFEST_FILE, images_dir, name, arch) < 0) {
 		path = NULL;
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	rc = file_read(path, MANIFEST_MAX_BYTES, &text, &len, e);
+	rc = file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, e);
 	if (rc)
 		return rc;
 	*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);

@@ -8,12 +8,9 @@
 #include "lib/image/adopted.h"
 #include "lib/base/err.h"
 #include "lib/definition/vm.h"
+#include "lib/image/manifest.h"
 #include "vmlab/image/file.h"
 #include "vmlab/image/scan.h"
-
-#define IMAGE_MANIFEST_NAME "manifest.json"
-#define IMAGE_KERNEL_NAME "vmlinuz"
-#define IMAGE_MODULES_NAME "modules.cpio.zst"
 
 /* All pointers borrowed. */
 struct image_manifest {

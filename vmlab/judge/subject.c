@@ -30,7 +30,7 @@ bool subject_is_whole_disk(const struct subject *s)
 {
 	const char *format = json_string_value(json_object_get(image_rootfs(s), "format"));
 
-	return format && strncmp(format, "raw.", 4) == 0;
+	return image_format_is_disk(format);
 }
 
 static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
@@ -108,27 +108,16 @@ int subject_plan(const struct subject *s, uint64_t disk_bytes, struct plan *out,
 					: plan_make(&s->request, &d, 1, out, e);
 }
 
-static bool holds(const json_t *list, const char *word)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-		if (json_is_string(one) && strcmp(json_string_value(one), word) == 0)
-			return true;
-	return false;
-}
-
 bool subject_lacks_loader(const struct subject *s, char word[BOOTLOADER_TEXT_SIZE])
 {
-	const json_t *provides = json_object_get(s->manifest, "provides");
 	const struct arch *arch = arch_of(s->vm->arch);
 
-	if (!json_is_array(provides) || subject_is_whole_disk(s))
+	if (!json_is_array(json_object_get(s->manifest, "provides")) || subject_is_whole_disk(s))
 		return false;
 	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
 		if (bootloader_kinds[i].firmware == s->vm->firmware &&
-		    holds(provides, bootloader_text(bootloader_kinds[i].word, arch, word)))
+		    image_provides(
+			s->manifest, bootloader_text(bootloader_kinds[i].word, arch, word)))
 			return false;
 	bootloader_text(bootloader_first(s->vm->firmware)->word, arch, word);
 	return true;

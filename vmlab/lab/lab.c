@@ -8,6 +8,7 @@
 
 #include "lib/image/adopted.h"
 #include "lib/base/cleanup.h"
+#include "lib/image/manifest.h"
 #include "lib/image/own_kernel.h"
 #include "vmlab/lab/lab_folder.h"
 #include "vmlab/lab/lab_name.h"
@@ -403,7 +404,7 @@ bool lab_has_image(const struct lab *lab, const struct vm *vm)
 	    adopted_find(lab->images_dir, vm->distro, vm->arch, &found))
 		return true;
 	if (!lab->images_dir || !vm->distro ||
-	    asprintf(&path, "%s/%s/%s/manifest.json", lab->images_dir, vm->distro,
+	    asprintf(&path, "%s/%s/%s/" IMAGE_MANIFEST_FILE, lab->images_dir, vm->distro,
 		vm_arch_name(vm->arch)) < 0)
 		return false;
 	return access(path, F_OK) == 0;
