@@ -53,6 +53,11 @@ const char *machine_state_name(enum machine_state state)
 	return state_names[state];
 }
 
+bool machine_state_is(const char *word, enum machine_state state)
+{
+	return word && strcmp(word, state_names[state]) == 0;
+}
+
 const char *machine_phase_name(enum machine_phase phase)
 {
 	return phase_names[phase];

@@ -114,6 +114,8 @@ struct event {
 const char *machine_state_name(enum machine_state state);
 const char *machine_phase_name(enum machine_phase phase); /* NULL for PHASE_NONE */
 const char *event_kind_name(enum event_kind kind);
+/* Whether a word, which may be NULL, is that state's. */
+bool machine_state_is(const char *word, enum machine_state state);
 /* Return 0, or -EINVAL for an unknown word. */
 must_check int machine_state_parse(const char *text, enum machine_state *out);
 must_check int machine_phase_parse(const char *text, enum machine_phase *out);

@@ -8,6 +8,7 @@
 #include "lib/definition/mode.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/machine/machine.h"
 #include "vmlab/follow/goal.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
@@ -65,7 +66,7 @@ static bool is_news(struct watch *w, const char *vm, const json_t *event)
 		json_object_set_new(
 		    w->from_disk, vm, json_boolean(mode && mode->verb == BOOT_DISK));
 	}
-	return strcmp(kind, "state") != 0 || strcmp(text, "installed") != 0 ||
+	return strcmp(kind, "state") != 0 || !machine_state_is(text, MACHINE_INSTALLED) ||
 	       !json_is_true(json_object_get(w->from_disk, vm));
 }
 

@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/machine/machine.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/follow/follow.h"
 #include "vmlab/follow/goal.h"
@@ -238,7 +239,8 @@ static int judge_power(struct session *s, const char *name, enum boot_end *goal,
 	if (api_get(s->api, &vm, &ignored, "/vms/%s", name) < 0)
 		vm = NULL;
 	const char *state = json_string_value(json_object_get(vm, "state"));
-	bool installed = state && (strcmp(state, "installed") == 0 || strcmp(state, "ready") == 0);
+	bool installed =
+	    machine_state_is(state, MACHINE_INSTALLED) || machine_state_is(state, MACHINE_READY);
 	if (power_state_of(c, vm) == POWER_STOPPED && !(*goal == BOOT_END_INSTALLED && installed))
 		return err_set(e, ENOTCONN, "%s is stopped: `vmlab up %s` starts it", name, name);
 	if (*goal == BOOT_END_READY && power_state_was_ready(c, vm) && goal_told(vm, &expected))

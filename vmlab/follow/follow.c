@@ -9,6 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/machine/machine.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/lab/container.h"
 #include "vmlab/ui/human.h"
@@ -261,16 +262,16 @@ enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state
 		return FOLLOW_GOING;
 	if (vm->goal == BOOT_END_STARTED)
 		return vm->started ? FOLLOW_ARRIVED : FOLLOW_GOING;
-	if (strcmp(name, "failed") == 0)
+	if (machine_state_is(name, MACHINE_FAILED))
 		return FOLLOW_FAILED;
 	if (strcmp(name, "stalled") == 0)
 		return judge_stalled(vm, json_object_get(state, "outlook"), now_ms);
 	if (vm->goal == BOOT_END_ANSWERS)
 		return FOLLOW_GOING;
-	if (strcmp(name, "ready") == 0)
+	if (machine_state_is(name, MACHINE_READY))
 		return vm->goal == BOOT_END_INSTALLED || is_ready(vm, state) ? FOLLOW_ARRIVED
 									     : FOLLOW_GOING;
-	if (vm->goal == BOOT_END_INSTALLED && strcmp(name, "installed") == 0)
+	if (vm->goal == BOOT_END_INSTALLED && machine_state_is(name, MACHINE_INSTALLED))
 		return FOLLOW_ARRIVED;
 	return FOLLOW_GOING;
 }
@@ -363,9 +364,9 @@ static void take_event(struct follow *f, const json_t *event)
 	if (!m)
 		return;
 	/* The end has its own line, and a boot from disk makes nothing newly installed. */
-	bool worth =
-	    progress_event(m, event) && !(strcmp(kind, "state") == 0 && text &&
-					    (strcmp(text, "installed") != 0 || vm->booted_local));
+	bool worth = progress_event(m, event) &&
+		     !(strcmp(kind, "state") == 0 && text &&
+			 (!machine_state_is(text, MACHINE_INSTALLED) || vm->booted_local));
 	if (fclose(m) != 0 || !worth || at_ms < vm->print_from_ms)
 		return;
 	if (strcmp(kind, "cloud-init") == 0 && !strstr(line, " failed")) {

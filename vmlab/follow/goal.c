@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/machine/machine.h"
 
 bool goal_told(const json_t *vm, struct goal_expected *out)
 {
@@ -30,7 +31,7 @@ bool goal_is_disk(const struct goal_expected *expected)
 enum goal_kind goal_decide(const struct goal_facts *facts, enum boot_end *end)
 {
 	const struct goal_expected *x = &facts->expected;
-	bool ready = facts->state && strcmp(facts->state, "ready") == 0;
+	bool ready = machine_state_is(facts->state, MACHINE_READY);
 	struct boot_choice waits = {NULL, BOOT_NO_IMAGE};
 
 	if (strcmp(x->does, boot_choice_word(waits)) == 0 && !facts->has_image)

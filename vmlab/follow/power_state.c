@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/machine/machine.h"
 #include "vmlab/follow/goal.h"
 #include "vmlab/ui/human.h"
 
@@ -38,6 +39,6 @@ bool power_state_was_ready(const struct container *c, const json_t *vm)
 	const char *state = json_string_value(json_object_get(vm, "state"));
 	int64_t at = time_of(vm, "changed_at");
 
-	return c && state && strcmp(state, "ready") == 0 && at >= 0 &&
+	return c && machine_state_is(state, MACHINE_READY) && at >= 0 &&
 	       at < goal_container_start_ms(c, 0);
 }

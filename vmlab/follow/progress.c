@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
+#include "lib/machine/machine.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/ui/human.h"
 
@@ -76,7 +77,7 @@ int progress_percent(const json_t *vm)
 
 static bool installing(const json_t *vm)
 {
-	return strcmp(text_of(vm, "state"), "installing") == 0 && *text_of(vm, "phase");
+	return machine_state_is(text_of(vm, "state"), MACHINE_INSTALLING) && *text_of(vm, "phase");
 }
 
 void progress_state(FILE *f, const json_t *vm)
@@ -95,12 +96,12 @@ void progress_state(FILE *f, const json_t *vm)
 		human_print_clean(f, text_of(vm, "phase"));
 		if (percent >= 0)
 			fprintf(f, " %d %%", percent);
-	} else if (strcmp(state, "ready") == 0) {
+	} else if (machine_state_is(state, MACHINE_READY)) {
 		fputs(cloud_init_words(cloud_init_judge(vm)), f);
-	} else if (strcmp(state, "installed") == 0 && cloud_init_stage(vm)) {
+	} else if (machine_state_is(state, MACHINE_INSTALLED) && cloud_init_stage(vm)) {
 		fputs(": ", f);
 		human_print_clean(f, cloud_init_stage(vm));
-	} else if (strcmp(state, "failed") == 0) {
+	} else if (machine_state_is(state, MACHINE_FAILED)) {
 		const char *phase = text_of(json_object_get(vm, "error"), "phase");
 		if (*phase) {
 			fputs(": ", f);
@@ -208,8 +209,9 @@ void progress_installer_log(FILE *f, const json_t *vm)
 {
 	const char *log = text_of(vm, "log"), *state = text_of(vm, "state");
 	const json_t *error = json_object_get(vm, "error");
-	bool ended = strcmp(state, "failed") == 0 || strcmp(state, "installed") == 0 ||
-		     strcmp(state, "ready") == 0;
+	bool ended = machine_state_is(state, MACHINE_FAILED) ||
+		     machine_state_is(state, MACHINE_INSTALLED) ||
+		     machine_state_is(state, MACHINE_READY);
 
 	if (json_is_object(error)) {
 		progress_failure(f, vm, 0);

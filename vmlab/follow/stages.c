@@ -5,6 +5,7 @@
 #include "lib/definition/mode.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/machine/machine.h"
 #include "vmlab/ui/human.h"
 
 #define REBOOT "reboot"
@@ -70,10 +71,11 @@ static void on_dhcp(struct stages *s, int64_t at_ms)
 static void on_state(struct stages *s, const char *text, int64_t at_ms)
 {
 	/* From its disk a machine that was ready is only installed once more. */
-	if (strcmp(text, "installed") == 0 && !is_in(s, "disk boot")) {
+	if (machine_state_is(text, MACHINE_INSTALLED) && !is_in(s, "disk boot")) {
 		enter(s, REBOOT, at_ms);
 		s->sign_ms = 0;
-	} else if (strcmp(text, "ready") == 0 || strcmp(text, "failed") == 0) {
+	} else if (machine_state_is(text, MACHINE_READY) ||
+		   machine_state_is(text, MACHINE_FAILED)) {
 		leave_installer(s, "cloud-init");
 		s->end_ms = at_ms;
 	}
