@@ -94,7 +94,7 @@ class AddressLab(Lab):
         self.bystanders += [m.get(4), m.get(6)]
         m.close()
         check(all(self.bystanders), f"no lease: {self.bystanders}")
-        self.dnsmasq = self.pids()["dnsmasq"]
+        self.dnsmasq = eventually(self.lasting_dnsmasq, 10, "dnsmasq's processes stay the same")
 
     def ask(self, mac, **kwargs):
         """One DHCPv4 exchange of a raw client, able to be anyone."""
@@ -126,6 +126,12 @@ class AddressLab(Lab):
         with self.asks.inside():
             eventually(lambda: dns.ask(SERVER, f"{name}.pvmlab.local", kind) == (0, [address]), 3,
                 f"{name}.pvmlab.local is {address}")
+
+    def lasting_dnsmasq(self):
+        """Its processes, once there is no helper of a lease event among them."""
+        found = self.pids()["dnsmasq"]
+        time.sleep(1)
+        return found if self.pids()["dnsmasq"] == found else None
 
     def same_dnsmasq(self):
         """A helper of a lease event may be there for a moment."""
