@@ -24,29 +24,14 @@ static int no_memory(struct err *e)
 	return err_set(e, ENOMEM, "out of memory");
 }
 
-static int doc_load(const struct vm *vm, json_t **out, struct err *e)
-{
-	json_error_t where;
-
-	*out = json_loads(vm->doc, 0, &where);
-	return *out ? 0 : err_set(e, EINVAL, "the definition of %s: %s", vm->name, where.text);
-}
-
 /* ---- login ---------------------------------------------------------------------------------- */
 
 int cloudinit_login(const struct vm *vm, char **out, struct err *e)
 {
-	_cleanup_json_ json_t *doc = NULL;
 	const char *user;
 
 	*out = NULL;
-	/* Most definitions say nothing here: spare them the parsing. */
-	if (strstr(vm->doc, "\"user")) {
-		int r = doc_load(vm, &doc, e);
-		if (r < 0)
-			return r;
-	}
-	if (vm_login(doc, &user) != VM_LOGIN_USER)
+	if (vm_login(vm->more, &user) != VM_LOGIN_USER)
 		return 0;
 	*out = strdup(user);
 	return *out ? 0 : no_memory(e);
@@ -168,11 +153,7 @@ int cloudinit_document(
     const struct cloudinit *c, enum route_document which, char **out, struct err *e)
 {
 	_cleanup_json_ json_t *document = NULL;
-	_cleanup_json_ json_t *doc = NULL;
-
-	int r = doc_load(c->vm, &doc, e);
-	if (r < 0)
-		return r;
+	const json_t *doc = c->vm->more;
 	const json_t *own = json_object_get(doc, "user_data");
 	switch (which) {
 	case ROUTE_META_DATA:

@@ -23,7 +23,7 @@ struct cloudinit {
 	unsigned attempt;   /* number of the install; 0 counts as 1 */
 };
 
-/* *out is malloc'ed text. Fails only for want of memory, or when vm->doc is no JSON. */
+/* *out is malloc'ed text. Fails only for want of memory. */
 must_check int cloudinit_document(
     const struct cloudinit *c, enum route_document which, char **out, struct err *e);
 

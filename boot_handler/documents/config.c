@@ -30,14 +30,12 @@ static void put_urls(
 static void put_from_doc(json_t *config, const struct vm *vm)
 {
 	static const char *const keys[] = {"disks", "storage", "hooks"};
-	json_t *doc = json_loads(vm->doc, 0, NULL);
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		json_t *value = json_object_get(doc, keys[i]);
+		json_t *value = json_object_get(vm->more, keys[i]);
 		if (value)
 			json_object_set(config, keys[i], value);
 	}
-	json_decref(doc);
 }
 
 int config_build(const struct vm *vm, const struct mac *nic, struct life memory, bool noreboot,

@@ -1,7 +1,7 @@
 /* lists.c - readers of a definition's structured values: disks, keys, storage, hooks.
  *
  * They check what would otherwise fail late, inside a half-installed machine; what they accept is
- * kept as it is in vm.doc.
+ * kept as it is in vm.more.
  */
 #include "lib/definition/field.h"
 

@@ -18,8 +18,8 @@ enum vm_login {
 	VM_LOGIN_GUEST,  /* only the guest can tell: the distribution's own user, or a user_data */
 };
 
-/* `doc` is a definition, NULL counts as one that says nothing. *user is borrowed, NULL unless
- * VM_LOGIN_USER. */
+/* `doc` has a definition's fields, NULL counts as one that says nothing. *user is borrowed, NULL
+ * unless VM_LOGIN_USER. */
 enum vm_login vm_login(const json_t *doc, const char **user);
 
 /* Which of a definition's "users" gets the lab's SSH keys: the first that cloud-init lets have any;

@@ -276,6 +276,23 @@ static void check_together(struct vm_reader *vr)
 
 /* ---- all of it --------------------------------------------------------------------------------*/
 
+/* *out is a new reference, or NULL: there is nothing of that. 0 or -ENOMEM. */
+static int find_more(const json_t *root, json_t **out)
+{
+	*out = NULL;
+	for (size_t i = 0; i < vm_field_count; i++) {
+		json_t *value = json_object_get(root, vm_fields[i].name);
+
+		if (!value || vm_fields[i].kind != VM_STRUCTURED)
+			continue;
+		if (!*out && !(*out = json_object()))
+			return -ENOMEM;
+		if (json_object_set(*out, vm_fields[i].name, value) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int pack_definition(struct vm_reader *vr, json_t *root, struct vm **out)
 {
 	struct vm *vm = &vr->draft;
@@ -284,13 +301,15 @@ static int pack_definition(struct vm_reader *vr, json_t *root, struct vm **out)
 		vm->disk_bytes[i] = 0;
 	if (!vm->hostname)
 		vm->hostname = vm->label;
-	_cleanup_free_ char *doc = json_dumps(root, JSON_COMPACT);
+	_cleanup_json_ json_t *more = NULL;
 	_cleanup_free_ struct in6_addr *statics = NULL;
 	int found = vm_network_addresses(
 	    json_object_get(root, "network_config"), &statics, &vm->static_count);
+	if (found == 0)
+		found = find_more(root, &more);
 	vm->statics = statics;
-	vm->doc = doc;
-	*out = doc && found == 0 ? vm_pack(vm) : NULL;
+	vm->more = more;
+	*out = found == 0 ? vm_pack(vm) : NULL;
 	return *out ? 0 : -ENOMEM;
 }
 

@@ -19,12 +19,12 @@ const char *vm_after_name(size_t after)
 
 /* ---- one VM, one allocation -------------------------------------------------------------------*/
 
-#define STRINGS_MAX (VM_FIELDS_MAX + 3)
+#define STRINGS_MAX (VM_FIELDS_MAX + 2)
 
-/* Where the strings are that a VM has: those of the table, and three that are made. */
+/* Where the strings are that a VM has: those of the table, and two that are made. */
 static size_t find_strings(struct vm *vm, char **out[STRINGS_MAX])
 {
-	char **made[] = {&vm->label, &vm->uuid, &vm->doc};
+	char **made[] = {&vm->label, &vm->uuid};
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
@@ -61,11 +61,14 @@ struct vm *vm_pack(const struct vm *draft)
 		p += n;
 	}
 	*vm = copy;
+	json_incref(vm->more);
 	return vm;
 }
 
 void vm_free(struct vm *vm)
 {
+	if (vm)
+		json_decref(vm->more);
 	free(vm);
 }
 

@@ -37,8 +37,9 @@ struct vm {
 	char *kernel; /* file name in the image directory, no slash */
 	char *initrd; /* file name in the image directory, no slash */
 	char *kernel_args;
-	char *doc; /* the merged definition as compact JSON (defaults applied): cloud-init's
-		      fields, storage, disks[].match are read from here when asked for */
+	json_t *more; /* the fields that have no member here, defaults applied, as they were
+			 written: cloud-init's, storage, disks and more; NULL: none. Only to be
+			 read, since threads and definitions share it. */
 	const struct in6_addr *statics; /* what network_config sets; IPv4 as ip4_mapped() */
 	unsigned static_count;
 	struct mac mac;

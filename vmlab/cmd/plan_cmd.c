@@ -22,7 +22,7 @@ struct wanted {
 static void print_text(const struct wanted *w, const struct subject *s, const struct plan *p)
 {
 	const json_t *match =
-	    json_object_get(json_array_get(json_object_get(s->doc, "disks"), 0), "match");
+	    json_object_get(json_array_get(json_object_get(s->vm->more, "disks"), 0), "match");
 	_cleanup_free_ char *text = match ? json_dumps(match, 0) : NULL;
 	char size[SIZE_TEXT_SIZE], loader[BOOTLOADER_TEXT_SIZE];
 

@@ -154,10 +154,9 @@ static void from_definition(struct login *l, const char *name)
 	const struct vm *vm = vm_snapshot_by_name(snap, name);
 	if (vm && !l->ip && vm->ip.s_addr && inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)))
 		l->ip = strdup(ip);
-	if (vm && vm->doc) {
-		_cleanup_json_ json_t *doc = json_loads(vm->doc, 0, NULL);
+	if (vm) {
 		const char *user;
-		l->nobody = vm_login(doc, &user) == VM_LOGIN_NOBODY;
+		l->nobody = vm_login(vm->more, &user) == VM_LOGIN_NOBODY;
 		l->user = user ? strdup(user) : NULL;
 	}
 	vm_snapshot_unref(snap);

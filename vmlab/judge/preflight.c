@@ -64,16 +64,13 @@ static void check_image(const struct subject *s, struct preflight *p)
 /* cloud-init leaves out in silence what its renderer cannot do. */
 static void check_network(const struct subject *s, struct preflight *p)
 {
-	json_t *doc =
-	    strstr(s->vm->doc, "\"network_config\"") ? json_loads(s->vm->doc, 0, NULL) : NULL;
-	const char *wants = preflight_network_wants(json_object_get(doc, "network_config"));
+	const char *wants = preflight_network_wants(json_object_get(s->vm->more, "network_config"));
 
 	if (wants && s->manifest &&
 	    !preflight_network_can(json_object_get(s->manifest, "network_renderers")))
 		find(p, false, "network_config",
 		    "the image %s cannot set up %s: it has systemd-networkd and no netplan; build it again (vmlab image build), or import one with netplan.io",
 		    s->vm->distro, wants);
-	json_decref(doc);
 }
 
 /* pvmlab's "pxeboot": false with files of its own. */

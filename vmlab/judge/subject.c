@@ -12,7 +12,6 @@
 
 void subject_clear(struct subject *s)
 {
-	json_decref(s->doc);
 	json_decref(s->manifest);
 }
 
@@ -56,7 +55,7 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 
 static int look_at_match(struct subject *s, struct err *e)
 {
-	const json_t *first = json_array_get(json_object_get(s->doc, "disks"), 0);
+	const json_t *first = json_array_get(json_object_get(s->vm->more, "disks"), 0);
 	const json_t *match = json_object_get(first, "match");
 	struct json_path bad;
 
@@ -75,10 +74,7 @@ int subject_load(const struct lab *lab, const struct vm *vm, struct subject *s, 
 	s->host_cpus = cpus > 0 ? (unsigned)cpus : 0;
 	if (sysinfo(&host) == 0)
 		s->host_memory_bytes = (uint64_t)host.totalram * host.mem_unit;
-	s->doc = json_loads(vm->doc, 0, NULL);
-	if (!s->doc)
-		return err_set(e, ENOMEM, "out of memory");
-	storage = json_object_get(s->doc, "storage");
+	storage = json_object_get(vm->more, "storage");
 	storage_default(&s->storage);
 	int r = storage ? storage_parse(storage, &s->storage, &bad, e) : 0;
 	if (r == 0)

@@ -16,8 +16,7 @@
 
 struct subject {
 	const struct vm *vm; /* borrowed */
-	json_t *doc;
-	json_t *manifest; /* NULL: there is no image */
+	json_t *manifest;    /* NULL: there is no image */
 	struct storage storage;
 	struct plan_request request;
 	struct disk_match match; /* with by_match */
