@@ -288,7 +288,7 @@ static const struct {
     {HEAD "\"distro\":\"../x\"}", 2, 11, "not an image name"},
     {HEAD "\"distro\":\"a/b\"}", 2, 11, "not an image name"},
     {HEAD "\"distro\":\"a b\"}", 2, 11, "not an image name"},
-    {HEAD "\"mode\":\"pxe\"}", 2, 9, "\"install\", \"local\" or \"shell\""},
+    {HEAD "\"mode\":\"pxe\"}", 2, 9, "write \"install\", \"local\""},
     {HEAD "\"after_install\":1}", 2, 18, "must be a text"},
     {HEAD "\"hooks\":[\"x\"]}", 2, 10, "must be an object"},
     {HEAD "\"hooks\":{\"post_install\":\"x\"}}", 2, 26, "must be a list of at most 16"},

@@ -309,7 +309,7 @@ static void print_login(struct up *up, const struct follow_vm *vm)
 	if (vm->goal == BOOT_END_READY || vm->goal == BOOT_END_ANSWERS)
 		fprintf(up->out, "%s is up%s. Log in with: vmlab ssh %s\n", vm->name,
 		    cloud_init_words(cloud_init_judge(vm->state)), vm->name);
-	else if (vm->started)
+	else if (vm->goal == BOOT_END_STARTED)
 		fprintf(
 		    up->out, "%s waits %s: vmlab console %s\n", vm->name, vm->started, vm->name);
 	else

@@ -243,8 +243,9 @@ static int judge_power(struct session *s, const char *name, enum boot_end *goal,
 	    machine_state_is(state, MACHINE_INSTALLED) || machine_state_is(state, MACHINE_READY);
 	if (power_state_of(c, vm) == POWER_STOPPED && !(*goal == BOOT_END_INSTALLED && installed))
 		return err_set(e, ENOTCONN, "%s is stopped: `vmlab up %s` starts it", name, name);
-	if (*goal == BOOT_END_READY && power_state_was_ready(c, vm) && goal_told(vm, &expected))
-		*goal = expected.ends;
+	if (*goal == BOOT_END_READY && power_state_was_ready(c, vm) && goal_told(vm, &expected) &&
+	    expected.ends == BOOT_END_ANSWERS)
+		*goal = BOOT_END_ANSWERS;
 	return 0;
 }
 

@@ -304,7 +304,7 @@ static void judge(struct follow *f, struct follow_vm *vm)
 	if (outcome == FOLLOW_ARRIVED && vm->goal == BOOT_END_READY)
 		arrived_ready(f, vm);
 	else if (outcome == FOLLOW_ARRIVED)
-		arrived(f, vm, vm->started ? vm->started : words[vm->goal]);
+		arrived(f, vm, vm->goal == BOOT_END_STARTED ? vm->started : words[vm->goal]);
 	else if (outcome == FOLLOW_FAILED && state_is(vm, "stalled"))
 		stalled(f, vm);
 	else if (outcome == FOLLOW_FAILED)
