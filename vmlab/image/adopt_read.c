@@ -20,6 +20,7 @@
 #define MEMORY_MAX (256 << 20)
 #endif
 #define NICENESS 10
+#define STOP_MAX_MS 5000
 
 /* ---- in the child ------------------------------------------------------------------------- */
 
@@ -161,8 +162,12 @@ void image_adopt_read_stop(struct image_adopt_read *r)
 	if (r->pid <= 0)
 		return;
 	kill(r->pid, SIGTERM);
-	while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	/* One that was told just before it waits for a file to open does not notice. */
+	for (int ms = 0; waitpid(r->pid, NULL, WNOHANG) == 0; ms += 10) {
+		if (ms >= STOP_MAX_MS)
+			kill(r->pid, SIGKILL);
+		usleep(10000);
+	}
 	close(steal_fd(&r->fd));
 	r->pid = 0;
 }
