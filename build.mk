@@ -109,6 +109,7 @@ LIB_SRC := \
 	lib/machine/arch.c \
 	lib/machine/file_system.c \
 	lib/machine/lifecycle.c \
+	lib/machine/event.c \
 	lib/machine/machine.c \
 	lib/machine/smbios_id.c \
 	lib/machine/vm_setting.c \
@@ -314,6 +315,7 @@ TESTS := \
 	lib/machine/test_arch \
 	lib/machine/test_file_system \
 	lib/machine/test_lifecycle \
+	lib/machine/test_event \
 	lib/machine/test_smbios_id \
 	lib/net/test_addr \
 	lib/net/test_domain \

@@ -377,12 +377,13 @@ static void add_event(void *ctx, const struct event *event)
 	char mac[MAC_TEXT_SIZE];
 
 	json_array_append_new(list->events,
-	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "id",
+	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o*}", "id",
 		(json_int_t)event->id, "at", time_json(event->at_ms), "vm", event->vm, "mac",
-		mac_format(&event->mac, mac), "kind", event_kind_name(event->kind), "text",
+		mac_format(&event->mac, mac), "kind", event_info(event->kind)->name, "text",
 		event->text, "source", text_or_null(event->source), "phase",
 		text_or_null(machine_phase_name(event->phase)), "bytes", (json_int_t)event->bytes,
-		"total_bytes", (json_int_t)event->total_bytes));
+		"total_bytes", (json_int_t)event->total_bytes, "data",
+		event->data[0] ? json_loads(event->data, 0, NULL) : NULL));
 	list->last = event->id;
 }
 

@@ -330,6 +330,7 @@ static void whole_install(void **state)
 	assert_int_equal(ask("g", "POST", "/report/" MAC "?phase=ready", "hostname=web1"), 204);
 	assert_int_equal(ask("o", "GET", "/api/v1/events?after=0", ""), 200);
 	assert_true(says("\"text\":\"ready\"") && says("\"kind\":\"ipxe\""));
+	assert_true(says("\"data\":{\"attempt\":"));
 }
 
 /* Paths that say something about web1, or change it, asked from everywhere else. */

@@ -35,6 +35,7 @@ static const char *const migrations[] = {
     "ALTER TABLE machine ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE machine ADD COLUMN cloud_init TEXT;",
     "ALTER TABLE machine ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE event ADD COLUMN data TEXT;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "lib/machine/machine.h"
+#include "lib/machine/event.h"
 #include "lib/base/err.h"
 
 /* Events kept; older ones go. */

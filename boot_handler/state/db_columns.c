@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/machine/machine.h"
+#include "lib/machine/event.h"
 #include "lib/base/cleanup.h"
 
 enum column_type {
@@ -76,6 +76,7 @@ static const struct column of_event[] = {
     EVENT(phase, COLUMN_PHASE),
     EVENT(bytes, COLUMN_INT64),
     EVENT(total_bytes, COLUMN_INT64),
+    EVENT(data, COLUMN_TEXT),
 };
 
 const struct column_table machine_columns = {"machine", of_machine, COUNT(of_machine)};
@@ -184,7 +185,7 @@ static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void 
 		bind_text(s, i, machine_phase_name(*(const enum machine_phase *)value));
 		break;
 	case COLUMN_KIND:
-		bind_text(s, i, event_kind_name(*(const enum event_kind *)value));
+		bind_text(s, i, event_info(*(const enum event_kind *)value)->name);
 		break;
 	}
 }
@@ -194,6 +195,16 @@ void columns_bind(const struct column_table *table, sqlite3_stmt *s, const void 
 	for (size_t i = 0; i < table->count; i++)
 		bind_one(&table->columns[i], s, (int)i + 1,
 		    (const char *)row + table->columns[i].offset);
+}
+
+static int read_kind(const char *text, enum event_kind *out)
+{
+	const struct event_info *info = event_info_find(text);
+
+	if (!info)
+		return -EINVAL;
+	*out = (enum event_kind)(info - event_info(0));
+	return 0;
 }
 
 static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
@@ -234,7 +245,7 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 			*(enum machine_phase *)value = PHASE_NONE;
 		break;
 	case COLUMN_KIND:
-		return event_kind_parse(text, value);
+		return read_kind(text, value);
 	}
 	return 0;
 }

@@ -165,8 +165,8 @@ void state_source(const char *who)
 
 /* ---- changes; the machine is locked ------------------------------------------------------ */
 
-void state_record(
-    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now)
+void state_record_data(struct state *s, const struct machine *m, enum event_kind kind,
+    const char *text, const int64_t *values, int64_t now)
 {
 	struct event event = {
 	    .at_ms = now,
@@ -180,7 +180,21 @@ void state_record(
 	snprintf(event.vm, sizeof(event.vm), "%s", m->name);
 	snprintf(event.text, sizeof(event.text), "%s", text);
 	text_copy_clean(acting, event.source, sizeof(event.source));
+	event_data(event_info(kind), values, event.data);
 	writer_event(s->writer, &event);
+}
+
+void state_record(
+    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now)
+{
+	state_record_data(s, m, kind, text, NULL, now);
+}
+
+static void record_state(struct state *s, const struct machine *m, enum machine_state state,
+    unsigned attempt, int64_t now)
+{
+	state_record_data(
+	    s, m, EVENT_STATE, machine_state_name(state), (const int64_t[]){attempt}, now);
 }
 
 static void change_life(struct state *s, struct machine *m, struct life life, int64_t now)
@@ -192,7 +206,7 @@ static void change_life(struct state *s, struct machine *m, struct life life, in
 	m->moved_at_ms = now;
 	machine_mark_dirty(&s->table, m);
 	if (differs) {
-		state_record(s, m, EVENT_STATE, machine_state_name(life.state), now);
+		record_state(s, m, life.state, life.attempt, now);
 		log_info("state changed vm=%s state=%s attempt=%u", m->name,
 		    machine_state_name(life.state), life.attempt);
 	}
@@ -470,7 +484,7 @@ static int take_ready(
 		change_life(s, m, step.life, now);
 	} else if (anew) {
 		/* Its firmware did not ask us. */
-		state_record(s, m, EVENT_STATE, machine_state_name(MACHINE_READY), now);
+		record_state(s, m, MACHINE_READY, before.attempt, now);
 		m->changed_at_ms = now;
 	}
 	machine_mark_dirty(&s->table, m);

@@ -21,6 +21,9 @@ struct state {
 /* An event of the locked machine. */
 void state_record(
     struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now);
+/* Of a kind with fields: their values, in the row's order. */
+void state_record_data(struct state *s, const struct machine *m, enum event_kind kind,
+    const char *text, const int64_t *values, int64_t now);
 
 /* What state_on_addresses() is about. */
 void state_tell_addresses(struct state *s);

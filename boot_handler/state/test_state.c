@@ -480,7 +480,7 @@ static void see(void *ctx, const struct event *event)
 	assert_true(event->id > seen->last);
 	seen->last = event->id;
 	seen->count++;
-	strcat(seen->text, event_kind_name(event->kind));
+	strcat(seen->text, event_info(event->kind)->name);
 	strcat(seen->text, ":");
 	strcat(seen->text, event->text);
 	strcat(seen->text, " ");

@@ -27,17 +27,6 @@ static const char *const phase_names[] = {
     [PHASE_REBOOT] = "reboot",
 };
 
-static const char *const kind_names[] = {
-    [EVENT_DHCP] = "dhcp",
-    [EVENT_IPXE] = "ipxe",
-    [EVENT_PHASE] = "phase",
-    [EVENT_STATE] = "state",
-    [EVENT_LEASE] = "lease",
-    [EVENT_ACTION] = "action",
-    [EVENT_REFUSED] = "refused",
-    [EVENT_CLOUD_INIT] = "cloud-init",
-};
-
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static int find_word(const char *const *words, size_t n, const char *text)
@@ -63,11 +52,6 @@ const char *machine_phase_name(enum machine_phase phase)
 	return phase_names[phase];
 }
 
-const char *event_kind_name(enum event_kind kind)
-{
-	return kind_names[kind];
-}
-
 int machine_state_parse(const char *text, enum machine_state *out)
 {
 	int i = find_word(state_names, COUNT(state_names), text);
@@ -83,15 +67,6 @@ int machine_phase_parse(const char *text, enum machine_phase *out)
 	if (i < 0)
 		return i;
 	*out = (enum machine_phase)i;
-	return 0;
-}
-
-int event_kind_parse(const char *text, enum event_kind *out)
-{
-	int i = find_word(kind_names, COUNT(kind_names), text);
-	if (i < 0)
-		return i;
-	*out = (enum event_kind)i;
 	return 0;
 }
 

@@ -34,17 +34,6 @@ enum machine_phase {
 	PHASE_REBOOT,
 };
 
-enum event_kind {
-	EVENT_DHCP,
-	EVENT_IPXE,
-	EVENT_PHASE,
-	EVENT_STATE,
-	EVENT_LEASE,
-	EVENT_ACTION,
-	EVENT_REFUSED,
-	EVENT_CLOUD_INIT, /* a stage or module of cloud-init begins, or has failed */
-};
-
 #define MACHINE_NAME_SIZE 64
 #define MACHINE_ATTEMPT_MAX (1 << 24) /* what a machine may say of itself */
 #define MACHINE_TEXT_SIZE 1024        /* as long as the installer's; reason and hint of a failure */
@@ -97,29 +86,13 @@ struct machine_addresses {
 	int64_t booted_ms;   /* when it last asked what to boot; 0: not since this program runs */
 };
 
-struct event {
-	uint64_t id;
-	int64_t at_ms;
-	struct mac mac;
-	char vm[MACHINE_NAME_SIZE];
-	enum event_kind kind;
-	enum machine_phase phase;
-	char text[MACHINE_STAGE_SIZE];
-	char source[INET6_ADDRSTRLEN]; /* who made it happen: an address, "dhcp", "operator"; or ""
-					*/
-	uint64_t bytes;
-	uint64_t total_bytes;
-};
-
 const char *machine_state_name(enum machine_state state);
 const char *machine_phase_name(enum machine_phase phase); /* NULL for PHASE_NONE */
-const char *event_kind_name(enum event_kind kind);
 /* Whether a word, which may be NULL, is that state's. */
 bool machine_state_is(const char *word, enum machine_state state);
 /* Return 0, or -EINVAL for an unknown word. */
 must_check int machine_state_parse(const char *text, enum machine_state *out);
 must_check int machine_phase_parse(const char *text, enum machine_phase *out);
-must_check int event_kind_parse(const char *text, enum event_kind *out);
 
 /* A MAC as a number: its six octets, first one most significant. */
 uint64_t mac_number(const struct mac *mac);

@@ -568,6 +568,18 @@ static void test_judge(void **state)
 
 /* ---- progress -------------------------------------------------------------------------------- */
 
+static void test_progress_fill(void **state)
+{
+	json_t *o = json_from("{\"text\":\"a\\u001b\",\"data\":{\"celsius\":-3}}");
+	char *text = NULL;
+
+	(void)state;
+	CAPTURE(text, progress_fill(f, "{text}: {celsius} C, {none}{text", o));
+	assert_string_equal(text, "a: -3 C, a");
+	free(text);
+	json_decref(o);
+}
+
 static void test_progress_event(void **state)
 {
 	static const struct {
@@ -1028,6 +1040,7 @@ int main(void)
 	    cmocka_unit_test(test_goals_defined),
 	    cmocka_unit_test(test_judge),
 	    cmocka_unit_test(test_progress_event),
+	    cmocka_unit_test(test_progress_fill),
 	    cmocka_unit_test(test_progress_texts),
 	    cmocka_unit_test(test_status_line),
 	    cmocka_unit_test(test_failure),

@@ -6,7 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
-#include "lib/machine/machine.h"
+#include "lib/machine/event.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/ui/human.h"
 
@@ -24,46 +24,42 @@ static int64_t number_of(const json_t *o, const char *key)
 	return json_is_number(v) ? (int64_t)json_number_value(v) : 0;
 }
 
-/* What each text of each kind of event says to a person. NULL text: any; "%": the text itself. */
-static const struct {
-	const char *kind, *text, *before, *after;
-} sentences[] = {
-    {"dhcp", NULL, "DHCP: ", ""},
-    {"lease", NULL, "DHCP: ", ""},
-    {"ipxe", "install", "iPXE: loads the installer", NULL},
-    {"ipxe", "shell", "iPXE: loads the installer's shell", NULL},
-    {"ipxe", "local", "iPXE: boots from disk", NULL},
-    {"ipxe", "wait", "iPXE: nothing to do yet, asks again every 10 s", NULL},
-    {"ipxe", "no-image", "iPXE: its image is missing, asks again every 10 s", NULL},
-    {"ipxe", "failed", "iPXE: the install failed, waits for a reinstall", NULL},
-    {"ipxe", NULL, "iPXE: ", ""},
-    {"state", "installed", "installed", NULL},
-    {"state", "ready", "ready", NULL},
-    {"state", "failed", "failed", NULL},
-    {"action", NULL, "asked for: ", ""},
-    {"cloud-init", NULL, "cloud-init: ", ""},
-};
+/* A value of the event, or of its data. */
+static void print_value(FILE *f, const json_t *event, const char *name, size_t len)
+{
+	const json_t *value = json_object_getn(event, name, len);
+
+	if (!value)
+		value = json_object_getn(json_object_get(event, "data"), name, len);
+	if (json_is_integer(value))
+		fprintf(f, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (json_is_string(value))
+		human_print_clean(f, json_string_value(value));
+}
+
+void progress_fill(FILE *f, const char *sentence, const json_t *event)
+{
+	for (const char *p = sentence; *p;) {
+		size_t len = strcspn(p, "{");
+
+		fprintf(f, "%.*s", (int)len, p);
+		p += len;
+		if (*p) {
+			len = strcspn(p, "}");
+			print_value(f, event, p + 1, len - 1);
+			p += len + (p[len] == '}');
+		}
+	}
+}
 
 bool progress_event(FILE *f, const json_t *event)
 {
-	const char *kind = text_of(event, "kind"), *text = text_of(event, "text");
+	const struct event_info *info = event_info_find(text_of(event, "kind"));
+	const char *sentence = info ? event_sentence(info, text_of(event, "text")) : NULL;
 
-	if (strcmp(kind, "phase") == 0) {
-		const char *phase = text_of(event, "phase");
-		fputs("installer: ", f);
-		human_print_clean(f, *phase ? phase : text);
-		return true;
-	}
-	for (size_t i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
-		if (strcmp(kind, sentences[i].kind) != 0 ||
-		    (sentences[i].text && strcmp(text, sentences[i].text) != 0))
-			continue;
-		fputs(sentences[i].before, f);
-		if (sentences[i].after)
-			human_print_clean(f, text);
-		return true;
-	}
-	return false;
+	if (sentence)
+		progress_fill(f, sentence, event);
+	return sentence != NULL;
 }
 
 int progress_percent(const json_t *vm)

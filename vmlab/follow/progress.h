@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* A sentence of lib/machine/event.h, with the event's values in it. */
+void progress_fill(FILE *f, const char *sentence, const json_t *event);
+
 /* What an event means, without newline: "DHCP: 192.168.100.11", "installer: partition". Returns
  * false, and writes nothing, for events not worth a line. */
 bool progress_event(FILE *f, const json_t *event);

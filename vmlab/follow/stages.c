@@ -5,7 +5,8 @@
 #include "lib/definition/mode.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
-#include "lib/machine/machine.h"
+#include "lib/machine/event.h"
+#include "vmlab/follow/progress.h"
 #include "vmlab/ui/human.h"
 
 #define REBOOT "reboot"
@@ -88,11 +89,25 @@ static void on_cloud_init(struct stages *s, int64_t at_ms)
 		enter(s, "cloud-init", at_ms);
 }
 
+static void enter_told(struct stages *s, const char *stage, const json_t *event, int64_t at_ms)
+{
+	char name[STAGE_NAME_SIZE];
+	FILE *f = fmemopen(name, sizeof(name), "w");
+
+	if (!f)
+		return;
+	progress_fill(f, stage, event);
+	fclose(f);
+	name[sizeof(name) - 1] = '\0';
+	if (*name)
+		enter(s, name, at_ms);
+}
+
 void stages_event(struct stages *s, const json_t *event)
 {
 	const char *kind = json_string_value(json_object_get(event, "kind"));
 	const char *text = json_string_value(json_object_get(event, "text"));
-	const char *phase = json_string_value(json_object_get(event, "phase"));
+	const struct event_info *info = event_info_find(kind ? kind : "");
 	int64_t at_ms = time_parse(json_string_value(json_object_get(event, "at")));
 
 	if (s->count == 0 || s->end_ms != 0 || !kind || at_ms < s->items[0].start_ms)
@@ -105,14 +120,16 @@ void stages_event(struct stages *s, const json_t *event)
 		on_state(s, text ? text : "", at_ms);
 	else if (strcmp(kind, "cloud-init") == 0)
 		on_cloud_init(s, at_ms);
-	else if (strcmp(kind, "phase") == 0 && (phase || text))
-		enter(s, phase ? phase : text, at_ms);
+	else if (info && info->stage)
+		enter_told(s, info->stage, event, at_ms);
 }
 
 /* What a machine says that has just been switched on; the old system's "released" is a lease's. */
 static bool begins(const char *kind)
 {
-	return strcmp(kind, "dhcp") == 0 || strcmp(kind, "ipxe") == 0 || strcmp(kind, "phase") == 0;
+	const struct event_info *info = event_info_find(kind);
+
+	return info && info->begins;
 }
 
 /* An address alone may be one that a running system has renewed: the last before iPXE counts. */
