@@ -354,6 +354,7 @@ TESTS := \
 	os_installer/system/test_system \
 	os_installer/unpack/test_archive \
 	os_installer/unpack/test_decompress \
+	vmlab/test_commands \
 	vmlab/cmd/test_cli \
 	vmlab/cmd/test_vmlab \
 	vmlab/engine/test_engine \
@@ -459,6 +460,7 @@ $(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
 
 # These start programs of ours.
 $(OUT)/docker/vm/test_programs: | vm-programs
+$(OUT)/vmlab/test_commands: | $(OUT)/vmlab/vmlab $(OUT)/boot_handler/boot_handler
 $(OUT)/vm_watcher/test_watcher: | $(OUT)/vm_watcher/vm_watcher
 
 run_tests = @rc=0; for t in $(1); do echo "== $$t"; \

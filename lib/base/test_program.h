@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROGRAM_SECONDS 60
+#define PROGRAM_SECONDS 120
 #define PROGRAM_WORDS 60
 
 /* The build folder: this program's path without the test's own name. */
@@ -82,13 +82,16 @@ static inline char *program_says(const char *test_source, const char *words, int
 static inline void program_expect(
     const char *test_source, int wanted, const char *sentence, const char *words)
 {
+	char said[8192];
 	int status;
 	char *text = program_says(test_source, words, &status);
+	bool fine = status == wanted && (!sentence || strstr(text, sentence));
 
-	if (status != wanted || (sentence && !strstr(text, sentence)))
-		fail_msg("%s\nended with %d, not %d saying \"%s\":\n%s", words, status, wanted,
-		    sentence ? sentence : "", text);
+	snprintf(said, sizeof(said), "%s", text);
 	free(text);
+	if (!fine)
+		fail_msg("%s\nended with %d, not %d saying \"%s\":\n%s", words, status, wanted,
+		    sentence ? sentence : "", said);
 }
 
 #define expect_program(wanted, sentence, ...)                                                      \

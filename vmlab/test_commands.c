@@ -1,0 +1,352 @@
+/* test_commands.c - the command as people type it, from the first definition to the last disk, on
+ * an engine that is not there (testdata/docker) and a boot_handler that is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/test_program.h"
+
+#define VMLAB "vmlab/vmlab "
+
+#define WEB1                                                                                       \
+	"{\"name\": \"web1\", \"mac\": \"52:54:00:00:00:11\", \"ip\": \"192.168.100.11\", "        \
+	"\"distro\": \"debian-13\", \"disks\": [{\"size\": \"8G\"}]}"
+#define WEB2                                                                                       \
+	"{\"name\": \"web2\", \"mac\": \"52:54:00:00:00:12\", \"ip\": \"192.168.100.12\", "        \
+	"\"distro\": \"debian-13\", \"disks\": [{\"size\": \"8G\"}]}"
+
+#define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define FILE_OF(name) "{\"file\": \"" name "\", \"size_bytes\": 5, \"sha256\": \"" SHA "\"}"
+
+static const char manifest[] =
+    "{\"format\": 1, \"distro\": \"debian-13\", \"arch\": \"amd64\", \"created\": \"2025-11-20T10:00:00Z\","
+    " \"kernel_version\": \"6.12.0-test\", \"kernel\": " FILE_OF(
+	"vmlinuz") ","
+		   " \"modules\": " FILE_OF(
+		       "modules.cpio.zst") ", \"rootfs\": {\"file\": \"rootfs.tar.zst\", \"size_bytes\": 5,"
+					   " \"sha256\": \"" SHA
+					   "\", \"format\": \"tar.zst\", \"unpacked_bytes\": 900000, \"entries\": 10,"
+					   " \"chunk_bytes\": 4194304, \"chunks\": [\"" SHA "\"]}}";
+
+static char folder[] = "/tmp/test_commands.XXXXXX";
+
+static void make_folder(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void path_in_folder(const char *variable, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	setenv(variable, path, 1);
+}
+
+static void add_image(void)
+{
+	static const char *const files[] = {"vmlinuz", "modules.cpio.zst", "rootfs.tar.zst"};
+	char name[80];
+
+	make_folder("images/debian-13");
+	make_folder("images/debian-13/amd64");
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "images/debian-13/amd64/%s", files[i]);
+		file_says(folder, name, "12345");
+	}
+	file_says(folder, "images/debian-13/amd64/manifest.json", manifest);
+}
+
+static int set_up(void **state)
+{
+	static const char *const folders[] = {"engine", "vms", "images", "home"};
+	char path[PATH_MAX];
+
+	(void)state;
+	strcpy(strrchr(folder, '.'), ".XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		make_folder(folders[i]);
+	path_in_folder("ENGINE_DIR", "engine");
+	path_in_folder("VMLAB_VMS", "vms");
+	path_in_folder("VMLAB_HOME", "home");
+	unsetenv("VMLAB_IMAGES");
+	setenv("VMLAB_LAB", "lab7", 1);
+	setenv("VMLAB_CIDR", "192.168.100.1/24", 1);
+	setenv("TERM", "dumb", 1);
+	program_path(__FILE__, "boot_handler/boot_handler", path);
+	setenv("ENGINE_BOOT_HANDLER", path, 1);
+	char *client = realpath("vmlab/testdata/docker", NULL);
+	assert_non_null(client);
+	setenv("VMLAB_ENGINE", client, 1);
+	free(client);
+	file_says(folder, "vms/web1.json", WEB1);
+	add_image();
+	return 0;
+}
+
+/* Whatever a test left running. */
+static int tear_down(void **state)
+{
+	int status;
+
+	(void)state;
+	file_says(folder, "engine/fails", "");
+	free(program_says(__FILE__, VMLAB "down", &status));
+	folder_remove(folder);
+	return 0;
+}
+
+#define vmlab(status, sentence, words) expect_program(status, sentence, VMLAB words)
+
+static void asked(const char *words, bool wanted)
+{
+	char *text = file_text(folder, "engine/asked");
+
+	if ((strstr(text, words) != NULL) != wanted)
+		fail_msg(
+		    "the engine was %s \"%s\":\n%s", wanted ? "not asked" : "asked", words, text);
+	free(text);
+	file_says(folder, "engine/asked", "");
+}
+
+static void from_up_to_down(void **state)
+{
+	(void)state;
+	vmlab(0, "web1 is up. Log in with: vmlab ssh web1", "up web1");
+	asked("run --detach --name lab7-vm-web1 --label=vmlab.lab=lab7", true);
+	vmlab(0, "ready already", "up web1");
+	asked("run --detach", false);
+	vmlab(0, "192.168.100.11", "ls");
+	vmlab(0, "\"state\": \"ready\"", "ls --json");
+	vmlab(0, "8 GiB", "ls --columns name,state,disks");
+	vmlab(0, "web1", "ls -q");
+	vmlab(0, "How long each stage took", "events web1");
+	vmlab(0, "rootfs", "events");
+	vmlab(0, "ready already", "wait");
+	vmlab(0, "its screen", "logs web1");
+	vmlab(0, "serving", "logs");
+	vmlab(2, "this is for a terminal; `vmlab logs -f web1`", "console web1");
+	vmlab(0, "web1 is down, its disk kept", "down web1");
+	asked("stop lab7-vm-web1", true);
+	vmlab(0, "stopped", "ls");
+	vmlab(0, "web1: started again", "start web1");
+	vmlab(0, "ready", "wait --for ready --timeout 60 web1");
+	vmlab(0, "is up", "restart web1");
+	vmlab(0, "lab \"lab7\" is down after", "down");
+	asked("rm --force --volumes lab7-vm-web1 lab7-stack lab7-net", true);
+	vmlab(0, "lab \"lab7\" is not up", "down");
+	vmlab(0, "lab \"lab7\" is down: `vmlab up` starts it", "ls");
+	vmlab(1, "lab \"lab7\" is down: `vmlab up` starts it", "events");
+	/* The disk is there: what was installed boots again. */
+	vmlab(0, "web1 is up", "up");
+	vmlab(1, "Remove the disks of all VMs of the lab", "down --volumes");
+	vmlab(0, "disks and state removed", "down --volumes -y");
+	asked("volume rm --force", true);
+}
+
+static void a_failed_install_says_why_and_is_tried_again_on_order(void **state)
+{
+	(void)state;
+	file_says(folder, "engine/machines", "fails");
+	vmlab(1, "rootfs has the wrong SHA-256", "up web1");
+	vmlab(0, "failed", "ls web1");
+	vmlab(0, "line two", "logs --installer web1");
+	file_says(folder, "engine/machines", "");
+	vmlab(0, "will be installed anew when it next boots", "reinstall -y --later web1");
+	vmlab(0, "ready", "reinstall -y --wait web1");
+	asked("restart lab7-vm-web1", true);
+	vmlab(0, "container and disk are gone; its definition stays", "rm -y web1");
+	vmlab(0, "declared", "ls");
+}
+
+static void what_does_not_get_there_is_given_up(void **state)
+{
+	(void)state;
+	file_says(folder, "engine/machines", "silent");
+	vmlab(1, "not there, gave up waiting after 1.0 s", "up --timeout 1");
+	vmlab(1, "\"arrived\": false", "up --json --timeout 1");
+	vmlab(1, "gave up waiting", "wait --for installed --timeout 1 web1");
+	vmlab(0, "Follow with `vmlab wait`", "up --no-wait");
+}
+
+static void a_definition_that_changes_is_told(void **state)
+{
+	(void)state;
+	vmlab(0, "Follow with", "up --no-wait");
+	file_says(folder, "vms/web1.json",
+	    "{\"name\": \"web1\", \"mac\": \"52:54:00:00:00:11\", \"distro\": \"debian-13\", \"cpus\": 3, "
+	    "\"disks\": [{\"size\": \"16G\"}]}");
+	vmlab(0, "web1: runs with its old cpus, disks", "up --no-wait");
+	vmlab(0, NULL, "down web1");
+	vmlab(0, "disk 0 grows from 8 GiB to 16 GiB", "up --no-wait");
+	/* Under another name it would be a second machine with the same card. */
+	file_says(folder, "vms/other.json",
+	    "{\"name\": \"other\", \"mac\": \"52:54:00:00:00:11\", \"distro\": \"debian-13\"}");
+	vmlab(1, "52:54:00:00:00:11", "up --no-wait other");
+	file_says(folder, "vms/bad.json", "{\"name\": \"bad\", \"mac\": \"52\"}");
+	vmlab(1, "bad.json:1:", "up --no-wait");
+	vmlab(0, "bad.json:1:", "ls");
+	vmlab(1, "lab \"lab7\" has no VM \"nobody\" (defined: web1)", "down nobody");
+	vmlab(1, "is no VM name", "rm -y a/b");
+}
+
+static void what_cannot_start_is_said(void **state)
+{
+	(void)state;
+	file_says(folder, "engine/fails",
+	    "run --detach --name lab7-stack: docker: no space left on device");
+	vmlab(1, "no space left on device", "up");
+	file_says(folder, "engine/fails",
+	    "version: permission denied while trying to connect to the daemon");
+	vmlab(1, "may not talk to the container engine", "up");
+	file_says(folder, "engine/fails", "version: Cannot connect to the Docker daemon");
+	vmlab(1, "reaches no container engine", "ls");
+	file_says(
+	    folder, "engine/fails", "run --detach --name lab7-net: port is already allocated");
+	file_says(folder, "engine/asked", "");
+	file_says(folder, "engine/state.json", "");
+	expect_program(
+	    1, "port 7480 on 127.0.0.1 is taken by another program", VMLAB "--port 7480 up");
+	file_says(folder, "engine/fails", "");
+	setenv("VMLAB_STACK_IMAGE", "missing:1", 1);
+	vmlab(1, "the container image missing:1, as VMLAB_STACK_IMAGE says, is not loaded", "up");
+	vmlab(1, "load missing:1, or unset VMLAB_STACK_IMAGE", "doctor");
+	unsetenv("VMLAB_STACK_IMAGE");
+	setenv("VMLAB_CIDR", "172.17.0.1/24", 1);
+	vmlab(1, "172.17.0.0/16", "up");
+	vmlab(1, NULL, "doctor");
+	setenv("VMLAB_ENGINE", "/no/such/docker", 1);
+	vmlab(1, "/no/such/docker", "up");
+}
+
+static void the_doctor_looks_at_all(void **state)
+{
+	(void)state;
+	expect_program(
+	    access("/dev/net/tun", F_OK) == 0 ? 0 : 1, "version 27.5.0-test", VMLAB "doctor");
+	expect_program(
+	    access("/dev/net/tun", F_OK) == 0 ? 0 : 1, "\"checks\"", VMLAB "doctor --json");
+	vmlab(2, "doctor: ", "doctor --nonsense");
+}
+
+static void a_lab_whose_machine_was_started_anew_is_resumed(void **state)
+{
+	(void)state;
+	file_says(folder, "vms/web2.json", WEB2);
+	vmlab(0, "web2: amd64", "up --no-wait");
+	vmlab(0, "web2 is down", "down web2");
+	vmlab(0, "3 containers will be started again", "resume --save");
+	assert_int_equal(system("$VMLAB_ENGINE power-cut"), 0);
+	vmlab(0, "stopped", "ls web1");
+	vmlab(0, "lab7", "resume");
+	asked("start lab7-vm-web1", true);
+	vmlab(0, "web1", "ls web1");
+	vmlab(2, "there is no option --all", "resume --all");
+}
+
+static void usage_is_explained(void **state)
+{
+	static const struct {
+		int status;
+		const char *words, *says;
+	} cases[] = {
+	    {2, "", "usage: vmlab [GLOBAL OPTION...] COMMAND"},
+	    {0, "--help", "From small JSON files"},
+	    {0, "--version", "vmlab "},
+	    {0, "help", "A first VM:"},
+	    {0, "help up", "--no-wait"},
+	    {2, "help nonsense", "unknown command nonsense"},
+	    {2, "nonsense", "unknown command nonsense"},
+	    {2, "--nonsense", "there is no option --nonsense"},
+	    {2, "--lab", "a value is missing after --lab"},
+	    {2, "ls --vms", "an option lacks its value"},
+	    {0, "ls --help", "--columns LIST"},
+	    {1, "-C /no/such ls", "/no/such: No such file"},
+	    {2, "--lab A_B ls", "lab name \"A_B\" cannot be used"},
+	    {2, "--port 99999 ls", "port \"99999\" is neither auto nor a number"},
+	    {2, "up --accel fast", "--accel is auto, "},
+	    {2, "up --nic-rom x", "--nic-rom is "},
+	    {2, "up --disk-bus ide", "--disk-bus is "},
+	    {2, "up --timeout soon", "\"soon\" is no duration"},
+	    {2, "up --nonsense", "--nonsense"},
+	    {2, "ls --watch", "--watch is for a terminal"},
+	    {2, "ls --columns nonsense", "nonsense"},
+	    {2, "events -n 0", "-n takes a number from 1 to 1000"},
+	    {2, "events a b", "one NAME, or none for all"},
+	    {2, "start", "it takes names of VMs and no options"},
+	    {2, "restart --now", "--no-wait as the last word"},
+	    {2, "rm", "which VM?"},
+	    {2, "reinstall", "which VM?"},
+	    {2, "reinstall --timeout x web1", "is no duration"},
+	    {2, "wait --for ever", "--for"},
+	    {2, "console", "vmlab console"},
+	    {2, "ssh", "vmlab ssh"},
+	    {0, "__man", "vmlab-up"},
+	    {0, "__man vmlab", ".TH"},
+	    {0, "__man vmlab-up", ".TH"},
+	    {2, "__man vmlab-nonsense", "there is no manual page"},
+	    {0, "__complete re", "reinstall"},
+	    {0, "__complete console w", "web1"},
+	    {1, "__complete -C x", NULL},
+	    {0, "schema", "\"$schema\""},
+	    {0, "reference", "web1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		expect_program(cases[i].status, cases[i].says, VMLAB "%s", cases[i].words);
+}
+
+static void definitions_are_made_and_judged(void **state)
+{
+	(void)state;
+	vmlab(0, "1 definition, no error", "validate");
+	vmlab(0, "web1", "plan web1");
+	vmlab(1, "is called nobody: `vmlab new nobody` makes one", "plan nobody");
+	vmlab(0, "vms/db1.json", "new db1");
+	vmlab(1, "db1", "new db1");
+	vmlab(0, NULL, "new db2 --memory 2G --cpus 2 --disk 20G --ip 192.168.100.77");
+	file_comes_to_say(folder, "vms/db2.json", "192.168.100.77", true);
+	vmlab(1, NULL, "new db3 --ip 10.0.0.1");
+	vmlab(2, "new", "new");
+	vmlab(0, "3 definitions, no error", "validate");
+	file_says(folder, "vms/bad.json",
+	    "{\"name\": \"bad\", \"mac\": \"52:54:00:00:00:19\", \"memory\": 12}");
+	vmlab(1, "bad.json:1:", "validate");
+	expect_program(1, "bad.json:1:", VMLAB "validate %s/vms/bad.json", folder);
+	expect_program(0, NULL, VMLAB "validate %s/vms/web1.json", folder);
+	vmlab(0, "debian-13", "image ls");
+	vmlab(0, "\"debian-13\"", "image ls --json");
+	vmlab(2, "image", "image");
+	vmlab(2, "nonsense", "image nonsense");
+	vmlab(1, "nobody", "image rm -y nobody");
+	vmlab(0, "removed debian-13/amd64", "image rm -y debian-13");
+}
+
+int main(void)
+{
+#define LAB(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    LAB(from_up_to_down),
+	    LAB(a_failed_install_says_why_and_is_tried_again_on_order),
+	    LAB(what_does_not_get_there_is_given_up),
+	    LAB(a_definition_that_changes_is_told),
+	    LAB(what_cannot_start_is_said),
+	    LAB(the_doctor_looks_at_all),
+	    LAB(a_lab_whose_machine_was_started_anew_is_resumed),
+	    LAB(usage_is_explained),
+	    LAB(definitions_are_made_and_judged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
