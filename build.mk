@@ -48,7 +48,7 @@ CFLAGS_fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,
 CFLAGS_coverage := -O0 --coverage -fprofile-update=atomic
 LDFLAGS_release := -Wl,-z,relro,-z,now
 LDFLAGS_test    := -fsanitize=address,undefined
-LDFLAGS_coverage := --coverage
+LDFLAGS_coverage := --coverage -Wl,--wrap=_exit $(OUT)/tests/coverage_exit.o
 LDFLAGS_fuzz    := -fsanitize=fuzzer,address,undefined
 ifeq ($(VARIANT),fuzz)
 CC := clang
@@ -338,10 +338,13 @@ TESTS := \
 	boot_handler/state/test_outlook \
 	boot_handler/state/test_report \
 	boot_handler/state/test_state \
+	os_installer/test_installer \
 	os_installer/base/test_cmdline \
+	os_installer/base/test_command \
 	os_installer/base/test_config \
 	os_installer/bootloader/test_bootloader \
 	os_installer/bootloader/test_grub \
+	os_installer/disk/test_erase \
 	os_installer/disk/test_image_table \
 	os_installer/disk/test_marker \
 	os_installer/disk/test_scan \
@@ -352,6 +355,7 @@ TESTS := \
 	os_installer/report/test_progress \
 	os_installer/report/test_report \
 	os_installer/system/test_system \
+	os_installer/system/test_tree \
 	os_installer/unpack/test_archive \
 	os_installer/unpack/test_decompress \
 	vmlab/test_commands \
@@ -461,13 +465,14 @@ $(foreach t,$(TESTS),$(eval $(call unit_test,$(t))))
 # These start programs of ours.
 $(OUT)/docker/vm/test_programs: | vm-programs
 $(OUT)/vmlab/test_commands: | $(OUT)/vmlab/vmlab $(OUT)/boot_handler/boot_handler
+$(OUT)/os_installer/test_installer: | $(OUT)/os_installer/os-installer
 $(OUT)/vm_watcher/test_watcher: | $(OUT)/vm_watcher/vm_watcher
 
 run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
 	UBSAN_OPTIONS=print_stacktrace=1 CMOCKA_MESSAGE_OUTPUT=STDOUT $(OUT)/$$t || rc=1; done; exit $$rc
 
 # All of it compiled, nothing linked: with VARIANT=test a warning is an error.
-MAIN_SRC := docker/vm/qemu_command.c docker/vm/with_tap.c lib/fuzz_main.c \
+MAIN_SRC := docker/vm/qemu_command.c docker/vm/with_tap.c lib/fuzz_main.c tests/coverage_exit.c \
 	$(addsuffix /main.c,vm_watcher boot_handler os_installer vmlab)
 ALL_SRC := $(sort $(MAIN_SRC) $(foreach c,$(COMPONENTS),$(COMPONENT_SRC_$(c))) $(addsuffix .c,$(TESTS) $(FUZZERS)))
 .PHONY: objects
