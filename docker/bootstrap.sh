@@ -4,7 +4,7 @@
 # registry is involved; the mirror is the one apt or mmdebstrap knows by itself.
 #
 #   NAME  builder  compiler and static libraries for the build machine's own architecture, ARCH
-#         cross    compiler and static libraries for the other one (build machine's ARCH)
+#         cross    compilers and static libraries for the others (build machine's ARCH)
 #         clang    clang with libFuzzer and what `make lint` asks (build machine's ARCH)
 #         stack    what the provisioning daemons need to run
 #         vm       QEMU and firmware, which run guests of all architectures
@@ -44,7 +44,6 @@ for one in $arch_names; do
 done
 others=${others# } cross_compilers=${cross_compilers# }
 arch_row "$arch" || die "architecture '$arch' is not supported: use one of $arch_names"
-other=$others
 
 # ---- what goes into each ------------------------------------------------------------------------
 
@@ -87,6 +86,7 @@ inputs=$hook
 case $name in
 builder | cross) inputs="$here/builder/base-hook.sh $here/builder/static-libs.sh" ;;
 clang) inputs=/dev/null ;;
+stack) inputs="$hook $here/arches.table" ;;
 esac
 # shellcheck disable=SC2086 # a list of files
 key=$({
@@ -187,12 +187,15 @@ builder)
 		--customize-hook="'$hook' \"\$1\" $arch"
 	;;
 cross)
-	make_tar "$work/sysroot.tar" extract "$other" "base-files $libraries"
-	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) \
-		--customize-hook="mkdir -p \"\$1/sysroot/$other\"" \
-		--customize-hook="tar -C \"\$1/sysroot/$other\" -xf '$work/sysroot.tar'" \
-		--customize-hook="copy-in '$here/builder/static-libs.sh' /tmp" \
-		--customize-hook="'$hook' \"\$1\" $other"
+	set --
+	for other in $others; do
+		make_tar "$work/$other.tar" extract "$other" "base-files $libraries"
+		set -- "$@" --customize-hook="mkdir -p \"\$1/sysroot/$other\"" \
+			--customize-hook="tar -C \"\$1/sysroot/$other\" -xf '$work/$other.tar'" \
+			--customize-hook="copy-in '$here/builder/static-libs.sh' /tmp" \
+			--customize-hook="'$hook' \"\$1\" $other"
+	done
+	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) "$@"
 	;;
 clang)
 	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim)

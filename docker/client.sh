@@ -1,10 +1,12 @@
 #!/bin/sh
 # client.sh COMMAND [ARG...] - runs the container engine's client that can do the job. "build" needs
 # BuildKit: by buildx where a client has it, else by a client old enough to have it built in. The
-# first docker on the PATH may have neither while another one does, so each is tried.
+# first one on the PATH may have neither while another one does, so each is tried.
 #
 # DOCKER=/path/to/docker overrides the choice.
 set -eu
+
+programs=docker # a word for each engine
 
 die()
 {
@@ -20,14 +22,15 @@ candidates()
 		command -v "$DOCKER" || true
 		return
 	fi
-	echo "$PATH" | tr : '\n' | while read -r dir; do
-		[ ! -x "$dir/docker" ] || echo "$dir/docker"
+	for program in $programs; do
+		echo "$PATH:/usr/bin" | tr : '\n' | while read -r dir; do
+			[ ! -x "$dir/$program" ] || echo "$dir/$program"
+		done
 	done
-	[ ! -x /usr/bin/docker ] || echo /usr/bin/docker
 }
 
 clients=$(candidates | awk '!seen[$0]++')
-[ -n "$clients" ] || die "there is no docker client: run 'docker/host-setup.sh build' as root"
+[ -n "$clients" ] || die "there is no client of a container engine ($programs): run 'docker/host-setup.sh build' as root"
 first=$(echo "$clients" | head -n 1)
 
 if [ "$1" != build ]; then

@@ -72,7 +72,7 @@ esac
 # An engine that answers may be someone else's choice (docker-ce, a remote one): leave it alone.
 engine_answers()
 {
-	docker version >/dev/null 2>&1 || "$here/client.sh" version >/dev/null 2>&1
+	"$here/client.sh" version >/dev/null 2>&1
 }
 engine=
 if ! engine_answers; then

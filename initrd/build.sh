@@ -125,7 +125,8 @@ sum_is() # file, sum
 
 # shellcheck disable=SC2046 # splitting the table's line is the point
 set -- $(sed -n "s/^${arch}[[:space:]]//p" "$here/alpine-minirootfs.table")
-release=$1 alpine_file=$2 alpine_sum=$3
+release=${1-} alpine_file=${2-} alpine_sum=${3-}
+[ -n "$release" ] || base=${base:-debian} # Alpine is not taken for it
 alpine=
 case $base in
 debian) ;;

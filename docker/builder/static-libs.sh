@@ -3,7 +3,7 @@
 # form that cannot be linked statically) from Debian's own sources: libfdisk, libblkid, libuuid, and
 # a libcurl that speaks plain HTTP and nothing else.
 #
-#   ARCH    amd64 | arm64; cross-compiles against /sysroot/ARCH when this is another machine
+#   ARCH    e.g. arm64; cross-compiles against /sysroot/ARCH when this is another machine
 #   PREFIX  e.g. /opt/static/arm64; gets lib/*.a, include/, lib/pkgconfig/*.pc
 #
 # Needs gcc (or the cross gcc), make, dpkg-dev, xz and a configured apt. The sources come from the
@@ -17,15 +17,12 @@ die()
 	exit 1
 }
 
-[ $# -eq 2 ] || die "usage: static-libs.sh amd64|arm64 PREFIX"
+[ $# -eq 2 ] || die "usage: static-libs.sh ARCH PREFIX"
 arch=$1
 prefix=$2
 
-case $arch in
-amd64) triplet=x86_64-linux-gnu ;;
-arm64) triplet=aarch64-linux-gnu ;;
-*) die "architecture '$arch' is not supported: use amd64 or arm64" ;;
-esac
+triplet=$(dpkg-architecture -a"$arch" -qDEB_HOST_MULTIARCH 2>/dev/null) ||
+	die "there is no architecture '$arch'"
 
 if [ "$arch" = "$(dpkg --print-architecture)" ]; then
 	CC=gcc AR=ar RANLIB=ranlib

@@ -6,8 +6,10 @@ set -eu
 root=$1
 
 mkdir -p "$root/srv/tftp" "$root/srv/initrds" "$root/srv/images" "$root/vms" "$root/state"
-cp "$root/usr/lib/ipxe/ipxe-amd64.efi" "$root/srv/tftp/ipxe-x86_64.efi"
-cp "$root/usr/lib/ipxe/ipxe-arm64.efi" "$root/srv/tftp/ipxe-arm64.efi"
+awk '/^[a-z]/ && $6 != "-" {print $1, $6}' "$(dirname "$0")/../arches.table" |
+	while read -r arch loader; do
+		cp "$root/usr/lib/ipxe/ipxe-$arch.efi" "$root/srv/tftp/$loader"
+	done
 cp "$root/usr/lib/ipxe/undionly.kpxe" "$root/srv/tftp/undionly.kpxe"
 chmod 0644 "$root"/srv/tftp/*
 

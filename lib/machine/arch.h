@@ -1,6 +1,6 @@
 /* arch.h - the processor architectures that machines and this host may have: a row each.
  *
- * What QEMU needs to know of one is in docker/vm/vm_arch.c, what building and serving need in
+ * What QEMU needs to know of one is in docker/vm/qemu_arch.c, what building and serving need in
  * docker/arches.table.
  */
 #ifndef LIB_MACHINE_ARCH_H
