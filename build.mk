@@ -40,13 +40,14 @@ VERSION ?= $(shell cat VERSION)
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS_COMMON := -std=c11 -D_GNU_SOURCE -DVMLAB_VERSION='"$(VERSION)"' -DVMLAB_ARCH='"$(ARCH)"' -g $(WARN) -I. -MMD -MP
-CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# Each program links all of lib and leaves out what it does not call.
+CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -ffunction-sections -fdata-sections
 CFLAGS_test    := -O1 -Werror -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
 CFLAGS_fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -DFUZZING
 CFLAGS_coverage := -O0 --coverage -fprofile-update=atomic
-LDFLAGS_release := -Wl,-z,relro,-z,now
+LDFLAGS_release := -Wl,-z,relro,-z,now -Wl,--gc-sections
 LDFLAGS_test    := -fsanitize=address,undefined
 LDFLAGS_coverage := --coverage -Wl,--wrap=_exit $(OUT)/tests/coverage_exit.o
 LDFLAGS_fuzz    := -fsanitize=fuzzer,address,undefined
