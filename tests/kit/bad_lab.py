@@ -52,7 +52,7 @@ class BadLab(Lab):
 
     def wait_known(self, files, seconds=5):
         """Waits until each file is either a VM's or a problem's."""
-        def known(self):
+        def known():
             listed = self.api("/api/v1/vms")
             seen = {p["file"] for p in listed["problems"]} | {vm["name"] + ".json" for vm in listed["vms"]}
             return set(files) <= seen

@@ -29,6 +29,7 @@ class ClosedLab(Lab):
             guest.run(["ip", "addr", "add", f"fd56:6d6c:6162::{last}/64", "dev", "eth0", "nodad"])
             guest.run(["ip", "route", "replace", "default", "via", SERVER])
             setattr(self, name, guest)
+            eventually(lambda: connects(guest.path, SERVER, 80) == "open", 5, f"{name} reaches the stack")
         self.beside = self.start_beside()
         self.beside_ip = address_of(self.beside)
         with netns.inside(space_of(self.beside)):

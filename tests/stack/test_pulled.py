@@ -66,7 +66,7 @@ def test_what_pvmlabs_tool_pulled_is_installed_as_it_is(pvmlab):
     put(pvmlab, state["rootfs"])
     untouched = lambda: (lambda st: (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns))(os.stat(tarball(pvmlab)))
     before = untouched()
-    eventually(installs, 20, "/ipxe says install")
+    eventually(lambda: installs(pvmlab), 20, "/ipxe says install")
     config = pvmlab.ask(f"/config/{PULLER}").json
     rootfs = config["rootfs"]
     check_equal((rootfs["file"], rootfs["format"], rootfs["size_bytes"], rootfs["sha256"], config["kernel_version"]),
@@ -127,7 +127,7 @@ def test_a_rootfs_that_is_cut_short_or_unreadable_is_told_in_a_sentence_a_good_o
     os.chmod(tarball(pvmlab), 0o644)
     put(pvmlab, whole) # a change: at once, not at the next try
     os.utime(tarball(pvmlab), (1, 1))
-    eventually(installs, 20, "it installs")
+    eventually(lambda: installs(pvmlab), 20, "it installs")
 
 
 @needs(test_a_rootfs_that_is_cut_short_or_unreadable_is_told_in_a_sentence_a_good_one_then_installs)
