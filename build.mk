@@ -82,6 +82,7 @@ LIB_SRC := \
 	lib/definition/fields.c \
 	lib/definition/file_content.c \
 	lib/definition/identity.c \
+	lib/definition/install_config.c \
 	lib/definition/kernel_args.c \
 	lib/definition/kind.c \
 	lib/definition/lists.c \
@@ -302,6 +303,7 @@ TESTS := \
 	lib/definition/test_cloudinit \
 	lib/definition/test_disk_choice \
 	lib/definition/test_file_content \
+	lib/definition/test_install_config \
 	lib/definition/test_storage \
 	lib/definition/test_vm \
 	lib/definition/test_yaml_glance \

@@ -88,9 +88,9 @@ static int machine_check(const struct config *c, struct err *e)
 
 	if (uname(&u) < 0 || vm_arch_parse(u.machine, &arch) < 0)
 		return err_set(e, ENOTSUP, "this machine is no " ARCH_OR);
-	if (arch != c->arch)
+	if (arch != c->told.arch)
 		return err_set(e, EINVAL, "the configuration is for %s, this machine is %s",
-		    arch_of(c->arch)->machine, u.machine);
+		    arch_of(c->told.arch)->machine, u.machine);
 	return 0;
 }
 
@@ -122,7 +122,7 @@ static void job_start(struct install *in)
 	in->job.config = in->config;
 	in->job.directory = in->o->directory;
 	in->job.nvram = !in->o->no_nvram;
-	in->job.after = in->config->after_install;
+	in->job.after = in->config->told.after_install;
 }
 
 static int phase_config(struct install *in, struct err *e)
@@ -139,17 +139,17 @@ static int phase_config(struct install *in, struct err *e)
 					where.line, where.column)
 				  : err_wrap(e, "%s", in->o->config_url);
 	http_response_clear(&in->answer);
-	if (in->config->report_url)
-		report_set_url(in->report, in->config->report_url);
+	if (in->config->told.report_url)
+		report_set_url(in->report, in->config->told.report_url);
 	if ((r = machine_check(in->config, e)) < 0 ||
 	    (!in->config->has_manifest && (r = manifest_fetch(in->config, e)) < 0))
 		return r;
 	job_start(in);
-	if (!in->config->cloud_init_url)
+	if (!in->config->told.cloud_init_url)
 		return 0;
 	/* Before anything is erased: without them the system would be of no use. */
 	in->job.seed = &in->seed;
-	return seed_fetch(in->config->cloud_init_url, &in->seed, e);
+	return seed_fetch(in->config->told.cloud_init_url, &in->seed, e);
 }
 
 /* ---- plan, partition, format -------------------------------------------------------------------
@@ -160,16 +160,16 @@ static int firmware_check(struct config *c, bool matters, struct err *e)
 {
 	bool uefi = access("/sys/firmware/efi", F_OK) == 0;
 	enum vm_firmware here =
-	    uefi || !arch_of(c->arch)->bios ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
+	    uefi || !arch_of(c->told.arch)->bios ? VM_FIRMWARE_UEFI : VM_FIRMWARE_BIOS;
 
-	if (!matters || c->firmware == here)
+	if (!matters || c->told.firmware == here)
 		return 0;
 	if (c->has_firmware)
 		return err_set(e, EINVAL,
 		    "this machine was started by its %s, and the definition says \"firmware\": \"%s\": write \"%s\" there, or change the machine's setting; nothing was written",
 		    here == VM_FIRMWARE_UEFI ? "UEFI firmware" : "BIOS",
-		    vm_firmware_name(c->firmware), vm_firmware_name(here));
-	c->firmware = here;
+		    vm_firmware_name(c->told.firmware), vm_firmware_name(here));
+	c->told.firmware = here;
 	return 0;
 }
 
@@ -187,9 +187,10 @@ static void disks_log(const struct disk *disks, size_t count)
 static bool installed_already(struct install *in, const struct disk *disks, size_t count)
 {
 	const struct config *c = in->config;
-	const struct disk *d = c->keep_installed && !in->o->reinstall
-				   ? marker_find(disks, count, c->name, c->mac, &in->marker)
-				   : NULL;
+	const struct disk *d =
+	    c->keep_installed && !in->o->reinstall
+		? marker_find(disks, count, c->told.name, c->told.mac, &in->marker)
+		: NULL;
 
 	in->already = d != NULL;
 	if (d)
@@ -243,8 +244,8 @@ static int phase_plan(struct install *in, struct err *e)
 		report_set_disk(in->report, in->job.plan.disk.size_bytes);
 	if (r == 0)
 		log_info("installing %s onto %s size=%s",
-		    in->config->distro ? in->config->distro : "the image", in->job.plan.disk.path,
-		    size_text(in->job.plan.disk.size_bytes, size));
+		    in->config->told.distro ? in->config->told.distro : "the image",
+		    in->job.plan.disk.path, size_text(in->job.plan.disk.size_bytes, size));
 	return r;
 }
 
@@ -295,7 +296,7 @@ static int phase_rootfs(struct install *in, struct err *e)
 	if (r < 0)
 		return r;
 	progress_init(&in->progress, m->size_bytes, start);
-	r = unpack_run(in->config->rootfs_url, m, &target, rootfs_tick, in, &p, e);
+	r = unpack_run(in->config->told.rootfs_url, m, &target, rootfs_tick, in, &p, e);
 	if (r == 0) {
 		progress_add(&in->progress, m->size_bytes, monotonic_ms());
 		journal_progress(progress_text(&in->progress, "rootfs", line, sizeof(line)));
@@ -325,7 +326,7 @@ static int phase_configure(struct install *in, struct err *e)
 
 static bool hooks_wanted(const struct install *in)
 {
-	return in->config->hooks && in->config->hooks[0];
+	return in->config->hooks[0];
 }
 
 /* Before the boot files get their names: what a script breaks does not boot. */
@@ -336,7 +337,7 @@ static int phase_hooks(struct install *in, struct err *e)
 	int r;
 
 	if ((r = mounts_add_chroot(&j->mounts, j->tree, j->directory, e)) < 0 ||
-	    (r = hooks_run(j->tree, j->directory, (const char *const *)in->config->hooks, e)) < 0)
+	    (r = hooks_run(j->tree, j->directory, in->config->hooks, e)) < 0)
 		return r;
 	return mounts_undo(&j->mounts, keep, e);
 }

@@ -53,7 +53,7 @@ struct disk_match {
 };
 
 /* Reads disks[0].match; all that is wrong is told. */
-must_check int disk_match_read(struct json_reader *r, const json_t *value, struct disk_match *out);
+int disk_match_read(struct json_reader *r, const json_t *value, struct disk_match *out);
 
 /* The same for those who want the first refusal: `bad` is the way from `value` to what is wrong and
  * e has a sentence that can follow its name. Unknown keys are ignored. */

@@ -32,7 +32,8 @@ struct vm_field {
 	const char *name;
 	enum vm_kind kind;
 	unsigned flags;
-	size_t member; /* its offset in struct vm; 0: `judge` or `read` store it, or none does */
+	size_t member; /* its offset in struct vm; 0: `judge` or `read` store it, or none does.
+			  A structured value without `read` is a json_t * there, borrowed */
 	uint64_t min;
 	uint64_t max; /* of a text its length; 0: any */
 	uint64_t
@@ -41,7 +42,8 @@ struct vm_field {
 	/* VM_TEXT: which characters it has, the first and all, as in "A-Za-z0-9_-"; NULL: any.
 	 * `is` ends the refusal `"…" is not …`. */
 	const char *first, *bytes, *is;
-	/* More than that; `pattern` says it to editors. */
+	bool (*valid)(const char *text);
+	/* More than that, in its own words; `pattern` says it to editors. */
 	int (*judge)(struct json_reader *r, const char *text);
 	const char *pattern;
 
@@ -97,9 +99,12 @@ static inline struct vm *vm_draft(struct json_reader *r)
 	return &vm_reader_of(r)->draft;
 }
 
-/* Reads a field's value, which is not absent, into vm_draft(r). 0 or -EINVAL. */
-int vm_field_read(struct json_reader *r, const struct vm_field *f, json_t *value);
-void vm_field_set_builtin(struct vm *vm, const struct vm_field *f);
+/* `record` is the struct whose members the fields name: vm_draft(r), or that of another table.
+ * Reads a field's value, which is not absent. 0 or -EINVAL. */
+int vm_field_read(struct json_reader *r, const struct vm_field *f, json_t *value, void *record);
+void vm_field_set_builtin(void *record, const struct vm_field *f);
+/* A new reference; NULL where a text or structured value is. */
+json_t *vm_field_json(const struct vm_field *f, const void *record);
 
 /* A size with its unit, from min to max bytes; `unit` as in struct vm_field. */
 int vm_want_size(struct json_reader *r, const json_t *value, uint64_t unit, uint64_t min,

@@ -3,6 +3,8 @@
  *
  * A field that is a text, a number, a size, a flag or a word is a row here and a member of struct
  * vm (vm.h), nothing else: field.h says what a row can say.
+ * From here it goes to the installer by a row of install_config.c, to a VM by one of
+ * lib/machine/vm_setting.c.
  */
 #include <stddef.h>
 

@@ -40,7 +40,7 @@ static bool of_class(const struct vm_field *f, const char *text)
 	return true;
 }
 
-static int read_text(struct json_reader *r, const struct vm_field *f, json_t *value)
+static int read_text(struct json_reader *r, const struct vm_field *f, json_t *value, void *record)
 {
 	const char *text;
 
@@ -49,12 +49,12 @@ static int read_text(struct json_reader *r, const struct vm_field *f, json_t *va
 	bool fits = !f->max || strlen(text) <= f->max;
 	if (!fits && !f->is)
 		return json_refuse(r, "is longer than %" PRIu64 " bytes: shorten it", f->max);
-	if (!fits || !of_class(f, text))
+	if (!fits || !of_class(f, text) || (f->valid && !f->valid(text)))
 		return json_refuse(r, "\"%.70s\" is not %s", text, f->is);
 	if (f->judge && f->judge(r, text) < 0)
 		return -EINVAL;
 	if (f->member)
-		*(const char **)((char *)vm_draft(r) + f->member) = text;
+		*(const char **)((char *)record + f->member) = text;
 	return 0;
 }
 
@@ -89,9 +89,9 @@ int vm_want_size(struct json_reader *r, const json_t *value, uint64_t unit, uint
 
 /* ---- all of them ------------------------------------------------------------------------------*/
 
-static void store(struct vm *vm, const struct vm_field *f, uint64_t value)
+static void store(void *record, const struct vm_field *f, uint64_t value)
 {
-	void *member = (char *)vm + f->member;
+	void *member = (char *)record + f->member;
 
 	if (!f->member)
 		return;
@@ -103,7 +103,7 @@ static void store(struct vm *vm, const struct vm_field *f, uint64_t value)
 		*(unsigned *)member = (unsigned)value; /* an enum without negative values is one */
 }
 
-static int read_word(struct json_reader *r, const struct vm_field *f, json_t *value)
+static int read_word(struct json_reader *r, const struct vm_field *f, json_t *value, void *record)
 {
 	int alias =
 	    f->alias && json_is_string(value) ? word_index(f->alias, json_string_value(value)) : -1;
@@ -111,11 +111,11 @@ static int read_word(struct json_reader *r, const struct vm_field *f, json_t *va
 
 	if (alias < 0 && json_want_word(r, value, f->word, &i) < 0)
 		return -EINVAL;
-	store(vm_draft(r), f, i);
+	store(record, f, i);
 	return 0;
 }
 
-int vm_field_read(struct json_reader *r, const struct vm_field *f, json_t *value)
+int vm_field_read(struct json_reader *r, const struct vm_field *f, json_t *value, void *record)
 {
 	uint64_t bytes = 0;
 	int64_t n = 0;
@@ -124,11 +124,14 @@ int vm_field_read(struct json_reader *r, const struct vm_field *f, json_t *value
 
 	switch (f->kind) {
 	case VM_TEXT:
-		return read_text(r, f, value);
+		return read_text(r, f, value, record);
 	case VM_WORD:
-		return read_word(r, f, value);
+		return read_word(r, f, value, record);
 	case VM_STRUCTURED:
-		return f->read(r, value);
+		if (f->read)
+			return f->read(r, value);
+		*(json_t **)((char *)record + f->member) = value;
+		return 0;
 	case VM_NUMBER:
 		rc = json_want_integer(r, value, (int64_t)f->min, (int64_t)f->max, &n);
 		break;
@@ -140,19 +143,42 @@ int vm_field_read(struct json_reader *r, const struct vm_field *f, json_t *value
 		break;
 	}
 	if (rc == 0)
-		store(vm_draft(r), f,
+		store(record, f,
 		    f->kind == VM_SIZE   ? bytes
 		    : f->kind == VM_FLAG ? flag
 					 : (uint64_t)n);
 	return rc;
 }
 
-void vm_field_set_builtin(struct vm *vm, const struct vm_field *f)
+void vm_field_set_builtin(void *record, const struct vm_field *f)
 {
 	if (f->builtin_text)
-		*(const char **)((char *)vm + f->member) = f->builtin_text;
+		*(const char **)((char *)record + f->member) = f->builtin_text;
 	else if (f->kind != VM_TEXT && f->kind != VM_STRUCTURED)
-		store(vm, f, f->builtin);
+		store(record, f, f->builtin);
+}
+
+json_t *vm_field_json(const struct vm_field *f, const void *record)
+{
+	const void *member = (const char *)record + f->member;
+	const char *text;
+
+	switch (f->kind) {
+	case VM_TEXT:
+		text = *(char *const *)member;
+		return text ? json_string(text) : NULL;
+	case VM_NUMBER:
+		return json_integer(*(const unsigned *)member);
+	case VM_SIZE:
+		return json_integer((json_int_t) * (const uint64_t *)member);
+	case VM_FLAG:
+		return json_boolean(*(const bool *)member);
+	case VM_WORD:
+		return json_string(f->word(*(const unsigned *)member));
+	case VM_STRUCTURED:
+		break;
+	}
+	return json_incref(*(json_t *const *)member);
 }
 
 const struct vm_field *vm_field_find(const char *name)

@@ -177,7 +177,7 @@ static void read_fields(struct vm_reader *vr, json_t *root, const json_t *defaul
 		if (!value)
 			continue;
 		json_enter(&vr->json, f->name);
-		(void)vm_field_read(&vr->json, f, value);
+		(void)vm_field_read(&vr->json, f, value, &vr->draft);
 		json_leave(&vr->json);
 	}
 	vr->from_defaults = false;

@@ -37,7 +37,7 @@ struct storage {
 void storage_default(struct storage *out);
 
 /* Reads the value of "storage"; all that is wrong is told. */
-must_check int storage_read(struct json_reader *r, const json_t *value, struct storage *out);
+int storage_read(struct json_reader *r, const json_t *value, struct storage *out);
 
 /* The same for those who want the first refusal: `bad` is the way from `value` to what is wrong
  * (its keys are static) and e has a sentence that can follow its name. Unknown keys are ignored. */

@@ -1,6 +1,6 @@
 /* config.h - the installer's configuration, as /config/<mac> serves it (format 1), and pvmlab's
- * plain form of seven keys. Parses and validates; does no I/O. The field table in config.c is the
- * only list of keys.
+ * plain form of seven keys. Parses and validates; does no I/O. lib/definition/install_config.c has
+ * the keys; this adds what their structured values mean to the installer.
  */
 #ifndef OS_INSTALLER_BASE_CONFIG_H
 #define OS_INSTALLER_BASE_CONFIG_H
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/definition/disk_choice.h"
+#include "lib/definition/install_config.h"
 #include "lib/base/err.h"
 #include "lib/plan/plan.h"
 #include "lib/definition/storage.h"
@@ -17,28 +18,13 @@
 
 #define CONFIG_MAX_BYTES IMAGE_MANIFEST_MAX_BYTES
 
-/* Strings are NULL where the configuration says nothing. Every URL is http:// and free of spaces
- * and control characters; kernel_args holds printable ASCII without quotes, '$', '`', '\\', ';',
- * '{' and '}'. */
 struct config {
-	char *name;
-	char *hostname; /* falls back to name; NULL leaves the image's hostname */
-	char *mac;      /* "52:54:00:00:00:11" */
-	char *fqdn;     /* the full name; NULL: hostname, as it is */
-	char *distro;
-	char *cloud_init_url; /* without slash at its end */
-	char *rootfs_url;
-	char *report_url;
-	char *kernel_version;
-	char *kernel_args;
-	enum vm_arch arch;
-	enum vm_firmware firmware;
-	bool has_firmware; /* false: what the machine was started by */
-	enum vm_after after_install;
-	unsigned attempt; /* the server's number of this install; 0: not said */
-	bool
-	    keep_installed; /* nobody ordered to install over what is there: "reinstall" is false */
-	char **hooks; /* scripts for the installed system, in order; NULL-terminated, NULL: none */
+	struct install_config told;
+	json_t *doc;                         /* owns what `told` borrows */
+	char label[VM_LABEL_SIZE];           /* of the name: the host name where none is told */
+	bool has_firmware;                   /* false: what the machine was started by */
+	bool keep_installed;                 /* nobody ordered to install over what is there */
+	const char *hooks[VM_HOOKS_MAX + 1]; /* scripts for the installed system, in order */
 	bool has_manifest; /* false in pvmlab's form: manifest.json beside rootfs_url has it */
 	struct manifest manifest;
 	uint64_t first_disk_bytes; /* size the definition gives its first disk; 0: unknown */

@@ -54,9 +54,9 @@ static void test_full(void **state)
 
 	(void)state;
 	assert_non_null(c);
-	assert_string_equal(c->hostname, "web1");
-	assert_string_equal(c->cloud_init_url, "http://10.0.0.1/cloud-init/web1");
-	assert_int_equal(c->after_install, VM_AFTER_POWEROFF);
+	assert_string_equal(c->told.hostname, "web1");
+	assert_string_equal(c->told.cloud_init_url, "http://10.0.0.1/cloud-init/web1");
+	assert_int_equal(c->told.after_install, VM_AFTER_POWEROFF);
 	assert_int_equal(c->first_disk_bytes, 8ULL << 30);
 	assert_true(c->has_manifest);
 	assert_int_equal(c->manifest.chunk_count, 2);
@@ -78,7 +78,7 @@ static void test_disk(void **state)
 	(void)state;
 	assert_non_null(c);
 	assert_true(c->has_firmware);
-	assert_int_equal(c->firmware, VM_FIRMWARE_BIOS);
+	assert_int_equal(c->told.firmware, VM_FIRMWARE_BIOS);
 	assert_true(c->has_match);
 	assert_string_equal(c->match.serial, "VMLAB-1");
 	assert_int_equal(c->match.pick, DISK_PICK_LARGEST);
@@ -109,14 +109,14 @@ static void test_plain(void **state)
 	(void)state;
 	assert_non_null(c);
 	assert_false(c->has_manifest);
-	assert_int_equal(c->after_install, VM_AFTER_SHELL);
-	assert_int_equal(c->arch, VM_ARCH_ARM64);
+	assert_int_equal(c->told.after_install, VM_AFTER_SHELL);
+	assert_int_equal(c->told.arch, VM_ARCH_ARM64);
 	char *url = config_manifest_url(c);
 	assert_string_equal(url, "http://10.0.0.1/images/u/manifest.json");
 	free(url);
 	static const char manifest[] = "{\"kernel_version\":\"6.1\"," ROOTFS "}";
 	assert_int_equal(config_add_manifest(c, manifest, sizeof(manifest) - 1, &e), 0);
-	assert_string_equal(c->kernel_version, "6.1");
+	assert_string_equal(c->told.kernel_version, "6.1");
 	assert_true(c->has_manifest);
 	config_free(c);
 }
@@ -131,7 +131,7 @@ static void test_endings(void **state)
 
 	(void)state;
 	assert_non_null(c);
-	assert_int_equal(c->after_install, VM_AFTER_KEXEC);
+	assert_int_equal(c->told.after_install, VM_AFTER_KEXEC);
 	assert_string_equal(c->hooks[0], "#!/bin/sh\necho 1\n");
 	assert_string_equal(c->hooks[1], "echo 2");
 	assert_null(c->hooks[2]);
@@ -148,26 +148,32 @@ static void test_refused(void **state)
 	static const struct {
 		const char *text, *says;
 	} table[] = {
-	    {"", "not valid JSON"},
-	    {"[]", "not a JSON object"},
-	    {"{", "not valid JSON"},
-	    {"{\"arch\":\"x86_64\"}", "rootfs_url is missing"},
-	    {"{\"rootfs_url\":\"http://a/b\"}", "arch is missing"},
-	    {"{" MINIMAL ",\"arch\":\"x86_64\"}", "duplicate"},
-	    {"{\"arch\":\"mips\",\"rootfs_url\":\"http://a/b\"}", "arch is not"},
-	    {"{\"arch\":\"x86_64\",\"rootfs_url\":\"file:///etc/shadow\"}", "rootfs_url is not"},
-	    {"{\"arch\":\"x86_64\",\"rootfs_url\":\"http://a/b\\nc\"}", "rootfs_url is not"},
-	    {"{\"arch\":\"x86_64\",\"rootfs_url\":7}", "rootfs_url is not a string"},
-	    {"{" MINIMAL ",\"format\":2}", "format is not 1"},
-	    {"{" MINIMAL ",\"hostname\":\"a b\"}", "hostname is not"},
-	    {"{" MINIMAL ",\"hostname\":\"a\\nb\"}", "hostname is not"},
-	    {"{" MINIMAL ",\"hostname\":\"-a\"}", "hostname is not"},
-	    {"{" MINIMAL ",\"kernel_version\":\"../../etc\"}", "kernel_version is not"},
-	    {"{" MINIMAL ",\"kernel_args\":\"a\\nmenuentry\"}", "kernel_args is not"},
-	    {"{" MINIMAL ",\"kernel_args\":\"$(reboot)\"}", "kernel_args is not"},
-	    {"{" MINIMAL ",\"kernel_args\":\"a}\"}", "kernel_args is not"},
-	    {"{" MINIMAL ",\"after_install\":\"explode\"}", "after_install is not"},
-	    {"{" MINIMAL ",\"reboot_on_success\":\"yes\"}", "reboot_on_success is not"},
+	    {"", "empty"},
+	    {"[]", "must be an object"},
+	    {"{", "too early"},
+	    {"{\"arch\":\"x86_64\"}", "rootfs_url: is missing"},
+	    {"{\"rootfs_url\":\"http://a/b\"}", "arch: is missing"},
+	    {"{" MINIMAL ",\"arch\":\"x86_64\"}", "given twice"},
+	    {"{\"arch\":\"mips\",\"rootfs_url\":\"http://a/b\"}",
+		"arch: \"mips\" is not known: write \"x86_64\""},
+	    {"{\"arch\":\"x86_64\",\"rootfs_url\":\"file:///etc/shadow\"}",
+		"is not an http:// URL"},
+	    {"{\"arch\":\"x86_64\",\"rootfs_url\":\"http://a/b\\nc\"}",
+		"rootfs_url: must not hold a line break"},
+	    {"{\"arch\":\"x86_64\",\"rootfs_url\":7}", "rootfs_url: must be a text"},
+	    {"{" MINIMAL ",\"format\":2}", "format: is not 1"},
+	    {"{" MINIMAL ",\"hostname\":\"a b\"}", "hostname: \"a b\" is not a host name"},
+	    {"{" MINIMAL ",\"hostname\":\"a\\nb\"}", "hostname: must not hold a line break"},
+	    {"{" MINIMAL ",\"hostname\":\"-a\"}", "hostname: \"-a\" is not"},
+	    {"{" MINIMAL ",\"kernel_version\":\"../../etc\"}",
+		"kernel_version: \"../../etc\" is not"},
+	    {"{" MINIMAL ",\"kernel_args\":\"a\\nmenuentry\"}",
+		"kernel_args: must not hold a line break"},
+	    {"{" MINIMAL ",\"kernel_args\":\"$(reboot)\"}", "is not kernel arguments"},
+	    {"{" MINIMAL ",\"kernel_args\":\"a}\"}", "is not kernel arguments"},
+	    {"{" MINIMAL ",\"after_install\":\"explode\"}",
+		"after_install: \"explode\" is not known"},
+	    {"{" MINIMAL ",\"reboot_on_success\":\"yes\"}", "reboot_on_success: must be true"},
 	    {"{" MINIMAL ",\"rootfs\":[]}", "rootfs is not an object"},
 	    {"{" MINIMAL ",\"rootfs\":{}}", "size_bytes"},
 	    {"{" MINIMAL ",\"rootfs\":{\"size_bytes\":-1}}", "outside"},
@@ -191,17 +197,17 @@ static void test_refused(void **state)
 		"storage.partitions[0].mount: "},
 	    {"{" MINIMAL ",\"disks\":[{\"match\":{\"serial\":1}}]}", "disks[0].match.serial: must"},
 	    {"{" MINIMAL ",\"disks\":[{\"match\":{}}]}", "disks[0].match: says nothing"},
-	    {"{" MINIMAL ",\"hooks\":[]}", "hooks is not an object"},
+	    {"{" MINIMAL ",\"hooks\":[]}", "hooks: is not an object"},
 	    {"{" MINIMAL ",\"hooks\":{\"post_install\":\"x\"}}", "with a list"},
 	    {"{" MINIMAL ",\"hooks\":{\"post_install\":[\"x\",7]}}",
-		"post_install[1] is no script"},
+		"hooks.post_install[1]: is no script"},
 	    {"{" MINIMAL
 	     ",\"hooks\":{\"post_install\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\","
 	     "\"9\",\"10\",\"11\",\"12\",\"13\",\"14\",\"15\",\"16\",\"17\"]}}",
 		"more than 16"},
-	    {"{" MINIMAL ",\"disks\":{}}", "disks is not"},
+	    {"{" MINIMAL ",\"disks\":{}}", "disks: is not"},
 	    {"{" MINIMAL ",\"disks\":[{\"size\":\"huge\"}]}", "disks[0].size"},
-	    {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "nested deeper"},
+	    {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "deeper than 32"},
 	};
 
 	(void)state;

@@ -32,11 +32,15 @@ int bootloader_stage(int tree, const char *directory, const struct config *c, co
 {
 	int r;
 
-	*out = (struct bootloader){
-	    .tree = tree, .directory = directory, .config = c, .plan = p, .arch = arch_of(c->arch)};
+	*out = (struct bootloader){.tree = tree,
+	    .directory = directory,
+	    .config = c,
+	    .plan = p,
+	    .arch = arch_of(c->told.arch)};
 	release_read(tree, &out->release);
-	if ((r = kernel_prepare(tree, directory, c->kernel_version, &out->kernel, e)) < 0 ||
-	    (r = kernel_cmdline(tree, p, out->arch->console, c->kernel_args, &out->cmdline, e)) < 0)
+	if ((r = kernel_prepare(tree, directory, c->told.kernel_version, &out->kernel, e)) < 0 ||
+	    (r = kernel_cmdline(
+		 tree, p, out->arch->console, c->told.kernel_args, &out->cmdline, e)) < 0)
 		return r;
 	choose(out);
 	return out->ops->stage(out, e);

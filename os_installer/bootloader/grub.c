@@ -75,7 +75,8 @@ int grub_configure(const struct bootloader *b, struct err *e)
 	if (!tree_exists(b->tree, "/etc/default/grub"))
 		return 0;
 	if ((r = tree_mkdirs(b->tree, "/etc/default/grub.d", 0755, e)) < 0 ||
-	    (r = grub_cfg_render_defaults(b->arch->console, b->config->kernel_args, &text, e)) < 0)
+	    (r = grub_cfg_render_defaults(
+		 b->arch->console, b->config->told.kernel_args, &text, e)) < 0)
 		return r;
 	return grub_text_write(b->tree, "/etc/default/grub.d/90-installer.cfg", text, e);
 }

@@ -91,7 +91,7 @@ static void system_make(void)
 /* Nothing has a name that firmware looks for before activate(). */
 static void test_efi(void **state)
 {
-	struct config c = {.arch = VM_ARCH_AMD64, .kernel_args = (char *)"quiet  mem=1G"};
+	struct config c = {.told = {.arch = VM_ARCH_AMD64, .kernel_args = "quiet  mem=1G"}};
 	struct err e = ERR_INIT;
 	struct bootloader b;
 
@@ -124,7 +124,7 @@ static void test_efi(void **state)
 /* Without a loader for the firmware the error says what to add. */
 static void test_missing(void **state)
 {
-	struct config c = {.arch = VM_ARCH_ARM64, .kernel_version = (char *)"6.9"};
+	struct config c = {.told = {.arch = VM_ARCH_ARM64, .kernel_version = "6.9"}};
 	struct err e = ERR_INIT;
 	struct bootloader b;
 
@@ -138,7 +138,7 @@ static void test_missing(void **state)
 	assert_string_equal(b.kernel.path, "/boot/vmlinuz-6.9");
 	bootloader_clear(&b);
 
-	c.arch = VM_ARCH_AMD64;
+	c.told.arch = VM_ARCH_AMD64;
 	assert_int_equal(bootloader_stage(tree, directory, &c, &bios, &b, &e), -ENOENT);
 	assert_string_equal(e.msg, "the image has no GRUB for i386-pc: build it with grub-pc-bin");
 	assert_string_equal(b.kind->name, "grub-bios");
@@ -147,7 +147,7 @@ static void test_missing(void **state)
 
 static void test_no_kernel(void **state)
 {
-	struct config c = {.arch = VM_ARCH_AMD64};
+	struct config c = {.told = {.arch = VM_ARCH_AMD64}};
 	struct err e = ERR_INIT;
 	struct bootloader b;
 

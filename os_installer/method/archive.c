@@ -98,7 +98,7 @@ static void marker_leave(const struct job *j)
 	struct err e = ERR_INIT;
 	struct marker m;
 
-	if (!marker_make(&m, c->name, c->mac, c->distro, c->attempt))
+	if (!marker_make(&m, c->told.name, c->told.mac, c->told.distro, c->told.attempt))
 		return;
 	marker_render(&m, sector);
 	if (disk_marker_write(&j->plan.disk, sector, &e) < 0)

@@ -215,7 +215,7 @@ static void marker_leave(struct disk_install *in, const struct config *c)
 	uint8_t *head = disk_image_head(in->disk);
 	struct marker m;
 
-	if (!marker_make(&m, c->name, c->mac, c->distro, c->attempt))
+	if (!marker_make(&m, c->told.name, c->told.mac, c->told.distro, c->told.attempt))
 		return;
 	/* An image of a disk that was installed brings that machine's along. */
 	struct marker old;
@@ -242,8 +242,8 @@ static void boot_menu_add(const struct disk_install *in, const struct config *c)
 	part.start_lba = esp->start_lba;
 	part.sectors = esp->sectors;
 	snprintf(part.part_uuid, sizeof(part.part_uuid), "%s", esp->uuid);
-	snprintf(title, sizeof(title), "%.40s", c->distro ? c->distro : "linux");
-	snprintf(file, sizeof(file), "\\EFI\\BOOT\\%s", arch_of(c->arch)->removable);
+	snprintf(title, sizeof(title), "%.40s", c->told.distro ? c->told.distro : "linux");
+	snprintf(file, sizeof(file), "\\EFI\\BOOT\\%s", arch_of(c->told.arch)->removable);
 	efi_register(title, &part, esp->number, file);
 }
 

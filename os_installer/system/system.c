@@ -190,7 +190,7 @@ int system_configure(int tree, const char *directory, const struct config *c, co
 		return err_set(
 		    e, EINVAL, "the image has no /etc or /usr: it is no root file system");
 	if ((r = text_write(tree, "/etc/fstab", system_fstab(p), e)) < 0 ||
-	    (r = names_write(tree, c->hostname, c->fqdn, e)) < 0 ||
+	    (r = names_write(tree, c->told.hostname, c->told.fqdn, e)) < 0 ||
 	    (r = identity_remove(tree, directory, e)) < 0 ||
 	    (r = growing_configure(tree, p, e)) < 0)
 		return r;

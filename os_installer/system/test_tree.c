@@ -66,7 +66,7 @@ static void an_image_becomes_this_machines_system(void **state)
 	static const char *const gone[] = {"/etc/ssh/ssh_host_rsa_key",
 	    "/etc/ssh/ssh_host_rsa_key.pub", "/var/lib/dbus/machine-id",
 	    "/var/lib/systemd/random-seed", SEED_DIRECTORY "/vendor-data"};
-	const struct config c = {.hostname = (char *)"web1", .fqdn = (char *)"web1.lab"};
+	const struct config c = {.told = {.hostname = (char *)"web1", .fqdn = (char *)"web1.lab"}};
 	const struct seed seed = {
 	    .document = {{(char *)"id: 1", 5}, {(char *)"#cloud-config", 13}}};
 
