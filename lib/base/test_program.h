@@ -112,7 +112,8 @@ static inline void file_says(const char *folder, const char *name, const char *t
 	FILE *f = fopen(fresh, "w");
 	assert_non_null(f);
 	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	int closed = fclose(f);
+	assert_int_equal(closed, 0);
 	assert_int_equal(rename(fresh, path), 0);
 }
 
