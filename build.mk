@@ -73,6 +73,7 @@ LIB_SRC := \
 	lib/base/log.c \
 	lib/base/near.c \
 	lib/base/pace.c \
+	lib/base/process.c \
 	lib/base/size.c \
 	lib/base/text.c \
 	lib/base/words.c \
@@ -230,7 +231,6 @@ VMLAB_SRC := \
 	vmlab/engine/engine.c \
 	vmlab/engine/engine_error.c \
 	vmlab/engine/engine_find.c \
-	vmlab/engine/process.c \
 	vmlab/follow/cloud_init.c \
 	vmlab/follow/follow.c \
 	vmlab/follow/goal.c \
@@ -297,6 +297,7 @@ TESTS := \
 	lib/base/test_bytes \
 	lib/base/test_clock \
 	lib/base/test_pace \
+	lib/base/test_process \
 	lib/base/test_size \
 	lib/base/test_text \
 	lib/boot/test_boot \

@@ -2,11 +2,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+
+#include "lib/base/process.h"
 
 #define NFT "/usr/sbin/nft"
 #define SECOND_CARD                                                                                \
@@ -162,18 +162,15 @@ int ports_render(const struct vm_snapshot *snap, const struct leases *leases, ch
 
 int ports_apply(const char *file, struct err *e)
 {
-	char *const argv[] = {(char *)"nft", (char *)"-f", (char *)file, NULL};
-	char *const envp[] = {NULL};
+	const struct process nft = {
+	    .argv = (const char *const[]){NFT, "-f", file, NULL},
+	    .environment = (const char *const[]){NULL},
+	    .bond = PROCESS_BESIDE,
+	};
 	int status;
-	pid_t pid;
 
-	int r = posix_spawn(&pid, NFT, NULL, NULL, argv, envp);
-	if (r != 0)
-		return err_set(e, r, "%s cannot be run: %s", NFT, strerror(r));
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_errno(e, "%s is not to be waited for", NFT);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return err_set(e, EIO, "%s does not take %s", NFT, file);
-	return 0;
+	int r = process_run(&nft, NULL, NULL, &status, e);
+	if (r == 0 && status != 0)
+		r = err_set(e, EIO, "%s does not take %s", NFT, file);
+	return r;
 }

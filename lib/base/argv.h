@@ -14,10 +14,10 @@ struct argv {
 	char **items; /* NULL-terminated once anything was added */
 	size_t count;
 	bool failed;
-	bool interruptible; /* it may be left to itself when the user interrupts this program */
+	bool (*left_when)(void); /* NULL, or says that nobody waits for it any more (process.h) */
 };
 
-#define ARGV_INIT {NULL, 0, false, false}
+#define ARGV_INIT {NULL, 0, false, NULL}
 #define _cleanup_argv_ __attribute__((cleanup(argv_clear)))
 
 void argv_add(struct argv *a, const char *item);

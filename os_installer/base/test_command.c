@@ -35,7 +35,7 @@ static void its_end_is_told(void **state)
 	    {"printf 'no newline'; exit 1", -EIO, "exit code 1: no newline"},
 	    {"printf 'old\\rnew\\n\\n'; exit 1", -EIO, "exit code 1: new"},
 	    {"kill -9 $$", -EIO, "sh was killed by signal 9"},
-	    {"exit 127", -ENOENT, "there is no program sh"},
+	    {"exit 127", -EIO, "sh failed with exit code 127"},
 	    {"echo says something; exit 127", -EIO, "exit code 127: says something"},
 	    {"read line && exit 1; exit 0", 0, ""},
 	};

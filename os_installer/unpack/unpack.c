@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/base/process.h"
 #include "os_installer/unpack/handover.h"
 
 #define TICK_MS 250
@@ -193,9 +194,11 @@ static int run(struct transfer *in, const char *url, struct err *e)
 		return err_errno(e, "out of memory");
 	int r = handover_new(in->manifest->chunk_bytes, &in->handover, e);
 	if (r == 0) {
-		pid_t pid = fork();
-		if (pid == 0)
+		pid_t parent = getpid(), pid = fork();
+		if (pid == 0) {
+			process_end_with(parent, SIGKILL);
 			_exit(child_unpack(in, &in->shared->err) == 0 ? 0 : 1);
+		}
 		r = pid < 0 ? err_errno(e, "cannot start the unpacking process")
 			    : transfer_run(in, url, in->manifest, pid, e);
 	}

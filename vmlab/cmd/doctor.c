@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/process.h"
 #include "lib/base/size.h"
 #include "vmlab/image/list.h"
 #include "vmlab/lab/command.h"
@@ -16,7 +17,6 @@
 #include "vmlab/lab/mounts.h"
 #include "vmlab/lab/net_clash.h"
 #include "vmlab/engine/engine_ops.h"
-#include "vmlab/engine/process.h"
 #include "vmlab/lab/readable.h"
 #include "vmlab/lab/start.h"
 

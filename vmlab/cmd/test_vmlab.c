@@ -139,27 +139,6 @@ static void test_duration(void **state)
 	assert_int_equal(command_duration("99999999999999999999", &ms), -EINVAL);
 }
 
-/* ---- processes ------------------------------------------------------------------------------- */
-
-static void test_process(void **state)
-{
-	_cleanup_argv_ struct argv a = ARGV_INIT, missing = ARGV_INIT, slow = ARGV_INIT;
-	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
-	struct err e = ERR_INIT;
-
-	(void)state;
-	argv_adds(&a, "sh", "-c", "echo 0123456789; echo oops >&2; exit 3");
-	assert_int_equal(process_capture(&a, 5000, 4, &r, &e), 0);
-	assert_int_equal(r.status, 3);
-	assert_string_equal(r.out, "0123");
-	assert_true(r.truncated);
-	assert_string_equal(r.err, "oops\n");
-	argv_add(&missing, "/nowhere/program");
-	assert_int_equal(process_capture(&missing, 5000, 4, &r, &e), -ENOENT);
-	argv_adds(&slow, "sleep", "5");
-	assert_int_equal(process_capture(&slow, 100, 4, &r, &e), -ETIMEDOUT);
-}
-
 /* ---- containers ------------------------------------------------------------------------------ */
 
 static const struct container_names stack_names = {"lab7-stack", "lab7-net", "lab7-state"};
@@ -1025,7 +1004,6 @@ int main(void)
 	    cmocka_unit_test(test_human_numbers),
 	    cmocka_unit_test(test_human_clean),
 	    cmocka_unit_test(test_duration),
-	    cmocka_unit_test(test_process),
 	    cmocka_unit_test(test_two_readings),
 	    cmocka_unit_test(test_stack_args),
 	    cmocka_unit_test(test_vm_args),

@@ -147,7 +147,7 @@ static int attach(struct session *s, const char *vm, const char *container, cons
 	bool runs = false;
 	int status;
 
-	int r = process_run(a, &status, &e);
+	int r = process_attach(a, PROCESS_FREE, &status, &e);
 	if (r == 0)
 		r = session_refresh(s, &e);
 	if (r < 0)

@@ -20,7 +20,7 @@ int engine_capture(const struct engine *en, const struct argv *args, int timeout
 	argv_add(&a, en->client);
 	argv_extend(&a, args->count, args->items);
 	a.failed |= args->failed;
-	a.interruptible = args->interruptible;
+	a.left_when = args->left_when;
 	return process_capture(&a, timeout_ms, OUTPUT_MAX_BYTES, r, e);
 }
 

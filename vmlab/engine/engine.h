@@ -13,7 +13,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/argv.h"
-#include "vmlab/engine/process.h"
+#include "lib/base/process.h"
 
 struct engine_ops;
 

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -12,6 +11,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/process.h"
 #include "vmlab/image/adopt.h"
 #include "vmlab/image/import.h"
 
@@ -90,7 +90,7 @@ static void bound_memory(void)
 }
 
 _Noreturn static void child(const struct image_adopt *a, const char *distro, enum vm_arch arch,
-    const struct adopted *source, int out)
+    const struct adopted *source, pid_t parent, int out)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
 	struct err e = ERR_INIT;
@@ -98,7 +98,7 @@ _Noreturn static void child(const struct image_adopt *a, const char *distro, enu
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	process_end_with(parent, SIGTERM);
 	if (nice(NICENESS) < 0)
 		log_debug("the reader is not nice: %s", strerror(errno));
 	bound_memory();
@@ -119,10 +119,11 @@ int image_adopt_read_start(struct image_adopt_read *r, const struct image_adopt 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_errno(e, "no pipe for the reader");
 	fflush(NULL);
-	int pid = fork();
+	pid_t parent = getpid();
+	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		child(a, distro, arch, source, ends[1]);
+		child(a, distro, arch, source, parent, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0) {

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/process.h"
 #include "lib/image/bootloader.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/image/import.h"
-#include "vmlab/engine/process.h"
 
 #define TAIL_BYTES 8192
 #define TAIL_LINES 15
@@ -148,25 +148,14 @@ static int child_start(struct child *c, const struct argv *a, struct err *e)
 		return err_errno(e, "cannot create a pipe");
 	}
 	fcntl(out[0], F_SETPIPE_SZ, 1024 * 1024);
-	c->pid = fork();
-	if (c->pid == 0) {
-		/* A group of its own: apt and dpkg below it must hear a signal too. */
-		setpgid(0, 0);
-		int null_fd = open("/dev/null", O_RDONLY);
-		if (null_fd >= 0)
-			dup2(null_fd, STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(err[1], STDERR_FILENO);
-		signal(SIGPIPE, SIG_DFL);
-		execvp(a->items[0], a->items);
-		dprintf(STDERR_FILENO, "cannot run %s: %s\n", a->items[0], strerror(errno));
-		_exit(127);
-	}
+	int r = process_start(
+	    &(struct process){.argv = (const char *const *)a->items, .out = out[1], .err = err[1]},
+	    &c->pid, e);
 	close(out[1]);
 	close(err[1]);
 	c->out = out[0];
 	c->err = err[0];
-	return c->pid < 0 ? err_errno(e, "cannot start mmdebstrap") : 0;
+	return r;
 }
 
 static void child_line(struct child *c)
@@ -252,8 +241,8 @@ static void child_end(struct child *c)
 	c->thread_runs = false;
 	if (c->err >= 0)
 		close(steal_fd(&c->err));
-	while (c->pid > 0 && waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR)
-		;
+	if (c->pid > 0)
+		c->status = process_wait(c->pid);
 	c->pid = 0;
 }
 

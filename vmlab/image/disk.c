@@ -14,6 +14,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "lib/base/size.h"
+#include "lib/base/process.h"
 #include "vmlab/engine/engine.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/image/disk_look.h"
@@ -21,7 +22,6 @@
 #include "vmlab/image/manifest.h"
 #include "vmlab/image/source.h"
 #include "vmlab/image/work.h"
-#include "vmlab/engine/process.h"
 
 #define DISK_ZSTD_LEVEL 10
 #define THREADS_MAX 8
@@ -94,7 +94,7 @@ static int qcow2_check(int fd, struct err *e)
 
 static int converter_run(const struct argv *a, struct err *e)
 {
-	int status = 0, rc = process_run(a, &status, e);
+	int status = 0, rc = process_attach(a, PROCESS_BESIDE, &status, e);
 
 	if (!rc && status)
 		rc =

@@ -7,9 +7,9 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/process.h"
 #include "lib/machine/machine.h"
 #include "lib/net/ssh_key.h"
-#include "vmlab/engine/process.h"
 
 #define KEY_FILE_MAX_BYTES (1024 * 1024)
 

@@ -66,7 +66,7 @@ int stopping_run(struct session *s, const char *verb, const struct argv *names, 
 	if (interrupt_pending())
 		return err_set(e, EINTR, "interrupted");
 	remember(s, names, path);
-	a.interruptible = true;
+	a.left_when = interrupt_pending;
 	argv_add(&a, verb);
 	argv_extend(&a, names->count, names->items);
 	int r = engine_run(&s->engine, &a, STOP_TIMEOUT_MS, NULL, e);

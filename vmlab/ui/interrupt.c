@@ -6,7 +6,6 @@
 #include "lib/base/clock.h"
 
 static volatile sig_atomic_t pending;
-static bool installed;
 
 static void on_signal(int signal_number)
 {
@@ -17,15 +16,9 @@ void interrupt_install(void)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 
-	installed = true;
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-}
-
-bool interrupt_installed(void)
-{
-	return installed;
 }
 
 bool interrupt_pending(void)

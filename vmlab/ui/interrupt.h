@@ -5,7 +5,6 @@
 #include <stdbool.h>
 
 void interrupt_install(void);
-bool interrupt_installed(void);
 bool interrupt_pending(void);
 
 /* Sleeps, shorter when interrupted. */
