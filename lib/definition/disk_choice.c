@@ -1,7 +1,7 @@
 #include "lib/definition/disk_choice.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -131,31 +131,6 @@ int disk_match_parse(
 
 /* ---- matching --------------------------------------------------------------------------------*/
 
-/* '*' any text, '?' any character; upper and lower case are the same. */
-static bool glob_matches(const char *pattern, const char *text)
-{
-	const char *star = NULL, *resume = NULL;
-
-	while (*text) {
-		if (*pattern == '*') {
-			star = ++pattern;
-			resume = text;
-		} else if (*pattern == '?' ||
-			   tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
-			pattern++;
-			text++;
-		} else if (star) {
-			pattern = star;
-			text = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}
-
 /* The number itself: sysfs, udev and labels spell it with different prefixes. */
 static const char *wwn_digits(const char *wwn)
 {
@@ -190,7 +165,7 @@ static const char *mismatch(const struct disk_match *m, const struct disk *d)
 		return d->serial[0] ? "another serial" : "no serial";
 	if (m->wwn[0] && (!d->wwn[0] || strcasecmp(wwn_digits(m->wwn), wwn_digits(d->wwn)) != 0))
 		return d->wwn[0] ? "another wwn" : "no wwn";
-	if (m->model[0] && !glob_matches(m->model, d->model))
+	if (m->model[0] && fnmatch(m->model, d->model, FNM_CASEFOLD | FNM_NOESCAPE) != 0)
 		return d->model[0] ? "another model" : "no model";
 	if (m->transport[0] && strcmp(m->transport, d->transport) != 0)
 		return "another transport";

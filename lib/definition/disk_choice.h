@@ -46,7 +46,7 @@ struct disk_match {
 	char path[DISK_PATH_SIZE]; /* "/dev/vda", or by_path with or without "/dev/disk/by-path/" */
 	char serial[DISK_TEXT_SIZE];
 	char wwn[DISK_TEXT_SIZE];
-	char model[DISK_TEXT_SIZE]; /* '*' and '?' stand for any text and any character */
+	char model[DISK_TEXT_SIZE]; /* as fnmatch(3) has it, in upper or lower case */
 	char transport[16];
 	uint64_t min_bytes, max_bytes; /* both included */
 	enum disk_pick pick;

@@ -142,7 +142,7 @@ const struct vm_field vm_fields[] =
 		",\"max_size\":" SIZE_SCHEMA ",\"pick\":{\"enum\":[\"largest\",\"smallest\"]}}}}}}",
 	    .absent = "one disk of 10 GiB",
 	    .summary =
-		"Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB without it). `match` says which of a machine's disks is the first: `path` (`/dev/sda`, or where it is plugged in, such as `pci-0000:00:1f.2-ata-1`), `serial`, `wwn`, `model` (`*` and `?` as in file names), `transport`, `min_size`, `max_size`. All that is given must hold; `pick`, `largest` or `smallest`, takes one of those left. Anything but exactly one disk is refused, with a list of all.",
+		"Its disks, at most 8; the first is installed to. `size` is a virtual disk's size (10 GiB without it). `match` says which of a machine's disks is the first: `path` (`/dev/sda`, or where it is plugged in, such as `pci-0000:00:1f.2-ata-1`), `serial`, `wwn`, `model` (`*`, `?` and `[a-z]` as in file names), `transport`, `min_size`, `max_size`. All that is given must hold; `pick`, `largest` or `smallest`, takes one of those left. Anything but exactly one disk is refused, with a list of all.",
 	    .example = "[{\"size\": \"8G\"}]"},
 	{.name = "firmware",
 	    WORD(firmware, vm_firmware_name),

@@ -140,6 +140,8 @@ static void test_choice(void **state)
 	    {"{\"wwn\":\"wwn-0x5000c500a1b2c3d4\"}", 0, {0}},
 	    {"{\"model\":\"qemu*\"}", 0, {0}},
 	    {"{\"model\":\"*hard?isk\"}", 0, {0}},
+	    {"{\"model\":\"[p-r]EMU*\"}", 0, {0}},
+	    {"{\"model\":\"qemu\"}", -ENODEV, {"another model"}},
 	    {"{\"model\":\"samsung*\",\"max_size\":\"1T\"}", -ENOTUNIQ,
 		{"/dev/nvme0n1", "/dev/nvme1n1", "serial=S4EVNF0M999999"}},
 	    {"{\"model\":\"samsung*\",\"pick\":\"largest\"}", -ENOTUNIQ, {"equally large"}},
