@@ -333,6 +333,83 @@ static void definitions_are_made_and_judged(void **state)
 	vmlab(0, "removed debian-13/amd64", "image rm -y debian-13");
 }
 
+/* Without a name for it a lab is its folder's, wherever that goes; another folder that is called
+ * the same has another one. */
+static void a_lab_is_its_folders(void **state)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	(void)state;
+	unsetenv("VMLAB_LAB");
+	unsetenv("VMLAB_VMS");
+	for (size_t i = 0; i < 2; i++) {
+		make_folder(i ? "two" : "one");
+		make_folder(i ? "two/site" : "one/site");
+		make_folder(i ? "two/site/vms" : "one/site/vms");
+	}
+	expect_program(0, "defines no VM yet", VMLAB "-C %s/one/site up", folder);
+	asked("--label=vmlab.lab=vmlab-site ", true);
+	expect_program(0, "lab \"vmlab-site\"", VMLAB "-C %s/one/site down", folder);
+	expect_program(0, NULL, VMLAB "-C %s/one/site up", folder);
+	setenv("VMLAB_CIDR", "192.168.101.1/24", 1);
+	expect_program(0, "defines no VM yet", VMLAB "-C %s/two/site up", folder);
+	asked("--label=vmlab.lab=vmlab-site-", true);
+	expect_program(0, "vmlab-site-", VMLAB "-C %s/two/site ls --json", folder);
+	unsetenv("VMLAB_CIDR");
+	snprintf(from, sizeof(from), "%s/one/site", folder);
+	snprintf(to, sizeof(to), "%s/moved", folder);
+	assert_int_equal(rename(from, to), 0);
+	expect_program(0, "\"lab\": \"vmlab-site\"", VMLAB "-C %s/moved ls --json", folder);
+	expect_program(0, "is down after", VMLAB "-C %s/moved down --volumes -y", folder);
+	expect_program(0, "is down after", VMLAB "-C %s/two/site down --volumes -y", folder);
+	expect_program(0, "is not up", VMLAB "-C %s/moved down", folder);
+}
+
+/* A program of that name, which says what it was asked. */
+static void log_in(void **state)
+{
+	char path[PATH_MAX + 100];
+
+	(void)state;
+	make_folder("bin");
+	file_says(folder, "bin/ssh", "#!/bin/sh\necho \"ssh: $*\"\n");
+	snprintf(path, sizeof(path), "%s/bin/ssh", folder);
+	assert_int_equal(chmod(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/bin:%s", folder, getenv("PATH"));
+	setenv("PATH", path, 1);
+	vmlab(1, "lab \"lab7\" is not up: `vmlab up web1`", "ssh web1");
+	vmlab(0, "web1 is up", "up web1");
+	vmlab(0, "StrictHostKeyChecking", "ssh web1 true");
+	vmlab(0, " -L 8000:localhost:80 ", "ssh -L 8000:localhost:80 web1");
+	vmlab(0, "web1", "ssh --unverified web1 id");
+	vmlab(0, "Logs in with the lab's key", "ssh --help");
+	vmlab(1, "lab \"lab7\" has no VM \"nobody\"", "ssh nobody");
+	vmlab(0, NULL, "down web1");
+	vmlab(1, "web1 is stopped: `vmlab up web1` starts it", "ssh web1");
+}
+
+static void images_are_made_of_what_there_is(void **state)
+{
+	(void)state;
+	path_in_folder("VMLAB_IMAGES", "images");
+	file_says(folder, "no.tar", "no archive");
+	expect_program(1, "no.tar", VMLAB "image import mine --arch amd64 %s/no.tar", folder);
+	expect_program(1, "/no/such", VMLAB "image import mine --arch amd64 /no/such");
+	expect_program(1, "Is a directory", VMLAB "image import mine --arch amd64 %s", folder);
+	vmlab(2, "import needs a name and a tarball", "image import");
+	vmlab(2, "--arch is ", "image import mine --arch riscv x.tar");
+	vmlab(2, "vmlab image: ", "image build");
+	vmlab(2, "vmlab image: ", "image build debian-13 --nonsense");
+	vmlab(0, "debian-13", "image build --help");
+	vmlab(0, "image import", "image import --help");
+	vmlab(1, "Remove", "image rm debian-13");
+	vmlab(0, "\"name\": \"web1\"", "plan --json web1");
+	vmlab(0, "\"problems\"", "validate --json");
+	file_says(folder, "vms/bad.json", "{\"name\": \"bad\", \"mac\": 1}");
+	vmlab(1, "\"line\": 1", "validate --json");
+	vmlab(1, "bad.json:1:", "plan bad");
+}
+
 int main(void)
 {
 #define LAB(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -346,6 +423,9 @@ int main(void)
 	    LAB(a_lab_whose_machine_was_started_anew_is_resumed),
 	    LAB(usage_is_explained),
 	    LAB(definitions_are_made_and_judged),
+	    LAB(a_lab_is_its_folders),
+	    LAB(log_in),
+	    LAB(images_are_made_of_what_there_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
