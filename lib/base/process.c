@@ -16,7 +16,7 @@
 #include "lib/base/clock.h"
 
 #define STDERR_MAX_BYTES (64 * 1024)
-#define LAST_WORDS_S 10
+#define LAST_WORDS_S 20
 
 /* ---- in the child: only what signal-safety(7) allows ------------------------------------------
  */
@@ -72,13 +72,14 @@ static _Noreturn void end_like(int status, const sigset_t *all)
 
 /* The first of the group, between us and the program: when we are gone, it ends the group. Else it
  * ends as the program does. A signal to the group is not for it. */
-static _Noreturn void keep(pid_t child, pid_t parent, const sigset_t *all)
+static _Noreturn void keep(const struct process *p, pid_t child, pid_t parent, const sigset_t *all)
 {
 	struct timespec last_words = {.tv_sec = LAST_WORDS_S};
 	bool orphan = false;
 	int status, got = 0;
 
-	close_range(0, ~0U, 0);
+	dup2(p->listener, STDIN_FILENO);
+	close_range(STDIN_FILENO + 1, ~0U, 0);
 	while (waitpid(child, &status, WNOHANG) != child) {
 		if (got < 0 && errno == EAGAIN)
 			kill(0, SIGKILL);
@@ -111,7 +112,7 @@ static _Noreturn void child_main(const struct process *p, pid_t parent, int repo
 	if (child < 0)
 		give_up(report, false);
 	if (child > 0)
-		keep(child, parent, &all);
+		keep(p, child, parent, &all);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	become(p, report);
 }
@@ -254,6 +255,7 @@ int process_run(const struct process *given, const struct process_sink *out,
 	}
 	p.out = theirs[0];
 	p.err = out && !err ? theirs[0] : theirs[1];
+	p.listener = ends[err ? 1 : 0].fd;
 	if (result == 0)
 		result = process_start(&p, &pid, e);
 	for (int i = 0; i < 2; i++)

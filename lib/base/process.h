@@ -14,7 +14,7 @@
 enum process_bond {
 	/* In a group of its own: a terminal's Ctrl-C is not for it, and what it has started ends
 	 * with it, when it is ended and when this program (the thread that started it) is gone,
-	 * however that went: SIGTERM, and 10 s later SIGKILL. Its stdin is empty. */
+	 * however that went: SIGTERM, and 20 s later SIGKILL. Its stdin is empty. */
 	PROCESS_GROUP,
 	PROCESS_BESIDE, /* with our stdin and terminal; gets SIGTERM when this program is gone */
 	PROCESS_FREE,   /* with our stdin and terminal; may outlive this program */
@@ -27,6 +27,7 @@ struct process {
 	const char *name;               /* NULL, or what errors call it instead of argv[0] */
 	enum process_bond bond;
 	int out, err; /* its stdout and stderr; 0: ours. process_run() has its own for a sink */
+	int listener; /* of a group: 0, or err's other end, so that its last words do not stop it */
 
 	/* For process_run(). */
 	int timeout_ms;          /* 0: none; then it is killed, in a group with all of that */

@@ -148,9 +148,13 @@ static int child_start(struct child *c, const struct argv *a, struct err *e)
 		return err_errno(e, "cannot create a pipe");
 	}
 	fcntl(out[0], F_SETPIPE_SZ, 1024 * 1024);
-	int r = process_start(
-	    &(struct process){.argv = (const char *const *)a->items, .out = out[1], .err = err[1]},
-	    &c->pid, e);
+	/* Room for all that it says at its end, when nobody listens any more. */
+	fcntl(err[0], F_SETPIPE_SZ, 1024 * 1024);
+	const struct process p = {.argv = (const char *const *)a->items,
+	    .out = out[1],
+	    .err = err[1],
+	    .listener = err[0]};
+	int r = process_start(&p, &c->pid, e);
 	close(out[1]);
 	close(err[1]);
 	c->out = out[0];
