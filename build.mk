@@ -405,8 +405,10 @@ LIBS_vmlab        = -L$(STATIC)/lib -lcurl -larchive -lacl -lzstd -llzma -lbz2 -
 # dynamic program.
 CPPFLAGS_os_installer = -isystem $(STATIC)/include
 CPPFLAGS_vmlab        = -isystem $(STATIC)/include
-# The warnings are about getaddrinfo() in a static program: URLs here hold addresses, not names.
-LDFLAGS_static_release = -static -Wl,--no-warnings
+LDFLAGS_static_release = -static
+# The linker warns of getaddrinfo() in a static program: URLs here hold addresses, not names. Its
+# own --no-warnings hides errors too, and makes programs that call what is not there.
+link = $(CC) $(1) >$@.log 2>&1 || { cat $@.log; exit 1; }
 
 COMPONENTS := lib docker vm_watcher boot_handler os_installer vmlab
 COMPONENT_SRC_lib          = $(LIB_SRC)
@@ -441,7 +443,7 @@ CPPFLAGS_boot_handler = -I$(OUT)
 define program # output path, component, extra link flags
 $(OUT)/$(1): $(OUT)/$(2)/main.o $(call objs_of,$(2))
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $(3) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(2))
+	$$(Q)$$(call link,$(3) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(2)))
 	$$(Q)$$(if $$(filter release,$$(VARIANT)),$$(STRIP) -g $$@)
 endef
 $(eval $(call program,boot_handler/boot_handler,boot_handler))
