@@ -371,6 +371,7 @@ TESTS := \
 	vmlab/follow/test_power_state \
 	vmlab/follow/test_stages \
 	vmlab/image/test_adopt \
+	vmlab/image/test_cpio \
 	vmlab/image/test_disk_look \
 	vmlab/image/test_image \
 	vmlab/judge/test_preflight \

@@ -1,49 +1,61 @@
 #include "vmlab/image/cpio.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/base/cleanup.h"
 
-#define HEADER_BYTES 110
-#define TRAILER "TRAILER!!!"
-
-static int pad(struct image_cpio *c, size_t written, struct err *e)
+static la_ssize_t pass_on(struct archive *a, void *ctx, const void *data, size_t len)
 {
-	static const char zeros[4];
-	size_t n = (4 - written % 4) % 4;
+	struct image_cpio *c = ctx;
 
-	return n ? image_file_write(c->file, zeros, n, e) : 0;
+	if (image_file_write(c->file, data, len, &c->err) == 0)
+		return (la_ssize_t)len;
+	archive_set_error(a, c->err.code, "%s", c->err.msg);
+	return -1;
 }
 
-static int entry(struct image_cpio *c, const char *path, size_t path_len, unsigned mode,
-    const void *data, size_t len, struct err *e)
+/* What went wrong is our file's, else libarchive's. */
+static int check(struct image_cpio *c, int result, struct err *e)
 {
-	char header[HEADER_BYTES + 1];
-	_cleanup_free_ char *name = strndup(path, path_len);
-	int rc;
+	if (result == ARCHIVE_OK)
+		return 0;
+	if (c->err.code)
+		return err_set(e, c->err.code, "%s", c->err.msg);
+	const char *why = c->archive ? archive_error_string(c->archive) : NULL;
+	return err_set(e, EIO, "cannot write a cpio archive: %s", why ? why : "out of memory");
+}
 
-	if (!name)
+int image_cpio_open(struct image_cpio *c, struct image_file *f, struct err *e)
+{
+	c->file = f;
+	c->archive = archive_write_new();
+	int r = !c->archive || archive_write_set_format_cpio_newc(c->archive) ||
+		archive_write_set_bytes_per_block(c->archive, 0) ||
+		archive_write_open(c->archive, c, NULL, pass_on, NULL);
+	return check(c, r, e);
+}
+
+static int entry(struct image_cpio *c, const char *path, __LA_MODE_T mode, const void *data,
+    size_t len, struct err *e)
+{
+	struct archive_entry *entry = archive_entry_new();
+
+	if (!entry)
 		return err_set(e, ENOMEM, "out of memory");
-	if (len > UINT32_MAX)
-		return err_set(e, EFBIG, "%s is too large for a cpio archive", name);
-	/* magic, inode, mode, uid, gid, links, time, size, device and rdevice numbers, name, sum */
-	snprintf(header, sizeof(header),
-	    "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", mode ? ++c->inode : 0U,
-	    mode, 0U, 0U, 1U, 0U, (unsigned)len, 0U, 0U, 0U, 0U, (unsigned)path_len + 1, 0U);
-	rc = image_file_write(c->file, header, HEADER_BYTES, e);
-	if (!rc)
-		rc = image_file_write(c->file, name, path_len + 1, e);
-	if (!rc)
-		rc = pad(c, HEADER_BYTES + path_len + 1, e);
-	if (!rc && len)
-		rc = image_file_write(c->file, data, len, e);
-	if (!rc)
-		rc = pad(c, len, e);
-	return rc;
+	archive_entry_set_pathname(entry, path);
+	archive_entry_set_mode(entry, mode);
+	archive_entry_set_size(entry, (la_int64_t)len);
+	archive_entry_set_nlink(entry, 1);
+	archive_entry_set_ino(entry, ++c->inode);
+	int r = archive_write_header(c->archive, entry);
+	if (r == ARCHIVE_OK && archive_write_data(c->archive, data, len) != (la_ssize_t)len)
+		r = ARCHIVE_FATAL;
+	archive_entry_free(entry);
+	return check(c, r, e);
 }
 
 int image_cpio_add(
@@ -51,11 +63,12 @@ int image_cpio_add(
 {
 	for (const char *slash = path; (slash = strchr(slash, '/')); slash++) {
 		size_t n = (size_t)(slash - path);
-		int rc;
 
 		if (c->last_path && !strncmp(c->last_path, path, n + 1))
 			continue;
-		rc = entry(c, path, n, S_IFDIR | 0755, NULL, 0, e);
+		_cleanup_free_ char *folder = strndup(path, n);
+		int rc = folder ? entry(c, folder, AE_IFDIR | 0755, NULL, 0, e)
+				: err_set(e, ENOMEM, "out of memory");
 		if (rc)
 			return rc;
 	}
@@ -63,15 +76,16 @@ int image_cpio_add(
 	c->last_path = strdup(path);
 	if (!c->last_path)
 		return err_set(e, ENOMEM, "out of memory");
-	return entry(c, path, strlen(path), S_IFREG | 0644, data, len, e);
+	return entry(c, path, AE_IFREG | 0644, data, len, e);
 }
 
 int image_cpio_end(struct image_cpio *c, struct err *e)
 {
-	return entry(c, TRAILER, strlen(TRAILER), 0, NULL, 0, e);
+	return check(c, archive_write_close(c->archive), e);
 }
 
 void image_cpio_clear(struct image_cpio *c)
 {
+	archive_write_free(c->archive);
 	free(steal_ptr(c->last_path));
 }

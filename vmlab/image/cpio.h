@@ -1,5 +1,5 @@
 /* cpio.h - a cpio archive as the kernel unpacks into its initramfs: format "newc", see
- * Documentation/driver-api/early-userspace/buffer-format.rst of the kernel.
+ * Documentation/driver-api/early-userspace/buffer-format.rst of the kernel; libarchive writes it.
  *
  * All entries belong to root and have time 0, so the same input gives the same bytes.
  */
@@ -12,13 +12,18 @@
 #include "lib/base/err.h"
 #include "vmlab/image/file.h"
 
+struct archive;
+
 struct image_cpio {
 	struct image_file *file; /* borrowed */
+	struct archive *archive;
+	struct err err; /* of writing the file */
 	uint32_t inode;
 	char *last_path;
 };
 
-#define IMAGE_CPIO_INIT(f) {(f), 0, NULL}
+/* *c is all zero before, stays where it is, and is freed by image_cpio_clear(). */
+must_check int image_cpio_open(struct image_cpio *c, struct image_file *f, struct err *e);
 
 /* Adds a regular file, mode 0644, and before it the directories on its way that the entry before
  * did not lie in: add files in path order. */
@@ -28,6 +33,7 @@ must_check int image_cpio_add(
 /* Writes the trailer. The image_file remains to be finished. */
 must_check int image_cpio_end(struct image_cpio *c, struct err *e);
 
+/* Before the image_file's end: one that was not ended is ended now, whatever comes of it. */
 void image_cpio_clear(struct image_cpio *c);
 
 #endif

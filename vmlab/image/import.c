@@ -229,7 +229,7 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	_cleanup_(module_texts_clear) struct module_texts t = {0};
 	_cleanup_image_modules_ struct image_modules *modules = NULL;
 	_cleanup_image_file_ struct image_file *file = NULL;
-	_cleanup_(image_cpio_clear) struct image_cpio cpio = IMAGE_CPIO_INIT(NULL);
+	_cleanup_(image_cpio_clear) struct image_cpio cpio = {0};
 	struct image_module_index index;
 	int rc;
 
@@ -242,10 +242,10 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 		return err_wrap(e, "lib/modules/%s", version);
 	warn_drivers(modules, &index, version);
 	rc = image_file_create(dirfd, IMAGE_MODULES_FILE, MODULES_ZSTD_LEVEL, workers, &file, e);
-	if (rc)
-		return rc;
-	cpio.file = file;
-	rc = add_modules(&cpio, scan, modules, version, e);
+	if (!rc)
+		rc = image_cpio_open(&cpio, file, e);
+	if (!rc)
+		rc = add_modules(&cpio, scan, modules, version, e);
 	if (!rc)
 		rc = add_index(
 		    &cpio, version, "modules.alias", image_modules_filter(modules, t.alias), e);
