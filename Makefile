@@ -25,7 +25,7 @@ To change it
   lint                   format, include style and cycles, shellcheck, cppcheck, compilers' warnings as errors
   format                 clang-format over our C
   coverage               lines that the unit tests reach, by component; file by file in build/coverage/
-  schema                 vms/vm.schema.json and vms/REFERENCE.md, made anew from the field table
+  schema                 vms/vm.schema.json, vms/REFERENCE.md and the golden boot scripts, made anew from the tables
   compile_commands.json  for editors, with the headers they need
 
 To test all of it
@@ -126,7 +126,7 @@ compile_commands.json: builder-ready
 
 .PHONY: schema
 schema: builder-ready
-	@$(call in_builder,env VM_UPDATE=1 make --no-print-directory -f build.mk VARIANT=test check-lib)
+	@$(call in_builder,env VM_UPDATE=1 GOLDEN_UPDATE=1 make --no-print-directory -f build.mk VARIANT=test check-lib)
 
 .PHONY: clean
 clean:

@@ -72,7 +72,7 @@ static int not_found(const struct endpoint_table *table, struct piece path, stru
 	for (size_t i = 0; i < table->count && used < sizeof(actions); i++) {
 		const struct endpoint *row = &table->rows[i];
 
-		if (is_post(row) && segments(path_of(row)) == n &&
+		if (strchr(row->path, '<') && segments(path_of(row)) == n &&
 		    fitting(path_of(row), path, &whole) == n - 1)
 			used += (size_t)snprintf(actions + used, sizeof(actions) - used, "%s%s",
 			    used ? " and " : "", strrchr(row->path, '/') + 1);

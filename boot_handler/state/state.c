@@ -14,8 +14,6 @@
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 
-#define BOOT_EVENT_EVERY_MS 5000
-#define LOADING_EVENT_EVERY_MS 60000 /* iPXE that cannot load our kernel asks every 10 s */
 #define REFUSED_EVENT_EVERY_MS 5000
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -246,23 +244,19 @@ static bool installs(struct boot_choice choice)
 	return !choice.wait && (choice.mode->needs & BOOT_NEEDS_DISK);
 }
 
-/* Waiting machines ask every few seconds: that is news only once. */
 static bool is_news(const struct machine *m, struct boot_choice choice, int64_t now)
 {
 	const char *asked = atomic_load_explicit(&m->asked, memory_order_relaxed);
 
-	if (!asked || strcmp(asked, boot_choice_name(choice)) != 0)
-		return true;
-	return !choice.wait &&
-	       now - atomic_load_explicit(&m->asked_ms, memory_order_relaxed) >=
-		   (installs(choice) ? LOADING_EVENT_EVERY_MS : BOOT_EVENT_EVERY_MS);
+	return boot_choice_is_news(
+	    choice, asked, now - atomic_load_explicit(&m->asked_ms, memory_order_relaxed));
 }
 
 static struct happening booting(const struct machine *m, struct boot_choice choice)
 {
 	return (struct happening){.kind = LIFE_BOOTS,
 	    .installs = installs(choice),
-	    .from_disk = !choice.wait && choice.mode->verb == BOOT_DISK,
+	    .from_disk = boot_choice_verb(choice) == BOOT_DISK,
 	    .tells = m && atomic_load_explicit(&m->calls, memory_order_relaxed)};
 }
 

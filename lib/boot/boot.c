@@ -5,6 +5,9 @@
 
 #include "lib/image/own_kernel.h"
 
+#define BOOT_EVENT_EVERY_MS 5000
+#define LOADING_EVENT_EVERY_MS 60000
+
 const struct boot_mode *boot_mode_of(const struct vm *vm)
 {
 	if (vm->pxeboot)
@@ -20,6 +23,27 @@ const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE])
 	return buf;
 }
 
+enum boot_verb boot_choice_verb(struct boot_choice choice)
+{
+	return choice.wait ? BOOT_WAIT : choice.mode->verb;
+}
+
+bool boot_choice_is_news(struct boot_choice choice, const char *before, int64_t ago_ms)
+{
+	if (!before || strcmp(before, boot_choice_name(choice)) != 0)
+		return true;
+	switch (boot_choice_verb(choice)) {
+	case BOOT_WAIT:
+		return false;
+	case BOOT_DISK:
+		return ago_ms >= BOOT_EVENT_EVERY_MS;
+	case BOOT_KERNEL:
+		return ago_ms >= (choice.mode->needs & BOOT_NEEDS_DISK ? LOADING_EVENT_EVERY_MS
+								       : BOOT_EVENT_EVERY_MS);
+	}
+	return true;
+}
+
 struct boot_choice boot_decide(const struct boot_facts *f)
 {
 	if (!f->vm)
@@ -27,7 +51,7 @@ struct boot_choice boot_decide(const struct boot_facts *f)
 
 	const struct boot_mode *mode = boot_mode_of(f->vm);
 	struct boot_choice choice = mode->choose ? mode->choose(f) : (struct boot_choice){mode, 0};
-	if (choice.wait || choice.mode->verb == BOOT_DISK)
+	if (boot_choice_verb(choice) != BOOT_KERNEL)
 		return choice;
 	if (f->other_arch)
 		choice.wait = BOOT_WRONG_ARCH;

@@ -63,6 +63,13 @@ const char *boot_choice_name(struct boot_choice choice);
 /* The same for events and the API, where some reasons to wait are all "wait". */
 const char *boot_choice_word(struct boot_choice choice);
 
+/* What the loader is told: to wait, where something is in the mode's way. */
+enum boot_verb boot_choice_verb(struct boot_choice choice);
+/* Whether a machine that asks again tells something by it: `before` is the name of what it was
+ * given `ago_ms` before, NULL when never. What waits asks every few seconds; so does iPXE that
+ * cannot load our kernel. */
+bool boot_choice_is_news(struct boot_choice choice, const char *before, int64_t ago_ms);
+
 /* Where the machine's next boot ends once nothing is in its way; and the API's words for it. */
 enum boot_end boot_expects(const struct boot_facts *f);
 const char *boot_end_name(enum boot_end end);   /* NULL for BOOT_END_UNKNOWN */

@@ -91,6 +91,38 @@ static void decisions(void **state)
 	assert_string_equal(boot_choice_word(boot_decide(&stranger)), "wait");
 }
 
+/* What waits for ever by what it is, and needs nothing. */
+static void plan_nothing(const struct boot_facts *f, struct boot_plan *out)
+{
+	boot_say(out, f->vm->name);
+}
+
+static const struct boot_mode waiter = {.name = "waiter", .verb = BOOT_WAIT, .plan = plan_nothing};
+
+static void told_again(void **state)
+{
+	const struct boot_choice install = {&boot_mode_install, BOOT_GOES},
+				 local = {&boot_mode_local, BOOT_GOES},
+				 shell = {&boot_mode_shell, BOOT_GOES},
+				 failed = {&boot_mode_install, BOOT_FAILED},
+				 unknown = {NULL, BOOT_UNKNOWN}, waits = {&waiter, BOOT_GOES};
+	const int64_t day = 24 * 3600 * 1000;
+
+	(void)state;
+	assert_true(boot_choice_is_news(install, NULL, 0));
+	assert_true(boot_choice_is_news(install, "local", 0));
+	assert_false(boot_choice_is_news(install, "install", 59999));
+	assert_true(boot_choice_is_news(install, "install", 60000));
+	assert_false(boot_choice_is_news(local, "local", 4999));
+	assert_true(boot_choice_is_news(local, "local", 5000));
+	assert_true(boot_choice_is_news(shell, "shell", 5000));
+	assert_false(boot_choice_is_news(failed, "failed", day));
+	assert_false(boot_choice_is_news(unknown, "unknown", day));
+	assert_false(boot_choice_is_news(waits, "waiter", day));
+	assert_int_equal(boot_choice_verb(waits), BOOT_WAIT);
+	assert_int_equal(boot_choice_verb(failed), BOOT_WAIT);
+}
+
 /* ---- what is expected -------------------------------------------------------------------- */
 
 static const struct {
@@ -300,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(decisions),
+	    cmocka_unit_test(told_again),
 	    cmocka_unit_test(expectations),
 	    cmocka_unit_test(golden_modes),
 	    cmocka_unit_test(golden),

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* The first is what a definition that says nothing has. */
+/* The first is what a definition that says nothing has; a new one stands at the end. */
 #define BOOT_MODES(MODE)                                                                           \
 	MODE(boot_mode_install)                                                                    \
 	MODE(boot_mode_local)                                                                      \

@@ -29,9 +29,10 @@ class Lab:
     bridge = "lab0"
     server = SERVER
 
-    def __init__(self, scope, label="lab", access="any"):
+    def __init__(self, scope, label="lab", access="any", image=STACK_IMAGE):
         """access: GUEST_ACCESS; "any" lets a test ask for every machine from one place."""
         self.scope = scope
+        self.image = image
         self.access = access
         self.name = PREFIX + label
         self.net = self.name + "-net"
@@ -56,7 +57,7 @@ class Lab:
         docker("run", "-d", "--name", self.net, "--label", f"vmlab.lab={self.name}",
             "--sysctl", "net.ipv4.ip_forward=1", "--sysctl", "net.ipv6.conf.all.disable_ipv6=0",
             "--sysctl", "net.ipv6.conf.default.disable_ipv6=0", "--sysctl", "net.ipv6.conf.all.forwarding=1",
-            "--entrypoint", "/bin/sleep", "--no-healthcheck", STACK_IMAGE, "infinity")
+            "--entrypoint", "/bin/sleep", "--no-healthcheck", self.image, "infinity")
 
     def stack_args(self, name, env=()):
         args = ["--name", name, "--label", f"vmlab.lab={self.name}",
@@ -69,7 +70,7 @@ class Lab:
         return args
 
     def start_stack(self, env=()):
-        docker("run", "-d", *self.stack_args(self.stack, env), STACK_IMAGE)
+        docker("run", "-d", *self.stack_args(self.stack, env), self.image)
 
     def start(self, env=()):
         self.start_net()

@@ -183,14 +183,14 @@ static const struct table_column *find(const char *name, size_t len)
 
 int table_choose(struct table *t, const char *names, struct err *e)
 {
-	char known[256] = "";
+	char known[COLUMN_COUNT * 24] = "";
 	size_t used = 0;
 
 	t->count = 0;
 	t->chosen = true;
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
 		used += (size_t)snprintf(
-		    known + used, sizeof(known) - used, "%s%s", i ? ", " : "", columns[i].name);
+		    known + used, sizeof(known) - used, "%s%.20s", i ? ", " : "", columns[i].name);
 	for (const char *p = names;; p++) {
 		size_t len = strcspn(p, ",");
 		const struct table_column *c = find(p, len);

@@ -8,9 +8,9 @@ import os
 import platform
 import re
 
-from kit import lab as labs
 from kit.check import check, check_equal, eventually, skip
 from kit.command import PREFIX, ROOT, docker
+from kit.lab import STACK_IMAGE, Lab
 from kit.scope import Scope, needs
 
 scope = Scope("arm64")
@@ -21,7 +21,7 @@ state = {}
 def test_pxeboot_stack_arm64_tar_can_be_loaded():
     if not os.path.exists(TAR):
         skip(f"{os.path.basename(TAR)} is missing: `make all` builds it")
-    was = docker("image", "inspect", "-f", "{{.Id}}", "pxeboot_stack:latest", check_rc=False).stdout.strip()
+    was = docker("image", "inspect", "-f", "{{.Id}}", STACK_IMAGE, check_rc=False).stdout.strip()
     out = docker("load", "-i", TAR, timeout=300).stdout
     loaded = re.findall(r"Loaded image(?: ID)?: (\S+)", out)
     check(loaded, f"docker load says: {out}")
@@ -30,8 +30,8 @@ def test_pxeboot_stack_arm64_tar_can_be_loaded():
     docker("tag", ident, state["image"])
     scope.cleanup(lambda: docker("image", "rm", state["image"], check_rc=False))
     # The tar may carry the name of the native image: give that back.
-    if was and was != ident and "pxeboot_stack:latest" in loaded:
-        docker("tag", was, "pxeboot_stack:latest")
+    if was and was != ident and STACK_IMAGE in loaded:
+        docker("tag", was, STACK_IMAGE)
     image = json.loads(docker("image", "inspect", state["image"]).stdout)[0]
     check_equal(image["Architecture"], "arm64", "Architecture")
     check(image["Config"].get("Healthcheck", {}).get("Test"), "no HEALTHCHECK")
@@ -41,8 +41,7 @@ def test_pxeboot_stack_arm64_tar_can_be_loaded():
 def test_it_starts_under_emulation_and_turns_healthy():
     if platform.machine() != "aarch64" and not glob.glob("/proc/sys/fs/binfmt_misc/*aarch64*"):
         skip("binfmt_misc has no entry for aarch64: package qemu-user-static, `docker/binfmt.sh`")
-    labs.STACK_IMAGE = state["image"]
-    lab = state["lab"] = labs.Lab(scope, "arm64")
+    lab = state["lab"] = Lab(scope, "arm64", image=state["image"])
     lab.make_image(arch="arm64")
     lab.define("arm", mac="52:54:00:a6:40:01", ip="192.168.100.10", arch="arm64")
     lab.start_net()
