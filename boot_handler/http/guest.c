@@ -351,7 +351,8 @@ static const struct endpoint rows[] = {
 	.summary = "what the installer is to do"},
     {"GET", "/cloud-init/<name>/<document>", NULL, document, ENDPOINT_ITSELF,
 	.summary = "meta-data, user-data, vendor-data, network-config"},
-    {"POST", "/report/<mac>", route_query_report, report, ENDPOINT_ITSELF, .body_max = 64 * 1024,
+    {"POST", "/report/<mac>", route_query_report, report, ENDPOINT_ITSELF,
+	.body_max = REPORT_BODY_MAX_BYTES,
 	.summary = "?phase=: how far installer and cloud-init are"},
     {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
 };

@@ -13,12 +13,6 @@ struct api;
 must_check int api_new(const char *folder, struct api **out, struct err *e);
 void api_free(struct api *api);
 
-static inline void cleanup_api(struct api **api)
-{
-	api_free(*api);
-}
-#define _cleanup_api_ __attribute__((cleanup(cleanup_api)))
-
 static inline void cleanup_json(json_t **value)
 {
 	json_decref(*value);
