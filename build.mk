@@ -155,7 +155,6 @@ BOOT_HANDLER_SRC := \
 	boot_handler/options.c \
 	boot_handler/sources/image.c \
 	boot_handler/sources/image_made.c \
-	boot_handler/sources/image_manifest.c \
 	boot_handler/sources/keys.c \
 	boot_handler/sources/lease.c \
 	boot_handler/sources/lease_effect.c \
@@ -198,7 +197,6 @@ OS_INSTALLER_SRC := \
 	os_installer/fetch/digest.c \
 	os_installer/fetch/fetch.c \
 	os_installer/fetch/http.c \
-	os_installer/fetch/manifest.c \
 	os_installer/fs/btrfs.c \
 	os_installer/fs/ext4.c \
 	os_installer/fs/fs.c \

@@ -118,7 +118,7 @@ static int manifest_fetch(struct config *c, struct err *e)
 /* Without a disk there is nothing to do but to unpack. */
 static void job_start(struct install *in)
 {
-	in->method = in->o->no_disk ? &method_archive : method_find(&in->config->manifest);
+	in->method = in->o->no_disk ? &method_archive : method_find(&in->config->rootfs);
 	in->job.config = in->config;
 	in->job.directory = in->o->directory;
 	in->job.nvram = !in->o->no_nvram;
@@ -142,7 +142,7 @@ static int phase_config(struct install *in, struct err *e)
 	if (in->config->told.report_url)
 		report_set_url(in->report, in->config->told.report_url);
 	if ((r = machine_check(in->config, e)) < 0 ||
-	    (!in->config->has_manifest && (r = manifest_fetch(in->config, e)) < 0))
+	    (!in->config->has_rootfs && (r = manifest_fetch(in->config, e)) < 0))
 		return r;
 	job_start(in);
 	if (!in->config->told.cloud_init_url)
@@ -285,7 +285,7 @@ static void rootfs_tick(void *ctx, const struct unpack_progress *p)
 
 static int phase_rootfs(struct install *in, struct err *e)
 {
-	const struct manifest *m = &in->config->manifest;
+	const struct image_contents *m = &in->config->rootfs;
 	struct unpack_target target;
 	struct unpack_progress p;
 	char line[200];

@@ -188,7 +188,7 @@ static int check_run(const char *path)
 	if (config_load(path, &c) < 0)
 		return 1;
 	printf("%s: good%s\n", path,
-	    c->has_manifest ? "" : "; manifest.json beside rootfs_url has to describe the rootfs");
+	    c->has_rootfs ? "" : "; manifest.json beside rootfs_url has to describe the rootfs");
 	config_free(c);
 	return 0;
 }

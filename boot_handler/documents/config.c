@@ -24,11 +24,11 @@ static const char *image_url(
 }
 
 static void put_urls(struct install_config *c, struct made *made, const struct vm *vm,
-    const struct image *image, const struct boot_urls *urls)
+    const struct image_manifest *image, const struct boot_urls *urls)
 {
 	char mac[MAC_TEXT_SIZE];
 
-	c->rootfs_url = image_url(made->rootfs, vm, urls, image->rootfs_file);
+	c->rootfs_url = image_url(made->rootfs, vm, urls, image->rootfs.file);
 	c->kmods_url = image_url(made->kmods, vm, urls, IMAGE_MODULES_FILE);
 	c->kernel_url = image_url(made->kernel, vm, urls, IMAGE_KERNEL_FILE);
 	snprintf(made->cloud_init, URL_SIZE, "%s/cloud-init/%s", urls->base, vm->name);
@@ -38,8 +38,8 @@ static void put_urls(struct install_config *c, struct made *made, const struct v
 }
 
 int config_build(const struct vm *vm, const struct mac *nic, struct life memory, bool noreboot,
-    const struct image *image, const struct boot_urls *urls, const char *domain, json_t **out,
-    struct err *e)
+    const struct image_manifest *image, const struct boot_urls *urls, const char *domain,
+    json_t **out, struct err *e)
 {
 	struct install_config c;
 	struct made made;
@@ -51,7 +51,7 @@ int config_build(const struct vm *vm, const struct mac *nic, struct life memory,
 	    c.after_install == VM_AFTER_REBOOT || c.after_install == VM_AFTER_KEXEC;
 	c.mac = mac_format(nic, made.mac);
 	c.kernel_version = image->kernel_version;
-	c.rootfs = image->rootfs;
+	c.rootfs = json_object_get(image->doc, "rootfs");
 	c.attempt = memory.attempt;
 	c.reinstall = memory.ordered || memory.reinstall;
 	put_urls(&c, &made, vm, image, urls);

@@ -19,7 +19,7 @@
  * disk that says it is installed is left as it is. *out is a new reference. Fails only for want of
  * memory. */
 must_check int config_build(const struct vm *vm, const struct mac *nic, struct life memory,
-    bool noreboot, const struct image *image, const struct boot_urls *urls, const char *domain,
-    json_t **out, struct err *e);
+    bool noreboot, const struct image_manifest *image, const struct boot_urls *urls,
+    const char *domain, json_t **out, struct err *e);
 
 #endif

@@ -16,12 +16,7 @@
 #define KEY(name) "ssh-ed25519 " KEY_BLOB " " name
 #define ID "\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\""
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define MANIFEST_START                                                                             \
-	"{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12.1\","
-#define ROOTFS(file) "\"rootfs\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"},"
-#define KERNEL "\"kernel\":{\"file\":\"vmlinuz\",\"size_bytes\":5,\"sha256\":\"" SHA "\"},"
-#define MODULES                                                                                    \
-	"\"modules\":{\"file\":\"modules.cpio.zst\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}}"
+#define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\""
 
 static struct vm *parse(const char *json)
 {
@@ -34,40 +29,24 @@ static struct vm *parse(const char *json)
 	return vm;
 }
 
-static int parse_manifest(const char *text, struct image **out)
+static struct image_manifest image_of(void)
 {
+	static const char text[] =
+	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12.1\","
+	    "\"kernel\":" FILE_OF("vmlinuz") "},\"modules\":" FILE_OF(
+		"modules.cpio.zst") "},"
+				    "\"rootfs\":" FILE_OF(
+					"r.tgz") ",\"unpacked_bytes\":9,\"entries\":1,"
+						 "\"chunk_bytes\":65536,\"chunks\":[\"" SHA
+						 "\"],\"later\":1}}";
+	struct image_manifest image;
+	struct image_where where;
 	struct err e = ERR_INIT;
-	int line;
-	int column;
 
-	return image_parse(text, strlen(text), "debian-13", VM_ARCH_AMD64, out, &line, &column, &e);
-}
-
-static void manifests(void **state)
-{
-	static const char *const bad[] = {
-	    "",
-	    "{",
-	    "[]",
-	    "{\"format\":2}",
-	    "{\"format\":1,\"distro\":\"x\"}",
-	    MANIFEST_START "\"x\":1}",
-	    MANIFEST_START ROOTFS("../x") KERNEL MODULES,
-	    MANIFEST_START ROOTFS("a b") KERNEL MODULES,
-	    MANIFEST_START ROOTFS("") KERNEL MODULES,
-	    MANIFEST_START ROOTFS("r") MODULES,
-	};
-	struct image *image = NULL;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(parse_manifest(bad[i], &image), -EINVAL);
-	assert_int_equal(
-	    parse_manifest(MANIFEST_START ROOTFS("rootfs.tar.zst") KERNEL MODULES, &image), 0);
-	assert_string_equal(image->rootfs_file, "rootfs.tar.zst");
-	assert_string_equal(image->kernel_version, "6.12.1");
-	assert_int_equal(image->kernel_bytes, 5);
-	image_free(image);
+	if (image_manifest_parse(
+		text, strlen(text), "debian-13", VM_ARCH_AMD64, true, &image, &where, &e) < 0)
+		fail_msg("%s", e.msg);
+	return image;
 }
 
 static const char *text_at(const json_t *json, const char *key)
@@ -82,16 +61,14 @@ static const struct life memory = {.attempt = 3, .ordered = true};
 static json_t *config(const char *definition, bool noreboot)
 {
 	static const struct boot_urls urls = {"http://h", "/initrds"};
-	struct image *image = NULL;
+	_cleanup_image_manifest_ struct image_manifest image = image_of();
 	struct err e = ERR_INIT;
 	json_t *json = NULL;
 	struct vm *vm = parse(definition);
 
-	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
 	assert_int_equal(
-	    config_build(vm, &vm->mac, memory, noreboot, image, &urls, "pvmlab.local", &json, &e),
+	    config_build(vm, &vm->mac, memory, noreboot, &image, &urls, "pvmlab.local", &json, &e),
 	    0);
-	image_free(image);
 	vm_free(vm);
 	return json;
 }
@@ -114,6 +91,10 @@ static void configs(void **state)
 	assert_true(json_is_true(json_object_get(c, "reinstall")));
 	assert_true(json_is_true(json_object_get(c, "reboot_on_success")));
 	assert_string_equal(text_at(json_object_get(c, "rootfs"), "sha256"), SHA);
+	/* As it stands in the manifest, and what a later version put there, too. */
+	assert_int_equal(
+	    json_array_size(json_object_get(json_object_get(c, "rootfs"), "chunks")), 1);
+	assert_non_null(json_object_get(json_object_get(c, "rootfs"), "later"));
 	assert_null(json_object_get(c, "kernel_args"));
 	json_decref(c);
 
@@ -238,15 +219,14 @@ static void other_card(void **state)
 	struct mac nic = {{2, 0, 0, 0, 0, 9}};
 	struct vm *vm = parse("{" ID "}");
 	struct cloudinit c = {vm, nic, NULL, "http://h", "d", NULL, 0};
-	struct image *image = NULL;
+	_cleanup_image_manifest_ struct image_manifest image = image_of();
 	struct err e = ERR_INIT;
 	json_t *json = NULL;
 	char *text = NULL;
 
 	(void)state;
-	assert_int_equal(parse_manifest(MANIFEST_START ROOTFS("r.tgz") KERNEL MODULES, &image), 0);
-	assert_int_equal(
-	    config_build(vm, &nic, (struct life){.attempt = 1}, false, image, &urls, "", &json, &e),
+	assert_int_equal(config_build(vm, &nic, (struct life){.attempt = 1}, false, &image, &urls,
+			     "", &json, &e),
 	    0);
 	assert_string_equal(text_at(json, "mac"), "02:00:00:00:00:09");
 	assert_string_equal(text_at(json, "report_url"), "http://h/report/52:54:00:00:00:11");
@@ -255,7 +235,6 @@ static void other_card(void **state)
 	assert_null(strstr(text, "52:54:00"));
 	free(text);
 	json_decref(json);
-	image_free(image);
 	vm_free(vm);
 }
 
@@ -400,7 +379,6 @@ static void small_documents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(manifests),
 	    cmocka_unit_test(configs),
 	    cmocka_unit_test(other_card),
 	    cmocka_unit_test(default_user),

@@ -228,21 +228,18 @@ static int config(const struct call *c, struct server_answer *a, struct err *e)
 {
 	struct services *services = c->services;
 	const struct vm *vm = c->vm;
-	struct image *image = NULL;
+	_cleanup_image_manifest_ struct image_manifest image;
 	json_t *json = NULL;
 	struct mac nic;
 
 	if (!c->request->head)
 		state_seen(services->state, &vm->mac, vm->name);
-	int r = images_get(services->images, vm->distro, vm->arch, &image, e);
-	if (r == -ENOENT)
+	if (images_get(services->images, vm->distro, vm->arch, &image, e) < 0)
 		return -EBUSY; /* the machine is known: 409, it may ask again */
 	state_nic(services->state, &vm->mac, &nic);
-	if (r == 0)
-		r = config_build(vm, &nic, state_life(services->state, &vm->mac),
-		    vm_snapshot_noreboot(c->snapshot, vm), image, &services->urls,
-		    services->domain ? services->domain : "", &json, e);
-	image_free(image);
+	int r = config_build(vm, &nic, state_life(services->state, &vm->mac),
+	    vm_snapshot_noreboot(c->snapshot, vm), &image, &services->urls,
+	    services->domain ? services->domain : "", &json, e);
 	if (r < 0)
 		return r;
 	server_answer_text(a, "application/json", json_dumps(json, JSON_INDENT(1)));

@@ -30,8 +30,7 @@
 
 #define MAC "52:54:00:00:00:11"
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define PART(name, file)                                                                           \
-	"\"" name "\":{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}"
+#define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\""
 #define ANSWER_MAX 20000
 #define TOKEN "0123456789abcdef0123"
 
@@ -71,9 +70,13 @@ static void make_image(void)
 	write_file("images/debian-13/amd64/vmlinuz", "12345");
 	write_file("images/debian-13/amd64/modules.cpio.zst", "12345");
 	write_file("images/debian-13/amd64/manifest.json",
-	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\"," PART(
-		"rootfs", "r.tar") "," PART("kernel", "vmlinuz") "," PART("modules",
-		"modules.cpio.zst") "}");
+	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\","
+	    "\"kernel\":" FILE_OF("vmlinuz") "},\"modules\":" FILE_OF(
+		"modules.cpio.zst") "},"
+				    "\"rootfs\":" FILE_OF(
+					"r.tar") ",\"unpacked_bytes\":9,\"entries\":1,"
+						 "\"chunk_bytes\":65536,\"chunks\":[\"" SHA
+						 "\"]}}");
 }
 
 static const char *path_of(const char *name)

@@ -34,9 +34,9 @@ struct entry {
 	_Atomic int64_t looked_at_ms;
 	atomic_int outcome;
 
-	struct stat seen; /* this and the rest: under the lock */
-	struct image *image;
-	struct err bad; /* why the manifest is unusable */
+	struct stat seen;            /* this and the rest: under the lock */
+	struct image_manifest image; /* without a doc: none that is usable */
+	struct err bad;              /* why the manifest is unusable */
 	struct image_missing missing;
 };
 
@@ -63,11 +63,6 @@ static void manifest_path(const char *folder, char out[PATH_MAX])
 	snprintf(out, PATH_MAX, "%s/" IMAGE_MANIFEST_FILE, folder);
 }
 
-static json_int_t size_of(const json_t *part)
-{
-	return json_integer_value(json_object_get(part, "size_bytes"));
-}
-
 __attribute__((format(printf, 2, 3))) static bool lacks(struct entry *entry, const char *fmt, ...)
 {
 	va_list ap;
@@ -78,9 +73,10 @@ __attribute__((format(printf, 2, 3))) static bool lacks(struct entry *entry, con
 	return false;
 }
 
-/* Compares one file with what the image's rootfs object or the kernel's says. */
-static bool file_is(const char *folder, const char *file, int64_t size, struct entry *entry)
+/* Compares one file with what the manifest says. */
+static bool file_is(const char *folder, const struct image_contents *c, struct entry *entry)
 {
+	const char *file = c->file;
 	char path[PATH_MAX];
 	struct stat st;
 
@@ -92,40 +88,45 @@ static bool file_is(const char *folder, const char *file, int64_t size, struct e
 		    file);
 	if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return lacks(entry, "its file %s is missing", file);
-	if (st.st_size != (off_t)size)
+	if ((uint64_t)st.st_size != c->size_bytes)
 		return lacks(entry, "its file %s has %lld bytes, the manifest says %lld", file,
-		    (long long)st.st_size, (long long)size);
+		    (long long)st.st_size, (long long)c->size_bytes);
 	return true;
 }
 
 /* The rootfs may lie in another folder than what was made for it. */
 static bool files_are_there(const char *rootfs_folder, const char *folder, struct entry *entry)
 {
-	const struct image *image = entry->image;
+	return file_is(rootfs_folder, &entry->image.rootfs, entry) &&
+	       file_is(folder, &entry->image.kernel, entry) &&
+	       file_is(folder, &entry->image.modules, entry);
+}
 
-	return file_is(rootfs_folder, image->rootfs_file, size_of(image->rootfs), entry) &&
-	       file_is(folder, IMAGE_KERNEL_FILE, image->kernel_bytes, entry) &&
-	       file_is(folder, IMAGE_MODULES_FILE, image->modules_bytes, entry);
+static int load(const char *path, const char *distro, enum vm_arch arch, struct image_manifest *out,
+    struct image_where *where, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	*where = (struct image_where){0, 0};
+	int r = file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, e);
+	return r < 0 ? r : image_manifest_parse(text, len, distro, arch, true, out, where, e);
 }
 
 static void read_manifest(const char *path, struct entry *entry)
 {
-	_cleanup_free_ char *text = NULL;
-	int column;
-	size_t len;
-	int line;
+	struct image_where where;
 
-	image_free(entry->image);
-	entry->image = NULL;
+	image_manifest_clear(&entry->image);
 	entry->bad = (struct err)ERR_INIT;
-	if (file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, &entry->bad) < 0)
-		return;
-	if (image_parse(text, len, entry->distro, entry->arch, &entry->image, &line, &column,
-		&entry->bad) < 0)
-		log_warn("%s:%d:%d: %s", path, line, column, entry->bad.msg);
-	else
+	if (load(path, entry->distro, entry->arch, &entry->image, &where, &entry->bad) == 0) {
 		log_info("image found distro=%s arch=%s kernel=%s", entry->distro,
-		    vm_arch_name(entry->arch), entry->image->kernel_version);
+		    vm_arch_name(entry->arch), entry->image.kernel_version);
+		return;
+	}
+	image_manifest_clear(&entry->image);
+	if (where.line)
+		log_warn("%s:%d:%d: %s", path, where.line, where.column, entry->bad.msg);
 }
 
 /* Reads what changed, `st` being the manifest's. False when it is not usable. */
@@ -136,10 +137,10 @@ static bool manifest_is_usable(const char *path, const struct stat *st, struct e
 	    st->st_mtim.tv_nsec != entry->seen.st_mtim.tv_nsec) {
 		read_manifest(path, entry);
 		/* What could not even be read may be readable next time. */
-		if (entry->image || entry->bad.code == EINVAL)
+		if (entry->image.doc || entry->bad.code == EINVAL)
 			entry->seen = *st;
 	}
-	if (!entry->image)
+	if (!entry->image.doc)
 		return lacks(entry, "its manifest.json is unusable: %.300s", entry->bad.msg);
 	return true;
 }
@@ -147,8 +148,7 @@ static bool manifest_is_usable(const char *path, const struct stat *st, struct e
 static bool without_manifest(struct entry *entry, int code)
 {
 	memset(&entry->seen, 0, sizeof(entry->seen));
-	image_free(entry->image);
-	entry->image = NULL;
+	image_manifest_clear(&entry->image);
 	if (entry->missing.what[0])
 		return false;
 	return lacks(entry, "%s",
@@ -177,7 +177,7 @@ static bool look_elsewhere(const struct images *im, struct entry *entry, int cod
 	}
 	if (!manifest_is_usable(path, &st, entry))
 		return false;
-	if (!adopted_made_of(entry->image->adopted, &source)) {
+	if (!adopted_made_of(entry->image.adopted, &source)) {
 		image_made_why(folder, &source, &entry->missing);
 		return false;
 	}
@@ -301,31 +301,31 @@ void images_facts(struct images *im, const char *distro, enum vm_arch arch, stru
 	const struct entry *entry = lock_entry(im, distro, arch);
 
 	out->complete = entry && atomic_load(&entry->outcome) == COMPLETE;
-	out->cloud_init = entry && entry->image && entry->image->cloud_init;
+	out->cloud_init = entry && image_provides(&entry->image, "cloud-init");
 	out->missing =
 	    entry ? entry->missing : (struct image_missing){"its distro is not known", ""};
 	pthread_mutex_unlock(&im->lock);
 }
 
-int images_get(
-    struct images *im, const char *distro, enum vm_arch arch, struct image **out, struct err *e)
+int images_get(struct images *im, const char *distro, enum vm_arch arch, struct image_manifest *out,
+    struct err *e)
 {
-	_cleanup_image_ struct image *copy = calloc(1, sizeof(*copy));
 	const struct entry *entry = lock_entry(im, distro, arch);
 	int r = 0;
 
-	if (!entry || atomic_load(&entry->outcome) != COMPLETE)
+	*out = (struct image_manifest){0};
+	if (!entry || atomic_load(&entry->outcome) != COMPLETE) {
 		r = err_set(e, ENOENT, "the image images/%s/%s cannot be used: %s; %s",
 		    distro ? distro : "?", vm_arch_name(arch),
 		    entry ? entry->missing.what : "its distro is not known",
 		    entry ? entry->missing.advice : "name one in the definition");
-	else if (!copy || !(copy->kernel_version = strdup(entry->image->kernel_version)) ||
-		 !(copy->rootfs_file = strdup(entry->image->rootfs_file)) ||
-		 !(copy->rootfs = json_deep_copy(entry->image->rootfs)))
-		r = err_set(e, ENOMEM, "out of memory");
+	} else {
+		*out = entry->image;
+		out->rootfs.chunks = NULL;
+		out->rootfs.chunk_count = 0;
+		json_incref(out->doc);
+	}
 	pthread_mutex_unlock(&im->lock);
-	if (r == 0)
-		*out = steal_ptr(copy);
 	return r;
 }
 
@@ -357,7 +357,7 @@ void images_free(struct images *im)
 		while (entry) {
 			struct entry *next = entry->next;
 
-			image_free(entry->image);
+			image_manifest_clear(&entry->image);
 			free(entry->distro);
 			free(entry);
 			entry = next;
@@ -380,24 +380,20 @@ int images_readable(struct images *im, struct err *e)
 static int check_one(struct images *im, const char *distro, enum vm_arch arch,
     void (*problem)(void *ctx, const char *file, int line, int column, const char *text), void *ctx)
 {
-	_cleanup_image_ struct image *image = NULL;
-	_cleanup_free_ char *text = NULL;
+	_cleanup_image_manifest_ struct image_manifest image = {0};
 	struct entry probe = {.arch = arch};
-	struct err e = ERR_INIT;
 	char folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
+	struct image_where where;
+	struct err e = ERR_INIT;
 	struct stat st;
-	int column = 0;
-	int line = 0;
-	size_t len;
 
 	if (image_folder(im->dir, distro, vm_arch_name(arch), folder) < 0)
 		return 0;
 	manifest_path(folder, path);
 	if (stat(path, &st) < 0 && errno == ENOENT)
 		return 0;
-	if (file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, &e) < 0 ||
-	    image_parse(text, len, distro, arch, &image, &line, &column, &e) < 0) {
-		problem(ctx, path, line, column, e.msg);
+	if (load(path, distro, arch, &image, &where, &e) < 0) {
+		problem(ctx, path, where.line, where.column, e.msg);
 		return 1;
 	}
 	probe.image = image;

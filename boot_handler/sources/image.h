@@ -7,8 +7,8 @@
 #ifndef BOOT_HANDLER_SOURCES_IMAGE_H
 #define BOOT_HANDLER_SOURCES_IMAGE_H
 
-#include "boot_handler/sources/image_manifest.h"
 #include "lib/image/image_advice.h"
+#include "lib/image/manifest.h"
 
 struct images;
 
@@ -37,9 +37,10 @@ struct image_facts {
 /* Any thread. */
 void images_facts(
     struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out);
-/* A copy of the image's data, freed by image_free(). -ENOENT with the sentence above. */
-must_check int images_get(
-    struct images *im, const char *distro, enum vm_arch arch, struct image **out, struct err *e);
+/* Its manifest, but for the sums of slices: image_manifest_clear() in any case. 0, or
+ * -ENOENT with the sentence above. */
+must_check int images_get(struct images *im, const char *distro, enum vm_arch arch,
+    struct image_manifest *out, struct err *e);
 
 /* 0 when the folder itself can be read. */
 must_check int images_readable(struct images *im, struct err *e);

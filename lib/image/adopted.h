@@ -15,8 +15,6 @@
 
 #include "lib/definition/vm.h"
 
-#define ADOPTED_KEY "adopted" /* the object in the manifest */
-
 struct adopted {
 	const char *folder; /* below images/<distro>: either name of the architecture */
 	const char *file;

@@ -1,5 +1,5 @@
-/* manifest.h - the files of an image's folder, images/<distro>/<arch>/, and what several readers
- * ask of its manifest. Pure.
+/* manifest.h - the files of an image's folder, images/<distro>/<arch>/, and its manifest.json,
+ * which says what they hold: the one reader and the one writer of it. Pure.
  */
 #ifndef LIB_IMAGE_MANIFEST_H
 #define LIB_IMAGE_MANIFEST_H
@@ -7,6 +7,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/digest.h"
+#include "lib/base/err.h"
+#include "lib/json/read.h"
+#include "lib/machine/arch.h"
 
 #define IMAGE_MANIFEST_FILE "manifest.json"
 #define IMAGE_KERNEL_FILE "vmlinuz"
@@ -15,13 +21,75 @@
 /* About 240 GiB of image: every 4 MiB have a digest in it. */
 #define IMAGE_MANIFEST_MAX_BYTES (4U << 20)
 
+#define IMAGE_CHUNK_BYTES (4U << 20) /* of images that are made */
+#define IMAGE_CHUNK_BYTES_MIN (64U << 10)
+#define IMAGE_CHUNK_BYTES_MAX (8U << 20) /* the installer holds three of them in memory */
+
+/* A file of it, as it is stored. What is not said is NULL or 0. */
+struct image_contents {
+	const char *file; /* its name, without a slash */
+	uint64_t size_bytes;
+	struct digest sha256;
+
+	/* Of the rootfs alone. */
+	const char *format;      /* one of image_format_word() */
+	uint64_t unpacked_bytes; /* sum of the regular files' sizes; of a disk, its size */
+	uint64_t entries;        /* of a disk 0 */
+	uint32_t chunk_bytes;    /* it is verified in slices of this length, the last one shorter */
+	size_t chunk_count;
+	struct digest *chunks; /* its own */
+};
+
+/* Texts and values are borrowed, NULL where nothing is said. */
+struct image_manifest {
+	const char *distro, *arch;
+	const char *created; /* RFC 3339, in UTC: sorts as text */
+	const char *os_name;
+	const char *kernel_from; /* of a disk: the image whose kernel the installer runs on */
+	const char *kernel_version;
+	struct image_contents rootfs, kernel, modules;
+	json_t *provides;          /* words: what of an installation's needs is in the rootfs */
+	json_t *network_renderers; /* words: cloud-init's names, the first is the one it takes */
+	json_t *adopted;           /* the tarball it was made of (lib/image/adopted.h) */
+	json_t *doc;               /* read: its own, what the above is borrowed from */
+};
+
 /* For lib/base/words.h: what "format" of its rootfs may be. */
 const char *image_format_word(size_t i);
+
+/* How the rootfs of a format that is such a word is called in an image. */
+const char *image_format_file(const char *format);
 
 /* Whether such a rootfs is a whole disk. NULL is allowed. */
 bool image_format_is_disk(const char *format);
 
-/* Whether its "provides" has that word. */
-bool image_provides(const json_t *manifest, const char *word);
+/* Whether "provides" has that word. */
+bool image_provides(const struct image_manifest *m, const char *word);
+
+/* Length of slice i. */
+uint32_t image_chunk_length(const struct image_contents *rootfs, size_t i);
+
+/* Reads the value of "rootfs", but for its file's name: with `whole` all that an installation has
+ * to know of it must be there. All that is wrong is told. image_contents_clear() in any case. */
+int image_rootfs_read(
+    struct json_reader *r, const json_t *value, bool whole, struct image_contents *out);
+void image_contents_clear(struct image_contents *c);
+
+struct image_where {
+	int line; /* from 1; 0: the whole text */
+	int column;
+};
+
+/* Reads the manifest of that folder: what is said must be right and, with `whole`, all must be said
+ * that installing it takes. Keys that are not known are left alone: a later version's. 0, or -errno
+ * with one sentence and its place. image_manifest_clear() in any case. */
+must_check int image_manifest_parse(const char *text, size_t len, const char *distro,
+    enum vm_arch arch, bool whole, struct image_manifest *out, struct image_where *where,
+    struct err *e);
+void image_manifest_clear(struct image_manifest *m);
+#define _cleanup_image_manifest_ __attribute__((cleanup(image_manifest_clear)))
+
+/* What the reader reads: a new reference; NULL when out of memory. */
+json_t *image_manifest_json(const struct image_manifest *m);
 
 #endif

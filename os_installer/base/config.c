@@ -71,6 +71,14 @@ static void read_hooks(struct json_reader *r, const json_t *hooks, struct config
 	json_leave(r);
 }
 
+static void read_rootfs(struct json_reader *r, const json_t *value, struct config *c)
+{
+	image_contents_clear(&c->rootfs);
+	json_enter(r, "rootfs");
+	c->has_rootfs = image_rootfs_read(r, value, true, &c->rootfs) == 0;
+	json_leave(r);
+}
+
 static void read_structured(struct json_reader *r, struct config *c)
 {
 	json_enter(r, "disks");
@@ -83,9 +91,8 @@ static void read_structured(struct json_reader *r, struct config *c)
 	json_enter(r, "hooks");
 	read_hooks(r, c->told.hooks, c);
 	json_leave(r);
-	if (c->told.rootfs && manifest_parse(c->told.rootfs, &c->manifest, &r->why) < 0)
-		(void)json_refuse_why(r);
-	c->has_manifest = c->told.rootfs;
+	if (c->told.rootfs)
+		read_rootfs(r, c->told.rootfs, c);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------*/
@@ -124,22 +131,24 @@ static void warn_unknown(void *ctx, const struct json_path *key, const char *nea
 	h->warn(text);
 }
 
+static int err_at(const struct json_path *bad, struct err *e)
+{
+	char path[120];
+
+	return bad->depth ? err_wrap(e, "%s", json_path_format(bad, path, sizeof(path))) : -EINVAL;
+}
+
 /* The first thing that is wrong with c->doc goes to e, with the way to it. */
 static int read_doc(struct config *c, void (*warn)(const char *text), struct err *e)
 {
 	struct json_path bad;
 	struct hearer h = {.first = {.bad = &bad, .e = e}, .warn = warn};
 	struct json_reader r = json_reader_first(&h.first);
-	char path[120];
 
 	r.unknown = warn_unknown;
 	int rc = install_config_read(&r, c->doc, &c->told);
 	read_structured(&r, c);
-	if (rc == 0 && r.refusals == 0)
-		return 0;
-	if (bad.depth > 0)
-		err_wrap(e, "%s", json_path_format(&bad, path, sizeof(path)));
-	return -EINVAL;
+	return rc == 0 && r.refusals == 0 ? 0 : err_at(&bad, e);
 }
 
 /* What is said once it is known to be right. */
@@ -185,16 +194,17 @@ int config_parse(const char *text, size_t len, struct config **out, struct confi
 int config_add_manifest(struct config *c, const char *text, size_t len, struct err *e)
 {
 	_cleanup_(json_unref) json_t *doc = NULL;
+	struct json_path bad;
+	struct json_first_refusal first = {.bad = &bad, .e = e};
+	struct json_reader reader = json_reader_first(&first);
 	struct config_where where;
 	int r = text_load(text, len, &doc, &where, e);
 
 	if (r < 0)
 		return r;
-	manifest_clear(&c->manifest);
-	r = manifest_parse(json_object_get(doc, "rootfs"), &c->manifest, e);
-	if (r < 0)
-		return r;
-	c->has_manifest = true;
+	read_rootfs(&reader, json_object_get(doc, "rootfs"), c);
+	if (!c->has_rootfs)
+		return err_at(&bad, e);
 	json_t *version = json_object_get(doc, "kernel_version");
 	if (!c->told.kernel_version && json_is_string(version) &&
 	    install_token_valid(json_string_value(version)) &&
@@ -221,8 +231,8 @@ struct plan_request config_plan_request(const struct config *c)
 	    .storage = &c->storage,
 	    .match = c->has_match ? &c->match : NULL,
 	    .first_disk_bytes = c->first_disk_bytes,
-	    .unpacked_bytes = c->manifest.unpacked_bytes,
-	    .entries = c->manifest.entries,
+	    .unpacked_bytes = c->rootfs.unpacked_bytes,
+	    .entries = c->rootfs.entries,
 	};
 }
 
@@ -231,6 +241,6 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	json_decref(c->doc);
-	manifest_clear(&c->manifest);
+	image_contents_clear(&c->rootfs);
 	free(c);
 }

@@ -11,10 +11,10 @@
 #include "lib/definition/disk_choice.h"
 #include "lib/definition/install_config.h"
 #include "lib/base/err.h"
+#include "lib/image/manifest.h"
 #include "lib/plan/plan.h"
 #include "lib/definition/storage.h"
 #include "lib/definition/vm.h"
-#include "os_installer/fetch/manifest.h"
 
 #define CONFIG_MAX_BYTES IMAGE_MANIFEST_MAX_BYTES
 
@@ -25,8 +25,8 @@ struct config {
 	bool has_firmware;                   /* false: what the machine was started by */
 	bool keep_installed;                 /* nobody ordered to install over what is there */
 	const char *hooks[VM_HOOKS_MAX + 1]; /* scripts for the installed system, in order */
-	bool has_manifest; /* false in pvmlab's form: manifest.json beside rootfs_url has it */
-	struct manifest manifest;
+	bool has_rootfs; /* false in pvmlab's form: manifest.json beside rootfs_url has it */
+	struct image_contents rootfs;
 	uint64_t first_disk_bytes; /* size the definition gives its first disk; 0: unknown */
 	bool has_match;
 	struct disk_match match; /* which disk is the first */
@@ -43,7 +43,7 @@ struct config_where {
 must_check int config_parse(const char *text, size_t len, struct config **out,
     struct config_where *where, void (*warn)(const char *text), struct err *e);
 
-/* Takes the "rootfs" object out of a whole manifest.json into c->manifest. */
+/* Takes the "rootfs" object out of a whole manifest.json into c->rootfs. */
 must_check int config_add_manifest(struct config *c, const char *text, size_t len, struct err *e);
 
 /* The URL of manifest.json beside the rootfs; the caller frees it. NULL: out of memory. */

@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "os_installer/fetch/digest.h"
 #include "os_installer/fetch/http.h"
 
 #define STALL_MS 15000
@@ -31,7 +32,7 @@ enum verdict {
 
 struct fetch {
 	const char *url;
-	const struct manifest *m;
+	const struct image_contents *m;
 	const struct fetch_sink *sink;
 	struct fetch_stats *stats;
 	struct err *e;
@@ -115,7 +116,7 @@ static void chunk_wrong(struct fetch *f, const struct digest *got)
 		    "%s does not match its manifest: bytes %" PRIu64 " to %" PRIu64
 		    " have the wrong SHA-256",
 		    f->url, (uint64_t)f->chunk * f->m->chunk_bytes,
-		    (uint64_t)f->chunk * f->m->chunk_bytes + manifest_chunk_length(f->m, f->chunk) -
+		    (uint64_t)f->chunk * f->m->chunk_bytes + image_chunk_length(f->m, f->chunk) -
 			1);
 		return;
 	}
@@ -160,7 +161,7 @@ static void bytes_take(struct fetch *f, const uint8_t *data, size_t len)
 			f->verdict = FATAL;
 			return;
 		}
-		uint32_t want = manifest_chunk_length(f->m, f->chunk) - f->filled;
+		uint32_t want = image_chunk_length(f->m, f->chunk) - f->filled;
 		size_t n = len < want ? len : want;
 		memcpy(f->buffer + f->filled, data, n);
 		digest_update(&f->chunk_digest, data, n);
@@ -359,7 +360,7 @@ static int whole_check(struct fetch *f)
 	struct digest got;
 
 	digest_final(&f->whole_digest, &got);
-	if (digest_equal(&got, &f->m->whole))
+	if (digest_equal(&got, &f->m->sha256))
 		return 0;
 	return err_set(f->e, EBADMSG,
 	    "the manifest of %s contradicts itself: every chunk has the right SHA-256, the whole file does not",
@@ -396,7 +397,7 @@ static int fetch_run(struct fetch *f, CURL *c, unsigned patience_ms, unsigned ba
 	return whole_check(f);
 }
 
-int fetch_chunks(const char *url, const struct manifest *m, const struct fetch_sink *sink,
+int fetch_chunks(const char *url, const struct image_contents *m, const struct fetch_sink *sink,
     const struct fetch_options *options, struct fetch_stats *stats, struct err *e)
 {
 	struct err local_err;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
-#include "os_installer/fetch/manifest.h"
+#include "lib/image/manifest.h"
 
 struct fetch_sink {
 	void *ctx;
@@ -43,7 +43,7 @@ struct fetch_stats {
 /* Downloads the whole file. Returns 0; or -errno: -EBADMSG when the server's file is not the one
  * the manifest describes, -ETIMEDOUT when nothing arrived for too long, what a callback returned.
  */
-must_check int fetch_chunks(const char *url, const struct manifest *m,
+must_check int fetch_chunks(const char *url, const struct image_contents *m,
     const struct fetch_sink *sink, const struct fetch_options *options, struct fetch_stats *stats,
     struct err *e);
 

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os_installer/fetch/digest.h"
 #include "os_installer/fetch/fetch.h"
 #include "os_installer/report/journal.h"
 
@@ -214,21 +215,21 @@ static int give(void *ctx, uint32_t len, struct err *e)
 	return 0;
 }
 
-static struct manifest manifest_of(void)
+static struct image_contents manifest_of(void)
 {
-	struct manifest m = {
+	struct image_contents m = {
 	    .size_bytes = SIZE, .chunk_bytes = CHUNK, .chunk_count = (SIZE + CHUNK - 1) / CHUNK};
 	struct digest_state s;
 
 	m.chunks = calloc(m.chunk_count, sizeof(*m.chunks));
 	for (size_t i = 0; i < m.chunk_count; i++) {
 		digest_init(&s);
-		digest_update(&s, data + i * CHUNK, manifest_chunk_length(&m, i));
+		digest_update(&s, data + i * CHUNK, image_chunk_length(&m, i));
 		digest_final(&s, &m.chunks[i]);
 	}
 	digest_init(&s);
 	digest_update(&s, data, SIZE);
-	digest_final(&s, &m.whole);
+	digest_final(&s, &m.sha256);
 	return m;
 }
 
@@ -261,7 +262,7 @@ struct outcome {
 	struct err e;
 };
 
-static struct outcome fetch_with(const struct fault *faults, size_t count, struct manifest *m)
+static struct outcome fetch_with(const struct fault *faults, size_t count, struct image_contents *m)
 {
 	struct received *r = calloc(1, sizeof(*r));
 	struct fetch_sink sink = {.ctx = r, .take = take, .give = give, .tick = tick_measure};
@@ -284,7 +285,7 @@ static struct outcome fetch_with(const struct fault *faults, size_t count, struc
 
 static void test_plain(void **state)
 {
-	struct manifest *m = *state;
+	struct image_contents *m = *state;
 	struct outcome o = FETCH(m, {NONE, 0});
 
 	assert_int_equal(o.result, 0);
@@ -297,7 +298,7 @@ static void test_plain(void **state)
 static void test_cuts(void **state)
 {
 	static const enum fault_kind kinds[] = {CLOSE, RESET};
-	struct manifest *m = *state;
+	struct image_contents *m = *state;
 	uint32_t random = 12345;
 
 	for (unsigned n = 0; n < 60; n++) {
@@ -320,7 +321,7 @@ static void test_cuts(void **state)
 /* Also while one chunk takes longer than that. */
 static void test_ticks(void **state)
 {
-	struct manifest *m = *state;
+	struct image_contents *m = *state;
 
 	tick_count = 0;
 	tick_widest_ms = 0;
@@ -334,7 +335,7 @@ static void test_ticks(void **state)
 static void test_many_drops(void **state)
 {
 	struct fault faults[21];
-	struct manifest *m = *state;
+	struct image_contents *m = *state;
 
 	for (unsigned i = 0; i < 20; i++)
 		faults[i] = (struct fault){CLOSE, (uint64_t)(i + 1) * 15000};
@@ -411,9 +412,9 @@ static void test_ranges(void **state)
 
 static void test_contradiction(void **state)
 {
-	struct manifest m = *(struct manifest *)*state;
+	struct image_contents m = *(struct image_contents *)*state;
 
-	m.whole.byte[0] ^= 1;
+	m.sha256.byte[0] ^= 1;
 	struct outcome o = FETCH(&m, {NONE, 0});
 	assert_int_equal(o.result, -EBADMSG);
 	assert_non_null(strstr(o.e.msg, "contradicts itself"));
@@ -433,7 +434,7 @@ static void test_nobody_there(void **state)
 
 static int setup(void **state)
 {
-	static struct manifest m;
+	static struct image_contents m;
 	uint32_t random = 1;
 
 	journal_start(false);
@@ -448,7 +449,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	manifest_clear(*state);
+	image_contents_clear(*state);
 	return 0;
 }
 

@@ -16,9 +16,9 @@
 #include "os_installer/system/tree.h"
 #include "os_installer/unpack/archive.h"
 
-static bool takes(const struct manifest *m)
+static bool takes(const struct image_contents *m)
 {
-	return !manifest_is_disk(m);
+	return !image_format_is_disk(m->format);
 }
 
 static int partition(struct job *j, struct err *e)

@@ -27,9 +27,9 @@ struct disk_install {
 
 /* ---- before -------------------------------------------------------------------------------- */
 
-static bool takes(const struct manifest *m)
+static bool takes(const struct image_contents *m)
 {
-	return manifest_is_disk(m);
+	return image_format_is_disk(m->format);
 }
 
 /* Takes the disk and erases what is on it. */
@@ -45,7 +45,7 @@ static int partition(struct job *j, struct err *e)
 	if (!in)
 		return err_set(e, ENOMEM, "out of memory");
 	in->disk_bytes = d->size_bytes;
-	in->image_bytes = j->config->manifest.unpacked_bytes;
+	in->image_bytes = j->config->rootfs.unpacked_bytes;
 	return disk_image_open(d, in->image_bytes, &in->disk, e);
 }
 

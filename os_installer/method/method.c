@@ -10,7 +10,7 @@
 METHODS(DECLARED)
 static const struct install_method *const methods[] = {METHODS(LISTED)};
 
-const struct install_method *method_find(const struct manifest *m)
+const struct install_method *method_find(const struct image_contents *m)
 {
 	size_t i = 0;
 

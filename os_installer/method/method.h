@@ -10,7 +10,7 @@
 #include "lib/base/err.h"
 #include "lib/plan/plan.h"
 #include "os_installer/base/config.h"
-#include "os_installer/fetch/manifest.h"
+#include "lib/image/manifest.h"
 #include "os_installer/system/mounts.h"
 #include "os_installer/system/seed.h"
 #include "os_installer/unpack/unpack.h"
@@ -33,7 +33,7 @@ struct job {
 /* The phases, as install.c names them. */
 struct install_method {
 	const char *name;
-	bool (*takes)(const struct manifest *m);
+	bool (*takes)(const struct image_contents *m);
 	/* plan_make(), or another of lib/plan/plan.h. */
 	must_check int (*plan)(const struct plan_request *q, const struct disk *disks, size_t count,
 	    struct plan *out, struct err *e);
@@ -52,7 +52,7 @@ struct install_method {
 };
 
 /* The one that takes it; there always is one. */
-const struct install_method *method_find(const struct manifest *m);
+const struct install_method *method_find(const struct image_contents *m);
 
 /* Unpacks an archive into directories, and needs no disk for that. */
 extern const struct install_method method_archive;

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -26,8 +25,8 @@ static void test_find(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct manifest m = {0};
-		strcpy(m.format, table[i].format);
+		struct image_contents m = {0};
+		m.format = table[i].format;
 		assert_string_equal(method_find(&m)->name, table[i].method);
 	}
 }
@@ -39,9 +38,9 @@ static void test_clear(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct manifest m = {0};
+		struct image_contents m = {0};
 		struct job j = {.tree = -1};
-		strcpy(m.format, formats[i]);
+		m.format = formats[i];
 		method_find(&m)->clear(&j);
 		assert_null(j.own);
 	}

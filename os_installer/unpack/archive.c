@@ -277,7 +277,7 @@ int unpack_stream(const struct byte_source *source, const struct unpack_limits *
 	return r;
 }
 
-int unpack_archive(void *ctx, const struct byte_source *source, const struct manifest *m,
+int unpack_archive(void *ctx, const struct byte_source *source, const struct image_contents *m,
     struct unpack_counters *counters, struct err *e)
 {
 	struct unpack_limits limits = {.bytes = m->unpacked_bytes, .entries = m->entries};

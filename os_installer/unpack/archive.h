@@ -26,7 +26,7 @@ must_check int unpack_stream(const struct byte_source *source, const struct unpa
 
 /* An unpack_target's `write`, without a ctx: that with the manifest's limits, while a thread sends
  * on to the disk what is written. */
-must_check int unpack_archive(void *ctx, const struct byte_source *source, const struct manifest *m,
-    struct unpack_counters *counters, struct err *e);
+must_check int unpack_archive(void *ctx, const struct byte_source *source,
+    const struct image_contents *m, struct unpack_counters *counters, struct err *e);
 
 #endif

@@ -17,7 +17,7 @@ static int all_write(struct decompressor *d, struct disk_image *image,
 	return r < 0 ? r : disk_image_finish(image, e);
 }
 
-int unpack_image(void *disk_image, const struct byte_source *source, const struct manifest *m,
+int unpack_image(void *disk_image, const struct byte_source *source, const struct image_contents *m,
     struct unpack_counters *counters, struct err *e)
 {
 	struct decompressor *d;

@@ -8,6 +8,6 @@
 /* An unpack_target's `write`; its ctx is a struct disk_image. 0 when the disk holds the whole
  * image, synced, but for the edges that disk/image.h holds back. */
 must_check int unpack_image(void *disk_image, const struct byte_source *source,
-    const struct manifest *m, struct unpack_counters *counters, struct err *e);
+    const struct image_contents *m, struct unpack_counters *counters, struct err *e);
 
 #endif

@@ -27,7 +27,7 @@ struct shared {
 };
 
 struct transfer {
-	const struct manifest *manifest;
+	const struct image_contents *manifest;
 	const struct unpack_target *target;
 	struct handover *handover;
 	struct shared *shared;
@@ -163,7 +163,7 @@ static int child_wait(struct transfer *in, pid_t pid, struct err *e)
 }
 
 static int transfer_run(
-    struct transfer *in, const char *url, const struct manifest *m, pid_t pid, struct err *e)
+    struct transfer *in, const char *url, const struct image_contents *m, pid_t pid, struct err *e)
 {
 	struct fetch_sink sink = {
 	    .ctx = in, .take = sink_take, .give = sink_give, .tick = sink_tick};
@@ -207,7 +207,7 @@ static int run(struct transfer *in, const char *url, struct err *e)
 	return r;
 }
 
-int unpack_run(const char *url, const struct manifest *m, const struct unpack_target *t,
+int unpack_run(const char *url, const struct image_contents *m, const struct unpack_target *t,
     void (*tick)(void *ctx, const struct unpack_progress *p), void *ctx,
     struct unpack_progress *progress, struct err *e)
 {

@@ -10,7 +10,7 @@
 
 #include "lib/base/err.h"
 #include "os_installer/fetch/fetch.h"
-#include "os_installer/fetch/manifest.h"
+#include "lib/image/manifest.h"
 #include "os_installer/unpack/decompress.h"
 
 /* Written by the unpacking side, read by another process. */
@@ -26,7 +26,7 @@ struct unpack_target {
 			     outside; or NULL */
 	/* Reads the compressed file to its very end. After a failure the process has to end, see
 	 * decompress.h. */
-	int (*write)(void *ctx, const struct byte_source *source, const struct manifest *m,
+	int (*write)(void *ctx, const struct byte_source *source, const struct image_contents *m,
 	    struct unpack_counters *counters, struct err *e);
 	void *ctx;
 };
@@ -41,8 +41,8 @@ struct unpack_progress {
 
 /* `tick` (may be NULL) is called a few times a second, also while the disk is the slower part.
  * Returns 0 when every byte was verified and the target has taken all of it. */
-must_check int unpack_run(const char *url, const struct manifest *m, const struct unpack_target *t,
-    void (*tick)(void *ctx, const struct unpack_progress *p), void *ctx,
-    struct unpack_progress *progress, struct err *e);
+must_check int unpack_run(const char *url, const struct image_contents *m,
+    const struct unpack_target *t, void (*tick)(void *ctx, const struct unpack_progress *p),
+    void *ctx, struct unpack_progress *progress, struct err *e);
 
 #endif

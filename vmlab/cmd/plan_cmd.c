@@ -41,7 +41,7 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 		printf(
 		    "the image has no %s: the installed system would not boot; build the image again, or import one that has it\n",
 		    loader);
-	if (!s->manifest)
+	if (!s->has_image)
 		printf(
 		    "there is no image %s for %s yet: whether the system fits is not checked; %s\n",
 		    s->vm->distro, vm_arch_name(s->vm->arch), s->advice);
@@ -68,10 +68,10 @@ static int print_findings(const struct subject *s, struct err *e)
 
 static int print_json(const struct subject *s, const struct plan *p, struct err *e)
 {
-	json_t *image = s->manifest ? json_pack("{s:s, s:I, s:b}", "distro", s->vm->distro,
-					  "unpacked_bytes", (json_int_t)s->request.unpacked_bytes,
-					  "whole_disk", subject_is_whole_disk(s))
-				    : json_null();
+	json_t *image = s->has_image ? json_pack("{s:s, s:I, s:b}", "distro", s->vm->distro,
+					   "unpacked_bytes", (json_int_t)s->request.unpacked_bytes,
+					   "whole_disk", subject_is_whole_disk(s))
+				     : json_null();
 	json_t *doc = json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", s->vm->name, "arch",
 	    vm_arch_name(s->vm->arch), "firmware", vm_firmware_name(s->vm->firmware), "image",
 	    image, "plan", subject_is_whole_disk(s) ? json_null() : plan_json(p));

@@ -102,17 +102,11 @@ static void unsay(const struct adopter *w, struct one *o)
 
 static bool is_made(const struct adopter *w, const struct one *o)
 {
+	_cleanup_image_manifest_ struct image_manifest m = {0};
 	struct err e = ERR_INIT;
-	json_t *manifest = NULL;
-	char path[PATH_MAX];
 
-	if (!made_path(w, o, "/" IMAGE_MANIFEST_FILE, path) || access(path, F_OK) < 0 ||
-	    image_manifest_load(w->a->made_dir, o->distro, vm_arch_name(o->arch), &manifest, &e) <
-		0)
-		return false;
-	bool made = adopted_made_of(json_object_get(manifest, ADOPTED_KEY), &o->source);
-	json_decref(manifest);
-	return made;
+	return image_manifest_load(w->a->made_dir, o->distro, o->arch, &m, &e) == 0 &&
+	       adopted_made_of(m.adopted, &o->source);
 }
 
 static bool is_still(const struct one *o, int64_t now)

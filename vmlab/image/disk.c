@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
@@ -200,12 +199,11 @@ static int pump(const struct image_disk *d, struct image_source *source, struct 
 	return n < 0 ? (int)n : image_source_finish(source, e);
 }
 
-static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image_manifest *m,
-    struct image_digest *digest, struct disk_look *look, struct err *e)
+static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image_contents *out,
+    struct disk_look *look, struct err *e)
 {
 	_cleanup_image_source_ struct image_source *source = NULL;
 	_cleanup_image_file_ struct image_file *file = NULL;
-	char name[64];
 	struct stat st;
 	int rc;
 
@@ -214,23 +212,27 @@ static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image
 		return rc;
 	image_source_set_disk(source);
 	bool keep = image_source_format(source) != IMAGE_FORMAT_OTHER;
-	m->rootfs_format = format_of(image_source_format(source));
-	snprintf(name, sizeof(name), "disk.%s", m->rootfs_format);
+	const char *format = format_of(image_source_format(source));
 	image_progress_begin(
 	    d->in.progress, "reading disk image", fstat(fd, &st) ? 0 : (uint64_t)st.st_size);
-	rc = image_file_create(dirfd, name, keep ? 0 : DISK_ZSTD_LEVEL, threads(), &file, e);
+	rc = image_file_create(
+	    dirfd, image_format_file(format), keep ? 0 : DISK_ZSTD_LEVEL, threads(), &file, e);
 	if (rc)
 		return rc;
 	if (keep)
 		image_source_tap(source, store, file);
 	rc = pump(d, source, file, keep, look, e);
-	m->disk_bytes = look->seen_bytes;
-	if (!rc && (m->disk_bytes % SECTOR_BYTES || m->disk_bytes < DISK_BYTES_MIN))
+	uint64_t bytes = look->seen_bytes;
+	if (!rc && (bytes % SECTOR_BYTES || bytes < DISK_BYTES_MIN))
 		rc = err_set(e, EINVAL,
 		    "the disk image unpacks to %llu bytes: a disk has whole sectors of %d bytes, and at least %u MiB",
-		    (unsigned long long)m->disk_bytes, SECTOR_BYTES, DISK_BYTES_MIN >> 20);
+		    (unsigned long long)bytes, SECTOR_BYTES, DISK_BYTES_MIN >> 20);
 	if (!rc)
-		rc = image_file_finish(file, digest, e);
+		rc = image_file_finish(file, out, e);
+	out->file = image_format_file(format);
+	out->format = format;
+	out->unpacked_bytes = bytes;
+	out->chunk_bytes = IMAGE_CHUNK_BYTES;
 	if (!rc)
 		image_progress_end(d->in.progress, image_source_raw_bytes(source));
 	return rc;
@@ -244,21 +246,21 @@ static void summarise(
 	if (disk_look_complaint(look, arch_of(d->in.arch)->bios, lacks, sizeof(lacks)))
 		log_warn("%s", lacks);
 	fprintf(stderr, "  disk image of %s (%s stored); the installer runs on kernel %s of %s\n",
-	    size_text_short(m->disk_bytes, unpacked),
-	    size_text_short(m->rootfs->size_bytes, stored), m->kernel_version, m->kernel_from);
+	    size_text_short(m->rootfs.unpacked_bytes, unpacked),
+	    size_text_short(m->rootfs.size_bytes, stored), m->kernel_version, m->kernel_from);
 	fprintf(stderr, "  image ready: %s/%s/%s\n", d->in.images_dir, d->in.name,
 	    vm_arch_name(d->in.arch));
 }
 
 struct parts {
 	struct disk_look look;
-	struct image_digest disk;
+	struct image_contents disk;
 	struct image_kernel kernel;
 };
 
 static void parts_clear(struct parts *p)
 {
-	image_digest_clear(&p->disk);
+	image_contents_clear(&p->disk);
 	image_kernel_clear(&p->kernel);
 }
 
@@ -266,7 +268,7 @@ int image_disk_import(const struct image_disk *d, struct err *e)
 {
 	_cleanup_(image_work_close) struct image_work work = IMAGE_WORK_INIT;
 	_cleanup_(parts_clear) struct parts parts = {0};
-	struct image_manifest m = {.distro = d->in.name, .arch = d->in.arch};
+	struct image_manifest m = {.distro = d->in.name, .arch = vm_arch_name(d->in.arch)};
 	_cleanup_close_ int converted = -1;
 	int rc;
 
@@ -279,16 +281,15 @@ int image_disk_import(const struct image_disk *d, struct err *e)
 		rc = converted < 0 ? converted : 0;
 	}
 	if (!rc)
-		rc = read_disk(d, converted >= 0 ? converted : d->in.fd, work.fd, &m, &parts.disk,
-		    &parts.look, e);
+		rc = read_disk(
+		    d, converted >= 0 ? converted : d->in.fd, work.fd, &parts.disk, &parts.look, e);
 	if (!rc) {
-		m.created = time(NULL);
 		m.kernel_version = parts.kernel.version;
 		m.kernel_from = parts.kernel.image;
-		m.rootfs = &parts.disk;
-		m.kernel = &parts.kernel.kernel;
-		m.modules = &parts.kernel.modules;
-		rc = image_manifest_write(&m, work.fd, e);
+		m.rootfs = parts.disk;
+		m.kernel = parts.kernel.kernel;
+		m.modules = parts.kernel.modules;
+		rc = image_manifest_write(&m, NULL, work.fd, e);
 	}
 	if (!rc)
 		rc = image_work_publish(&work, d->in.arch, e);

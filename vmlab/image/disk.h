@@ -36,7 +36,7 @@ must_check int image_disk_import(const struct image_disk *d, struct err *e);
 struct image_kernel {
 	char *image; /* where it came from */
 	char *version;
-	struct image_digest kernel, modules;
+	struct image_contents kernel, modules;
 };
 
 /* Copies kernel and modules of image `from` (NULL: the one of that architecture with the newest

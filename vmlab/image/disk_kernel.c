@@ -6,24 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
 #include "lib/image/kernel_version.h"
 #include "vmlab/image/disk.h"
+#include "vmlab/image/file.h"
 #include "vmlab/image/manifest.h"
 
 #define COPY_BYTES (1024 * 1024)
-
-static void cleanup_json(json_t **j)
-{
-	json_decref(*j);
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value ? value : "";
-}
 
 /* The image of that architecture with the highest kernel version, of equals the one made last;
  * *out is NULL when there is none. */
@@ -35,25 +25,25 @@ static void newest(const char *images_dir, enum vm_arch arch, char **out)
 
 	*out = NULL;
 	while (d && (de = readdir(d))) {
-		_cleanup_(cleanup_json) json_t *m = NULL;
+		_cleanup_image_manifest_ struct image_manifest m = {0};
 		struct err ignored = ERR_INIT;
 		if (!image_name_valid(de->d_name) ||
-		    image_manifest_load(images_dir, de->d_name, vm_arch_name(arch), &m, &ignored))
+		    image_manifest_load(images_dir, de->d_name, arch, &m, &ignored) ||
+		    !m.kernel_version || bytes_are_zero(m.kernel.sha256.byte, DIGEST_BYTES))
 			continue;
-		/* RFC 3339 in UTC sorts as text. */
-		int diff = kernel_version_compare(text(m, "kernel_version"), version);
-		if (!json_object_get(m, "kernel") || diff < 0 ||
-		    (diff == 0 && *out && strcmp(text(m, "created"), created) <= 0))
+		const char *made = m.created ? m.created : "";
+		int diff = kernel_version_compare(m.kernel_version, version);
+		if (diff < 0 || (diff == 0 && *out && strcmp(made, created) <= 0))
 			continue;
-		snprintf(version, sizeof(version), "%s", text(m, "kernel_version"));
-		snprintf(created, sizeof(created), "%s", text(m, "created"));
+		snprintf(version, sizeof(version), "%s", m.kernel_version);
+		snprintf(created, sizeof(created), "%s", made);
 		free(*out);
 		*out = strdup(de->d_name);
 	}
 }
 
 static int copy(const char *images_dir, const char *image, enum vm_arch arch, const char *name,
-    const json_t *part, int dirfd, struct image_digest *digest, struct err *e)
+    const struct digest *wanted, int dirfd, struct image_contents *out, struct err *e)
 {
 	_cleanup_free_ char *buf = malloc(COPY_BYTES);
 	_cleanup_free_ char *path = NULL;
@@ -78,8 +68,9 @@ static int copy(const char *images_dir, const char *image, enum vm_arch arch, co
 		rc = image_file_write(file, buf, (size_t)n, e);
 	}
 	if (!rc)
-		rc = image_file_finish(file, digest, e);
-	if (!rc && strcmp(digest->sha256, text(part, "sha256")))
+		rc = image_file_finish(file, out, e);
+	out->file = name;
+	if (!rc && !digest_equal(&out->sha256, wanted))
 		rc = err_set(e, EBADMSG, "%s does not match its manifest; build or import %s again",
 		    path, image);
 	return rc;
@@ -88,7 +79,7 @@ static int copy(const char *images_dir, const char *image, enum vm_arch arch, co
 int image_kernel_copy(const char *images_dir, const char *from, enum vm_arch arch, int dirfd,
     struct image_kernel *out, struct err *e)
 {
-	_cleanup_(cleanup_json) json_t *m = NULL;
+	_cleanup_image_manifest_ struct image_manifest m = {0};
 	const char *name = vm_arch_name(arch);
 	int rc;
 
@@ -100,21 +91,21 @@ int image_kernel_copy(const char *images_dir, const char *from, enum vm_arch arc
 		return err_set(e, ENOENT,
 		    "a disk image needs the kernel and drivers of another %s image for the installer, and there is none in %s; `vmlab image build debian-13 --arch %s` makes one",
 		    name, images_dir, name);
-	rc = image_manifest_load(images_dir, out->image, name, &m, e);
+	rc = image_manifest_load(images_dir, out->image, arch, &m, e);
 	if (rc == -ENOENT)
 		return err_set(e, ENOENT,
 		    "--kernel-from: there is no image %s for %s in %s; `vmlab image ls` lists them",
 		    out->image, name, images_dir);
 	if (rc)
 		return rc;
-	out->version = strdup(text(m, "kernel_version"));
+	out->version = strdup(m.kernel_version ? m.kernel_version : "");
 	if (!out->version)
 		return err_set(e, ENOMEM, "out of memory");
-	rc = copy(images_dir, out->image, arch, IMAGE_KERNEL_FILE, json_object_get(m, "kernel"),
-	    dirfd, &out->kernel, e);
+	rc = copy(images_dir, out->image, arch, IMAGE_KERNEL_FILE, &m.kernel.sha256, dirfd,
+	    &out->kernel, e);
 	if (!rc)
-		rc = copy(images_dir, out->image, arch, IMAGE_MODULES_FILE,
-		    json_object_get(m, "modules"), dirfd, &out->modules, e);
+		rc = copy(images_dir, out->image, arch, IMAGE_MODULES_FILE, &m.modules.sha256,
+		    dirfd, &out->modules, e);
 	return rc;
 }
 
@@ -122,6 +113,6 @@ void image_kernel_clear(struct image_kernel *k)
 {
 	free(k->image);
 	free(k->version);
-	image_digest_clear(&k->kernel);
-	image_digest_clear(&k->modules);
+	image_contents_clear(&k->kernel);
+	image_contents_clear(&k->modules);
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
 
 struct image_file {
@@ -22,15 +21,9 @@ struct image_file {
 	struct sha256_ctx whole;
 	struct sha256_ctx chunk;
 	size_t chunk_len;
-	struct image_digest digest;
+	struct image_contents contents;
 	size_t chunk_room;
 };
-
-void image_digest_clear(struct image_digest *d)
-{
-	free(d->chunks);
-	*d = (struct image_digest){0};
-}
 
 static int zstd_start(struct image_file *f, int level, int threads, struct err *e)
 {
@@ -88,18 +81,17 @@ int image_file_create(int dirfd, const char *name, int zstd_level, int threads,
 
 static int chunk_end(struct image_file *f, struct err *e)
 {
-	uint8_t raw[SHA256_DIGEST_SIZE];
+	struct image_contents *c = &f->contents;
 
-	if (f->digest.chunk_count == f->chunk_room) {
+	if (c->chunk_count == f->chunk_room) {
 		size_t room = f->chunk_room ? f->chunk_room * 2 : 64;
-		void *grown = realloc(f->digest.chunks, room * sizeof(*f->digest.chunks));
+		void *grown = realloc(c->chunks, room * sizeof(*c->chunks));
 		if (!grown)
 			return err_set(e, ENOMEM, "out of memory");
-		f->digest.chunks = grown;
+		c->chunks = grown;
 		f->chunk_room = room;
 	}
-	sha256_digest(&f->chunk, sizeof(raw), raw);
-	hex_encode(raw, sizeof(raw), f->digest.chunks[f->digest.chunk_count++]);
+	sha256_digest(&f->chunk, DIGEST_BYTES, c->chunks[c->chunk_count++].byte);
 	f->chunk_len = 0;
 	return 0;
 }
@@ -107,7 +99,7 @@ static int chunk_end(struct image_file *f, struct err *e)
 static int digest_update(struct image_file *f, const uint8_t *data, size_t len, struct err *e)
 {
 	sha256_update(&f->whole, len, data);
-	f->digest.size_bytes += len;
+	f->contents.size_bytes += len;
 	while (len) {
 		size_t n = IMAGE_CHUNK_BYTES - f->chunk_len;
 		if (n > len)
@@ -167,9 +159,8 @@ int image_file_write(struct image_file *f, const void *data, size_t len, struct 
 	return f->zstd ? compress(f, data, len, ZSTD_e_continue, e) : store(f, data, len, e);
 }
 
-int image_file_finish(struct image_file *f, struct image_digest *digest, struct err *e)
+int image_file_finish(struct image_file *f, struct image_contents *out, struct err *e)
 {
-	uint8_t raw[SHA256_DIGEST_SIZE];
 	int rc = 0;
 
 	if (f->zstd)
@@ -180,10 +171,9 @@ int image_file_finish(struct image_file *f, struct image_digest *digest, struct 
 		return rc;
 	if (f->fd >= 0 && (fsync(f->fd) || close(steal_fd(&f->fd))))
 		return err_errno(e, "cannot write %s", f->name);
-	sha256_digest(&f->whole, sizeof(raw), raw);
-	hex_encode(raw, sizeof(raw), f->digest.sha256);
-	*digest = f->digest;
-	f->digest = (struct image_digest){0};
+	sha256_digest(&f->whole, DIGEST_BYTES, f->contents.sha256.byte);
+	*out = f->contents;
+	f->contents = (struct image_contents){0};
 	return 0;
 }
 
@@ -196,6 +186,6 @@ void image_file_free(struct image_file *f)
 	ZSTD_freeCCtx(f->zstd);
 	free(f->out);
 	free(f->name);
-	image_digest_clear(&f->digest);
+	image_contents_clear(&f->contents);
 	free(f);
 }

@@ -10,20 +10,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
-
-#define IMAGE_CHUNK_BYTES (4 * 1024 * 1024)
-#define IMAGE_SHA256_TEXT_SIZE 65
-
-/* What a finished file holds, as stored (after compression). */
-struct image_digest {
-	uint64_t size_bytes;
-	char sha256[IMAGE_SHA256_TEXT_SIZE];
-	char (
-	    *chunks)[IMAGE_SHA256_TEXT_SIZE]; /* one for each IMAGE_CHUNK_BYTES, last one shorter */
-	size_t chunk_count;
-};
-
-void image_digest_clear(struct image_digest *d);
+#include "lib/image/manifest.h"
 
 struct image_file;
 
@@ -38,8 +25,9 @@ must_check int image_file_digest_only(struct image_file **out, struct err *e);
 
 must_check int image_file_write(struct image_file *f, const void *data, size_t len, struct err *e);
 
-/* Flushes, fsyncs, closes. On success *digest is filled (image_digest_clear() frees it). */
-must_check int image_file_finish(struct image_file *f, struct image_digest *digest, struct err *e);
+/* Flushes, fsyncs, closes. On success *out says what it holds as stored, in slices of
+ * IMAGE_CHUNK_BYTES (image_contents_clear() frees it), and nothing else. */
+must_check int image_file_finish(struct image_file *f, struct image_contents *out, struct err *e);
 
 void image_file_free(struct image_file *f);
 

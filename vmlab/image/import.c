@@ -61,12 +61,12 @@ static int threads(void)
 }
 
 static int read_rootfs(const struct image_import *in, int dirfd, struct image_scan *scan,
-    struct image_digest *digest, const char **format, struct err *e)
+    struct image_contents *out, struct err *e)
 {
 	_cleanup_image_source_ struct image_source *source = NULL;
 	_cleanup_image_file_ struct image_file *file = NULL;
 	struct reading reading = {in, NULL, NULL};
-	char name[64];
+	const char *format, *name;
 	bool keep;
 	int rc;
 
@@ -76,8 +76,8 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
 	image_progress_begin(
 	    in->progress, in->reading ? in->reading : "reading rootfs", in->size_bytes);
 	keep = image_source_format(source) != IMAGE_FORMAT_OTHER;
-	*format = image_format_suffix(keep ? image_source_format(source) : IMAGE_FORMAT_ZST);
-	snprintf(name, sizeof(name), "rootfs.%s", *format);
+	format = image_format_suffix(keep ? image_source_format(source) : IMAGE_FORMAT_ZST);
+	name = in->adopt ? in->adopt->file : image_format_file(format);
 	if (in->adopt && !keep)
 		rc = err_set(e, EINVAL,
 		    "it is compressed with neither gzip, zstd nor xz, which are what an installer reads");
@@ -95,7 +95,12 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
 	scan->or_disk = !in->adopt;
 	rc = image_scan_run(scan, source, keep ? NULL : store_decoded, show, &reading, e);
 	if (!rc)
-		rc = image_file_finish(file, digest, e);
+		rc = image_file_finish(file, out, e);
+	out->file = name;
+	out->format = format;
+	out->unpacked_bytes = scan->unpacked_bytes;
+	out->entries = scan->entries;
+	out->chunk_bytes = IMAGE_CHUNK_BYTES;
 	if (!rc)
 		image_progress_end(in->progress, image_source_raw_bytes(source));
 	return rc;
@@ -105,7 +110,7 @@ static int read_rootfs(const struct image_import *in, int dirfd, struct image_sc
  * ------------------------------------------------------------------------*/
 
 static int write_kernel(const struct image_scan *scan, const struct image_member *kernel, int dirfd,
-    struct image_digest *digest, struct err *e)
+    struct image_contents *out, struct err *e)
 {
 	_cleanup_image_file_ struct image_file *file = NULL;
 	_cleanup_free_ char *data = NULL;
@@ -118,7 +123,8 @@ static int write_kernel(const struct image_scan *scan, const struct image_member
 	if (!rc)
 		rc = image_file_write(file, data, len, e);
 	if (!rc)
-		rc = image_file_finish(file, digest, e);
+		rc = image_file_finish(file, out, e);
+	out->file = IMAGE_KERNEL_FILE;
 	return rc;
 }
 
@@ -224,7 +230,7 @@ static void warn_drivers(
 }
 
 static int write_modules(const struct image_scan *scan, const char *version, int dirfd, int workers,
-    struct image_digest *digest, struct err *e)
+    struct image_contents *out, struct err *e)
 {
 	_cleanup_(module_texts_clear) struct module_texts t = {0};
 	_cleanup_image_modules_ struct image_modules *modules = NULL;
@@ -263,25 +269,27 @@ static int write_modules(const struct image_scan *scan, const char *version, int
 	if (!rc)
 		rc = image_cpio_end(&cpio, e);
 	if (!rc)
-		rc = image_file_finish(file, digest, e);
+		rc = image_file_finish(file, out, e);
+	out->file = IMAGE_MODULES_FILE;
 	return rc;
 }
 
 /* ---- what is said at the end -------------------------------------------------------------------
  */
 
-static void warn_parts(const struct image_manifest *m)
+static void warn_parts(const struct image_scan *scan, const char *version, enum vm_arch for_arch)
 {
-	const bool *has = m->scan->has;
-	const struct arch *arch = arch_of(m->arch);
+	const bool *has = scan->has;
+	const struct arch *arch = arch_of(for_arch);
+	bool has_initramfs = image_scan_has_initramfs(scan, version);
 	const struct bootloader_kind *uefi = bootloader_first(VM_FIRMWARE_UEFI);
 	char package[BOOTLOADER_TEXT_SIZE];
 
-	if (!image_scan_has_loader(m->scan, VM_FIRMWARE_UEFI, m->arch))
+	if (!image_scan_has_loader(scan, VM_FIRMWARE_UEFI, for_arch))
 		log_warn(
 		    "the rootfs has no %s with files for UEFI: an installed machine will not boot; add the package %s",
 		    uefi->programs[0], bootloader_text(uefi->package, arch, package));
-	if (arch->bios && !image_scan_has_loader(m->scan, VM_FIRMWARE_BIOS, m->arch))
+	if (arch->bios && !image_scan_has_loader(scan, VM_FIRMWARE_BIOS, for_arch))
 		log_info(
 		    "the rootfs has no boot loader for a BIOS: machines with \"firmware\": \"bios\" cannot be installed with it");
 	if (!has[IMAGE_PART_CLOUD_INIT])
@@ -289,17 +297,17 @@ static void warn_parts(const struct image_manifest *m)
 		    "the rootfs has no cloud-init: users, keys and packages of a VM definition will not be set up");
 	if (!has[IMAGE_PART_SSHD])
 		log_warn("the rootfs has no sshd: there will be no login over the network");
-	if (!image_scan_has_boot_kernel(m->scan))
+	if (!image_scan_has_boot_kernel(scan))
 		log_warn(
 		    "the rootfs has no /boot/vmlinuz-<version>, which is what is started: an installation will fail; copy the kernel of /lib/modules/%s there",
-		    m->kernel_version);
-	if (!m->has_initramfs && has[IMAGE_PART_INITRAMFS_TOOL])
-		log_info("the rootfs has no initramfs for %s; the installer will make one",
-		    m->kernel_version);
-	else if (!m->has_initramfs)
+		    version);
+	if (!has_initramfs && has[IMAGE_PART_INITRAMFS_TOOL])
+		log_info(
+		    "the rootfs has no initramfs for %s; the installer will make one", version);
+	else if (!has_initramfs)
 		log_warn(
 		    "the rootfs has no initramfs for %s and no program to make one (update-initramfs, dracut, mkinitcpio, mkinitfs): an installation will fail; add the distribution's package for it",
-		    m->kernel_version);
+		    version);
 }
 
 static void summarise(const struct image_import *in, const struct image_manifest *m)
@@ -308,9 +316,9 @@ static void summarise(const struct image_import *in, const struct image_manifest
 
 	fprintf(stderr, "  %s, kernel %s: rootfs %s (%s unpacked, %llu entries), modules %s\n",
 	    m->os_name ? m->os_name : m->distro, m->kernel_version,
-	    size_text_short(m->rootfs->size_bytes, rootfs),
-	    size_text_short(m->scan->unpacked_bytes, unpacked),
-	    (unsigned long long)m->scan->entries, size_text_short(m->modules->size_bytes, modules));
+	    size_text_short(m->rootfs.size_bytes, rootfs),
+	    size_text_short(m->rootfs.unpacked_bytes, unpacked),
+	    (unsigned long long)m->rootfs.entries, size_text_short(m->modules.size_bytes, modules));
 	fprintf(
 	    stderr, "  image ready: %s/%s/%s\n", in->images_dir, in->name, vm_arch_name(in->arch));
 }
@@ -320,28 +328,28 @@ static void summarise(const struct image_import *in, const struct image_manifest
 
 struct parts {
 	struct image_scan scan;
-	struct image_digest rootfs, kernel, modules;
+	struct image_contents rootfs, kernel, modules;
 	char *version;
 };
 
 static void parts_clear(struct parts *p)
 {
 	image_scan_clear(&p->scan);
-	image_digest_clear(&p->rootfs);
-	image_digest_clear(&p->kernel);
-	image_digest_clear(&p->modules);
+	image_contents_clear(&p->rootfs);
+	image_contents_clear(&p->kernel);
+	image_contents_clear(&p->modules);
 	free(p->version);
 }
 
-static int make_parts(const struct image_import *in, struct image_work *w, struct parts *p,
-    struct image_manifest *m, struct err *e)
+static int make_parts(
+    const struct image_import *in, struct image_work *w, struct parts *p, struct err *e)
 {
 	const struct image_member *kernel;
 	int rc;
 
 	rc = image_scan_init(&p->scan, w->fd, e);
 	if (!rc)
-		rc = read_rootfs(in, w->fd, &p->scan, &p->rootfs, &m->rootfs_format, e);
+		rc = read_rootfs(in, w->fd, &p->scan, &p->rootfs, e);
 	if (!rc && in->confirm)
 		rc = in->confirm(in->ctx, e);
 	if (!rc)
@@ -364,29 +372,28 @@ int image_import(const struct image_import *in, struct err *e)
 {
 	_cleanup_(image_work_close) struct image_work work = IMAGE_WORK_INIT;
 	_cleanup_(parts_clear) struct parts parts = {.scan = {.spool_fd = -1}};
-	struct image_manifest m = {.distro = in->name, .arch = in->arch, .adopted = in->adopt};
+	struct image_manifest m = {.distro = in->name, .arch = vm_arch_name(in->arch)};
 	int rc;
 
 	rc = image_work_open(&work, in->images_dir, in->name, in->arch, e);
 	if (!rc)
-		rc = make_parts(in, &work, &parts, &m, e);
+		rc = make_parts(in, &work, &parts, e);
 	if (!rc) {
-		m.created = time(NULL);
 		m.os_name = parts.scan.os_name;
 		m.kernel_version = parts.version;
-		m.has_initramfs = image_scan_has_initramfs(&parts.scan, parts.version);
-		m.scan = &parts.scan;
-		m.rootfs = &parts.rootfs;
-		m.kernel = &parts.kernel;
-		m.modules = &parts.modules;
-		rc = image_manifest_write(&m, work.fd, e);
+		m.rootfs = parts.rootfs;
+		m.kernel = parts.kernel;
+		m.modules = parts.modules;
+		m.adopted = in->adopt ? adopted_json(in->adopt) : NULL;
+		rc = image_manifest_write(&m, &parts.scan, work.fd, e);
+		json_decref(m.adopted);
 	}
 	if (!rc)
 		rc = image_work_publish(&work, in->arch, e);
 	image_progress_clear(in->progress);
 	if (rc)
 		return rc;
-	warn_parts(&m);
+	warn_parts(&parts.scan, parts.version, in->arch);
 	if (!in->progress->silent)
 		summarise(in, &m);
 	return 0;

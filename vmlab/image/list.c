@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,43 +14,67 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "lib/definition/vm.h"
-#include "vmlab/ui/human.h"
 #include "vmlab/image/manifest.h"
 
-/* Another tool's, of which the stack makes an image: no more is known of it here. */
-static int add_adopted(
-    json_t *list, const char *name, enum vm_arch arch, const struct adopted *a, struct err *e)
-{
-	json_t *one =
-	    json_pack("{s:s, s:s, s:o, s:{s:I}}", "distro", name, "arch", vm_arch_name(arch),
-		ADOPTED_KEY, adopted_json(a), "rootfs", "size_bytes", (json_int_t)a->st.st_size);
+struct listing {
+	enum { COUNTED, TABLE, JSON } as;
+	json_t *list; /* of JSON */
+	size_t count;
+};
 
-	return !one || json_array_append_new(list, one) ? err_set(e, ENOMEM, "out of memory") : 0;
+static const char *text(const char *value)
+{
+	return value ? value : "-";
 }
 
-static int add_image(
-    json_t *list, const char *images_dir, const char *name, enum vm_arch arch, struct err *e)
+static void print_row(const struct image_manifest *m)
 {
-	json_t *manifest = NULL;
-	int rc = image_manifest_load(images_dir, name, vm_arch_name(arch), &manifest, e);
-	struct adopted found;
+	char size[SIZE_TEXT_SIZE], unpacked[SIZE_TEXT_SIZE];
+	bool known =
+	    m->kernel_version; /* else it is another tool's, of which the stack makes one */
 
-	if (rc == -ENOENT || rc == -ENOTDIR)
-		return adopted_find(images_dir, name, arch, &found)
-			   ? add_adopted(list, name, arch, &found, e)
-			   : 0;
-	if (rc) {
+	printf("%-16s %-6s %10s %10s  %-32s %s\n", m->distro, m->arch,
+	    size_text_short(m->rootfs.size_bytes, size),
+	    known ? size_text_short(m->rootfs.unpacked_bytes, unpacked) : "-",
+	    text(m->kernel_version), known ? text(m->created) : "made by the stack");
+}
+
+static int show(struct listing *l, const struct image_manifest *m, struct err *e)
+{
+	if (l->count++ == 0 && l->as == TABLE)
+		printf("%-16s %-6s %10s %10s  %-32s %s\n", "IMAGE", "ARCH", "ROOTFS", "UNPACKED",
+		    "KERNEL", "CREATED");
+	if (l->as == TABLE)
+		print_row(m);
+	if (l->as == JSON && json_array_append_new(l->list, image_manifest_json(m)))
+		return err_set(e, ENOMEM, "out of memory");
+	return 0;
+}
+
+static int show_one(
+    struct listing *l, const char *images_dir, const char *name, enum vm_arch arch, struct err *e)
+{
+	_cleanup_image_manifest_ struct image_manifest m = {0};
+	struct adopted found;
+	int rc = image_manifest_load(images_dir, name, arch, &m, e);
+
+	if (rc == -ENOENT || rc == -ENOTDIR) {
+		if (!adopted_find(images_dir, name, arch, &found))
+			return 0;
+		m.rootfs.size_bytes = (uint64_t)found.st.st_size;
+		m.doc = m.adopted = adopted_json(&found);
+	} else if (rc) {
 		log_warn("%s", e->msg);
 		return 0;
 	}
+	m.distro = name;
+	m.arch = vm_arch_name(arch);
 	/* Two words about each of hundreds of chunks are for the installer, not for people. */
-	json_object_del(json_object_get(manifest, "rootfs"), "chunks");
-	json_object_set_new(manifest, "distro", json_string(name));
-	json_object_set_new(manifest, "arch", json_string(vm_arch_name(arch)));
-	return json_array_append_new(list, manifest) ? err_set(e, ENOMEM, "out of memory") : 0;
+	m.rootfs.chunk_count = 0;
+	return show(l, &m, e);
 }
 
-static int collect(json_t *list, const char *images_dir, struct err *e)
+static int walk(struct listing *l, const char *images_dir, struct err *e)
 {
 	struct dirent **names;
 	int count = scandir(images_dir, &names, NULL, alphasort);
@@ -64,63 +87,28 @@ static int collect(json_t *list, const char *images_dir, struct err *e)
 	for (int i = 0; i < count; i++) {
 		if (image_name_valid(names[i]->d_name))
 			for (int a = 0; !rc && a < VM_ARCH_COUNT; a++)
-				rc = add_image(
-				    list, images_dir, names[i]->d_name, (enum vm_arch)a, e);
+				rc = show_one(l, images_dir, names[i]->d_name, (enum vm_arch)a, e);
 		free(names[i]);
 	}
 	free(names);
 	return rc;
 }
 
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value ? value : "-";
-}
-
-static uint64_t bytes(const json_t *object, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
-static void print_table(const json_t *list)
-{
-	size_t i;
-	json_t *image;
-
-	printf("%-16s %-6s %10s %10s  %-32s %s\n", "IMAGE", "ARCH", "ROOTFS", "UNPACKED", "KERNEL",
-	    "CREATED");
-	json_array_foreach(list, i, image) {
-		const json_t *rootfs = json_object_get(image, "rootfs");
-		char size[SIZE_TEXT_SIZE], unpacked[SIZE_TEXT_SIZE];
-		bool is_adopted = !json_object_get(image, "kernel_version");
-
-		printf("%-16s %-6s %10s %10s  %-32s %s\n", text(image, "distro"),
-		    text(image, "arch"), size_text_short(bytes(rootfs, "size_bytes"), size),
-		    is_adopted ? "-" : size_text_short(bytes(rootfs, "unpacked_bytes"), unpacked),
-		    is_adopted ? "-" : text(image, "kernel_version"),
-		    is_adopted ? "made by the stack" : text(image, "created"));
-	}
-}
-
 int image_list_print(const char *images_dir, bool json, struct err *e)
 {
-	json_t *list = json_array(), *doc;
-	int rc = collect(list, images_dir, e);
+	struct listing l = {.as = json ? JSON : TABLE, .list = json_array()};
+	int rc = walk(&l, images_dir, e);
 
 	if (!rc && json) {
-		doc = json_pack("{sO}", "images", list);
+		json_t *doc = json_pack("{sO}", "images", l.list);
 		if (!doc || json_dumpf(doc, stdout, JSON_INDENT(2)))
 			rc = err_set(e, EIO, "cannot write the list");
 		putchar('\n');
 		json_decref(doc);
-	} else if (!rc && json_array_size(list) == 0) {
+	} else if (!rc && l.count == 0) {
 		printf("no images in %s; `vmlab image build debian-13` makes one\n", images_dir);
-	} else if (!rc) {
-		print_table(list);
 	}
-	json_decref(list);
+	json_decref(l.list);
 	if (!rc && fflush(stdout))
 		rc = err_errno(e, "cannot write the list");
 	return rc;
@@ -128,12 +116,10 @@ int image_list_print(const char *images_dir, bool json, struct err *e)
 
 bool image_list_any(const char *images_dir)
 {
+	struct listing l = {.as = COUNTED};
 	struct err ignored = ERR_INIT;
-	json_t *list = json_array();
-	bool any = collect(list, images_dir, &ignored) == 0 && json_array_size(list) > 0;
 
-	json_decref(list);
-	return any;
+	return walk(&l, images_dir, &ignored) == 0 && l.count > 0;
 }
 
 /* The manifest goes first, so that nobody takes a half removed image for a whole one. */

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "vmlab/image/adopt.h"
@@ -80,15 +81,6 @@ static int read_all(const char *distro, const struct adopted *source, struct err
 	return rc;
 }
 
-static json_t *manifest(const char *distro)
-{
-	struct err e = ERR_INIT;
-	json_t *doc = NULL;
-
-	assert_int_equal(image_manifest_load(made, distro, "amd64", &doc, &e), 0);
-	return doc;
-}
-
 static void in_place(void **state)
 {
 	static const char *const how[][2] = {
@@ -100,15 +92,14 @@ static void in_place(void **state)
 		struct adopted source = pull("os", how[i][0]);
 		if (read_all("os", &source, &e) != 0)
 			fail_msg("%s: %s", how[i][0], e.msg);
-		json_t *doc = manifest("os"), *rootfs = json_object_get(doc, "rootfs");
-		assert_string_equal(
-		    json_string_value(json_object_get(rootfs, "file")), "rootfs.tar.gz");
-		assert_string_equal(
-		    json_string_value(json_object_get(rootfs, "format")), how[i][1]);
-		assert_true(adopted_made_of(json_object_get(doc, ADOPTED_KEY), &source));
+		_cleanup_image_manifest_ struct image_manifest m = {0};
+		char sum[2 * DIGEST_BYTES + 1];
+		assert_int_equal(image_manifest_load(made, "os", VM_ARCH_AMD64, &m, &e), 0);
+		assert_string_equal(m.rootfs.file, "rootfs.tar.gz");
+		assert_string_equal(m.rootfs.format, how[i][1]);
+		assert_true(adopted_made_of(m.adopted, &source));
 		sh("echo '%s  images/os/x86_64/rootfs.tar.gz' | sha256sum -c --quiet",
-		    json_string_value(json_object_get(rootfs, "sha256")));
-		json_decref(doc);
+		    hex_encode(m.rootfs.sha256.byte, DIGEST_BYTES, sum));
 		sh("test \"$(ls -A made/os made/os/amd64 | tr '\\n' ' ')\" = "
 		   "'made/os: amd64  made/os/amd64: manifest.json modules.cpio.zst vmlinuz '");
 		sh("test \"$(ls -A images/os/x86_64)\" = rootfs.tar.gz; echo kernel | cmp - made/os/amd64/vmlinuz");

@@ -38,7 +38,7 @@ static size_t written(const char *name, char *bytes, size_t size)
 {
 	_cleanup_image_file_ struct image_file *file = NULL;
 	struct image_cpio cpio = {0};
-	struct image_digest digest = {0};
+	struct image_contents contents = {0};
 	struct err e = ERR_INIT;
 
 	assert_int_equal(image_file_create(folder, name, 0, 1, &file, &e), 0);
@@ -49,8 +49,8 @@ static size_t written(const char *name, char *bytes, size_t size)
 		    0);
 	assert_int_equal(image_cpio_end(&cpio, &e), 0);
 	image_cpio_clear(&cpio);
-	assert_int_equal(image_file_finish(file, &digest, &e), 0);
-	image_digest_clear(&digest);
+	assert_int_equal(image_file_finish(file, &contents, &e), 0);
+	image_contents_clear(&contents);
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	ssize_t n = read(fd, bytes, size);

@@ -50,7 +50,7 @@ static void check_image(const struct subject *s, struct preflight *p)
 	char loader[BOOTLOADER_TEXT_SIZE];
 	const struct vm *vm = s->vm;
 
-	if (!s->manifest && !s->adopted)
+	if (!s->has_image && !s->adopted)
 		find(p, false, "distro", "there is no image %s for %s, so it waits: %s", vm->distro,
 		    vm_arch_name(vm->arch), s->advice);
 	else if (s->unreadable[0])
@@ -66,8 +66,7 @@ static void check_network(const struct subject *s, struct preflight *p)
 {
 	const char *wants = preflight_network_wants(json_object_get(s->vm->more, "network_config"));
 
-	if (wants && s->manifest &&
-	    !preflight_network_can(json_object_get(s->manifest, "network_renderers")))
+	if (wants && s->has_image && !preflight_network_can(s->image.network_renderers))
 		find(p, false, "network_config",
 		    "the image %s cannot set up %s: it has systemd-networkd and no netplan; build it again (vmlab image build), or import one with netplan.io",
 		    s->vm->distro, wants);
@@ -83,17 +82,11 @@ static void check_own_kernel(const struct subject *s, struct preflight *p)
 
 /* ---- the machine ------------------------------------------------------------------------- */
 
-static uint64_t file_bytes(const struct subject *s, const char *part)
-{
-	return (uint64_t)json_integer_value(
-	    json_object_get(json_object_get(s->manifest, part), "size_bytes"));
-}
-
 uint64_t preflight_min_memory(const struct subject *s)
 {
 	uint64_t base = s->vm->firmware == VM_FIRMWARE_BIOS ? MEMORY_BIOS_BYTES : MEMORY_UEFI_BYTES;
-	return base + KERNEL_TIMES * file_bytes(s, "kernel") +
-	       MODULES_TIMES * file_bytes(s, "modules");
+	return base + KERNEL_TIMES * s->image.kernel.size_bytes +
+	       MODULES_TIMES * s->image.modules.size_bytes;
 }
 
 static void check_memory(const struct subject *s, struct preflight *p)
@@ -106,7 +99,7 @@ static void check_memory(const struct subject *s, struct preflight *p)
 	if (has < least)
 		find(p, certain, "memory",
 		    "%s of memory are too little for the installer, which needs %s%s: kernel, initrd and drivers have to fit",
-		    size_text_short(has, a), s->manifest ? "" : "more than ",
+		    size_text_short(has, a), s->has_image ? "" : "more than ",
 		    size_text_short((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
 	if (s->host_memory_bytes && has > s->host_memory_bytes)
 		find(p, false, "memory", "%s of memory are more than this machine has, %s",

@@ -12,24 +12,12 @@
 
 void subject_clear(struct subject *s)
 {
-	json_decref(s->manifest);
-}
-
-static const json_t *image_rootfs(const struct subject *s)
-{
-	return json_object_get(s->manifest, "rootfs");
-}
-
-static uint64_t image_number(const struct subject *s, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(image_rootfs(s), key));
+	image_manifest_clear(&s->image);
 }
 
 bool subject_is_whole_disk(const struct subject *s)
 {
-	const char *format = json_string_value(json_object_get(image_rootfs(s), "format"));
-
-	return image_format_is_disk(format);
+	return image_format_is_disk(s->image.rootfs.format);
 }
 
 static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
@@ -38,11 +26,12 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 	const struct vm *vm = s->vm;
 	struct adopted found;
 
-	int r = lab->images_dir ? image_manifest_load(lab->images_dir, vm->distro,
-				      vm_arch_name(vm->arch), &s->manifest, e)
-				: -ENOENT;
+	int r = lab->images_dir
+		    ? image_manifest_load(lab->images_dir, vm->distro, vm->arch, &s->image, e)
+		    : -ENOENT;
 	if (r < 0 && r != -ENOENT)
 		return r;
+	s->has_image = r == 0;
 	if (r == -ENOENT)
 		image_advice_for(lab->images_dir, vm->distro, vm->arch, false, s->advice);
 	s->adopted = r == -ENOENT && lab->images_dir &&
@@ -84,8 +73,8 @@ int subject_load(const struct lab *lab, const struct vm *vm, struct subject *s, 
 	s->request = (struct plan_request){
 	    .firmware = vm->firmware,
 	    .storage = &s->storage,
-	    .unpacked_bytes = image_number(s, "unpacked_bytes"),
-	    .entries = image_number(s, "entries"),
+	    .unpacked_bytes = s->image.rootfs.unpacked_bytes,
+	    .entries = s->image.rootfs.entries,
 	};
 	return r;
 }
@@ -108,12 +97,12 @@ bool subject_lacks_loader(const struct subject *s, char word[BOOTLOADER_TEXT_SIZ
 {
 	const struct arch *arch = arch_of(s->vm->arch);
 
-	if (!json_is_array(json_object_get(s->manifest, "provides")) || subject_is_whole_disk(s))
+	if (!s->image.provides || subject_is_whole_disk(s))
 		return false;
 	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
 		if (bootloader_kinds[i].firmware == s->vm->firmware &&
 		    image_provides(
-			s->manifest, bootloader_text(bootloader_kinds[i].word, arch, word)))
+			&s->image, bootloader_text(bootloader_kinds[i].word, arch, word)))
 			return false;
 	bootloader_text(bootloader_first(s->vm->firmware)->word, arch, word);
 	return true;

@@ -4,19 +4,20 @@
 #ifndef VMLAB_JUDGE_SUBJECT_H
 #define VMLAB_JUDGE_SUBJECT_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/image/bootloader.h"
 #include "lib/image/image_advice.h"
+#include "lib/image/manifest.h"
 #include "lib/image/own_kernel.h"
 #include "lib/plan/plan.h"
 #include "vmlab/lab/lab.h"
 
 struct subject {
 	const struct vm *vm; /* borrowed */
-	json_t *manifest;    /* NULL: there is no image */
+	bool has_image;
+	struct image_manifest image;
 	struct storage storage;
 	struct plan_request request;
 	struct disk_match match; /* with by_match */
