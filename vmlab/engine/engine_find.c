@@ -9,7 +9,8 @@
 #include "vmlab/engine/engine_error.h"
 #include "vmlab/engine/engine_ops.h"
 
-const struct engine_ops *const engine_rows[] = {&engine_docker, NULL};
+#define ENGINE_ROW(engine) &engine,
+const struct engine_ops *const engine_rows[] = {ENGINES(ENGINE_ROW) NULL};
 
 void engine_clear(struct engine *en)
 {

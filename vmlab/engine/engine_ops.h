@@ -40,10 +40,14 @@ struct engine_ops {
 	const char *group;   /* that may use it, beside root; NULL: none */
 };
 
-extern const struct engine_ops engine_docker;
+/* In the order in which they are looked for; the first is the one that is advised where there is
+ * none. */
+#define ENGINES(ENGINE) ENGINE(engine_docker)
 
-/* In the order in which they are looked for; NULL after the last. The first is the one that is
- * advised where there is none. */
+#define ENGINE_DECLARED(engine) extern const struct engine_ops engine;
+ENGINES(ENGINE_DECLARED)
+
+/* NULL after the last. */
 extern const struct engine_ops *const engine_rows[];
 
 #endif
