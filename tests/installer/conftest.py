@@ -22,6 +22,8 @@ def bench(own_mounts):  # noqa: F811
     work = tempfile.mkdtemp(prefix=PREFIX)
     made = Bench(work)
     try:
+        made.disk_ready()  # without one, all are skipped before they make anything
+        made.detach()
         yield made
     finally:
         made.close()

@@ -117,8 +117,9 @@ class Reader:
         self.lines, self.began = [], time.time()
 
     def end(self, status, name):
-        if status == 77 and not self.seen:
-            yield name, "skipped", self.lines[-1] if self.lines else "exit status 77", 0
+        if status == 77 and not self.failed:
+            if not self.seen:
+                yield name, "skipped", self.lines[-1] if self.lines else "exit status 77", 0
         elif status != 0 and not self.failed:
             yield f"{name} as a whole", "failed", f"exit status {status}\n{self.tail()}", 0
         elif not self.seen:
