@@ -24,7 +24,7 @@ To change it
   check-COMPONENT        one component's: $(subst $(space),$(comma) ,$(COMPONENTS))
   lint                   format, include style and cycles, shellcheck, cppcheck, compilers' warnings as errors
   format                 clang-format over our C
-  coverage               lines that the unit tests reach, by component; file by file in build/coverage/
+  coverage               lines that unit and installer tests reach, by component; file by file in build/coverage/
   schema                 vms/vm.schema.json, vms/REFERENCE.md and the golden boot scripts, made anew from the tables
   compile_commands.json  for editors, with the headers they need
 

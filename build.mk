@@ -107,6 +107,8 @@ LIBS_vmlab        = -L$(STATIC)/lib -lcurl -larchive -lacl -lzstd -llzma -lbz2 -
 CPPFLAGS_os_installer = -isystem $(STATIC)/include
 CPPFLAGS_vmlab        = -isystem $(STATIC)/include
 LDFLAGS_static_release = -static
+# Runs around the builder, too.
+LDFLAGS_static_coverage = $(if $(wildcard /opt/static),$(LDFLAGS_static_release))
 # The linker warns of getaddrinfo() in a static program: URLs here hold addresses, not names. Its
 # own --no-warnings hides errors too, and makes programs that call what is not there.
 link = $(CC) $(1) >$@.log 2>&1 || { cat $@.log; exit 1; }
@@ -196,11 +198,13 @@ compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc
 	$(foreach s,$(wordlist 2,$(words $(ALL_SRC)),$(ALL_SRC)),$(file >>$@,$(comma)$(call compile_command,$(s))))
 	$(file >>$@,])
 
-# With VARIANT=coverage: what the tests reach, main files and all else counted.
-.PHONY: coverage
-coverage: objects
+# With VARIANT=coverage: the unit tests, from no counts at all; then what was reached, main files and
+# all else counted.
+.PHONY: coverage-check coverage
+coverage-check: objects
 	$(Q)find $(OUT) -name '*.gcda' -delete
 	$(Q)$(MAKE) --no-print-directory -f build.mk check >$(OUT)/check.log 2>&1 || { cat $(OUT)/check.log; exit 1; }
+coverage:
 	$(Q)rm -rf build/coverage && python3 tests/coverage.py $(OUT) build/coverage
 
 check: $(addprefix $(OUT)/,$(TESTS))

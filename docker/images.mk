@@ -53,7 +53,10 @@ $(checks) coverage: in_image_options = --cap-add NET_ADMIN
 $(checks): builder-ready
 	$(call compile,VARIANT=test $@)
 coverage: builder-ready
-	$(call compile,VARIANT=coverage $@)
+	$(call compile,VARIANT=coverage coverage-check)
+	@tests/coverage_installer.sh $(if $(filter host,$(BUILDER)),build/host,build)/$(HOST_ARCH)/coverage/os_installer/os-installer \
+		$(if $(filter host,$(BUILDER)),"$(CURDIR)",/src)
+	$(call compile,VARIANT=coverage coverage)
 
 # ---- compiling ---------------------------------------------------------------------------------
 

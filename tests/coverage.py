@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""coverage.py OBJECTS HTML - which lines the unit tests reached, as gcov counts them: a table by component on
-stdout, and each file in HTML/. Runs in the builder after `check` with VARIANT=coverage (make coverage does that).
+"""coverage.py OBJECTS HTML - which lines the tests reached, as gcov counts them: a table by component on
+stdout, and each file in HTML/. Runs in the builder, after the tests with VARIANT=coverage (make coverage does that).
 
 What no test program links (a main.c) counts as not reached; tests and fuzz targets do not count.
 """
@@ -55,7 +55,7 @@ def write_html(out, files):
             shown.append(f'<pre class="{kind}">{number:5} {"" if count is None else count:>9}  {text.translate(ENTITIES)}</pre>')
         path.write_text(page(name, "".join(shown)))
         rows.append("<tr><td><a href='%s.html'>%s</a><td>%d<td>%d<td>%.1f" % (name, name, *figures([counts])))
-    (out / "index.html").write_text(page("Lines that the unit tests reach",
+    (out / "index.html").write_text(page("Lines that the tests reach",
                                          "<table><tr><th>file<th>lines<th>covered<th>%" + "".join(rows) + "</table>"))
 
 

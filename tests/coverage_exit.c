@@ -15,12 +15,12 @@ __attribute__((constructor)) static void begin(void)
 	repository = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Where the repository is is the first part of the files' names. */
+/* Where the repository is is the first part of the files' names, unless we are told otherwise. */
 void __wrap__exit(int status)
 {
 	if (fchdir(repository) == 0) {
 		setenv("GCOV_PREFIX", ".", 1);
-		setenv("GCOV_PREFIX_STRIP", "1", 1);
+		setenv("GCOV_PREFIX_STRIP", "1", 0);
 	}
 	__gcov_dump();
 	__real__exit(status);
