@@ -11,23 +11,13 @@
 #include "boot_handler/documents/cloudinit.h"
 #include "boot_handler/documents/config.h"
 #include "boot_handler/sources/image.h"
+#include "lib/definition/test_vm_from.h"
 
 #define KEY_BLOB "AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
 #define KEY(name) "ssh-ed25519 " KEY_BLOB " " name
 #define ID "\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\""
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\""
-
-static struct vm *parse(const char *json)
-{
-	struct vm_where where;
-	struct err e = ERR_INIT;
-	struct vm *vm = NULL;
-
-	if (vm_parse(json, strlen(json), NULL, &vm, &where, NULL, NULL, &e) < 0)
-		fail_msg("%s: %s", json, e.msg);
-	return vm;
-}
 
 static struct image_manifest image_of(void)
 {
@@ -64,7 +54,7 @@ static json_t *config(const char *definition, bool noreboot)
 	_cleanup_image_manifest_ struct image_manifest image = image_of();
 	struct err e = ERR_INIT;
 	json_t *json = NULL;
-	struct vm *vm = parse(definition);
+	struct vm *vm = vm_from(definition);
 
 	assert_int_equal(
 	    config_build(vm, &vm->mac, memory, noreboot, &image, &urls, "pvmlab.local", &json, &e),
@@ -189,7 +179,7 @@ static void deferred_files(void **state)
 static json_t *document(
     const char *definition, const char *operators_key, enum route_document which)
 {
-	struct vm *vm = parse(definition);
+	struct vm *vm = vm_from(definition);
 	json_t *keys = operators_key ? json_pack("[s]", operators_key) : json_array();
 	struct cloudinit c = {vm, vm->mac, keys, "http://h", "pvmlab.local", "192.168.100.1", 2};
 	struct err e = ERR_INIT;
@@ -217,7 +207,7 @@ static void other_card(void **state)
 {
 	static const struct boot_urls urls = {"http://h", "/initrds"};
 	struct mac nic = {{2, 0, 0, 0, 0, 9}};
-	struct vm *vm = parse("{" ID "}");
+	struct vm *vm = vm_from("{" ID "}");
 	struct cloudinit c = {vm, nic, NULL, "http://h", "d", NULL, 0};
 	_cleanup_image_manifest_ struct image_manifest image = image_of();
 	struct err e = ERR_INIT;
@@ -314,7 +304,7 @@ static void hostile_values(void **state)
 
 static void own_documents(void **state)
 {
-	struct vm *vm = parse("{" ID ",\"user_data\":\"#!/bin/sh\\necho $HOME\\n\"}");
+	struct vm *vm = vm_from("{" ID ",\"user_data\":\"#!/bin/sh\\necho $HOME\\n\"}");
 	struct cloudinit c = {vm, vm->mac, NULL, "http://h", "d", NULL, 0};
 	struct err e = ERR_INIT;
 	char *text = NULL;
@@ -327,12 +317,12 @@ static void own_documents(void **state)
 	assert_int_equal(cloudinit_login(vm, &login, &e), 0);
 	assert_null(login);
 	vm_free(vm);
-	vm = parse("{" ID ",\"users\":[\"default\",\"ann\"]}");
+	vm = vm_from("{" ID ",\"users\":[\"default\",\"ann\"]}");
 	assert_int_equal(cloudinit_login(vm, &login, &e), 0);
 	assert_null(login);
 	vm_free(vm);
 
-	vm = parse("{" ID ",\"users\":[{\"name\":\"node\",\"system\":true}]}"); /* nobody */
+	vm = vm_from("{" ID ",\"users\":[{\"name\":\"node\",\"system\":true}]}"); /* nobody */
 	assert_int_equal(cloudinit_login(vm, &login, &e), 0);
 	assert_null(login);
 	vm_free(vm);

@@ -10,19 +10,15 @@
 #include <cmocka.h>
 
 #include "boot_handler/documents/owner.h"
+#include "lib/definition/test_vm_from.h"
 
 static struct vm *make_vm(const char *more)
 {
-	struct err e = ERR_INIT;
-	struct vm_where where;
-	struct vm *vm = NULL;
 	char text[1000];
 
-	int n = snprintf(text, sizeof(text),
-	    "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\"%s%s}", *more ? "," : "", more);
-	if (vm_parse(text, (size_t)n, NULL, &vm, &where, NULL, NULL, &e) < 0)
-		fail_msg("%s", e.msg);
-	return vm;
+	snprintf(text, sizeof(text), "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\"%s%s}",
+	    *more ? "," : "", more);
+	return vm_from(text);
 }
 
 static void sources(void **state)

@@ -10,19 +10,9 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/boot/loader.h"
+#include "lib/definition/test_vm_from.h"
 
 #define DATA "boot_handler/testdata/"
-
-static struct vm *parse(const char *json)
-{
-	struct vm_where where;
-	struct err e = ERR_INIT;
-	struct vm *vm = NULL;
-
-	if (vm_parse(json, strlen(json), NULL, &vm, &where, NULL, NULL, &e) < 0)
-		fail_msg("%s: %s", json, e.msg);
-	return vm;
-}
 
 #define ID "\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\""
 
@@ -76,7 +66,7 @@ static void decisions(void **state)
 		char json[300];
 
 		snprintf(json, sizeof(json), "{" ID "%s}", row->fields);
-		struct vm *vm = parse(json);
+		struct vm *vm = vm_from(json);
 		struct boot_facts facts = {.vm = vm,
 		    .life = {row->state, row->local, row->reinstall, 1, false},
 		    .has_needed = row->has_needed,
@@ -156,7 +146,7 @@ static void expectations(void **state)
 		char json[300];
 
 		snprintf(json, sizeof(json), "{" ID "%s}", ends[i].fields);
-		struct vm *vm = parse(json);
+		struct vm *vm = vm_from(json);
 		struct boot_facts facts = {.vm = vm,
 		    .life = {.state = ends[i].state, .local = ends[i].local},
 		    .noreboot = ends[i].noreboot,
@@ -205,7 +195,7 @@ static void compare(const char *name, struct boot_facts *f, struct boot_choice c
 /* Each mode has a file. */
 static void golden_modes(void **state)
 {
-	struct vm *vm = parse("{" ID "}");
+	struct vm *vm = vm_from("{" ID "}");
 	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3};
 	const struct boot_mode *mode;
 	char name[80];
@@ -227,9 +217,9 @@ static void golden_modes(void **state)
 static void golden(void **state)
 {
 	struct mac other = {{0x52, 0x54, 0, 0, 0, 0x99}};
-	struct vm *vm = parse("{" ID "}");
-	struct vm *arm = parse("{" ID ",\"arch\":\"arm64\",\"kernel_args\":\"quiet a=b\"}");
-	struct vm *own = parse("{" ID ",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"}");
+	struct vm *vm = vm_from("{" ID "}");
+	struct vm *arm = vm_from("{" ID ",\"arch\":\"arm64\",\"kernel_args\":\"quiet a=b\"}");
+	struct vm *own = vm_from("{" ID ",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"}");
 	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3};
 	struct boot_choice choice = {&boot_mode_install, BOOT_NO_IMAGE};
 
@@ -262,7 +252,7 @@ static void golden(void **state)
 
 static void elsewhere(void **state)
 {
-	struct vm *vm = parse("{" ID "}");
+	struct vm *vm = vm_from("{" ID "}");
 	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .elsewhere = "10.0.0.9\n${x}"};
 	struct boot_choice choice = {&boot_mode_install, BOOT_GOES};
 	char buf[BOOT_SCRIPT_MAX];
@@ -283,7 +273,7 @@ static void hostile_kernel_args(void **state)
 {
 	static const char *const bad[] = {
 	    "a=${x}", "|| shell", "&& shell", "; shell", "# x", "a\nshell", "a\tb", "\xc3\xa4"};
-	struct vm *vm = parse("{" ID "}");
+	struct vm *vm = vm_from("{" ID "}");
 	struct boot_facts f = {.vm = vm, .mac = &vm->mac};
 	struct boot_choice choice = {&boot_mode_install, BOOT_GOES};
 	char buf[BOOT_SCRIPT_MAX];

@@ -1,23 +1,17 @@
 """loop_server.py WORK - for test_loop.sh: /config/<fault>, /<fault>/rootfs.tar.zst, /cloud-init/...,
 POST /report/... (kept in reports).
 """
-import http.server, os, re, sys
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from kit import range_server  # noqa: E402 (found by the line above)
 
 work = sys.argv[1]
 SEED = {"meta-data": b'{"instance-id":"iid-loop1-1"}', "user-data": b"#cloud-config\n{}"}
 cuts = [0]
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *args):
-        pass
-    def answer(self, body, code=200, headers=()):
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(body)))
-        for h in headers:
-            self.send_header(*h)
-        self.end_headers()
-        self.wfile.write(body)
+class Handler(range_server.Handler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with open(f"{work}/reports", "ab") as f:
@@ -36,29 +30,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         data = bytearray(open(f"{work}/{name}.tar.zst", "rb").read())
         if parts[0] == "flip":
             data[len(data) // 2] ^= 1
-        m = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(m[1]) if m else 0
-        headers = [("ETag", '"1"')]
-        if m:
-            headers.append(("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}"))
-        body = bytes(data[start:])
+        body, code, headers = self.asked_of(data)
         if parts[0] == "cut" and cuts[0] < 6:
             cuts[0] += 1
-            self.send_response(206 if m else 200)
-            self.send_header("Content-Length", str(len(body)))
-            for h in headers:
-                self.send_header(*h)
-            self.end_headers()
+            self.begin(len(body), code, headers)
             self.wfile.write(body[:300001])
             self.close_connection = True
             return
-        self.answer(body, 206 if m else 200, headers)
+        self.answer(body, code, headers)
 
-class Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, request, client_address):
-        pass  # a client that hangs up is part of the test
-
-server = Server(("127.0.0.1", 0), Handler)
+server = range_server.Server(("127.0.0.1", 0), Handler)
 open(f"{work}/port.new", "w").write(str(server.server_port))
 os.rename(f"{work}/port.new", f"{work}/port")
 server.serve_forever()

@@ -3,7 +3,6 @@
 OS_INSTALLER=PATH uses that program instead of the one built here.
 """
 import hashlib
-import http.server
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import subprocess
 import threading
 import time
 
+from kit import range_server
 from kit.check import skip
 from kit.command import ROOT
 
@@ -19,20 +19,8 @@ LIMIT_S = 100
 OUT = "canary"  # below the work directory; absolute paths in archives lead here
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(range_server.Handler):
     now = {}
-
-    def log_message(self, *args):
-        pass
-
-    def answer(self, body, code=200, headers=()):
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(body)))
-        for h in headers:
-            self.send_header(*h)
-        self.end_headers()
-        self.wfile.write(body)
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -46,18 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(body or b"", 200 if body else 404)
         if self.path.startswith("/config"):
             return self.answer(self.now["config"])
-        data = self.now["data"]
-        m = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(m[1]) if m else 0
-        self.answer(data[start:], 206 if m else 200, [("ETag", '"1"')] +
-            ([("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")] if m else []))
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        pass  # an installer that gives up hangs up
+        self.answer(*self.asked_of(self.now["data"]))
 
 
 class Bench:
@@ -68,7 +45,7 @@ class Bench:
     def __init__(self, work):
         self.work = work
         self.installer = find_installer()
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = range_server.Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.disk = f"{work}/disk"
         self.target = f"{work}/target"

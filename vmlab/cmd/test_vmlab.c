@@ -18,6 +18,7 @@
 #include "vmlab/cmd/define.h"
 #include "vmlab/follow/follow.h"
 #include "lib/boot/test_expected.h"
+#include "lib/definition/test_vm_from.h"
 #include "vmlab/follow/goal.h"
 #include "vmlab/lab/host.h"
 #include "vmlab/ui/human.h"
@@ -34,17 +35,6 @@
 #include "vmlab/ui/test_capture.h"
 
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x"
-
-static struct vm *vm_from(const char *text)
-{
-	struct vm *vm = NULL;
-	struct vm_where where;
-	struct err e = ERR_INIT;
-
-	if (vm_parse(text, strlen(text), NULL, &vm, &where, NULL, NULL, &e) < 0)
-		fail_msg("%d:%d: %s", where.line, where.column, e.msg);
-	return vm;
-}
 
 static json_t *json_from(const char *text)
 {
