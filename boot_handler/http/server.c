@@ -23,7 +23,7 @@
 
 #define TIMEOUT_S 30
 #define CONNECTIONS_MAX 4096
-#define CONNECTION_MEMORY_BYTES (16 * 1024)
+#define CONNECTION_MEMORY_BYTES (8 * 1024) /* wiped for each request */
 #define STOP_GRACE_US 50000
 #define ACCEPT_PAUSE_US 10000
 #define BODY_UNWANTED_MAX_BYTES (64 * 1024) /* what an endpoint that wants none bears with */
@@ -335,24 +335,48 @@ static bool take_body(struct exchange *x, const char *data, size_t size)
 	return true;
 }
 
-/* Behind a proxy on our unix socket the client is whom it names; else who connected. */
-static const char *find_source(const struct server *s, struct MHD_Connection *connection, char *buf)
+/* The address of who connected, as text; NULL: it has none, or memory is short. */
+static char *peer_text(struct MHD_Connection *connection)
 {
-	if (listen_unix_path(s->options.listen)) {
-		const char *named =
-		    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Real-IP");
-		return named ? named : "";
-	}
 	const union MHD_ConnectionInfo *info =
 	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *peer = info ? info->client_addr : NULL;
 	const void *address = NULL;
+	char buf[INET6_ADDRSTRLEN];
 
 	if (peer && peer->sa_family == AF_INET)
 		address = &((const struct sockaddr_in *)peer)->sin_addr;
 	else if (peer && peer->sa_family == AF_INET6)
 		address = &((const struct sockaddr_in6 *)peer)->sin6_addr;
-	return address && inet_ntop(peer->sa_family, address, buf, INET6_ADDRSTRLEN) ? buf : "";
+	return address && inet_ntop(peer->sa_family, address, buf, sizeof(buf)) ? strdup(buf)
+										: NULL;
+}
+
+static void note_connection(void *ctx, struct MHD_Connection *connection, void **peer,
+    enum MHD_ConnectionNotificationCode what)
+{
+	(void)ctx;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*peer = peer_text(connection);
+	} else {
+		free(*peer);
+		*peer = NULL;
+	}
+}
+
+/* Behind a proxy on our unix socket the client is whom it names; else who connected. */
+static const char *find_source(const struct server *s, struct MHD_Connection *connection)
+{
+	const char *source;
+
+	if (listen_unix_path(s->options.listen)) {
+		source = header(connection, "X-Real-IP");
+	} else {
+		const union MHD_ConnectionInfo *info =
+		    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+		source = info ? info->socket_context : NULL;
+	}
+	return source ? source : "";
 }
 
 static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connection, const char *url,
@@ -379,12 +403,11 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 	if (x->received > body_max(x))
 		return refuse_body(s, connection, x);
 
-	char source[INET6_ADDRSTRLEN];
 	struct server_request request = {
 	    .endpoint = x->endpoint,
 	    .side = s->options.endpoints->side,
 	    .route = &x->route,
-	    .source = find_source(s, connection, source),
+	    .source = find_source(s, connection),
 	    .head = method[0] == 'H',
 	    .body = x->body ? x->body : "",
 	    .body_len = x->len,
@@ -486,9 +509,10 @@ int server_start(const struct server_options *options, struct server **out, stru
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer_request, s,
 	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_URI_LOG_CALLBACK,
 	    begin_exchange, s, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
-	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
-	    (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	    MHD_OPTION_NOTIFY_CONNECTION, note_connection, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY,
+	    pool, MHD_OPTION_END);
 	int r = s->daemon ? pthread_create(&s->acceptor, NULL, accept_loop, s) : EIO;
 	if (r != 0)
 		return err_set(e, r, "cannot start the HTTP server on %s", options->listen);

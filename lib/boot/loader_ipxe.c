@@ -22,21 +22,16 @@ static void put_bytes(struct text *t, const char *s, size_t n)
 	t->len += n;
 }
 
-static void put(struct text *t, const char *s)
+static inline void put(struct text *t, const char *s)
 {
 	put_bytes(t, s, strlen(s));
 }
 
 static void put_number(struct text *t, unsigned n)
 {
-	char digits[16];
-	char *p = digits + sizeof(digits) - 1;
+	char digits[BOOT_NUMBER_SIZE];
 
-	*p = '\0';
-	do
-		*--p = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	put(t, p);
+	put(t, boot_number(n, digits));
 }
 
 static void put_line(struct text *t, const char *line)

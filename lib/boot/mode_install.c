@@ -1,6 +1,4 @@
 /* Installs the image once; then the disk, until a reinstall is ordered. */
-#include <stdio.h>
-
 #include "lib/boot/plan.h"
 
 static struct boot_choice choose(const struct boot_facts *f)
@@ -17,10 +15,10 @@ static struct boot_choice choose(const struct boot_facts *f)
 
 static void plan(const struct boot_facts *f, struct boot_plan *out)
 {
-	char attempt[16];
+	char attempt[BOOT_NUMBER_SIZE];
 
-	snprintf(attempt, sizeof(attempt), "%u", f->attempt);
-	boot_say(out, f->vm->name, " installs ", f->vm->distro, ", attempt ", attempt);
+	boot_say(out, f->vm->name, " installs ", f->vm->distro, ", attempt ",
+	    boot_number(f->attempt, attempt));
 	boot_plan_installer(f, "install", out);
 }
 

@@ -50,6 +50,17 @@ const char *boot_foreign(struct boot_plan *p, const char *text)
 	return boot_text(p, clean);
 }
 
+const char *boot_number(unsigned n, char buf[BOOT_NUMBER_SIZE])
+{
+	char *p = buf + BOOT_NUMBER_SIZE - 1;
+
+	*p = '\0';
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return p;
+}
+
 const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file)
 {
 	return boot_text(

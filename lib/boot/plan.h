@@ -40,6 +40,10 @@ __attribute__((sentinel)) const char *boot_join(struct boot_plan *p, const char 
 /* Text that is not ours, as a line may hold it: cut, and without what loaders interpret. */
 const char *boot_foreign(struct boot_plan *p, const char *text);
 
+/* In decimal digits; borrowed from `buf`. */
+#define BOOT_NUMBER_SIZE 16
+const char *boot_number(unsigned n, char buf[BOOT_NUMBER_SIZE]);
+
 /* A file of the definition's image, as a path below the base URL. */
 const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file);
 /* Our kernel, initrd and drivers with `role` as the installer's "initrd.mode". */
