@@ -99,7 +99,7 @@ e2e-all:
 	@tests/main.py --long e2e
 fault:
 	@$(MAKE) --no-print-directory load install guest-image
-	@VMLAB_FAULT=full tests/main.py --long installer/archives faults
+	@VMLAB_FAULT=full tests/main.py --long 'installer/archive_*' faults
 bench:
 	@docker/host-setup.sh bench
 	@$(MAKE) --no-print-directory load install guest-image

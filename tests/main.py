@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as xml
+from fnmatch import fnmatchcase
 
 from kit.command import LOGS, ROOT, end_group, log_of, part_of
 from kit.sweep import sweep
@@ -42,7 +43,8 @@ def test_files(folder):
 def chosen(wanted, folders):
     """The files of these folders that `wanted` names; all when it names none."""
     files = [path for folder in folders for path in test_files(folder)]
-    return [path for path in files if not wanted or {part_of(path), part_of(path).split("/")[0]} & set(wanted)]
+    return [path for path in files if not wanted or any(fnmatchcase(part_of(path), want) or
+        part_of(path).split("/")[0] == want for want in wanted)]
 
 
 def parts():
@@ -143,7 +145,7 @@ def arguments():
     there = parts()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="parts:\n" + "\n".join(f"  {folder}/  {' '.join(files)}" for folder, files in there.items()))
-    parser.add_argument("part", nargs="*", help="only these, as stack or stack/dhcp; all when none is named")
+    parser.add_argument("part", nargs="*", help="only these, as stack, stack/dhcp or 'stack/d*'; all when none is named")
     parser.add_argument("-k", metavar="TEXT", help="only tests whose name contains TEXT, and what they need; pytest's -k")
     parser.add_argument("--long", action="store_true", help="the long tests too")
     args = parser.parse_args()
