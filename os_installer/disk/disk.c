@@ -118,6 +118,7 @@ static int table_write(int fd, const struct plan *p, disk_fs_type fs_type, struc
 		return err_set(e, ENOMEM, "out of memory");
 	fdisk_disable_dialogs(ctx, 1);
 	r = fdisk_assign_device_by_fd(ctx, fd, p->disk.path, 0);
+	bool assigned = r == 0; /* to give back what it has not, the library ends the program */
 	if (r == 0)
 		r = fdisk_create_disklabel(ctx, "gpt");
 	if (r < 0)
@@ -133,7 +134,8 @@ static int table_write(int fd, const struct plan *p, disk_fs_type fs_type, struc
 	if (r == 0 && (r = fdisk_reread_partition_table(ctx)) < 0)
 		err_set(e, -r, "the kernel does not take the new partition table of %s: %s",
 		    p->disk.path, strerror(-r));
-	fdisk_deassign_device(ctx, 1);
+	if (assigned)
+		fdisk_deassign_device(ctx, 1);
 	fdisk_unref_context(ctx);
 	return r;
 }

@@ -149,7 +149,7 @@ def test_network_the_dhcp_server_answers_20_s_late():
 
 def link(name, up):
     docker("exec", lab.container(name), "/bin/sh", "-c",
-        f"echo set_link lab {'on' if up else 'off'} | socat -t 0.3 - UNIX-CONNECT:/run/qemu-monitor.sock")
+        f"echo set_link lab {'on' if up else 'off'} | socat -t 0.3 - UNIX-CONNECT:/run/vm/monitor.sock")
 
 
 @pytest.mark.long
