@@ -214,6 +214,7 @@ static int start_listeners(const struct options *options, struct services *servi
 	    .socket_mode = 0666,
 	    .endpoints = &guest_endpoints,
 	    .threads = options->threads,
+	    .connection_bytes = SERVER_GUEST_BYTES,
 	    .handle = call_answer,
 	    .ctx = services,
 	};
@@ -222,6 +223,7 @@ static int start_listeners(const struct options *options, struct services *servi
 		.socket_mode = 0600,
 		.endpoints = &operator_endpoints,
 		.threads = 2,
+		.connection_bytes = SERVER_OPERATOR_BYTES,
 		.handle = call_answer,
 		.ctx = services,
 	};

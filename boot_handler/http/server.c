@@ -23,7 +23,7 @@
 
 #define TIMEOUT_S 30
 #define CONNECTIONS_MAX 4096
-#define CONNECTION_MEMORY_BYTES (8 * 1024) /* wiped for each request */
+#define ANSWER_HEADER_BYTES 2048 /* what is left of it for an answer's header, and more */
 #define STOP_GRACE_US 50000
 #define ACCEPT_PAUSE_US 10000
 #define BODY_UNWANTED_MAX_BYTES (64 * 1024) /* what an endpoint that wants none bears with */
@@ -296,13 +296,25 @@ static enum MHD_Result refuse_body(
 	return send_error(s, connection, MHD_HTTP_CONTENT_TOO_LARGE, sentence, NULL, NULL);
 }
 
+/* So large that its answer might find no room: nothing is done that could not be told. */
+static bool header_too_large(const struct server *s, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info && info->header_size > s->options.connection_bytes - ANSWER_HEADER_BYTES;
+}
+
 /* Answers what is wrong before any body is read. Returns true when `*result` is set. */
 static bool refuse_early(struct server *s, struct MHD_Connection *connection,
     const struct exchange *x, const char *method, enum MHD_Result *result)
 {
 	if (refuse_stranger(s, connection, result))
 		return true;
-	if (x->parsed == ROUTE_NOT_FOUND)
+	if (header_too_large(s, connection))
+		*result = send_error(s, connection, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+		    "the request's header is too large: send fewer or shorter fields", NULL, NULL);
+	else if (x->parsed == ROUTE_NOT_FOUND)
 		*result = send_error(s, connection, MHD_HTTP_NOT_FOUND, x->why, NULL, NULL);
 	else if (x->parsed < 0)
 		*result = send_error(s, connection, server_status(x->parsed), x->why, NULL, NULL);
@@ -511,8 +523,8 @@ int server_start(const struct server_options *options, struct server **out, stru
 	    begin_exchange, s, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
 	    MHD_OPTION_NOTIFY_CONNECTION, note_connection, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY,
-	    pool, MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_bytes, MHD_OPTION_ARRAY, pool,
+	    MHD_OPTION_END);
 	int r = s->daemon ? pthread_create(&s->acceptor, NULL, accept_loop, s) : EIO;
 	if (r != 0)
 		return err_set(e, r, "cannot start the HTTP server on %s", options->listen);

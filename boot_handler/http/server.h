@@ -51,12 +51,18 @@ void server_answer_text(struct server_answer *a, const char *type, char *text);
 
 struct access;
 
+/* What a connection has for a request's header and its answer's: firmware sends little, a browser
+ * all cookies of localhost. */
+#define SERVER_GUEST_BYTES ((size_t)8 * 1024)
+#define SERVER_OPERATOR_BYTES ((size_t)32 * 1024)
+
 struct server_options {
 	const char *listen;          /* what listen_open() takes; borrowed till the end */
 	mode_t socket_mode;          /* of "unix:/path" */
 	const struct access *access; /* NULL: whoever can connect may ask; borrowed till the end */
 	const struct endpoint_table *endpoints;
-	unsigned threads; /* at least 1 */
+	unsigned threads;        /* at least 1 */
+	size_t connection_bytes; /* SERVER_*_BYTES; wiped for each request */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
 	void *ctx;
 };

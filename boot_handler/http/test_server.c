@@ -101,6 +101,8 @@ static struct server *start(const char *name, const struct endpoint_table *endpo
 	    .socket_mode = 0600,
 	    .endpoints = endpoints,
 	    .threads = 2,
+	    .connection_bytes =
+		endpoints->side == ENDPOINT_GUEST ? SERVER_GUEST_BYTES : SERVER_OPERATOR_BYTES,
 	    .handle = call_answer,
 	    .ctx = &services};
 	if (server_start(&options, &s, &e) < 0)
@@ -128,6 +130,7 @@ static void start_tcp(void)
 	    .access = access_tcp,
 	    .endpoints = &operator_endpoints,
 	    .threads = 1,
+	    .connection_bytes = SERVER_OPERATOR_BYTES,
 	    .handle = call_answer,
 	    .ctx = &services};
 	if (server_start(&options, &operators_tcp, &e) < 0)
@@ -611,6 +614,37 @@ static void bodies_have_a_limit(void **state)
 	free(text);
 }
 
+static int ask_with(const char *name, const char *target, const char *field, size_t size)
+{
+	char *text = malloc(size + 300);
+	int head =
+	    sprintf(text, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s: ", target, field);
+
+	memset(text + head, 'a', size);
+	memcpy(text + head + size, "\r\n\r\n", 4);
+	int status = exchange(name, text, (size_t)head + size + 4, answer);
+	free(text);
+	return status;
+}
+
+/* Of a browser's size they are borne; at none of the sizes around the limit, where the library may
+ * have no room for an answer, is something done and not answered. */
+static void headers_have_a_limit(void **state)
+{
+	static const char reinstall[] = "POST /api/v1/vms/web1/reinstall";
+
+	(void)state;
+	assert_int_equal(ask_with("o", reinstall, "Cookie", 8000), 200);
+	for (size_t size = SERVER_OPERATOR_BYTES - 3000; size < SERVER_OPERATOR_BYTES; size += 50) {
+		assert_int_equal(ask_with("o", "POST /api/v1/vms/web1/local", "X-Small", 10), 200);
+		int status = ask_with("o", reinstall, "X-Big", size);
+		assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+		assert_int_equal(says("\"local\":false"), status == 200);
+	}
+	assert_int_equal(ask_with("o", reinstall, "X-Big", SERVER_OPERATOR_BYTES - 1000), 431);
+	assert_int_equal(ask_with("o", "POST /api/v1/vms/web1/local", "X-Small", 10), 200);
+}
+
 /* Whatever comes, the server lives. */
 static void broken_http(void **state)
 {
@@ -727,6 +761,7 @@ int main(void)
 	    cmocka_unit_test(operators_socket_is_his_alone),
 	    cmocka_unit_test(operator_over_tcp),
 	    cmocka_unit_test(bodies_have_a_limit),
+	    cmocka_unit_test(headers_have_a_limit),
 	    cmocka_unit_test(broken_http),
 	    cmocka_unit_test(installer_of_one_architecture),
 	    cmocka_unit_test(definitions_change_meanwhile),
