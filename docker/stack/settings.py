@@ -139,6 +139,9 @@ def cidr(env, name, default, version):
         raise Refused(f"{name}={text} is no network for machines: give a private one, such as 192.168.100.1/24")
     if version == 4 and not 8 <= net.network.prefixlen <= 29:
         raise Refused(f"{name}={text}: a lab network has a prefix between /8 and /29")
+    if version == 6 and (net.ip.is_link_local or net.ip.is_multicast or net.ip.is_loopback or
+            net.ip.is_unspecified or net.ip.ipv4_mapped or not int(net.network.network_address)):
+        raise Refused(f"{name}={text} is no network for machines: give a private one, such as fd56:6d6c:6162::1/64")
     if version == 6 and net.network.prefixlen != 64:
         raise Refused(f"{name}={text}: router advertisements need a /64")
     if net.ip == net.network.network_address or (
