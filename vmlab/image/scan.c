@@ -13,6 +13,7 @@
 
 #include "lib/image/boot_files.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/text.h"
 #include "lib/image/kernel_version.h"
 #include "lib/image/os_release.h"
 #include "vmlab/image/modules.h"
@@ -279,7 +280,7 @@ static int spool_member(
 
 static int read_os_release(struct image_scan *s, struct archive *a, struct err *e)
 {
-	char text[OS_RELEASE_MAX_BYTES + 1], name[200];
+	char text[OS_RELEASE_MAX_BYTES + 1], name[200], clean[200];
 	la_ssize_t n = archive_read_data(a, text, OS_RELEASE_MAX_BYTES);
 
 	if (n < 0)
@@ -287,8 +288,9 @@ static int read_os_release(struct image_scan *s, struct archive *a, struct err *
 	text[n] = '\0';
 	if (!os_release_get(text, "PRETTY_NAME", name, sizeof(name)))
 		return 0;
+	text_copy_clean(name, clean, sizeof(clean));
 	free(s->os_name);
-	s->os_name = strdup(name);
+	s->os_name = strdup(clean);
 	return s->os_name ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
@@ -478,6 +480,8 @@ static char *modules_for(const struct image_scan *s, const char *suffix)
 
 		if (!rest || !strcmp(rest, "vmlinuz"))
 			continue;
+		if (!text_is_ascii(s->members[i].path))
+			continue;
 		exact = len == slen && !memcmp(v, suffix, len);
 		if (!exact && slen &&
 		    !(len > slen + 1 && v[len - slen - 1] == '-' &&
@@ -504,6 +508,8 @@ static char *version_of(const struct image_scan *s, const struct image_member *m
 	size_t len;
 	const char *rest = below_modules(m->path, &len);
 
+	if (!text_is_ascii(m->path))
+		return NULL; /* no manifest could name it */
 	if (starts(m->path, "boot/vmlinuz-"))
 		return modules_for(s, m->path + strlen("boot/vmlinuz-"));
 	if (!strcmp(m->path, "boot/vmlinuz"))

@@ -208,7 +208,7 @@ static char big[300000];
 static const struct entry debian[] = {
     DIRECTORY("./"),
     LINK("./lib", "usr/lib"),
-    TEXT("./usr/lib/os-release", "NAME=x\nPRETTY_NAME=\"Test OS 1\"\n"),
+    TEXT("./usr/lib/os-release", "NAME=x\nPRETTY_NAME=\"Test\033 OS\374 1\"\n"),
     TEXT("./usr/bin/cloud-init", "#!/bin/sh\n"),
     TEXT("./usr/sbin/sshd", "x"),
     TEXT("./usr/sbin/grub-install", "x"),
@@ -320,7 +320,7 @@ static void check_import(const char *filter, const char *suffix, bool kept)
 	assert_int_equal(import(path, name, &e), 0);
 	doc = manifest(name);
 	assert_string_equal(member(doc, NULL, "kernel_version"), V);
-	assert_string_equal(member(doc, NULL, "os_name"), "Test OS 1");
+	assert_string_equal(member(doc, NULL, "os_name"), "Test? OS? 1");
 	assert_string_equal(member(doc, "rootfs", "format"), suffix);
 	assert_int_equal(
 	    json_integer_value(json_object_get(json_object_get(doc, "rootfs"), "entries")),
