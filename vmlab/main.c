@@ -249,7 +249,7 @@ static int print_completion(struct lab_options *lo, int argc, char **argv)
 	return found ? STATUS_OK : STATUS_FAILED;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct lab_options lo = {0};
 	struct lab lab = LAB_INIT;
@@ -295,8 +295,15 @@ int main(int argc, char **argv)
 	optind = 0; /* glibc: start over, with a new argv */
 	status = c->run(&lab, argc, argv);
 	lab_clear(&lab);
-	if (fflush(stdout) != 0 && status == STATUS_OK) {
-		perror("vmlab: cannot write to standard output");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status != STATUS_USAGE) {
+		fprintf(stderr, "vmlab: cannot write to standard output: is the disk full?\n");
 		status = STATUS_FAILED;
 	}
 	return status;
