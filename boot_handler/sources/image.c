@@ -16,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/image/files.h"
 #include "lib/image/image_advice.h"
 #include "lib/base/log.h"
 
@@ -73,33 +74,9 @@ __attribute__((format(printf, 2, 3))) static bool lacks(struct entry *entry, con
 	return false;
 }
 
-/* Compares one file with what the manifest says. */
-static bool file_is(const char *folder, const struct image_contents *c, struct entry *entry)
-{
-	const char *file = c->file;
-	char path[PATH_MAX];
-	struct stat st;
-
-	int n = snprintf(path, sizeof(path), "%s/%s", folder, file);
-	/* nginx, which hands it out, is another user without rights of its own, too. */
-	if (n > 0 && n < (int)sizeof(path) && access(path, R_OK) < 0 && errno == EACCES)
-		return lacks(entry,
-		    "its file %s cannot be read by the stack: chmod -R a+rX the folder of images",
-		    file);
-	if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return lacks(entry, "its file %s is missing", file);
-	if ((uint64_t)st.st_size != c->size_bytes)
-		return lacks(entry, "its file %s has %lld bytes, the manifest says %lld", file,
-		    (long long)st.st_size, (long long)c->size_bytes);
-	return true;
-}
-
-/* The rootfs may lie in another folder than what was made for it. */
 static bool files_are_there(const char *rootfs_folder, const char *folder, struct entry *entry)
 {
-	return file_is(rootfs_folder, &entry->image.rootfs, entry) &&
-	       file_is(folder, &entry->image.kernel, entry) &&
-	       file_is(folder, &entry->image.modules, entry);
+	return image_files_are_there(rootfs_folder, folder, &entry->image, entry->missing.what);
 }
 
 static int load(const char *path, const char *distro, enum vm_arch arch, struct image_manifest *out,

@@ -7,6 +7,7 @@
 #ifndef BOOT_HANDLER_SOURCES_IMAGE_H
 #define BOOT_HANDLER_SOURCES_IMAGE_H
 
+#include "lib/image/files.h"
 #include "lib/image/image_advice.h"
 #include "lib/image/manifest.h"
 
@@ -23,7 +24,7 @@ void images_free(struct images *im);
 bool images_has(struct images *im, const char *distro, enum vm_arch arch);
 /* What is missing, and what to do about it; empty when nothing is. */
 struct image_missing {
-	char what[400];
+	char what[IMAGE_LACK_SIZE];
 	char advice[IMAGE_ADVICE_SIZE];
 };
 

@@ -55,6 +55,9 @@ static void check_image(const struct subject *s, struct preflight *p)
 		    vm_arch_name(vm->arch), s->advice);
 	else if (s->unreadable[0])
 		find(p, false, "distro", "%s", s->unreadable);
+	else if (s->lack[0])
+		find(p, false, "distro", "the image %s for %s cannot be used, so it waits: %s; %s",
+		    vm->distro, vm_arch_name(vm->arch), s->lack, s->advice);
 	else if (boot_mode_of(vm)->needs & BOOT_NEEDS_DISK && subject_lacks_loader(s, loader))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
 		    "the image %s has no %s: the installed system would not boot; build the image again, or import one that has it",

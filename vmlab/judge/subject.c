@@ -20,6 +20,16 @@ bool subject_is_whole_disk(const struct subject *s)
 	return image_format_is_disk(s->image.rootfs.format);
 }
 
+static void look_at_files(const char *images_dir, struct subject *s)
+{
+	_cleanup_free_ char *folder = NULL;
+
+	if (asprintf(&folder, "%s/%s/%s", images_dir, s->vm->distro, vm_arch_name(s->vm->arch)) >
+		0 &&
+	    !image_files_are_there(folder, folder, &s->image, s->lack))
+		image_advice_for(images_dir, s->vm->distro, s->vm->arch, true, s->advice);
+}
+
 static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
 {
 	_cleanup_free_ char *folder = NULL;
@@ -38,6 +48,8 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 		     adopted_find(lab->images_dir, vm->distro, vm->arch, &found);
 	if ((r == 0 || s->adopted) && asprintf(&folder, "%s/%s", lab->images_dir, vm->distro) > 0)
 		readable_images_complaint(folder, s->unreadable, sizeof(s->unreadable));
+	if (s->has_image)
+		look_at_files(lab->images_dir, s);
 	s->own_gap_count = own_kernel_missing(lab->images_dir, vm, s->own_gaps);
 	return 0;
 }

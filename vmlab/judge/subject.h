@@ -12,6 +12,7 @@
 #include "lib/image/manifest.h"
 #include "lib/image/own_kernel.h"
 #include "lib/plan/plan.h"
+#include "lib/image/files.h"
 #include "vmlab/lab/lab.h"
 
 struct subject {
@@ -23,6 +24,7 @@ struct subject {
 	struct disk_match match; /* with by_match */
 	bool by_match; /* its disk is whichever of a machine matches; nobody said a size */
 	char advice[IMAGE_ADVICE_SIZE]; /* without an image: how to come by one */
+	char lack[IMAGE_LACK_SIZE];     /* a file of the image, a sentence; "": all are there */
 	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
 	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
 	unsigned own_gap_count; /* files of its own that it boots and that are not there */

@@ -19,6 +19,8 @@
 	"{\"rootfs\":{\"format\":\"tar.zst\",\"unpacked_bytes\":311374150,\"entries\":12201},"     \
 	"\"kernel\":{\"size_bytes\":11745216},\"modules\":{\"size_bytes\":4670678},"               \
 	"\"provides\":[\"cloud-init\",\"grub-x86_64-efi\"],\"network_renderers\":[" list "]}"
+#define CUT_IMAGE                                                                                  \
+	"{\"rootfs\":{\"file\":\"r\",\"size_bytes\":5,\"unpacked_bytes\":9,\"entries\":1}}"
 #define DISK_IMAGE                                                                                 \
 	"{\"rootfs\":{\"format\":\"raw.zst\",\"unpacked_bytes\":3221225472},"                      \
 	"\"kernel\":{\"size_bytes\":11745216},\"modules\":{\"size_bytes\":4670678}}"
@@ -129,6 +131,12 @@ static void test_findings(void **state)
 		 "debian-13? Then correct distro in the definition\n"}},
 	    {",\"distro\":\"debain-13\",\"mode\":\"local\"", {NULL}},
 	    {",\"distro\":\"whole\"", {NULL}},
+	    {",\"distro\":\"cut\"",
+		{"distro: the image cut for amd64 cannot be used, so it waits: its file r has 3 "
+		 "bytes, the manifest says 5; "}},
+	    {",\"distro\":\"gone\"",
+		{"distro: the image gone for amd64 cannot be used, so it waits: its file r is "
+		 "missing; "}},
 	    {",\"network_config\":{\"version\":2,\"bonds\":{\"bond0\":{\"interfaces\":[]}}}",
 		{NULL}},
 	    {",\"distro\":\"plain\",\"network_config\":{\"version\":2,\"bonds\":{\"bond0\":{\"interfaces\":[]}}}",
@@ -164,6 +172,9 @@ static void test_findings(void **state)
 	put(f, "pulled/x86_64/rootfs.tar.gz", "x");
 	put(f, "pulled/x86_64/vmlinuz-6", "");
 	put(f, "whole/amd64/manifest.json", DISK_IMAGE);
+	put(f, "cut/amd64/manifest.json", CUT_IMAGE);
+	put(f, "cut/amd64/r", "abc");
+	put(f, "gone/amd64/manifest.json", CUT_IMAGE);
 	put(f, "plain/amd64/manifest.json", WITH_RENDERERS("\"networkd\""));
 	put(f, "planned/amd64/manifest.json", WITH_RENDERERS("\"netplan\",\"networkd\""));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

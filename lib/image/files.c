@@ -1,0 +1,38 @@
+#include "lib/image/files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_there(const char *folder, const struct image_contents *c, char lack[IMAGE_LACK_SIZE])
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!c->file)
+		return true; /* the manifest names none */
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, c->file);
+	/* nginx, which hands it out, is another user without rights of its own, too. */
+	if (n > 0 && n < (int)sizeof(path) && access(path, R_OK) < 0 && errno == EACCES)
+		snprintf(lack, IMAGE_LACK_SIZE,
+		    "its file %s cannot be read by the stack: chmod -R a+rX the folder of images",
+		    c->file);
+	else if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		snprintf(lack, IMAGE_LACK_SIZE, "its file %s is missing", c->file);
+	else if ((uint64_t)st.st_size != c->size_bytes)
+		snprintf(lack, IMAGE_LACK_SIZE,
+		    "its file %s has %lld bytes, the manifest says %lld", c->file,
+		    (long long)st.st_size, (long long)c->size_bytes);
+	else
+		return true;
+	return false;
+}
+
+bool image_files_are_there(const char *rootfs_folder, const char *folder,
+    const struct image_manifest *m, char lack[IMAGE_LACK_SIZE])
+{
+	return is_there(rootfs_folder, &m->rootfs, lack) && is_there(folder, &m->kernel, lack) &&
+	       is_there(folder, &m->modules, lack);
+}
