@@ -23,7 +23,7 @@ struct subject {
 	struct plan_request request;
 	struct disk_match match; /* with by_match */
 	bool by_match; /* its disk is whichever of a machine matches; nobody said a size */
-	char advice[IMAGE_ADVICE_SIZE]; /* without an image: how to come by one */
+	char advice[IMAGE_ADVICE_SIZE]; /* without an image, or a file of it: how to come by it */
 	char lack[IMAGE_LACK_SIZE];     /* a file of the image, a sentence; "": all are there */
 	char unreadable[400];           /* of the image's files, a sentence; "": all can be read */
 	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
