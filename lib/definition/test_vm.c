@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "lib/definition/test_vm_from.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -24,22 +25,11 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-static struct vm *parse(const char *text, const json_t *defaults)
-{
-	struct vm_where where;
-	struct err e = ERR_INIT;
-	struct vm *vm = NULL;
-
-	if (vm_parse(text, strlen(text), defaults, &vm, &where, NULL, NULL, &e) < 0)
-		fail_msg("%s\n%d:%d: %s", text, where.line, where.column, e.msg);
-	return vm;
-}
-
 /* ---- good ones --------------------------------------------------------------------------------*/
 
 static void smallest_gets_defaults(void **state)
 {
-	struct vm *vm = parse("{\"name\":\"web1\"," MAC "}", NULL);
+	struct vm *vm = vm_from_with("{\"name\":\"web1\"," MAC "}", NULL);
 
 	(void)state;
 	assert_string_equal(vm->name, "web1");
@@ -64,7 +54,7 @@ static void smallest_gets_defaults(void **state)
 
 static void every_field_is_read(void **state)
 {
-	struct vm *vm = parse(
+	struct vm *vm = vm_from_with(
 	    "{\"name\":\"db-1\",\"mac\":\"52-54-00-AA-BB-CC\",\"ip\":\"192.168.100.12/24\","
 	    "\"ipv6\":\"fd00::12/64\",\"subnet\":\"192.168.100.0/24\",\"subnetv6\":\"fd00::/64\","
 	    "\"arch\":\"aarch64\",\"distro\":\"ubuntu-24.04\",\"hostname\":\"db.example.org\","
@@ -117,10 +107,10 @@ static void every_field_is_read(void **state)
 
 static void empty_means_absent(void **state)
 {
-	struct vm *vm =
-	    parse("{\"name\":\"a\"," MAC ",\"ip\":\"\",\"arch\":null,\"memory\":\"\",\"cpus\":null,"
-		  "\"disks\":null,\"pxeboot\":null,\"users\":\"\",\"uuid\":\"\"}",
-		NULL);
+	struct vm *vm = vm_from_with(
+	    "{\"name\":\"a\"," MAC ",\"ip\":\"\",\"arch\":null,\"memory\":\"\",\"cpus\":null,"
+	    "\"disks\":null,\"pxeboot\":null,\"users\":\"\",\"uuid\":\"\"}",
+	    NULL);
 
 	(void)state;
 	assert_int_equal(vm->ip.s_addr, 0);
@@ -136,7 +126,7 @@ static void empty_means_absent(void **state)
 static void byte_order_mark_is_skipped(void **state)
 {
 	(void)state;
-	vm_free(parse("\xef\xbb\xbf{\"name\":\"a\"," MAC "}\n", NULL));
+	vm_free(vm_from_with("\xef\xbb\xbf{\"name\":\"a\"," MAC "}\n", NULL));
 }
 
 static void file_replaces_default(void **state)
@@ -149,8 +139,8 @@ static void file_replaces_default(void **state)
 
 	(void)state;
 	assert_int_equal(vm_defaults_parse(text, strlen(text), &defaults, &where, NULL), 0);
-	struct vm *vm = parse("{\"name\":\"a\"," MAC
-			      ",\"cpus\":1,\"memory\":\"\",\"disks\":[{\"size\":\"2G\"}]}",
+	struct vm *vm = vm_from_with("{\"name\":\"a\"," MAC
+				     ",\"cpus\":1,\"memory\":\"\",\"disks\":[{\"size\":\"2G\"}]}",
 	    defaults);
 	assert_int_equal(vm->cpus, 1);
 	assert_true(vm->memory_bytes == 4 * GIB);
@@ -499,7 +489,7 @@ static void other_names_get_a_label(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		snprintf(text, sizeof(text), "{\"name\":\"%s\"," MAC "}", cases[i].name);
-		struct vm *vm = parse(text, NULL);
+		struct vm *vm = vm_from_with(text, NULL);
 		assert_string_equal(vm->name, cases[i].name);
 		assert_string_equal(vm->label, cases[i].label);
 		assert_string_equal(vm->hostname, cases[i].label);
@@ -528,7 +518,7 @@ static void pxeboot_left_out_beside_a_role_is_false(void **state)
 		json_t *defaults =
 		    cases[i].defaults ? json_loads(cases[i].defaults, 0, NULL) : NULL;
 		snprintf(text, sizeof(text), "{\"name\":\"a\"," MAC "%s}", cases[i].fields);
-		struct vm *vm = parse(text, defaults);
+		struct vm *vm = vm_from_with(text, defaults);
 		assert_int_equal(vm->pxeboot, cases[i].pxeboot);
 		vm_free(vm);
 		json_decref(defaults);
@@ -719,8 +709,8 @@ static void fields_have_texts(void **state)
 	    {"role", NULL}, {"disks", NULL}, {"ssh_port", NULL}, {"nonsense", NULL}};
 	char buf[VM_FIELD_TEXT_SIZE];
 	struct vm *vm =
-	    parse("{\"name\":\"a\"," MAC ",\"cpus\":3,\"memory\":\"512M\",\"pxeboot\":false,"
-		  "\"mode\":\"local\",\"arch\":\"aarch64\",\"ssh_port\":1}",
+	    vm_from_with("{\"name\":\"a\"," MAC ",\"cpus\":3,\"memory\":\"512M\",\"pxeboot\":false,"
+			 "\"mode\":\"local\",\"arch\":\"aarch64\",\"ssh_port\":1}",
 		NULL);
 
 	(void)state;
@@ -801,7 +791,7 @@ static void examples_are_valid(void **state)
 		json_object_set(
 		    vm_json, name, json_array_get(json_object_get(field, "examples"), 0));
 		char *text = json_dumps(vm_json, 0);
-		vm_free(parse(text, NULL));
+		vm_free(vm_from_with(text, NULL));
 		free(text);
 		json_decref(vm_json);
 	}
