@@ -7,32 +7,21 @@
 #include "lib/definition/kernel_args.h"
 #include "lib/image/manifest.h"
 
-static char *append(struct boot_plan *p, const char *text)
-{
-	size_t n = strlen(text);
-
-	if (n >= sizeof(p->room) - p->used) {
-		p->full = true;
-		n = 0;
-	}
-	memcpy(p->room + p->used, text, n);
-	p->used += n;
-	return p->room + p->used;
-}
-
 const char *boot_join(struct boot_plan *p, const char *text, ...)
 {
 	char *begin = p->room + p->used;
+	char *end = p->room + sizeof(p->room) - 1;
+	char *at = begin;
 	va_list ap;
 
 	va_start(ap, text);
 	for (; text; text = va_arg(ap, const char *))
-		append(p, text);
+		while (*text && at < end)
+			*at++ = *text++;
 	va_end(ap);
-	if (p->used + 1 < sizeof(p->room))
-		p->room[p->used++] = '\0';
-	else
-		p->full = true;
+	*at = '\0';
+	p->full |= at == end;
+	p->used = (size_t)(at - p->room) + (at < end);
 	return p->full ? "" : begin;
 }
 
