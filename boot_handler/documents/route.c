@@ -1,9 +1,11 @@
 #include "boot_handler/documents/route.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "lib/base/text.h"
 #include "lib/machine/smbios_id.h"
 #include "lib/definition/vm.h"
 
@@ -95,45 +97,101 @@ static int parse_name(struct piece p, struct route *out, struct err *e)
 	return 0;
 }
 
-static int parse_uuid(struct piece p, struct route *out, struct err *e)
-{
-	char text[sizeof(out->uuid)], uuid[sizeof(out->uuid)];
-	int n = route_decode(p.text, p.len, false, text, sizeof(text));
+/* ---- what a machine shows: what makes no sense is as good as absent ----------------------- */
 
-	if (n == 0)
-		return 0;
-	if (n < 0 || !smbios_uuid_parse(text, uuid))
-		return err_set(e, EINVAL,
-		    "uuid is malformed: write it like 123e4567-e89b-12d3-a456-426614174000");
-	if (!smbios_uuid_unset(uuid))
-		memcpy(out->uuid, uuid, sizeof(uuid));
-	return 0;
-}
-
-/* Machines carry the oddest serial numbers, some with blanks up to a field's width; one that cannot
- * be in a definition is as good as none. */
-static void parse_serial(struct piece p, struct route *out)
+/* Decodes without the blanks around it; false: it cannot be decoded, or is longer than its place.
+ */
+static bool decode_trimmed(struct piece p, char *out, size_t size)
 {
-	char text[128];
+	char text[256];
 	int len = route_decode(p.text, p.len, false, text, sizeof(text));
 	const char *start = text + (len < 0 ? 0 : strspn(text, " "));
 
 	if (len < 0)
-		return;
+		return false;
 	while (len > 0 && text[len - 1] == ' ')
 		text[--len] = '\0';
-	if (smbios_serial_valid(start) && !smbios_serial_unset(start))
-		memcpy(out->serial, start, strlen(start) + 1);
+	if (start > text + len || strlen(start) >= size)
+		return false;
+	memcpy(out, start, strlen(start) + 1);
+	return true;
 }
 
-static int parse_arch(struct piece p, struct route *out, struct err *e)
+static void take_uuid(struct piece p, struct route *out)
 {
-	char text[16];
+	char text[sizeof(out->shown.uuid)], uuid[sizeof(out->shown.uuid)];
 
-	if (route_decode(p.text, p.len, false, text, sizeof(text)) < 0)
-		return err_set(e, EINVAL, "arch is malformed: write " ARCH_OR);
+	if (decode_trimmed(p, text, sizeof(text)) && smbios_uuid_parse(text, uuid) &&
+	    !smbios_uuid_unset(uuid))
+		memcpy(out->shown.uuid, uuid, sizeof(uuid));
+}
+
+/* Machines carry the oddest serial numbers, some with blanks up to a field's width; one that cannot
+ * be in a definition is as good as none. */
+static void take_serial(struct piece p, struct route *out)
+{
+	char text[sizeof(out->shown.serial)];
+
+	if (decode_trimmed(p, text, sizeof(text)) && smbios_serial_valid(text) &&
+	    !smbios_serial_unset(text))
+		memcpy(out->shown.serial, text, sizeof(text));
+}
+
+static void take_arch(struct piece p, struct route *out)
+{
+	char text[sizeof(out->shown.arch)];
+
+	if (!decode_trimmed(p, text, sizeof(text)))
+		return;
 	out->arch = arch_of_ipxe(text);
-	return 0;
+	text_copy_clean(out->arch < VM_ARCH_COUNT ? vm_arch_name(out->arch) : text, out->shown.arch,
+	    sizeof(out->shown.arch));
+}
+
+/* Other texts are for people, and cut to their place. Of those from SMBIOS a short one may be a
+ * name (a serial number may not). */
+static void take_text(struct piece p, bool smbios, char *out, size_t size)
+{
+	char text[256];
+
+	if (!decode_trimmed(p, text, sizeof(text)) ||
+	    (smbios && strlen(text) > 3 && smbios_serial_unset(text)))
+		return;
+	text_copy_clean(text, out, size);
+}
+
+static bool take_shown(struct piece key, struct piece value, struct route *out)
+{
+	static const struct {
+		const char *key;
+		bool smbios;
+		size_t offset, size;
+	} texts[] = {
+#define TEXT(member, smbios)                                                                       \
+	{#member, smbios, offsetof(struct shown, member), sizeof(((struct shown *)0)->member)}
+	    TEXT(platform, false),
+	    TEXT(version, false),
+	    TEXT(manufacturer, true),
+	    TEXT(product, true),
+	    TEXT(asset, true),
+#undef TEXT
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (piece_is(key, texts[i].key)) {
+			take_text(value, texts[i].smbios, (char *)&out->shown + texts[i].offset,
+			    texts[i].size);
+			return true;
+		}
+	if (piece_is(key, "uuid"))
+		take_uuid(value, out);
+	else if (piece_is(key, "serial"))
+		take_serial(value, out);
+	else if (piece_is(key, "arch"))
+		take_arch(value, out);
+	else
+		return false;
+	return true;
 }
 
 int route_query_ipxe(struct piece query, struct route *out, struct err *e)
@@ -144,25 +202,15 @@ int route_query_ipxe(struct piece query, struct route *out, struct err *e)
 
 	out->arch = VM_ARCH_NOT_SAID;
 	while (next_parameter(&query, &key, &value)) {
-		int r = 0;
-
-		if (piece_is(key, "mac")) {
-			if (mac_seen)
-				return err_set(e, EINVAL, "mac is given twice: give it once");
-			mac_seen = true;
-			if (value.len > 0)
-				r = parse_mac(value, out, e);
-		} else if (piece_is(key, "uuid")) {
-			r = parse_uuid(value, out, e);
-		} else if (piece_is(key, "serial")) {
-			parse_serial(value, out);
-		} else if (piece_is(key, "arch")) {
-			r = parse_arch(value, out, e);
-		}
-		if (r < 0)
-			return r;
+		if (take_shown(key, value, out) || !piece_is(key, "mac"))
+			continue;
+		if (mac_seen)
+			return err_set(e, EINVAL, "mac is given twice: give it once");
+		mac_seen = true;
+		if (value.len > 0 && parse_mac(value, out, e) < 0)
+			return -EINVAL;
 	}
-	if (!out->has_mac && !out->uuid[0] && !out->serial[0])
+	if (!out->has_mac && !out->shown.uuid[0] && !out->shown.serial[0])
 		return err_set(e, EINVAL,
 		    "mac is missing: ask for /ipxe?mac=52:54:00:12:34:56 with the machine's address");
 	return 0;
@@ -186,12 +234,23 @@ static int parse_document(struct piece p, struct route *out, struct err *e)
 	return ROUTE_NOT_FOUND;
 }
 
+static int parse_machine(struct piece p, struct route *out, struct err *e)
+{
+	if (!decode_trimmed(p, out->machine, sizeof(out->machine)) ||
+	    !smbios_serial_valid(out->machine))
+		return err_set(e, EINVAL,
+		    "a machine is named by its MAC address, its UUID or its serial number");
+	return 0;
+}
+
 int route_part(struct piece called, struct piece segment, struct route *out, struct err *e)
 {
 	if (piece_is(called, "<mac>"))
 		return parse_mac(segment, out, e);
 	if (piece_is(called, "<document>"))
 		return parse_document(segment, out, e);
+	if (piece_is(called, "<id>"))
+		return parse_machine(segment, out, e);
 	return parse_name(segment, out, e);
 }
 

@@ -2,8 +2,8 @@
  * state.
  *
  * Everything a client can put into a path or query leaves this module as a parsed value: a MAC, a
- * name, a number, an enum. Later modules never see the client's text, except `serial`, which only
- * ever serves as a look-up key.
+ * name, a number, an enum. The client's own text is in `shown` and `machine` alone: bounded, one
+ * line of printable characters.
  */
 #ifndef BOOT_HANDLER_DOCUMENTS_ROUTE_H
 #define BOOT_HANDLER_DOCUMENTS_ROUTE_H
@@ -15,7 +15,7 @@
 #include "lib/net/addr.h"
 #include "lib/base/err.h"
 #include "lib/machine/arch.h"
-#include "lib/machine/smbios_id.h"
+#include "lib/machine/shown.h"
 
 /* Longest request target looked at, in bytes; a longer one is malformed. */
 #define ROUTE_TARGET_MAX 2048
@@ -42,10 +42,9 @@ struct route {
 	struct mac mac;
 	enum vm_arch arch;
 	enum route_document document;
-	/* Empty when absent, or one that vendors leave unset (smbios_id.h). */
-	char uuid[UUID_TEXT_SIZE]; /* lower case */
-	char serial[SMBIOS_SERIAL_MAX + 1];
-	char name[64];  /* valid VM name; empty when absent */
+	struct shown shown;                  /* of /ipxe */
+	char name[64];                       /* valid VM name; empty when absent */
+	char machine[SMBIOS_SERIAL_MAX + 1]; /* a MAC address, UUID or serial number, not judged */
 	bool has_after; /* `after` was given; else the newest ones are wanted */
 	uint64_t after; /* ids greater than this */
 	unsigned limit; /* at most so many */

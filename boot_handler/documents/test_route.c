@@ -40,8 +40,9 @@ static const struct row table[] = {
     {G, "/ipxe?mac=%4", -EINVAL, NULL},
     {G, "/ipxe?mac=%zz", -EINVAL, NULL},
     {G, "/ipxe?mac=00:00:00:00:00:00", -EINVAL, NULL},
-    {G, "/ipxe?mac=" MAC "&uuid=nonsense", -EINVAL, NULL},
-    {G, "/ipxe?mac=" MAC "&arch=aaaaaaaaaaaaaaaaaaaaaaaaaaaaa", -EINVAL, NULL},
+    {G, "/ipxe?mac=" MAC "&uuid=nonsense&serial=%", 0, "/ipxe"},
+    {G, "/ipxe?uuid=nonsense", -EINVAL, NULL},
+    {G, "/ipxe?mac=" MAC "&arch=aaaaaaaaaaaaaaaaaaaaaaaaaaaaa&product=%zz", 0, "/ipxe"},
     {G, "/ipxe/", ROUTE_NOT_FOUND, NULL},
     {G, "/config/" MAC, 0, "/config/<mac>"},
     {G, "/config/" MAC "?x=y", 0, "/config/<mac>"},
@@ -132,29 +133,29 @@ static void values(void **state)
 	    0);
 	assert_string_equal(mac_format(&r.mac, mac), "52:54:00:aa:00:11");
 	assert_int_equal(r.arch, VM_ARCH_AMD64);
-	assert_string_equal(r.uuid, "123e4567-e89b-12d3-a456-426614174000");
-	assert_string_equal(r.serial, "A b");
+	assert_string_equal(r.shown.uuid, "123e4567-e89b-12d3-a456-426614174000");
+	assert_string_equal(r.shown.serial, "A b");
 	assert_int_equal(
 	    find(G,
 		"/ipxe?mac=" MAC "&serial=%20VMware-56%204d%2c%20x%20%20%20"
 		"%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20%20",
 		&r, &e),
 	    0);
-	assert_string_equal(r.serial, "VMware-56 4d, x");
+	assert_string_equal(r.shown.serial, "VMware-56 4d, x");
 	assert_int_equal(r.arch, VM_ARCH_NOT_SAID);
 	assert_int_equal(find(G,
 			     "/ipxe?mac=" MAC "&serial=Default%20string"
 			     "&uuid=03000200-0400-0500-0006-000700080009",
 			     &r, &e),
 	    0);
-	assert_string_equal(r.serial, "");
-	assert_string_equal(r.uuid, "");
+	assert_string_equal(r.shown.serial, "");
+	assert_string_equal(r.shown.uuid, "");
 	/* Nothing left that tells the machine. */
 	assert_int_equal(
 	    find(G, "/ipxe?serial=None&uuid=FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", &r, &e),
 	    -EINVAL);
 	assert_int_equal(find(G, "/ipxe?mac=" MAC "&serial=%01x&arch=riscv64", &r, &e), 0);
-	assert_string_equal(r.serial, "");
+	assert_string_equal(r.shown.serial, "");
 	assert_int_equal(r.arch, VM_ARCH_OTHER);
 	assert_int_equal(find(O, "/api/v1/events?after=12&vm=web1", &r, &e), 0);
 	assert_int_equal(r.after, 12);
@@ -162,6 +163,43 @@ static void values(void **state)
 	assert_string_equal(r.name, "web1");
 	assert_int_equal(find(G, "/report/" MAC "?phase=ready", &r, &e), 0);
 	assert_int_equal(r.report, ROUTE_REPORT_READY);
+}
+
+/* What each key leaves of a value. */
+static void what_a_machine_shows(void **state)
+{
+	static const struct {
+		const char *query, *platform, *manufacturer, *product, *asset, *version;
+	} rows[] = {
+	    {"&platform=efi&manufacturer=Dell%20Inc.&product=PowerEdge%20R640&asset=A%2F7&version=1.21.1+",
+		"efi", "Dell Inc.", "PowerEdge R640", "A/7", "1.21.1+"},
+	    {"&manufacturer=%20%20x%20%20&product=%1b%5b31mred&asset=Not%20Specified&version=%", "",
+		"x", "?[31mred", "", ""},
+	    {"&manufacturer=a%0ab&product=a%00b&asset=%e2%80%ae&version=%ff", "", "a b", "", "?",
+		"?"},
+	    {"&platform=aaaaaaaaaaaaaaaaaaaaaaaa&product=To%20be%20filled%20by%20O.E.M.",
+		"aaaaaaaaaaaaaaa", "", "", "", ""},
+	    {"&manufacturer&product=&asset==&=x", "", "", "", "=", ""},
+	};
+	struct err e = ERR_INIT;
+	struct route r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char target[400];
+
+		snprintf(target, sizeof(target), "/ipxe?mac=" MAC "%s", rows[i].query);
+		assert_int_equal(find(G, target, &r, &e), 0);
+		assert_string_equal(r.shown.platform, rows[i].platform);
+		assert_string_equal(r.shown.manufacturer, rows[i].manufacturer);
+		assert_string_equal(r.shown.product, rows[i].product);
+		assert_string_equal(r.shown.asset, rows[i].asset);
+		assert_string_equal(r.shown.version, rows[i].version);
+	}
+	assert_int_equal(find(G, "/ipxe?mac=" MAC "&arch=x86_64", &r, &e), 0);
+	assert_string_equal(r.shown.arch, "amd64");
+	assert_int_equal(find(G, "/ipxe?mac=" MAC "&arch=riscv64", &r, &e), 0);
+	assert_string_equal(r.shown.arch, "riscv64");
 }
 
 static void long_target(void **state)
@@ -215,6 +253,7 @@ static void every_row_is_found(void **state)
 			for (const char *p = tables[t]->rows[i].path; *p; p++) {
 				const char *stands = strncmp(p, "<mac>", 5) == 0    ? MAC
 						     : strncmp(p, "<name>", 6) == 0 ? "web1"
+						     : strncmp(p, "<id>", 4) == 0   ? "SN-1"
 						     : *p == '<'                    ? "user-data"
 										    : NULL;
 				n += (size_t)snprintf(target + n, sizeof(target) - n, "%.*s",
@@ -247,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(routes),
 	    cmocka_unit_test(values),
+	    cmocka_unit_test(what_a_machine_shows),
 	    cmocka_unit_test(long_target),
 	    cmocka_unit_test(methods),
 	    cmocka_unit_test(every_row_is_found),

@@ -44,10 +44,10 @@ static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct
 
 	if (route->has_mac)
 		vm = vm_snapshot_by_mac(snapshot, &route->mac);
-	if (!vm && route->uuid[0])
-		vm = vm_snapshot_by_uuid(snapshot, route->uuid);
-	if (!vm && route->serial[0])
-		vm = vm_snapshot_by_serial(snapshot, route->serial);
+	if (!vm && route->shown.uuid[0])
+		vm = vm_snapshot_by_uuid(snapshot, route->shown.uuid);
+	if (!vm && route->shown.serial[0])
+		vm = vm_snapshot_by_serial(snapshot, route->shown.serial);
 	return vm;
 }
 
@@ -63,7 +63,8 @@ static void log_stranger(const struct route *route)
 		return;
 	if (route->has_mac)
 		mac_format(&route->mac, mac);
-	log_info("unknown machine waits mac=%s uuid=%s serial=%s", mac, route->uuid, route->serial);
+	log_info("unknown machine waits mac=%s uuid=%s serial=%s", mac, route->shown.uuid,
+	    route->shown.serial);
 }
 
 /* A machine that told its UUID or serial number with another card than its definition's may have
@@ -343,7 +344,7 @@ static int report(const struct call *c, struct server_answer *a, struct err *e)
 
 static const struct endpoint rows[] = {
     {"GET", "/ipxe", route_query_ipxe, ipxe,
-	.summary = "?mac=, uuid=, serial=, arch=: what a machine boots, as a script"},
+	.summary = "?mac=, uuid=, serial=, arch=...: what a machine boots, as a script"},
     {"GET", "/config/<mac>", NULL, config, ENDPOINT_ITSELF,
 	.summary = "what the installer is to do"},
     {"GET", "/cloud-init/<name>/<document>", NULL, document, ENDPOINT_ITSELF,

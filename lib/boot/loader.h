@@ -7,6 +7,13 @@
 
 #define BOOT_SCRIPT_MAX 4096
 
+/* What iPXE tells of its machine behind /ipxe?mac=...; docker/stack/tftp/autoexec.ipxe has the
+ * same. */
+#define BOOT_IPXE_SHOWS                                                                            \
+	"&arch=${buildarch}&uuid=${uuid}&serial=${serial:uristring}"                               \
+	"&platform=${platform}&manufacturer=${manufacturer:uristring}"                             \
+	"&product=${product:uristring}&asset=${asset:uristring}&version=${version:uristring}"
+
 struct boot_loader {
 	const char *name; /* it asks at /<name> */
 	const char *content_type;

@@ -56,7 +56,7 @@ static void put_again(struct text *t, const struct boot_facts *f)
 	put(t, f->urls->base);
 	put(t, "/ipxe?mac=");
 	put(t, f->mac ? mac_format(f->mac, mac) : "${net0/mac}");
-	put(t, "&arch=${buildarch}&uuid=${uuid}&serial=${serial:uristring} || goto again\n");
+	put(t, BOOT_IPXE_SHOWS " || goto again\n");
 }
 
 static void put_wait(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/base/atomic_file.h"
+#include "lib/base/cleanup.h"
 #include "lib/boot/loader.h"
 #include "lib/definition/test_vm_from.h"
 
@@ -318,12 +319,25 @@ static void url_rules(void **state)
 	assert_false(boot_path_valid("/a b"));
 }
 
+/* The first question is a static file's, the others are ours: both tell the same. */
+static void the_tftp_script_tells_the_same(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err e = ERR_INIT;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(file_read("docker/stack/tftp/autoexec.ipxe", 16384, &text, &len, &e), 0);
+	assert_non_null(strstr(text, "/ipxe?mac=${${nic}/mac}" BOOT_IPXE_SHOWS " || "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(decisions),
 	    cmocka_unit_test(told_again),
 	    cmocka_unit_test(expectations),
+	    cmocka_unit_test(the_tftp_script_tells_the_same),
 	    cmocka_unit_test(golden_modes),
 	    cmocka_unit_test(golden),
 	    cmocka_unit_test(elsewhere),
