@@ -66,7 +66,7 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 # What is in these folders, but tests and what has a main().
 sources_in = $(sort $(filter-out %/main.c $(foreach d,$(1),$(d)/test_% $(d)/fuzz_%),$(wildcard $(1:%=%/*.c))))
 
-LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition image json machine net plan store))
+LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition image json machine net plan store unattended))
 VM_WATCHER_SRC := $(call sources_in,vm_watcher)
 BOOT_HANDLER_SRC := $(call sources_in,boot_handler $(addprefix boot_handler/,documents http sources state))
 OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,base bootloader disk fetch fs method report system unpack))
@@ -140,8 +140,14 @@ $(OUT)/%.inc: %.py build.mk
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q){ echo 'static const char $(notdir $*)_py[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } >$@
+$(OUT)/%.inc: %.sh build.mk
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q){ echo 'static const char $(notdir $*)_sh[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } >$@
 $(OUT)/boot_handler/documents/cloudinit_vendor.o: $(OUT)/boot_handler/documents/guest_ready.inc
+$(OUT)/lib/unattended/stage4.o: $(OUT)/lib/unattended/stage4.inc
 CPPFLAGS_boot_handler = -I$(OUT)
+CPPFLAGS_lib = -I$(OUT)
 
 define program # output path, component, extra link flags
 $(OUT)/$(1): $(OUT)/$(2)/main.o $(call objs_of,$(2))
@@ -193,7 +199,7 @@ comma := ,
 compile_command = {"directory": "$(ROOT)", "file": "$(1)", "command": "$(subst ",\",$(CC) $(addprefix --sysroot=,$(HEADERS)) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
 	$(patsubst /opt/%,$(if $(HEADERS),$(HEADERS)/opt/%,/opt/%),$(CPPFLAGS_$(call component,$(1)))) -c $(1))"}
 .PHONY: compile_commands.json
-compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc
+compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc $(OUT)/lib/unattended/stage4.inc
 	@:$(file >$@,[$(call compile_command,$(firstword $(ALL_SRC))))
 	$(foreach s,$(wordlist 2,$(words $(ALL_SRC)),$(ALL_SRC)),$(file >>$@,$(comma)$(call compile_command,$(s))))
 	$(file >>$@,])

@@ -8,7 +8,7 @@
 
 #include "boot_handler/documents/cloudinit_users.h"
 #include "boot_handler/documents/cloudinit_vendor.h"
-#include "boot_handler/documents/yaml_text.h"
+#include "lib/json/yaml_text.h"
 #include "lib/base/cleanup.h"
 #include "lib/definition/login.h"
 
@@ -64,7 +64,7 @@ static void put_hostname(json_t *data, const struct cloudinit *c)
 static json_t *user_data(const struct cloudinit *c, const json_t *doc)
 {
 	static const char *const passed_on[] = {"packages", "runcmd"};
-	_cleanup_json_ json_t *keys = cloudinit_keys(doc, c->keys);
+	_cleanup_json_ json_t *keys = vm_login_keys(doc, c->keys);
 	/* Disabled, root's keys would all get a command that only says to log in as somebody else.
 	 */
 	json_t *data = json_pack("{s:b, s:b}", "disable_root",
@@ -87,7 +87,7 @@ static json_t *user_data(const struct cloudinit *c, const json_t *doc)
  * are here too, for a user's own user-data, which mostly says nothing about them. */
 static json_t *meta_data(const struct cloudinit *c, const json_t *doc)
 {
-	json_t *keys = cloudinit_keys(doc, c->keys);
+	json_t *keys = vm_login_keys(doc, c->keys);
 	json_t *data = json_pack("{s:o, s:o}", "instance-id",
 	    json_sprintf("iid-%s-%u", c->vm->name, c->attempt ? c->attempt : 1), "local-hostname",
 	    full_name(c));

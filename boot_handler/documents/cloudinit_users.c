@@ -6,41 +6,6 @@
 
 #include "lib/definition/login.h"
 
-/* ---- keys -------------------------------------------------------------------------------- */
-
-static void add_key(json_t *list, const json_t *key)
-{
-	size_t i;
-	json_t *have;
-	const char *text = json_string_value(key);
-
-	if (!text || !text[0])
-		return;
-	json_array_foreach(list, i, have)
-		if (json_equal(have, key))
-			return;
-	json_array_append_new(list, json_string(text));
-}
-
-static void add_keys(json_t *list, const json_t *keys)
-{
-	size_t i;
-	json_t *key;
-
-	json_array_foreach(keys, i, key)
-		add_key(list, key);
-}
-
-json_t *cloudinit_keys(const json_t *doc, const json_t *operators)
-{
-	json_t *list = json_array();
-
-	add_key(list, json_object_get(doc, "ssh_key"));
-	add_keys(list, json_object_get(doc, "ssh_keys"));
-	add_keys(list, operators);
-	return list;
-}
-
 /* ---- users ------------------------------------------------------------------------------- */
 
 /* cloud-init's schema wants at least one, where there is the list at all. */
@@ -128,8 +93,8 @@ static void give_keys(json_t *data, json_t *users, json_t *keys)
 	if (json_is_object(user)) {
 		json_t *list = json_array();
 
-		add_keys(list, json_object_get(user, "ssh_authorized_keys"));
-		add_keys(list, keys);
+		vm_keys_add(list, json_object_get(user, "ssh_authorized_keys"));
+		vm_keys_add(list, keys);
 		set_keys(user, list);
 		json_decref(list);
 	} else if (user && json_array_size(keys) > 0 &&

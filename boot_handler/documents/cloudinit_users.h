@@ -5,9 +5,6 @@
 
 #include <jansson.h>
 
-/* Everyone who may log in: the definition's keys, then the operator's. New reference. */
-json_t *cloudinit_keys(const json_t *doc, const json_t *operators);
-
 /* Puts the definition's users into cloud-config `data`, one of which also gets the keys; the lab's
  * own user when it names none. */
 void cloudinit_put_users(json_t *data, const json_t *doc, json_t *keys);

@@ -2,8 +2,8 @@
  *
  * fields.c has the table, the only list of fields. kind.c reads, judges, defaults and prints the
  * simple kinds by the row alone; structured values have readers of their own: lists.c, cloudinit.c,
- * package.c, netconf.c, user_data.c. vm.c runs the table over a definition; schema.c turns it into
- * the JSON Schema and the reference page.
+ * package.c, netconf.c, user_data.c, unattended.c. vm.c runs the table over a definition; schema.c
+ * turns it into the JSON Schema and the reference page.
  */
 #ifndef LIB_DEFINITION_FIELD_H
 #define LIB_DEFINITION_FIELD_H
@@ -140,6 +140,7 @@ int vm_read_user_data(struct json_reader *r, json_t *value);
 int vm_read_network_config(struct json_reader *r, json_t *value);
 int vm_read_storage(struct json_reader *r, json_t *value);
 int vm_read_hooks(struct json_reader *r, json_t *value);
+int vm_read_unattended(struct json_reader *r, json_t *value);
 
 /* Warns of what "user_data" makes void; once all fields are read. */
 void vm_check_user_data(struct json_reader *r, const json_t *definition);

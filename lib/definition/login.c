@@ -39,6 +39,39 @@ static const char *name_of(const json_t *user)
 	return name ? name : "";
 }
 
+static void add_key(json_t *list, const json_t *key)
+{
+	size_t i;
+	json_t *have;
+	const char *text = json_string_value(key);
+
+	if (!text || !text[0])
+		return;
+	json_array_foreach(list, i, have)
+		if (json_equal(have, key))
+			return;
+	json_array_append_new(list, json_string(text));
+}
+
+void vm_keys_add(json_t *list, const json_t *keys)
+{
+	size_t i;
+	json_t *key;
+
+	json_array_foreach(keys, i, key)
+		add_key(list, key);
+}
+
+json_t *vm_login_keys(const json_t *doc, const json_t *operators)
+{
+	json_t *list = json_array();
+
+	add_key(list, json_object_get(doc, "ssh_key"));
+	vm_keys_add(list, json_object_get(doc, "ssh_keys"));
+	vm_keys_add(list, operators);
+	return list;
+}
+
 bool vm_login_root(const json_t *users)
 {
 	const json_t *holder = vm_key_holder(users), *user;

@@ -26,6 +26,12 @@ enum vm_login vm_login(const json_t *doc, const char **user);
  * NULL: nobody, or there is no list. Borrowed. */
 const json_t *vm_key_holder(const json_t *users);
 
+/* Appends those public keys of the array that are not in the list yet. */
+void vm_keys_add(json_t *list, const json_t *keys);
+
+/* The keys of a definition's top level and the operator's, each once. A new reference. */
+json_t *vm_login_keys(const json_t *doc, const json_t *operators);
+
 /* True when one of "users" is root, to log in as: it gets the lab's keys, or has some of its own.
  * cloud-init forbids every key of root's unless told otherwise. */
 bool vm_login_root(const json_t *users);

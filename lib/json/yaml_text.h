@@ -3,8 +3,8 @@
  * Plain JSON is not quite: a few characters are line breaks or forbidden there, 1e300 is a text,
  * and an object's key may not be longer than 1,024 characters.
  */
-#ifndef BOOT_HANDLER_DOCUMENTS_YAML_TEXT_H
-#define BOOT_HANDLER_DOCUMENTS_YAML_TEXT_H
+#ifndef LIB_JSON_YAML_TEXT_H
+#define LIB_JSON_YAML_TEXT_H
 
 #include <jansson.h>
 

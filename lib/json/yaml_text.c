@@ -1,4 +1,4 @@
-#include "boot_handler/documents/yaml_text.h"
+#include "lib/json/yaml_text.h"
 
 #include <stdbool.h>
 #include <stdio.h>

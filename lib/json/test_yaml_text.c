@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/documents/yaml_text.h"
+#include "lib/json/yaml_text.h"
 
 static void values(void **state)
 {

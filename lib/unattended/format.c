@@ -1,0 +1,116 @@
+#include "lib/unattended/format.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LISTED(format) &format,
+static const struct unattended_format *const formats[] = {UNATTENDED_FORMATS(LISTED)};
+
+const struct unattended_format *unattended_format_at(size_t i)
+{
+	return i < sizeof(formats) / sizeof(*formats) ? formats[i] : NULL;
+}
+
+const struct unattended_format *unattended_format_find(const char *name)
+{
+	const struct unattended_format *format;
+
+	for (size_t i = 0; (format = unattended_format_at(i)); i++)
+		if (strcmp(format->name, name) == 0)
+			return format;
+	return NULL;
+}
+
+static bool is_for(const struct unattended_format *format, const char *image)
+{
+	for (const char *const *begin = format->images; *begin; begin++)
+		if (strncmp(image, *begin, strlen(*begin)) == 0)
+			return true;
+	return false;
+}
+
+const struct unattended_format *unattended_format_of_image(const char *said, const char *image)
+{
+	const struct unattended_format *format;
+
+	if (said && said[0])
+		return unattended_format_find(said);
+	for (size_t i = 0; (format = unattended_format_at(i)); i++)
+		if (is_for(format, image))
+			return format;
+	return NULL;
+}
+
+const struct unattended_format *unattended_format_of(
+    const struct vm *vm, const char *said, struct err *e)
+{
+	char buf[VM_FIELD_TEXT_SIZE];
+	const char *own = vm_field_text(vm, "image", buf);
+	const char *image = own ? own : vm->distro;
+	const struct unattended_format *format = unattended_format_of_image(said, image);
+
+	if (!format && said && said[0])
+		err_set(e, EINVAL,
+		    "the image %s wants an unattended file of the format \"%.40s\", which is not known",
+		    image, said);
+	else if (!format)
+		err_set(e, EINVAL,
+		    "nothing tells which installer's file the image %s takes: say it in its manifest (\"unattended_format\"), or name a file of your own",
+		    image);
+	return format;
+}
+
+int unattended_make(const struct unattended_format *format, const struct unattended_source *s,
+    char **out, struct err *e)
+{
+	size_t len;
+	FILE *f = open_memstream(out, &len);
+
+	if (!f)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = format->emit(s, f, e);
+	if (fclose(f) != 0 && r == 0)
+		r = err_set(e, ENOMEM, "out of memory");
+	if (r < 0) {
+		free(*out);
+		*out = NULL;
+	}
+	return r;
+}
+
+const char *unattended_full_name(const struct unattended_source *s, char buf[UNATTENDED_NAME_SIZE])
+{
+	bool has = strchr(s->vm->hostname, '.') || !s->domain || !s->domain[0];
+
+	snprintf(buf, UNATTENDED_NAME_SIZE, "%.253s%s%.253s", s->vm->hostname, has ? "" : ".",
+	    has ? "" : s->domain);
+	return buf;
+}
+
+const char *unattended_url(
+    const struct unattended_source *s, const char *path, char buf[UNATTENDED_URL_SIZE])
+{
+	char mac[MAC_TEXT_SIZE];
+
+	snprintf(buf, UNATTENDED_URL_SIZE, "%s/%s/%s", s->base, path, mac_format(&s->vm->mac, mac));
+	return buf;
+}
+
+void unattended_each_package(
+    const struct vm *vm, void (*one)(void *ctx, const char *word), void *ctx)
+{
+	const json_t *package;
+	size_t i;
+
+	json_array_foreach(json_object_get(vm->more, "packages"), i, package) {
+		char word[512];
+		const char *version = json_string_value(json_array_get(package, 1));
+		const json_t *name = json_is_array(package) ? json_array_get(package, 0) : package;
+
+		snprintf(word, sizeof(word), "%s%s%s", json_string_value(name) ?: "",
+		    version ? "=" : "", version ? version : "");
+		if (word[0])
+			one(ctx, word);
+	}
+}

@@ -1,0 +1,34 @@
+#include "lib/unattended/shell.h"
+
+#include <string.h>
+
+bool shell_is_plain(const char *text)
+{
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/@%+,-";
+
+	return text[0] && text[strspn(text, plain)] == '\0';
+}
+
+void shell_word(FILE *f, const char *text)
+{
+	if (shell_is_plain(text)) {
+		fputs(text, f);
+		return;
+	}
+	fputc('\'', f);
+	for (const char *p = text; *p; p++)
+		if (*p == '\'')
+			fputs("'\\''", f);
+		else
+			fputc(*p, f);
+	fputc('\'', f);
+}
+
+void shell_option(FILE *f, const char *before, const char *text)
+{
+	if (!text)
+		return;
+	fprintf(f, " %s", before);
+	shell_word(f, text);
+}

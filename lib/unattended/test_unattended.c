@@ -1,0 +1,135 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/definition/test_vm_from.h"
+#include "lib/unattended/format.h"
+#include "lib/unattended/stage4.h"
+
+#define HEAD "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\""
+
+static struct unattended_source source_of(const struct vm *vm)
+{
+	return (struct unattended_source){
+	    .vm = vm, .base = "http://192.168.100.1", .nic = vm->mac, .domain = "lab", .dns = ""};
+}
+
+static char *made(const char *format, const char *text)
+{
+	struct vm *vm = vm_from(text);
+	struct unattended_source s = source_of(vm);
+	struct err e = ERR_INIT;
+	char *out = NULL;
+
+	assert_int_equal(unattended_make(unattended_format_find(format), &s, &out, &e), 0);
+	vm_free(vm);
+	return out;
+}
+
+static char *stage4(const char *text)
+{
+	struct vm *vm = vm_from(text);
+	struct unattended_source s = source_of(vm);
+	struct err e = ERR_INIT;
+	char *out = NULL;
+
+	assert_int_equal(stage4_make(&s, &out, &e), 0);
+	vm_free(vm);
+	return out;
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+static void preseed_says_the_definition(void **state)
+{
+	char *text = made("preseed", HEAD
+	    ",\"hostname\":\"web1.example.org\",\"packages\":[\"nginx\",[\"jq\",\"1.6\"]],\"kernel_args\":\"quiet\","
+	    "\"storage\":{\"root\":{\"fs\":\"xfs\"},\"swap\":\"1G\",\"partitions\":[{\"mount\":\"/var\",\"size\":\"20%\"}]}}");
+
+	(void)state;
+	has(text, "\nd-i netcfg/get_hostname string web1\n");
+	has(text, "\nd-i netcfg/get_domain string example.org\n");
+	has(text, "\nd-i pkgsel/include string openssh-server sudo nginx jq=1.6\n");
+	has(text, "\nd-i debian-installer/add-kernel-opts string quiet\n");
+	has(text, " 1074 1074 1074 linux-swap method{ swap } format{ } . ");
+	has(text, "'\"$((disk_bytes / 100000000 * 20))\"'");
+	has(text,
+	    " xfs method{ format } format{ } use_filesystem{ } filesystem{ xfs } mountpoint{ / } label{ root } . ");
+	has(text,
+	    "wget -q -O /target/root/vmlab-stage4 http://192.168.100.1/stage4/52:54:00:00:00:11 && in-target");
+	has(text, "http://192.168.100.1/done/52:54:00:00:00:11\n");
+	free(text);
+}
+
+/* debconf-set-selections joins lines that end with a backslash. */
+static void a_line_is_a_line(void **state)
+{
+	char *text = made("preseed", HEAD
+	    ",\"disks\":[{\"match\":{\"serial\":\"it's\",\"model\":\"Samsung*[a-c] $(id)\",\"min_size\":\"1G\"}}]}");
+
+	(void)state;
+	assert_null(strstr(text, "\\\n"));
+	has(text, "case \"$model\" in samsung*[a-c]' ''$''('id')')");
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		assert_true(strncmp(line, "d-i ", 4) == 0 || line[0] == '#' ||
+			    strncmp(line, "popularity-contest ", 19) == 0);
+	free(text);
+}
+
+static void stage4_has_each_step_as_words(void **state)
+{
+	char *text = stage4(HEAD
+	    ",\"hooks\":{\"post_install\":[\"#!/bin/sh\\necho 'a' >/x\\n\"]},\"runcmd\":[\"cd /srv\",[\"printf\",\"%s\\n\",\"a b\"]],"
+	    "\"users\":[{\"name\":\"ann\",\"gecos\":\"Ann; $(id)\",\"groups\":\"adm, sudo\",\"sudo\":\"ALL=(ALL) ALL\"}],"
+	    "\"write_files\":[{\"path\":\"/srv/a b\",\"content\":\"it's\\n\",\"permissions\":\"0o600\"}]}");
+
+	(void)state;
+	has(text, "\nstep 'hook 1' script '#!/bin/sh\necho '\\''a'\\'' >/x\n'\n");
+	has(text, "\nstep 'user ann' user ann gecos='Ann; $(id)' groups=adm,sudo lock=yes\n");
+	has(text, "\nstep 'its sudo rules' user_sudo ann 'ALL=(ALL) ALL'\n");
+	has(text, "\nstep 'file 1' file '/srv/a b' 600 root:root write plain 'it'\\''s\n'\n");
+	has(text, "\ntry 'runcmd 1' eval 'cd /srv'\ntry 'runcmd 2' command printf '%s\n' 'a b'\n");
+	free(text);
+}
+
+static void the_lab_user_is_there_without_any(void **state)
+{
+	char *text = stage4(HEAD "}");
+
+	(void)state;
+	has(text, "step 'user lab' user lab gecos='Lab user' shell=/bin/bash lock=yes\n");
+	has(text, "user_sudo lab 'ALL=(ALL) NOPASSWD:ALL'\n");
+	free(text);
+}
+
+static void the_image_tells_the_format(void **state)
+{
+	(void)state;
+	assert_ptr_equal(
+	    unattended_format_of_image(NULL, "debian-installer-13"), &unattended_preseed);
+	assert_ptr_equal(unattended_format_of_image("preseed", "mine"), &unattended_preseed);
+	assert_null(unattended_format_of_image(NULL, "memtest"));
+	assert_null(unattended_format_of_image("nonsense", "debian-installer-13"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(preseed_says_the_definition),
+	    cmocka_unit_test(a_line_is_a_line),
+	    cmocka_unit_test(stage4_has_each_step_as_words),
+	    cmocka_unit_test(the_lab_user_is_there_without_any),
+	    cmocka_unit_test(the_image_tells_the_format),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
