@@ -70,14 +70,29 @@ static bool take_lease(void *ctx, const struct lease *lease)
 	return vm;
 }
 
+/* What dnsmasq tells again, as when its configuration changed, is no sign of life. */
+static void note_stranger(struct services *services, const struct lease *lease, bool news)
+{
+	struct stranger_sight sight = {.mac = &lease->mac,
+	    .ip = lease->ip,
+	    .ip6 = lease->ip6,
+	    .now_ms = wall_ms(),
+	    .told_again = !news};
+
+	strangers_seen(state_strangers(services->state), &sight);
+}
+
 static void on_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
 
 	if (take_lease(services, lease))
 		return;
-	if (lease_memory_take(&services->undeclared, lease) && !lease->gone)
+	bool news = lease_memory_take(&services->undeclared, lease);
+	if (news && !lease->gone)
 		state_taken(services->state, &lease->mac, lease);
+	if (lease->has_mac && !lease->gone)
+		note_stranger(services, lease, news);
 	if (take_lease(services, lease)) { /* its definition has just appeared */
 		struct lease taken = *lease;
 		taken.gone = true;
@@ -138,6 +153,7 @@ static void watch(struct services *services, const char *holders)
 		if (r == 1) {
 			keeper.due = true;
 			lease_memory_replay(&services->undeclared, take_lease, services);
+			services_forget_declared(services);
 			if (services->addresses)
 				address_file_changed(services->addresses);
 			log_problems(services->store);
@@ -169,6 +185,7 @@ static int start_services(const struct options *options, struct services *servic
 	services->urls.initrds = options->initrds_url_path;
 	services->domain = options->domain;
 	services->limits = options->limits;
+	services->strangers = options->strangers;
 	services->any_source = options->any_source;
 	services->notices = options->notices;
 	if (options->has_lab)
@@ -260,6 +277,7 @@ static int serve(const struct options *options)
 		log_info("serving guests=%s operator=%s operator_tcp=%s base_url=%s",
 		    options->listen, options->operator_listen,
 		    options->operator_tcp ? options->operator_tcp : "off", options->base_url);
+		services_forget_declared(&services);
 		log_problems(services.store);
 		watch(&services, options->holders);
 		log_info("stopping");

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/boot/boot.h"
+#include "lib/boot/stranger.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/sources/listen.h"
 #include "lib/base/log.h"
@@ -46,6 +46,8 @@ const char options_help[] =
     "  --operator-hosts A,B          names it is reached by, besides localhost and the address\n"
     "  --guest-access own|any who is answered about a machine: that machine's own address, or\n"
     "                         anyone           [own behind a proxy, on unix:...; any over TCP]\n"
+    "  --strangers wait|local|off what a machine without a definition gets: it asks again, boots\n"
+    "                         from its disk, or its firmware goes on                     [wait]\n"
     "  --threads N            threads answering machines                 [one per CPU but one]\n"
     "\n"
     "What it tells machines:\n"
@@ -93,6 +95,7 @@ enum {
 	OPT_INITRDS_DIR,
 	OPT_MACHINES,
 	OPT_GUEST_ACCESS,
+	OPT_STRANGERS,
 	OPT_THREADS,
 	OPT_STALL_LIMITS,
 	OPT_CHECK,
@@ -122,6 +125,7 @@ static const struct option long_options[] = {
     {"initrds", required_argument, NULL, OPT_INITRDS_DIR},
     {"initrds-url-path", required_argument, NULL, OPT_INITRDS},
     {"guest-access", required_argument, NULL, OPT_GUEST_ACCESS},
+    {"strangers", required_argument, NULL, OPT_STRANGERS},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"stall-limits", required_argument, NULL, OPT_STALL_LIMITS},
     {"check", no_argument, NULL, OPT_CHECK},
@@ -212,6 +216,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 	case OPT_GUEST_ACCESS:
 		o->guest_access = value;
 		return OPTIONS_RUN;
+	case OPT_STRANGERS:
+		return boot_stranger_find(value, &o->strangers, e) < 0 ? err_wrap(e, "--strangers")
+								       : OPTIONS_RUN;
 	case OPT_THREADS:
 		return parse_threads(value, &o->threads, e);
 	case OPT_CHECK:
@@ -311,6 +318,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	    .listen = "unix:/run/boot_handler/guest.sock",
 	    .operator_listen = "unix:/run/boot_handler/operator.sock",
 	    .domain = "pvmlab.local",
+	    .strangers = boot_stranger_at(0),
 	    .initrds_url_path = "/initrds",
 	    /* The one left is for whoever asks: nginx. */
 	    .threads = cpus < 3   ? 1

@@ -33,6 +33,7 @@ struct options {
 	struct cidr6 lab6;
 	bool has_lab6;
 	const char *guest_access; /* NULL: follows from listen */
+	const struct boot_stranger *strangers;
 	bool any_source;
 	bool check;
 	bool verbose;

@@ -53,7 +53,7 @@ static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct
 	return vm;
 }
 
-/* Strangers ask every 10 s, and a flood of them must not become a flood of lines. */
+/* A flood of them must not become a flood of lines. */
 static void log_stranger(const struct route *route)
 {
 	static _Atomic int64_t last_ms;
@@ -65,8 +65,36 @@ static void log_stranger(const struct route *route)
 		return;
 	if (route->has_mac)
 		mac_format(&route->mac, mac);
-	log_info("unknown machine waits mac=%s uuid=%s serial=%s", mac, route->shown.uuid,
-	    route->shown.serial);
+	log_info("a machine without a definition asks mac=%s uuid=%s serial=%s", mac,
+	    route->shown.uuid, route->shown.serial);
+}
+
+/* The stack's own addresses are a proxy's. */
+static bool is_proxy(const struct call *c)
+{
+	const char *source = c->request->source;
+
+	return strcmp(source, c->services->dns) == 0 || strncmp(source, "127.", 4) == 0 ||
+	       strcmp(source, "::1") == 0;
+}
+
+static void note_stranger(const struct call *c, const char *loader)
+{
+	const struct route *route = c->request->route;
+	struct source source = {0};
+	struct stranger_sight sight = {.mac = route->has_mac ? &route->mac : NULL,
+	    .shown = &route->shown,
+	    .loader = loader,
+	    .now_ms = wall_ms()};
+
+	if (c->request->head)
+		return;
+	if (!is_proxy(c) && source_parse(c->request->source, &source)) {
+		sight.ip = source.ip;
+		sight.ip6 = source.ip6;
+	}
+	if (strangers_seen(state_strangers(c->services->state), &sight))
+		log_stranger(route);
 }
 
 /* A machine that told its UUID or serial number with another card than its definition's may have
@@ -85,14 +113,10 @@ static bool is_no_other(const struct call *c, const struct vm *vm)
 	return !other || other == vm;
 }
 
-/* Not the stack's own addresses: those are a proxy's. */
 static void note_address(const struct call *c, const struct vm *vm)
 {
-	const char *source = c->request->source;
-
-	if (strcmp(source, c->services->dns) != 0 && strncmp(source, "127.", 4) != 0 &&
-	    strcmp(source, "::1") != 0)
-		state_seen_from(c->services->state, &vm->mac, vm->name, source);
+	if (!is_proxy(c))
+		state_seen_from(c->services->state, &vm->mac, vm->name, c->request->source);
 }
 
 /* Another card may ask for the machine by what it tells of itself when the machine's is gone. */
@@ -202,8 +226,9 @@ static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 	const struct route *route = c->request->route;
 	const struct boot_loader *loader = boot_loader_find("ipxe");
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
-	struct boot_facts facts = {
-	    .urls = &services->urls, .mac = route->has_mac ? &route->mac : NULL};
+	struct boot_facts facts = {.urls = &services->urls,
+	    .stranger = services->strangers,
+	    .mac = route->has_mac ? &route->mac : NULL};
 	struct boot_plan plan;
 	struct words words;
 
@@ -215,7 +240,7 @@ static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 	if (facts.vm)
 		note_boot(c, &facts, choice);
 	else
-		log_stranger(route);
+		note_stranger(c, loader->name);
 	find_words(services, choice, &facts, &words);
 	boot_plan_make(&facts, choice, &plan);
 	a->len = loader->render(&plan, &facts, buf);

@@ -8,47 +8,14 @@
 
 #include "boot_handler/documents/cloudinit.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/json_value.h"
+#include "boot_handler/http/listing.h"
+#include "boot_handler/http/machines.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
-#define JSON_TYPE "application/json"
-
-static int answer_json(struct server_answer *a, json_t *json, struct err *e)
-{
-	char *text = json_dumps(json, JSON_COMPACT);
-
-	json_decref(json);
-	if (!text)
-		return err_set(e, ENOMEM, "out of memory");
-	server_answer_text(a, JSON_TYPE, text);
-	return 0;
-}
-
 /* ---- one VM ------------------------------------------------------------------------------ */
-
-static json_t *time_json(int64_t at_ms)
-{
-	char text[TIME_TEXT_SIZE];
-
-	return at_ms > 0 ? json_string(time_format(at_ms, text)) : json_null();
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text && text[0] ? json_string(text) : json_null();
-}
-
-static json_t *ip_json(int family, const void *ip)
-{
-	static const struct in6_addr none;
-	char text[INET6_ADDRSTRLEN];
-	size_t size = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-
-	if (memcmp(ip, &none, size) == 0 || !inet_ntop(family, ip, text, sizeof(text)))
-		return json_null();
-	return json_string(text);
-}
 
 static struct machine_addresses addresses_of(const struct machine_row *row)
 {
@@ -218,16 +185,6 @@ static int vm(const struct call *c, struct server_answer *a, struct err *e)
 
 /* ---- all VMs, as a stream ---------------------------------------------------------------- */
 
-struct listing {
-	struct services *services;
-	const struct vm_snapshot *snapshot;
-	size_t next; /* VM to write next */
-	bool ended;  /* the closing part was made */
-	char *piece; /* text not yet handed out */
-	size_t piece_len;
-	size_t piece_used;
-};
-
 /* What a definition declares and the machine does not have. */
 static void add_address_problems(
     json_t *list, struct state *state, const struct vm_snapshot *snapshot, const struct vm *vm)
@@ -262,79 +219,23 @@ static json_t *problems_json(struct state *state, const struct vm_snapshot *snap
 	return list;
 }
 
-static bool set_piece(struct listing *l, const char *before, json_t *json, const char *after)
+static json_t *next_vm(struct listing *l)
 {
-	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	int n = asprintf(&l->piece, "%s%s%s", before, text ? text : "null", after);
-
-	json_decref(json);
-	if (n < 0) {
-		l->piece = NULL;
-		return false;
-	}
-	l->piece_len = (size_t)n;
-	l->piece_used = 0;
-	return true;
+	if (l->next == vm_snapshot_count(l->snapshot))
+		return NULL;
+	return vm_json(l->services, l->snapshot, vm_snapshot_at(l->snapshot, l->next++));
 }
 
-static bool next_piece(struct listing *l)
+static json_t *vms_tail(const struct listing *l)
 {
-	free(l->piece);
-	l->piece = NULL;
-	if (l->ended)
-		return false;
-	if (l->next < vm_snapshot_count(l->snapshot)) {
-		const struct vm *vm = vm_snapshot_at(l->snapshot, l->next);
-
-		return set_piece(l, l->next++ == 0 ? "{\"vms\":[" : ",",
-		    vm_json(l->services, l->snapshot, vm), "");
-	}
-	l->ended = true;
-	return set_piece(l, l->next == 0 ? "{\"vms\":[],\"problems\":" : "],\"problems\":",
-	    problems_json(l->services->state, l->snapshot), "}");
+	return problems_json(l->services->state, l->snapshot);
 }
 
-static size_t listing_read(void *ctx, char *buf, size_t size)
-{
-	struct listing *l = ctx;
-	size_t n = 0;
-
-	while (n < size) {
-		if ((!l->piece || l->piece_used == l->piece_len) && !next_piece(l))
-			break;
-		size_t part = l->piece_len - l->piece_used;
-		if (part > size - n)
-			part = size - n;
-		memcpy(buf + n, l->piece + l->piece_used, part);
-		l->piece_used += part;
-		n += part;
-	}
-	return n;
-}
-
-static void listing_free(void *ctx)
-{
-	struct listing *l = ctx;
-
-	free(l->piece);
-	vm_snapshot_unref(l->snapshot);
-	free(l);
-}
+static const struct listing_kind vms_kind = {"vms", next_vm, "problems", vms_tail};
 
 static int vms(const struct call *c, struct server_answer *a, struct err *e)
 {
-	struct listing *l = calloc(1, sizeof(*l));
-
-	if (!l)
-		return err_set(e, ENOMEM, "out of memory");
-	l->services = c->services;
-	l->snapshot = vm_store_snapshot(c->services->store);
-	a->type = JSON_TYPE;
-	a->kind = SERVER_BODY_STREAM;
-	a->stream = listing_read;
-	a->stream_free = listing_free;
-	a->stream_ctx = l;
-	return 0;
+	return listing_answer(c, &vms_kind, a, e);
 }
 
 /* ---- orders ------------------------------------------------------------------------------ */
@@ -462,6 +363,11 @@ static const struct endpoint rows[] = {
     {"POST", "/api/v1/vms/<name>/reinstall", NULL, reinstall,
 	.summary = "install it at its next boot"},
     {"POST", "/api/v1/vms/<name>/local", NULL, local, .summary = "boot it from its disk"},
+    {"GET", "/api/v1/machines", NULL, machines_list,
+	.summary = "declared ones and strangers: who asked, and what was shown"},
+    {"POST", "/api/v1/machines/<id>/ignore", NULL, machines_ignore,
+	.summary = "a stranger, by MAC, UUID or serial: list it no more"},
+    {"POST", "/api/v1/machines/<id>/unignore", NULL, machines_unignore, .summary = "list it again"},
     {"GET", "/api/v1/events", route_query_events, events,
 	.summary = "?after=, limit=, vm=: what happened"},
     {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},

@@ -10,3 +10,35 @@ const struct vm *services_vm_by_mac(
 		vm = vm_snapshot_by_mac(snapshot, &declared);
 	return vm;
 }
+
+bool services_declares(const struct services *services, const struct vm_snapshot *snapshot,
+    const struct stranger *stranger)
+{
+	for (int i = 0; i < STRANGER_MACS; i++)
+		if (mac_number(&stranger->mac[i]) &&
+		    services_vm_by_mac(services, snapshot, &stranger->mac[i]))
+			return true;
+	return (stranger->shown.uuid[0] && vm_snapshot_by_uuid(snapshot, stranger->shown.uuid)) ||
+	       (stranger->shown.serial[0] &&
+		   vm_snapshot_by_serial(snapshot, stranger->shown.serial));
+}
+
+struct look {
+	const struct services *services;
+	const struct vm_snapshot *snapshot;
+};
+
+static bool is_declared(void *ctx, const struct stranger *stranger)
+{
+	const struct look *look = ctx;
+
+	return services_declares(look->services, look->snapshot, stranger);
+}
+
+void services_forget_declared(struct services *services)
+{
+	struct look look = {services, vm_store_snapshot(services->store)};
+
+	strangers_forget(state_strangers(services->state), is_declared, &look);
+	vm_snapshot_unref(look.snapshot);
+}

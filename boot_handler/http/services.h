@@ -23,6 +23,7 @@ struct services {
 	struct lease_memory undeclared;
 	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
+	const struct boot_stranger *strangers; /* what they get; NULL: wait */
 	const char *domain;
 	struct outlook_limits limits;
 	const char *notices;       /* see options.h */
@@ -31,6 +32,12 @@ struct services {
 	    any_source; /* machines' addresses are not to be known here: whoever asks is answered */
 	atomic_bool store_unreadable; /* the last look at vms/ failed */
 };
+
+/* Whether some definition has what the stranger shows. */
+bool services_declares(const struct services *services, const struct vm_snapshot *snapshot,
+    const struct stranger *stranger);
+/* Forgets the strangers that have a definition by now. */
+void services_forget_declared(struct services *services);
 
 /* The definition with this MAC address, or of the machine that last asked with this card; NULL. */
 const struct vm *services_vm_by_mac(

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "boot_handler/state/db_columns.h"
+#include "boot_handler/state/stranger.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -36,6 +37,11 @@ static const char *const migrations[] = {
     "ALTER TABLE machine ADD COLUMN cloud_init TEXT;",
     "ALTER TABLE machine ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE event ADD COLUMN data TEXT;",
+    "CREATE TABLE stranger ("
+    " slot INTEGER PRIMARY KEY, mac_1 TEXT, mac_2 TEXT, mac_3 TEXT, mac_4 TEXT, uuid TEXT,"
+    " serial TEXT, arch TEXT, platform TEXT, loader TEXT, version TEXT, manufacturer TEXT,"
+    " product TEXT, asset TEXT, ip TEXT, ip6 TEXT, first_seen_ms INTEGER NOT NULL,"
+    " last_seen_ms INTEGER NOT NULL, asked INTEGER NOT NULL, ignored INTEGER NOT NULL);",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -43,6 +49,8 @@ static const char *const migrations[] = {
 enum statement {
 	PUT_ROW,
 	PUT_EVENT,
+	PUT_STRANGER,
+	DROP_STRANGER,
 	PUT_LOG,
 	PUT_PROBE,
 	PRUNE,
@@ -51,8 +59,9 @@ enum statement {
 	STATEMENTS,
 };
 
-/* The two that are missing are made from the columns. */
+/* The three that are missing are made from the columns. */
 static const char *const statement_text[STATEMENTS] = {
+    [DROP_STRANGER] = "DELETE FROM stranger WHERE slot = ?",
     [PUT_LOG] = "INSERT OR REPLACE INTO log VALUES (?,?)",
     [PUT_PROBE] = "INSERT OR REPLACE INTO probe VALUES (1,?)",
     [PRUNE] = "DELETE FROM event WHERE id <= ?",
@@ -181,10 +190,13 @@ static int prepare_all(struct db *db, struct err *e)
 {
 	_cleanup_free_ char *put_row = columns_insert_text(&machine_columns);
 	_cleanup_free_ char *put_event = columns_insert_text(&event_columns);
+	_cleanup_free_ char *put_stranger = columns_insert_text(&stranger_columns);
 
 	int r = prepare(db, PUT_ROW, put_row, e);
 	if (r == 0)
 		r = prepare(db, PUT_EVENT, put_event, e);
+	if (r == 0)
+		r = prepare(db, PUT_STRANGER, put_stranger, e);
 	for (int i = 0; r == 0 && i < STATEMENTS; i++)
 		if (statement_text[i])
 			r = prepare(db, (enum statement)i, statement_text[i], e);
@@ -308,6 +320,18 @@ int db_put_event(struct db *db, const struct event *event, struct err *e)
 	return run(db, PUT_EVENT, "write to", e);
 }
 
+int db_put_stranger(struct db *db, const struct stranger *stranger, struct err *e)
+{
+	columns_bind(&stranger_columns, db->statement[PUT_STRANGER], stranger);
+	return run(db, PUT_STRANGER, "write to", e);
+}
+
+int db_drop_stranger(struct db *db, unsigned slot, struct err *e)
+{
+	sqlite3_bind_int64(db->statement[DROP_STRANGER], 1, slot);
+	return run(db, DROP_STRANGER, "write to", e);
+}
+
 int db_put_log(struct db *db, const struct mac *mac, const char *text, struct err *e)
 {
 	sqlite3_stmt *s = db->statement[PUT_LOG];
@@ -357,6 +381,27 @@ int db_load(
 			    column(s, 0));
 		else
 			row(ctx, &one);
+	}
+	return code == SQLITE_DONE ? 0 : db_err(db, e, "read");
+}
+
+int db_load_strangers(struct db *db, void (*one)(void *ctx, const struct stranger *stranger),
+    void *ctx, struct err *e)
+{
+	_cleanup_free_ char *select = columns_select_text(&stranger_columns);
+	_cleanup_free_ char *sql = NULL;
+	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
+	int code;
+
+	if (!select || asprintf(&sql, "%s ORDER BY last_seen_ms", select) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK)
+		return db_err(db, e, "read");
+	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+		struct stranger read = {0};
+
+		if (columns_read(&stranger_columns, s, &read) == 0)
+			one(ctx, &read);
 	}
 	return code == SQLITE_DONE ? 0 : db_err(db, e, "read");
 }

@@ -32,12 +32,20 @@ must_check int db_load(
     struct db *db, void (*row)(void *ctx, const struct machine_row *row), void *ctx, struct err *e);
 must_check int db_last_event(struct db *db, uint64_t *id, struct err *e);
 
+/* Calls one() for every stranger, the longest unseen first. */
+struct stranger;
+must_check int db_load_strangers(struct db *db,
+    void (*one)(void *ctx, const struct stranger *stranger), void *ctx, struct err *e);
+
 /* One transaction: begin, any number of puts, commit. After a failed put or commit: rollback. */
 must_check int db_begin(struct db *db, struct err *e);
 must_check int db_put_row(struct db *db, const struct machine_row *row, struct err *e);
 must_check int db_put_event(struct db *db, const struct event *event, struct err *e);
 /* The last lines of an installer's log; replaces what was there. */
 must_check int db_put_log(struct db *db, const struct mac *mac, const char *text, struct err *e);
+must_check int db_put_stranger(struct db *db, const struct stranger *stranger, struct err *e);
+/* Nobody has that place any more; no error where nobody had. */
+must_check int db_drop_stranger(struct db *db, unsigned slot, struct err *e);
 /* Writes something that changes nothing, so that the commit tells whether writing works. */
 must_check int db_put_probe(struct db *db, struct err *e);
 /* Keeps the newest DB_EVENTS_KEPT events, given the newest id. */

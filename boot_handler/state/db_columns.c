@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/state/stranger.h"
 #include "lib/machine/event.h"
 #include "lib/base/cleanup.h"
 
@@ -35,6 +36,8 @@ struct column {
 	{column, kind, offsetof(struct row, member), sizeof(((struct row *)0)->member)}
 #define MACHINE(member, kind) MEMBER(machine_row, #member, member, kind)
 #define EVENT(member, kind) MEMBER(event, #member, member, kind)
+#define STRANGER(member, kind) MEMBER(stranger, #member, member, kind)
+#define SHOWN(member) MEMBER(stranger, #member, shown.member, COLUMN_TEXT)
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static const struct column of_machine[] = {
@@ -79,8 +82,32 @@ static const struct column of_event[] = {
     EVENT(data, COLUMN_TEXT),
 };
 
+static const struct column of_stranger[] = {
+    STRANGER(slot, COLUMN_UNSIGNED),
+    MEMBER(stranger, "mac_1", mac[0], COLUMN_NIC),
+    MEMBER(stranger, "mac_2", mac[1], COLUMN_NIC),
+    MEMBER(stranger, "mac_3", mac[2], COLUMN_NIC),
+    MEMBER(stranger, "mac_4", mac[3], COLUMN_NIC),
+    SHOWN(uuid),
+    SHOWN(serial),
+    SHOWN(arch),
+    SHOWN(platform),
+    SHOWN(loader),
+    SHOWN(version),
+    SHOWN(manufacturer),
+    SHOWN(product),
+    SHOWN(asset),
+    STRANGER(ip, COLUMN_IP4),
+    STRANGER(ip6, COLUMN_IP6),
+    STRANGER(first_seen_ms, COLUMN_INT64),
+    STRANGER(last_seen_ms, COLUMN_INT64),
+    STRANGER(asked, COLUMN_INT64),
+    STRANGER(ignored, COLUMN_BOOL),
+};
+
 const struct column_table machine_columns = {"machine", of_machine, COUNT(of_machine)};
 const struct column_table event_columns = {"event", of_event, COUNT(of_event)};
+const struct column_table stranger_columns = {"stranger", of_stranger, COUNT(of_stranger)};
 
 /* ---- statements -------------------------------------------------------------------------- */
 

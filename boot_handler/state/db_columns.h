@@ -19,8 +19,9 @@ struct column_table {
 	size_t count;
 };
 
-extern const struct column_table machine_columns; /* of struct machine_row */
-extern const struct column_table event_columns;   /* of struct event */
+extern const struct column_table machine_columns;  /* of struct machine_row */
+extern const struct column_table event_columns;    /* of struct event */
+extern const struct column_table stranger_columns; /* of struct stranger */
 
 /* "INSERT OR REPLACE INTO machine (mac,...) VALUES (?,...)"; the caller frees it, NULL without
  * memory. */

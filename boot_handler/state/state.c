@@ -9,6 +9,7 @@
 
 #include "boot_handler/state/machine_address.h"
 #include "boot_handler/state/state_inside.h"
+#include "boot_handler/state/stranger_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -563,6 +564,7 @@ void state_close(struct state *s)
 		return;
 	writer_stop(s->writer);
 	db_close(s->reader);
+	strangers_free(s->strangers);
 	machine_table_clear(&s->table);
 	pthread_mutex_destroy(&s->reader_lock);
 	free(s);
@@ -588,6 +590,10 @@ int state_open(const char *path, struct state **out, struct err *e)
 		return r;
 	r = db_load(db, load_row, s, e);
 	if (r == 0)
+		r = strangers_new(&s->strangers, e);
+	if (r == 0)
+		r = strangers_load(s->strangers, db, e);
+	if (r == 0)
 		r = db_last_event(db, &last_event, e);
 	if (r == 0)
 		r = db_open_reader(path, &s->reader, e);
@@ -596,11 +602,17 @@ int state_open(const char *path, struct state **out, struct err *e)
 		return r;
 	}
 	struct writer_source source = {s, next_row, row_failed};
-	r = writer_start(db, last_event, &source, &s->writer, e);
+	struct writer_aside aside = strangers_aside(s->strangers);
+	r = writer_start(db, last_event, &source, &aside, &s->writer, e);
 	if (r < 0)
 		return r;
 	*out = steal_ptr(s);
 	return 0;
+}
+
+struct strangers *state_strangers(struct state *s)
+{
+	return s->strangers;
 }
 
 int state_save(struct state *s, struct err *e)

@@ -16,6 +16,7 @@
 #include "boot_handler/sources/lease.h"
 #include "lib/machine/machine.h"
 #include "boot_handler/state/report.h"
+#include "boot_handler/state/stranger.h"
 #include "lib/base/err.h"
 
 struct state;
@@ -99,6 +100,9 @@ bool state_is_anothers(struct state *s, const struct mac *mac, const struct in6_
 
 /* Copies all that is known; false, and a blank "declared" row, for a machine never seen. */
 bool state_row(struct state *s, const struct mac *mac, struct machine_row *row);
+
+/* Those that no definition has; they end with `s`. */
+struct strangers *state_strangers(struct state *s);
 
 /* Waits until everything changed so far is on disk; see writer_flush(). */
 must_check int state_save(struct state *s, struct err *e);

@@ -11,6 +11,7 @@
 struct state {
 	struct machine_table table;
 	struct machine *taken; /* changed ones; writer's thread only */
+	struct strangers *strangers;
 	struct writer *writer;
 	struct db *reader;
 	pthread_mutex_t reader_lock;

@@ -35,6 +35,7 @@ struct batch {
 struct writer {
 	struct db *db;
 	struct writer_source source;
+	struct writer_aside aside;
 	pthread_t thread;
 
 	pthread_mutex_t lock; /* protects all below */
@@ -100,15 +101,16 @@ static int remember_mac(struct writer *w, size_t n, const struct mac *mac, struc
 }
 
 /* One transaction. *more is set when rows were left for another one. */
-static int write_once(struct writer *w, const struct batch *b, bool *more, struct err *e)
+static int write_once(struct writer *w, const struct batch *b, bool last, bool *more, struct err *e)
 {
 	struct machine_row row;
 	size_t rows = 0;
 	int r = 0;
 	bool have = w->source.next(w->source.ctx, &row);
+	bool aside = w->aside.due(w->aside.ctx, last);
 
 	*more = false;
-	if (!have && b->count == 0 && !b->logs && !b->probe)
+	if (!have && !aside && b->count == 0 && !b->logs && !b->probe)
 		return 0;
 	r = db_begin(w->db, e);
 	bool begun = r == 0;
@@ -132,6 +134,8 @@ static int write_once(struct writer *w, const struct batch *b, bool *more, struc
 	}
 	if (r == 0)
 		r = put_batch(w, b, e);
+	if (r == 0 && aside)
+		r = w->aside.put(w->aside.ctx, w->db, e);
 	if (r == 0)
 		r = db_commit(w->db, e);
 	if (r == 0)
@@ -140,6 +144,8 @@ static int write_once(struct writer *w, const struct batch *b, bool *more, struc
 		db_rollback(w->db);
 	for (size_t i = 0; i < rows; i++)
 		w->source.failed(w->source.ctx, &w->macs[i]);
+	if (aside)
+		w->aside.failed(w->aside.ctx);
 	return r;
 }
 
@@ -191,12 +197,12 @@ static void write_all(struct writer *w)
 	struct batch b = w->queue;
 	struct err e = ERR_INIT;
 	uint64_t asked = w->asked;
-	bool more = false;
+	bool more = false, last = w->stop;
 
 	memset(&w->queue, 0, sizeof(w->queue));
 	w->kicked = false;
 	pthread_mutex_unlock(&w->lock);
-	int r = write_once(w, &b, &more, &e);
+	int r = write_once(w, &b, last, &more, &e);
 	tell_outcome(w, r, &e);
 	pthread_mutex_lock(&w->lock);
 
@@ -257,7 +263,7 @@ static void writer_free(struct writer *w)
 }
 
 int writer_start(struct db *db, uint64_t last_event, const struct writer_source *source,
-    struct writer **out, struct err *e)
+    const struct writer_aside *aside, struct writer **out, struct err *e)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
@@ -268,6 +274,7 @@ int writer_start(struct db *db, uint64_t last_event, const struct writer_source 
 	}
 	w->db = db;
 	w->source = *source;
+	w->aside = *aside;
 	w->last_event = last_event;
 	w->pruned_at = last_event;
 	pthread_mutex_init(&w->lock, NULL);

@@ -25,11 +25,22 @@ struct writer_source {
 	void (*failed)(void *ctx, const struct mac *mac);
 };
 
+/* What else than machines has rows; called by the writer's thread only, in this order. */
+struct writer_aside {
+	void *ctx;
+	/* Sets aside what is to be written now; false: nothing. `last`: it will not be asked again.
+	 */
+	bool (*due)(void *ctx, bool last);
+	int (*put)(void *ctx, struct db *db, struct err *e);
+	/* It was not written: it is to be set aside again. */
+	void (*failed)(void *ctx);
+};
+
 struct writer;
 
 /* Takes over `db` also when it fails. `last_event` is the newest id in the file. */
 must_check int writer_start(struct db *db, uint64_t last_event, const struct writer_source *source,
-    struct writer **out, struct err *e);
+    const struct writer_aside *aside, struct writer **out, struct err *e);
 /* Writes what is left, then ends the thread and closes the database. NULL is allowed. */
 void writer_stop(struct writer *w);
 

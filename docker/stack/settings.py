@@ -52,6 +52,9 @@ VARIABLES = (
     ("GUEST_ACCESS", "own",
      "'own': a machine's configuration only for that machine's address; 'any': where its address is "
      "not to be known here"),
+    ("STRANGERS", "wait",
+     "what a machine without a definition gets: 'wait' (it asks again until there is one), 'local' (it "
+     "boots from its disk) or 'off' (its firmware goes on to its next boot device)"),
     ("STALL_LIMITS", "", "how long a stage may go without getting on before its machine is said to be "
      "stalled, in seconds (0: for ever): boot=600,rootfs=300,first-boot=7200"),
     ("OPERATOR_LISTEN", "", "where the operator's API is to listen besides its socket in /run/operator, as "
@@ -307,6 +310,14 @@ def refusal(option, text):
     return None
 
 
+def strangers(env):
+    text = env.get("STRANGERS", "")
+    why = text and refusal("--strangers", text)
+    if why:
+        raise Refused(f"STRANGERS: {why}")
+    return text or "wait"
+
+
 def stall_limits(env):
     """boot_handler reads them from the environment."""
     text = env.get("STALL_LIMITS", "")
@@ -401,6 +412,7 @@ def settings(env):
         "OPEN_RANGE": "open" if span else "",
         "OPEN_RANGE6": "open" if span or env.get("DHCP_RANGE_V6_START") else "",
         "GUEST_ACCESS": guest_access(env),
+        "STRANGERS": strangers(env),
         "CLOSED4": elements(closed4, "0.0.0.0"),
         "CLOSED6": elements(closed6, "::"),
         "GATEWAYS": elements(gateways, "127.0.0.1"),

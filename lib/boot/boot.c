@@ -36,6 +36,7 @@ bool boot_choice_is_news(struct boot_choice choice, const char *before, int64_t 
 	case BOOT_WAIT:
 		return false;
 	case BOOT_DISK:
+	case BOOT_NEXT:
 		return ago_ms >= BOOT_EVENT_EVERY_MS;
 	case BOOT_KERNEL:
 		return ago_ms >= (choice.mode->needs & BOOT_NEEDS_DISK ? LOADING_EVENT_EVERY_MS

@@ -26,6 +26,8 @@ struct boot_urls {
 	const char *initrds; /* "/initrds" */
 };
 
+struct boot_stranger;
+
 /* Borrowed. The first part decides, the second is for what is said. */
 struct boot_facts {
 	const struct vm *vm; /* NULL: no definition has this machine */
@@ -36,7 +38,8 @@ struct boot_facts {
 	bool tells;      /* its system tells of each boot, not only of the first */
 
 	const struct boot_urls *urls;
-	const struct mac *mac; /* the card that asks; NULL: not said */
+	const struct mac *mac;                /* the card that asks; NULL: not said */
+	const struct boot_stranger *stranger; /* what strangers get (stranger.h); NULL: wait */
 	unsigned attempt;
 	const char *elsewhere; /* not NULL: asked for from this address, which is not vm's */
 	bool other_card;       /* the same, with a card of which only UUID or serial number fit */

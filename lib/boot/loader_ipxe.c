@@ -79,6 +79,14 @@ static void put_disk(struct text *t, const struct boot_plan *plan, const struct 
 	       "sanboot --no-describe --drive 0x80 || exit 1\n");
 }
 
+/* Status 1: see put_disk(). A BIOS takes either as the end of this device. */
+static void put_next(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	(void)plan;
+	(void)f;
+	put(t, "exit 1\n");
+}
+
 /* Images left from an earlier, half-successful try would be handed to the kernel, too. */
 static void put_kernel(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
 {
@@ -109,6 +117,7 @@ static size_t render(const struct boot_plan *plan, const struct boot_facts *f, c
 	    [BOOT_WAIT] = put_wait,
 	    [BOOT_DISK] = put_disk,
 	    [BOOT_KERNEL] = put_kernel,
+	    [BOOT_NEXT] = put_next,
 	};
 	struct text t = {buf, 0, plan->full};
 

@@ -11,6 +11,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/boot/loader.h"
+#include "lib/boot/stranger.h"
 #include "lib/definition/test_vm_from.h"
 
 #define DATA "boot_handler/testdata/"
@@ -244,6 +245,11 @@ static void golden(void **state)
 	f.vm = NULL;
 	choice.wait = BOOT_UNKNOWN;
 	compare("unknown", &f, choice);
+	f.stranger = &boot_stranger_local;
+	compare("unknown-local", &f, choice);
+	f.stranger = &boot_stranger_off;
+	compare("unknown-off", &f, choice);
+	f.stranger = NULL;
 	f.mac = NULL;
 	compare("unknown-no-mac", &f, choice);
 	vm_free(vm);
@@ -319,6 +325,21 @@ static void url_rules(void **state)
 	assert_false(boot_path_valid("/a b"));
 }
 
+static void what_strangers_get_has_a_name(void **state)
+{
+	const struct boot_stranger *row, *found;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; (row = boot_stranger_at(i)); i++) {
+		assert_int_equal(boot_stranger_find(row->name, &found, &e), 0);
+		assert_ptr_equal(found, row);
+	}
+	assert_int_equal(boot_stranger_find("Wait", &found, &e), -EINVAL);
+	assert_string_equal(e.msg,
+	    "\"Wait\" is nothing that strangers can get: give wait (they ask again), local (they boot from disk) or off (their firmware goes on to its next boot device)");
+}
+
 /* The first question is a static file's, the others are ours: both tell the same. */
 static void the_tftp_script_tells_the_same(void **state)
 {
@@ -338,6 +359,7 @@ int main(void)
 	    cmocka_unit_test(told_again),
 	    cmocka_unit_test(expectations),
 	    cmocka_unit_test(the_tftp_script_tells_the_same),
+	    cmocka_unit_test(what_strangers_get_has_a_name),
 	    cmocka_unit_test(golden_modes),
 	    cmocka_unit_test(golden),
 	    cmocka_unit_test(elsewhere),

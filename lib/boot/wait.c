@@ -1,14 +1,6 @@
 /* What a machine that has to wait says on its screen. */
 #include "lib/boot/plan.h"
-
-static void unknown(const struct boot_facts *f, struct boot_plan *out)
-{
-	char mac[MAC_TEXT_SIZE];
-
-	boot_say(out, "no definition in vms/ has this machine", f->mac ? ": mac " : "",
-	    f->mac ? mac_format(f->mac, mac) : "");
-	boot_say(out, "it starts by itself once there is one");
-}
+#include "lib/boot/stranger.h"
 
 static void no_image(const struct boot_facts *f, struct boot_plan *out)
 {
@@ -40,7 +32,7 @@ static void wrong_arch(const struct boot_facts *f, struct boot_plan *out)
 void boot_wait_plan(const struct boot_facts *f, enum boot_wait wait, struct boot_plan *out)
 {
 	static void (*const says[BOOT_WAITS])(const struct boot_facts *f, struct boot_plan *out) = {
-	    [BOOT_UNKNOWN] = unknown,
+	    [BOOT_UNKNOWN] = boot_stranger_plan,
 	    [BOOT_NO_IMAGE] = no_image,
 	    [BOOT_FAILED] = failed,
 	    [BOOT_WRONG_ARCH] = wrong_arch,

@@ -23,6 +23,7 @@ enum boot_verb {
 	BOOT_WAIT, /* and ask again */
 	BOOT_DISK,
 	BOOT_KERNEL,
+	BOOT_NEXT, /* back to the firmware, which tries what comes next */
 };
 
 /* Where a boot ends, so that it can be waited for. */

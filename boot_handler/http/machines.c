@@ -1,0 +1,121 @@
+#include "boot_handler/http/machines.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "boot_handler/http/json_value.h"
+#include "boot_handler/http/listing.h"
+
+static void add_mac(json_t *macs, const struct mac *mac)
+{
+	char text[MAC_TEXT_SIZE];
+
+	if (mac_number(mac))
+		json_array_append_new(macs, json_string(mac_format(mac, text)));
+}
+
+static json_t *stranger_json(const struct stranger *s)
+{
+	const struct shown *shown = &s->shown;
+	json_t *macs = json_array();
+
+	for (int i = 0; i < STRANGER_MACS; i++)
+		add_mac(macs, &s->mac[i]);
+	return json_pack("{s:s, s:n, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+			 " s:o, s:o, s:o, s:I, s:n}",
+	    "kind", "stranger", "name", "ignored", s->ignored, "macs", macs, "uuid",
+	    text_or_null(shown->uuid), "serial", text_or_null(shown->serial), "arch",
+	    text_or_null(shown->arch), "platform", text_or_null(shown->platform), "loader",
+	    text_or_null(shown->loader), "version", text_or_null(shown->version), "manufacturer",
+	    text_or_null(shown->manufacturer), "product", text_or_null(shown->product), "asset",
+	    text_or_null(shown->asset), "ip", ip_json(AF_INET, &s->ip), "ipv6",
+	    ip_json(AF_INET6, &s->ip6), "first_seen", time_json(s->first_seen_ms), "last_seen",
+	    time_json(s->last_seen_ms), "asked", (json_int_t)s->asked, "state");
+}
+
+/* The same members; of what its definition does not say nothing is kept. */
+static json_t *declared_json(struct services *services, const struct vm *vm)
+{
+	struct machine_addresses known;
+	struct machine_row row;
+	json_t *macs = json_array();
+
+	state_row(services->state, &vm->mac, &row);
+	state_addresses(services->state, &vm->mac, &known);
+	struct in_addr ip = address_ip(vm, &known);
+	struct in6_addr ip6 = address_ip6(vm, &known);
+	add_mac(macs, &row.nic);
+	add_mac(macs, &vm->mac);
+	return json_pack("{s:s, s:s, s:b, s:o, s:s?, s:s?, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:o,"
+			 " s:o, s:n, s:o, s:n, s:s}",
+	    "kind", "declared", "name", vm->name, "ignored", false, "macs", macs, "uuid",
+	    vm->uuid && *vm->uuid ? vm->uuid : NULL, "serial",
+	    vm->serial && *vm->serial ? vm->serial : NULL, "arch", vm_arch_name(vm->arch),
+	    "platform", "loader", "version", "manufacturer", "product", "asset", "ip",
+	    ip_json(AF_INET, &ip), "ipv6", ip_json(AF_INET6, &ip6), "first_seen", "last_seen",
+	    time_json(row.last_seen_ms), "asked", "state", machine_state_name(row.state));
+}
+
+/* The declared ones, then place by place the others. */
+static json_t *next_machine(struct listing *l)
+{
+	size_t declared = vm_snapshot_count(l->snapshot);
+	struct stranger stranger;
+
+	if (l->next < declared)
+		return declared_json(l->services, vm_snapshot_at(l->snapshot, l->next++));
+	while (l->next < declared + STRANGERS_MAX) {
+		unsigned slot = (unsigned)(l->next++ - declared);
+		if (strangers_at(state_strangers(l->services->state), slot, &stranger) &&
+		    !services_declares(l->services, l->snapshot, &stranger))
+			return stranger_json(&stranger);
+	}
+	return NULL;
+}
+
+static const struct listing_kind machines_kind = {.name = "machines", .next = next_machine};
+
+int machines_list(const struct call *c, struct server_answer *a, struct err *e)
+{
+	return listing_answer(c, &machines_kind, a, e);
+}
+
+/* ---- orders ------------------------------------------------------------------------------ */
+
+static const struct vm *declared_as(const struct vm_snapshot *snapshot, const char *id)
+{
+	char uuid[UUID_TEXT_SIZE];
+	struct mac mac;
+
+	if (mac_parse(id, strlen(id), &mac, NULL) == 0)
+		return vm_snapshot_by_mac(snapshot, &mac);
+	if (smbios_uuid_parse(id, uuid))
+		return vm_snapshot_by_uuid(snapshot, uuid);
+	return vm_snapshot_by_serial(snapshot, id);
+}
+
+static int order(const struct call *c, bool ignore, struct server_answer *a, struct err *e)
+{
+	const char *id = c->request->route->machine;
+	const struct vm *vm = declared_as(c->snapshot, id);
+	struct stranger stranger;
+
+	if (vm)
+		return err_set(e, EBUSY,
+		    "\"%s\" is %s, which has a definition: only machines without one are ignored",
+		    id, vm->name);
+	int r = strangers_ignore(state_strangers(c->services->state), id, ignore, &stranger, e);
+	if (r == 0)
+		r = state_save(c->services->state, e);
+	return r < 0 ? r : answer_json(a, stranger_json(&stranger), e);
+}
+
+int machines_ignore(const struct call *c, struct server_answer *a, struct err *e)
+{
+	return order(c, true, a, e);
+}
+
+int machines_unignore(const struct call *c, struct server_answer *a, struct err *e)
+{
+	return order(c, false, a, e);
+}

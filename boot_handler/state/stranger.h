@@ -1,0 +1,64 @@
+/* stranger.h - machines that asked and that no definition has: what they showed, when, how often.
+ *
+ * At most STRANGERS_MAX: a new one takes the place of the one that was unseen for longest, but
+ * never of one that the operator ignores. A machine is known again by its MAC address, its UUID or
+ * its serial number, so that its other cards are no other machines. One short lock. Written to the
+ * state file by stranger_file.h. All functions are safe in every thread.
+ */
+#ifndef BOOT_HANDLER_STATE_STRANGER_H
+#define BOOT_HANDLER_STATE_STRANGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/machine/shown.h"
+#include "lib/net/addr.h"
+
+#define STRANGERS_MAX 10000
+#define STRANGERS_IGNORED_MAX 5000
+#define STRANGER_MACS 4
+
+struct stranger {
+	unsigned slot; /* its place: stays while it is remembered; below STRANGERS_MAX */
+	struct mac mac[STRANGER_MACS]; /* the one it asked with last is the first; zero: no more */
+	struct shown shown;
+	struct in_addr ip; /* where it was last; 0, ::: not known */
+	struct in6_addr ip6;
+	int64_t first_seen_ms, last_seen_ms;
+	int64_t asked; /* how often */
+	bool ignored;
+};
+
+/* One time that a machine asked. Borrowed. */
+struct stranger_sight {
+	const struct mac *mac;     /* NULL: not told */
+	const struct shown *shown; /* NULL: nothing */
+	const char *loader;        /* that asks; NULL: its firmware or system, by DHCP */
+	struct in_addr ip;
+	struct in6_addr ip6;
+	int64_t now_ms;
+	bool told_again; /* by dnsmasq, which says nothing of when: of no machine that is known */
+};
+
+struct strangers;
+
+must_check int strangers_new(struct strangers **out, struct err *e);
+void strangers_free(struct strangers *t); /* NULL is allowed */
+
+/* True: it was not known. */
+bool strangers_seen(struct strangers *t, const struct stranger_sight *sight);
+
+/* The one at a place; false: nobody is there. */
+bool strangers_at(struct strangers *t, unsigned slot, struct stranger *out);
+
+/* Forgets those for whom declared() holds; it must not block. */
+void strangers_forget(
+    struct strangers *t, bool (*declared)(void *ctx, const struct stranger *stranger), void *ctx);
+
+/* Ignores, or no longer, the one that shows `id`: a MAC address, a UUID or a serial number. *out is
+ * what it is then. -ENOENT, or -EBUSY where that names more than one or too many are ignored. */
+must_check int strangers_ignore(
+    struct strangers *t, const char *id, bool ignore, struct stranger *out, struct err *e);
+
+#endif
