@@ -8,6 +8,8 @@
 #         clang    clang with libFuzzer and what `make lint` asks (build machine's ARCH)
 #         stack    what the provisioning daemons need to run
 #         vm       QEMU and firmware, which run guests of all architectures
+#         loaders  what machines are given to boot from the network, of every architecture: only files
+#                  taken out of packages (build machine's ARCH)
 #   ARCH  of arches.table; a foreign one runs its maintainer scripts through binfmt (binfmt.sh)
 #
 # A tarball is made again when what it is made from changes, when a new week begins (Debian's
@@ -32,7 +34,7 @@ if [ "${1-}" = --refresh ]; then
 	refresh=1
 	shift
 fi
-[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|clang|stack|vm ARCH"
+[ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|clang|stack|vm|loaders ARCH"
 name=$1
 arch=$2
 others='' cross_compilers=''
@@ -73,7 +75,11 @@ nftables iproute2 netcat-openbsd ipxe"
 vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
 	;;
-*) die "there is no base '$name': use builder, cross, clang, stack or vm" ;;
+loaders)
+	packages="ipxe pxelinux syslinux-common"
+	variant=extract
+	;;
+*) die "there is no base '$name': use builder, cross, clang, stack, vm or loaders" ;;
 esac
 hook=$here/$name/base-hook.sh
 [ "$name" != cross ] || hook=$here/builder/base-hook.sh
@@ -87,6 +93,7 @@ case $name in
 builder | cross) inputs="$here/builder/base-hook.sh $here/builder/static-libs.sh" ;;
 clang) inputs=/dev/null ;;
 stack) inputs="$hook $here/arches.table" ;;
+loaders) inputs="$hook $here/loaders/loaders.table" ;;
 esac
 # shellcheck disable=SC2086 # a list of files
 key=$({
@@ -199,6 +206,14 @@ cross)
 	;;
 clang)
 	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim)
+	;;
+loaders)
+	make_tar "$work/packages.tar" "$variant" "$arch" "$packages"
+	mkdir "$work/root"
+	tar -C "$work/root" --exclude=./dev -xf "$work/packages.tar"
+	"$hook" "$work/root" "$arch"
+	tar -C "$work/root" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
+		-cf "$work/out.tar" .
 	;;
 *)
 	make_tar "$work/out.tar" "$variant" "$arch" "$packages" $(slim) \

@@ -109,7 +109,7 @@ $(foreach a,$(ARCHES),$(eval $(call compile_rules,$(a))))
 # ---- base tarballs -----------------------------------------------------------------------------
 
 # bootstrap.sh itself knows whether there is anything to do.
-.PHONY: $(foreach n,builder cross clang stack vm,$(addprefix base-$(n)-,$(ARCHES)))
+.PHONY: $(foreach n,builder cross clang stack vm loaders,$(addprefix base-$(n)-,$(ARCHES)))
 $(addprefix base-builder-,$(ARCHES)): base-builder-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) builder $*
 $(addprefix base-cross-,$(ARCHES)): base-cross-%:
@@ -120,6 +120,8 @@ $(addprefix base-stack-,$(ARCHES)): base-stack-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) stack $*
 $(addprefix base-vm-,$(ARCHES)): base-vm-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) vm $*
+$(addprefix base-loaders-,$(ARCHES)): base-loaders-%:
+	@docker/bootstrap.sh $(if $(REFRESH),--refresh) loaders $*
 
 # ---- images ------------------------------------------------------------------------------------
 
@@ -129,9 +131,10 @@ pack = @VERSION='$(VERSION)' REVISION='$(REVISION)' CREATED='$(CREATED)' \
 
 define image_rules # arch
 .PHONY: stack-$(1) vm-image-$(1) stack-context-$(1) vm-context-$(1)
-stack-context-$(1): base-stack-$(1) programs-$(1) vmlab-$(1) initrds
+stack-context-$(1): base-stack-$(1) base-loaders-$(HOST_ARCH) programs-$(1) vmlab-$(1) initrds
 	@docker/stage.sh build/context/pxeboot_stack-$(1) \
 		docker/stack/Dockerfile:Dockerfile $(BASE)/stack-$(1).tar:base-$(1).tar \
+		$(BASE)/loaders-$(HOST_ARCH).tar:loaders.tar docker/loaders/loaders.table:stack/loaders.table \
 		LICENSE:LICENSE docker/stack:stack docker/arches.table:stack/arches.table \
 		build/$(1)/release/boot_handler/boot_handler:$(1)/boot_handler \
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \

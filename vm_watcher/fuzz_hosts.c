@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 			abort();                                                                   \
 	} while (0)
 
-/* Reads the line back: MAC, "id:*", then addresses, then the name; nothing else. */
+/* Reads the line back: MAC, "id:*", tags, then addresses, then the name; nothing else. */
 static void check_dhcp(char *text, const struct vm *vm)
 {
 	struct in_addr ip = {0};
@@ -30,6 +30,8 @@ static void check_dhcp(char *text, const struct vm *vm)
 	field = strtok(NULL, ",");
 	PROMISE(field && strcmp(field, "id:*") == 0);
 	field = strtok(NULL, ",");
+	while (field && strncmp(field, "set:", 4) == 0)
+		field = strtok(NULL, ",");
 	if (vm->ip.s_addr) {
 		PROMISE(field && inet_pton(AF_INET, field, &ip) == 1 && ip.s_addr == vm->ip.s_addr);
 		field = strtok(NULL, ",");
@@ -68,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (vm_parse((const char *)data, size, NULL, &vm, &where, NULL, NULL, NULL) < 0)
 		return 0;
 	FILE *f = open_memstream(&dhcp, &len);
-	hosts_dhcp_line(f, vm, "pvmlab.local", NULL);
+	hosts_dhcp_line(f, vm, "pvmlab.local", &(struct hosts_seen){0});
 	fclose(f);
 	f = open_memstream(&dns, &len);
 	hosts_dns_lines(f, vm, "pvmlab.local", &leases);

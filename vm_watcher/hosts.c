@@ -5,28 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/boot/boot.h"
+#include "lib/definition/loader_choice.h"
+
 static const char header[] =
     "# Made by vm_watcher from the VM definitions; changes here are lost.\n";
 
-static void dhcp_identity(FILE *f, const struct vm *vm, const struct mac *nic)
+static void dhcp_identity(FILE *f, const struct vm *vm, const struct hosts_seen *seen)
 {
 	char mac[MAC_TEXT_SIZE];
 
 	fputs(mac_format(&vm->mac, mac), f);
-	if (nic)
-		fprintf(f, ",%s", mac_format(nic, mac));
+	if (seen->nic)
+		fprintf(f, ",%s", mac_format(seen->nic, mac));
 	fputs(",id:*", f);
+	if (seen->netboot_off || boot_mode_of(vm) == &boot_mode_off)
+		fputs(",set:nonetboot", f);
+	if (vm->loader && loader_is_own(vm->loader))
+		fprintf(f, ",set:loader-own,set:own-%s", vm->loader);
+	else if (vm->loader)
+		fprintf(f, ",set:loader-%s", vm->loader);
 }
 
-void hosts_dhcp_line(FILE *f, const struct vm *vm, const char *domain, const struct mac *nic)
+void hosts_dhcp_line(
+    FILE *f, const struct vm *vm, const char *domain, const struct hosts_seen *seen)
 {
 	char ip[INET6_ADDRSTRLEN];
 
 	if (vm->has_ip6 && !vm->ip.s_addr) {
-		dhcp_identity(f, vm, nic);
+		dhcp_identity(f, vm, seen);
 		fputs(",set:unnamed\n", f);
 	}
-	dhcp_identity(f, vm, nic);
+	dhcp_identity(f, vm, seen);
 	if (vm->ip.s_addr)
 		fprintf(f, ",%s", inet_ntop(AF_INET, &vm->ip, ip, sizeof(ip)));
 	if (vm->has_ip6)
@@ -49,12 +59,57 @@ void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain, const str
 		    vm->label, domain, vm->label);
 }
 
+/* As options, since dnsmasq reads those again while it runs, and "dhcp-boot" not. */
+void hosts_opts_lines(FILE *f, const char *loader, struct in_addr server)
+{
+	char ip[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &server, ip, sizeof(ip));
+	for (int http = 0; http < 2; http++) {
+		fprintf(f, "tag:own-%s,tag:pxe,tag:!nonetboot,tag:!ipxe,tag:%shttp,", loader,
+		    http ? "" : "!");
+		fprintf(f, "option:bootfile-name,%s%s%sown/%s\n", http ? "http://" : "",
+		    http ? ip : "", http ? "/loaders/" : "", loader);
+	}
+	fprintf(f, "tag:own-%s,tag:pxe,tag:!nonetboot,tag:!ipxe,option:server-ip-address,%s\n",
+	    loader, ip);
+}
+
+static bool told_before(const struct vm_snapshot *snap, size_t i, const char *loader)
+{
+	while (i-- > 0) {
+		const char *other = vm_snapshot_at(snap, i)->loader;
+		if (other && strcmp(other, loader) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Closes a memory stream; false when something did not fit into memory. */
 static bool stream_close(FILE *f)
 {
 	bool failed = ferror(f);
 
 	return fclose(f) == 0 && !failed;
+}
+
+int hosts_render_opts(
+    const struct vm_snapshot *snap, struct in_addr server, char **out, size_t *len, struct err *e)
+{
+	FILE *f = open_memstream(out, len);
+
+	if (f)
+		fputs(header, f);
+	for (size_t i = 0; f && i < vm_snapshot_count(snap); i++) {
+		const char *loader = vm_snapshot_at(snap, i)->loader;
+		if (loader && loader_is_own(loader) && !told_before(snap, i, loader))
+			hosts_opts_lines(f, loader, server);
+	}
+	if (f && stream_close(f))
+		return 0;
+	free(*out);
+	*out = NULL;
+	return err_set(e, ENOMEM, "out of memory for the loaders of machines");
 }
 
 int hosts_render(const struct vm_snapshot *snap, const char *domain, const struct leases *leases,
@@ -72,8 +127,9 @@ int hosts_render(const struct vm_snapshot *snap, const char *domain, const struc
 	for (size_t i = 0; good && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
 		const struct mac *nic = leases_nic(leases, vm);
-		hosts_dhcp_line(
-		    dhcp, vm, domain, nic && !vm_snapshot_by_mac(snap, nic) ? nic : NULL);
+		struct hosts_seen seen = {.nic = nic && !vm_snapshot_by_mac(snap, nic) ? nic : NULL,
+		    .netboot_off = leases_netboot_off(leases, vm)};
+		hosts_dhcp_line(dhcp, vm, domain, &seen);
 		hosts_dns_lines(dns, vm, domain, leases);
 	}
 	if (dhcp)

@@ -52,7 +52,7 @@ static bool parse_lease(char *line, void *item)
 static bool parse_machine(char *line, void *item)
 {
 	struct machine_line *out = item;
-	char *word[4];
+	char *word[4], *nic;
 
 	memset(out, 0, sizeof(*out));
 	for (int i = 0; i < 4; i++)
@@ -66,7 +66,9 @@ static bool parse_machine(char *line, void *item)
 	if (inet_pton(AF_INET6, word[2], &out->ip6) != 1)
 		out->ip6 = in6addr_any;
 	out->booted_ms = strtoll(word[3], NULL, 10);
-	out->has_nic = line && parse_mac(line, strlen(line), &out->nic);
+	nic = strsep(&line, " ");
+	out->has_nic = nic && parse_mac(nic, strlen(nic), &out->nic);
+	out->netboot_off = line && strcmp(line, "off") == 0;
 	return true;
 }
 
@@ -182,6 +184,13 @@ const struct mac *leases_nic(const struct leases *l, const struct vm *vm)
 	const struct machine_line *m = l && l->nic_count ? machine(l, vm->name) : NULL;
 
 	return m && m->has_nic ? &m->nic : NULL;
+}
+
+bool leases_netboot_off(const struct leases *l, const struct vm *vm)
+{
+	const struct machine_line *m = machine(l, vm->name);
+
+	return m && m->netboot_off;
 }
 
 /* The machine that asked with a card which no definition has. */

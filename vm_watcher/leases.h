@@ -29,6 +29,7 @@ struct machine_line {
 	int64_t booted_ms; /* when it last asked what to boot; 0: not known */
 	struct mac nic;    /* the card it asked with, when that is not the definition's */
 	bool has_nic;
+	bool netboot_off; /* the operator said: no network boot */
 };
 
 struct leases {
@@ -42,7 +43,7 @@ struct leases {
 /* dnsmasq's lease file (dnsmasq(8), --dhcp-leasefile). Lines of no interest are left out. Replaces
  * what there was; -ENOMEM. */
 must_check int leases_read(struct leases *l, const char *text);
-/* boot_handler's file, a line "name ip|- ip6|- booted_ms nic|-" each. Likewise. */
+/* boot_handler's file, a line "name ip|- ip6|- booted_ms nic|- off|-" each. Likewise. */
 must_check int leases_read_machines(struct leases *l, const char *text);
 void leases_clear(struct leases *l);
 
@@ -53,6 +54,9 @@ void leases_address(
 
 /* The card that the machine asked with, when that is not the definition's; NULL: none. */
 const struct mac *leases_nic(const struct leases *l, const struct vm *vm);
+
+/* Its network boot was ordered off. */
+bool leases_netboot_off(const struct leases *l, const struct vm *vm);
 
 /* The machine that a lease is of, as far as the file tells; NULL: a stranger's. */
 const struct vm *leases_holder(

@@ -30,7 +30,7 @@
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
-	const char *leases, *machines, *bus, *ports; /* NULL: none */
+	const char *leases, *machines, *bus, *ports, *dhcp_opts; /* NULL: none */
 	struct cidr4 lab;
 	struct cidr6 lab6;
 	bool has_lab, has_lab6, check, once;
@@ -64,6 +64,7 @@ static const char usage[] =
     "  --vms DIR          the folder with <name>.json files\n"
     "  --dhcp-hosts FILE  written for dnsmasq's dhcp-hostsfile=\n"
     "  --dns-hosts FILE   written for dnsmasq's addn-hosts=\n"
+    "  --dhcp-opts FILE   written for dnsmasq's dhcp-optsfile=: loaders of the user's own; needs --lab\n"
     "  --pid-file FILE    dnsmasq's; it gets SIGHUP when a file has changed\n"
     "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
     "  --holders FILE     boot_handler's memory of who holds which name and address\n"
@@ -116,6 +117,8 @@ static int check_options(const struct options *o)
 		return usage_error("--dhcp-hosts and --dns-hosts are needed", "");
 	if (!o->check && !o->once && !o->pid_file)
 		return usage_error("--pid-file is missing", "");
+	if (o->dhcp_opts && !o->has_lab)
+		return usage_error("--dhcp-opts needs --lab", "");
 	if (o->bus && !o->leases)
 		return usage_error("--bus needs --leases", "");
 	return 0;
@@ -128,6 +131,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		VMS = 1,
 		DHCP,
 		DNS,
+		OPTS,
 		PID,
 		DOMAIN,
 		HOLDERS,
@@ -144,12 +148,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 		VERSION
 	};
 	static const struct option known[] = {{"vms", 1, NULL, VMS}, {"dhcp-hosts", 1, NULL, DHCP},
-	    {"dns-hosts", 1, NULL, DNS}, {"pid-file", 1, NULL, PID}, {"domain", 1, NULL, DOMAIN},
-	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"lab6", 1, NULL, LAB6},
-	    {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES}, {"bus", 1, NULL, BUS},
-	    {"ports", 1, NULL, PORTS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
-	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
-	    {NULL, 0, NULL, 0}};
+	    {"dns-hosts", 1, NULL, DNS}, {"dhcp-opts", 1, NULL, OPTS}, {"pid-file", 1, NULL, PID},
+	    {"domain", 1, NULL, DOMAIN}, {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB},
+	    {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
+	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"check", 0, NULL, CHECK},
+	    {"once", 0, NULL, ONCE}, {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP},
+	    {"version", 0, NULL, VERSION}, {NULL, 0, NULL, 0}};
 	int c, rc = 0;
 
 	while (rc == 0 && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -162,6 +166,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case DNS:
 			o->dns_hosts = optarg;
+			break;
+		case OPTS:
+			o->dhcp_opts = optarg;
 			break;
 		case PID:
 			o->pid_file = optarg;
@@ -314,6 +321,22 @@ static void write_ports(
 	apply_ports(w);
 }
 
+/* 0: replaced, ATOMIC_FILE_UNCHANGED, or -errno after logging it. */
+static int write_opts(const struct options *o, const struct vm_snapshot *snap)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err e = ERR_INIT;
+	size_t len;
+
+	if (!o->dhcp_opts)
+		return ATOMIC_FILE_UNCHANGED;
+	if (hosts_render_opts(snap, o->lab.addr, &text, &len, &e) < 0) {
+		log_error("%s", e.msg);
+		return -e.code;
+	}
+	return write_file(o->dhcp_opts, text, len);
+}
+
 static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool defined)
 {
 	static const struct leases none;
@@ -329,14 +352,15 @@ static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool d
 	}
 	int dhcp = write_file(o->dhcp_hosts, text.dhcp, text.dhcp_len);
 	int dns = write_file(o->dns_hosts, text.dns, text.dns_len);
+	int opts = write_opts(o, snap);
 	hosts_text_free(&text);
-	if (dhcp == 0 || dns == 0) {
+	if (dhcp == 0 || dns == 0 || opts == 0) {
 		w->reload_due = w->reload_due || defined;
 		w->reread_due = true;
 		log_info("hosts files written vms=%zu problems=%zu", vm_snapshot_count(snap),
 		    vm_snapshot_problem_count(snap));
 	}
-	return dhcp < 0 ? dhcp : dns < 0 ? dns : 0;
+	return dhcp < 0 ? dhcp : dns < 0 ? dns : opts < 0 ? opts : 0;
 }
 
 /* Until dnsmasq is up it is tried again: it may read its files a moment before they change. */

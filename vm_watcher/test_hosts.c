@@ -21,21 +21,28 @@
 #include "vm_watcher/hosts.h"
 #include "lib/base/test_folder.h"
 
-static struct hosts_text render(void)
+static struct hosts_text render_seen(const char *machines)
 {
 	struct vm_store_options o = {.dir = at("vms"), .no_inotify = true};
-	static const struct leases leases;
+	struct leases leases = {0};
 	struct hosts_text text;
 	struct vm_store *store;
 	struct err e = ERR_INIT;
 
+	assert_int_equal(leases_read_machines(&leases, machines), 0);
 	if (vm_store_open(&o, &store, &e) < 0)
 		fail_msg("%s", e.msg);
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
 	assert_int_equal(hosts_render(snap, "pvmlab.local", &leases, &text, &e), 0);
 	vm_snapshot_unref(snap);
 	vm_store_close(store);
+	leases_clear(&leases);
 	return text;
+}
+
+static struct hosts_text render(void)
+{
+	return render_seen("");
 }
 
 static void text_is_exact(void **state)
@@ -64,6 +71,69 @@ static void text_is_exact(void **state)
 	    "fd00::66 six.pvmlab.local six\n"
 	    "192.168.100.11 web1.pvmlab.local web1\n");
 	hosts_text_free(&text);
+}
+
+static void assert_begins(const char *text, const char *with)
+{
+	if (strncmp(text, with, strlen(with)) != 0)
+		fail_msg("%s\ndoes not begin with\n%s", text, with);
+}
+
+/* By the definition's mode, and by order. */
+static void no_network_boot(void **state)
+{
+	(void)state;
+	put("vms/a.json", "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:0a\",\"mode\":\"off\"}");
+	put("vms/b.json", "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:0b\",\"ip\":\"10.0.0.11\"}");
+	put("vms/c.json", "{\"name\":\"c\",\"mac\":\"52:54:00:00:00:0c\",\"ipv6\":\"fd00::c\"}");
+	put("vms/d.json", "{\"name\":\"d\",\"mac\":\"52:54:00:00:00:0d\",\"mode\":\"off\","
+			  "\"pxeboot\":false}");
+	struct hosts_text text = render_seen("b - - 0 52:54:00:00:00:99 off\nc - - 7 - off\n"
+					     "d - - 0 - -\nx - - 0 - off\n");
+	assert_begins(strchr(text.dhcp, '\n') + 1,
+	    "52:54:00:00:00:0a,id:*,set:nonetboot,a.pvmlab.local\n"
+	    "52:54:00:00:00:0b,52:54:00:00:00:99,id:*,set:nonetboot,10.0.0.11,b.pvmlab.local\n"
+	    "52:54:00:00:00:0c,id:*,set:nonetboot,set:unnamed\n"
+	    "52:54:00:00:00:0c,id:*,set:nonetboot,[fd00::c],c.pvmlab.local\n"
+	    "52:54:00:00:00:0d,id:*,d.pvmlab.local\n");
+	hosts_text_free(&text);
+}
+
+static void loaders(void **state)
+{
+	static const char own[] =
+	    "# Made by vm_watcher from the VM definitions; changes here are lost.\n"
+	    "tag:own-my.efi,tag:pxe,tag:!nonetboot,tag:!ipxe,tag:!http,"
+	    "option:bootfile-name,own/my.efi\n"
+	    "tag:own-my.efi,tag:pxe,tag:!nonetboot,tag:!ipxe,tag:http,"
+	    "option:bootfile-name,http://10.0.0.1/loaders/own/my.efi\n"
+	    "tag:own-my.efi,tag:pxe,tag:!nonetboot,tag:!ipxe,"
+	    "option:server-ip-address,10.0.0.1\n";
+	struct vm_store_options o = {.dir = at("vms"), .no_inotify = true};
+	struct in_addr server;
+	struct vm_store *store;
+	struct err e = ERR_INIT;
+	char *opts;
+	size_t len;
+
+	(void)state;
+	put("vms/a.json", "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:0a\",\"loader\":\"snponly\"}");
+	put("vms/b.json", "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:0b\",\"loader\":\"my.efi\"}");
+	put("vms/c.json", "{\"name\":\"c\",\"mac\":\"52:54:00:00:00:0c\",\"loader\":\"my.efi\"}");
+	struct hosts_text text = render();
+	assert_begins(strchr(text.dhcp, '\n') + 1,
+	    "52:54:00:00:00:0a,id:*,set:loader-snponly,a.pvmlab.local\n"
+	    "52:54:00:00:00:0b,id:*,set:loader-own,set:own-my.efi,b.pvmlab.local\n"
+	    "52:54:00:00:00:0c,id:*,set:loader-own,set:own-my.efi,c.pvmlab.local\n");
+	hosts_text_free(&text);
+	assert_int_equal(inet_pton(AF_INET, "10.0.0.1", &server), 1);
+	assert_int_equal(vm_store_open(&o, &store, &e), 0);
+	const struct vm_snapshot *snap = vm_store_snapshot(store);
+	assert_int_equal(hosts_render_opts(snap, server, &opts, &len, &e), 0);
+	assert_string_equal(opts, own);
+	free(opts);
+	vm_snapshot_unref(snap);
+	vm_store_close(store);
 }
 
 /* ---- only dnsmasq gets the signal -------------------------------------------------------------*/
@@ -250,6 +320,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(text_is_exact),
+	    cmocka_unit_test(no_network_boot),
+	    cmocka_unit_test(loaders),
 	    cmocka_unit_test(only_dnsmasq_is_signalled),
 	    cmocka_unit_test(dnsmasq_reads_them),
 	};

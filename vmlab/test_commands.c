@@ -136,6 +136,11 @@ static void from_up_to_down(void **state)
 	vmlab(0, "its screen", "logs web1");
 	vmlab(0, "serving", "logs");
 	vmlab(2, "this is for a terminal; `vmlab logs -f web1`", "console web1");
+	vmlab(0, "gets an address and no loader from now on", "netboot web1 off");
+	vmlab(0, "\"netboot\": false", "ls --json");
+	vmlab(1, "vmlab netboot web1 on first", "reinstall -y --later web1");
+	vmlab(1, "\"nobody\"", "netboot nobody off");
+	vmlab(0, "boots from the network again", "netboot web1 on");
 	vmlab(0, "web1 is down, its disk kept", "down web1");
 	asked("stop lab7-vm-web1", true);
 	vmlab(0, "stopped", "ls");
@@ -288,6 +293,8 @@ static void usage_is_explained(void **state)
 	    {2, "rm", "which VM?"},
 	    {2, "reinstall", "which VM?"},
 	    {2, "reinstall --timeout x web1", "is no duration"},
+	    {2, "netboot web1", "a VM's name, and on or off"},
+	    {2, "netboot web1 maybe", "a VM's name, and on or off"},
 	    {2, "wait --for ever", "--for"},
 	    {2, "console", "vmlab console"},
 	    {2, "ssh", "vmlab ssh"},

@@ -165,6 +165,7 @@ static json_t *vm_json(
 	json_object_set_new(json, "outlook", outlook_json(&look));
 	json_object_set_new(json, "expected",
 	    json_pack("{s:s, s:s?}", "does", look.does, "ends", boot_end_name(look.ends)));
+	json_object_set_new(json, "netboot", json_boolean(!row.netboot_off));
 	json_object_set_new(json, "after_install", json_string(vm_after_name(vm->after_install)));
 	if (look.boots && json_is_null(json_object_get(json, "cloud_init")))
 		json_object_set_new(json, "cloud_init", json_pack("{s:s}", "status", "booting"));
@@ -261,7 +262,23 @@ static int reinstall(const struct call *c, struct server_answer *a, struct err *
 		return err_set(e, EBUSY,
 		    "%s is not installed by this lab: its definition says %s; change that first",
 		    c->vm->name, boot_mode_said(c->vm, said));
+	if (state_life(c->services->state, &c->vm->mac).netboot_off)
+		return err_set(e, EBUSY,
+		    "network boot of %s is off, and it could not be installed: vmlab netboot %s on first",
+		    c->vm->name, c->vm->name);
 	state_reinstall(c->services->state, &c->vm->mac, c->vm->name);
+	return ordered(c, a, e);
+}
+
+static int netboot_off(const struct call *c, struct server_answer *a, struct err *e)
+{
+	state_netboot(c->services->state, &c->vm->mac, c->vm->name, false);
+	return ordered(c, a, e);
+}
+
+static int netboot_on(const struct call *c, struct server_answer *a, struct err *e)
+{
+	state_netboot(c->services->state, &c->vm->mac, c->vm->name, true);
 	return ordered(c, a, e);
 }
 
@@ -363,6 +380,10 @@ static const struct endpoint rows[] = {
     {"POST", "/api/v1/vms/<name>/reinstall", NULL, reinstall,
 	.summary = "install it at its next boot"},
     {"POST", "/api/v1/vms/<name>/local", NULL, local, .summary = "boot it from its disk"},
+    {"POST", "/api/v1/vms/<name>/netboot/off", NULL, netboot_off,
+	.summary = "an address by DHCP and no loader, from now on"},
+    {"POST", "/api/v1/vms/<name>/netboot/on", NULL, netboot_on,
+	.summary = "boot it from the network again, as its definition says"},
     {"GET", "/api/v1/machines", NULL, machines_list,
 	.summary = "declared ones and strangers: who asked, and what was shown"},
     {"POST", "/api/v1/machines/<id>/ignore", NULL, machines_ignore,

@@ -526,6 +526,23 @@ static void operator_statuses(void **state)
 	assert_int_equal(ask("o", "GET", "/ipxe?mac=" MAC, ""), 404);
 }
 
+static void network_boot_is_switched(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/netboot/off", ""), 200);
+	assert_true(says("\"netboot\":false") && says("\"does\":\"off\",\"ends\":"));
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(says("vmlab netboot web1 on") && says("exit 1\n") && !says("kernel "));
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 409);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/netboot/maybe", ""), 404);
+	assert_true(says("the actions are off and on"));
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/nobody/netboot/off", ""), 404);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/netboot/on", ""), 200);
+	assert_true(says("\"netboot\":true"));
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_true(!says("vmlab netboot"));
+}
+
 static void operators_socket_is_his_alone(void **state)
 {
 	struct stat st;
@@ -758,6 +775,7 @@ int main(void)
 	    cmocka_unit_test(anyone_where_so_set),
 	    cmocka_unit_test(host_keys_once),
 	    cmocka_unit_test(operator_statuses),
+	    cmocka_unit_test(network_boot_is_switched),
 	    cmocka_unit_test(operators_socket_is_his_alone),
 	    cmocka_unit_test(operator_over_tcp),
 	    cmocka_unit_test(bodies_have_a_limit),

@@ -59,8 +59,10 @@ void address_line(FILE *f, const struct vm *vm, const struct machine_addresses *
 		inet_ntop(AF_INET6, &a->seen_ip6, ip6, sizeof(ip6));
 	if (mac_number(&a->nic))
 		mac_format(&a->nic, nic);
-	if (a->seen_ip.s_addr || ip6_is_set(&a->seen_ip6) || booted_ms || mac_number(&a->nic))
-		fprintf(f, "%s %s %s %lld %s\n", vm->name, ip, ip6, (long long)booted_ms, nic);
+	if (a->seen_ip.s_addr || ip6_is_set(&a->seen_ip6) || booted_ms || mac_number(&a->nic) ||
+	    a->netboot_off)
+		fprintf(f, "%s %s %s %lld %s %s\n", vm->name, ip, ip6, (long long)booted_ms, nic,
+		    a->netboot_off ? "off" : "-");
 }
 
 /* ---- the file ------------------------------------------------------------------------------ */

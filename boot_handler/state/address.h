@@ -18,10 +18,10 @@ struct in6_addr address_ip6(const struct vm *vm, const struct machine_addresses 
 #define ADDRESS_TEXT_SIZE 300
 bool address_problem(const struct vm *vm, const struct machine_addresses *a, bool six, char *buf);
 
-/* Pure. The line of one machine, "name ip|- ip6|- booted_ms nic|-": the addresses that dnsmasq
- * cannot know, the card that it asked with when that is not the definition's, and when it last
- * asked what to boot (IPv6: a lease of the system before is in its way). Nothing when there is
- * nothing to tell. */
+/* Pure. The line of one machine, "name ip|- ip6|- booted_ms nic|- off|-": the addresses that
+ * dnsmasq cannot know, when it last asked what to boot (IPv6: a lease of the system before is in
+ * its way), the card that it asked with when that is not the definition's, and whether its network
+ * boot is off. Nothing when there is nothing to tell. */
 void address_line(FILE *f, const struct vm *vm, const struct machine_addresses *a);
 
 /* Keeps the file at `path` up to date, in a thread of its own, at most every half second. */

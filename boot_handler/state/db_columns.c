@@ -47,6 +47,7 @@ static const struct column of_machine[] = {
     MACHINE(local, COLUMN_BOOL),
     MACHINE(reinstall, COLUMN_BOOL),
     MACHINE(ordered, COLUMN_BOOL),
+    MACHINE(netboot_off, COLUMN_BOOL),
     MACHINE(attempt, COLUMN_UNSIGNED),
     MACHINE(phase, COLUMN_PHASE),
     MACHINE(bytes, COLUMN_INT64),

@@ -11,7 +11,7 @@
 static uint64_t hot_pack(struct life m)
 {
 	return (uint64_t)m.state | (uint64_t)m.local << 4 | (uint64_t)m.reinstall << 5 |
-	       (uint64_t)m.ordered << 6 | (uint64_t)m.attempt << 8;
+	       (uint64_t)m.ordered << 6 | (uint64_t)m.netboot_off << 7 | (uint64_t)m.attempt << 8;
 }
 
 static struct life hot_unpack(uint64_t hot)
@@ -21,6 +21,7 @@ static struct life hot_unpack(uint64_t hot)
 	    .local = hot & 16,
 	    .reinstall = hot & 32,
 	    .ordered = hot & 64,
+	    .netboot_off = hot & 128,
 	    .attempt = (unsigned)(hot >> 8),
 	};
 }

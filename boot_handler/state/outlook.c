@@ -229,7 +229,8 @@ void outlook_make(const struct outlook_facts *f, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
 	struct boot_facts facts = {.vm = f->vm,
-	    .life = {row->state, row->local, row->reinstall, row->attempt, row->ordered},
+	    .life = {row->state, row->local, row->reinstall, row->attempt, row->ordered,
+		.netboot_off = row->netboot_off},
 	    .has_needed =
 		boot_mode_of(f->vm)->needs & BOOT_NEEDS_FILES ? !f->own : f->image->complete,
 	    .noreboot = f->noreboot,

@@ -43,6 +43,7 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->local = memory.local;
 	row->reinstall = memory.reinstall;
 	row->ordered = memory.ordered;
+	row->netboot_off = memory.netboot_off;
 	row->attempt = memory.attempt;
 	row->phase = m->phase;
 	row->bytes = m->bytes;
@@ -89,6 +90,7 @@ static void load_row(void *ctx, const struct machine_row *row)
 				.local = row->local,
 				.reinstall = row->reinstall,
 				.ordered = row->ordered,
+				.netboot_off = row->netboot_off,
 				.attempt = row->attempt});
 	m->phase = row->phase;
 	m->bytes = row->bytes;
@@ -554,6 +556,13 @@ void state_reinstall(struct state *s, const struct mac *mac, const char *name)
 void state_local(struct state *s, const struct mac *mac, const char *name)
 {
 	take_order(s, mac, name, LIFE_LOCAL, "local");
+}
+
+void state_netboot(struct state *s, const struct mac *mac, const char *name, bool on)
+{
+	take_order(s, mac, name, on ? LIFE_NETBOOT_ON : LIFE_NETBOOT_OFF,
+	    on ? "netboot on" : "netboot off");
+	state_tell_addresses(s);
 }
 
 /* ---- life and the file ------------------------------------------------------------------- */

@@ -77,6 +77,8 @@ void state_cloud_init(
 /* The operator's orders; the last one counts. */
 void state_reinstall(struct state *s, const struct mac *mac, const char *name);
 void state_local(struct state *s, const struct mac *mac, const char *name);
+/* Beside those: whether it boots from the network at all. */
+void state_netboot(struct state *s, const struct mac *mac, const char *name, bool on);
 
 /* dnsmasq gave or took an address of this machine, or tells it again: see lease_effect.h. Not a
  * word more than that is an event, and of one machine only so many (lib/base/pace.h). */

@@ -158,6 +158,7 @@ bool state_addresses(struct state *s, const struct mac *mac, struct machine_addr
 	machine_lock(&s->table, m);
 	*out = m->address;
 	out->nic = mac_from_number(atomic_load(&m->nic));
+	out->netboot_off = machine_life(m).netboot_off;
 	machine_unlock(&s->table, m);
 	return true;
 }

@@ -111,11 +111,13 @@ static void lines(void **state)
 	(void)state;
 	check_line(&vm, &a, ""); /* dnsmasq knows its leases */
 	a.seen_ip = ip4("10.0.0.3");
-	check_line(&vm, &a, "web1 10.0.0.3 - 0 -\n");
+	check_line(&vm, &a, "web1 10.0.0.3 - 0 - -\n");
 	vm.has_ip6 = true;
-	check_line(&vm, &a, "web1 10.0.0.3 - 77 -\n");
+	check_line(&vm, &a, "web1 10.0.0.3 - 77 - -\n");
 	a = (struct machine_addresses){.seen_ip6 = ip6("fd00::3")};
-	check_line(&vm, &a, "web1 - fd00::3 0 -\n");
+	check_line(&vm, &a, "web1 - fd00::3 0 - -\n");
+	a = (struct machine_addresses){.netboot_off = true};
+	check_line(&vm, &a, "web1 - - 0 - off\n");
 }
 
 int main(void)

@@ -321,7 +321,13 @@ static void orders(void **state)
 	assert_true(state_life(f->s, &mac).ordered);
 	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
 	assert_false(state_life(f->s, &mac).ordered);
+	state_netboot(f->s, &mac, "web1", false);
 	state_local(f->s, &mac, "web1");
+	reopen(f);
+	assert_true(state_life(f->s, &mac).netboot_off);
+	state_netboot(f->s, &mac, "web1", true);
+	reopen(f);
+	assert_false(state_life(f->s, &mac).netboot_off);
 	assert_true(state_life(f->s, &mac).local);
 	state_reinstall(f->s, &mac, "web1");
 	assert_false(state_life(f->s, &mac).local);

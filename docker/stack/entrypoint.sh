@@ -280,6 +280,7 @@ ports_check()
 {
 	port_free u 67 0.0.0.0 DHCP
 	port_free u 69 "$LAB_IP" TFTP
+	[ "$DHCP_MODE" != proxy ] || port_free u 4011 0.0.0.0 "PXE, DHCP_MODE=proxy"
 	port_free u 53 "$LAB_IP" DNS
 	port_free t 53 "$LAB_IP" DNS
 	port_free t 80 "$LAB_IP" HTTP
@@ -358,6 +359,7 @@ operator_folder()
 # ---- start --------------------------------------------------------------------------------------
 
 mkdir -p "$run"
+ln -sfn "$IMAGES_DIR/_loaders" "$run/loaders" # /srv/tftp/own leads here
 rm -f "$run/health.json" "$run/notices"
 set --
 if [ "$MODE" = bridge ]; then
@@ -421,7 +423,7 @@ fi
 # do so for ever.
 watched=0
 as dnsmasq vm_watcher --once --vms "$VMS_DIR" --dhcp-hosts /run/vm_watcher/dhcp-hosts \
-	--dns-hosts /run/vm_watcher/dns-hosts --pid-file /run/dnsmasq/dnsmasq.pid \
+	--dns-hosts /run/vm_watcher/dns-hosts --dhcp-opts /run/vm_watcher/dhcp-opts --pid-file /run/dnsmasq/dnsmasq.pid \
 	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ${LAB_IP6:+--lab6 "$LAB_IP6/64"} ||
 	watched=$?
 [ "$watched" != 2 ] || die "vm_watcher refuses the settings, see above"

@@ -37,6 +37,8 @@ VARIABLES = (
      "DHCP_RANGE_V6_START: the interface's own"),
     ("LAB_DOMAIN", "pvmlab.local", "the lab's DNS domain"),
     ("LAB_MTU", "the uplink's", "bridge mode: the lab's MTU"),
+    ("DHCP_MODE", "server", "host-interface mode: 'proxy': beside the network's own DHCP server, which gives the "
+     "addresses, this one says only what to boot"),
     ("DHCP_RANGE", "the upper half of the network; host-interface mode: static",
      "addresses for machines without \"ip\", as in 10.0.0.100,10.0.0.200, or 'static': none"),
     ("DHCP_RANGE_START", "", "the first of them, with DHCP_RANGE_END in place of DHCP_RANGE"),
@@ -49,7 +51,7 @@ VARIABLES = (
     ("LAB_REACH", "internet",
      "bridge mode: what machines reach outside the lab: internet, all, none, or networks joined by "
      "commas"),
-    ("GUEST_ACCESS", "own",
+    ("GUEST_ACCESS", "own; DHCP_MODE=proxy: any",
      "'own': a machine's configuration only for that machine's address; 'any': where its address is "
      "not to be known here"),
     ("STRANGERS", "wait",
@@ -90,6 +92,10 @@ MTU_MIN, MTU_MAX = 1280, 9216
 # One port a transfer, out of the way of the kernel's own choice.
 TFTP_MAX = 800
 TFTP_PORTS = 20000, 20999
+# Loaders that a machine gets also where its firmware's PXE is an iPXE, since the one they start has the script.
+OVER_IPXE = ("lpxelinux",)
+# Firmware's codes (option 93) as dnsmasq's pxe-service calls them.
+PXE_SYSTEMS = {"0": "x86PC", "7": "BC_EFI", "9": "X86-64_EFI", "11": "ARM64_EFI"}
 # Where images are made of what other tools put into the folder of images, and who makes them: a uid that
 # no package of the image uses.
 MADE_ROOT = "/state"
@@ -292,8 +298,28 @@ def elements(nets, none):
     return ", ".join(str(n) for n in nets) or none
 
 
-def guest_access(env):
-    text = env.get("GUEST_ACCESS", "") or "own"
+def dhcp_mode(env, host_mode):
+    """'server' or 'proxy'. A proxy knows nothing of addresses: whatever would give or tell one is refused."""
+    text = env.get("DHCP_MODE", "") or "server"
+    if text not in ("server", "proxy"):
+        raise Refused(f"DHCP_MODE={text!r}: give server (this is the network's DHCP server, or that of its own "
+                      "machines) or proxy (the network has one, and this one says only what to boot)")
+    if text == "server":
+        return text
+    if not host_mode:
+        raise Refused("DHCP_MODE=proxy needs a network that has a DHCP server of its own: give PROVISIONER_IP, the "
+                      "address at which machines of that network reach the stack")
+    for name in ("DHCP_RANGE", "DHCP_RANGE_START", "DHCP_RANGE_END", "DHCP_RANGE_V6_START", "DHCP_RANGE_V6_END",
+                 "ROUTER", "LAB_CIDR6"):
+        if env.get(name) and not (name == "DHCP_RANGE" and env.get(name) == "static") and env.get(name) not in (
+                "none", "off"):
+            raise Refused(f"{name} is set with DHCP_MODE=proxy, where the network's own DHCP server gives addresses "
+                          f"and routers: unset {name}, or DHCP_MODE to serve them here")
+    return text
+
+
+def guest_access(env, mode):
+    text = env.get("GUEST_ACCESS", "") or ("any" if mode == "proxy" else "own")
     if text not in ("own", "any"):
         raise Refused(f"GUEST_ACCESS={text!r}: give own (a machine's configuration only for that "
                       "machine's address) or any (where its address is not to be known here)")
@@ -381,6 +407,7 @@ def settings(env):
     hosts = operator_hosts(env, operator)
     stall_limits(env)
 
+    mode = dhcp_mode(env, host_mode)
     span = dhcp_range(env, lab, host_mode)
     base = lab6.network.network_address if lab6 else None
     closed4, closed6 = lab_reach(env)
@@ -411,8 +438,10 @@ def settings(env):
         "LAB_MTU": mtu,
         "OPEN_RANGE": "open" if span else "",
         "OPEN_RANGE6": "open" if span or env.get("DHCP_RANGE_V6_START") else "",
-        "GUEST_ACCESS": guest_access(env),
+        "GUEST_ACCESS": guest_access(env, mode),
         "STRANGERS": strangers(env),
+        "DHCP_MODE": mode,
+        "LAB_NET_FIRST": str(lab.network.network_address),
         "CLOSED4": elements(closed4, "0.0.0.0"),
         "CLOSED6": elements(closed6, "::"),
         "GATEWAYS": elements(gateways, "127.0.0.1"),
@@ -440,17 +469,37 @@ def arches():
     """What the templates say of architectures, from the rows of arches.table."""
     with open(os.path.join(TEMPLATES, "arches.table"), encoding="ascii") as f:
         rows = [line.split() for line in f if line.strip() and not line.startswith("#")]
-    loaders = []
-    for name, _, _, _, codes, loader in rows:
-        if loader != "-":
-            loaders += [f"dhcp-match=set:{name},option:client-arch,{code}" for code in codes.split(",")]
-            loaders.append(f"dhcp-boot=tag:!ipxe,tag:{name},{loader}")
     both = {spelling: row for row in rows for spelling in row[:2]}
     return {
-        "LOADERS": "\n".join(loaders),
         "ARCH_NAMES": "|".join(both),
         "ARCH_OURS": " ".join(f"{spelling} {row[0]};" for spelling, row in both.items()),
         "ARCH_PVMLABS": " ".join(f"{spelling} {row[1]};" for spelling, row in both.items()),
+    }
+
+
+def loaders(ip, proxy):
+    """dnsmasq's lines of loaders.table: who asks, and what that one is given."""
+    with open(os.path.join(TEMPLATES, "loaders.table"), encoding="ascii") as f:
+        rows = [line.split() for line in f if line.strip() and not line.startswith("#")]
+    clients = {row[1]: (row[2].split(","), row[3]) for row in rows if row[0] == "client"}
+    rows = [row[1:] for row in rows if row[0] == "loader"]
+    lines = []
+    for at, (word, client, file, _) in enumerate(rows):
+        codes, how = clients[client]
+        others = [row[0] for row in rows if row[1] == client and row[0] != word]
+        default = at == [row[1] for row in rows].index(client)
+        tags = [f"tag:!loader-{other}" for other in [*others, "own"]] if default else [f"tag:loader-{word}"]
+        tags = "".join(tag + "," for tag in ["tag:!nonetboot", f"tag:{client}", *tags,
+            *(["tag:!rpi"] if client == "bios" else []), *([] if word in OVER_IPXE else ["tag:!ipxe"])])
+        lines.append(f"dhcp-boot={tags}" + (f"http://{ip}/loaders/{file}" if how == "http" else file)
+                     + (f",,{ip}" if proxy else ""))
+        if proxy:
+            lines += [f"pxe-service={tags}{PXE_SYSTEMS[code]},vmlab,{file},{ip}" for code in codes
+                      if code in PXE_SYSTEMS]
+    return {
+        "CLIENTS": "\n".join(f"dhcp-match=set:{name},option:client-arch,{code}"
+                             for name, (codes, _) in clients.items() for code in codes),
+        "LOADERS": "\n".join(lines),
     }
 
 
@@ -506,6 +555,7 @@ def main(argv):
         return 0
     if len(argv) >= 3 and argv[1] == "render":
         flags = set(argv[3:]) | {values["MODE"]}
+        flags.add(values["DHCP_MODE"])
         if values["OPEN_RANGE"]:
             flags.add("open")
         if "ipv6" in flags:
@@ -520,6 +570,7 @@ def main(argv):
         values["OPERATOR_SOCKET"] = OPERATOR_SOCKET
         values["OPERATOR_TCP"] = operator_tcp(values)
         values.update(arches())
+        values.update(loaders(values["LAB_IP"], values["DHCP_MODE"] == "proxy"))
         render(argv[2], values, flags)
         return 0
     print(__doc__, file=sys.stderr)

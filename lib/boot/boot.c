@@ -50,7 +50,7 @@ struct boot_choice boot_decide(const struct boot_facts *f)
 	if (!f->vm)
 		return (struct boot_choice){NULL, BOOT_UNKNOWN};
 
-	const struct boot_mode *mode = boot_mode_of(f->vm);
+	const struct boot_mode *mode = f->life.netboot_off ? &boot_mode_off : boot_mode_of(f->vm);
 	struct boot_choice choice = mode->choose ? mode->choose(f) : (struct boot_choice){mode, 0};
 	if (boot_choice_verb(choice) != BOOT_KERNEL)
 		return choice;
@@ -82,7 +82,9 @@ const char *boot_choice_word(struct boot_choice choice)
 
 enum boot_end boot_expects(const struct boot_facts *f)
 {
-	return f->vm ? boot_mode_of(f->vm)->expects(f) : BOOT_END_UNKNOWN;
+	if (!f->vm)
+		return BOOT_END_UNKNOWN;
+	return (f->life.netboot_off ? &boot_mode_off : boot_mode_of(f->vm))->expects(f);
 }
 
 static const char *const ends[] = {

@@ -96,6 +96,7 @@ static void told_again(void **state)
 	const struct boot_choice install = {&boot_mode_install, BOOT_GOES},
 				 local = {&boot_mode_local, BOOT_GOES},
 				 shell = {&boot_mode_shell, BOOT_GOES},
+				 off = {&boot_mode_off, BOOT_GOES},
 				 failed = {&boot_mode_install, BOOT_FAILED},
 				 unknown = {NULL, BOOT_UNKNOWN}, waits = {&waiter, BOOT_GOES};
 	const int64_t day = 24 * 3600 * 1000;
@@ -108,6 +109,8 @@ static void told_again(void **state)
 	assert_false(boot_choice_is_news(local, "local", 4999));
 	assert_true(boot_choice_is_news(local, "local", 5000));
 	assert_true(boot_choice_is_news(shell, "shell", 5000));
+	assert_false(boot_choice_is_news(off, "off", 4999));
+	assert_true(boot_choice_is_news(off, "off", 5000));
 	assert_false(boot_choice_is_news(failed, "failed", day));
 	assert_false(boot_choice_is_news(unknown, "unknown", day));
 	assert_false(boot_choice_is_news(waits, "waiter", day));
@@ -136,6 +139,7 @@ static const struct {
     {",\"mode\":\"shell\"", MACHINE_READY, false, false, true, BOOT_END_STARTED},
     {",\"mode\":\"local\"", MACHINE_DECLARED, false, false, false, BOOT_END_ANSWERS},
     {",\"mode\":\"local\"", MACHINE_READY, false, false, true, BOOT_END_READY},
+    {",\"mode\":\"off\"", MACHINE_DECLARED, false, false, false, BOOT_END_ANSWERS},
     {",\"pxeboot\":false", MACHINE_DECLARED, false, false, false, BOOT_END_ANSWERS},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", MACHINE_DECLARED, false, false, false,
 	BOOT_END_UNKNOWN},

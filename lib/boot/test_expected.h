@@ -19,6 +19,7 @@ static const struct boot_expected {
     {",\"mode\":\"shell\"", true, false, "shell", "started"},
     {",\"mode\":\"shell\"", false, false, "no-image", "started"},
     {",\"mode\":\"local\"", false, false, "local", "answers"},
+    {",\"mode\":\"off\"", false, false, "off", "answers"},
     {",\"pxeboot\":false", false, false, "local", "answers"},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", true, false, "kernel", "-"},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", false, false, "no-image", "-"},

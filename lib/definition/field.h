@@ -122,6 +122,7 @@ int vm_judge_name(struct json_reader *r, const char *text);
 int vm_judge_hostname(struct json_reader *r, const char *text);
 int vm_judge_uuid(struct json_reader *r, const char *text);
 int vm_judge_serial(struct json_reader *r, const char *text);
+int vm_judge_loader(struct json_reader *r, const char *text); /* loader_choice.c */
 int vm_judge_mac(struct json_reader *r, const char *text);
 int vm_judge_ip(struct json_reader *r, const char *text);
 int vm_judge_subnet(struct json_reader *r, const char *text);

@@ -12,7 +12,8 @@
 #define BOOT_MODES(MODE)                                                                           \
 	MODE(boot_mode_install)                                                                    \
 	MODE(boot_mode_local)                                                                      \
-	MODE(boot_mode_shell)
+	MODE(boot_mode_shell)                                                                      \
+	MODE(boot_mode_off)
 
 struct boot_choice;
 struct boot_facts;

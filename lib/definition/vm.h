@@ -37,6 +37,7 @@ struct vm {
 	char *kernel; /* file name in the image directory, no slash */
 	char *initrd; /* file name in the image directory, no slash */
 	char *kernel_args;
+	char *loader; /* see loader_choice.h */
 	json_t *more; /* the fields that have no member here, defaults applied, as they were
 			 written: cloud-init's, storage, disks and more; NULL: none. Only to be
 			 read, since threads and definitions share it. */

@@ -35,6 +35,7 @@ struct event_info {
 		{"install", "iPXE: loads the installer"}, \
 		{"shell", "iPXE: loads the installer's shell"}, \
 		{"local", "iPXE: boots from disk"}, \
+		{"off", "iPXE: its network boot is off"}, \
 		{"wait", "iPXE: nothing to do yet, asks again every 10 s"}, \
 		{"no-image", "iPXE: its image is missing, asks again every 10 s"}, \
 		{"failed", "iPXE: the install failed, waits for a reinstall"}, \

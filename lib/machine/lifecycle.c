@@ -12,7 +12,8 @@ static void boots(struct life_step *step, const struct happening *h)
 	    (life->reinstall || life->state != MACHINE_BOOTING || life->attempt == 0)) {
 		*life = (struct life){.state = MACHINE_BOOTING,
 		    .attempt = life->attempt + 1,
-		    .ordered = life->ordered || life->reinstall};
+		    .ordered = life->ordered || life->reinstall,
+		    .netboot_off = life->netboot_off};
 		step->changed = step->anew = true;
 	} else if (h->from_disk && h->tells && life->state == MACHINE_READY) {
 		life->state = MACHINE_INSTALLED;
@@ -91,12 +92,18 @@ struct life_step lifecycle_step(const struct life *life, const struct happening 
 		step.life = (struct life){.state = MACHINE_DECLARED,
 		    .attempt = life->attempt,
 		    .reinstall = true,
-		    .ordered = life->ordered};
+		    .ordered = life->ordered,
+		    .netboot_off = life->netboot_off};
 		step.taken = step.changed = step.anew = step.must_save = true;
 		break;
 	case LIFE_LOCAL:
 		step.life.reinstall = step.life.ordered = false;
 		step.life.local = true;
+		step.taken = step.changed = step.must_save = true;
+		break;
+	case LIFE_NETBOOT_OFF:
+	case LIFE_NETBOOT_ON:
+		step.life.netboot_off = h->kind == LIFE_NETBOOT_OFF;
 		step.taken = step.changed = step.must_save = true;
 		break;
 	}

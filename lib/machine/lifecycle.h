@@ -14,7 +14,8 @@ struct life {
 	bool local;     /* ordered: boot from disk */
 	bool reinstall; /* ordered: install at the next network boot */
 	unsigned attempt;
-	bool ordered; /* the install that goes on was ordered: what is installed may go */
+	bool ordered;     /* the install that goes on was ordered: what is installed may go */
+	bool netboot_off; /* ordered: no network boot; stays until it is taken back */
 };
 
 enum happening_kind {
@@ -24,6 +25,8 @@ enum happening_kind {
 	LIFE_IS_READY,  /* its system says that cloud-init ended */
 	LIFE_REINSTALL, /* orders; the last one counts */
 	LIFE_LOCAL,
+	LIFE_NETBOOT_OFF, /* beside those two */
+	LIFE_NETBOOT_ON,
 };
 
 struct happening {

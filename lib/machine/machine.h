@@ -47,9 +47,10 @@ struct machine_row {
 	struct mac mac;
 	char name[MACHINE_NAME_SIZE]; /* the definition's name when it was last seen */
 	enum machine_state state;
-	bool local;     /* the operator said: boot from disk */
-	bool reinstall; /* the operator said: install at the next PXE boot */
-	bool ordered;   /* the install that is going on was ordered so */
+	bool local;       /* the operator said: boot from disk */
+	bool reinstall;   /* the operator said: install at the next PXE boot */
+	bool ordered;     /* the install that is going on was ordered so */
+	bool netboot_off; /* the operator said: no network boot */
 	unsigned attempt;
 	enum machine_phase phase;
 	uint64_t bytes;
@@ -84,6 +85,7 @@ struct machine_addresses {
 	struct in6_addr leased_ip6, seen_ip6;
 	int64_t ends, ends6; /* when the leases end, in seconds since the epoch; 0: not known */
 	int64_t booted_ms;   /* when it last asked what to boot; 0: not since this program runs */
+	bool netboot_off;
 };
 
 const char *machine_state_name(enum machine_state state);

@@ -72,12 +72,21 @@ static const struct {
 	LIFE(FAILED, .attempt = 3, .local = true)},
     {LIFE(DECLARED, .attempt = 3, .reinstall = true), DO(LOCAL), TAKEN | CHANGED | SAVE,
 	LIFE(DECLARED, .attempt = 3, .local = true)},
+    {LIFE(READY, .attempt = 3), DO(NETBOOT_OFF), TAKEN | CHANGED | SAVE,
+	LIFE(READY, .attempt = 3, .netboot_off = true)},
+    {LIFE(READY, .attempt = 3, .netboot_off = true), DO(NETBOOT_ON), TAKEN | CHANGED | SAVE,
+	LIFE(READY, .attempt = 3)},
+    {LIFE(DECLARED, .reinstall = true, .netboot_off = true), BOOTS(.installs = true),
+	TAKEN | CHANGED | ANEW, LIFE(BOOTING, .attempt = 1, .ordered = true, .netboot_off = true)},
+    {LIFE(READY, .netboot_off = true), DO(REINSTALL), TAKEN | CHANGED | ANEW | SAVE,
+	LIFE(DECLARED, .reinstall = true, .netboot_off = true)},
 };
 
 static bool same(const struct life *a, const struct life *b)
 {
 	return a->state == b->state && a->local == b->local && a->reinstall == b->reinstall &&
-	       a->attempt == b->attempt && a->ordered == b->ordered;
+	       a->attempt == b->attempt && a->ordered == b->ordered &&
+	       a->netboot_off == b->netboot_off;
 }
 
 static void steps(void **state)

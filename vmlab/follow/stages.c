@@ -52,6 +52,7 @@ static void on_ipxe(struct stages *s, const char *text, int64_t at_ms)
 	    [BOOT_WAIT] = "waiting",
 	    [BOOT_DISK] = "disk boot",
 	    [BOOT_KERNEL] = "kernel and initrd",
+	    [BOOT_NEXT] = "next boot device",
 	};
 	const struct boot_mode *mode = boot_mode_find(text);
 

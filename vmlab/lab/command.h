@@ -51,6 +51,7 @@ struct command {
 	row(console) \
 	row(logs) \
 	row(reinstall) \
+	row(netboot) \
 	row(down) \
 	row(resume) \
 	row(rm) \

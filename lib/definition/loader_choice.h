@@ -1,0 +1,14 @@
+/* loader_choice.h - what a definition's "loader" can say: a word of docker/loaders/loaders.table,
+ * or a file of the user's own in images/_loaders/. Pure. */
+#ifndef LIB_DEFINITION_LOADER_CHOICE_H
+#define LIB_DEFINITION_LOADER_CHOICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* NULL from the last on. */
+const char *loader_word(size_t i);
+/* Every other valid "loader" is a file's name, which has a dot in it. */
+bool loader_is_own(const char *loader);
+
+#endif
