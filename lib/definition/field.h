@@ -24,8 +24,9 @@ enum vm_kind {
 
 enum {
 	VM_FIELD_REQUIRED = 1,
-	VM_FIELD_OWN = 2,     /* belongs to one machine: not allowed in _defaults.json */
-	VM_FIELD_CARRIED = 4, /* pvmlab's; checked and kept, without effect here */
+	VM_FIELD_OWN = 2,            /* belongs to one machine: not allowed in _defaults.json */
+	VM_FIELD_CARRIED = 4,        /* pvmlab's; checked and kept, without effect here */
+	VM_FIELD_NAMES_PROFILES = 8, /* not allowed in a profile itself */
 };
 
 struct vm_field {
@@ -67,8 +68,19 @@ struct vm_field {
 extern const struct vm_field vm_fields[];
 extern const size_t vm_field_count;
 
+#define VM_PROFILE_FIELDS_MAX 4
+/* profile.c: what a profile has besides these, that no layer gives to a definition. */
+extern const struct vm_field vm_profile_fields[];
+extern const size_t vm_profile_field_count;
+
 /* NULL: there is none. */
 const struct vm_field *vm_field_find(const char *name);
+
+/* Where values come from that the file at hand does not have itself. */
+struct vm_layer {
+	const json_t *fields;
+	const char *profile; /* NULL: _defaults.json */
+};
 
 /* A definition while it is read. The strings of `draft` are borrowed from the JSON values. */
 struct vm_reader {
@@ -77,8 +89,13 @@ struct vm_reader {
 	char label[VM_LABEL_SIZE];
 	struct cidr4 subnet; /* prefix 0: none */
 	struct cidr6 subnet6;
-	bool from_defaults; /* the value at hand comes from _defaults.json */
-	bool strict;        /* an unknown key is refused: _defaults.json has no other use for it */
+	const struct vm_base *base;
+	struct vm_layer layers[VM_PROFILES_MAX + 1]; /* the nearest last */
+	unsigned layer_count;
+	const struct vm_layer *layer; /* the value at hand comes from it; NULL: from the file */
+	bool profile;                 /* this file is one */
+	json_t *kept;                 /* of what is in it: what is no field of a definition */
+	bool strict; /* an unknown key is refused: _defaults.json has no other use for it */
 
 	const char *text; /* the file, for positions */
 	size_t len;
@@ -130,6 +147,7 @@ int vm_judge_ipv6(struct json_reader *r, const char *text);
 int vm_judge_subnetv6(struct json_reader *r, const char *text);
 int vm_judge_kernel_args(struct json_reader *r, const char *text);
 
+int vm_read_profile(struct json_reader *r, json_t *value);
 int vm_read_disks(struct json_reader *r, json_t *value);
 int vm_read_ssh_key(struct json_reader *r, json_t *value);
 int vm_read_ssh_keys(struct json_reader *r, json_t *value);

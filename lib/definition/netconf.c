@@ -423,7 +423,7 @@ static int read_config(struct json_reader *r, json_t *config)
 	if (r->refusals > before)
 		return -EINVAL;
 	struct links l = version == 1 ? links_1(r, config) : links_2(r, config);
-	if (!vm_reader_of(r)->from_defaults && !vm_reader_of(r)->strict)
+	if (!vm_reader_of(r)->layer && !vm_reader_of(r)->strict)
 		check_links(r, config, &l);
 	return 0;
 }

@@ -25,7 +25,11 @@ static struct vm_where locate(const struct vm_reader *vr, const struct json_path
 	struct vm_where where = {0, 0};
 	size_t offset;
 
-	if (!vr->from_defaults && json_text_find(vr->text, vr->len, path, key, &offset))
+	/* What a profile says wrong for this file is to be seen where it is named. */
+	const struct json_path named = {.step[0].key = "profile", .depth = 1};
+	const struct json_path *at = vr->layer ? &named : path;
+	if ((!vr->layer || vr->layer->profile) &&
+	    json_text_find(vr->text, vr->len, at, key, &offset))
 		json_text_position(vr->text, offset, &where.line, &where.column);
 	return where;
 }
@@ -44,11 +48,15 @@ static void tell(struct vm_reader *vr, struct vm_where where, const struct err *
 static void on_refusal(void *ctx, const struct json_path *bad, const struct err *why)
 {
 	struct vm_reader *vr = ctx;
+	const struct vm_layer *l = vr->layer;
 	struct err e = *why;
 	char path[120];
 
-	err_wrap(&e, "\"%s\"%s", json_path_format(bad, path, sizeof(path)),
-	    vr->from_defaults ? " (from _defaults.json)" : "");
+	err_wrap(&e, "\"%s\"%s%s%s", json_path_format(bad, path, sizeof(path)),
+	    !l           ? ""
+	    : l->profile ? " (from profile "
+			 : " (from _defaults.json",
+	    l && l->profile ? l->profile : "", l ? ")" : "");
 	tell(vr, locate(vr, bad, false), &e);
 }
 
@@ -57,7 +65,7 @@ static void on_warning(void *ctx, const struct json_path *odd, const char *sente
 	struct vm_reader *vr = ctx;
 	char text[600], path[120];
 
-	if (!vr->listener.warn || vr->from_defaults)
+	if (!vr->listener.warn || vr->layer)
 		return;
 	snprintf(
 	    text, sizeof(text), "\"%s\" %s", json_path_format(odd, path, sizeof(path)), sentence);
@@ -70,8 +78,8 @@ static void on_unknown(void *ctx, const struct json_path *key, const char *neare
 	struct err e;
 	char path[120];
 
-	if (vr->from_defaults)
-		return; /* told when _defaults.json was read */
+	if (vr->layer)
+		return; /* told when that was read */
 	err_set(&e, EINVAL, "\"%s\" is not a known field%s%s%s%s",
 	    json_path_format(key, path, sizeof(path)), vr->strict ? "" : " and is ignored",
 	    nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
@@ -130,19 +138,31 @@ static json_t *read_text(struct vm_reader *vr)
 	return root;
 }
 
+/* The row of a key of this file; NULL: it has none. */
+static const struct vm_field *find_row(const struct vm_reader *vr, const char *key)
+{
+	for (size_t i = 0; i < vm_profile_field_count && vr->profile; i++)
+		if (strcmp(vm_profile_fields[i].name, key) == 0)
+			return &vm_profile_fields[i];
+	return vm_field_find(key);
+}
+
 /* What is left says something, and is known; with `strict`, unknown members were refused. */
 static void drop_unknown_and_empty(struct vm_reader *vr, json_t *root)
 {
-	const char *known[VM_FIELDS_MAX + 1] = {"$schema"};
+	const char *known[VM_FIELDS_MAX + VM_PROFILE_FIELDS_MAX + 1] = {"$schema"};
+	size_t count = 1;
 	const char *key;
 	json_t *value;
 	void *next;
 
 	for (size_t i = 0; i < vm_field_count; i++)
-		known[i + 1] = vm_fields[i].name;
-	json_known(&vr->json, root, known, vm_field_count + 1);
+		known[count++] = vm_fields[i].name;
+	for (size_t i = 0; i < vm_profile_field_count && vr->profile; i++)
+		known[count++] = vm_profile_fields[i].name;
+	json_known(&vr->json, root, known, count);
 	json_object_foreach_safe(root, next, key, value)
-		if (!vm_field_find(key) || json_absent(value))
+		if (!find_row(vr, key) || json_absent(value))
 			json_object_del(root, key);
 }
 
@@ -162,25 +182,81 @@ static json_t *start_reading(struct vm_reader *vr)
 	return root;
 }
 
-static void read_fields(struct vm_reader *vr, json_t *root, const json_t *defaults)
+/* What the layers say; vr->layer is the one that says it. */
+static json_t *find_in_layers(struct vm_reader *vr, const struct vm_field *f)
 {
-	for (size_t i = 0; i < vm_field_count; i++) {
-		const struct vm_field *f = &vm_fields[i];
-		json_t *value = json_object_get(root, f->name);
-		vr->from_defaults = false;
-		if (!value && defaults && !(f->flags & VM_FIELD_OWN)) {
-			value = json_object_get(defaults, f->name);
-			vr->from_defaults = true;
-			if (value && json_object_set(root, f->name, value) < 0)
-				refuse_file(vr, NULL, &no_memory);
+	for (unsigned i = vr->layer_count; i-- > 0;) {
+		json_t *value = json_object_get(vr->layers[i].fields, f->name);
+		if (value) {
+			vr->layer = &vr->layers[i];
+			return value;
 		}
-		if (!value)
-			continue;
+	}
+	return NULL;
+}
+
+static void read_field(struct vm_reader *vr, json_t *root, const struct vm_field *f)
+{
+	json_t *value = json_object_get(root, f->name);
+
+	if (!value && !(f->flags & VM_FIELD_OWN)) {
+		value = find_in_layers(vr, f);
+		if (value && json_object_set(root, f->name, value) < 0)
+			refuse_file(vr, NULL, &no_memory);
+	}
+	if (value) {
 		json_enter(&vr->json, f->name);
 		(void)vm_field_read(&vr->json, f, value, &vr->draft);
 		json_leave(&vr->json);
 	}
-	vr->from_defaults = false;
+	vr->layer = NULL;
+}
+
+/* Profiles first: they are where the others come from. */
+static void read_fields(struct vm_reader *vr, json_t *root)
+{
+	for (int naming = 1; naming >= 0; naming--)
+		for (size_t i = 0; i < vm_field_count; i++)
+			if (!!(vm_fields[i].flags & VM_FIELD_NAMES_PROFILES) == naming)
+				read_field(vr, root, &vm_fields[i]);
+}
+
+static void add_layer(struct vm_reader *vr, const json_t *fields, const char *profile)
+{
+	vr->layers[vr->layer_count++] = (struct vm_layer){fields, profile};
+}
+
+static int read_profile_name(struct json_reader *r, json_t *value)
+{
+	struct vm_reader *vr = vm_reader_of(r);
+	struct err e = ERR_INIT;
+	const char *name;
+
+	if (json_want_line(r, value, &name) < 0)
+		return -EINVAL;
+	if (!vm_name_valid(name))
+		return json_refuse(r,
+		    "\"%.70s\" is no profile's name: write that of a file in _profiles/, without its .json",
+		    name);
+	if (!vr->base || !vr->base->profile)
+		return 0;
+	for (unsigned i = 0; i < vr->layer_count; i++)
+		if (vr->layers[i].profile && strcmp(vr->layers[i].profile, name) == 0)
+			return json_refuse(r, "\"%s\" is named twice: once is enough", name);
+	if (vr->layer_count == VM_PROFILES_MAX + 1)
+		return json_refuse(
+		    r, "is one profile too many: at most %d are possible", VM_PROFILES_MAX);
+	const json_t *fields = vr->base->profile(vr->base->ctx, name, &e);
+	if (!fields)
+		return json_refuse(r, "\"%s\" %s", name, e.msg);
+	add_layer(vr, fields, name);
+	return 0;
+}
+
+int vm_read_profile(struct json_reader *r, json_t *value)
+{
+	return json_is_array(value) ? json_each(r, value, read_profile_name)
+				    : read_profile_name(r, value);
 }
 
 static void check_required(struct vm_reader *vr, const json_t *root)
@@ -313,17 +389,20 @@ static int pack_definition(struct vm_reader *vr, json_t *root, struct vm **out)
 	return *out ? 0 : -ENOMEM;
 }
 
-int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
+int vm_parse_all(const char *text, size_t len, const struct vm_base *base, struct vm **out,
     struct vm_where *where, const struct vm_listener *listener, struct err *e)
 {
 	struct vm_reader vr;
 
 	start(&vr, text, len, listener, false);
+	vr.base = base;
+	if (base && base->defaults)
+		add_layer(&vr, base->defaults, NULL);
 	_cleanup_json_ json_t *root = start_reading(&vr);
 	bool of_pvmlab = json_object_get(root, "role") != NULL;
 	if (root) {
 		check_required(&vr, root);
-		read_fields(&vr, root, defaults);
+		read_fields(&vr, root);
 		check_together(&vr);
 		vm_check_user_data(&vr.json, root);
 	}
@@ -342,7 +421,8 @@ int vm_parse(const char *text, size_t len, const json_t *defaults, struct vm **o
 {
 	struct vm_listener listener = {.warn = warn, .ctx = ctx};
 
-	return vm_parse_all(text, len, defaults, out, where, &listener, e);
+	return vm_parse_all(
+	    text, len, &(struct vm_base){.defaults = defaults}, out, where, &listener, e);
 }
 
 int vm_defaults_parse(
@@ -351,26 +431,64 @@ int vm_defaults_parse(
 	return vm_defaults_parse_all(text, len, out, where, &(struct vm_listener){0}, e);
 }
 
-int vm_defaults_parse_all(const char *text, size_t len, json_t **out, struct vm_where *where,
-    const struct vm_listener *listener, struct err *e)
+/* What several machines share says nothing that is one machine's; `profile`: nor names others, and
+ * has the fields of vm_profile_fields. */
+static void read_shared(struct vm_reader *vr, json_t *root, bool profile)
 {
+	for (size_t i = 0; i < vm_profile_field_count && profile; i++) {
+		const struct vm_field *f = &vm_profile_fields[i];
+		json_t *value = json_object_get(root, f->name);
+		json_enter(&vr->json, f->name);
+		if (value && vm_field_read(&vr->json, f, value, &vr->draft) == 0)
+			(void)json_object_set(vr->kept, f->name, value);
+		json_leave(&vr->json);
+		json_object_del(root, f->name);
+	}
+	for (size_t i = 0; i < vm_field_count; i++) {
+		const struct vm_field *f = &vm_fields[i];
+		const char *why =
+		    f->flags & VM_FIELD_OWN
+			? "belongs to one machine: move it into that machine's own file"
+		    : profile && f->flags & VM_FIELD_NAMES_PROFILES
+			? "is not for a profile: name both in the definition, as a list"
+			: NULL;
+		if (!why || !json_object_get(root, f->name))
+			continue;
+		(void)json_refuse_member(&vr->json, f->name, "%s", why);
+		json_object_del(root, f->name);
+	}
+	read_fields(vr, root);
+	check_together(vr);
+}
+
+static int parse_shared(const char *text, size_t len, bool profile, json_t **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e)
+{
+	_cleanup_json_ json_t *kept = json_object();
 	struct vm_reader vr;
 
 	start(&vr, text, len, listener, true);
+	vr.profile = profile;
+	vr.kept = kept;
 	_cleanup_json_ json_t *root = start_reading(&vr);
-	for (size_t i = 0; root && i < vm_field_count; i++)
-		if ((vm_fields[i].flags & VM_FIELD_OWN) &&
-		    json_object_get(root, vm_fields[i].name)) {
-			(void)json_refuse_member(&vr.json, vm_fields[i].name,
-			    "belongs to one machine: move it into that machine's own file");
-			json_object_del(root, vm_fields[i].name);
-		}
-	if (root) {
-		read_fields(&vr, root, NULL);
-		check_together(&vr);
-	}
+	if (root)
+		read_shared(&vr, root, profile);
+	if (root && json_object_update(root, kept) < 0)
+		refuse_file(&vr, NULL, &no_memory);
 	if (outcome(&vr, where, e) < 0)
 		return -EINVAL;
 	*out = steal_ptr(root);
 	return 0;
+}
+
+int vm_defaults_parse_all(const char *text, size_t len, json_t **out, struct vm_where *where,
+    const struct vm_listener *listener, struct err *e)
+{
+	return parse_shared(text, len, false, out, where, listener, e);
+}
+
+int vm_profile_parse_all(const char *text, size_t len, json_t **out, struct vm_where *where,
+    const struct vm_listener *listener, struct err *e)
+{
+	return parse_shared(text, len, true, out, where, listener, e);
 }

@@ -95,6 +95,23 @@ static json_t *field_schema(const struct vm_field *f)
 	return value;
 }
 
+json_t *vm_profile_schema(void)
+{
+	json_t *properties = json_object();
+
+	json_object_set_new(properties, "$schema", json_pack("{s:s}", "type", "string"));
+	for (size_t i = 0; i < vm_profile_field_count; i++)
+		json_object_set_new(
+		    properties, vm_profile_fields[i].name, field_schema(&vm_profile_fields[i]));
+	for (size_t i = 0; i < vm_field_count; i++)
+		if (!(vm_fields[i].flags & (VM_FIELD_OWN | VM_FIELD_NAMES_PROFILES)))
+			json_object_set_new(
+			    properties, vm_fields[i].name, field_schema(&vm_fields[i]));
+	return json_pack("{s:s, s:s, s:s, s:o, s:b}", "$schema",
+	    "https://json-schema.org/draft/2020-12/schema", "title", "Profile", "type", "object",
+	    "properties", properties, "additionalProperties", 0);
+}
+
 json_t *vm_schema(void)
 {
 	json_t *properties = json_object(), *required = json_array();
@@ -175,11 +192,14 @@ int vm_reference_write(FILE *f, struct err *e)
 	    f);
 	write_own(f);
 	fputs(
-	    "; a field in a machine's own file replaces the default as a whole. Files whose names begin with `_` or `.` or end in `.schema.json` are no machines.\n\n"
+	    "; a field in a machine's own file replaces the default as a whole. `_profiles/<name>.json` holds the same for those that name it in `profile`; unknown fields are refused there, too, and [its own fields](#fields-of-a-profile) say which machines it is for. Files whose names begin with `_` or `.` or end in `.schema.json` are no machines.\n\n"
 	    "A file that cannot be used keeps the machine's last good definition in force, and is reported with line and column. Of two files with the same name, MAC, IP address, UUID or serial number the one that was there first keeps it. For completion in an editor, add `\"$schema\": \"./vm.schema.json\"`.\n\n",
 	    f);
 	write_section(f, "Fields", false);
 	write_section(f, "Accepted for pvmlab's files", true);
+	fputs("## Fields of a profile\n\n", f);
+	for (size_t i = 0; i < vm_profile_field_count; i++)
+		write_row(f, &vm_profile_fields[i]);
 	if (ferror(f))
 		return err_set(e, EIO, "the reference cannot be written");
 	return 0;

@@ -748,20 +748,27 @@ static void write_or_compare(const char *path, const char *text, size_t len)
 		fail_msg("%s is out of date: make it again with VM_UPDATE=1 and this test", path);
 }
 
-static void schema_file_is_current(void **state)
+/* Takes the schema over. */
+static void compare_schema(const char *path, json_t *schema)
 {
-	json_t *schema = vm_schema();
-
-	(void)state;
 	assert_non_null(schema);
-	assert_non_null(json_object_get(json_object_get(schema, "properties"), "after_install"));
 	char *text = json_dumps(schema, JSON_INDENT(2));
 	size_t len = strlen(text);
 	text = realloc(text, len + 2);
 	memcpy(text + len, "\n", 2);
 	json_decref(schema);
-	write_or_compare("vms/vm.schema.json", text, len + 1);
+	write_or_compare(path, text, len + 1);
 	free(text);
+}
+
+static void schema_file_is_current(void **state)
+{
+	json_t *schema = vm_schema();
+
+	(void)state;
+	assert_non_null(json_object_get(json_object_get(schema, "properties"), "after_install"));
+	compare_schema("vms/vm.schema.json", schema);
+	compare_schema("vms/profile.schema.json", vm_profile_schema());
 }
 
 static void reference_is_current(void **state)

@@ -18,6 +18,7 @@
 #define VM_FILE_MAX_BYTES (64 * 1024)
 #define VM_NESTING_MAX 32
 #define VM_DISKS_MAX 8
+#define VM_PROFILES_MAX 16 /* that one definition names */
 
 /* KEXEC: straight into the installed system, without firmware and boot loader. */
 enum vm_after { VM_AFTER_REBOOT, VM_AFTER_KEXEC, VM_AFTER_POWEROFF, VM_AFTER_SHELL };
@@ -86,16 +87,32 @@ struct vm_listener {
 	void *ctx;
 };
 
+/* What holds where a definition says nothing: a field of a profile that it names, the last named
+ * first, else of the defaults, replaces what is built in as a whole. */
+struct vm_base {
+	const json_t *defaults; /* vms/_defaults.json's object, or NULL */
+	/* The object of a profile, borrowed, or NULL with a sentence that goes on after the
+	 * profile's name. Called for every one that the definition names. NULL: none is looked up,
+	 * and none says anything. */
+	const json_t *(*profile)(void *ctx, const char *name, struct err *e);
+	void *ctx;
+};
+
 /* As vm_parse(), and `error` is told what else is wrong, after the first problem that `where` and
  * `e` have. */
-must_check int vm_parse_all(const char *text, size_t len, const json_t *defaults, struct vm **out,
-    struct vm_where *where, const struct vm_listener *listener, struct err *e);
+must_check int vm_parse_all(const char *text, size_t len, const struct vm_base *base,
+    struct vm **out, struct vm_where *where, const struct vm_listener *listener, struct err *e);
 
 /* Parses vms/_defaults.json: same fields except name, mac, ip, ipv6, uuid, serial, which belong to
  * one machine. *out is a new reference. */
 must_check int vm_defaults_parse(
     const char *text, size_t len, json_t **out, struct vm_where *where, struct err *e);
 must_check int vm_defaults_parse_all(const char *text, size_t len, json_t **out,
+    struct vm_where *where, const struct vm_listener *listener, struct err *e);
+
+/* Parses vms/_profiles/<name>.json: the fields of _defaults.json, and `match` and `name`, which are
+ * for machines without a definition (profile.h). *out is a new reference. */
+must_check int vm_profile_parse_all(const char *text, size_t len, json_t **out,
     struct vm_where *where, const struct vm_listener *listener, struct err *e);
 
 void vm_free(struct vm *vm);
@@ -139,6 +156,7 @@ json_t *vm_field_value(const char *name, const char *text, struct err *e);
 
 /* Writes the JSON Schema (2020-12) and the Markdown reference made from the field table. */
 json_t *vm_schema(void);
+json_t *vm_profile_schema(void);
 must_check int vm_reference_write(FILE *f, struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 #include "lib/json/text.h"
 #include "lib/store/claim.h"
 #include "lib/store/file.h"
+#include "lib/store/profiles.h"
 
 /* ---- who claims what --------------------------------------------------------------------------*/
 
@@ -63,6 +64,7 @@ void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
  * ----------------------------------------------------------------------*/
 
 #define DEFAULTS_LINE "defaults "
+#define PROFILES_LINE "profiles "
 
 /* One number for "this file holds that". */
 static uint64_t holding_of(const struct vm_claim *key, const char *file)
@@ -88,6 +90,11 @@ char *vm_holders_text(const struct vm_snapshot *snap)
 	}
 	if (vm_snapshot_defaults(snap))
 		fprintf(m, DEFAULTS_LINE "%s\n", vm_snapshot_defaults(snap));
+	if (json_object_size(vm_snapshot_profiles(snap)) > 0) {
+		fputs(PROFILES_LINE, m);
+		(void)json_dumpf(vm_snapshot_profiles(snap), m, JSON_COMPACT | JSON_SORT_KEYS);
+		fputc('\n', m);
+	}
 	if (fclose(m) != 0) {
 		free(text);
 		return NULL;
@@ -114,6 +121,10 @@ int vm_claims_remember(struct vm_folder *f, const char *holders)
 			return -ENOMEM;
 		if (strncmp(holders, DEFAULTS_LINE, strlen(DEFAULTS_LINE)) == 0)
 			remember_defaults(f, holders + strlen(DEFAULTS_LINE));
+		if (strncmp(holders, PROFILES_LINE, strlen(PROFILES_LINE)) == 0) {
+			const char *line = holders + strlen(PROFILES_LINE);
+			vm_profiles_remember(f, json_loadb(line, strcspn(line, "\n"), 0, NULL));
+		}
 		holders += strcspn(holders, "\n");
 		holders += *holders == '\n';
 	}

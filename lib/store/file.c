@@ -11,6 +11,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/json/text.h"
 #include "lib/store/claims.h"
+#include "lib/store/profiles.h"
 
 #define FURTHER_MAX 50
 /* Time stamps of some file systems count whole seconds: what is younger is looked at again. */
@@ -38,9 +39,25 @@ struct vm_file *vm_file_new(const char *name)
 	return file;
 }
 
+struct vm_file *vm_file_in(const struct hash_table *t, const char *name)
+{
+	return hash_table_find(t, name_hash(name), has_name, name);
+}
+
+struct vm_file *vm_file_enter(struct hash_table *t, const char *name)
+{
+	struct vm_file *file = vm_file_new(name);
+
+	if (file && hash_table_add(t, name_hash(name), file) < 0) {
+		free(file);
+		return NULL;
+	}
+	return file;
+}
+
 struct vm_file *vm_file_find(const struct vm_folder *f, const char *name)
 {
-	return hash_table_find(&f->files, name_hash(name), has_name, name);
+	return vm_file_in(&f->files, name);
 }
 
 struct vm_file *vm_file_get(struct vm_folder *f, const char *name)
@@ -49,11 +66,7 @@ struct vm_file *vm_file_get(struct vm_folder *f, const char *name)
 
 	if (file)
 		return file;
-	file = vm_file_new(name);
-	if (file && hash_table_add(&f->files, name_hash(name), file) < 0) {
-		free(file);
-		return NULL;
-	}
+	file = vm_file_enter(&f->files, name);
 	if (file)
 		file->at_start = file->from_before = f->first_scan;
 	return file;
@@ -169,25 +182,42 @@ void vm_file_serve(struct vm_folder *f, struct vm_file *file, struct vm_node *no
 	f->changed = true;
 }
 
+void vm_file_leave(struct vm_folder *f, struct hash_table *t, struct vm_file *file)
+{
+	vm_file_set_problem(f, file, NULL);
+	set_further(f, file, NULL);
+	hash_table_remove(t, name_hash(file->name), file);
+	free(file);
+}
+
 void vm_file_drop(struct vm_folder *f, struct vm_file *file)
 {
 	vm_file_serve(f, file, NULL);
 	set_pending(file, NULL);
-	vm_file_set_problem(f, file, NULL);
-	set_further(f, file, NULL);
-	hash_table_remove(&f->files, name_hash(file->name), file);
-	free(file);
+	vm_file_leave(f, &f->files, file);
 }
 
 /* ---- reading a file ---------------------------------------------------------------------------*/
 
+static bool has_last_good(const struct vm_folder *f, const struct vm_file *file)
+{
+	switch (file->kind) {
+	case VM_FILE_DEFAULTS:
+		return f->defaults != NULL;
+	case VM_FILE_PROFILE:
+		return vm_profiles_get(f, file) != NULL;
+	case VM_FILE_DEFINITION:
+		break;
+	}
+	return file->serving != NULL;
+}
+
 static void refuse_file(
     struct vm_folder *f, struct vm_file *file, struct vm_where where, const char *text)
 {
-	bool last_good = file == f->defaults_file ? f->defaults != NULL : file->serving != NULL;
-
 	set_pending(file, NULL);
-	vm_file_set_problem(f, file, vm_problem_new(file->name, where, text, last_good, false));
+	vm_file_set_problem(
+	    f, file, vm_problem_new(file->name, where, text, has_last_good(f, file), false));
 }
 
 /* What else is wrong with a file, in the order of its lines. */
@@ -347,8 +377,11 @@ static void parse_vm(struct vm_folder *f, struct vm_file *file, const char *text
 	struct in_addr ip;
 	struct vm *vm = NULL;
 	char why6[300];
+	struct vm_profile_user user = {f, file};
+	const struct vm_base base = {f->defaults, vm_profiles_find, &user};
 
-	int r = vm_parse_all(text, len, f->defaults, &vm, &where, &listener, &e);
+	file->profiles = 0;
+	int r = vm_parse_all(text, len, &base, &vm, &where, &listener, &e);
 	if (r < 0 ? vm_text_is_provisioner(text, len) : vm_is_provisioner(vm)) {
 		vm_free(vm);
 		free_further(further.first);
@@ -414,6 +447,24 @@ static void parse_defaults(struct vm_folder *f, const char *text, size_t len)
 	}
 }
 
+static void parse_profile(struct vm_folder *f, struct vm_file *file, const char *text, size_t len)
+{
+	struct further_list further = {.file = file->name, .last_good = has_last_good(f, file)};
+	struct vm_listener listener = {NULL, add_error, &further};
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	json_t *fields;
+
+	int r = vm_profile_parse_all(text, len, &fields, &where, &listener, &e);
+	set_further(f, file, further.first);
+	if (r < 0) {
+		refuse_file(f, file, where, e.msg);
+		return;
+	}
+	vm_profiles_set(f, file, fields);
+	vm_file_set_problem(f, file, NULL);
+}
+
 static int64_t nanoseconds(const struct timespec *t)
 {
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
@@ -437,6 +488,13 @@ static uint64_t stamp_of(const struct stat *st, int error)
 	return hash_bytes(facts, sizeof(facts), 0) | 1;
 }
 
+/* What it says depends on others that have changed. */
+static bool must_judge_again(const struct vm_folder *f, const struct vm_file *file)
+{
+	return file->kind == VM_FILE_DEFINITION &&
+	       (f->read_all_again || (file->profiles & f->profiles_changed));
+}
+
 static void read_content(struct vm_folder *f, struct vm_file *file, const struct stat *st)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
@@ -457,18 +515,25 @@ static void read_content(struct vm_folder *f, struct vm_file *file, const struct
 		return;
 	}
 	uint64_t content = hash_bytes(text, len, 0) | 1;
-	if (content == file->content && !f->read_all_again)
+	if (content == file->content && !must_judge_again(f, file))
 		return;
 	if (file->content && content != file->content)
 		file->at_start = false;
 	if (content != file->content)
 		file->ctime_ns = nanoseconds(&st->st_ctim);
 	file->content = content;
-	if (file == f->defaults_file)
+	switch (file->kind) {
+	case VM_FILE_DEFAULTS:
 		parse_defaults(f, text, len);
-	else
+		break;
+	case VM_FILE_PROFILE:
+		parse_profile(f, file, text, len);
+		break;
+	case VM_FILE_DEFINITION:
 		parse_vm(f, file, text, len);
-	if (f->blocked && file != f->defaults_file) {
+		break;
+	}
+	if (f->blocked && file->kind == VM_FILE_DEFINITION) {
 		/* What is wrong with it is told; what is right with it waits. */
 		set_pending(file, NULL);
 		file->content = 0;
@@ -501,7 +566,7 @@ void vm_file_examine(
 {
 	uint64_t stamp = stamp_of(st, error);
 
-	if (stamp == file->stamp && !file->young && !must && !f->read_all_again)
+	if (stamp == file->stamp && !file->young && !must && !must_judge_again(f, file))
 		return;
 	file->stamp = stamp;
 	file->young = !error && is_young(st);

@@ -12,6 +12,11 @@
 struct vm_file *vm_file_new(const char *name);
 void vm_file_free(struct vm_file *file);
 
+/* Records of a table: found, made (NULL: out of memory), and ended. */
+struct vm_file *vm_file_in(const struct hash_table *t, const char *name);
+struct vm_file *vm_file_enter(struct hash_table *t, const char *name);
+void vm_file_leave(struct vm_folder *f, struct hash_table *t, struct vm_file *file);
+
 struct vm_file *vm_file_find(const struct vm_folder *f, const char *name);
 /* Makes the record when there is none; NULL: out of memory. */
 struct vm_file *vm_file_get(struct vm_folder *f, const char *name);

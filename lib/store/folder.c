@@ -13,6 +13,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/store/claims.h"
 #include "lib/store/file.h"
+#include "lib/store/profiles.h"
 
 #define DEFAULTS_NAME "_defaults.json"
 #define NOREBOOT_SUFFIX ".noreboot"
@@ -148,6 +149,7 @@ static void look_at_defaults(struct vm_folder *f, int dir)
 		f->defaults_file = vm_file_new(DEFAULTS_NAME);
 	if (!f->defaults_file)
 		return;
+	f->defaults_file->kind = VM_FILE_DEFAULTS;
 	vm_file_examine(f, f->defaults_file, &st, error, false);
 	if (f->first_scan && f->defaults_file->problem && !f->defaults)
 		f->blocked = true;
@@ -183,9 +185,7 @@ static int look_at_all(struct vm_folder *f, DIR *d, struct name_list *noreboot)
 	}
 }
 
-/* Whether every change on this file system goes through this kernel, so that inotify sees it. Not
- * so with servers and hypervisors behind it, nor with an overlay's layers. */
-static bool is_local(int dir)
+bool vm_folder_is_local(int dir)
 {
 	struct statfs fs;
 
@@ -213,7 +213,7 @@ bool vm_folder_touched(const struct vm_folder *f)
 	struct stat st;
 
 	return stat(f->path, &st) < 0 || st.st_dev != f->dev || st.st_ino != f->ino ||
-	       changed_ns(&st) != f->mtime_ns;
+	       changed_ns(&st) != f->mtime_ns || vm_profiles_touched(f);
 }
 
 static DIR *open_folder(const struct vm_folder *f, struct stat *st, struct err *e)
@@ -260,10 +260,12 @@ int vm_folder_scan(struct vm_folder *f, struct err *e)
 	rewinddir(d);
 
 	f->scan++;
-	f->silent_changes = !is_local(dirfd(d));
+	f->silent_changes = !vm_folder_is_local(dirfd(d));
 	look_at_defaults(f, dirfd(d));
+	vm_profiles_look(f, dirfd(d));
 	int rc = look_at_all(f, d, &noreboot);
 	f->read_all_again = false;
+	f->profiles_changed = 0;
 	if (rc < 0) {
 		list_free(noreboot.names, noreboot.count);
 		errno = -rc;
@@ -287,7 +289,8 @@ bool vm_folder_look_at(struct vm_folder *f, const char *name)
 	int error;
 
 	/* "..data" and the like: how a whole directory of links is switched at once. */
-	if (kind == KIND_DEFAULTS || kind == KIND_NOREBOOT || strncmp(name, "..", 2) == 0)
+	if (kind == KIND_DEFAULTS || kind == KIND_NOREBOOT || strncmp(name, "..", 2) == 0 ||
+	    strcmp(name, PROFILES_DIR) == 0)
 		return false;
 	if (kind != KIND_VM)
 		return true;
@@ -335,6 +338,7 @@ void vm_folder_close(struct vm_folder *f)
 	free(f->added);
 	vm_file_free(f->defaults_file);
 	json_decref(f->defaults);
+	vm_profiles_close(f);
 	list_free(f->noreboot, f->noreboot_count);
 	free(f->path);
 }

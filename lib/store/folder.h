@@ -12,7 +12,10 @@
 #include "lib/base/hash_table.h"
 #include "lib/store/snapshot.h"
 
+enum vm_file_kind { VM_FILE_DEFINITION, VM_FILE_DEFAULTS, VM_FILE_PROFILE };
+
 struct vm_file {
+	enum vm_file_kind kind;
 	uint64_t stamp;                  /* of what stat() tells; another stamp: read it again */
 	uint64_t content;                /* hash of the bytes last parsed; 0: none */
 	int64_t ctime_ns;                /* of that content; orders newcomers */
@@ -20,6 +23,7 @@ struct vm_file {
 	struct vm_node *pending;         /* newest valid definition, not in force (yet) */
 	struct vm_problem_node *problem; /* why the newest content is not in force */
 	struct vm_problem_node *further; /* a list: warnings, and what else is wrong with it */
+	uint64_t profiles;               /* profiles.c's: which ones its definition names */
 	unsigned seen;                   /* the last scan that saw it */
 	bool young;       /* changed so shortly before it was read that the stamp proves nothing */
 	bool at_start;    /* its content was there when the store opened */
@@ -43,7 +47,12 @@ struct vm_folder {
 	struct hash_table held;        /* claims.c's: who held what before the store opened */
 	json_t *defaults;              /* NULL: none */
 	struct vm_file *defaults_file; /* NULL: there is none */
-	bool blocked; /* _defaults.json was bad from the start: no definition can be trusted */
+	bool blocked;     /* _defaults.json was bad from the start: no definition can be trusted */
+	json_t *profiles; /* name to object, of those in force; replaced, never changed */
+	struct hash_table profile_files; /* struct vm_file by name */
+	uint64_t profiles_changed;       /* as vm_file.profiles: those whose users are read again */
+	ino_t profiles_ino;              /* of _profiles/ as last read; 0: there is none */
+	int64_t profiles_mtime_ns;
 	bool read_all_again;
 	bool first_scan;
 	unsigned scan;
@@ -73,6 +82,10 @@ must_check int vm_folder_scan(struct vm_folder *f, struct err *e);
 /* Whether names came or went since the last scan, or the path leads to another folder now. Cheap.
  */
 bool vm_folder_touched(const struct vm_folder *f);
+
+/* Whether every change on this file system goes through this kernel, so that inotify sees it. Not
+ * so with servers and hypervisors behind it, nor with an overlay's layers. */
+bool vm_folder_is_local(int dir);
 
 /* Looks at one name of the folder. False when only a scan can tell what this change means. */
 bool vm_folder_look_at(struct vm_folder *f, const char *name);

@@ -18,6 +18,7 @@ struct vm_snapshot {
 	struct hash_table by_address;                 /* declared and static ones */
 	unsigned char *noreboot;                      /* one byte a node; NULL: none */
 	char *defaults;                               /* compact JSON, or NULL */
+	json_t *profiles;
 };
 
 /* ---- nodes and problems -----------------------------------------------------------------------*/
@@ -228,7 +229,13 @@ struct vm_snapshot *vm_snapshot_new(const struct vm_snapshot_content *c)
 	}
 	s->problems = c->problems;
 	s->problem_count = c->problem_count;
+	s->profiles = json_incref(c->profiles);
 	return s;
+}
+
+const json_t *vm_snapshot_profiles(const struct vm_snapshot *snap)
+{
+	return snap->profiles;
 }
 
 const char *vm_snapshot_defaults(const struct vm_snapshot *snap)
@@ -256,6 +263,7 @@ void vm_snapshot_unref(const struct vm_snapshot *snap)
 	free(s->nodes);
 	free(s->problems);
 	free(s->defaults);
+	json_decref(s->profiles);
 	hash_table_clear(&s->by_mac);
 	hash_table_clear(&s->by_uuid);
 	hash_table_clear(&s->by_serial);

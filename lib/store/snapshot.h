@@ -44,6 +44,7 @@ struct vm_snapshot_content {
 	size_t noreboot_count;
 	unsigned long generation;
 	const json_t *defaults; /* borrowed: what is in force, or NULL */
+	json_t *profiles;       /* borrowed, as in struct vm_folder */
 };
 
 /* NULL: out of memory; the content stays the caller's then. */

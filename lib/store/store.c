@@ -13,6 +13,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/store/claims.h"
 #include "lib/store/folder.h"
+#include "lib/store/profiles.h"
 #include "lib/base/clock.h"
 
 #define RESCAN_MS 2000
@@ -30,8 +31,9 @@
 struct vm_store {
 	struct vm_folder folder;
 	int rescan_ms, quiet_ms, burst_max_ms, scan_pause_ms;
-	int inotify; /* -1: rescans only */
-	int watch;   /* -1: none */
+	int inotify;        /* -1: rescans only */
+	int watch;          /* -1: none */
+	int profiles_watch; /* of _profiles/; -1: none */
 	int wake;
 
 	/* Changes told by inotify and not looked at yet. */
@@ -122,27 +124,31 @@ static size_t add_problems(struct vm_problem_node **list, size_t room, const str
 	return n;
 }
 
+/* How many there are; those that fit are put into the list. */
+static size_t gather_problems(const struct vm_folder *f, struct vm_problem_node **list, size_t room)
+{
+	const struct hash_table *tables[] = {&f->profile_files, &f->files};
+	size_t n = f->defaults_file ? add_problems(list, room, f->defaults_file) : 0;
+
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+		for (size_t i = 0; i < tables[t]->capacity; i++)
+			if (tables[t]->slots[i].item)
+				n += add_problems(list ? list + n : NULL, list ? room - n : 0,
+				    tables[t]->slots[i].item);
+	return n;
+}
+
 static bool list_problems(struct vm_store *s, struct vm_snapshot_content *c)
 {
 	const struct vm_folder *f = &s->folder;
-	size_t room = 0;
 
 	if (f->files_with_problems == 0)
 		return true;
-	if (f->defaults_file)
-		room += add_problems(NULL, 0, f->defaults_file);
-	for (size_t i = 0; i < f->files.capacity; i++)
-		if (f->files.slots[i].item)
-			room += add_problems(NULL, 0, f->files.slots[i].item);
+	size_t room = gather_problems(f, NULL, 0);
 	c->problems = malloc((room + 1) * sizeof(struct vm_problem_node *));
 	if (!c->problems)
 		return false;
-	if (f->defaults_file)
-		c->problem_count = add_problems(c->problems, room, f->defaults_file);
-	for (size_t i = 0; i < f->files.capacity; i++)
-		if (f->files.slots[i].item)
-			c->problem_count += add_problems(c->problems + c->problem_count,
-			    room - c->problem_count, f->files.slots[i].item);
+	c->problem_count = gather_problems(f, c->problems, room);
 	if (c->problem_count > 1)
 		qsort(c->problems, c->problem_count, sizeof(struct vm_problem_node *), by_file);
 	return true;
@@ -169,6 +175,7 @@ static int publish(struct vm_store *s, struct err *e)
 	struct vm_snapshot_content c = {.noreboot = s->folder.noreboot,
 	    .noreboot_count = s->folder.noreboot_count,
 	    .defaults = s->folder.defaults,
+	    .profiles = s->folder.profiles,
 	    .generation = s->generation + 1};
 	struct vm_snapshot *snap = NULL;
 
@@ -236,16 +243,31 @@ static void watch_folder(struct vm_store *s)
 	s->watch = inotify_add_watch(s->inotify, s->folder.path, WATCH_MASK);
 }
 
+/* The one that is there now; where there was no other, that is the same watch again. */
+static void watch_profiles(struct vm_store *s, const char *dir)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (s->inotify < 0 || asprintf(&path, "%s/" PROFILES_DIR, dir) < 0)
+		return (void)(path = NULL);
+	int watch = inotify_add_watch(s->inotify, path, WATCH_MASK);
+	if (s->profiles_watch >= 0 && watch != s->profiles_watch)
+		inotify_rm_watch(s->inotify, s->profiles_watch);
+	s->profiles_watch = watch;
+}
+
 static void note_event(struct vm_store *s, const struct inotify_event *event)
 {
-	if (event->wd != s->watch && !(event->mask & IN_Q_OVERFLOW))
+	bool profiles = event->wd == s->profiles_watch && !(event->mask & IN_Q_OVERFLOW);
+
+	if (event->wd != s->watch && !profiles && !(event->mask & IN_Q_OVERFLOW))
 		return; /* of a folder that is no longer ours */
 	if (event->mask & IN_IGNORED)
-		s->watch = -1;
+		*(profiles ? &s->profiles_watch : &s->watch) = -1;
 	if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF))
 		s->dirty_all = true;
 	else if (event->len > 0)
-		note_dirty(s, event->name);
+		note_dirty(s, profiles ? PROFILES_DIR : event->name);
 	else
 		return; /* the folder's own attributes */
 	s->last_event_ms = monotonic_ms();
@@ -281,10 +303,12 @@ static int scan_now(struct vm_store *s, struct err *e)
 	forget_dirty(s);
 	if (s->watch < 0)
 		watch_folder(s);
+	watch_profiles(s, s->folder.path);
 	int rc = vm_folder_scan(&s->folder, e);
 	if (rc > 0) {
 		/* Watch the new folder, then look again: it may have changed in between. */
 		watch_folder(s);
+		watch_profiles(s, s->folder.path);
 		rc = vm_folder_scan(&s->folder, e);
 	}
 	int64_t pause_ms = (thread_cpu_ms() - start_cpu_ms) * SCAN_SHARE;
@@ -300,7 +324,8 @@ static int scan_now(struct vm_store *s, struct err *e)
 static int rescan(struct vm_store *s, struct err *e)
 {
 	if (s->failed || s->watch < 0 || s->folder.silent_changes ||
-	    monotonic_ms() >= s->scan_due_ms || vm_folder_touched(&s->folder))
+	    (s->folder.profiles_ino && s->profiles_watch < 0) || monotonic_ms() >= s->scan_due_ms ||
+	    vm_folder_touched(&s->folder))
 		return scan_now(s, e);
 	s->next_rescan_ms = monotonic_ms() + s->rescan_ms;
 	return 0;
@@ -398,7 +423,7 @@ int vm_store_open(const struct vm_store_options *o, struct vm_store **out, struc
 	s->quiet_ms = o->quiet_ms ? o->quiet_ms : QUIET_MS;
 	s->burst_max_ms = o->burst_max_ms ? o->burst_max_ms : BURST_MAX_MS;
 	s->scan_pause_ms = o->scan_pause_ms;
-	s->watch = -1;
+	s->watch = s->profiles_watch = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	/* Without inotify (its limits are per user and easily used up) rescans have to do. */
 	s->inotify = o->no_inotify ? -1 : inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -407,6 +432,8 @@ int vm_store_open(const struct vm_store_options *o, struct vm_store **out, struc
 	if (rc == 0 && s->inotify >= 0)
 		s->watch =
 		    inotify_add_watch(s->inotify, o->dir, WATCH_MASK); /* before the first look */
+	if (rc == 0)
+		watch_profiles(s, o->dir);
 	if (rc == 0)
 		rc = vm_folder_open(&s->folder, o->dir, o->lab, o->lab6, o->holders, e);
 	if (rc == 0)

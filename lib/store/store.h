@@ -4,12 +4,13 @@
  * snapshot, which never changes and lives until its last reference is dropped.
  *
  * Files: *.json directly in the folder, except names starting with '_' or '.', and *.schema.json.
- * `_defaults.json` supplies defaults for all. `<name>.noreboot` keeps the installer from rebooting
- * that VM. A file that turns unreadable, half written, too large, too deep or invalid keeps that
- * VM's last good definition; a deleted file removes the VM. Of two files with one name, MAC, IP,
- * UUID or serial the first holder keeps it and the newcomer is refused, naming both; when the
- * store opens with such files already there, the holder is who held it before (options.holders),
- * and without such a memory all of them are refused.
+ * `_defaults.json` supplies defaults for all, `_profiles/<name>.json` for definitions that name it;
+ * a profile that cannot be used keeps its last good version. `<name>.noreboot` keeps the installer
+ * from rebooting that VM. A file that turns unreadable, half written, too large, too deep or
+ * invalid keeps that VM's last good definition; a deleted file removes the VM. Of two files with
+ * one name, MAC, IP, UUID or serial the first holder keeps it and the newcomer is refused, naming
+ * both; when the store opens with such files already there, the holder is who held it before
+ * (options.holders), and without such a memory all of them are refused.
  *
  * inotify makes it fast, a rescan every rescan_ms makes it right (virtiofs, 9p, NFS and overlay
  * lower layers deliver no events). Where inotify tells every change - a local file system, no links
@@ -100,10 +101,14 @@ const struct vm_problem *vm_snapshot_problem_at(const struct vm_snapshot *snap, 
 /* The _defaults.json in force as compact JSON, or NULL. Borrowed. */
 const char *vm_snapshot_defaults(const struct vm_snapshot *snap);
 
-/* Who holds which name, MAC, address, UUID and serial, and the defaults in force, for a store that
- * opens later or elsewhere: so that both decide alike about files that claim the same, and about
- * all files while _defaults.json is broken. Lines of text; caller frees; NULL without memory. Any
- * thread. */
+/* The profiles in force: an object, name to what vm_profile_parse_all() made, or NULL. Borrowed,
+ * and only to be read. */
+const json_t *vm_snapshot_profiles(const struct vm_snapshot *snap);
+
+/* Who holds which name, MAC, address, UUID and serial, and the defaults and profiles in force, for
+ * a store that opens later or elsewhere: so that both decide alike about files that claim the same,
+ * and about all files while _defaults.json is broken. Lines of text; caller frees; NULL without
+ * memory. Any thread. */
 char *vm_holders_text(const struct vm_snapshot *snap);
 
 /* As options.holders: a broken _defaults.json counts for nothing, for who wants to see what is

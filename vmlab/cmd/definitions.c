@@ -9,6 +9,7 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "vmlab/lab/beside.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/judge/preflight.h"
 #include "vmlab/lab/problems.h"
@@ -113,44 +114,51 @@ static void validate_folder(
 	}
 }
 
-/* A file that is not in vms/: on its own, with the defaults beside it. */
+static int parse_alone(struct report *rp, const char *path, const char *text, size_t len,
+    struct vm_where *where, struct err *e)
+{
+	struct vm_listener listener = {on_warning, on_error, rp};
+	_cleanup_beside_ struct beside beside = {0};
+	_cleanup_json_ json_t *shared = NULL;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	_cleanup_free_ char *folder = strndup(path, (size_t)(name - path)),
+			    *real = realpath(*folder ? folder : ".", NULL);
+	const char *parent = real ? strrchr(real, '/') : NULL;
+	struct vm *vm = NULL;
+
+	if (strcmp(name, "_defaults.json") == 0)
+		return vm_defaults_parse_all(text, len, &shared, where, &listener, e);
+	if (parent && strcmp(parent, "/_profiles") == 0)
+		return vm_profile_parse_all(text, len, &shared, where, &listener, e);
+	if (vm_text_is_provisioner(text, len)) {
+		report_add(rp, NULL, path, *where, true,
+		    "\"role\": \"provisioner\" is pvmlab's own machine, which is skipped");
+		return 0;
+	}
+	int r = beside_open(&beside, *folder ? folder : ".", e);
+	if (r == 0)
+		r = vm_parse_all(text, len, &beside.base, &vm, where, &listener, e);
+	vm_free(vm);
+	return r;
+}
+
+/* A file that is not in vms/: on its own, with the defaults and profiles beside it. */
 static void validate_alone(struct report *rp, const char *path)
 {
-	_cleanup_free_ char *text = NULL, *defaults_path = NULL, *defaults_text = NULL;
-	_cleanup_json_ json_t *defaults = NULL;
-	struct vm_listener listener = {on_warning, on_error, rp};
+	_cleanup_free_ char *text = NULL;
 	struct vm_where where = {0, 0};
-	struct err e = ERR_INIT, ignored = ERR_INIT;
-	struct vm *vm = NULL;
+	struct err e = ERR_INIT;
 	size_t len;
-	const char *slash = strrchr(path, '/');
-	int folder = slash ? (int)(slash + 1 - path) : 0;
 
 	rp->file = path;
 	int r = file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e);
 	if (r == -ENOENT)
-		err_set(
-		    &e, ENOENT, "there is no such file%s", slash ? "" : ", and no VM of that name");
-	if (r == 0 && strcmp(path + folder, "_defaults.json") == 0) {
-		r = vm_defaults_parse_all(text, len, &defaults, &where, &listener, &e);
-	} else if (r == 0) {
-		size_t defaults_len;
-		if (asprintf(&defaults_path, "%.*s_defaults.json", folder, path) < 0)
-			return;
-		if (file_read(defaults_path, VM_FILE_MAX_BYTES, &defaults_text, &defaults_len,
-			&ignored) == 0 &&
-		    vm_defaults_parse(defaults_text, defaults_len, &defaults, &where, &ignored) < 0)
-			defaults = NULL;
-		if (vm_text_is_provisioner(text, len)) {
-			report_add(rp, NULL, path, where, true,
-			    "\"role\": \"provisioner\" is pvmlab's own machine, which is skipped");
-			return;
-		}
-		r = vm_parse_all(text, len, defaults, &vm, &where, &listener, &e);
-	}
+		err_set(&e, ENOENT, "there is no such file%s",
+		    strchr(path, '/') ? "" : ", and no VM of that name");
+	if (r == 0)
+		r = parse_alone(rp, path, text, len, &where, &e);
 	if (r < 0)
 		report_add(rp, NULL, path, where, false, e.msg);
-	vm_free(vm);
 }
 
 /* The base name when `path` lies directly in vms/, else NULL. */
@@ -288,11 +296,12 @@ const struct command validate_command = {
 
 static int schema_run(struct lab *lab, int argc, char **argv)
 {
+	bool profile = argc == 2 && strcmp(argv[1], "profile") == 0;
+
 	(void)lab;
-	(void)argv;
-	if (argc > 1)
-		return command_usage(&schema_command, "it takes no argument");
-	_cleanup_json_ json_t *schema = vm_schema();
+	if (argc > 1 && !profile)
+		return command_usage(&schema_command, "it takes no argument but `profile`");
+	_cleanup_json_ json_t *schema = profile ? vm_profile_schema() : vm_schema();
 	if (!schema || json_dumpf(schema, stdout, JSON_INDENT(2)) < 0)
 		return STATUS_FAILED;
 	putchar('\n');
@@ -301,12 +310,13 @@ static int schema_run(struct lab *lab, int argc, char **argv)
 
 const struct command schema_command = {
     .name = "schema",
-    .args = "",
-    .summary = "print the JSON Schema of definitions",
+    .args = "[profile]",
+    .summary = "print the JSON Schema of definitions, or of profiles",
     .help = "For editors that complete and check while you type.\n"
 	    "\n"
-	    "Example:\n"
-	    "  vmlab schema >vms/vm.schema.json\n",
+	    "Examples:\n"
+	    "  vmlab schema >vms/vm.schema.json\n"
+	    "  vmlab schema profile >vms/profile.schema.json\n",
     .run = schema_run,
 };
 

@@ -13,6 +13,7 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "vmlab/lab/beside.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/cmd/define.h"
 #include "vmlab/judge/preflight.h"
@@ -136,19 +137,14 @@ static int choose_mac(struct lab *lab, char *text, struct err *e)
 /* Refuses text that the lab would refuse, before anything is written. */
 static int check_text(const struct lab *lab, const char *text, struct err *e)
 {
-	_cleanup_free_ char *path = NULL, *defaults_text = NULL;
-	_cleanup_json_ json_t *defaults = NULL;
+	_cleanup_beside_ struct beside beside = {0};
+	const struct vm_listener nobody = {0};
 	struct vm_where where;
-	struct err ignored = ERR_INIT;
 	struct vm *vm = NULL;
-	size_t len;
 
-	if (asprintf(&path, "%s/_defaults.json", lab->vms_dir) < 0)
-		return err_set(e, ENOMEM, "out of memory");
-	if (file_read(path, VM_FILE_MAX_BYTES, &defaults_text, &len, &ignored) == 0 &&
-	    vm_defaults_parse(defaults_text, len, &defaults, &where, &ignored) < 0)
-		defaults = NULL;
-	int r = vm_parse(text, strlen(text), defaults, &vm, &where, NULL, NULL, e);
+	int r = beside_open(&beside, lab->vms_dir, e);
+	if (r == 0)
+		r = vm_parse_all(text, strlen(text), &beside.base, &vm, &where, &nobody, e);
 	vm_free(vm);
 	return r;
 }
