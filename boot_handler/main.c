@@ -195,6 +195,7 @@ static int start_services(const struct options *options, struct services *servic
 		r = images_new(
 		    options->images, options->made, options->initrds, &services->images, e);
 	services->images_dir = options->images;
+	services->vms_dir = options->vms;
 	if (r == 0)
 		r = keys_new(options->authorized_keys, &services->keys, e);
 	if (r == 0)

@@ -319,6 +319,10 @@ static void definitions_are_made_and_judged(void **state)
 	(void)state;
 	vmlab(0, "1 definition, no error", "validate");
 	vmlab(0, "web1", "plan web1");
+	vmlab(0, "web1", "unattended --format kickstart web1");
+	vmlab(1, "preseed, kickstart and autoinstall", "unattended --format x web1");
+	vmlab(0, "/report/", "unattended --stage4 web1");
+	vmlab(2, "name one VM", "unattended");
 	vmlab(1, "is called nobody: `vmlab new nobody` makes one", "plan nobody");
 	vmlab(0, "vms/db1.json", "new db1");
 	vmlab(1, "db1", "new db1");

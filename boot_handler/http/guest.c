@@ -10,6 +10,7 @@
 #include "boot_handler/documents/config.h"
 #include "boot_handler/state/firstboot.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/guest_unattended.h"
 #include "boot_handler/http/neighbour.h"
 #include "boot_handler/documents/owner.h"
 #include "boot_handler/state/report.h"
@@ -17,8 +18,6 @@
 #include "lib/base/clock.h"
 #include "lib/boot/loader.h"
 #include "lib/base/log.h"
-#include "lib/unattended/format.h"
-#include "lib/unattended/stage4.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
@@ -299,57 +298,6 @@ static int document(const struct call *c, struct server_answer *a, struct err *e
 	return r;
 }
 
-/* ---- /unattended and /stage4 ------------------------------------------------------------- */
-
-static struct unattended_source unattended_source(const struct call *c, const json_t *keys)
-{
-	struct services *services = c->services;
-	struct unattended_source source = {
-	    .vm = c->vm,
-	    .base = services->urls.base,
-	    .keys = keys,
-	    .domain = services->domain,
-	    .dns = services->dns,
-	};
-
-	state_nic(services->state, &c->vm->mac, &source.nic);
-	return source;
-}
-
-static int unattended(const struct call *c, struct server_answer *a, struct err *e)
-{
-	const struct unattended_format *format;
-	char *text = NULL;
-
-	if (!json_is_true(json_object_get(c->vm->more, "unattended")))
-		return err_set(e, ENOENT,
-		    "%s has no unattended file: write \"unattended\": true into its definition",
-		    c->vm->name);
-	format = unattended_format_of(c->vm, NULL, e);
-	if (!format)
-		return -EBUSY; /* the machine is known: 409 */
-	json_t *keys = keys_get(c->services->keys);
-	struct unattended_source source = unattended_source(c, keys);
-	int r = unattended_make(format, &source, &text, e);
-	json_decref(keys);
-	if (r == 0)
-		server_answer_text(a, TEXT_TYPE, text);
-	return r;
-}
-
-static int stage4(const struct call *c, struct server_answer *a, struct err *e)
-{
-	json_t *keys = keys_get(c->services->keys);
-	struct unattended_source source = unattended_source(c, keys);
-	char *text = NULL;
-
-	int r = stage4_make(&source, &text, e);
-	json_decref(keys);
-	if (r == 0)
-		server_answer_text(a, TEXT_TYPE, text);
-	return r;
-}
-
 /* ---- /report ----------------------------------------------------------------------------- */
 
 static int take_ready(const struct call *c, struct err *e)
@@ -427,9 +375,9 @@ static const struct endpoint rows[] = {
 	.summary = "what the installer is to do"},
     {"GET", "/cloud-init/<name>/<document>", NULL, document, ENDPOINT_ITSELF,
 	.summary = "meta-data, user-data, vendor-data, network-config"},
-    {"GET", "/unattended/<mac>", NULL, unattended, ENDPOINT_ITSELF,
+    {"GET", "/unattended/<mac>", NULL, guest_unattended, ENDPOINT_ITSELF,
 	.summary = "by which another system's installer asks nothing"},
-    {"GET", "/stage4/<mac>", NULL, stage4, ENDPOINT_ITSELF,
+    {"GET", "/stage4/<mac>", NULL, guest_stage4, ENDPOINT_ITSELF,
 	.summary = "the script that such an installer runs at its end"},
     {"POST", "/report/<mac>", route_query_report, report, ENDPOINT_ITSELF,
 	.body_max = REPORT_BODY_MAX_BYTES,

@@ -18,6 +18,7 @@ struct services {
 	struct vm_store *store;
 	struct images *images;
 	const char *images_dir; /* theirs */
+	const char *vms_dir;    /* the store's */
 	struct state *state;
 	struct keys *keys;
 	struct lease_memory undeclared;

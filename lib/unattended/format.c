@@ -61,6 +61,16 @@ const struct unattended_format *unattended_format_of(
 	return format;
 }
 
+enum unattended_kind unattended_kind(const struct vm *vm, const char **file)
+{
+	const json_t *value = json_object_get(vm->more, "unattended");
+
+	*file = json_string_value(value);
+	if (*file)
+		return UNATTENDED_OWN;
+	return json_is_true(value) ? UNATTENDED_MADE : UNATTENDED_NONE;
+}
+
 int unattended_make(const struct unattended_format *format, const struct unattended_source *s,
     char **out, struct err *e)
 {

@@ -45,7 +45,10 @@ struct unattended_format {
 	void (*gaps)(const struct vm *vm, const struct unattended_teller *t);
 };
 
-#define UNATTENDED_FORMATS(FORMAT) FORMAT(unattended_preseed)
+#define UNATTENDED_FORMATS(FORMAT)                                                                 \
+	FORMAT(unattended_preseed)                                                                 \
+	FORMAT(unattended_kickstart)                                                               \
+	FORMAT(unattended_autoinstall)
 
 #define UNATTENDED_DECLARED(format) extern const struct unattended_format format;
 UNATTENDED_FORMATS(UNATTENDED_DECLARED)
@@ -62,6 +65,10 @@ const struct unattended_format *unattended_format_of_image(const char *said, con
  * NULL with a sentence. */
 const struct unattended_format *unattended_format_of(
     const struct vm *vm, const char *said, struct err *e);
+
+/* Whether the definition wants a file, and of which kind. */
+enum unattended_kind { UNATTENDED_NONE, UNATTENDED_MADE, UNATTENDED_OWN };
+enum unattended_kind unattended_kind(const struct vm *vm, const char **file);
 
 /* The file for the machine; *out is malloc'ed. */
 must_check int unattended_make(const struct unattended_format *format,

@@ -3,7 +3,7 @@
 # another system's installer. Hooks, files and users have to succeed; a command of "runcmd" that fails is
 # told, and the next one runs, as with cloud-init.
 #
-# shellcheck disable=SC2016 # words in single quotes are values, not to be expanded
+# shellcheck disable=SC2016,SC1003 # words in single quotes are values, not to be expanded
 # shellcheck disable=SC2317,SC2329 # not every machine needs every helper
 umask 022
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8

@@ -9,6 +9,8 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/unattended/format.h"
+#include "lib/unattended/template.h"
 #include "vmlab/lab/beside.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/judge/preflight.h"
@@ -89,6 +91,70 @@ static void validate_outlook(
 	}
 }
 
+/* What another system's installer cannot do of what the definition says. */
+struct gap_report {
+	struct report *rp;
+	const struct lab *lab;
+	const char *file, *format, *text;
+	size_t len;
+};
+
+static void on_gap(void *ctx, const char *field, const char *sentence)
+{
+	struct gap_report *g = ctx;
+	char text[1100];
+
+	snprintf(text, sizeof(text), "\"%s\" (%s): %s", field, g->format, sentence);
+	report_add(
+	    g->rp, g->lab->vms_dir, g->file, problem_where(g->text, g->len, field), true, text);
+}
+
+/* At the place in the user's own file, or else at the field that names it. */
+static void validate_own_file(
+    const struct gap_report *g, const struct unattended_source *source, const char *name)
+{
+	_cleanup_free_ char *made = NULL;
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	char shown[200];
+
+	if (template_make(g->lab->vms_dir, name, source, &made, &where, &e) == 0)
+		return;
+	snprintf(shown, sizeof(shown), TEMPLATE_FOLDER "/%s", name);
+	bool inside = where.line > 0;
+	report_add(g->rp, g->lab->vms_dir, inside ? shown : g->file,
+	    inside ? where : problem_where(g->text, g->len, "unattended"), false, e.msg);
+}
+
+static void validate_unattended(
+    struct report *rp, const struct lab *lab, const struct vm *vm, const char *file)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	struct unattended_source source = {.vm = vm, .base = "http://192.0.2.1", .nic = vm->mac};
+	struct gap_report gaps = {.rp = rp, .lab = lab, .file = file};
+	struct unattended_teller teller = {on_gap, &gaps};
+	const struct unattended_format *format;
+	struct err e = ERR_INIT;
+	const char *own;
+	enum unattended_kind kind = unattended_kind(vm, &own);
+
+	if (kind == UNATTENDED_NONE)
+		return;
+	if (asprintf(&path, "%s/%s", lab->vms_dir, file) < 0 ||
+	    file_read(path, VM_FILE_MAX_BYTES, &text, &gaps.len, &e) < 0)
+		text = NULL;
+	gaps.text = text;
+	if (kind == UNATTENDED_OWN) {
+		validate_own_file(&gaps, &source, own);
+	} else if ((format = unattended_format_of(vm, NULL, &e))) {
+		gaps.format = format->name;
+		unattended_gaps(format, vm, &teller);
+	} else {
+		report_add(rp, lab->vms_dir, file, problem_where(text, gaps.len, "unattended"),
+		    true, e.msg);
+	}
+}
+
 static void validate_folder(
     struct report *rp, const struct lab *lab, const struct vm_snapshot *snap, const char *only)
 {
@@ -106,6 +172,8 @@ static void validate_folder(
 			    rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, complaint);
 		if (!rp->held_back && (!only || strcmp(only, file) == 0))
 			validate_outlook(rp, lab, vm, file);
+		if (!rp->held_back && (!only || strcmp(only, file) == 0))
+			validate_unattended(rp, lab, vm, file);
 	}
 	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
 		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);

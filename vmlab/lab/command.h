@@ -40,6 +40,7 @@ struct command {
 	row(new) \
 	row(validate) \
 	row(plan) \
+	row(unattended) \
 	row(image) \
 	row(up) \
 	row(start) \

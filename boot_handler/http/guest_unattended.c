@@ -1,0 +1,82 @@
+#include "boot_handler/http/guest_unattended.h"
+
+#include <errno.h>
+
+#include "lib/base/log.h"
+#include "lib/unattended/format.h"
+#include "lib/unattended/stage4.h"
+#include "lib/unattended/template.h"
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+static struct unattended_source source_of(const struct call *c, const json_t *keys)
+{
+	struct services *services = c->services;
+	struct unattended_source source = {
+	    .vm = c->vm,
+	    .base = services->urls.base,
+	    .keys = keys,
+	    .domain = services->domain,
+	    .dns = services->dns,
+	};
+
+	state_nic(services->state, &c->vm->mac, &source.nic);
+	return source;
+}
+
+/* A user's own file is read when it is asked for: once an install. */
+static int own_file(const struct call *c, const char *name, const struct unattended_source *source,
+    char **text, struct err *e)
+{
+	struct vm_where where;
+
+	if (template_make(c->services->vms_dir, name, source, text, &where, e) == 0)
+		return 0;
+	if (where.line > 0)
+		err_wrap(e, "%s:%d:%d", name, where.line, where.column);
+	log_warn("no unattended file for %s: %s", c->vm->name, e->msg);
+	return -EBUSY; /* the machine is known: 409 */
+}
+
+static int made_file(
+    const struct call *c, const struct unattended_source *source, char **text, struct err *e)
+{
+	const struct unattended_format *format = unattended_format_of(c->vm, NULL, e);
+
+	if (!format)
+		log_warn("no unattended file for %s: %s", c->vm->name, e->msg);
+	return format ? unattended_make(format, source, text, e) : -EBUSY;
+}
+
+int guest_unattended(const struct call *c, struct server_answer *a, struct err *e)
+{
+	const char *file;
+	enum unattended_kind kind = unattended_kind(c->vm, &file);
+	char *text = NULL;
+
+	if (kind == UNATTENDED_NONE)
+		return err_set(e, ENOENT,
+		    "%s has no unattended file: write \"unattended\": true into its definition",
+		    c->vm->name);
+	json_t *keys = keys_get(c->services->keys);
+	struct unattended_source source = source_of(c, keys);
+	int r = kind == UNATTENDED_OWN ? own_file(c, file, &source, &text, e)
+				       : made_file(c, &source, &text, e);
+	json_decref(keys);
+	if (r == 0)
+		server_answer_text(a, TEXT_TYPE, text);
+	return r;
+}
+
+int guest_stage4(const struct call *c, struct server_answer *a, struct err *e)
+{
+	json_t *keys = keys_get(c->services->keys);
+	struct unattended_source source = source_of(c, keys);
+	char *text = NULL;
+
+	int r = stage4_make(&source, &text, e);
+	json_decref(keys);
+	if (r == 0)
+		server_answer_text(a, TEXT_TYPE, text);
+	return r;
+}

@@ -1,0 +1,131 @@
+/* That the consumers take the same value from each place is tried in
+ * tests/consumers/test_unattended_own.py; here is what stands there, and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/definition/test_vm_from.h"
+#include "lib/unattended/template.h"
+
+/* The role is what a user may write whatever into. */
+#define ROLE "it's \\\"$(id)\\\" & <x>"
+
+static int filled(const char *file, const char *role, const char *text, char **out,
+    struct vm_where *where, struct err *e)
+{
+	char definition[400];
+	snprintf(definition, sizeof(definition),
+	    "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\",\"cpus\":2,\"ip\":\"192.168.100.11\",\"role\":\"%s\",\"pxeboot\":true}",
+	    role);
+	struct vm *vm = vm_from(definition);
+	struct unattended_source s = {
+	    .vm = vm, .base = "http://192.168.100.1:80", .nic = vm->mac, .domain = "lab"};
+	int r = template_fill(text, strlen(text), language_of_file(file, e), &s, out, where, e);
+
+	vm_free(vm);
+	return r;
+}
+
+static void values_are_written_for_their_place(void **state)
+{
+	static const struct {
+		const char *file, *text, *out;
+	} cases[] = {
+	    {"a.sh", "x={{name}} \"{{ fqdn }}\"\n", "x=web1 \"web1.lab\"\n"},
+	    {"a.sh", "x={{role}}\n", "x='it'\\''s \"$(id)\" & <x>'\n"},
+	    {"a.sh", "x=\"{{role}}\"\n", "x=\"it's \\\"\\$(id)\\\" & <x>\"\n"},
+	    {"a.sh", "x='{{role}}'\n", "x='it'\\''s \"$(id)\" & <x>'\n"},
+	    {"a.sh", "# it's {{role}}\nx={{role}}\n",
+		"# it's it's \"$(id)\" & <x>\nx='it'\\''s \"$(id)\" & <x>'\n"},
+	    {"a.sh", "x={{initrd}}.\n", "x=''.\n"},
+	    {"a.sh", "docker --format {{ '{{' }}.Names}}\n", "docker --format {{.Names}}\n"},
+	    {"a.ks", "user --gecos={{role}}\n", "user --gecos='it'\\''s \"$(id)\" & <x>'\n"},
+	    {"a.ks", "user --gecos=\"{{role}}\"\n", "user --gecos=\"it's \\\"$(id)\\\" & <x>\"\n"},
+	    {"a.ks", "%post\nx=\"{{role}}\"\n%end\n",
+		"%post\nx=\"it's \\\"\\$(id)\\\" & <x>\"\n%end\n"},
+	    {"a.cfg", "d-i a/b string {{role}}\n", "d-i a/b string it's \"$(id)\" & <x>\n"},
+	    {"a.cfg", "d-i preseed/late_command string echo \\\n {{role}}\n",
+		"d-i preseed/late_command string echo \\\n 'it'\\''s \"$(id)\" & <x>'\n"},
+	    {"a.yaml", "a: {{role}}\nb: {{cpus}}\nc: {{name}} # d\n",
+		"a: \"it's \\\"$(id)\\\" & <x>\"\nb: 2\nc: \"web1\" # d\n"},
+	    {"a.yaml", "- [{{name}}, '{{role}}', \"{{role}}\"]\n",
+		"- [\"web1\", 'it''s \"$(id)\" & <x>', \"it's \\\"$(id)\\\" & <x>\"]\n"},
+	    {"a.yml", "url: http://{{server}}/{{mac}}\n",
+		"url: http://192.168.100.1/52:54:00:00:00:11\n"},
+	    {"a.json", "{\"a\": {{role}}, \"b\": {{cpus}}, \"c\": \"<{{role}}>\"}",
+		"{\"a\": \"it's \\\"$(id)\\\" & <x>\", \"b\": 2, \"c\": \"<it's \\\"$(id)\\\" & <x>>\"}"},
+	    {"a.xml", "<a b='{{role}}'>{{role}}</a>",
+		"<a b='it&apos;s &quot;$(id)&quot; &amp; &lt;x&gt;'>it&apos;s &quot;$(id)&quot; &amp; &lt;x&gt;</a>"},
+	};
+	struct vm_where where;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *out = NULL;
+		if (filled(cases[i].file, ROLE, cases[i].text, &out, &where, &e) < 0)
+			fail_msg("%s: %s", cases[i].text, e.msg);
+		assert_string_equal(out, cases[i].out);
+		free(out);
+	}
+}
+
+static void what_cannot_be_is_refused_with_its_place(void **state)
+{
+	static const struct {
+		const char *file, *role, *text;
+		int line, column;
+		const char *says;
+	} cases[] = {
+	    {"a.sh", "x", "a\n b {{nonsense}}", 2, 4, "{{nonsense}} is no field"},
+	    {"a.sh", "x", "a {{name\n}}", 1, 3, "left open"},
+	    {"a.sh", "x", "a {{name", 1, 3, "left open"},
+	    {"a.sh", "x", "{{users}}", 1, 1, "more than one value"},
+	    {"a.sh", ROLE, "cat <<E\n{{role}}\nE\n", 2, 1, "here-document"},
+	    {"a.sh", ROLE, "x=\"$(echo \"{{role}}\")\"\n", 1, 12, "here-document"},
+	    {"a.ks", ROLE, "%packages\n{{role}}\n%end\n", 2, 1, "cannot be quoted"},
+	    {"a.cfg", "x\\\\", "d-i a/b string {{role}}\n", 1, 16, "backslash"},
+	    {"a.yaml", ROLE, "a: b {{role}}\n", 1, 6, "double quotes"},
+	    {"a.xml", ROLE, "<![CDATA[{{role}}]]>", 1, 10, "CDATA"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct vm_where where = {0, 0};
+		struct err e = ERR_INIT;
+		char *out = NULL;
+		assert_int_equal(
+		    filled(cases[i].file, cases[i].role, cases[i].text, &out, &where, &e), -22);
+		assert_null(out);
+		if (!strstr(e.msg, cases[i].says))
+			fail_msg("%s: %s", cases[i].text, e.msg);
+		assert_int_equal(where.line, cases[i].line);
+		assert_int_equal(where.column, cases[i].column);
+	}
+}
+
+static void the_ending_tells_the_language(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_ptr_equal(language_of_file("x.yml", &e), &language_yaml);
+	assert_null(language_of_file("x.txt", &e));
+	assert_non_null(strstr(e.msg, ".cfg, .preseed, .ks, .yaml, .yml, .xml, .json, .sh"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(values_are_written_for_their_place),
+	    cmocka_unit_test(what_cannot_be_is_refused_with_its_place),
+	    cmocka_unit_test(the_ending_tells_the_language),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
