@@ -106,8 +106,7 @@ static void put_groups(FILE *f, const json_t *groups)
 static void put_user(void *ctx, const struct unattended_user *u)
 {
 	FILE *f = ctx;
-	const json_t *key;
-	size_t i;
+	const char *key = json_string_value(json_array_get(u->keys, 0));
 
 	if (strcmp(u->name, "root") != 0) {
 		fprintf(f, "user --name=%s", u->name);
@@ -120,11 +119,12 @@ static void put_user(void *ctx, const struct unattended_user *u)
 		put_password(f, u);
 		fputc('\n', f);
 	}
-	json_array_foreach(u->keys, i, key) {
-		fprintf(f, "sshkey --username=%s", u->name);
-		shell_option(f, "", json_string_value(key));
-		fputc('\n', f);
-	}
+	/* One a user; stage4 brings all of them. */
+	if (!key)
+		return;
+	fprintf(f, "sshkey --username=%s", u->name);
+	shell_option(f, "", key);
+	fputc('\n', f);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */
