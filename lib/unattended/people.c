@@ -117,6 +117,24 @@ static int hand_on(const json_t *user, const json_t *keys,
 	return whole ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
+static const char *made_name(const json_t *user)
+{
+	const char *name = name_of(user);
+
+	return !name || strcmp(name, "default") == 0 ? VM_LOGIN_LAB : name;
+}
+
+/* The first of a name counts. */
+static bool is_again(const json_t *users, size_t index)
+{
+	const char *name = made_name(json_array_get(users, index));
+
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(made_name(json_array_get(users, i)), name) == 0)
+			return true;
+	return false;
+}
+
 int unattended_each_user(const struct unattended_source *s,
     void (*one)(void *ctx, const struct unattended_user *user), void *ctx, struct err *e)
 {
@@ -129,7 +147,7 @@ int unattended_each_user(const struct unattended_source *s,
 	if (json_array_size(users) == 0)
 		r = hand_on(NULL, keys, one, ctx, e);
 	json_array_foreach(users, i, user)
-		if (r == 0)
+		if (r == 0 && !is_again(users, i))
 			r = hand_on(user, user == holder ? keys : NULL, one, ctx, e);
 	json_decref(keys);
 	return r;
