@@ -414,6 +414,32 @@ static void images_are_made_of_what_there_is(void **state)
 	vmlab(0, "debian-13", "image build --help");
 	vmlab(0, "image import", "image import --help");
 	vmlab(1, "Remove", "image rm debian-13");
+	vmlab(2, "add needs one name", "image add --arch amd64 --kernel k");
+	vmlab(2, "add needs what is booted", "image add tool --arch amd64");
+	vmlab(2, "add needs what is booted", "image add tool --arch amd64 --kernel k --iso i");
+	vmlab(2, "add needs --arch", "image add tool --iso i");
+	vmlab(2, "--initrd goes with --kernel", "image add tool --arch amd64 --iso i --initrd r");
+	vmlab(
+	    2, "--args is for --kernel and --efi", "image add tool --arch amd64 --iso i --args a");
+	vmlab(2, "an image's name has", "image add Tool --arch amd64 --iso i");
+	vmlab(1, "nothing.iso", "image add tool --arch amd64 --iso nothing.iso");
+	file_says(folder, "boot.txt", "#!ipxe\nshell\n");
+	expect_program(1, "boot.txt is no ISO image",
+	    VMLAB "image add tool --arch amd64 --iso %s/boot.txt", folder);
+	expect_program(1, "boot.txt is no kernel of Linux for amd64",
+	    VMLAB "image add tool --arch amd64 --kernel %s/boot.txt", folder);
+	expect_program(1, "--args must not hold the character $",
+	    VMLAB "image add tool --arch amd64 --kernel %s/boot.txt --args a=${b}", folder);
+	vmlab(0, "debian-13", "image ls");
+	expect_program(0, "\"image\": \"tool+1\"",
+	    VMLAB "image add tool+1 --arch arm64 --script %s/boot.txt", folder);
+	vmlab(0, "boots: script", "image ls");
+	vmlab(0, "\"kind\": \"boot\"", "image ls --json");
+	vmlab(0, "removed tool+1/arm64", "image rm tool+1");
+	vmlab(0, "image add", "image add --help");
+	vmlab(1, "only for debian-13, debian-12, debian-installer-13", "image build debian-1");
+	vmlab(2, "not for a boot image", "image build memtest86+ --include vim");
+	vmlab(1, "for amd64 only", "image build memtest86+ --arch arm64");
 	vmlab(0, "\"name\": \"web1\"", "plan --json web1");
 	vmlab(0, "\"problems\"", "validate --json");
 	file_says(folder, "vms/bad.json", "{\"name\": \"bad\", \"mac\": 1}");

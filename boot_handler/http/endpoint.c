@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_post(const struct endpoint *endpoint)
-{
-	return strcmp(endpoint->method, "POST") == 0;
-}
-
 static bool is_part(struct piece pattern)
 {
 	return pattern.len > 0 && pattern.text[0] == '<';
@@ -114,13 +109,18 @@ int endpoint_find(const struct endpoint_table *table, const char *target, struct
 
 bool endpoint_allows(const struct endpoint *endpoint, const char *method)
 {
+	if (strcmp(method, "HEAD") == 0)
+		method = "GET";
 	return strcmp(endpoint->method, method) == 0 ||
-	       (!is_post(endpoint) && strcmp(method, "HEAD") == 0);
+	       (strcmp(endpoint->method, "POST|GET") == 0 &&
+		   (strcmp(method, "GET") == 0 || strcmp(method, "POST") == 0));
 }
 
 const char *endpoint_methods(const struct endpoint *endpoint)
 {
-	return is_post(endpoint) ? "POST" : "GET, HEAD";
+	if (strcmp(endpoint->method, "POST") == 0)
+		return "POST";
+	return strcmp(endpoint->method, "GET") == 0 ? "GET, HEAD" : "GET, HEAD, POST";
 }
 
 bool endpoint_names(const struct endpoint *endpoint, const char *part)
@@ -131,6 +131,6 @@ bool endpoint_names(const struct endpoint *endpoint, const char *part)
 void endpoint_print(const struct endpoint_table *table, FILE *f)
 {
 	for (size_t i = 0; i < table->count; i++)
-		fprintf(f, "  %-4s %-29s %s\n", table->rows[i].method, table->rows[i].path,
+		fprintf(f, "  %-8s %-29s %s\n", table->rows[i].method, table->rows[i].path,
 		    table->rows[i].summary);
 }

@@ -197,9 +197,16 @@ static void find_facts(
 	f->life = state_life(services->state, &f->vm->mac);
 	f->attempt = f->life.attempt;
 	f->other_arch = route->arch != VM_ARCH_NOT_SAID && route->arch != f->vm->arch;
-	f->has_needed = boot_mode_of(f->vm)->needs & BOOT_NEEDS_FILES
-			    ? own_kernel_missing(services->images_dir, f->vm, w->gaps) == 0
-			    : images_has(services->images, f->vm->distro, f->vm->arch);
+	unsigned needs = boot_mode_of(f->vm)->needs;
+	if (needs & BOOT_NEEDS_BOOT) {
+		f->image =
+		    images_boot(services->images, f->vm->image, f->vm->arch, boot_image_use(f->vm));
+		f->has_needed = f->image != NULL;
+	} else if (needs & BOOT_NEEDS_FILES) {
+		f->has_needed = own_kernel_missing(services->images_dir, f->vm, w->gaps) == 0;
+	} else {
+		f->has_needed = images_has(services->images, f->vm->distro, f->vm->arch);
+	}
 }
 
 static void find_words(
@@ -213,7 +220,8 @@ static void find_words(
 		f->missing = w->gaps[0].what;
 		f->advice = w->gaps[0].advice;
 	} else if (choice.wait == BOOT_NO_IMAGE) {
-		images_facts(services->images, f->vm->distro, f->vm->arch, &w->image);
+		images_facts(services->images, boot_image_name(f->vm), f->vm->arch,
+		    boot_image_use(f->vm), &w->image);
 		f->missing = w->image.missing.what;
 		f->advice = w->image.missing.advice;
 	}
@@ -366,6 +374,27 @@ static int report(const struct call *c, struct server_answer *a, struct err *e)
 	return r < 0 ? r : 0;
 }
 
+/* ---- /done ------------------------------------------------------------------------------- */
+
+/* Another system's installer has ended: the disk follows. Told twice is as good as once. */
+static int done(const struct call *c, struct server_answer *a, struct err *e)
+{
+	const struct vm *vm = c->vm;
+
+	a->status = 204;
+	if (c->request->head)
+		return 0;
+	if (boot_mode_of(vm) != &boot_mode_unattended)
+		return err_set(e, EBUSY,
+		    "%s is not installed by a boot image: that takes \"mode\": \"boot\" and \"unattended\" in its definition",
+		    vm->name);
+	note_address(c, vm);
+	int r = state_done(c->services->state, &vm->mac, vm->name);
+	if (r == STATE_IGNORED)
+		return err_set(e, EBUSY, "%s is not done: a reinstall is due", vm->name);
+	return state_save(c->services->state, e);
+}
+
 /* ---- the table --------------------------------------------------------------------------- */
 
 static const struct endpoint rows[] = {
@@ -382,6 +411,8 @@ static const struct endpoint rows[] = {
     {"POST", "/report/<mac>", route_query_report, report, ENDPOINT_ITSELF,
 	.body_max = REPORT_BODY_MAX_BYTES,
 	.summary = "?phase=: how far installer and cloud-init are"},
+    {"POST|GET", "/done/<mac>", NULL, done, ENDPOINT_ITSELF,
+	.summary = "an installer that is not ours has ended: the disk follows"},
     {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
 };
 

@@ -41,7 +41,10 @@ static int own_file(const struct call *c, const char *name, const struct unatten
 static int made_file(
     const struct call *c, const struct unattended_source *source, char **text, struct err *e)
 {
-	const struct unattended_format *format = unattended_format_of(c->vm, NULL, e);
+	const struct boot_image *image =
+	    images_boot(c->services->images, boot_image_name(c->vm), c->vm->arch, IMAGE_BOOTED);
+	const struct unattended_format *format =
+	    unattended_format_of(c->vm, image ? image->boot.unattended_format : NULL, e);
 
 	if (!format)
 		log_warn("no unattended file for %s: %s", c->vm->name, e->msg);

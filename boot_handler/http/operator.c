@@ -155,7 +155,7 @@ static json_t *vm_json(
 	struct outlook look;
 
 	state_row(services->state, &vm->mac, &row);
-	images_facts(services->images, vm->distro, vm->arch, &image);
+	images_facts(services->images, boot_image_name(vm), vm->arch, boot_image_use(vm), &image);
 	const struct own_kernel_gap *own =
 	    own_kernel_missing(services->images_dir, vm, gaps) > 0 ? gaps : NULL;
 	outlook_make(&(struct outlook_facts){vm, &row, &image, &services->limits, wall_ms(), own,

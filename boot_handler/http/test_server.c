@@ -155,6 +155,9 @@ static int setup(void **state)
 	    "\"ip\":\"10.0.0.33\"}");
 	write_file("vms/metal.json",
 	    "{\"name\":\"metal\",\"mac\":\"52:54:00:00:00:44\",\"serial\":\"SERIAL-4\"}");
+	write_file("vms/live.json",
+	    "{\"name\":\"live\",\"mac\":\"52:54:00:00:00:55\",\"ip\":\"10.0.0.55\","
+	    "\"mode\":\"boot\",\"image\":\"tool\"}");
 	write_file("vms/broken.json", "{\"name\":");
 	make_image();
 	struct vm_store_options options = {.dir = path_of("vms")};
@@ -729,6 +732,81 @@ static void definitions_change_meanwhile(void **state)
 	assert_true(published > 5);
 }
 
+/* Its files as the manifest says, and it is booted; of what lacks the machine is told. */
+static void boot_image(void **state)
+{
+	const char *ipxe = "/ipxe?mac=52:54:00:00:00:55";
+	struct err e = ERR_INIT;
+
+	(void)state;
+	from = "10.0.0.55";
+	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
+	assert_true(
+	    says("live waits for the image images/tool/amd64") && says("vmlab image add tool"));
+	make_folder("images/tool");
+	make_folder("images/tool/amd64");
+	write_file("images/tool/amd64/vmlinuz", "1234");
+	write_file("images/tool/amd64/initrd-1", "12345");
+	write_file("images/tool/amd64/manifest.json",
+	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"tool\",\"arch\":\"amd64\",\"boot\":{"
+	    "\"kernel\":" FILE_OF("vmlinuz") "},\"initrds\":[" FILE_OF(
+		"initrd-1") "}],"
+			    "\"args\":\"from={image_url} who={mac}\"}}");
+	sleep(1);
+	usleep(100000);
+	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
+	assert_true(says("its file vmlinuz has 4 bytes, the manifest says 5"));
+	write_file("images/tool/amd64/vmlinuz", "12345");
+	sleep(1);
+	usleep(100000);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask("g", "GET", ipxe, ""), 200);
+		assert_true(says("kernel http://192.168.100.1/images/tool/amd64/vmlinuz") &&
+			    says("initrd http://192.168.100.1/images/tool/amd64/initrd-1") &&
+			    says(" from=http://192.168.100.1/images/tool/amd64 "
+				 "who=52:54:00:00:00:55 "));
+	}
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/live", ""), 200);
+	assert_true(says("\"does\":\"boot\",\"ends\":\"started\""));
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/live/reinstall", ""), 409);
+	assert_int_equal(ask("g", "POST", "/done/52:54:00:00:00:55", ""), 409);
+	assert_true(says("is not installed by a boot image"));
+	assert_int_equal(ask("g", "PUT", "/done/52:54:00:00:00:55", ""), 405);
+	assert_true(says("Allow: GET, HEAD, POST"));
+	/* With the field it is installed by that image, if the image can: then the disk follows. */
+	write_file("vms/live.json",
+	    "{\"name\":\"live\",\"mac\":\"52:54:00:00:00:55\",\"ip\":\"10.0.0.55\","
+	    "\"mode\":\"boot\",\"image\":\"tool\",\"unattended\":true}");
+	while (vm_store_wait(services.store, 1000, &e) == 1)
+		;
+	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
+	assert_true(says("it says nothing of an installation without questions"));
+	write_file("images/tool/amd64/manifest.json",
+	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"tool\",\"arch\":\"amd64\",\"boot\":{"
+	    "\"kernel\":" FILE_OF("vmlinuz") "},\"unattended_args\":\"url={unattended_url}\"}}");
+	sleep(1);
+	usleep(100000);
+	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
+	assert_true(says("url=http://192.168.100.1/unattended/52:54:00:00:00:55 "));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/live", ""), 200);
+	assert_true(says("\"state\":\"booting\"") && says("\"ends\":\"installed\""));
+	assert_int_equal(ask("g", "HEAD", "/done/52:54:00:00:00:55", ""), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/live", ""), 200);
+	assert_true(says("\"state\":\"booting\""));
+	assert_int_equal(ask("g", "GET", "/done/52:54:00:00:00:55", ""), 204);
+	assert_int_equal(ask("g", "POST", "/done/52:54:00:00:00:55", ""), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/live", ""), 200);
+	assert_true(says("\"state\":\"installed\"") && says("\"does\":\"local\""));
+	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
+	assert_true(says("live boots from its disk"));
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/live/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/done/52:54:00:00:00:55", ""), 409);
+	assert_true(says("a reinstall is due"));
+	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
+	assert_true(says("live is installed by tool, attempt 2"));
+	from = NULL;
+}
+
 /* A stack that was built for the other architecture alone says so, and not that the image is
  * missing. */
 static void installer_of_one_architecture(void **state)
@@ -745,7 +823,7 @@ static void installer_of_one_architecture(void **state)
 	snprintf(installers, sizeof(installers), "%s", path_of("installers"));
 	assert_int_equal(images_new(path_of("images"), NULL, installers, &images, &e), 0);
 	assert_false(images_has(images, "debian-13", VM_ARCH_AMD64));
-	images_facts(images, "debian-13", VM_ARCH_AMD64, &facts);
+	images_facts(images, "debian-13", VM_ARCH_AMD64, IMAGE_INSTALLED, &facts);
 	assert_non_null(strstr(facts.missing.what, "without the installer for amd64"));
 	assert_non_null(strstr(facts.missing.advice, "make load"));
 	images_free(images);
@@ -782,6 +860,7 @@ int main(void)
 	    cmocka_unit_test(headers_have_a_limit),
 	    cmocka_unit_test(broken_http),
 	    cmocka_unit_test(installer_of_one_architecture),
+	    cmocka_unit_test(boot_image),
 	    cmocka_unit_test(definitions_change_meanwhile),
 	};
 

@@ -18,6 +18,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/image/files.h"
 #include "lib/image/image_advice.h"
+#include "lib/image/studio.h"
 #include "lib/base/log.h"
 
 #define RECHECK_MS 1000
@@ -25,7 +26,18 @@
 #define BUCKETS 64
 #define ENTRIES_MAX 4096
 
-enum { NOT_LOOKED, COMPLETE, INCOMPLETE };
+#define RETIRED_FOR_MS 60000
+
+enum { NOT_LOOKED, COMPLETE, BOOTS, INCOMPLETE };
+
+/* What machines are told of a boot image. One that is replaced stays until no request can have it:
+ * they end within seconds. */
+struct published {
+	struct boot_image image;
+	json_t *doc; /* which has its texts */
+	struct published *older;
+	int64_t retired_ms;
+};
 
 /* One image somebody asked for, there or not. Kept for ever: their number is bounded. */
 struct entry {
@@ -34,8 +46,10 @@ struct entry {
 	enum vm_arch arch;
 	_Atomic int64_t looked_at_ms;
 	atomic_int outcome;
+	_Atomic(struct published *) published; /* with BOOTS */
 
-	struct stat seen;            /* this and the rest: under the lock */
+	bool studio;      /* its files are in the folder of its name, for any architecture */
+	struct stat seen; /* this and the rest: under the lock */
 	struct image_manifest image; /* without a doc: none that is usable */
 	struct err bad;              /* why the manifest is unusable */
 	struct image_missing missing;
@@ -98,7 +112,9 @@ static void read_manifest(const char *path, struct entry *entry)
 	entry->bad = (struct err)ERR_INIT;
 	if (load(path, entry->distro, entry->arch, &entry->image, &where, &entry->bad) == 0) {
 		log_info("image found distro=%s arch=%s kernel=%s", entry->distro,
-		    vm_arch_name(entry->arch), entry->image.kernel_version);
+		    vm_arch_name(entry->arch),
+		    entry->image.boots ? image_boot_form(&entry->image.boot)
+				       : entry->image.kernel_version);
 		return;
 	}
 	image_manifest_clear(&entry->image);
@@ -134,9 +150,44 @@ static bool without_manifest(struct entry *entry, int code)
 		: "there is no manifest.json");
 }
 
+/* Another tool's boot image; read each time, since what it names may have changed. False: there is
+ * none. */
+static bool look_at_studio(const struct images *im, struct entry *entry, bool *usable)
+{
+	struct image_manifest m;
+	char folder[IMAGE_FOLDER_MAX];
+	struct err e = ERR_INIT;
+	struct stat st;
+	int rc = studio_load(im->dir, entry->distro, entry->arch, &m, &st, &e);
+
+	if (rc == -ENOENT) {
+		image_manifest_clear(&m);
+		return false;
+	}
+	*usable = false;
+	memset(&entry->seen, 0, sizeof(entry->seen));
+	entry->studio = true;
+	if (rc == 0 && entry->image.doc && json_equal(m.doc, entry->image.doc)) {
+		image_manifest_clear(&m);
+	} else {
+		image_manifest_clear(&entry->image);
+		entry->image = m;
+	}
+	int n = snprintf(folder, sizeof(folder), "%s/%s", im->dir, entry->distro);
+	if (rc < 0)
+		(void)lacks(entry, "%.300s", e.msg);
+	else if (n > 0 && n < IMAGE_FOLDER_MAX)
+		*usable = files_are_there(folder, folder, entry);
+	return true;
+}
+
 /* The folder has no manifest: perhaps one was made for it. */
 static bool look_elsewhere(const struct images *im, struct entry *entry, int code)
 {
+	bool usable;
+
+	if (look_at_studio(im, entry, &usable))
+		return usable;
 	char folder[IMAGE_FOLDER_MAX], rootfs_folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
 	const char *arch = vm_arch_name(entry->arch);
 	struct adopted source;
@@ -167,6 +218,7 @@ static bool look(struct images *im, struct entry *entry)
 	struct stat st;
 
 	entry->missing = (struct image_missing){0};
+	entry->studio = false;
 	if (image_folder(im->dir, entry->distro, vm_arch_name(entry->arch), folder) < 0)
 		return without_manifest(entry, ENAMETOOLONG);
 	manifest_path(folder, path);
@@ -187,11 +239,52 @@ static bool installer_is_there(const struct images *im, enum vm_arch arch)
 	return n > 0 && n < (int)sizeof(path) && access(path, R_OK) == 0;
 }
 
+static void drop_retired(struct published *newest, int64_t before_ms)
+{
+	struct published **link = newest ? &newest->older : NULL;
+
+	while (link && *link) {
+		struct published *old = *link;
+		if (old->retired_ms > before_ms) {
+			link = &old->older;
+			continue;
+		}
+		*link = old->older;
+		json_decref(old->doc);
+		free(old);
+	}
+}
+
+/* Called with the lock held, of a complete boot image. False without memory. */
+static bool publish(struct entry *entry)
+{
+	struct published *current = atomic_load(&entry->published);
+	int64_t now = wall_ms();
+
+	drop_retired(current, now - RETIRED_FOR_MS);
+	if (current && current->doc == entry->image.doc)
+		return true;
+	struct published *next = calloc(1, sizeof(*next));
+	if (!next)
+		return lacks(entry, "there is no memory for it");
+	snprintf(next->image.folder, sizeof(next->image.folder), "%s%s%s", entry->distro,
+	    entry->studio ? "" : "/", entry->studio ? "" : vm_arch_name(entry->arch));
+	next->image.boot = entry->image.boot;
+	next->doc = json_incref(entry->image.doc);
+	next->older = current;
+	if (current)
+		current->retired_ms = now;
+	atomic_store_explicit(&entry->published, next, memory_order_release);
+	return true;
+}
+
 /* Called with the lock held. */
 static void look_again(struct images *im, struct entry *entry)
 {
 	int outcome = look(im, entry) ? COMPLETE : INCOMPLETE;
 
+	if (outcome == COMPLETE && entry->image.boots)
+		outcome = publish(entry) ? BOOTS : INCOMPLETE;
 	if (outcome == COMPLETE && !installer_is_there(im, entry->arch)) {
 		outcome = INCOMPLETE;
 		(void)lacks(entry, "this stack was built without the installer for %s",
@@ -251,36 +344,70 @@ static struct entry *lock_entry(struct images *im, const char *distro, enum vm_a
 	return entry;
 }
 
-bool images_has(struct images *im, const char *distro, enum vm_arch arch)
+/* The entry as it was looked at within RECHECK_MS; NULL: none can be had. */
+static struct entry *fresh_entry(
+    struct images *im, const char *distro, enum vm_arch arch, int *outcome)
 {
+	*outcome = NOT_LOOKED;
 	if (!distro)
-		return false;
+		return NULL;
 	struct entry *entry = find_in(
 	    atomic_load_explicit(&im->bucket[bucket_of(distro, arch)], memory_order_acquire),
 	    distro, arch);
 
 	if (entry) {
-		int outcome = atomic_load_explicit(&entry->outcome, memory_order_acquire);
+		*outcome = atomic_load_explicit(&entry->outcome, memory_order_acquire);
 		int64_t looked = atomic_load_explicit(&entry->looked_at_ms, memory_order_relaxed);
 		int64_t now = wall_ms();
 
-		if (outcome != NOT_LOOKED && now >= looked && now - looked < RECHECK_MS)
-			return outcome == COMPLETE;
+		if (*outcome != NOT_LOOKED && now >= looked && now - looked < RECHECK_MS)
+			return entry;
 	}
 	entry = lock_entry(im, distro, arch);
-	bool has = entry && atomic_load(&entry->outcome) == COMPLETE;
+	*outcome = entry ? atomic_load(&entry->outcome) : NOT_LOOKED;
 	pthread_mutex_unlock(&im->lock);
-	return has;
+	return entry;
 }
 
-void images_facts(struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out)
+bool images_has(struct images *im, const char *distro, enum vm_arch arch)
+{
+	int outcome;
+
+	(void)fresh_entry(im, distro, arch, &outcome);
+	return outcome == COMPLETE;
+}
+
+const struct boot_image *images_boot(
+    struct images *im, const char *name, enum vm_arch arch, enum image_use use)
+{
+	int outcome;
+	struct entry *entry = fresh_entry(im, name, arch, &outcome);
+	const struct published *p =
+	    outcome == BOOTS ? atomic_load_explicit(&entry->published, memory_order_acquire) : NULL;
+
+	if (!p || (use == IMAGE_UNATTENDED && !image_boot_unattended(&p->image.boot)))
+		return NULL;
+	return &p->image;
+}
+
+void images_facts(struct images *im, const char *distro, enum vm_arch arch, enum image_use use,
+    struct image_facts *out)
 {
 	const struct entry *entry = lock_entry(im, distro, arch);
+	int outcome = entry ? atomic_load(&entry->outcome) : NOT_LOOKED;
+	struct image_misuse misuse;
 
-	out->complete = entry && atomic_load(&entry->outcome) == COMPLETE;
+	out->complete = outcome == COMPLETE || outcome == BOOTS;
 	out->cloud_init = entry && image_provides(&entry->image, "cloud-init");
 	out->missing =
 	    entry ? entry->missing : (struct image_missing){"its distro is not known", ""};
+	if (use != IMAGE_INSTALLED && entry && !out->complete && !entry->seen.st_ino)
+		boot_image_advice(distro, arch, out->missing.advice);
+	if (out->complete && !image_suits(&entry->image, use, &misuse)) {
+		out->complete = false;
+		snprintf(out->missing.what, sizeof(out->missing.what), "%s", misuse.what);
+		snprintf(out->missing.advice, sizeof(out->missing.advice), "%s", misuse.advice);
+	}
 	pthread_mutex_unlock(&im->lock);
 }
 
@@ -294,7 +421,9 @@ int images_get(struct images *im, const char *distro, enum vm_arch arch, struct 
 	if (!entry || atomic_load(&entry->outcome) != COMPLETE) {
 		r = err_set(e, ENOENT, "the image images/%s/%s cannot be used: %s; %s",
 		    distro ? distro : "?", vm_arch_name(arch),
-		    entry ? entry->missing.what : "its distro is not known",
+		    !entry               ? "its distro is not known"
+		    : entry->image.boots ? "it is one that is booted, not installed"
+					 : entry->missing.what,
 		    entry ? entry->missing.advice : "name one in the definition");
 	} else {
 		*out = entry->image;
@@ -334,6 +463,11 @@ void images_free(struct images *im)
 		while (entry) {
 			struct entry *next = entry->next;
 
+			struct published *published = atomic_load(&entry->published);
+			drop_retired(published, INT64_MAX);
+			if (published)
+				json_decref(published->doc);
+			free(published);
 			image_manifest_clear(&entry->image);
 			free(entry->distro);
 			free(entry);

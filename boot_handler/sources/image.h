@@ -7,6 +7,7 @@
 #ifndef BOOT_HANDLER_SOURCES_IMAGE_H
 #define BOOT_HANDLER_SOURCES_IMAGE_H
 
+#include "lib/image/boot_image.h"
 #include "lib/image/files.h"
 #include "lib/image/image_advice.h"
 #include "lib/image/manifest.h"
@@ -20,7 +21,8 @@ must_check int images_new(
     const char *dir, const char *made, const char *installers, struct images **out, struct err *e);
 void images_free(struct images *im);
 
-/* True when the image is complete. Nearly always one atomic read; any thread. */
+/* True when the image is complete, and one that is installed. Nearly always one atomic read; any
+ * thread. */
 bool images_has(struct images *im, const char *distro, enum vm_arch arch);
 /* What is missing, and what to do about it; empty when nothing is. */
 struct image_missing {
@@ -28,16 +30,21 @@ struct image_missing {
 	char advice[IMAGE_ADVICE_SIZE];
 };
 
+/* The boot image, when it is complete and good for that use: NULL else. What is returned stays for
+ * a minute at least. Nearly always atomic reads only; any thread. */
+const struct boot_image *images_boot(
+    struct images *im, const char *name, enum vm_arch arch, enum image_use use);
+
 /* What is known of an image without reading it again. */
 struct image_facts {
-	bool complete;
+	bool complete;   /* and good for what it is wanted for */
 	bool cloud_init; /* it says so itself */
 	struct image_missing missing;
 };
 
 /* Any thread. */
-void images_facts(
-    struct images *im, const char *distro, enum vm_arch arch, struct image_facts *out);
+void images_facts(struct images *im, const char *distro, enum vm_arch arch, enum image_use use,
+    struct image_facts *out);
 /* Its manifest, but for the sums of slices: image_manifest_clear() in any case. 0, or
  * -ENOENT with the sentence above. */
 must_check int images_get(struct images *im, const char *distro, enum vm_arch arch,

@@ -114,7 +114,8 @@ static bool waits(
     const struct outlook_facts *f, const struct boot_facts *facts, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
-	const char *arch = vm_arch_name(f->vm->arch), *distro = f->vm->distro;
+	const char *arch = vm_arch_name(f->vm->arch);
+	const char *distro = boot_image_name(f->vm);
 
 	if (waits_for_own(f, out))
 		return true;
@@ -164,7 +165,8 @@ static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
 	*since_ms = row->moved_at_ms;
 	switch (row->state) {
 	case MACHINE_BOOTING:
-		return BOOT;
+		/* Another system's installer tells nothing before its end. */
+		return boot_image_use(f->vm) == IMAGE_INSTALLED ? BOOT : -1;
 	case MACHINE_INSTALLING:
 		return (int)row->phase; /* PHASE_NONE is BOOT */
 	case MACHINE_INSTALLED:

@@ -449,6 +449,25 @@ int state_reported(struct state *s, const struct mac *mac, const char *name, str
 	return outcome;
 }
 
+int state_done(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	const struct happening h = {.kind = LIFE_REPORTS, .done = true};
+	int64_t now = wall_ms();
+
+	if (!m)
+		return STATE_IGNORED;
+	machine_touch(&s->table, m, now);
+	struct life before = machine_life(m);
+	struct life_step step = lifecycle_step(&before, &h);
+	if (step.anew)
+		forget_progress(m);
+	if (step.changed)
+		change_life(s, m, step.life, now);
+	machine_unlock(&s->table, m);
+	return step.taken || !before.reinstall ? 0 : STATE_IGNORED;
+}
+
 /* One call may be heard twice: a boot is new by its id. */
 static bool boots_anew(const struct machine *m, const struct firstboot_ready *ready)
 {

@@ -64,6 +64,10 @@ void state_seen(struct state *s, const struct mac *mac, const char *name);
 must_check int state_reported(
     struct state *s, const struct mac *mac, const char *name, struct report *r);
 
+/* An installer that is not ours has ended well. STATE_IGNORED: a reinstall is due. Twice is as good
+ * as once; state_save() should be called before answering. */
+must_check int state_done(struct state *s, const struct mac *mac, const char *name);
+
 /* cloud-init has finished. STATE_IGNORED when this machine is not installed. */
 must_check int state_became_ready(
     struct state *s, const struct mac *mac, const char *name, const struct firstboot_ready *ready);

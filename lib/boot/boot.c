@@ -8,10 +8,19 @@
 #define BOOT_EVENT_EVERY_MS 5000
 #define LOADING_EVENT_EVERY_MS 60000
 
+static bool is_unattended(const struct vm *vm)
+{
+	const json_t *wanted = json_object_get(vm->more, "unattended");
+
+	return wanted && !json_is_false(wanted);
+}
+
 const struct boot_mode *boot_mode_of(const struct vm *vm)
 {
+	const struct boot_mode *mode = boot_mode_at(vm->mode);
+
 	if (vm->pxeboot)
-		return boot_mode_at(vm->mode);
+		return mode == &boot_mode_boot && is_unattended(vm) ? &boot_mode_unattended : mode;
 	return own_kernel_wanted(vm) ? &boot_mode_kernel : &boot_mode_local;
 }
 
@@ -21,6 +30,20 @@ const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE])
 		return "\"pxeboot\": false";
 	snprintf(buf, BOOT_MODE_SAID_SIZE, "\"mode\": \"%s\"", boot_mode_name(vm->mode));
 	return buf;
+}
+
+const char *boot_image_name(const struct vm *vm)
+{
+	return boot_mode_of(vm)->needs & BOOT_NEEDS_BOOT ? vm->image : vm->distro;
+}
+
+enum image_use boot_image_use(const struct vm *vm)
+{
+	const struct boot_mode *mode = boot_mode_of(vm);
+
+	if (!(mode->needs & BOOT_NEEDS_BOOT))
+		return IMAGE_INSTALLED;
+	return mode->needs & BOOT_NEEDS_DISK ? IMAGE_UNATTENDED : IMAGE_BOOTED;
 }
 
 enum boot_verb boot_choice_verb(struct boot_choice choice)
@@ -39,6 +62,8 @@ bool boot_choice_is_news(struct boot_choice choice, const char *before, int64_t 
 	case BOOT_NEXT:
 		return ago_ms >= BOOT_EVENT_EVERY_MS;
 	case BOOT_KERNEL:
+	case BOOT_CHAIN:
+	case BOOT_SAN:
 		return ago_ms >= (choice.mode->needs & BOOT_NEEDS_DISK ? LOADING_EVENT_EVERY_MS
 								       : BOOT_EVENT_EVERY_MS);
 	}

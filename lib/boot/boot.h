@@ -8,6 +8,7 @@
 
 #include "lib/definition/mode.h"
 #include "lib/definition/vm.h"
+#include "lib/image/boot_image.h"
 #include "lib/machine/lifecycle.h"
 
 /* Why a machine waits instead. */
@@ -32,10 +33,11 @@ struct boot_stranger;
 struct boot_facts {
 	const struct vm *vm; /* NULL: no definition has this machine */
 	struct life life;
-	bool other_arch; /* than vm's, the machine says of itself */
-	bool has_needed; /* what boot_mode_of(vm)->needs is there */
-	bool noreboot;   /* vms/<name>.noreboot is there */
-	bool tells;      /* its system tells of each boot, not only of the first */
+	bool other_arch;                /* than vm's, the machine says of itself */
+	bool has_needed;                /* what boot_mode_of(vm)->needs is there */
+	const struct boot_image *image; /* with BOOT_NEEDS_BOOT; NULL: it is not there */
+	bool noreboot;                  /* vms/<name>.noreboot is there */
+	bool tells;                     /* its system tells of each boot, not only of the first */
 
 	const struct boot_urls *urls;
 	const struct mac *mac;                /* the card that asks; NULL: not said */
@@ -60,6 +62,9 @@ const struct boot_mode *boot_mode_of(const struct vm *vm);
 #define BOOT_MODE_SAID_SIZE 64
 const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE]);
 
+/* Which image its mode takes, and for what; NULL: none is named. */
+const char *boot_image_name(const struct vm *vm);
+enum image_use boot_image_use(const struct vm *vm);
 struct boot_choice boot_decide(const struct boot_facts *f);
 /* A word for each: a mode's name, "unknown", "no-image", "failed", "wrong-arch". */
 const char *boot_choice_name(struct boot_choice choice);

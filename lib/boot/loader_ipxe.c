@@ -87,27 +87,93 @@ static void put_next(struct text *t, const struct boot_plan *plan, const struct 
 	put(t, "exit 1\n");
 }
 
-/* Images left from an earlier, half-successful try would be handed to the kernel, too. */
-static void put_kernel(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+static void put_url(struct text *t, const struct boot_facts *f, const char *path)
 {
-	put(t, "imgfree\nkernel ");
 	put(t, f->urls->base);
-	put(t, plan->kernel);
-	put(t, " initrd=initrd.magic ");
-	put(t, plan->words);
-	put(t, " || goto failed\n");
-	for (unsigned i = 0; i < plan->initrds; i++) {
-		put(t, "initrd ");
-		put(t, f->urls->base);
-		put(t, plan->initrd[i]);
-		put(t, " || goto failed\n");
-	}
-	put(t, "boot || goto failed\n"
-	       ":failed\n"
+	put(t, path);
+}
+
+/* What follows when nothing was started. */
+static void put_failed(struct text *t, const struct boot_facts *f)
+{
+	put(t, ":failed\n"
 	       "imgfree\n" SAY "loading failed, asking again in ");
 	put_number(t, BOOT_WAIT_S);
 	put(t, " s\n");
 	put_again(t, f);
+}
+
+/* Images left from an earlier, half-successful try would be handed to the kernel, too. */
+static void load_kernel(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	put(t, "imgfree\nkernel ");
+	put_url(t, f, plan->kernel);
+	put(t, plan->initrds ? " initrd=initrd.magic " : " ");
+	put(t, plan->words);
+	put(t, " || goto failed\n");
+	for (unsigned i = 0; i < plan->initrds; i++) {
+		put(t, "initrd ");
+		put_url(t, f, plan->initrd[i]);
+		put(t, " || goto failed\n");
+	}
+	put(t, "boot || goto failed\n");
+}
+
+static void put_kernel(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	load_kernel(t, plan, f);
+	put_failed(t, f);
+}
+
+static void put_settings(struct text *t, const struct boot_plan *plan)
+{
+	for (unsigned i = 0; i < plan->settings; i++) {
+		put(t, "set ");
+		put(t, plan->setting[i].name);
+		put(t, " ");
+		put(t, plan->setting[i].value);
+		put(t, "\n");
+	}
+}
+
+/* A program or script that ends by itself is no failure, and started again after a while. */
+static void put_ended(struct text *t, const struct boot_facts *f)
+{
+	put(t, SAY "it has ended, asking again in ");
+	put_number(t, BOOT_WAIT_S);
+	put(t, " s\ngoto again\n");
+	put_failed(t, f);
+}
+
+static void put_chain(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	put_settings(t, plan);
+	if (plan->efi && plan->kernel) {
+		put(t, "iseq ${platform} pcbios || goto efi\n");
+		load_kernel(t, plan, f);
+		put(t, ":efi\n");
+	} else if (plan->efi) {
+		put(t, "iseq ${platform} pcbios || goto efi\n" SAY
+		       "this image is a program for UEFI, and this machine was started by a BIOS\n"
+		       "goto again\n"
+		       ":efi\n");
+	}
+	put(t, "imgfree\nchain --autofree ");
+	put_url(t, f, plan->efi ? plan->efi : plan->script);
+	if (plan->efi && *plan->words) {
+		put(t, " ");
+		put(t, plan->words);
+	}
+	put(t, " || goto failed\n");
+	put_ended(t, f);
+}
+
+static void put_san(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	put(t, "sanboot --no-describe ");
+	put_url(t, f, plan->disk);
+	put(t, " || goto failed\n");
+	put_ended(t, f);
 }
 
 static size_t render(const struct boot_plan *plan, const struct boot_facts *f, char *buf)
@@ -118,6 +184,8 @@ static size_t render(const struct boot_plan *plan, const struct boot_facts *f, c
 	    [BOOT_DISK] = put_disk,
 	    [BOOT_KERNEL] = put_kernel,
 	    [BOOT_NEXT] = put_next,
+	    [BOOT_CHAIN] = put_chain,
+	    [BOOT_SAN] = put_san,
 	};
 	struct text t = {buf, 0, plan->full};
 

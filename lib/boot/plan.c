@@ -56,17 +56,24 @@ const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char
 	    p, "/images/", vm->distro ? vm->distro : "", "/", vm_arch_name(vm->arch), "/", file);
 }
 
+const char *boot_card(const struct boot_facts *f, struct boot_plan *out)
+{
+	char card[MAC_TEXT_SIZE];
+
+	mac_format(f->mac ? f->mac : &f->vm->mac, card);
+	for (char *c = card; (c = strchr(c, ':'));)
+		*c = '-';
+	return boot_text(out, "01-", card);
+}
+
 const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out)
 {
 	const struct vm *vm = f->vm;
 	const char *args = vm->kernel_args ? vm->kernel_args : "";
-	char own[MAC_TEXT_SIZE], card[MAC_TEXT_SIZE];
+	char own[MAC_TEXT_SIZE];
 
 	out->full |= *args && kernel_args_check(args, NULL) < 0;
-	mac_format(f->mac ? f->mac : &vm->mac, card);
-	for (char *c = card; (c = strchr(c, ':'));)
-		*c = '-';
-	return boot_text(out, "ip=dhcp BOOTIF=01-", card,
+	return boot_text(out, "ip=dhcp BOOTIF=", boot_card(f, out),
 	    " console=tty0 console=", arch_of(vm->arch)->console, ",115200",
 	    role ? " config_url=" : "", role ? f->urls->base : "", role ? "/config/" : "",
 	    role ? mac_format(&vm->mac, own) : "", role ? " initrd.mode=" : "", role ? role : "",
@@ -104,5 +111,6 @@ void boot_plan_refused(const struct boot_facts *f, struct boot_plan *out)
 {
 	begin(out);
 	boot_say(out, "kernel_args of ", f->vm ? f->vm->name : "this machine",
+	    f->image ? " with those of its image" : "",
 	    " cannot be passed on: too long, or a dollar sign, a hash, or a lone operator in it");
 }

@@ -7,7 +7,8 @@
 #include "lib/boot/boot.h"
 
 #define BOOT_LINES_MAX 4
-#define BOOT_INITRDS_MAX 2
+#define BOOT_SETTINGS_MAX 16
+#define BOOT_INITRDS_MAX IMAGE_INITRDS_MAX
 
 struct boot_plan {
 	enum boot_verb verb;
@@ -17,6 +18,15 @@ struct boot_plan {
 	bool renew;         /* BOOT_WAIT: get the lease once more before asking again */
 	/* BOOT_KERNEL: paths below boot_urls.base, and the kernel's command line. */
 	const char *kernel, *words, *initrd[BOOT_INITRDS_MAX];
+	/* BOOT_CHAIN: a script, or an EFI program with its words; that may have a kernel besides,
+	 * for a BIOS. */
+	const char *script, *efi;
+	const char *disk; /* BOOT_SAN */
+	/* Told to a script before it begins; names and values are ours. */
+	struct {
+		const char *name, *value;
+	} setting[BOOT_SETTINGS_MAX];
+	unsigned settings;
 	unsigned lines, initrds;
 	bool full; /* what is asked for cannot be said: not to be used */
 	size_t used;
@@ -48,6 +58,8 @@ const char *boot_number(unsigned n, char buf[BOOT_NUMBER_SIZE]);
 const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file);
 /* Our kernel, initrd and drivers with `role` as the installer's "initrd.mode". */
 void boot_plan_installer(const struct boot_facts *f, const char *role, struct boot_plan *out);
+/* The card that the machine boots from, as BOOTIF= has it: "01-52-54-00-00-00-11". */
+const char *boot_card(const struct boot_facts *f, struct boot_plan *out);
 /* The kernel's command line; `role` NULL: without what is for our initrd. */
 const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out);
 

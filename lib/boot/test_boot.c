@@ -13,6 +13,7 @@
 #include "lib/boot/loader.h"
 #include "lib/boot/stranger.h"
 #include "lib/definition/test_vm_from.h"
+#include "lib/image/boot_args.h"
 
 #define DATA "boot_handler/testdata/"
 
@@ -198,11 +199,99 @@ static void compare(const char *name, struct boot_facts *f, struct boot_choice c
 	free(want);
 }
 
+/* Two of each to choose from; the texts are as their reader takes them. */
+#define FILE_NAMED(name) {.file = name, .size_bytes = 1}
+static const struct boot_image kernel_image = {.folder = "live/amd64",
+    .boot = {.kernel = FILE_NAMED("vmlinuz"),
+	.initrd = {FILE_NAMED("initrd-1"), FILE_NAMED("initrd-2")},
+	.initrds = 2,
+	.args = "fetch={image_url}/fs ds=nocloud;s={server}/ who={name},{hostname},{mac},{arch}",
+	.unattended_args =
+	    "auto=true url={unattended_url} then={stage4_url} console=ttyS1 done={done_url}"}};
+static const struct boot_image script_image = {.folder = "studio",
+    .boot = {.script = FILE_NAMED("stage2.ipxe"), .unattended_script = FILE_NAMED("auto.ipxe")}};
+static const struct boot_image efi_image = {.folder = "memtest86+/amd64",
+    .boot = {.efi = FILE_NAMED("boot.efi"), .kernel = FILE_NAMED("vmlinuz"), .args = "nopause"}};
+static const struct boot_image only_efi_image = {
+    .folder = "tool/amd64", .boot = {.efi = FILE_NAMED("boot.efi")}};
+static const struct boot_image iso_image = {
+    .folder = "cd/amd64", .boot = {.iso = FILE_NAMED("boot.iso")}};
+
+#define BOOTS ",\"mode\":\"boot\",\"image\":\"live\""
+
+#define ONCE BOOTS ",\"unattended\":true"
+
+static void golden_boot_images(void **state)
+{
+	struct vm *vm = vm_from("{" ID BOOTS "}");
+	struct vm *once = vm_from("{" ID ONCE ",\"kernel_args\":\"quiet\"}");
+	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3, .image = &kernel_image};
+	struct boot_choice boot = {&boot_mode_boot, BOOT_GOES};
+
+	(void)state;
+	assert_ptr_equal(boot_mode_of(vm), &boot_mode_boot);
+	assert_ptr_equal(boot_mode_of(once), &boot_mode_unattended);
+	f.image = &script_image;
+	compare("boot-script", &f, boot);
+	f.image = &efi_image;
+	compare("boot-efi-and-kernel", &f, boot);
+	f.image = &only_efi_image;
+	compare("boot-efi", &f, boot);
+	f.image = &iso_image;
+	compare("boot-iso", &f, boot);
+	f.vm = once;
+	boot.mode = &boot_mode_unattended;
+	f.image = &kernel_image;
+	compare("boot-kernel-unattended", &f, boot);
+	f.image = &script_image;
+	compare("boot-script-unattended", &f, boot);
+	vm_free(vm);
+	vm_free(once);
+}
+
+/* By the disk once it is installed, until a reinstall is ordered; and each time else. */
+static void boots_once(void **state)
+{
+	static const struct {
+		enum machine_state state;
+		bool local, reinstall;
+		const char *want, *want_once;
+		enum boot_end ends;
+	} rows[] = {
+	    {MACHINE_DECLARED, false, false, "boot", "boot", BOOT_END_INSTALLED},
+	    {MACHINE_BOOTING, false, false, "boot", "boot", BOOT_END_INSTALLED},
+	    {MACHINE_INSTALLED, false, false, "boot", "local", BOOT_END_ANSWERS},
+	    {MACHINE_READY, false, false, "boot", "local", BOOT_END_ANSWERS},
+	    {MACHINE_READY, false, true, "boot", "boot", BOOT_END_INSTALLED},
+	    {MACHINE_DECLARED, true, false, "boot", "local", BOOT_END_ANSWERS},
+	};
+	struct vm *vm = vm_from("{" ID BOOTS "}"), *once = vm_from("{" ID ONCE "}");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct boot_facts f = {.vm = vm, .image = &kernel_image, .has_needed = true};
+		f.life = (struct life){.state = rows[i].state,
+		    .local = rows[i].local,
+		    .reinstall = rows[i].reinstall,
+		    .attempt = 1};
+		assert_string_equal(boot_choice_name(boot_decide(&f)), rows[i].want);
+		assert_int_equal(boot_expects(&f), BOOT_END_STARTED);
+		f.vm = once;
+		assert_string_equal(boot_choice_name(boot_decide(&f)), rows[i].want_once);
+		assert_int_equal(boot_expects(&f), rows[i].ends);
+		f.has_needed = false;
+		assert_string_equal(boot_choice_name(boot_decide(&f)),
+		    strcmp(rows[i].want_once, "local") == 0 ? "local" : "no-image");
+	}
+	vm_free(vm);
+	vm_free(once);
+}
+
 /* Each mode has a file. */
 static void golden_modes(void **state)
 {
-	struct vm *vm = vm_from("{" ID "}");
-	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3};
+	struct vm *vm = vm_from("{" ID ",\"image\":\"live\"}");
+	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3, .image = &kernel_image};
 	const struct boot_mode *mode;
 	char name[80];
 
@@ -311,6 +400,35 @@ static void hostile_kernel_args(void **state)
 	vm_free(vm);
 }
 
+/* Nor what a boot image carries, should its reader have let it through. */
+static void hostile_image_args(void **state)
+{
+	static const char *const bad[] = {"a=${x}", "{name", "{who}", "|| shell", "a && shell",
+	    "a ; shell", "#x", "a\nshell", "\xc3\xa4", "BOOTIF=x", "initrd=y"};
+	struct vm *vm = vm_from("{" ID BOOTS "}");
+	struct boot_image image = kernel_image;
+	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .image = &image};
+	struct boot_choice choice = {&boot_mode_boot, BOOT_GOES};
+	char buf[BOOT_SCRIPT_MAX], long_args[BOOT_ARGS_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		image.boot.args = bad[i];
+		script(&f, choice, buf);
+		assert_non_null(strstr(buf, "cannot be passed on"));
+		assert_null(strstr(buf, "shell"));
+	}
+	/* What grows in the making. */
+	for (size_t n = 0; n + 16 < sizeof(long_args); n += 16) {
+		memcpy(long_args + n, "{unattended_url}", 17);
+		image.boot.args = long_args;
+		size_t len = script(&f, choice, buf);
+		assert_true(len < BOOT_SCRIPT_MAX && len == strlen(buf));
+	}
+	assert_non_null(strstr(buf, "cannot be passed on"));
+	vm_free(vm);
+}
+
 static void url_rules(void **state)
 {
 	(void)state;
@@ -368,6 +486,9 @@ int main(void)
 	    cmocka_unit_test(golden),
 	    cmocka_unit_test(elsewhere),
 	    cmocka_unit_test(hostile_kernel_args),
+	    cmocka_unit_test(hostile_image_args),
+	    cmocka_unit_test(golden_boot_images),
+	    cmocka_unit_test(boots_once),
 	    cmocka_unit_test(url_rules),
 	};
 

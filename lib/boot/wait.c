@@ -4,8 +4,10 @@
 
 static void no_image(const struct boot_facts *f, struct boot_plan *out)
 {
-	boot_say(out, f->vm->name, " waits for the image images/",
-	    f->vm->distro ? f->vm->distro : "debian-13", "/", vm_arch_name(f->vm->arch));
+	const char *name = boot_image_name(f->vm);
+
+	boot_say(out, f->vm->name, " waits for the image images/", name ? name : "debian-13", "/",
+	    vm_arch_name(f->vm->arch));
 	out->line[out->lines++] = boot_foreign(out, f->missing ? f->missing : "it is not there");
 	if (f->advice)
 		out->line[out->lines++] = boot_foreign(out, f->advice);

@@ -13,7 +13,8 @@
 	MODE(boot_mode_install)                                                                    \
 	MODE(boot_mode_local)                                                                      \
 	MODE(boot_mode_shell)                                                                      \
-	MODE(boot_mode_off)
+	MODE(boot_mode_off)                                                                        \
+	MODE(boot_mode_boot)
 
 struct boot_choice;
 struct boot_facts;
@@ -24,7 +25,9 @@ enum boot_verb {
 	BOOT_WAIT, /* and ask again */
 	BOOT_DISK,
 	BOOT_KERNEL,
-	BOOT_NEXT, /* back to the firmware, which tries what comes next */
+	BOOT_NEXT,  /* back to the firmware, which tries what comes next */
+	BOOT_CHAIN, /* a script of the loader's own language, or a program of the firmware's */
+	BOOT_SAN,   /* a disk or CD over the network */
 };
 
 /* Where a boot ends, so that it can be waited for. */
@@ -40,6 +43,7 @@ enum boot_end {
 #define BOOT_NEEDS_IMAGE 1u /* the image, and memory for its kernel and drivers */
 #define BOOT_NEEDS_DISK 2u  /* to install on */
 #define BOOT_NEEDS_FILES 4u /* the definition's own kernel and initrd */
+#define BOOT_NEEDS_BOOT 8u  /* the boot image that the definition names */
 
 struct boot_mode {
 	const char *name;    /* in definitions and events */
@@ -58,6 +62,8 @@ struct boot_mode {
 BOOT_MODES(BOOT_MODE_DECLARED)
 /* No word of "mode": pvmlab's "pxeboot": false with files of its own. */
 extern const struct boot_mode boot_mode_kernel;
+/* "boot" with "unattended": the image installs the machine, and tells when it has. */
+extern const struct boot_mode boot_mode_unattended;
 
 /* NULL from the last on. */
 const struct boot_mode *boot_mode_at(size_t i);

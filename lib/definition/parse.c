@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/definition/field.h"
+#include "lib/definition/mode.h"
 #include "lib/definition/network.h"
 
 #define DEFAULT_DISK_BYTES (UINT64_C(10) << 30)
@@ -348,6 +349,9 @@ static void check_together(struct vm_reader *vr)
 	}
 	if (vm->firmware == VM_FIRMWARE_BIOS && !arch_of(vm->arch)->bios)
 		json_refuse_member(r, "firmware", "\"bios\" exists only with \"arch\": \"amd64\"");
+	if (!vr->strict && vm->pxeboot && boot_mode_at(vm->mode) == &boot_mode_boot && !vm->image)
+		json_refuse_member(r, "mode",
+		    "\"boot\" needs the name of a boot image: add \"image\", such as \"debian-installer-13\"");
 }
 
 /* ---- all of it --------------------------------------------------------------------------------*/

@@ -32,6 +32,7 @@ struct vm {
 	char *name;     /* see vm_name_valid(); the machine's key everywhere but on the network */
 	char *hostname; /* defaults to label */
 	char *distro;   /* image directory name, e.g. "debian-13"; [a-z0-9][a-z0-9._-]* */
+	char *image;    /* of images/, that is booted with "mode": "boot" */
 	char *role;
 	char *uuid;   /* lower case RFC 9562 text */
 	char *serial; /* SMBIOS serial number */

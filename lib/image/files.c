@@ -30,9 +30,23 @@ static bool is_there(const char *folder, const struct image_contents *c, char la
 	return false;
 }
 
+static bool boot_files_are_there(
+    const char *folder, const struct image_manifest *m, char lack[IMAGE_LACK_SIZE])
+{
+	const struct image_contents *files[IMAGE_BOOT_FILES_MAX];
+	size_t count = image_boot_files(&m->boot, files);
+
+	for (size_t i = 0; i < count; i++)
+		if (!is_there(folder, files[i], lack))
+			return false;
+	return true;
+}
+
 bool image_files_are_there(const char *rootfs_folder, const char *folder,
     const struct image_manifest *m, char lack[IMAGE_LACK_SIZE])
 {
+	if (m->boots)
+		return boot_files_are_there(folder, m, lack);
 	return is_there(rootfs_folder, &m->rootfs, lack) && is_there(folder, &m->kernel, lack) &&
 	       is_there(folder, &m->modules, lack);
 }

@@ -7,6 +7,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/words.h"
 #include "lib/definition/install_config.h"
+#include "lib/image/manifest_parts.h"
 
 #define NESTING_MAX 8
 #define STORED_MAX (1ULL << 44)
@@ -77,8 +78,7 @@ void image_manifest_clear(struct image_manifest *m)
 
 /* ---- reading ----------------------------------------------------------------------------------*/
 
-/* Enters a member, for json_leave(). NULL: it is not there, which is told when it has to be. */
-static json_t *enter(struct json_reader *r, const json_t *object, const char *key, bool needed)
+json_t *manifest_enter(struct json_reader *r, const json_t *object, const char *key, bool needed)
 {
 	json_t *value = json_object_get(object, key);
 
@@ -90,7 +90,7 @@ static json_t *enter(struct json_reader *r, const json_t *object, const char *ke
 	return NULL;
 }
 
-static bool is_object(struct json_reader *r, const json_t *value)
+bool manifest_is_object(struct json_reader *r, const json_t *value)
 {
 	if (!json_is_object(value))
 		(void)json_refuse(r, "must be an object");
@@ -100,7 +100,7 @@ static bool is_object(struct json_reader *r, const json_t *value)
 static void read_number(struct json_reader *r, const json_t *object, const char *key, bool needed,
     uint64_t min, uint64_t max, uint64_t *out)
 {
-	const json_t *value = enter(r, object, key, needed);
+	const json_t *value = manifest_enter(r, object, key, needed);
 	int64_t n;
 
 	if (value && json_want_integer(r, value, (int64_t)min, (int64_t)max, &n) == 0)
@@ -111,18 +111,17 @@ static void read_number(struct json_reader *r, const json_t *object, const char 
 static void read_text(
     struct json_reader *r, const json_t *object, const char *key, const char **out)
 {
-	json_t *value = enter(r, object, key, false);
+	json_t *value = manifest_enter(r, object, key, false);
 
 	if (value && json_read_text(r, value) == 0)
 		*out = json_string_value(value);
 	json_leave(r);
 }
 
-/* A name or a version: exactly `wanted`, if not NULL. */
-static void read_name(struct json_reader *r, const json_t *object, const char *key, bool needed,
+void manifest_read_name(struct json_reader *r, const json_t *object, const char *key, bool needed,
     const char *wanted, const char **out)
 {
-	json_t *value = enter(r, object, key, needed);
+	json_t *value = manifest_enter(r, object, key, needed);
 	const char *text;
 
 	if (value && json_want_line(r, value, &text) == 0) {
@@ -138,7 +137,7 @@ static void read_name(struct json_reader *r, const json_t *object, const char *k
 
 static void read_words(struct json_reader *r, const json_t *object, const char *key, json_t **out)
 {
-	json_t *list = enter(r, object, key, false);
+	json_t *list = manifest_enter(r, object, key, false);
 
 	if (list && json_each(r, list, json_read_line) == 0)
 		*out = list;
@@ -155,11 +154,11 @@ static void want_digest(struct json_reader *r, const json_t *value, struct diges
 		(void)json_refuse(r, "is not a SHA-256 of 64 hexadecimal digits");
 }
 
-static void read_stored(
+void manifest_read_stored(
     struct json_reader *r, const json_t *object, bool whole, struct image_contents *out)
 {
 	read_number(r, object, "size_bytes", whole, 1, STORED_MAX, &out->size_bytes);
-	const json_t *sum = enter(r, object, "sha256", whole);
+	const json_t *sum = manifest_enter(r, object, "sha256", whole);
 	if (sum)
 		want_digest(r, sum, &out->sha256);
 	json_leave(r);
@@ -167,7 +166,7 @@ static void read_stored(
 
 static void read_format(struct json_reader *r, const json_t *object, struct image_contents *out)
 {
-	const json_t *value = enter(r, object, "format", false);
+	const json_t *value = manifest_enter(r, object, "format", false);
 	unsigned i = 0;
 
 	if (!value || json_want_word(r, value, image_format_word, &i) == 0)
@@ -207,17 +206,17 @@ int image_rootfs_read(
 	unsigned before = r->refusals;
 	uint64_t chunk_bytes = 0;
 
-	if (!is_object(r, value))
+	if (!manifest_is_object(r, value))
 		return -EINVAL;
 	read_format(r, value, out);
-	read_stored(r, value, whole, out);
+	manifest_read_stored(r, value, whole, out);
 	read_number(r, value, "unpacked_bytes", whole, 1, UNPACKED_MAX, &out->unpacked_bytes);
 	read_number(r, value, "entries", whole, 0, ENTRIES_MAX, &out->entries);
 	read_number(r, value, "chunk_bytes", whole, IMAGE_CHUNK_BYTES_MIN, IMAGE_CHUNK_BYTES_MAX,
 	    &chunk_bytes);
 	out->chunk_bytes = (uint32_t)chunk_bytes;
 	/* Of what could not be verified before it is written nothing is installed. */
-	const json_t *list = enter(r, value, "chunks", whole);
+	const json_t *list = manifest_enter(r, value, "chunks", whole);
 	if (list && !json_is_array(list))
 		(void)json_refuse(r, "must be a list");
 	else if (list && out->size_bytes && out->chunk_bytes)
@@ -229,12 +228,12 @@ int image_rootfs_read(
 static void read_file(struct json_reader *r, const json_t *doc, const char *key, const char *name,
     bool whole, struct image_contents *out)
 {
-	const json_t *value = enter(r, doc, key, whole);
+	const json_t *value = manifest_enter(r, doc, key, whole);
 
-	if (value && is_object(r, value)) {
-		read_name(r, value, "file", whole, name, &out->file);
+	if (value && manifest_is_object(r, value)) {
+		manifest_read_name(r, value, "file", whole, name, &out->file);
 		if (name)
-			read_stored(r, value, whole, out);
+			manifest_read_stored(r, value, whole, out);
 		else
 			(void)image_rootfs_read(r, value, whole, out);
 	}
@@ -244,23 +243,33 @@ static void read_file(struct json_reader *r, const json_t *doc, const char *key,
 static void read_all(struct json_reader *r, const json_t *doc, const char *distro, const char *arch,
     bool whole, struct image_manifest *m)
 {
-	const json_t *format = enter(r, doc, "format", whole);
+	const json_t *format = manifest_enter(r, doc, "format", whole);
 	if (format && json_integer_value(format) != 1)
 		(void)json_refuse(r, "has to be 1");
 	json_leave(r);
-	read_name(r, doc, "distro", whole, distro, &m->distro);
-	read_name(r, doc, "arch", whole, arch, &m->arch);
+	manifest_read_name(r, doc, "distro", whole, distro, &m->distro);
+	manifest_read_name(r, doc, "arch", whole, arch, &m->arch);
 	read_text(r, doc, "created", &m->created);
 	read_text(r, doc, "os_name", &m->os_name);
-	read_name(r, doc, "kernel_from", false, NULL, &m->kernel_from);
-	read_name(r, doc, "kernel_version", whole, NULL, &m->kernel_version);
+	const json_t *kind = manifest_enter(r, doc, "kind", false);
+	m->boots = kind != NULL;
+	if (kind &&
+	    strcmp(json_is_string(kind) ? json_string_value(kind) : "", IMAGE_KIND_WORD_BOOT) != 0)
+		(void)json_refuse(r, "has to be \"" IMAGE_KIND_WORD_BOOT "\", or left out");
+	json_leave(r);
+	if (m->boots) {
+		manifest_read_boot(r, doc, whole, &m->boot);
+		return;
+	}
+	manifest_read_name(r, doc, "kernel_from", false, NULL, &m->kernel_from);
+	manifest_read_name(r, doc, "kernel_version", whole, NULL, &m->kernel_version);
 	read_file(r, doc, "rootfs", NULL, whole, &m->rootfs);
 	read_file(r, doc, "kernel", IMAGE_KERNEL_FILE, whole, &m->kernel);
 	read_file(r, doc, "modules", IMAGE_MODULES_FILE, whole, &m->modules);
 	read_words(r, doc, "provides", &m->provides);
 	read_words(r, doc, "network_renderers", &m->network_renderers);
-	json_t *adopted = enter(r, doc, "adopted", false);
-	if (adopted && is_object(r, adopted))
+	json_t *adopted = manifest_enter(r, doc, "adopted", false);
+	if (adopted && manifest_is_object(r, adopted))
 		m->adopted = adopted;
 	json_leave(r);
 }
@@ -325,8 +334,7 @@ static json_t *chunks_json(const struct image_contents *c)
 	return list;
 }
 
-/* Nothing is put when nothing is known. False when out of memory. */
-static bool put_file(json_t *doc, const char *key, const struct image_contents *c)
+bool manifest_put_file(json_t *doc, const char *key, const struct image_contents *c)
 {
 	bool summed = !bytes_are_zero(c->sha256.byte, DIGEST_BYTES);
 	json_t *object = json_pack("{ss* ss* so* so* so* so* so*}", "file", c->file, "format",
@@ -346,12 +354,16 @@ static bool put_file(json_t *doc, const char *key, const struct image_contents *
 
 json_t *image_manifest_json(const struct image_manifest *m)
 {
-	json_t *doc = json_pack("{si ss* ss* ss* ss* ss* ss*}", "format", 1, "distro", m->distro,
-	    "arch", m->arch, "created", m->created, "os_name", m->os_name, "kernel_from",
-	    m->kernel_from, "kernel_version", m->kernel_version);
+	json_t *doc = json_pack("{si ss* ss* ss* ss* ss* ss* ss*}", "format", 1, "kind",
+	    m->boots ? IMAGE_KIND_WORD_BOOT : NULL, "distro", m->distro, "arch", m->arch, "created",
+	    m->created, "os_name", m->os_name, "kernel_from", m->kernel_from, "kernel_version",
+	    m->kernel_version);
 
-	if (doc && put_file(doc, "rootfs", &m->rootfs) && put_file(doc, "kernel", &m->kernel) &&
-	    put_file(doc, "modules", &m->modules) &&
+	if (doc && m->boots && manifest_put_boot(doc, &m->boot))
+		return doc;
+	if (doc && !m->boots && manifest_put_file(doc, "rootfs", &m->rootfs) &&
+	    manifest_put_file(doc, "kernel", &m->kernel) &&
+	    manifest_put_file(doc, "modules", &m->modules) &&
 	    (!m->provides || json_object_set(doc, "provides", m->provides) == 0) &&
 	    (!m->network_renderers ||
 		json_object_set(doc, "network_renderers", m->network_renderers) == 0) &&

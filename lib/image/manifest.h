@@ -18,6 +18,10 @@
 #define IMAGE_KERNEL_FILE "vmlinuz"
 #define IMAGE_MODULES_FILE "modules.cpio.zst"
 
+/* What "kind" says of an image that is booted and not installed. */
+#define IMAGE_KIND_WORD_BOOT "boot"
+#define IMAGE_INITRDS_MAX 8
+
 /* About 240 GiB of image: every 4 MiB have a digest in it. */
 #define IMAGE_MANIFEST_MAX_BYTES (4U << 20)
 
@@ -40,6 +44,36 @@ struct image_contents {
 	struct digest *chunks; /* its own */
 };
 
+/* What an image of the kind "boot" has: a kernel, a script, an EFI program or an ISO. One that has
+ * an EFI program may have a kernel besides, for machines with a BIOS. Files without a name are not
+ * there; texts are as boot_args.h takes them. */
+struct image_boot {
+	struct image_contents kernel, script, unattended_script, efi, iso;
+	struct image_contents initrd[IMAGE_INITRDS_MAX];
+	unsigned initrds;
+	const char *args, *unattended_args;
+	const char
+	    *unattended_format; /* of its unattended file: a word of lib/unattended/format.h */
+};
+
+/* Whether it can install without questions. */
+bool image_boot_unattended(const struct image_boot *b);
+
+/* All its files, in out[]; returns their number. */
+#define IMAGE_BOOT_FILES_MAX (5 + IMAGE_INITRDS_MAX)
+size_t image_boot_files(
+    const struct image_boot *b, const struct image_contents *out[IMAGE_BOOT_FILES_MAX]);
+
+/* "kernel", "script", "efi" or "iso". */
+const char *image_boot_form(const struct image_boot *b);
+
+/* What a definition wants of an image. */
+enum image_use {
+	IMAGE_INSTALLED,
+	IMAGE_BOOTED,
+	IMAGE_UNATTENDED, /* booted, and it installs without questions */
+};
+
 /* Texts and values are borrowed, NULL where nothing is said. */
 struct image_manifest {
 	const char *distro, *arch;
@@ -48,6 +82,8 @@ struct image_manifest {
 	const char *kernel_from; /* of a disk: the image whose kernel the installer runs on */
 	const char *kernel_version;
 	struct image_contents rootfs, kernel, modules;
+	bool boots; /* it is of the kind "boot", and of these three it has none */
+	struct image_boot boot;
 	json_t *provides;          /* words: what of an installation's needs is in the rootfs */
 	json_t *network_renderers; /* words: cloud-init's names, the first is the one it takes */
 	json_t *adopted;           /* the tarball it was made of (lib/image/adopted.h) */
@@ -65,6 +101,12 @@ bool image_format_is_disk(const char *format);
 
 /* Whether "provides" has that word. */
 bool image_provides(const struct image_manifest *m, const char *word);
+
+/* Whether it is good for that; else a sentence's end and advice. */
+struct image_misuse {
+	char what[200], advice[400];
+};
+bool image_suits(const struct image_manifest *m, enum image_use use, struct image_misuse *out);
 
 /* Length of slice i. */
 uint32_t image_chunk_length(const struct image_contents *rootfs, size_t i);

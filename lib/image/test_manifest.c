@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -336,6 +337,78 @@ static void what_is_written_is_read(void **state)
 	}
 }
 
+/* ---- of the kind "boot" ------------------------------------------------------------------ */
+
+#define BOOT_START                                                                                 \
+	"{\"format\":1,\"kind\":\"boot\",\"distro\":\"debian-13\",\"arch\":\"amd64\",\"boot\":{"
+#define FILE_OF(key, name) "\"" key "\":{" STORED(name, "5") "}"
+
+static void boot_images(void **state)
+{
+	static const char text[] = BOOT_START FILE_OF("kernel", "vmlinuz") ",\"initrds\":[{" STORED(
+	    "initrd-1", "6") "},{" STORED("initrd-2",
+	    "7") "}],\"args\":\"a=b\",\"unattended_args\":\"url={unattended_url}\"}}";
+	_cleanup_image_manifest_ struct image_manifest m;
+	const struct image_contents *files[IMAGE_BOOT_FILES_MAX];
+	struct image_misuse misuse;
+	struct image_where where;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (parse(text, true, &m, &where, &e) < 0)
+		fail_msg("%d:%d: %s", where.line, where.column, e.msg);
+	assert_true(m.boots && image_boot_unattended(&m.boot));
+	assert_string_equal(image_boot_form(&m.boot), "kernel");
+	assert_int_equal(image_boot_files(&m.boot, files), 3);
+	assert_string_equal(files[2]->file, "initrd-2");
+	assert_int_equal(files[2]->size_bytes, 7);
+	assert_true(image_suits(&m, IMAGE_BOOTED, &misuse));
+	assert_true(image_suits(&m, IMAGE_UNATTENDED, &misuse));
+	assert_false(image_suits(&m, IMAGE_INSTALLED, &misuse));
+	assert_non_null(strstr(misuse.advice, "\"image\": \"debian-13\""));
+	m.boot.unattended_args = NULL;
+	assert_false(image_suits(&m, IMAGE_UNATTENDED, &misuse));
+
+	json_t *doc = image_manifest_json(&m), *read = json_loads(text, 0, NULL);
+	json_object_del(json_object_get(read, "boot"), "unattended_args");
+	assert_true(json_equal(doc, read));
+	json_decref(doc);
+	json_decref(read);
+}
+
+static void boot_images_refused(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+	    {"}}", "has none of kernel, script, efi and iso"},
+	    {FILE_OF("script", "a.ipxe") "," FILE_OF("iso", "b.iso") "}}", "more than one of"},
+	    {FILE_OF("kernel", "k") "," FILE_OF("iso", "b.iso") "}}", "more than one of"},
+	    {FILE_OF("efi", "k") ",\"initrds\":[{" STORED("i", "6") "}]}}", "no kernel"},
+	    {FILE_OF("kernel", "k") "," FILE_OF("unattended_script", "u") "}}", "no script"},
+	    {FILE_OF("iso", "k") ",\"args\":\"a\"}}", "which nothing takes"},
+	    {FILE_OF("kernel", "../k") "}}", "boot.kernel.file"},
+	    {FILE_OF("kernel", "k") ",\"args\":\"${x}\"}}", "boot.args"},
+	    {FILE_OF("kernel", "k") ",\"args\":\"a={who}\"}}", "no placeholder"},
+	    {FILE_OF("kernel", "k") ",\"args\":\"a || b\"}}", "the word ||"},
+	    {FILE_OF("kernel", "k") ",\"initrds\":{}}}", "boot.initrds"},
+	    {"\"kernel\":{\"file\":\"k\"}}}", "boot.kernel.size_bytes"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		_cleanup_image_manifest_ struct image_manifest m;
+		_cleanup_free_ char *text = NULL;
+		struct image_where where;
+		struct err e = ERR_INIT;
+
+		assert_true(asprintf(&text, "%s%s", BOOT_START, bad[i].text) > 0);
+		assert_true(parse(text, true, &m, &where, &e) < 0);
+		if (!strstr(e.msg, bad[i].says))
+			fail_msg("%s\ninstead of %s", e.msg, bad[i].says);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +418,8 @@ int main(void)
 	    cmocka_unit_test(refused),
 	    cmocka_unit_test(other_architecture),
 	    cmocka_unit_test(what_is_written_is_read),
+	    cmocka_unit_test(boot_images),
+	    cmocka_unit_test(boot_images_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #include "lib/machine/machine.h"
 
-#define EVENT_SAYS_MAX 8
+#define EVENT_SAYS_MAX 12
 #define EVENT_FIELDS_MAX 4
 #define EVENT_DATA_SIZE 128
 
@@ -34,6 +34,7 @@ struct event_info {
 	row(IPXE, "ipxe", .says = { \
 		{"install", "iPXE: loads the installer"}, \
 		{"shell", "iPXE: loads the installer's shell"}, \
+		{"boot", "iPXE: loads its boot image"}, \
 		{"local", "iPXE: boots from disk"}, \
 		{"off", "iPXE: its network boot is off"}, \
 		{"wait", "iPXE: nothing to do yet, asks again every 10 s"}, \

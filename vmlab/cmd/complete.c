@@ -7,6 +7,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/store/store.h"
 #include "vmlab/ui/help_text.h"
+#include "lib/image/boot_image.h"
 #include "vmlab/image/build.h"
 #include "vmlab/image/manifest.h"
 
@@ -109,13 +110,22 @@ static void offer_images(const struct completion *c)
 			offer(c, entry->d_name, "", 0);
 }
 
+static void offer_recipes(const struct completion *c)
+{
+	const struct boot_recipe *recipe;
+
+	offer_words(c, image_recipe_names());
+	for (size_t i = 0; (recipe = boot_recipe_at(i)); i++)
+		offer(c, recipe->name, "", 0);
+}
+
 /* Operands of `vmlab image`. */
 static bool complete_image(const struct completion *c, size_t place, const char *const *operands)
 {
 	if (place == 0)
-		offer_words(c, "build import ls rm");
+		offer_words(c, "build import add ls rm");
 	else if (place == 1 && strcmp(operands[0], "build") == 0)
-		offer_words(c, image_recipe_names());
+		offer_recipes(c);
 	else if (place == 1 && strcmp(operands[0], "rm") == 0)
 		offer_images(c);
 	else

@@ -15,8 +15,8 @@ static int run(struct lab *lab, int argc, char **argv)
 
 const struct command image_command = {
     .name = "image",
-    .args = "build|import|ls|rm ...",
-    .summary = "build, import, list and remove what machines install",
+    .args = "build|import|add|ls|rm ...",
+    .summary = "build, import, add, list and remove what machines install or boot",
     .help = image_help,
     .run = run,
     .own_options = true,

@@ -97,11 +97,18 @@ static void print_not_installed(const struct subject *s)
 		    boot_mode_said(vm, said), boot_mode_of(vm)->summary);
 }
 
+static bool is_installed_by_us(const struct vm *vm)
+{
+	unsigned needs = boot_mode_of(vm)->needs;
+
+	return needs & BOOT_NEEDS_DISK && needs & BOOT_NEEDS_IMAGE;
+}
+
 static int plan_subject(const struct wanted *w, const struct subject *s, struct err *e)
 {
 	struct plan p = {0};
 
-	if (!w->json && !w->disk_bytes && !(boot_mode_of(s->vm)->needs & BOOT_NEEDS_DISK)) {
+	if (!w->json && !w->disk_bytes && !is_installed_by_us(s->vm)) {
 		print_not_installed(s);
 		return print_findings(s, e);
 	}

@@ -286,7 +286,7 @@ static void completion(void **state)
 	OFFERS("--accel --timeout --vms -C", "up", "-");
 	OFFERS("--timeout", "up", "--t");
 	OFFERS("web1 web2", "console", "w");
-	OFFERS("build import ls rm", "image", "");
+	OFFERS("add build import ls rm", "image", "");
 	OFFERS("amd64 arm64", "image", "build", "--arch", "a");
 	OFFERS("debian-12 debian-13", "image", "--arch", "amd64", "build", "debian-1");
 	OFFERS("debian-13", "image", "rm", "");

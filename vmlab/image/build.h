@@ -30,7 +30,4 @@ must_check int image_build_command(
 
 must_check int image_build(const struct image_build *b, struct err *e);
 
-/* Pure: what a line of mmdebstrap's stderr says in our words; NULL when it is not worth a line. */
-const char *image_build_stage(const char *line);
-
 #endif

@@ -12,71 +12,21 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/boot/boot.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/lab/command.h"
+#include "vmlab/image/add.h"
 #include "vmlab/image/build.h"
+#include "vmlab/image/build_boot.h"
 #include "vmlab/image/disk.h"
+#include "vmlab/image/image_help.h"
 #include "vmlab/image/import.h"
 #include "vmlab/image/list.h"
 #include "vmlab/image/manifest.h"
 
 #define EXIT_USAGE 2
-
-/* The page of all, and a page for each, are put together of these. */
-#define USAGE_BUILD                                                                                \
-	"vmlab image build debian-13|debian-12 [--arch A] [--kernel cloud|generic]\n"              \
-	"                         [--include PKG,...]\n"
-#define USAGE_IMPORT_TAR "vmlab image import NAME --arch A ROOTFS.tar[.zst|.gz|.xz]\n"
-#define USAGE_IMPORT_DISK                                                                          \
-	"vmlab image import NAME --arch A DISK.{raw[.zst|.gz|.xz]|qcow2} [--kernel-from IMAGE]\n"
-#define USAGE_LS "vmlab image ls [--json]\n"
-#define USAGE_RM "vmlab image rm NAME [--arch A] [-y]\n"
-#define WHAT_BUILD                                                                                 \
-	"build   makes one from Debian's archive with mmdebstrap, as root or with user namespaces.\n"
-#define WHAT_IMPORT                                                                                         \
-	"import  makes one of any distribution's root file system: a tarball with a kernel in /boot,\n"     \
-	"        its modules in /lib/modules, grub-install and cloud-init. \"-\" reads it from stdin.\n"    \
-	"        A whole disk (raw or qcow2, told by its content) is written to the machine's disk as it\n" \
-	"        is; then its last partition grows and cloud-init's seed is put in.\n"
-#define WHAT_LS "ls      lists the images there are.\n"
-#define WHAT_RM "rm      removes one; asks before when a definition names it.\n"
-#define OPTION_ARCH "  --arch A         " ARCH_OR " (build: this machine's unless given; rm: all)\n"
-#define OPTION_IMAGES                                                                              \
-	"  --images DIR     where images are kept (VMLAB_IMAGES; default images/ beside vms/)\n"
-#define OPTION_KERNEL                                                                              \
-	"  --kernel KIND    cloud: small, for virtual machines (default)\n"                        \
-	"                   generic: drivers for real hardware as well\n"
-#define OPTION_KERNEL_FROM                                                                                \
-	"  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n" \
-	"                   (default: the newest kernel of that architecture)\n"
-#define OPTION_INCLUDE "  --include PKGS   more packages for the image, separated by commas\n"
-#define OPTION_YES "  -y, --yes        rm: do not ask\n"
-#define OPTION_JSON "  --json           for scripts\n"
-#define EXAMPLE_BUILD                                                                              \
-	"  vmlab image build debian-13\n"                                                          \
-	"  vmlab image build debian-13 --arch arm64 --include vim-tiny,htop\n"
-#define EXAMPLE_IMPORT                                                                             \
-	"  vmlab image import cloud --arch amd64 debian-13-genericcloud-amd64.qcow2\n"             \
-	"  docker export $(docker create my-vm-rootfs) | vmlab image import my-vm --arch amd64 -\n"
-
-const char image_help[] =
-    "usage: " USAGE_BUILD "       " USAGE_IMPORT_TAR "       " USAGE_IMPORT_DISK "       " USAGE_LS
-    "       " USAGE_RM "\n"
-    "An image is what a machine installs: the root file system as one tarball, its kernel, and\n"
-    "the drivers an installer can need. A VM definition names it in \"distro\".\n"
-    "\n" WHAT_BUILD WHAT_IMPORT WHAT_LS WHAT_RM "\n" OPTION_ARCH OPTION_IMAGES OPTION_KERNEL
-	OPTION_KERNEL_FROM OPTION_INCLUDE OPTION_YES OPTION_JSON "\n"
-    "Examples\n" EXAMPLE_BUILD EXAMPLE_IMPORT;
-
-static const char build_help[] =
-    "usage: " USAGE_BUILD "\n" WHAT_BUILD
-    "\n" OPTION_ARCH OPTION_IMAGES OPTION_KERNEL OPTION_INCLUDE "\nExamples\n" EXAMPLE_BUILD;
-static const char import_help[] =
-    "usage: " USAGE_IMPORT_TAR "       " USAGE_IMPORT_DISK "\n" WHAT_IMPORT
-    "\n" OPTION_ARCH OPTION_IMAGES OPTION_KERNEL_FROM "\nExamples\n" EXAMPLE_IMPORT;
-static const char ls_help[] = "usage: " USAGE_LS "\n" WHAT_LS "\n" OPTION_IMAGES OPTION_JSON;
-static const char rm_help[] =
-    "usage: " USAGE_RM "\n" WHAT_RM "\n" OPTION_ARCH OPTION_IMAGES OPTION_YES;
+#define NAME_RULE                                                                                  \
+	"an image's name has lower case letters, digits, '.', '_', '+' and '-', and begins with a letter or digit"
 
 struct options {
 	const struct lab *lab;
@@ -85,6 +35,9 @@ struct options {
 	const char *kernel;
 	const char *include;
 	const char *kernel_from;
+	const char *script, *efi, *iso, *args, *unattended_args;
+	const char *initrd[IMAGE_INITRDS_MAX];
+	unsigned initrds;
 	bool images_named;
 	bool json;
 	bool yes;
@@ -136,12 +89,16 @@ static int build(const struct options *o)
 	if (o->operand_count != 1)
 		return usage("build needs one distribution, for example debian-13");
 	b.recipe = image_recipe_find(o->operands[0]);
-	if (!b.recipe) {
+	const struct boot_recipe *boot = boot_recipe_find(o->operands[0]);
+	if (!b.recipe && !boot) {
 		err_set(&e, EINVAL,
-		    "there is no recipe for \"%s\", only for %s; another distribution's rootfs can be imported (vmlab image import)",
-		    o->operands[0], image_recipe_names());
+		    "there is no recipe for \"%s\", only for %s, %s; another distribution's rootfs can be imported (vmlab image import), and its installer added (vmlab image add)",
+		    o->operands[0], image_recipe_names(), boot_recipe_names());
 		return fail(&e);
 	}
+	if (boot && (o->kernel || o->include))
+		return usage(
+		    "--kernel and --include are for what is installed, not for a boot image");
 	b.arch = host_arch();
 	if (o->arch && vm_arch_parse(o->arch, &b.arch))
 		return usage("--arch is " ARCH_OR);
@@ -151,7 +108,59 @@ static int build(const struct options *o)
 	catch_signals();
 	image_progress_init(&progress);
 	fprintf(stderr, "building %s for %s\n", o->operands[0], vm_arch_name(b.arch));
-	return image_build(&b, &e) ? fail(&e) : EXIT_SUCCESS;
+	return (boot ? image_build_boot(&b, boot, &e) : image_build(&b, &e)) ? fail(&e)
+									     : EXIT_SUCCESS;
+}
+
+/* What is named has to be one thing to boot. */
+static const char *add_complaint(const struct options *o)
+{
+	int forms = !!o->kernel + !!o->script + !!o->efi + !!o->iso;
+
+	if (o->operand_count != 1)
+		return "add needs one name for the image; files follow --kernel, --initrd, --script, --efi and --iso";
+	if (!image_name_valid(o->operands[0]))
+		return NAME_RULE;
+	if (forms != 1)
+		return "add needs what is booted: one of --kernel, --script, --efi and --iso";
+	if (o->initrds && !o->kernel)
+		return "--initrd goes with --kernel";
+	if (o->args && !o->kernel && !o->efi)
+		return "--args is for --kernel and --efi: a script or an ISO takes no words";
+	if (o->unattended_args && !o->kernel)
+		return "--unattended-args goes with --kernel";
+	return NULL;
+}
+
+static int add(const struct options *o)
+{
+	struct image_progress progress;
+	struct image_add in = {.images_dir = o->images_dir,
+	    .kernel = {o->kernel, -1},
+	    .script = {o->script, -1},
+	    .efi = {o->efi, -1},
+	    .iso = {o->iso, -1},
+	    .initrds = o->initrds,
+	    .args = o->args && *o->args ? o->args : NULL,
+	    .unattended_args =
+		o->unattended_args && *o->unattended_args ? o->unattended_args : NULL,
+	    .progress = &progress,
+	    .cancel = &cancelled};
+	const char *complaint = add_complaint(o);
+	struct err e = ERR_INIT;
+
+	if (complaint)
+		return usage(complaint);
+	if (!o->arch)
+		return usage("add needs --arch " ARCH_OR);
+	if (vm_arch_parse(o->arch, &in.arch))
+		return usage("--arch is " ARCH_OR);
+	in.name = o->operands[0];
+	for (unsigned i = 0; i < o->initrds; i++)
+		in.initrd[i] = (struct image_add_file){o->initrd[i], -1};
+	catch_signals();
+	image_progress_init(&progress);
+	return image_add(&in, &e) ? fail(&e) : EXIT_SUCCESS;
 }
 
 static int import_any(const struct image_import *in, const struct options *o, struct err *e)
@@ -221,8 +230,7 @@ static int import(const struct options *o)
 		return usage("--arch is " ARCH_OR);
 	in.name = o->operands[0];
 	if (!image_name_valid(in.name))
-		return usage(
-		    "an image's name has lower case letters, digits, '.', '_' and '-', and begins with a letter or digit");
+		return usage(NAME_RULE);
 	catch_signals();
 	if (strcmp(o->operands[1], "-")) {
 		if (open_input(o->operands[1], &opened, &e) < 0)
@@ -280,7 +288,8 @@ static char *image_users(const struct options *o, const char *image, enum vm_arc
 		snap = vm_store_snapshot(store);
 	for (size_t i = 0; snap && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
-		if (vm->distro && strcmp(vm->distro, image) == 0 && (!o->arch || vm->arch == arch))
+		const char *name = boot_image_name(vm);
+		if (name && strcmp(name, image) == 0 && (!o->arch || vm->arch == arch))
 			fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", vm->name);
 	}
 	fclose(f);
@@ -315,15 +324,19 @@ static const struct {
 	const char *name;
 	int (*run)(const struct options *o);
 	const char *help;
-} subcommands[] = {{"build", build, build_help}, {"import", import, import_help},
-    {"ls", list, ls_help}, {"rm", remove_image, rm_help}};
+} subcommands[] = {{"build", build, image_build_help}, {"import", import, image_import_help},
+    {"add", add, image_add_help}, {"ls", list, image_ls_help}, {"rm", remove_image, image_rm_help}};
 
 static int parse(const struct lab *lab, int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {{"arch", required_argument, NULL, 'a'},
 	    {"images", required_argument, NULL, 'i'}, {"kernel", required_argument, NULL, 'k'},
 	    {"include", required_argument, NULL, 'p'},
-	    {"kernel-from", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
+	    {"kernel-from", required_argument, NULL, 'f'}, {"initrd", required_argument, NULL, 'r'},
+	    {"args", required_argument, NULL, 'w'},
+	    {"unattended-args", required_argument, NULL, 'u'},
+	    {"script", required_argument, NULL, 's'}, {"efi", required_argument, NULL, 'e'},
+	    {"iso", required_argument, NULL, 'o'}, {"json", no_argument, NULL, 'j'},
 	    {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
@@ -349,6 +362,26 @@ static int parse(const struct lab *lab, int argc, char **argv, struct options *o
 			break;
 		case 'f':
 			o->kernel_from = optarg;
+			break;
+		case 'r':
+			if (o->initrds == IMAGE_INITRDS_MAX)
+				return usage("more than 8 initrds are too many");
+			o->initrd[o->initrds++] = optarg;
+			break;
+		case 'w':
+			o->args = optarg;
+			break;
+		case 'u':
+			o->unattended_args = optarg;
+			break;
+		case 's':
+			o->script = optarg;
+			break;
+		case 'e':
+			o->efi = optarg;
+			break;
+		case 'o':
+			o->iso = optarg;
 			break;
 		case 'j':
 			o->json = true;
@@ -388,7 +421,7 @@ int image_main(const struct lab *lab, int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (!o.operand_count)
-		return usage("say what to do: build, import, ls or rm");
+		return usage("say what to do: build, import, add, ls or rm");
 	for (size_t i = 0; i < sizeof(subcommands) / sizeof(*subcommands); i++)
 		if (!strcmp(o.operands[0], subcommands[i].name)) {
 			o.operands++;
@@ -396,7 +429,7 @@ int image_main(const struct lab *lab, int argc, char **argv)
 			return subcommands[i].run(&o);
 		}
 	fprintf(stderr,
-	    "vmlab image: \"%s\" is not one of build, import, ls, rm; `vmlab image --help` explains\n",
+	    "vmlab image: \"%s\" is not one of build, import, add, ls, rm; `vmlab image --help` explains\n",
 	    o.operands[0]);
 	return EXIT_USAGE;
 }

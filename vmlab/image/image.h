@@ -1,4 +1,4 @@
-/* image.h - `vmlab image build|import|ls|rm`: what a machine installs.
+/* image.h - `vmlab image build|import|add|ls|rm`: what a machine installs or boots.
  *
  * An image is the directory images/<name>/<arch>/ with manifest.json, rootfs.tar.zst (or .gz, .xz),
  * vmlinuz and modules.cpio.zst. It is made beside its place and renamed into it when complete, so

@@ -11,6 +11,7 @@
 
 #include "lib/base/size.h"
 #include "lib/image/adopted.h"
+#include "lib/image/studio.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "lib/definition/vm.h"
@@ -25,6 +26,22 @@ struct listing {
 static const char *text(const char *value)
 {
 	return value ? value : "-";
+}
+
+/* The whole of it, and in the place of a kernel's version what it is. */
+static void print_boot(const struct image_manifest *m)
+{
+	const struct image_contents *files[IMAGE_BOOT_FILES_MAX];
+	size_t count = image_boot_files(&m->boot, files);
+	char size[SIZE_TEXT_SIZE], what[40];
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += files[i]->size_bytes;
+	snprintf(what, sizeof(what), "boots: %s%s", image_boot_form(&m->boot),
+	    image_boot_unattended(&m->boot) ? ", unattended" : "");
+	printf("%-16s %-6s %10s %10s  %-32s %s\n", m->distro, m->arch, size_text_short(sum, size),
+	    "-", what, text(m->created));
 }
 
 static void print_row(const struct image_manifest *m)
@@ -44,7 +61,9 @@ static int show(struct listing *l, const struct image_manifest *m, struct err *e
 	if (l->count++ == 0 && l->as == TABLE)
 		printf("%-16s %-6s %10s %10s  %-32s %s\n", "IMAGE", "ARCH", "ROOTFS", "UNPACKED",
 		    "KERNEL", "CREATED");
-	if (l->as == TABLE)
+	if (l->as == TABLE && m->boots)
+		print_boot(m);
+	else if (l->as == TABLE)
 		print_row(m);
 	if (l->as == JSON && json_array_append_new(l->list, image_manifest_json(m)))
 		return err_set(e, ENOMEM, "out of memory");
@@ -179,6 +198,17 @@ int image_list_remove(const char *images_dir, const char *name, const char *arch
 			return err_set(e, EPERM,
 			    "%s/%s/%s is another tool's: remove that folder yourself", images_dir,
 			    name, found.folder);
+	}
+	struct image_manifest m;
+	for (int i = 0; !removed && i < VM_ARCH_COUNT; i++) {
+		struct stat st;
+		int rc = studio_load(images_dir, name, (enum vm_arch)i, &m, &st, e);
+
+		image_manifest_clear(&m);
+		if (rc != -ENOENT)
+			return err_set(e, EPERM,
+			    "%s/%s is NetbootStudio's: remove that folder yourself", images_dir,
+			    name);
 	}
 	if (!removed)
 		return err_set(e, ENOENT,

@@ -7,6 +7,7 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/image/studio.h"
 #include "vmlab/image/file.h"
 
 static void add_word(json_t *list, const char *word)
@@ -119,6 +120,12 @@ int image_manifest_load(const char *images_dir, const char *name, enum vm_arch a
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	int rc = file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, e);
+	if (rc == -ENOENT || rc == -ENOTDIR) {
+		struct stat st;
+		int studio = studio_load(images_dir, name, arch, out, &st, e);
+		out->distro = name;
+		return studio == -ENOENT ? rc : studio;
+	}
 	if (rc)
 		return rc;
 	rc = image_manifest_parse(text, len, name, arch, false, out, &where, &why);
@@ -131,6 +138,9 @@ bool image_name_valid(const char *name)
 {
 	size_t len = strlen(name);
 
+	/* What the root of a file system may have is no image. */
+	if (strcmp(name, "lost+found") == 0)
+		return false;
 	return len > 0 && len <= 64 && *name != '.' && *name != '_' && *name != '-' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+	       *name != '+' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._+-") == len;
 }

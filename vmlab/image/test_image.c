@@ -20,6 +20,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "vmlab/image/build.h"
+#include "vmlab/image/mmdebstrap.h"
 #include "vmlab/image/disk.h"
 #include "vmlab/image/import.h"
 #include "vmlab/image/list.h"
@@ -787,8 +788,8 @@ static void test_build_command(void **state)
 	b.include = "vim,-oX";
 	assert_int_equal(image_build_command(&b, false, &bad, &e), -EINVAL);
 	assert_string_equal(
-	    image_build_stage("I: downloading packages with apt..."), "downloading packages");
-	assert_null(image_build_stage("Setting up sudo"));
+	    mmdebstrap_stage("I: downloading packages with apt..."), "downloading packages");
+	assert_null(mmdebstrap_stage("Setting up sudo"));
 }
 
 static void test_names(void **state)

@@ -49,16 +49,22 @@ static void check_image(const struct subject *s, struct preflight *p)
 {
 	char loader[BOOTLOADER_TEXT_SIZE];
 	const struct vm *vm = s->vm;
+	const char *name = boot_image_name(vm);
+	const char *field = boot_image_use(vm) == IMAGE_INSTALLED ? "distro" : "image";
 
 	if (!s->has_image && !s->adopted)
-		find(p, false, "distro", "there is no image %s for %s, so it waits: %s", vm->distro,
+		find(p, false, field, "there is no image %s for %s, so it waits: %s", name,
 		    vm_arch_name(vm->arch), s->advice);
 	else if (s->unreadable[0])
-		find(p, false, "distro", "%s", s->unreadable);
+		find(p, false, field, "%s", s->unreadable);
+	else if (s->misuse.what[0])
+		find(p, true, field, "the image %s cannot be taken: %s; %s", name, s->misuse.what,
+		    s->misuse.advice);
 	else if (s->lack[0])
-		find(p, false, "distro", "the image %s for %s cannot be used, so it waits: %s; %s",
-		    vm->distro, vm_arch_name(vm->arch), s->lack, s->advice);
-	else if (boot_mode_of(vm)->needs & BOOT_NEEDS_DISK && subject_lacks_loader(s, loader))
+		find(p, false, field, "the image %s for %s cannot be used, so it waits: %s; %s", name,
+		    vm_arch_name(vm->arch), s->lack, s->advice);
+	else if (boot_mode_of(vm)->needs & BOOT_NEEDS_IMAGE &&
+		 boot_mode_of(vm)->needs & BOOT_NEEDS_DISK && subject_lacks_loader(s, loader))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
 		    "the image %s has no %s: the installed system would not boot; build the image again, or import one that has it",
 		    vm->distro, loader);
@@ -154,9 +160,9 @@ void preflight_check(const struct subject *s, struct preflight *out)
 
 	out->count = 0;
 	check_own_kernel(s, out);
-	if (needs & BOOT_NEEDS_IMAGE)
+	if (needs & (BOOT_NEEDS_IMAGE | BOOT_NEEDS_BOOT))
 		check_image(s, out);
-	if (needs & BOOT_NEEDS_DISK) {
+	if (needs & BOOT_NEEDS_IMAGE && needs & BOOT_NEEDS_DISK) {
 		check_network(s, out);
 		check_disk(s, out);
 	}

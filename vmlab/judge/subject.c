@@ -7,6 +7,7 @@
 
 #include "lib/image/adopted.h"
 #include "lib/base/cleanup.h"
+#include "lib/boot/boot.h"
 #include "vmlab/image/manifest.h"
 #include "vmlab/lab/readable.h"
 
@@ -22,31 +23,36 @@ bool subject_is_whole_disk(const struct subject *s)
 
 static void look_at_files(const char *images_dir, struct subject *s)
 {
+	const char *name = boot_image_name(s->vm);
 	_cleanup_free_ char *folder = NULL;
 
-	if (asprintf(&folder, "%s/%s/%s", images_dir, s->vm->distro, vm_arch_name(s->vm->arch)) >
-		0 &&
+	if (asprintf(&folder, "%s/%s/%s", images_dir, name, vm_arch_name(s->vm->arch)) > 0 &&
 	    !image_files_are_there(folder, folder, &s->image, s->lack))
-		image_advice_for(images_dir, s->vm->distro, s->vm->arch, true, s->advice);
+		image_advice_for(images_dir, name, s->vm->arch, true, s->advice);
 }
 
 static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
 {
 	_cleanup_free_ char *folder = NULL;
 	const struct vm *vm = s->vm;
+	const char *name = boot_image_name(vm);
+	enum image_use use = boot_image_use(vm);
 	struct adopted found;
 
-	int r = lab->images_dir
-		    ? image_manifest_load(lab->images_dir, vm->distro, vm->arch, &s->image, e)
-		    : -ENOENT;
+	int r = lab->images_dir ? image_manifest_load(lab->images_dir, name, vm->arch, &s->image, e)
+				: -ENOENT;
 	if (r < 0 && r != -ENOENT)
 		return r;
 	s->has_image = r == 0;
-	if (r == -ENOENT)
-		image_advice_for(lab->images_dir, vm->distro, vm->arch, false, s->advice);
-	s->adopted = r == -ENOENT && lab->images_dir &&
-		     adopted_find(lab->images_dir, vm->distro, vm->arch, &found);
-	if ((r == 0 || s->adopted) && asprintf(&folder, "%s/%s", lab->images_dir, vm->distro) > 0)
+	if (r == 0)
+		(void)image_suits(&s->image, use, &s->misuse);
+	if (r == -ENOENT && use == IMAGE_INSTALLED)
+		image_advice_for(lab->images_dir, name, vm->arch, false, s->advice);
+	else if (r == -ENOENT)
+		boot_image_advice(name, vm->arch, s->advice);
+	s->adopted = r == -ENOENT && use == IMAGE_INSTALLED && lab->images_dir &&
+		     adopted_find(lab->images_dir, name, vm->arch, &found);
+	if ((r == 0 || s->adopted) && asprintf(&folder, "%s/%s", lab->images_dir, name) > 0)
 		readable_images_complaint(folder, s->unreadable, sizeof(s->unreadable));
 	if (s->has_image)
 		look_at_files(lab->images_dir, s);

@@ -18,6 +18,7 @@
 struct subject {
 	const struct vm *vm; /* borrowed */
 	bool has_image;
+	struct image_misuse misuse; /* of the image, for what its mode wants of it */
 	struct image_manifest image;
 	struct storage storage;
 	struct plan_request request;

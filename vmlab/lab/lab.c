@@ -8,8 +8,10 @@
 
 #include "lib/image/adopted.h"
 #include "lib/base/cleanup.h"
+#include "lib/boot/boot.h"
 #include "lib/image/manifest.h"
 #include "lib/image/own_kernel.h"
+#include "lib/image/studio.h"
 #include "vmlab/lab/lab_folder.h"
 #include "vmlab/lab/lab_name.h"
 #include "vmlab/lab/lab_network.h"
@@ -400,11 +402,19 @@ bool lab_has_image(const struct lab *lab, const struct vm *vm)
 
 	if (own_kernel_wanted(vm))
 		return own_kernel_missing(lab->images_dir, vm, gaps) == 0;
-	if (lab->images_dir && vm->distro &&
-	    adopted_find(lab->images_dir, vm->distro, vm->arch, &found))
+	const char *name = boot_image_name(vm);
+	if (lab->images_dir && name && boot_image_use(vm) == IMAGE_INSTALLED &&
+	    adopted_find(lab->images_dir, name, vm->arch, &found))
 		return true;
-	if (!lab->images_dir || !vm->distro ||
-	    asprintf(&path, "%s/%s/%s/" IMAGE_MANIFEST_FILE, lab->images_dir, vm->distro,
+	struct image_manifest m = {0};
+	struct stat st;
+	bool studio = lab->images_dir && name && boot_image_use(vm) != IMAGE_INSTALLED &&
+		      studio_load(lab->images_dir, name, vm->arch, &m, &st, NULL) == 0;
+	image_manifest_clear(&m);
+	if (studio)
+		return true;
+	if (!lab->images_dir || !name ||
+	    asprintf(&path, "%s/%s/%s/" IMAGE_MANIFEST_FILE, lab->images_dir, name,
 		vm_arch_name(vm->arch)) < 0)
 		return false;
 	return access(path, F_OK) == 0;
