@@ -45,7 +45,7 @@ def firmware(arch):
 def ack(mac, arch, **more):
     with machine.inside():
         c = dhcp.Client()
-        reply = c.acquire(mac, timeout=8, extra=dict(firmware(arch), **more.pop("extra", {})), **more)
+        reply = c.acquire(mac, timeout=8, extra={**firmware(arch), **more.pop("extra", {})}, **more)
         c.close()
     check(reply and reply.kind == dhcp.ACK, f"no address for {mac}, architecture {arch}")
     return reply
@@ -139,6 +139,11 @@ def test_an_ipxe_that_asks_gets_the_script_whatever_its_loader_is():
     check_equal(ack(OFF, 7, user_class="iPXE").file, "", "boot file of a machine with mode off")
 
 
+def processes():
+    """A lease-event helper may be there for a moment under boot_handler's name."""
+    return {name: pids[0] for name, pids in here.pids().items()}
+
+
 def switch(word):
     began = time.monotonic()
     here.api(f"/api/v1/vms/plain/netboot/{word}", method="POST")
@@ -148,7 +153,7 @@ def switch(word):
 
 @needs(test_the_lab_starts)
 def test_network_boot_is_switched_within_a_second_and_nothing_is_restarted():
-    before = here.pids()
+    before = processes()
     took = [switch(word) for word in ("off", "on", "off")]
     check(max(took) < 2, f"it took {took} s")
     check_equal(ack(PLAIN, 0).file, "", "boot file of its BIOS")
@@ -157,7 +162,7 @@ def test_network_boot_is_switched_within_a_second_and_nothing_is_restarted():
         machine.address("192.168.100.10/24")
         script = http_client.request(SERVER, f"/ipxe?mac={PLAIN}", source="192.168.100.10").text
     check("vmlab netboot plain on" in script and "exit 1" in script, script)
-    check_equal(here.pids(), before, "the daemons' processes")
+    check_equal(processes(), before, "the daemons' processes")
     here.define("late", mac="52:54:00:10:ad:40", ip="192.168.100.40", mode="off")
     eventually(lambda: "set:nonetboot,192.168.100.40" in here.exec("cat", "/run/vm_watcher/dhcp-hosts").stdout, 3,
         "the definition's tag is written")
