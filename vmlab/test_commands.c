@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -447,6 +448,35 @@ static void images_are_made_of_what_there_is(void **state)
 	vmlab(1, "bad.json:1:", "plan bad");
 }
 
+/* From each of the places that a value can come from. */
+static void a_definition_is_shown_with_where_it_comes_from(void **state)
+{
+	char path[200];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/vms/_profiles", folder);
+	assert_int_equal(mkdir(path, 0755), 0);
+	file_says(folder, "vms/_defaults.json", "{\"memory\": \"768M\", \"cpus\": 7}");
+	file_says(folder, "vms/_profiles/big.json", "{\n\"cpus\": 8,\n\"distro\": \"debian-12\"}");
+	file_says(folder, "vms/_profiles/old.json", "{\"distro\": \"debian-11\"}");
+	file_says(folder, "vms/shown.json",
+	    "{\"name\": \"shown\", \"mac\": \"52:54:00:00:00:19\",\n\"profile\": [\"old\", \"big\"]}");
+	vmlab(0, "shown.json:2\n", "show shown");
+	vmlab(0, "\"cpus\": 8,", "show shown");
+	vmlab(0, "_profiles/big.json:2\n", "show shown");
+	vmlab(0, "_profiles/big.json:3\n", "show shown");
+	vmlab(0, "_defaults.json:1\n", "show shown");
+	vmlab(0, "\"firmware\": \"uefi\",", "show shown");
+	vmlab(0, "\"file\": \"_profiles/big.json\"", "show --json shown");
+	vmlab(0, "\"source\": \"built-in\"", "show --json shown");
+	vmlab(1, "is called nobody: `vmlab new nobody` makes one", "show nobody");
+	vmlab(2, "one NAME, please", "show");
+	file_says(folder, "vms/_profiles/big.json", "{\"cpu\": 8}");
+	vmlab(1, "\"big\" cannot be used: correct _profiles/big.json first", "show shown");
+	expect_program(
+	    1, "did you mean \"cpus\"", VMLAB "validate %s/vms/_profiles/big.json", folder);
+}
+
 int main(void)
 {
 #define LAB(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -460,6 +490,7 @@ int main(void)
 	    LAB(a_lab_whose_machine_was_started_anew_is_resumed),
 	    LAB(usage_is_explained),
 	    LAB(definitions_are_made_and_judged),
+	    LAB(a_definition_is_shown_with_where_it_comes_from),
 	    LAB(a_lab_is_its_folders),
 	    LAB(log_in),
 	    LAB(images_are_made_of_what_there_is),

@@ -39,6 +39,7 @@ struct command {
 	row(doctor) \
 	row(new) \
 	row(validate) \
+	row(show) \
 	row(plan) \
 	row(unattended) \
 	row(image) \
