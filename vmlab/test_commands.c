@@ -315,6 +315,63 @@ static void usage_is_explained(void **state)
 		expect_program(cases[i].status, cases[i].says, VMLAB "%s", cases[i].words);
 }
 
+static void machine_asks(const char *query)
+{
+	char command[600];
+
+	snprintf(command, sizeof(command),
+	    "ENGINE_LAB=lab7 $VMLAB_ENGINE asks '/ipxe?%s' >/dev/null", query);
+	assert_int_equal(system(command), 0);
+}
+
+static void strangers_are_listed_adopted_and_ignored(void **state)
+{
+	(void)state;
+	vmlab(1, "lab \"lab7\" is down: `vmlab up` starts it", "machines");
+	vmlab(0, NULL, "up --no-wait");
+	machine_asks(
+	    "mac=52:54:00:00:00:77&serial=CZ-123%2F4&arch=x86_64&platform=efi"
+	    "&manufacturer=Maker&product=Box%1b%5b2J&uuid=0f0e0d0c-0b0a-4908-8706-050403020100");
+	machine_asks("mac=52:54:00:00:00:78&arch=arm64");
+	machine_asks(
+	    "mac=52:54:00:00:00:79&serial=SAME-1&uuid=1f0e0d0c-0b0a-4908-8706-050403020100");
+	machine_asks(
+	    "mac=52:54:00:00:00:7a&serial=SAME-1&uuid=2f0e0d0c-0b0a-4908-8706-050403020100");
+	vmlab(0, "52:54:00:00:00:77", "machines");
+	vmlab(0, "Maker Box?[2J", "machines");
+	vmlab(0, "\"kind\": \"declared\"", "machines --json");
+	vmlab(1, "is no MAC address, serial number or UUID",
+	    "ignore 0123456789012345678901234567890123456789012345678901234567890123456789");
+	vmlab(1, "no machine without a definition has shown \"nobody\"", "ignore nobody");
+	vmlab(1, "is web1, which has a definition", "ignore 52:54:00:00:00:11");
+	vmlab(0, "52:54:00:00:00:78 is ignored", "ignore 52:54:00:00:00:78");
+	vmlab(0, "1 ignored: `vmlab machines --all` shows them", "machines");
+	vmlab(0, "ignored", "machines -a");
+	vmlab(0, "is listed again", "ignore --undo 52-54-00-00-00-78");
+	vmlab(1, "machines show \"SAME-1\": name the one that is meant by its MAC", "adopt SAME-1");
+	vmlab(1, "no machine has shown \"nobody\"", "adopt nobody");
+	vmlab(1, "is web1, which has a definition already", "adopt 52:54:00:00:00:11");
+	vmlab(1, "web1.json exists already", "adopt 52:54:00:00:00:77 web1");
+	vmlab(1, "is no VM name", "adopt 52:54:00:00:00:77 Web_2");
+	vmlab(2, "the machine's MAC address or serial number", "adopt");
+	vmlab(2, "there is no option --nonsense", "adopt --nonsense x");
+	vmlab(0, "does what this says when it next asks", "adopt cz-123/4 --set mode=local");
+	file_comes_to_say(folder, "vms/cz-123-4.json", "\"mac\": \"52:54:00:00:00:77\"", true);
+	file_comes_to_say(folder, "vms/cz-123-4.json", "\"serial\": \"CZ-123/4\"", true);
+	vmlab(0, "no error", "validate");
+	vmlab(0, "52:54:00:00:00:79", "adopt 52:54:00:00:00:79");
+	file_comes_to_say(folder, "vms/same-1.json", "1f0e0d0c", true);
+	/* A serial number that two machines show is in no definition. */
+	file_comes_to_say(folder, "vms/same-1.json", "SAME-1", false);
+	vmlab(1, "same-1.json exists already", "adopt 52:54:00:00:00:7a");
+	vmlab(1, "nonesuch", "adopt 52:54:00:00:00:7a node2 --profile nonesuch");
+	make_folder("vms/_profiles");
+	file_says(folder, "vms/_profiles/small.json", "{\"mode\": \"local\"}");
+	vmlab(0, "node2.json", "adopt 52:54:00:00:00:7a node2 --profile small");
+	file_comes_to_say(folder, "vms/node2.json", "\"profile\": \"small\"", true);
+	vmlab(0, "no error", "validate");
+}
+
 static void definitions_are_made_and_judged(void **state)
 {
 	(void)state;
@@ -489,6 +546,7 @@ int main(void)
 	    LAB(the_doctor_looks_at_all),
 	    LAB(a_lab_whose_machine_was_started_anew_is_resumed),
 	    LAB(usage_is_explained),
+	    LAB(strangers_are_listed_adopted_and_ignored),
 	    LAB(definitions_are_made_and_judged),
 	    LAB(a_definition_is_shown_with_where_it_comes_from),
 	    LAB(a_lab_is_its_folders),

@@ -145,6 +145,50 @@ static const struct table_column columns[] = {
 };
 #define COLUMN_COUNT (sizeof(columns) / sizeof(*columns))
 
+static void print_kind(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
+{
+	(void)c;
+	(void)now_ms;
+	if (strcmp(text_of(o, "kind"), "declared") == 0)
+		human_print_clean(f, text_of(o, "state"));
+	else
+		fputs(json_is_true(json_object_get(o, "ignored")) ? "ignored" : "stranger", f);
+}
+
+static void print_macs(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
+{
+	const json_t *macs = json_object_get(o, c->key);
+
+	(void)now_ms;
+	human_print_clean(f, json_string_value(json_array_get(macs, 0)));
+	if (json_array_size(macs) > 1)
+		fprintf(f, " +%zu", json_array_size(macs) - 1);
+}
+
+static void print_product(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
+{
+	const char *maker = text_of(o, "manufacturer"), *product = text_of(o, c->key);
+
+	(void)now_ms;
+	human_print_clean(f, maker);
+	if (*maker && *product)
+		fputc(' ', f);
+	human_print_clean(f, product);
+}
+
+static const struct table_column of_machines[] = {
+    {"name", "NAME", print_text, "name", .usual = true},
+    {"state", "STATE", print_kind, .usual = true},
+    {"mac", "MAC", print_macs, "macs", .usual = true},
+    {"ip", "IP", print_text, "ip", .usual = true, .rank = 5},
+    {"arch", "ARCH", print_text, "arch", .usual = true, .rank = 4},
+    {"firmware", "FIRMWARE", print_text, "platform", .usual = true, .rank = 2},
+    {"serial", "SERIAL", print_text, "serial", .usual = true, .rank = 6},
+    {"product", "PRODUCT", print_product, "product", .usual = true, .rank = 3},
+    {"asked", "ASKED", print_number, "asked", .usual = true, .rank = 1},
+    {"seen", "SEEN", print_age, "last_seen", .usual = true, .rank = 7},
+};
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -163,6 +207,13 @@ void table_usual(struct table *t, bool wide)
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
 		if (wide || columns[i].usual)
 			t->columns[t->count++] = &columns[i];
+}
+
+void table_machines(struct table *t)
+{
+	t->count = 0;
+	for (size_t i = 0; i < sizeof(of_machines) / sizeof(*of_machines); i++)
+		t->columns[t->count++] = &of_machines[i];
 }
 
 bool table_has(const struct table *t, const char *name)

@@ -24,6 +24,8 @@ struct table {
 
 /* The usual columns, or with `wide` all of them. */
 void table_usual(struct table *t, bool wide);
+/* The columns of machines, whose rows are those of the API's /machines. */
+void table_machines(struct table *t);
 /* Columns by name, separated by commas. -EINVAL with the names there are. */
 must_check int table_choose(struct table *t, const char *names, struct err *e);
 

@@ -47,6 +47,9 @@ struct command {
 	row(start) \
 	row(restart) \
 	row(ls) \
+	row(machines) \
+	row(adopt) \
+	row(ignore) \
 	row(events) \
 	row(wait) \
 	row(ssh) \

@@ -1,0 +1,174 @@
+/* machines.c - `vmlab machines` and `vmlab ignore`: whoever boots from the network, declared or
+ * not.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "vmlab/cmd/machine_id.h"
+#include "vmlab/follow/table.h"
+#include "vmlab/lab/command.h"
+#include "vmlab/ui/human.h"
+
+static int open_lab(struct session *s, struct lab *lab, struct err *e)
+{
+	int r = session_open(s, lab, e);
+
+	return r < 0 ? r : session_need_stack(s, e);
+}
+
+/* The declared first, by name; then whoever was seen last. */
+static int compare(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	const char *name_x = json_string_value(json_object_get(x, "name")),
+		   *name_y = json_string_value(json_object_get(y, "name"));
+
+	if (name_x && name_y)
+		return strcmp(name_x, name_y);
+	if (name_x || name_y)
+		return name_x ? -1 : 1;
+	int64_t seen_x = time_parse(json_string_value(json_object_get(x, "last_seen"))),
+		seen_y = time_parse(json_string_value(json_object_get(y, "last_seen")));
+	return (seen_x < seen_y) - (seen_x > seen_y);
+}
+
+/* New reference: sorted, the ignored ones only with `all`. */
+static json_t *chosen(const json_t *answer, bool all, size_t *hidden)
+{
+	const json_t *list = json_object_get(answer, "machines");
+	size_t count = 0, i;
+	_cleanup_free_ json_t **rows = calloc(json_array_size(list) + 1, sizeof(*rows));
+	json_t *out = json_array(), *one;
+
+	*hidden = 0;
+	json_array_foreach(list, i, one) {
+		if (!all && json_is_true(json_object_get(one, "ignored")))
+			(*hidden)++;
+		else if (rows)
+			rows[count++] = one;
+	}
+	if (count > 0)
+		qsort(rows, count, sizeof(*rows), compare);
+	for (i = 0; i < count; i++)
+		json_array_append(out, rows[i]);
+	return out;
+}
+
+static void print_list(json_t *machines, size_t hidden)
+{
+	struct table table = {.width = human_terminal_width(STDOUT_FILENO), .now_ms = wall_ms()};
+
+	table_machines(&table);
+	table_print(stdout, &table, machines);
+	fflush(stdout);
+	if (hidden > 0)
+		fprintf(stderr, "%zu ignored: `vmlab machines --all` shows them\n", hidden);
+}
+
+static const struct option machines_options[] = {
+    {"json", no_argument, NULL, 'j'}, {"all", no_argument, NULL, 'a'}, {0}};
+
+static int machines_run(struct lab *lab, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	_cleanup_json_ json_t *answer = NULL, *machines = NULL;
+	bool json = false, all = false;
+	struct err e = ERR_INIT;
+	size_t hidden;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "a", machines_options, NULL)) != -1) {
+		json |= o == 'j';
+		all |= o == 'a';
+		if (o == '?')
+			return command_wrong_option(&machines_command, argv);
+	}
+	if (optind < argc)
+		return command_usage(
+		    &machines_command, "it takes no names: `vmlab ls %s` shows one", argv[optind]);
+	int r = open_lab(&s, lab, &e);
+	if (r == 0)
+		r = api_get(s.api, &answer, &e, "/machines");
+	if (r < 0)
+		return command_fail(&e);
+	machines = chosen(answer, all || json, &hidden);
+	if (json) {
+		_cleanup_json_ json_t *doc =
+		    json_pack("{s:s, s:O}", "lab", lab->name, "machines", machines);
+		json_dumpf(doc, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		print_list(machines, hidden);
+	}
+	return STATUS_OK;
+}
+
+const struct command machines_command = {
+    .name = "machines",
+    .args = "[--json] [--all]",
+    .summary = "every machine that asked, declared or not",
+    .help =
+	"Lists what vms/ declares and, below, the strangers: machines that asked for an address or for what\n"
+	"to boot and that no definition has, with what they showed. The lab remembers 10000 of them; the one\n"
+	"unseen for longest goes first. What they get meanwhile says the stack's setting STRANGERS.\n"
+	"\n"
+	"  -a, --all   also those that are ignored\n"
+	"  --json      {\"lab\",\"machines\":[...]}: all that is known of each, ignored ones too\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab machines\n"
+	"  vmlab adopt 52:54:00:12:34:56 web1\n"
+	"  vmlab machines --json | jq -r '.machines[] | select(.kind == \"stranger\") | .serial'\n",
+    .run = machines_run,
+};
+
+/* ---- ignore ------------------------------------------------------------------------------ */
+
+static const struct option ignore_options[] = {{"undo", no_argument, NULL, 'u'}, {0}};
+
+static int ignore_run(struct lab *lab, int argc, char **argv)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	char id[MACHINE_ID_SIZE];
+	struct err e = ERR_INIT;
+	bool undo = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", ignore_options, NULL)) != -1) {
+		undo |= o == 'u';
+		if (o == '?')
+			return command_wrong_option(&ignore_command, argv);
+	}
+	if (argc - optind != 1)
+		return command_usage(&ignore_command, "one MAC address or serial number, please");
+	int r = machine_id_encode(argv[optind], id, &e);
+	if (r == 0)
+		r = open_lab(&s, lab, &e);
+	if (r == 0)
+		r = api_post(s.api, NULL, &e, "/machines/%s/%signore", id, undo ? "un" : "");
+	if (r < 0)
+		return command_fail(&e);
+	printf("%s is %s\n", argv[optind], undo ? "listed again" : "ignored");
+	return STATUS_OK;
+}
+
+const struct command ignore_command = {
+    .name = "ignore",
+    .args = "MAC|SERIAL [--undo]",
+    .summary = "leave a stranger out of `vmlab machines`",
+    .help =
+	"The machine is named by a MAC address, serial number or UUID that it showed. It gets what it got\n"
+	"before, and is never forgotten for others.\n"
+	"\n"
+	"  --undo   list it again\n"
+	"\n"
+	"Examples:\n"
+	"  vmlab ignore 52:54:00:12:34:56\n"
+	"  vmlab ignore CZ12345678 --undo\n",
+    .run = ignore_run,
+};
