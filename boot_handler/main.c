@@ -70,14 +70,10 @@ static bool take_lease(void *ctx, const struct lease *lease)
 	return vm;
 }
 
-/* What dnsmasq tells again, as when its configuration changed, is no sign of life. */
-static void note_stranger(struct services *services, const struct lease *lease, bool news)
+static void note_stranger(struct services *services, const struct lease *lease)
 {
-	struct stranger_sight sight = {.mac = &lease->mac,
-	    .ip = lease->ip,
-	    .ip6 = lease->ip6,
-	    .now_ms = wall_ms(),
-	    .told_again = !news};
+	struct stranger_sight sight = {
+	    .mac = &lease->mac, .ip = lease->ip, .ip6 = lease->ip6, .now_ms = wall_ms()};
 
 	strangers_seen(state_strangers(services->state), &sight);
 }
@@ -88,15 +84,15 @@ static void on_lease(void *ctx, const struct lease *lease)
 
 	if (take_lease(services, lease))
 		return;
-	bool news = lease_memory_take(&services->undeclared, lease);
-	if (news && !lease->gone)
+	bool asked = lease_memory_asked(&services->undeclared, lease);
+	if (lease_memory_take(&services->undeclared, lease) && !lease->gone)
 		state_taken(services->state, &lease->mac, lease);
-	if (lease->has_mac && !lease->gone)
-		note_stranger(services, lease, news);
 	if (take_lease(services, lease)) { /* its definition has just appeared */
 		struct lease taken = *lease;
 		taken.gone = true;
 		lease_memory_take(&services->undeclared, &taken);
+	} else if (asked) {
+		note_stranger(services, lease);
 	}
 }
 

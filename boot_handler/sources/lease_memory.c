@@ -50,6 +50,17 @@ bool lease_memory_take(struct lease_memory *m, const struct lease *lease)
 	return news;
 }
 
+bool lease_memory_asked(struct lease_memory *m, const struct lease *lease)
+{
+	if (!lease->has_mac || lease->gone)
+		return false;
+	pthread_mutex_lock(&m->lock);
+	const struct lease *item = find(m, lease);
+	bool asked = lease->added || (item && item->ends != lease->ends);
+	pthread_mutex_unlock(&m->lock);
+	return asked;
+}
+
 void lease_memory_replay(
     struct lease_memory *m, bool (*take)(void *ctx, const struct lease *lease), void *ctx)
 {

@@ -23,6 +23,11 @@ void lease_memory_init(struct lease_memory *m);
  * that was news: false for a lease that is told again. */
 bool lease_memory_take(struct lease_memory *m, const struct lease *lease);
 
+/* Whether the machine itself has asked, to be called before lease_memory_take(): the lease is new,
+ * or ends at another time than when it was told last. dnsmasq tells all again when definitions
+ * change. */
+bool lease_memory_asked(struct lease_memory *m, const struct lease *lease);
+
 /* Calls `take` for each, and forgets those for which it returns true. */
 void lease_memory_replay(
     struct lease_memory *m, bool (*take)(void *ctx, const struct lease *lease), void *ctx);

@@ -64,6 +64,30 @@ static bool take_none(void *ctx, const struct lease *lease)
 	return false;
 }
 
+/* dnsmasq tells every lease again when definitions change: only what differs was asked for. */
+static void what_is_told_again_was_not_asked_for(void **state)
+{
+	static struct lease_memory memory;
+	struct lease lease = {
+	    .has_mac = true, .mac = {{0x52, 0x54, 0, 0, 0, 1}}, .ip = {1}, .ends = 100};
+	struct lease nameless = {.six = true, .added = true};
+
+	(void)state;
+	lease_memory_init(&memory);
+	assert_false(lease_memory_asked(&memory, &lease)); /* told at our start */
+	lease_memory_take(&memory, &lease);
+	assert_false(lease_memory_asked(&memory, &lease));
+	lease.ends = 200;
+	assert_true(lease_memory_asked(&memory, &lease));
+	lease_memory_take(&memory, &lease);
+	assert_false(lease_memory_asked(&memory, &lease));
+	lease.added = true;
+	assert_true(lease_memory_asked(&memory, &lease));
+	lease.gone = true;
+	assert_false(lease_memory_asked(&memory, &lease));
+	assert_false(lease_memory_asked(&memory, &nameless));
+}
+
 static void undeclared_leases(void **state)
 {
 	static struct lease_memory memory;
@@ -393,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(leases),
 	    cmocka_unit_test(undeclared_leases),
+	    cmocka_unit_test(what_is_told_again_was_not_asked_for),
 	    cmocka_unit_test(effects),
 	    cmocka_unit_test(repeats),
 	    cmocka_unit_test(floods),

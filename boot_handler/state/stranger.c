@@ -262,18 +262,16 @@ bool strangers_seen(struct strangers *t, const struct stranger_sight *sight)
 	struct stranger_place *p = whose(t, sight);
 	bool is_new = !p;
 
-	if (is_new || !sight->told_again) {
-		if (is_new)
-			p = take_place(t);
-		unlist(t, p);
-		learn(&p->is, sight);
-		list(t, p);
-		if (!p->is.ignored) {
-			leave_ring(t, p);
-			enter_ring(t, p);
-		}
-		stranger_mark(t, p, STRANGER_LAZY);
+	if (is_new)
+		p = take_place(t);
+	unlist(t, p);
+	learn(&p->is, sight);
+	list(t, p);
+	if (!p->is.ignored) {
+		leave_ring(t, p);
+		enter_ring(t, p);
 	}
+	stranger_mark(t, p, STRANGER_LAZY);
 	pthread_mutex_unlock(&t->lock);
 	return is_new;
 }

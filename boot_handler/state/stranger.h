@@ -38,7 +38,6 @@ struct stranger_sight {
 	struct in_addr ip;
 	struct in6_addr ip6;
 	int64_t now_ms;
-	bool told_again; /* by dnsmasq, which says nothing of when: of no machine that is known */
 };
 
 struct strangers;

@@ -38,13 +38,11 @@ static bool see(
 }
 
 /* One of which dnsmasq tells. */
-static bool lease(struct strangers *t, uint64_t mac, int64_t second, bool again)
+static bool lease(struct strangers *t, uint64_t mac, int64_t second)
 {
 	struct mac card = mac_of(mac);
-	struct stranger_sight sight = {.mac = &card,
-	    .ip.s_addr = htonl(0x0a000000u + (uint32_t)mac),
-	    .now_ms = second * 1000,
-	    .told_again = again};
+	struct stranger_sight sight = {
+	    .mac = &card, .ip.s_addr = htonl(0x0a000000u + (uint32_t)mac), .now_ms = second * 1000};
 
 	return strangers_seen(t, &sight);
 }
@@ -120,7 +118,7 @@ static void one_machine_has_several_cards(void **state)
 	assert_int_equal(s.last_seen_ms, 20000);
 	assert_int_equal(mac_number(&s.mac[0]), mac_number(&(struct mac){{2, 0, 0, 0, 0, 2}}));
 	/* A card that was heard of by DHCP before turns out to be its. */
-	assert_true(lease(t, 3, 5, false));
+	assert_true(lease(t, 3, 5));
 	assert_int_equal(count(t), 2);
 	assert_false(see(t, 3, UUID_A, NULL, 30));
 	assert_int_equal(count(t), 1);
@@ -148,20 +146,19 @@ static void makers_share_serial_numbers(void **state)
 	assert_int_equal(count(t), 2);
 }
 
-static void what_dnsmasq_tells_again_is_no_sign_of_life(void **state)
+static void dhcp_tells_of_one_that_no_loader_has(void **state)
 {
 	struct strangers *t = *state;
 	struct stranger s;
 
-	assert_true(lease(t, 1, 10, true));
-	assert_false(lease(t, 1, 99, true));
+	assert_true(lease(t, 1, 10));
 	assert_true(get(t, 1, &s));
-	assert_int_equal(s.last_seen_ms, 10000);
-	assert_int_equal(s.asked, 1);
 	assert_string_equal(s.shown.loader, "");
-	assert_false(lease(t, 1, 99, false));
+	assert_false(lease(t, 1, 99));
 	assert_true(get(t, 1, &s));
+	assert_int_equal(s.first_seen_ms, 10000);
 	assert_int_equal(s.last_seen_ms, 99000);
+	assert_int_equal(s.asked, 2);
 	assert_int_equal(ntohl(s.ip.s_addr), 0x0a000001);
 }
 
@@ -301,7 +298,7 @@ static void remembered_over_a_restart(void **state)
 	for (uint64_t mac = 1; mac <= STRANGERS_MAX; mac++)
 		see(t, mac, mac == 2 ? UUID_A : NULL, mac == 3 ? "SN-3" : NULL, (int64_t)mac);
 	ignore(t, "SN-3", true);
-	lease(t, 1, STRANGERS_MAX + 1, false);
+	lease(t, 1, STRANGERS_MAX + 1);
 	state_close(s);
 
 	s = opened(file);
@@ -348,7 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(one_machine_has_several_cards),
 	    TEST(makers_share_serial_numbers),
-	    TEST(what_dnsmasq_tells_again_is_no_sign_of_life),
+	    TEST(dhcp_tells_of_one_that_no_loader_has),
 	    TEST(the_longest_unseen_goes_first),
 	    TEST(a_flood_displaces_nobody_who_is_ignored),
 	    TEST(a_flood_is_no_flood_of_writes),

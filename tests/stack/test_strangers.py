@@ -82,7 +82,7 @@ def test_an_ignored_one_stays_so_over_a_restart_and_a_flood():
 
 @needs(test_an_ignored_one_stays_so_over_a_restart_and_a_flood)
 def test_one_that_gets_a_definition_leaves_the_list():
-    known.define("newone", mac=TWO, arch="amd64", mode="local")
+    known.define("newone", mac=TWO, uuid=UUID, arch="amd64", mode="local") # as vmlab adopt does
     eventually(lambda: with_mac(ONE) is None, 5, "the stranger is gone")
     check_equal(len(strangers()), FLOODED, "strangers")
     check("no definition" not in ask(scope.client, ONE, SHOWN), "by its UUID it is nobody else")
