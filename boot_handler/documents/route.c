@@ -148,6 +148,15 @@ static void take_arch(struct piece p, struct route *out)
 	    sizeof(out->shown.arch));
 }
 
+/* A word of the menu's; what the menu has not is as good as none. */
+static void take_choice(struct piece p, struct route *out)
+{
+	char text[sizeof(out->choice)];
+
+	if (decode_trimmed(p, text, sizeof(text)))
+		memcpy(out->choice, text, sizeof(text));
+}
+
 /* Other texts are for people, and cut to their place. Of those from SMBIOS a short one may be a
  * name (a serial number may not). */
 static void take_text(struct piece p, bool smbios, char *out, size_t size)
@@ -189,6 +198,8 @@ static bool take_shown(struct piece key, struct piece value, struct route *out)
 		take_serial(value, out);
 	else if (piece_is(key, "arch"))
 		take_arch(value, out);
+	else if (piece_is(key, "choose"))
+		take_choice(value, out);
 	else
 		return false;
 	return true;

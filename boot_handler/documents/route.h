@@ -44,6 +44,7 @@ struct route {
 	enum route_document document;
 	struct shown shown;                  /* of /ipxe */
 	char name[64];                       /* valid VM name; empty when absent */
+	char choice[80];                     /* at the menu; empty when absent */
 	char machine[SMBIOS_SERIAL_MAX + 1]; /* a MAC address, UUID or serial number, not judged */
 	bool has_after; /* `after` was given; else the newest ones are wanted */
 	uint64_t after; /* ids greater than this */

@@ -25,6 +25,9 @@ struct row {
 static const struct row table[] = {
     {G, "/ipxe?mac=" MAC, 0, "/ipxe"},
     {G, "/ipxe?mac=52-54-00-00-00-11&arch=x86_64&uuid=&serial=", 0, "/ipxe"},
+    {G, "/ipxe?mac=52-54-00-00-00-11&choose=debian-installer-13", 0, "/ipxe"},
+    {G, "/ipxe?mac=52-54-00-00-00-11&choose=", 0, "/ipxe"},
+    {G, "/ipxe?mac=52-54-00-00-00-11&choose=..%2f", 0, "/ipxe"},
     {G, "/ipxe?mac=52%3A54%3a00%3A00%3A00%3A11", 0, "/ipxe"},
     {G, "/ipxe?uuid=123E4567-e89b-12d3-a456-426614174000", 0, "/ipxe"},
     {G, "/ipxe?mac=&serial=CZ%201", 0, "/ipxe"},

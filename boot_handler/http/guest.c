@@ -181,6 +181,8 @@ static void note_boot(const struct call *c, struct boot_facts *facts, struct boo
 		return;
 	if (facts->mac)
 		state_asked_with(state, mac, name, facts->mac);
+	if (facts->chosen)
+		state_chose(state, mac, name, facts->chosen);
 	facts->attempt = state_booted(state, mac, name, choice);
 }
 
@@ -196,6 +198,7 @@ static void find_facts(
 {
 	f->life = state_life(services->state, &f->vm->mac);
 	f->attempt = f->life.attempt;
+	f->chosen = route->choice[0] ? route->choice : NULL;
 	f->other_arch = route->arch != VM_ARCH_NOT_SAID && route->arch != f->vm->arch;
 	unsigned needs = boot_mode_of(f->vm)->needs;
 	if (needs & BOOT_NEEDS_BOOT) {

@@ -56,6 +56,7 @@ struct machine {
 	int64_t leased_at_ms;
 	struct pace lease_pace; /* of lease events */
 	int64_t refused_at_ms;
+	int64_t chose_at_ms;
 	char *error_reason;
 	char *error_hint;
 	char *host_key[MACHINE_KEYS_MAX];

@@ -15,7 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 
-#define REFUSED_EVENT_EVERY_MS 5000
+#define ASKED_FOR_EVENT_EVERY_MS 5000
 
 /* ---- rows -------------------------------------------------------------------------------- */
 
@@ -355,6 +355,15 @@ bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac)
 	return m != NULL;
 }
 
+/* At most one of a kind in so long; the machine is locked. */
+static bool is_due(int64_t *last_ms, int64_t now)
+{
+	if (now - *last_ms < ASKED_FOR_EVENT_EVERY_MS)
+		return false;
+	*last_ms = now;
+	return true;
+}
+
 void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
@@ -362,11 +371,22 @@ void state_refused(struct state *s, const struct mac *mac, const char *name, con
 
 	if (!m)
 		return;
-	if (now - m->refused_at_ms >= REFUSED_EVENT_EVERY_MS) {
-		m->refused_at_ms = now;
+	if (is_due(&m->refused_at_ms, now)) {
 		state_record(s, m, EVENT_REFUSED, what, now);
 		log_warn("refused to a stranger vm=%s what=%s source=%s", m->name, what, acting);
 	}
+	machine_unlock(&s->table, m);
+}
+
+void state_chose(struct state *s, const struct mac *mac, const char *name, const char *choice)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = wall_ms();
+
+	if (!m)
+		return;
+	if (is_due(&m->chose_at_ms, now))
+		state_record(s, m, EVENT_CHOICE, choice, now);
 	machine_unlock(&s->table, m);
 }
 

@@ -60,6 +60,7 @@ bool boot_choice_is_news(struct boot_choice choice, const char *before, int64_t 
 		return false;
 	case BOOT_DISK:
 	case BOOT_NEXT:
+	case BOOT_MENU:
 		return ago_ms >= BOOT_EVENT_EVERY_MS;
 	case BOOT_KERNEL:
 	case BOOT_CHAIN:

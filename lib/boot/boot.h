@@ -37,6 +37,7 @@ struct boot_facts {
 	bool has_needed;                /* what boot_mode_of(vm)->needs is there */
 	const struct boot_image *image; /* with BOOT_NEEDS_BOOT; NULL: it is not there */
 	bool noreboot;                  /* vms/<name>.noreboot is there */
+	const char *chosen;             /* at the menu, a word of the client's; NULL: nothing */
 	bool tells;                     /* its system tells of each boot, not only of the first */
 
 	const struct boot_urls *urls;

@@ -45,18 +45,26 @@ static void put_line(struct text *t, const char *line)
 	put(t, "\n");
 }
 
-/* Ask again, for ever: what follows the label never falls through. */
-static void put_again(struct text *t, const struct boot_facts *f)
+/* Without the end of the line. */
+static void put_ask(struct text *t, const struct boot_facts *f)
 {
 	char mac[MAC_TEXT_SIZE];
 
-	put(t, ":again\nsleep ");
-	put_number(t, BOOT_WAIT_S);
-	put(t, "\nchain --replace ");
+	put(t, "chain --replace ");
 	put(t, f->urls->base);
 	put(t, "/ipxe?mac=");
 	put(t, f->mac ? mac_format(f->mac, mac) : "${net0/mac}");
-	put(t, BOOT_IPXE_SHOWS " || goto again\n");
+	put(t, BOOT_IPXE_SHOWS);
+}
+
+/* Ask again, for ever: what follows the label never falls through. */
+static void put_again(struct text *t, const struct boot_facts *f)
+{
+	put(t, ":again\nsleep ");
+	put_number(t, BOOT_WAIT_S);
+	put(t, "\n");
+	put_ask(t, f);
+	put(t, " || goto again\n");
 }
 
 static void put_wait(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
@@ -176,6 +184,32 @@ static void put_san(struct text *t, const struct boot_plan *plan, const struct b
 	put_ended(t, f);
 }
 
+/* It is left by Escape, too: then it is shown anew. */
+static void put_menu(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
+{
+	put(t, ":menu\nmenu vmlab: ");
+	put(t, plan->line[0]);
+	for (unsigned i = 0; i < plan->items; i++) {
+		put(t, "\nitem ");
+		put(t, plan->item[i].name);
+		put(t, " ");
+		put(t, plan->item[i].says);
+	}
+	put(t, "\nchoose --default ");
+	put(t, plan->preset);
+	if (plan->timeout_s > 0) {
+		put(t, " --timeout ");
+		put_number(t, plan->timeout_s);
+		put(t, "000");
+	}
+	put(t, " choice || goto menu\n");
+	put_ask(t, f);
+	put(t, "&choose=${choice} || goto failed\n:failed\n" SAY "no answer, asking again in ");
+	put_number(t, BOOT_WAIT_S);
+	put(t, " s\n");
+	put_again(t, f);
+}
+
 static size_t render(const struct boot_plan *plan, const struct boot_facts *f, char *buf)
 {
 	static void (*const verbs[])(
@@ -186,6 +220,7 @@ static size_t render(const struct boot_plan *plan, const struct boot_facts *f, c
 	    [BOOT_NEXT] = put_next,
 	    [BOOT_CHAIN] = put_chain,
 	    [BOOT_SAN] = put_san,
+	    [BOOT_MENU] = put_menu,
 	};
 	struct text t = {buf, 0, plan->full};
 

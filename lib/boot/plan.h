@@ -9,6 +9,13 @@
 #define BOOT_LINES_MAX 4
 #define BOOT_SETTINGS_MAX 16
 #define BOOT_INITRDS_MAX IMAGE_INITRDS_MAX
+#define BOOT_ITEMS_MAX 24
+
+/* One thing to choose; borrowed, or kept with the plan. */
+struct boot_item {
+	const char *name; /* what we are asked with: boot_facts.chosen */
+	const char *says; /* to a person */
+};
 
 struct boot_plan {
 	enum boot_verb verb;
@@ -27,7 +34,11 @@ struct boot_plan {
 		const char *name, *value;
 	} setting[BOOT_SETTINGS_MAX];
 	unsigned settings;
-	unsigned lines, initrds;
+	/* BOOT_MENU: the first line is its title. */
+	struct boot_item item[BOOT_ITEMS_MAX];
+	const char *preset; /* name of what is chosen unless another is */
+	unsigned timeout_s; /* after this; 0: never by itself */
+	unsigned lines, initrds, items;
 	bool full; /* what is asked for cannot be said: not to be used */
 	size_t used;
 	char room[3072]; /* of all texts above */

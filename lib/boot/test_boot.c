@@ -84,6 +84,30 @@ static void decisions(void **state)
 	assert_string_equal(boot_choice_word(boot_decide(&stranger)), "wait");
 }
 
+/* At the menu only what it offers can be chosen. */
+static void choices(void **state)
+{
+	static const struct {
+		const char *chosen, *want;
+		bool has_needed;
+	} rows[] = {{NULL, "menu", true}, {"local", "local", false}, {"install", "install", true},
+	    {"install", "no-image", false}, {"shell", "shell", true}, {"menu", "menu", true},
+	    {"kernel", "menu", true}, {"nonsense", "menu", true}};
+	struct vm *vm = vm_from("{" ID ",\"mode\":\"menu\"}");
+	struct vm *plain = vm_from("{" ID "}");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct boot_facts f = {
+		    .vm = vm, .chosen = rows[i].chosen, .has_needed = rows[i].has_needed};
+		assert_string_equal(boot_choice_name(boot_decide(&f)), rows[i].want);
+	}
+	struct boot_facts f = {.vm = plain, .chosen = "local", .has_needed = true};
+	assert_string_equal(boot_choice_name(boot_decide(&f)), "install");
+	vm_free(vm);
+	vm_free(plain);
+}
+
 /* What waits for ever by what it is, and needs nothing. */
 static void plan_nothing(const struct boot_facts *f, struct boot_plan *out)
 {
@@ -291,7 +315,8 @@ static void boots_once(void **state)
 static void golden_modes(void **state)
 {
 	struct vm *vm = vm_from("{" ID ",\"image\":\"live\"}");
-	struct boot_facts f = {.vm = vm, .mac = &vm->mac, .attempt = 3, .image = &kernel_image};
+	struct boot_facts f = {
+	    .vm = vm, .mac = &vm->mac, .attempt = 3, .has_needed = true, .image = &kernel_image};
 	const struct boot_mode *mode;
 	char name[80];
 
@@ -478,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(decisions),
+	    cmocka_unit_test(choices),
 	    cmocka_unit_test(told_again),
 	    cmocka_unit_test(expectations),
 	    cmocka_unit_test(the_tftp_script_tells_the_same),

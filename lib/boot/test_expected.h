@@ -23,6 +23,7 @@ static const struct boot_expected {
     {",\"mode\":\"boot\",\"image\":\"live\",\"unattended\":true", true, false, "boot", "installed"},
     {",\"mode\":\"local\"", false, false, "local", "answers"},
     {",\"mode\":\"off\"", false, false, "off", "answers"},
+    {",\"mode\":\"menu\"", true, false, "menu", "-"},
     {",\"pxeboot\":false", false, false, "local", "answers"},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", true, false, "kernel", "-"},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", false, false, "no-image", "-"},

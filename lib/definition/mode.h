@@ -14,7 +14,8 @@
 	MODE(boot_mode_local)                                                                      \
 	MODE(boot_mode_shell)                                                                      \
 	MODE(boot_mode_off)                                                                        \
-	MODE(boot_mode_boot)
+	MODE(boot_mode_boot)                                                                       \
+	MODE(boot_mode_menu)
 
 struct boot_choice;
 struct boot_facts;
@@ -28,6 +29,7 @@ enum boot_verb {
 	BOOT_NEXT,  /* back to the firmware, which tries what comes next */
 	BOOT_CHAIN, /* a script of the loader's own language, or a program of the firmware's */
 	BOOT_SAN,   /* a disk or CD over the network */
+	BOOT_MENU,  /* ask whoever stands before it, and us again with the answer */
 };
 
 /* Where a boot ends, so that it can be waited for. */
@@ -53,7 +55,7 @@ struct boot_mode {
 	const char *started; /* BOOT_END_STARTED: where the machine is then */
 	/* What is due as things are: this mode, another or a wait. NULL: always this. */
 	struct boot_choice (*choose)(const struct boot_facts *f);
-	/* Fills in what to say and, for BOOT_KERNEL, what to load: see lib/boot/plan.h. */
+	/* Fills in what to say and what to load or to choose from: see lib/boot/plan.h. */
 	void (*plan)(const struct boot_facts *f, struct boot_plan *out);
 	enum boot_end (*expects)(const struct boot_facts *f);
 };

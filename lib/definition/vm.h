@@ -39,6 +39,7 @@ struct vm {
 	char *kernel; /* file name in the image directory, no slash */
 	char *initrd; /* file name in the image directory, no slash */
 	char *kernel_args;
+	char *menu_default; /* a choice of the menu */
 	char *loader; /* see loader_choice.h */
 	json_t *more; /* the fields that have no member here, defaults applied, as they were
 			 written: cloud-init's, storage, disks and more; NULL: none. Only to be
@@ -58,6 +59,7 @@ struct vm {
 	enum vm_firmware firmware;
 	unsigned mode; /* of boot_mode_at(): what a network boot does */
 	enum vm_after after_install;
+	unsigned menu_timeout; /* seconds; 0: none */
 	unsigned cpus;
 	unsigned disk_count;
 	uint64_t memory_bytes;

@@ -36,11 +36,13 @@ struct event_info {
 		{"shell", "iPXE: loads the installer's shell"}, \
 		{"boot", "iPXE: loads its boot image"}, \
 		{"local", "iPXE: boots from disk"}, \
+		{"menu", "iPXE: shows its menu"}, \
 		{"off", "iPXE: its network boot is off"}, \
 		{"wait", "iPXE: nothing to do yet, asks again every 10 s"}, \
 		{"no-image", "iPXE: its image is missing, asks again every 10 s"}, \
 		{"failed", "iPXE: the install failed, waits for a reinstall"}, \
 		{NULL, "iPXE: {text}"}}, .begins = true) \
+	row(CHOICE, "choice", .says = {{NULL, "chosen at the menu: {text}"}}, .begins = true) \
 	row(PHASE, "phase", .says = {{NULL, "installer: {phase}"}}, .stage = "{phase}", .begins = true) \
 	row(STATE, "state", .says = { \
 		{"installed", "installed"}, {"ready", "ready"}, {"failed", "failed"}}, \

@@ -1,44 +1,11 @@
 """A machine whose loader gets no answer: it asks again by itself, and shows a menu to who wants one."""
-import os
-import pty
-import re
 import time
 
-from kit import vmlab_cli
-from kit.check import eventually
-from kit.command import docker, tail
+from kit.command import docker
 from kit.scope import needs
+from kit.screen import DOWN, Screen
 
 SILENT = "52:54:00:e2:e0:07"
-
-
-class Screen:
-    """The serial console of a VM, read and typed at."""
-
-    def __init__(self, lab, name):
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.execvpe(vmlab_cli.BINARY, [vmlab_cli.BINARY, "console", name], lab.env)
-        os.set_blocking(self.terminal, False)
-        self.text = ""
-
-    def shows(self, pattern, timeout):
-        def seen():
-            try:
-                self.text += os.read(self.terminal, 65536).decode(errors="replace")
-            except BlockingIOError:
-                pass
-            return re.search(pattern, self.text)
-        eventually(seen, timeout, f"the console shows {pattern!r}; it ends with {tail(self.text, 800)!r}", every=0.2)
-        self.text = ""
-
-    def types(self, keys):
-        os.write(self.terminal, keys)
-
-    def leave(self):
-        self.types(b"\x1d")
-        os.waitpid(self.pid, 0)
-        os.close(self.terminal)
 
 
 def nft(lab, *words):
@@ -57,11 +24,11 @@ def test_a_loader_without_an_answer_says_so_and_has_a_menu(lab):
             screen.shows(r"asking again", 30)
             screen.types(b"m")
             screen.shows(r"Network details", 20)
-            screen.types(b"\x1b[B\x1b[B\r")
+            screen.types(DOWN + DOWN + b"\r")
             screen.shows(r"(?s)" + SILENT + r".*HTTP server [0-9.]+.*any key", 20)
             screen.types(b" ")
             screen.shows(r"Boot from disk", 20)
-            screen.types(b"\x1b[B\r")
+            screen.types(DOWN + b"\r")
             screen.shows(r"No disk here can be booted", 60)
         finally:
             screen.leave()

@@ -53,6 +53,9 @@ static void on_ipxe(struct stages *s, const char *text, int64_t at_ms)
 	    [BOOT_DISK] = "disk boot",
 	    [BOOT_KERNEL] = "kernel and initrd",
 	    [BOOT_NEXT] = "next boot device",
+	    [BOOT_CHAIN] = "boot image",
+	    [BOOT_SAN] = "boot image",
+	    [BOOT_MENU] = "menu",
 	};
 	const struct boot_mode *mode = boot_mode_find(text);
 
