@@ -7,7 +7,7 @@ arch_names=${arch_names% }
 # arch_row NAME - fills arch_machine, arch_triplet and arch_ld; status 1 when there is no such row.
 arch_row()
 {
-	while read -r arch_name arch_machine arch_triplet arch_ld _; do
+	while read -r arch_name arch_machine arch_triplet arch_ld; do
 		[ "$arch_name" != "$1" ] || return 0
 	done <"$top/docker/arches.table"
 	return 1

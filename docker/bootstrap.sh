@@ -70,7 +70,7 @@ clang)
 	;;
 stack)
 	packages="dnsmasq-base nginx-light supervisor libmicrohttpd12t64 libjansson4 libsqlite3-0 \
-nftables iproute2 netcat-openbsd ipxe"
+nftables iproute2 netcat-openbsd"
 	;;
 vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
@@ -92,7 +92,6 @@ inputs=$hook
 case $name in
 builder | cross) inputs="$here/builder/base-hook.sh $here/builder/static-libs.sh" ;;
 clang) inputs=/dev/null ;;
-stack) inputs="$hook $here/arches.table" ;;
 loaders) inputs="$hook $here/loaders/loaders.table" ;;
 esac
 # shellcheck disable=SC2086 # a list of files

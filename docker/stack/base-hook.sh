@@ -1,17 +1,11 @@
 #!/bin/sh
-# base-hook.sh ROOT ARCH - last touches to the stack's root file system: the iPXE loaders under the
-# names dnsmasq hands out, the user boot_handler runs as, and nothing that no daemon uses.
+# base-hook.sh ROOT ARCH - last touches to the stack's root file system: its folders, the user
+# boot_handler runs as, and nothing that no daemon uses.
 set -eu
 
 root=$1
 
 mkdir -p "$root/srv/tftp" "$root/srv/initrds" "$root/srv/images" "$root/vms" "$root/state"
-awk '/^[a-z]/ && $6 != "-" {print $1, $6}' "$(dirname "$0")/../arches.table" |
-	while read -r arch loader; do
-		cp "$root/usr/lib/ipxe/ipxe-$arch.efi" "$root/srv/tftp/$loader"
-	done
-cp "$root/usr/lib/ipxe/undionly.kpxe" "$root/srv/tftp/undionly.kpxe"
-chmod 0644 "$root"/srv/tftp/*
 
 chroot "$root" useradd --system --user-group --no-create-home --home-dir /nonexistent \
 	--shell /usr/sbin/nologin boot_handler
@@ -21,8 +15,7 @@ grep -q '^dnsmasq:' "$root/etc/passwd" || {
 }
 
 # Only links of dpkg's and python's need remain; the package database says what is installed.
-rm -rf "$root/usr/lib/ipxe" "$root/usr/share/ipxe" \
-	"$root"/usr/lib/*-linux-gnu/gconv "$root"/usr/lib/*-linux-gnu/perl-base \
+rm -rf "$root"/usr/lib/*-linux-gnu/gconv "$root"/usr/lib/*-linux-gnu/perl-base \
 	"$root"/usr/share/perl5 "$root/usr/share/zoneinfo" \
 	"$root/usr/share/nginx" "$root/var/www" "$root"/etc/nginx/sites-* \
 	"$root"/usr/lib/python3*/ensurepip "$root"/usr/lib/python3*/pydoc_data \
