@@ -134,8 +134,8 @@ define image_rules # arch
 stack-context-$(1): base-stack-$(1) base-loaders-$(HOST_ARCH) programs-$(1) vmlab-$(1) initrds
 	@docker/stage.sh build/context/pxeboot_stack-$(1) \
 		docker/stack/Dockerfile:Dockerfile $(BASE)/stack-$(1).tar:base-$(1).tar \
-		$(BASE)/loaders-$(HOST_ARCH).tar:loaders.tar docker/loaders/loaders.table:stack/loaders.table \
-		LICENSE:LICENSE docker/stack:stack docker/arches.table:stack/arches.table \
+		$(BASE)/loaders-$(HOST_ARCH).tar:loaders.tar LICENSE:LICENSE docker/stack:stack \
+		docker/arches.table:stack/arches.table docker/loaders/loaders.table:stack/loaders.table \
 		build/$(1)/release/boot_handler/boot_handler:$(1)/boot_handler \
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
 		build/$(1)/release/vmlab/vmlab:$(1)/vmlab \
