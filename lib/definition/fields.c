@@ -44,6 +44,8 @@ static const char *arch_machine(size_t i)
 	return i < VM_ARCH_COUNT ? arches[i].machine : NULL;
 }
 
+/* One row's length would move all others. */
+/* clang-format off */
 const struct vm_field vm_fields[] = {
     {.name = "name",
 	TEXT(name),
@@ -359,5 +361,6 @@ const struct vm_field vm_fields[] = {
 	.summary = "pvmlab's; without effect here.",
 	.example = "\"pxeboot_stack.tar\""},
 };
+/* clang-format on */
 const size_t vm_field_count = sizeof(vm_fields) / sizeof(vm_fields[0]);
 _Static_assert(sizeof(vm_fields) / sizeof(vm_fields[0]) <= VM_FIELDS_MAX, "VM_FIELDS_MAX");

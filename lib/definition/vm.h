@@ -40,10 +40,10 @@ struct vm {
 	char *initrd; /* file name in the image directory, no slash */
 	char *kernel_args;
 	char *menu_default; /* a choice of the menu */
-	char *loader; /* see loader_choice.h */
-	json_t *more; /* the fields that have no member here, defaults applied, as they were
-			 written: cloud-init's, storage, disks and more; NULL: none. Only to be
-			 read, since threads and definitions share it. */
+	char *loader;       /* see loader_choice.h */
+	json_t *more;       /* the fields that have no member here, defaults applied, as they were
+			       written: cloud-init's, storage, disks and more; NULL: none. Only to be
+			       read, since threads and definitions share it. */
 	const struct in6_addr *statics; /* what network_config sets; IPv4 as ip4_mapped() */
 	unsigned static_count;
 	struct mac mac;

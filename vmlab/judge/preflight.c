@@ -61,8 +61,8 @@ static void check_image(const struct subject *s, struct preflight *p)
 		find(p, true, field, "the image %s cannot be taken: %s; %s", name, s->misuse.what,
 		    s->misuse.advice);
 	else if (s->lack[0])
-		find(p, false, field, "the image %s for %s cannot be used, so it waits: %s; %s", name,
-		    vm_arch_name(vm->arch), s->lack, s->advice);
+		find(p, false, field, "the image %s for %s cannot be used, so it waits: %s; %s",
+		    name, vm_arch_name(vm->arch), s->lack, s->advice);
 	else if (boot_mode_of(vm)->needs & BOOT_NEEDS_IMAGE &&
 		 boot_mode_of(vm)->needs & BOOT_NEEDS_DISK && subject_lacks_loader(s, loader))
 		find(p, false, vm->firmware == VM_FIRMWARE_BIOS ? "firmware" : "distro",
