@@ -96,10 +96,14 @@ int machine_parse(char *const *environment, struct machine *m, struct err *e)
 	m->accel = (enum machine_accel)word_index(
 	    vm_setting_find("VM_ACCEL")->word, machine_setting(m, "VM_ACCEL"));
 	m->nic_rom = strcmp(machine_setting(m, "VM_NIC_ROM"), "ipxe") == 0;
+	m->http = strcmp(machine_setting(m, "VM_NIC_ROM"), "http") == 0;
 	make_nics(m, machine_setting(m, "VM_MAC"), number(machine_setting(m, "VM_NICS")));
 	if (m->bios && !m->arch->is->bios)
 		return err_set(
 		    e, EINVAL, "%s machines have no BIOS: set VM_FIRMWARE=uefi", m->arch->is->name);
+	if (m->bios && m->http)
+		return err_set(
+		    e, EINVAL, "a BIOS has no HTTP Boot: set VM_NIC_ROM=ipxe, or VM_FIRMWARE=uefi");
 	return 0;
 }
 

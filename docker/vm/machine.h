@@ -40,6 +40,7 @@ struct machine {
 	struct machine_nic nics[MACHINE_NICS_MAX]; /* the first one boots */
 	unsigned nic_count;
 	bool nic_rom; /* QEMU's iPXE in place of the firmware's own PXE */
+	bool http;    /* the firmware's HTTP Boot in place of its PXE */
 };
 
 /* `environment`: "NAME=value", NULL-terminated; what is not set or empty has its default. -EINVAL

@@ -82,6 +82,8 @@ static void add_firmware(const struct machine *m, struct argv *a)
 		argv_add(a, "-drive");
 		argv_addf(a, "if=pflash,format=raw,unit=1,file=" DISKS "/%s-vars.fd", arch);
 		argv_adds(a, "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n");
+		if (m->http)
+			argv_adds(a, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n");
 	}
 	argv_adds(a, "-boot", "menu=off,splash-time=0");
 }

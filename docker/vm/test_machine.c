@@ -65,7 +65,7 @@ static const struct {
 	"a date and time"},
     {"VM_DISK_FILTER", {"", "log", "/disks/rules"}, {"rules", "/a,b", "/a b", "/", "log2"},
 	"log or a file's path"},
-    {"VM_NIC_ROM", {"", "firmware", "ipxe"}, {"none", "iPXE"}, "firmware or ipxe"},
+    {"VM_NIC_ROM", {"", "firmware", "ipxe", "http"}, {"none", "iPXE"}, "firmware, ipxe or http"},
     {"VM_STOP_TIMEOUT", {"", "0", "60", "0900", "9999"}, {"10000", "-1", "60s"},
 	"a number of seconds"},
     {"VM_STUCK_TIMEOUT", {"", "0", "120", "99999"}, {"100000", "1e3", "never"},
@@ -139,12 +139,17 @@ static void test_bios(void **state)
 	char *arm[] = {
 	    (char *)NAME, (char *)MAC, (char *)"VM_ARCH=arm64", (char *)"VM_FIRMWARE=bios", NULL};
 	char *pc[] = {(char *)NAME, (char *)MAC, (char *)"VM_FIRMWARE=bios", NULL};
+	char *http[] = {
+	    (char *)NAME, (char *)MAC, (char *)"VM_FIRMWARE=bios", (char *)"VM_NIC_ROM=http", NULL};
 	struct machine m;
 	struct err e;
 
 	(void)state;
 	assert_int_equal(machine_parse(arm, &m, &e), -EINVAL);
 	assert_string_equal(e.msg, "arm64 machines have no BIOS: set VM_FIRMWARE=uefi");
+	assert_int_equal(machine_parse(http, &m, &e), -EINVAL);
+	assert_string_equal(
+	    e.msg, "a BIOS has no HTTP Boot: set VM_NIC_ROM=ipxe, or VM_FIRMWARE=uefi");
 	assert_int_equal(machine_parse(pc, &m, &e), 0);
 	assert_true(m.bios);
 }

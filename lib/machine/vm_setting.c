@@ -17,7 +17,7 @@ static const char *bus_word(size_t i)
 
 static const char *nic_rom_word(size_t i)
 {
-	static const char *const words[] = {"firmware", "ipxe", NULL};
+	static const char *const words[] = {"firmware", "ipxe", "http", NULL};
 
 	return words[i];
 }
@@ -91,7 +91,7 @@ const struct vm_setting vm_settings[] = {
 	.pattern = "log|/[A-Za-z0-9/._-]+|",
 	.give = "log or a file's path"},
     /* "ipxe": QEMU's option ROM in place of the firmware's own PXE. A BIOS, which has no PXE of its
-     * own, gets it in any case. */
+     * own, gets it in any case. "http": UEFI HTTP Boot in place of PXE. */
     {.name = "VM_NIC_ROM", .builtin = "firmware", .word = nic_rom_word},
     {.name = "VM_STOP_TIMEOUT",
 	.builtin = "60",

@@ -84,7 +84,7 @@ def machines():
             "VM_DISKS_BYTES": " ".join(["8388608"] * rng.randint(0 if n >= len(fixed) else 1, 4)),
             "VM_UUID": rng.choice(["", "0F0E0D0C-0b0a-4908-8706-050403020100"]), "VM_SERIAL": rng.choice(["", serial(rng), serial(rng)]),
             "VM_CLOCK": rng.choice(["", "1970-01-01T00:00:00", "2038-01-19T03:14:07"]),
-            "VM_NIC_ROM": rng.choice(["firmware", "ipxe"]), "VM_DISK_FILTER": rng.choice(filters)})
+            "VM_NIC_ROM": rng.choice(["firmware", "ipxe"] + ["http"] * (firmware == "uefi")), "VM_DISK_FILTER": rng.choice(filters)})
     return made
 
 

@@ -35,7 +35,7 @@ void container_stack_args(
 struct container_vm_options {
 	bool kvm;             /* hand over /dev/kvm */
 	const char *accel;    /* "auto", "tcg", "kvm" */
-	const char *nic_rom;  /* "firmware", "ipxe" */
+	const char *nic_rom;  /* "firmware", "ipxe", "http" */
 	const char *disk_bus; /* "virtio", "scsi", "sata", "nvme" */
 };
 void container_vm_args(const struct lab *lab, const struct container_names *names,
