@@ -41,6 +41,7 @@ class StackLab(Lab):
         self.machine = self.client("client", cidr="192.168.100.99/24")
         for _, _, address in OWN:
             self.machine.address(address + "/24")
+        eventually(lambda: all(self.pids().values()), 10, "every daemon runs")
         self.started = self.pids()
 
     def _define_machines(self):
