@@ -68,14 +68,20 @@ const char *boot_card(const struct boot_facts *f, struct boot_plan *out)
 
 const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out)
 {
+	return boot_words_on(f, role, arch_of(f->vm->arch)->console, out);
+}
+
+const char *boot_words_on(
+    const struct boot_facts *f, const char *role, const char *console, struct boot_plan *out)
+{
 	const struct vm *vm = f->vm;
 	const char *args = vm->kernel_args ? vm->kernel_args : "";
 	char own[MAC_TEXT_SIZE];
 
 	out->full |= *args && kernel_args_check(args, NULL) < 0;
 	return boot_text(out, "ip=dhcp BOOTIF=", boot_card(f, out),
-	    " console=tty0 console=", arch_of(vm->arch)->console, ",115200",
-	    role ? " config_url=" : "", role ? f->urls->base : "", role ? "/config/" : "",
+	    " console=tty0 console=", console, ",115200", role ? " config_url=" : "",
+	    role ? f->urls->base : "", role ? "/config/" : "",
 	    role ? mac_format(&vm->mac, own) : "", role ? " initrd.mode=" : "", role ? role : "",
 	    role ? " panic=30 quiet" : "", *args ? " " : "", args);
 }

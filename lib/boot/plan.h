@@ -73,6 +73,9 @@ void boot_plan_installer(const struct boot_facts *f, const char *role, struct bo
 const char *boot_card(const struct boot_facts *f, struct boot_plan *out);
 /* The kernel's command line; `role` NULL: without what is for our initrd. */
 const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out);
+/* The same for another serial console than its architecture's, by the kernel's name for it. */
+const char *boot_words_on(
+    const struct boot_facts *f, const char *role, const char *console, struct boot_plan *out);
 
 /* ---- inside ------------------------------------------------------------------------------ */
 

@@ -30,6 +30,12 @@ static const struct boot_recipe recipes[] = {
 	.efi = "boot/memtest86+x64.efi",
 	.args = "console=ttyS0,115200",
 	.amd64_only = true},
+    {.name = "raspberrypi",
+	.title = "Raspberry Pi's firmware and Debian 13's kernel",
+	.suite = "trixie",
+	.package = "raspi-firmware,linux-image-%a",
+	.arm64_only = true,
+	.raspberry = true},
 };
 
 #define RECIPES (sizeof(recipes) / sizeof(*recipes))
@@ -49,7 +55,13 @@ const struct boot_recipe *boot_recipe_find(const char *name)
 
 const char *boot_recipe_names(void)
 {
-	return "debian-installer-13, debian-installer-12, memtest86+";
+	return "debian-installer-13, debian-installer-12, memtest86+, raspberrypi";
+}
+
+bool boot_recipe_suits(const struct boot_recipe *recipe, enum vm_arch arch)
+{
+	return (!recipe->amd64_only || arch == VM_ARCH_AMD64) &&
+	       (!recipe->arm64_only || arch == VM_ARCH_ARM64);
 }
 
 const char *boot_recipe_text(const char *format, enum vm_arch arch, char *out)
@@ -64,7 +76,7 @@ const char *boot_image_advice(const char *name, enum vm_arch arch, char buf[IMAG
 {
 	const struct boot_recipe *recipe = name ? boot_recipe_find(name) : NULL;
 
-	if (recipe && (!recipe->amd64_only || arch == VM_ARCH_AMD64))
+	if (recipe && boot_recipe_suits(recipe, arch))
 		snprintf(buf, IMAGE_ADVICE_SIZE, "build it with: vmlab image build %s --arch %s",
 		    name, vm_arch_name(arch));
 	else

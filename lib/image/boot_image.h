@@ -18,7 +18,8 @@ struct boot_recipe {
 	const char *name, *title, *suite, *package;
 	const char *kernel, *initrd, *efi; /* in the package, without a slash before */
 	const char *args, *unattended_args;
-	bool amd64_only;
+	bool amd64_only, arm64_only;
+	bool raspberry; /* no file of it is named here: see lib/boot/raspberry.h */
 };
 
 /* NULL from the last on. */
@@ -26,6 +27,9 @@ const struct boot_recipe *boot_recipe_at(size_t i);
 const struct boot_recipe *boot_recipe_find(const char *name);
 /* All of them, for messages. */
 const char *boot_recipe_names(void);
+
+/* Whether there is one for that architecture. */
+bool boot_recipe_suits(const struct boot_recipe *recipe, enum vm_arch arch);
 
 /* One of its texts for that architecture. Returns out. */
 #define BOOT_RECIPE_TEXT_SIZE 160

@@ -21,6 +21,7 @@
 /* What "kind" says of an image that is booted and not installed. */
 #define IMAGE_KIND_WORD_BOOT "boot"
 #define IMAGE_INITRDS_MAX 8
+#define IMAGE_FIRMWARE_MAX 24
 
 /* About 240 GiB of image: every 4 MiB have a digest in it. */
 #define IMAGE_MANIFEST_MAX_BYTES (4U << 20)
@@ -51,6 +52,9 @@ struct image_boot {
 	struct image_contents kernel, script, unattended_script, efi, iso;
 	struct image_contents initrd[IMAGE_INITRDS_MAX];
 	unsigned initrds;
+	/* What a board's firmware loads besides, by these names: then nothing else boots it. */
+	struct image_contents firmware[IMAGE_FIRMWARE_MAX];
+	unsigned firmwares;
 	const char *args, *unattended_args;
 	const char
 	    *unattended_format; /* of its unattended file: a word of lib/unattended/format.h */
@@ -60,11 +64,11 @@ struct image_boot {
 bool image_boot_unattended(const struct image_boot *b);
 
 /* All its files, in out[]; returns their number. */
-#define IMAGE_BOOT_FILES_MAX (5 + IMAGE_INITRDS_MAX)
+#define IMAGE_BOOT_FILES_MAX (5 + IMAGE_INITRDS_MAX + IMAGE_FIRMWARE_MAX)
 size_t image_boot_files(
     const struct image_boot *b, const struct image_contents *out[IMAGE_BOOT_FILES_MAX]);
 
-/* "kernel", "script", "efi" or "iso". */
+/* "kernel", "script", "efi", "iso" or "firmware". */
 const char *image_boot_form(const struct image_boot *b);
 
 /* What a definition wants of an image. */
@@ -72,6 +76,7 @@ enum image_use {
 	IMAGE_INSTALLED,
 	IMAGE_BOOTED,
 	IMAGE_UNATTENDED, /* booted, and it installs without questions */
+	IMAGE_FIRMWARE,   /* booted by a board's own firmware */
 };
 
 /* Texts and values are borrowed, NULL where nothing is said. */

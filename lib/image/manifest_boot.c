@@ -40,11 +40,15 @@ size_t image_boot_files(
 			out[n++] = file_at(b, i);
 	for (unsigned i = 0; i < b->initrds; i++)
 		out[n++] = &b->initrd[i];
+	for (unsigned i = 0; i < b->firmwares; i++)
+		out[n++] = &b->firmware[i];
 	return n;
 }
 
 const char *image_boot_form(const struct image_boot *b)
 {
+	if (b->firmwares)
+		return "firmware";
 	return b->script.file ? "script" : b->efi.file ? "efi" : b->iso.file ? "iso" : "kernel";
 }
 
@@ -57,6 +61,15 @@ bool image_suits(const struct image_manifest *m, enum image_use use, struct imag
 		snprintf(out->what, sizeof(out->what), "it is one that is booted, not installed");
 		snprintf(out->advice, sizeof(out->advice),
 		    "write \"mode\": \"boot\", \"image\": \"%s\", or correct distro", name);
+	} else if (use == IMAGE_FIRMWARE && !m->boot.firmwares) {
+		snprintf(out->what, sizeof(out->what), "it has no files of a board's firmware");
+		snprintf(
+		    out->advice, sizeof(out->advice), "build it again: vmlab image build %s", name);
+	} else if (use != IMAGE_INSTALLED && use != IMAGE_FIRMWARE && m->boot.firmwares) {
+		snprintf(out->what, sizeof(out->what),
+		    "it is what a Raspberry Pi's firmware loads, which takes no image's name");
+		snprintf(out->advice, sizeof(out->advice),
+		    "write \"mode\": \"shell\" and the board's serial number, or correct image");
 	} else if (use != IMAGE_INSTALLED && !m->boots) {
 		snprintf(out->what, sizeof(out->what), "it is one that is installed, not booted");
 		snprintf(out->advice, sizeof(out->advice),
@@ -81,23 +94,26 @@ static void read_one(
 	manifest_read_stored(r, value, whole, out);
 }
 
-static void read_initrds(
-    struct json_reader *r, const json_t *object, bool whole, struct image_boot *out)
+/* Returns how many were read. */
+static unsigned read_list(struct json_reader *r, const json_t *object, const char *key, bool whole,
+    struct image_contents *out, unsigned max)
 {
-	const json_t *list = manifest_enter(r, object, "initrds", false), *one;
+	const json_t *list = manifest_enter(r, object, key, false), *one;
+	unsigned count = 0;
 	size_t i;
 
 	if (list && !json_is_array(list))
 		(void)json_refuse(r, "must be a list");
-	else if (json_array_size(list) > IMAGE_INITRDS_MAX)
-		(void)json_refuse(r, "has more than %d entries", IMAGE_INITRDS_MAX);
+	else if (json_array_size(list) > max)
+		(void)json_refuse(r, "has more than %u entries", max);
 	else
 		json_array_foreach(list, i, one) {
 			json_enter_at(r, i);
-			read_one(r, one, whole, &out->initrd[out->initrds++]);
+			read_one(r, one, whole, &out[count++]);
 			json_leave(r);
 		}
 	json_leave(r);
+	return count;
 }
 
 static void read_args(
@@ -125,6 +141,8 @@ static void check_together(struct json_reader *r, const struct image_boot *b)
 		(void)json_refuse(r, "has none of kernel, script, efi and iso");
 	else if (b->initrds && !b->kernel.file)
 		(void)json_refuse(r, "has initrds and no kernel");
+	else if (b->firmwares && (!b->kernel.file || forms))
+		(void)json_refuse(r, "has firmware, which goes with a kernel alone");
 	else if (b->unattended_script.file && !b->script.file)
 		(void)json_refuse(r, "has unattended_script and no script");
 	else if ((b->args || b->unattended_args) && (b->script.file || b->iso.file))
@@ -145,7 +163,10 @@ void manifest_read_boot(
 				    (struct image_contents *)((char *)out + files[i].member));
 			json_leave(r);
 		}
-		read_initrds(r, object, whole, out);
+		out->initrds =
+		    read_list(r, object, "initrds", whole, out->initrd, IMAGE_INITRDS_MAX);
+		out->firmwares =
+		    read_list(r, object, "firmware", whole, out->firmware, IMAGE_FIRMWARE_MAX);
 		read_args(r, object, "args", &out->args);
 		read_args(r, object, "unattended_args", &out->unattended_args);
 		manifest_read_name(
@@ -158,14 +179,14 @@ void manifest_read_boot(
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
-static json_t *initrds_json(const struct image_boot *b)
+static json_t *list_json(const struct image_contents *those, unsigned count)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < b->initrds; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		json_t *holder = json_object();
-		bool put = holder && manifest_put_file(holder, "initrd", &b->initrd[i]) &&
-			   json_array_append(list, json_object_get(holder, "initrd")) == 0;
+		bool put = holder && manifest_put_file(holder, "file", &those[i]) &&
+			   json_array_append(list, json_object_get(holder, "file")) == 0;
 		json_decref(holder);
 		if (!put) {
 			json_decref(list);
@@ -183,7 +204,10 @@ bool manifest_put_boot(json_t *doc, const struct image_boot *b)
 	for (size_t i = 0; put && i < FILES; i++)
 		put = manifest_put_file(object, files[i].key, file_at(b, i));
 	if (put && b->initrds)
-		put = json_object_set_new(object, "initrds", initrds_json(b)) == 0;
+		put = json_object_set_new(object, "initrds", list_json(b->initrd, b->initrds)) == 0;
+	if (put && b->firmwares)
+		put = json_object_set_new(
+			  object, "firmware", list_json(b->firmware, b->firmwares)) == 0;
 	if (put && b->args)
 		put = json_object_set_new(object, "args", json_string(b->args)) == 0;
 	if (put && b->unattended_args)

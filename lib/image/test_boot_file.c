@@ -179,16 +179,19 @@ static void recipes(void **state)
 	for (size_t i = 0; (r = boot_recipe_at(i)); i++) {
 		assert_ptr_equal(boot_recipe_find(r->name), r);
 		assert_non_null(strstr(boot_recipe_names(), r->name));
-		assert_true(r->kernel || r->efi);
+		assert_true(r->kernel || r->efi || r->raspberry);
 		assert_true(!r->args || boot_args_check(r->args, &e) == 0);
 		assert_true(!r->unattended_args || boot_args_check(r->unattended_args, &e) == 0);
-		boot_image_advice(r->name, VM_ARCH_AMD64, advice);
+		enum vm_arch arch = r->arm64_only ? VM_ARCH_ARM64 : VM_ARCH_AMD64;
+		assert_true(boot_recipe_suits(r, arch));
+		boot_image_advice(r->name, arch, advice);
 		assert_non_null(strstr(advice, "vmlab image build"));
 	}
 	r = boot_recipe_find("debian-installer-13");
 	assert_string_equal(boot_recipe_text(r->kernel, VM_ARCH_ARM64, text),
 	    "usr/lib/debian-installer/images/13/arm64/text/debian-installer/arm64/linux");
 	assert_null(boot_recipe_find("debian-installer"));
+	assert_false(boot_recipe_suits(boot_recipe_find("raspberrypi"), VM_ARCH_AMD64));
 	boot_image_advice("memtest86+", VM_ARCH_ARM64, advice);
 	assert_non_null(strstr(advice, "vmlab image add memtest86+ --arch arm64"));
 }

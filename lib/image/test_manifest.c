@@ -376,6 +376,36 @@ static void boot_images(void **state)
 	json_decref(read);
 }
 
+/* What a board's firmware loads is of no use to another. */
+static void firmware(void **state)
+{
+	static const char text[] = BOOT_START FILE_OF("kernel", "vmlinuz") ",\"initrds\":[{" STORED(
+	    "modules.cpio.zst", "6") "}],\"firmware\":[{" STORED("start4.elf",
+	    "7") "},{" STORED("config.txt", "8") "}]}}";
+	_cleanup_image_manifest_ struct image_manifest m;
+	const struct image_contents *files[IMAGE_BOOT_FILES_MAX];
+	struct image_misuse misuse;
+	struct image_where where;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (parse(text, true, &m, &where, &e) < 0)
+		fail_msg("%d:%d: %s", where.line, where.column, e.msg);
+	assert_string_equal(image_boot_form(&m.boot), "firmware");
+	assert_int_equal(image_boot_files(&m.boot, files), 4);
+	assert_string_equal(files[3]->file, "config.txt");
+	assert_true(image_suits(&m, IMAGE_FIRMWARE, &misuse));
+	assert_false(image_suits(&m, IMAGE_BOOTED, &misuse));
+	assert_non_null(strstr(misuse.advice, "\"mode\": \"shell\""));
+	assert_false(image_suits(&m, IMAGE_INSTALLED, &misuse));
+	json_t *doc = image_manifest_json(&m), *read = json_loads(text, 0, NULL);
+	assert_true(json_equal(doc, read));
+	json_decref(doc);
+	json_decref(read);
+	m.boot.firmwares = 0;
+	assert_false(image_suits(&m, IMAGE_FIRMWARE, &misuse));
+}
+
 static void boot_images_refused(void **state)
 {
 	static const struct {
@@ -419,6 +449,7 @@ int main(void)
 	    cmocka_unit_test(other_architecture),
 	    cmocka_unit_test(what_is_written_is_read),
 	    cmocka_unit_test(boot_images),
+	    cmocka_unit_test(firmware),
 	    cmocka_unit_test(boot_images_refused),
 	};
 

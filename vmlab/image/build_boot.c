@@ -9,6 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "vmlab/image/add.h"
+#include "vmlab/image/build_raspberry.h"
 #include "vmlab/image/mmdebstrap.h"
 
 #define READ_BYTES (256U << 10)
@@ -134,8 +135,11 @@ int image_build_boot(const struct image_build *b, const struct boot_recipe *reci
 	struct wanted wanted[WANTED_MAX] = {0};
 	int count = want(recipe, b->arch, &add, wanted);
 
-	if (recipe->amd64_only && b->arch != VM_ARCH_AMD64)
-		return err_set(e, EINVAL, "there is %s for amd64 only", recipe->name);
+	if (!boot_recipe_suits(recipe, b->arch))
+		return err_set(e, EINVAL, "there is %s for %s only", recipe->name,
+		    recipe->amd64_only ? "amd64" : "arm64");
+	if (recipe->raspberry)
+		return image_build_raspberry(b, recipe, e);
 	int rc = command_make(b, recipe, &command, e);
 	if (!rc)
 		rc = mmdebstrap_start(&child, &command, e);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
-#include "lib/boot/boot.h"
+#include "lib/boot/raspberry.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/image/add.h"
@@ -99,7 +99,7 @@ static int build(const struct options *o)
 	if (boot && (o->kernel || o->include))
 		return usage(
 		    "--kernel and --include are for what is installed, not for a boot image");
-	b.arch = host_arch();
+	b.arch = boot && boot->arm64_only ? VM_ARCH_ARM64 : host_arch();
 	if (o->arch && vm_arch_parse(o->arch, &b.arch))
 		return usage("--arch is " ARCH_OR);
 	if (o->kernel && strcmp(o->kernel, "cloud") && strcmp(o->kernel, "generic"))
@@ -288,7 +288,7 @@ static char *image_users(const struct options *o, const char *image, enum vm_arc
 		snap = vm_store_snapshot(store);
 	for (size_t i = 0; snap && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
-		const char *name = boot_image_name(vm);
+		const char *name = raspberry_image_name(vm);
 		if (name && strcmp(name, image) == 0 && (!o->arch || vm->arch == arch))
 			fprintf(f, "%s%s", ftell(f) > 0 ? ", " : "", vm->name);
 	}

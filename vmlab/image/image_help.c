@@ -11,7 +11,8 @@
 #define USAGE_IMPORT_DISK                                                                          \
 	"vmlab image import NAME --arch A DISK.{raw[.zst|.gz|.xz]|qcow2} [--kernel-from IMAGE]\n"
 #define USAGE_BUILD_BOOT                                                                           \
-	"vmlab image build debian-installer-13|debian-installer-12|memtest86+ [--arch A]\n"
+	"vmlab image build debian-installer-13|debian-installer-12|memtest86+ [--arch A]\n"        \
+	"       vmlab image build raspberrypi\n"
 #define USAGE_ADD                                                                                  \
 	"vmlab image add NAME --arch A --kernel F [--initrd F]... [--args TEXT]\n"                 \
 	"                         [--unattended-args TEXT]\n"                                      \
@@ -25,8 +26,10 @@
 	"        its modules in /lib/modules, grub-install and cloud-init. \"-\" reads it from stdin.\n"    \
 	"        A whole disk (raw or qcow2, told by its content) is written to the machine's disk as it\n" \
 	"        is; then its last partition grows and cloud-init's seed is put in.\n"
-#define WHAT_BUILD_BOOT                                                                            \
-	"        Of Debian's own installer and of Memtest86+ it makes a boot image.\n"
+#define WHAT_BUILD_BOOT                                                                               \
+	"        Of Debian's own installer and of Memtest86+ it makes a boot image. raspberrypi is\n" \
+	"        what Raspberry Pi 4, 400, CM4 and 5 boot from the network: their firmware (of\n"     \
+	"        Debian's non-free-firmware), Debian 13's kernel and its drivers, which needs depmod.\n"
 #define WHAT_ADD                                                                                        \
 	"add     makes a boot image of files that are there: a kernel of Linux with its initrds in\n"   \
 	"        their order, a script of iPXE, a program for UEFI, or an ISO. A definition boots it\n" \

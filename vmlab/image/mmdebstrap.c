@@ -23,6 +23,7 @@ const char *mmdebstrap_stage(const char *line)
 	    {"I: running apt-get update", "fetching package lists"},
 	    {"I: downloading packages", "downloading packages"},
 	    {"I: extracting archives", "unpacking the base system"},
+	    {"I: running --extract-hook", "indexing the drivers"},
 	    {"I: installing essential", "installing the base system"},
 	    {"I: installing remaining", "installing packages"},
 	    {"I: running --customize-hook", "configuring"},

@@ -346,7 +346,7 @@ static int note_entry(
 	rc = note_initramfs(s, path, e);
 	if (rc)
 		return rc;
-	if (is_needed(path))
+	if (is_needed(path) || (s->also && s->also(path)))
 		return spool_member(s, a, path, size, e);
 	if (!strcmp(path, "lib/os-release") || !strcmp(path, "etc/os-release"))
 		return read_os_release(s, a, e);

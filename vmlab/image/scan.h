@@ -55,6 +55,7 @@ struct image_scan {
 	bool has[IMAGE_PART_COUNT];
 	bool loader_files[BOOTLOADER_COUNT][VM_ARCH_COUNT];
 	bool loader_program[BOOTLOADER_COUNT];
+	bool (*also)(const char *path); /* more files that are needed; NULL: none */
 	bool or_disk; /* a disk would be taken as well: for what is said of neither */
 	struct image_top top;
 	unsigned elf_machine; /* e_machine of the first program seen, 0: none */
