@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/boot/boot.h"
+#include "lib/boot/raspberry.h"
 #include "lib/definition/loader_choice.h"
 
 static const char header[] =
@@ -19,7 +19,7 @@ static void dhcp_identity(FILE *f, const struct vm *vm, const struct hosts_seen 
 	if (seen->nic)
 		fprintf(f, ",%s", mac_format(seen->nic, mac));
 	fputs(",id:*", f);
-	if (seen->netboot_off || boot_mode_of(vm) == &boot_mode_off)
+	if (seen->netboot_off || boot_mode_of(vm) == &boot_mode_off || raspberry_stays_local(vm))
 		fputs(",set:nonetboot", f);
 	if (vm->loader && loader_is_own(vm->loader))
 		fprintf(f, ",set:loader-own,set:own-%s", vm->loader);

@@ -25,7 +25,8 @@ struct hosts_seen {
  * it stands one without address and without the name, which would be taken for a second claim of
  * that address. Its tag keeps dnsmasq from taking a name of the machine's own instead; the IPv4
  * name is then among the DNS lines. Tags say which loader docker/stack/dnsmasq.conf gives:
- * "nonetboot" none, "loader-WORD" one of the table, "loader-own" and "own-FILE" the user's. */
+ * "nonetboot" none (also a Raspberry Pi that boots what it has), "loader-WORD" one of the table,
+ * "loader-own" and "own-FILE" the user's. */
 void hosts_dhcp_line(
     FILE *f, const struct vm *vm, const char *domain, const struct hosts_seen *seen);
 

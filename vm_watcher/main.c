@@ -20,6 +20,7 @@
 #include "lib/base/log.h"
 #include "lib/base/pace.h"
 #include "vm_watcher/ports.h"
+#include "vm_watcher/raspberry.h"
 #include "lib/store/holders.h"
 #include "lib/store/store.h"
 
@@ -30,7 +31,7 @@
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
-	const char *leases, *machines, *bus, *ports, *dhcp_opts; /* NULL: none */
+	const char *leases, *machines, *bus, *ports, *dhcp_opts, *tftp; /* NULL: none */
 	struct cidr4 lab;
 	struct cidr6 lab6;
 	bool has_lab, has_lab6, check, once;
@@ -47,6 +48,7 @@ struct watcher {
 	bool moved; /* addresses that machines have: not yet written */
 	struct pace moves;
 	char last_error[1000]; /* the folder's; told once */
+	char last_tftp[1000];  /* likewise, of the folders of boards */
 };
 
 /* Machines can change their addresses as often as they like. */
@@ -65,6 +67,8 @@ static const char usage[] =
     "  --dhcp-hosts FILE  written for dnsmasq's dhcp-hostsfile=\n"
     "  --dns-hosts FILE   written for dnsmasq's addn-hosts=\n"
     "  --dhcp-opts FILE   written for dnsmasq's dhcp-optsfile=: loaders of the user's own; needs --lab\n"
+    "  --tftp DIR         the TFTP server's folder: in it each Raspberry Pi has its own, by its serial\n"
+    "                     number; needs --lab\n"
     "  --pid-file FILE    dnsmasq's; it gets SIGHUP when a file has changed\n"
     "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
     "  --holders FILE     boot_handler's memory of who holds which name and address\n"
@@ -119,6 +123,8 @@ static int check_options(const struct options *o)
 		return usage_error("--pid-file is missing", "");
 	if (o->dhcp_opts && !o->has_lab)
 		return usage_error("--dhcp-opts needs --lab", "");
+	if (o->tftp && !o->has_lab)
+		return usage_error("--tftp needs --lab", "");
 	if (o->bus && !o->leases)
 		return usage_error("--bus needs --leases", "");
 	return 0;
@@ -141,6 +147,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		MACHINES,
 		BUS,
 		PORTS,
+		TFTP,
 		CHECK,
 		ONCE,
 		VERBOSE,
@@ -151,9 +158,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 	    {"dns-hosts", 1, NULL, DNS}, {"dhcp-opts", 1, NULL, OPTS}, {"pid-file", 1, NULL, PID},
 	    {"domain", 1, NULL, DOMAIN}, {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB},
 	    {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
-	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"check", 0, NULL, CHECK},
-	    {"once", 0, NULL, ONCE}, {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP},
-	    {"version", 0, NULL, VERSION}, {NULL, 0, NULL, 0}};
+	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"tftp", 1, NULL, TFTP},
+	    {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE}, {"verbose", 0, NULL, VERBOSE},
+	    {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION}, {NULL, 0, NULL, 0}};
 	int c, rc = 0;
 
 	while (rc == 0 && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -196,6 +203,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case PORTS:
 			o->ports = optarg;
+			break;
+		case TFTP:
+			o->tftp = optarg;
 			break;
 		case CHECK:
 			o->check = true;
@@ -337,6 +347,21 @@ static int write_opts(const struct options *o, const struct vm_snapshot *snap)
 	return write_file(o->dhcp_opts, text, len);
 }
 
+/* dnsmasq looks for each file when it is asked: nothing has to be told. */
+static void write_tftp(
+    struct watcher *w, const struct vm_snapshot *snap, const struct leases *leases)
+{
+	const struct options *o = w->options;
+	struct err e = ERR_INIT;
+
+	if (!o->tftp)
+		return;
+	int rc = raspberry_folders(o->tftp, snap, leases, o->lab.addr, &e);
+	if (rc < 0 && strcmp(w->last_tftp, e.msg) != 0)
+		log_error("a Raspberry Pi is not served: %s", e.msg);
+	snprintf(w->last_tftp, sizeof(w->last_tftp), "%s", rc < 0 ? e.msg : "");
+}
+
 static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool defined)
 {
 	static const struct leases none;
@@ -346,6 +371,7 @@ static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool d
 	struct hosts_text text;
 
 	write_ports(w, snap, leases);
+	write_tftp(w, snap, leases);
 	if (hosts_render(snap, o->domain, leases, &text, &e) < 0) {
 		log_error("%s", e.msg);
 		return -e.code;

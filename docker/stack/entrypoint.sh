@@ -295,11 +295,13 @@ folders()
 	# Also what a killed container left: a stale pid may belong to another process by now.
 	rm -rf /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines /run/image_adopt
 	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines \
-		/run/image_adopt /state/dnsmasq "$MADE_ROOT/images"
+		/run/image_adopt /state/dnsmasq "$MADE_ROOT/images" /run/vm_watcher/tftp
+	ln -s /srv/tftp/* /srv/initrds /run/vm_watcher/tftp/
+	ln -s "$IMAGES_DIR/raspberrypi/arm64" /run/vm_watcher/tftp/raspberrypi
 	chmod 2750 /run/boot_handler # sockets made there belong to nginx's group
 	chown boot_handler:www-data /run/boot_handler
 	chown boot_handler: /run/machines # what it tells vm_watcher
-	chown dnsmasq: /run/vm_watcher /run/dnsmasq /state/dnsmasq
+	chown dnsmasq: /run/vm_watcher /run/vm_watcher/tftp /run/dnsmasq /state/dnsmasq
 	chown www-data: /run/nginx
 	chown "$ADOPT_UID:$ADOPT_UID" /run/image_adopt
 	chown "$ADOPT_UID:$ADOPT_UID" "$MADE_ROOT/images" 2>/dev/null || true
@@ -423,7 +425,8 @@ fi
 # do so for ever.
 watched=0
 as dnsmasq vm_watcher --once --vms "$VMS_DIR" --dhcp-hosts /run/vm_watcher/dhcp-hosts \
-	--dns-hosts /run/vm_watcher/dns-hosts --dhcp-opts /run/vm_watcher/dhcp-opts --pid-file /run/dnsmasq/dnsmasq.pid \
+	--dns-hosts /run/vm_watcher/dns-hosts --dhcp-opts /run/vm_watcher/dhcp-opts \
+	--tftp /run/vm_watcher/tftp --pid-file /run/dnsmasq/dnsmasq.pid \
 	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ${LAB_IP6:+--lab6 "$LAB_IP6/64"} ||
 	watched=$?
 [ "$watched" != 2 ] || die "vm_watcher refuses the settings, see above"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/boot/boot.h"
+#include "lib/boot/raspberry.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/judge/preflight_network.h"
 #include "lib/base/size.h"
@@ -89,6 +89,39 @@ static void check_own_kernel(const struct subject *s, struct preflight *p)
 		    s->own_gaps[i].advice);
 }
 
+/* A board's own firmware asks for no image by name, and waits for none: it goes on to what comes
+ * next in its boot order. */
+static void check_raspberry_image(const struct subject *s, struct preflight *p)
+{
+	if (!s->has_image)
+		find(p, false, "serial",
+		    "there is no image " RASPBERRY_IMAGE
+		    ", so this Raspberry Pi finds nothing to boot here: %s",
+		    s->advice);
+	else if (s->unreadable[0])
+		find(p, false, "serial", "%s", s->unreadable);
+	else if (s->misuse.what[0])
+		find(p, false, "serial", "the image " RASPBERRY_IMAGE " cannot be taken: %s; %s",
+		    s->misuse.what, s->misuse.advice);
+	else if (s->lack[0])
+		find(p, false, "serial",
+		    "the image " RASPBERRY_IMAGE
+		    " cannot be used: %s; build it again: vmlab image build " RASPBERRY_IMAGE,
+		    s->lack);
+}
+
+/* No error: a server for arm64 may have such a serial number, too. */
+static void check_raspberry_mode(const struct vm *vm, struct preflight *p)
+{
+	char folder[RASPBERRY_FOLDER_SIZE], said[BOOT_MODE_SAID_SIZE];
+	const struct boot_mode *mode = boot_mode_of(vm);
+
+	if (raspberry_folder(vm, folder) && mode != &boot_mode_local && mode != &boot_mode_off)
+		find(p, false, "serial",
+		    "8 hexadecimal digits are a Raspberry Pi's, and its firmware can do nothing with %s: it knows neither iPXE nor an EFI partition; write \"mode\": \"shell\", \"local\" or \"off\" if it is one",
+		    boot_mode_said(vm, said));
+}
+
 /* ---- the machine ------------------------------------------------------------------------- */
 
 uint64_t preflight_min_memory(const struct subject *s)
@@ -159,6 +192,11 @@ void preflight_check(const struct subject *s, struct preflight *out)
 	unsigned needs = boot_mode_of(s->vm)->needs;
 
 	out->count = 0;
+	if (raspberry_served(s->vm)) {
+		check_raspberry_image(s, out);
+		return;
+	}
+	check_raspberry_mode(s->vm, out);
 	check_own_kernel(s, out);
 	if (needs & (BOOT_NEEDS_IMAGE | BOOT_NEEDS_BOOT))
 		check_image(s, out);

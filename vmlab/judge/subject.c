@@ -7,7 +7,7 @@
 
 #include "lib/image/adopted.h"
 #include "lib/base/cleanup.h"
-#include "lib/boot/boot.h"
+#include "lib/boot/raspberry.h"
 #include "vmlab/image/manifest.h"
 #include "vmlab/lab/readable.h"
 
@@ -23,7 +23,7 @@ bool subject_is_whole_disk(const struct subject *s)
 
 static void look_at_files(const char *images_dir, struct subject *s)
 {
-	const char *name = boot_image_name(s->vm);
+	const char *name = raspberry_image_name(s->vm);
 	_cleanup_free_ char *folder = NULL;
 
 	if (asprintf(&folder, "%s/%s/%s", images_dir, name, vm_arch_name(s->vm->arch)) > 0 &&
@@ -35,8 +35,8 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 {
 	_cleanup_free_ char *folder = NULL;
 	const struct vm *vm = s->vm;
-	const char *name = boot_image_name(vm);
-	enum image_use use = boot_image_use(vm);
+	const char *name = raspberry_image_name(vm);
+	enum image_use use = raspberry_served(vm) ? IMAGE_FIRMWARE : boot_image_use(vm);
 	struct adopted found;
 
 	int r = lab->images_dir ? image_manifest_load(lab->images_dir, name, vm->arch, &s->image, e)

@@ -130,6 +130,15 @@ static void test_findings(void **state)
 		{"distro: there is no image debain-13 for amd64, so it waits: did you mean "
 		 "debian-13? Then correct distro in the definition\n"}},
 	    {",\"distro\":\"debain-13\",\"mode\":\"local\"", {NULL}},
+	    {",\"arch\":\"arm64\",\"serial\":\"a1b2c3d4\",\"mode\":\"shell\",\"memory\":\"64M\"",
+		{"serial: there is no image raspberrypi, so this Raspberry Pi finds nothing to "
+		 "boot here: build it with: vmlab image build raspberrypi --arch arm64\n"}},
+	    {",\"arch\":\"arm64\",\"serial\":\"a1b2c3d4\"",
+		{"serial: 8 hexadecimal digits are a Raspberry Pi's, and its firmware can do "
+		 "nothing with \"mode\": \"install\"",
+		    "distro: there is no image debian-13 for arm64"}},
+	    {",\"arch\":\"arm64\",\"serial\":\"a1b2c3d4\",\"mode\":\"local\"", {NULL}},
+	    {",\"serial\":\"a1b2c3d4\"", {NULL}},
 	    {",\"distro\":\"whole\"", {NULL}},
 	    {",\"distro\":\"cut\"",
 		{"distro: the image cut for amd64 cannot be used, so it waits: its file r has 3 "
