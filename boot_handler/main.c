@@ -190,6 +190,8 @@ static int start_services(const struct options *options, struct services *servic
 	if (r == 0)
 		r = images_new(
 		    options->images, options->made, options->initrds, &services->images, e);
+	if (r == 0)
+		r = image_list_new(services->images, options->images, &services->boot_images, e);
 	services->images_dir = options->images;
 	services->vms_dir = options->vms;
 	if (r == 0)
@@ -207,6 +209,7 @@ static void stop_services(struct services *services)
 	address_file_stop(services->addresses);
 	state_close(services->state);
 	keys_free(services->keys);
+	image_list_free(services->boot_images);
 	images_free(services->images);
 	if (services->store)
 		vm_store_close(services->store);

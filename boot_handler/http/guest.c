@@ -17,6 +17,8 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/boot/loader.h"
+#include "lib/boot/offer.h"
+#include "lib/boot/stranger.h"
 #include "lib/base/log.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -77,13 +79,14 @@ static bool is_proxy(const struct call *c)
 	       strcmp(source, "::1") == 0;
 }
 
-static void note_stranger(const struct call *c, const char *loader)
+static void note_stranger(const struct call *c, const char *loader, const char *chose)
 {
 	const struct route *route = c->request->route;
 	struct source source = {0};
 	struct stranger_sight sight = {.mac = route->has_mac ? &route->mac : NULL,
 	    .shown = &route->shown,
 	    .loader = loader,
+	    .chose = chose,
 	    .now_ms = wall_ms()};
 
 	if (c->request->head)
@@ -181,8 +184,9 @@ static void note_boot(const struct call *c, struct boot_facts *facts, struct boo
 		return;
 	if (facts->mac)
 		state_asked_with(state, mac, name, facts->mac);
-	if (facts->chosen)
-		state_chose(state, mac, name, facts->chosen);
+	if (boot_is_chosen(facts, choice))
+		state_chose(
+		    state, mac, name, facts->chosen, facts->image ? facts->image->name : NULL);
 	facts->attempt = state_booted(state, mac, name, choice);
 }
 
@@ -193,12 +197,22 @@ struct words {
 	struct image_facts image;
 };
 
+/* Of a menu, and what was chosen of it. */
+static void find_offers(struct services *services, enum vm_arch arch, struct boot_facts *f)
+{
+	bool unattended;
+
+	f->offers = image_list_get(services->boot_images, arch);
+	f->image = boot_offer_find(f->offers, f->chosen, &unattended);
+	if (!f->vm && unattended)
+		f->image = NULL;
+}
+
 static void find_facts(
     struct services *services, const struct route *route, struct boot_facts *f, struct words *w)
 {
 	f->life = state_life(services->state, &f->vm->mac);
 	f->attempt = f->life.attempt;
-	f->chosen = route->choice[0] ? route->choice : NULL;
 	f->other_arch = route->arch != VM_ARCH_NOT_SAID && route->arch != f->vm->arch;
 	unsigned needs = boot_mode_of(f->vm)->needs;
 	if (needs & BOOT_NEEDS_BOOT) {
@@ -210,6 +224,16 @@ static void find_facts(
 	} else {
 		f->has_needed = images_has(services->images, f->vm->distro, f->vm->arch);
 	}
+	if (boot_mode_of(f->vm) == &boot_mode_menu)
+		find_offers(services, f->vm->arch, f);
+}
+
+static void find_stranger(
+    struct services *services, const struct route *route, struct boot_facts *f)
+{
+	f->arch = route->arch;
+	if (f->stranger == &boot_stranger_menu)
+		find_offers(services, f->arch, f);
 }
 
 static void find_words(
@@ -238,7 +262,8 @@ static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
 	struct boot_facts facts = {.urls = &services->urls,
 	    .stranger = services->strangers,
-	    .mac = route->has_mac ? &route->mac : NULL};
+	    .mac = route->has_mac ? &route->mac : NULL,
+	    .chosen = route->choice[0] ? route->choice : NULL};
 	struct boot_plan plan;
 	struct words words;
 
@@ -246,11 +271,13 @@ static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 	facts.vm = find_vm(c->snapshot, route);
 	if (facts.vm)
 		find_facts(services, route, &facts, &words);
+	else
+		find_stranger(services, route, &facts);
 	struct boot_choice choice = boot_decide(&facts);
 	if (facts.vm)
 		note_boot(c, &facts, choice);
 	else
-		note_stranger(c, loader->name);
+		note_stranger(c, loader->name, boot_stranger_chooses(&facts) ? facts.chosen : NULL);
 	find_words(services, choice, &facts, &words);
 	boot_plan_make(&facts, choice, &plan);
 	a->len = loader->render(&plan, &facts, buf);
@@ -387,9 +414,9 @@ static int done(const struct call *c, struct server_answer *a, struct err *e)
 	a->status = 204;
 	if (c->request->head)
 		return 0;
-	if (boot_mode_of(vm) != &boot_mode_unattended)
+	if (boot_mode_of(vm) != &boot_mode_unattended && boot_mode_of(vm) != &boot_mode_menu)
 		return err_set(e, EBUSY,
-		    "%s is not installed by a boot image: that takes \"mode\": \"boot\" and \"unattended\" in its definition",
+		    "%s is not installed by a boot image: that takes \"mode\": \"boot\" and \"unattended\", or \"mode\": \"menu\", in its definition",
 		    vm->name);
 	note_address(c, vm);
 	int r = state_done(c->services->state, &vm->mac, vm->name);

@@ -38,13 +38,24 @@ static int own_file(const struct call *c, const char *name, const struct unatten
 	return -EBUSY; /* the machine is known: 409 */
 }
 
+/* After a restart of ours it is not known what was chosen: then what the definition means. */
+static const char *image_name(const struct call *c, char buf[IMAGE_NAME_SIZE])
+{
+	if (boot_mode_of(c->vm) == &boot_mode_menu &&
+	    state_chosen_image(c->services->state, &c->vm->mac, buf))
+		return buf;
+	return unattended_image(c->vm, buf);
+}
+
 static int made_file(
     const struct call *c, const struct unattended_source *source, char **text, struct err *e)
 {
+	char buf[IMAGE_NAME_SIZE];
+	const char *name = image_name(c, buf);
 	const struct boot_image *image =
-	    images_boot(c->services->images, boot_image_name(c->vm), c->vm->arch, IMAGE_BOOTED);
+	    images_boot(c->services->images, name, c->vm->arch, IMAGE_BOOTED);
 	const struct unattended_format *format =
-	    unattended_format_of(c->vm, image ? image->boot.unattended_format : NULL, e);
+	    unattended_format_of(name, image ? image->boot.unattended_format : NULL, e);
 
 	if (!format)
 		log_warn("no unattended file for %s: %s", c->vm->name, e->msg);
@@ -57,6 +68,8 @@ int guest_unattended(const struct call *c, struct server_answer *a, struct err *
 	enum unattended_kind kind = unattended_kind(c->vm, &file);
 	char *text = NULL;
 
+	if (kind == UNATTENDED_NONE && boot_mode_of(c->vm) == &boot_mode_menu)
+		kind = UNATTENDED_MADE;
 	if (kind == UNATTENDED_NONE)
 		return err_set(e, ENOENT,
 		    "%s has no unattended file: write \"unattended\": true into its definition",

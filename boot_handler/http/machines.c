@@ -22,7 +22,7 @@ static json_t *stranger_json(const struct stranger *s)
 	for (int i = 0; i < STRANGER_MACS; i++)
 		add_mac(macs, &s->mac[i]);
 	return json_pack("{s:s, s:n, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-			 " s:o, s:o, s:o, s:I, s:n}",
+			 " s:o, s:o, s:o, s:I, s:o, s:o, s:n}",
 	    "kind", "stranger", "name", "ignored", s->ignored, "macs", macs, "uuid",
 	    text_or_null(shown->uuid), "serial", text_or_null(shown->serial), "arch",
 	    text_or_null(shown->arch), "platform", text_or_null(shown->platform), "loader",
@@ -30,7 +30,8 @@ static json_t *stranger_json(const struct stranger *s)
 	    text_or_null(shown->manufacturer), "product", text_or_null(shown->product), "asset",
 	    text_or_null(shown->asset), "ip", ip_json(AF_INET, &s->ip), "ipv6",
 	    ip_json(AF_INET6, &s->ip6), "first_seen", time_json(s->first_seen_ms), "last_seen",
-	    time_json(s->last_seen_ms), "asked", (json_int_t)s->asked, "state");
+	    time_json(s->last_seen_ms), "asked", (json_int_t)s->asked, "chosen",
+	    text_or_null(s->chosen), "chosen_at", time_json(s->chosen_at_ms), "state");
 }
 
 /* The same members; of what its definition does not say nothing is kept. */
@@ -47,13 +48,14 @@ static json_t *declared_json(struct services *services, const struct vm *vm)
 	add_mac(macs, &row.nic);
 	add_mac(macs, &vm->mac);
 	return json_pack("{s:s, s:s, s:b, s:o, s:s?, s:s?, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:o,"
-			 " s:o, s:n, s:o, s:n, s:s}",
+			 " s:o, s:n, s:o, s:n, s:n, s:n, s:s}",
 	    "kind", "declared", "name", vm->name, "ignored", false, "macs", macs, "uuid",
 	    vm->uuid && *vm->uuid ? vm->uuid : NULL, "serial",
 	    vm->serial && *vm->serial ? vm->serial : NULL, "arch", vm_arch_name(vm->arch),
 	    "platform", "loader", "version", "manufacturer", "product", "asset", "ip",
 	    ip_json(AF_INET, &ip), "ipv6", ip_json(AF_INET6, &ip6), "first_seen", "last_seen",
-	    time_json(row.last_seen_ms), "asked", "state", machine_state_name(row.state));
+	    time_json(row.last_seen_ms), "asked", "chosen", "chosen_at", "state",
+	    machine_state_name(row.state));
 }
 
 /* The declared ones, then place by place the others. */

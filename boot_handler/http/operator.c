@@ -256,9 +256,10 @@ static int local(const struct call *c, struct server_answer *a, struct err *e)
 
 static int reinstall(const struct call *c, struct server_answer *a, struct err *e)
 {
+	const struct boot_mode *mode = boot_mode_of(c->vm);
 	char said[BOOT_MODE_SAID_SIZE];
 
-	if (!(boot_mode_of(c->vm)->needs & BOOT_NEEDS_DISK))
+	if (!(mode->needs & BOOT_NEEDS_DISK) && mode != &boot_mode_menu)
 		return err_set(e, EBUSY,
 		    "%s is not installed by this lab: its definition says %s; change that first",
 		    c->vm->name, boot_mode_said(c->vm, said));

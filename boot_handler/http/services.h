@@ -8,6 +8,7 @@
 #include "boot_handler/state/address.h"
 #include "lib/boot/boot.h"
 #include "boot_handler/sources/image.h"
+#include "boot_handler/sources/image_list.h"
 #include "boot_handler/sources/keys.h"
 #include "boot_handler/sources/lease_memory.h"
 #include "boot_handler/state/outlook.h"
@@ -17,8 +18,9 @@
 struct services {
 	struct vm_store *store;
 	struct images *images;
-	const char *images_dir; /* theirs */
-	const char *vms_dir;    /* the store's */
+	struct image_list *boot_images; /* of them; NULL: menus have none */
+	const char *images_dir;         /* theirs */
+	const char *vms_dir;            /* the store's */
 	struct state *state;
 	struct keys *keys;
 	struct lease_memory undeclared;

@@ -161,10 +161,13 @@ static int setup(void **state)
 	write_file("vms/broken.json", "{\"name\":");
 	make_image();
 	struct vm_store_options options = {.dir = path_of("vms")};
+	static char images_dir[300]; /* the list goes on using it */
+	snprintf(images_dir, sizeof(images_dir), "%s", path_of("images"));
 	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
 	services.domain = "pvmlab.local";
 	if (vm_store_open(&options, &services.store, &e) < 0 ||
 	    images_new(path_of("images"), NULL, NULL, &services.images, &e) < 0 ||
+	    image_list_new(services.images, images_dir, &services.boot_images, &e) < 0 ||
 	    keys_new(path_of("keys"), &services.keys, &e) < 0 ||
 	    state_open(path_of("state.db"), &services.state, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -185,6 +188,7 @@ static int teardown(void **state)
 	access_free(access_tcp);
 	state_close(services.state);
 	keys_free(services.keys);
+	image_list_free(services.boot_images);
 	images_free(services.images);
 	vm_store_close(services.store);
 	snprintf(command, sizeof(command), "rm -rf '%s'", dir);

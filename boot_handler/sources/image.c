@@ -269,6 +269,8 @@ static bool publish(struct entry *entry)
 		return lacks(entry, "there is no memory for it");
 	snprintf(next->image.folder, sizeof(next->image.folder), "%s%s%s", entry->distro,
 	    entry->studio ? "" : "/", entry->studio ? "" : vm_arch_name(entry->arch));
+	snprintf(next->image.name, sizeof(next->image.name), "%s", entry->distro);
+	next->image.title = entry->image.os_name;
 	next->image.boot = entry->image.boot;
 	next->doc = json_incref(entry->image.doc);
 	next->older = current;

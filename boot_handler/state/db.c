@@ -43,6 +43,8 @@ static const char *const migrations[] = {
     " product TEXT, asset TEXT, ip TEXT, ip6 TEXT, first_seen_ms INTEGER NOT NULL,"
     " last_seen_ms INTEGER NOT NULL, asked INTEGER NOT NULL, ignored INTEGER NOT NULL);",
     "ALTER TABLE machine ADD COLUMN netboot_off INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE stranger ADD COLUMN chosen TEXT;"
+    "ALTER TABLE stranger ADD COLUMN chosen_at_ms INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

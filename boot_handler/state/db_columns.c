@@ -104,6 +104,8 @@ static const struct column of_stranger[] = {
     STRANGER(last_seen_ms, COLUMN_INT64),
     STRANGER(asked, COLUMN_INT64),
     STRANGER(ignored, COLUMN_BOOL),
+    STRANGER(chosen, COLUMN_TEXT),
+    STRANGER(chosen_at_ms, COLUMN_INT64),
 };
 
 const struct column_table machine_columns = {"machine", of_machine, COUNT(of_machine)};

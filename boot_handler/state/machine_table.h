@@ -12,6 +12,7 @@
 #include "lib/machine/lifecycle.h"
 #include "lib/machine/machine.h"
 #include "lib/base/pace.h"
+#include "lib/image/image_name.h"
 
 #define MACHINE_BUCKETS (1u << 17) /* 1 MiB of pointers: chains stay short at 100,000 machines */
 #define MACHINE_STRIPES 64
@@ -57,6 +58,7 @@ struct machine {
 	struct pace lease_pace; /* of lease events */
 	int64_t refused_at_ms;
 	int64_t chose_at_ms;
+	char chosen_image[IMAGE_NAME_SIZE]; /* at its menu; "": none */
 	char *error_reason;
 	char *error_hint;
 	char *host_key[MACHINE_KEYS_MAX];

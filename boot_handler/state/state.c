@@ -378,7 +378,8 @@ void state_refused(struct state *s, const struct mac *mac, const char *name, con
 	machine_unlock(&s->table, m);
 }
 
-void state_chose(struct state *s, const struct mac *mac, const char *name, const char *choice)
+void state_chose(
+    struct state *s, const struct mac *mac, const char *name, const char *choice, const char *image)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
 	int64_t now = wall_ms();
@@ -387,7 +388,21 @@ void state_chose(struct state *s, const struct mac *mac, const char *name, const
 		return;
 	if (is_due(&m->chose_at_ms, now))
 		state_record(s, m, EVENT_CHOICE, choice, now);
+	copy_text(image, m->chosen_image, sizeof(m->chosen_image));
 	machine_unlock(&s->table, m);
+}
+
+bool state_chosen_image(struct state *s, const struct mac *mac, char image[IMAGE_NAME_SIZE])
+{
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+
+	image[0] = '\0';
+	if (!m)
+		return false;
+	machine_lock(&s->table, m);
+	copy_text(m->chosen_image, image, IMAGE_NAME_SIZE);
+	machine_unlock(&s->table, m);
+	return image[0] != '\0';
 }
 
 void state_seen(struct state *s, const struct mac *mac, const char *name)

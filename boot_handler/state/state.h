@@ -46,8 +46,12 @@ bool state_nic(struct state *s, const struct mac *mac, struct mac *nic);
 /* The machine that last asked with this card, if no definition has it. */
 bool state_by_nic(struct state *s, const struct mac *nic, struct mac *mac);
 
-/* Someone chose this at the menu that the machine showed: an event, at most every 5 s. */
-void state_chose(struct state *s, const struct mac *mac, const char *name, const char *choice);
+/* Someone chose this at the menu that the machine showed: an event, at most every 5 s. `image` is
+ * the boot image of the choice, or NULL; it is remembered, until another is or we end. */
+void state_chose(struct state *s, const struct mac *mac, const char *name, const char *choice,
+    const char *image);
+/* That image; false: none. */
+bool state_chosen_image(struct state *s, const struct mac *mac, char image[IMAGE_NAME_SIZE]);
 
 /* Whom the calling thread acts for from now on: the source of the events that it records, an
  * address or a word; borrowed until the next call. */

@@ -214,6 +214,10 @@ static void learn(struct stranger *s, const struct stranger_sight *sight)
 		learn_shown(&s->shown, sight->shown);
 	if (sight->loader)
 		snprintf(s->shown.loader, sizeof(s->shown.loader), "%s", sight->loader);
+	if (sight->chose) {
+		snprintf(s->chosen, sizeof(s->chosen), "%s", sight->chose);
+		s->chosen_at_ms = sight->now_ms;
+	}
 	if (sight->ip.s_addr)
 		s->ip = sight->ip;
 	if (ip6_is_set(&sight->ip6))

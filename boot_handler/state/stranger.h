@@ -12,12 +12,14 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/definition/menu_choice.h"
 #include "lib/machine/shown.h"
 #include "lib/net/addr.h"
 
 #define STRANGERS_MAX 10000
 #define STRANGERS_IGNORED_MAX 5000
 #define STRANGER_MACS 4
+#define STRANGER_CHOICE_SIZE (MENU_CHOICE_MAX + 1)
 
 struct stranger {
 	unsigned slot; /* its place: stays while it is remembered; below STRANGERS_MAX */
@@ -28,6 +30,8 @@ struct stranger {
 	int64_t first_seen_ms, last_seen_ms;
 	int64_t asked; /* how often */
 	bool ignored;
+	char chosen[STRANGER_CHOICE_SIZE]; /* at the menu, last; "": nothing */
+	int64_t chosen_at_ms;
 };
 
 /* One time that a machine asked. Borrowed. */
@@ -35,6 +39,7 @@ struct stranger_sight {
 	const struct mac *mac;     /* NULL: not told */
 	const struct shown *shown; /* NULL: nothing */
 	const char *loader;        /* that asks; NULL: its firmware or system, by DHCP */
+	const char *chose;         /* at the menu; NULL: nothing this time */
 	struct in_addr ip;
 	struct in6_addr ip6;
 	int64_t now_ms;

@@ -71,6 +71,18 @@ bool boot_choice_is_news(struct boot_choice choice, const char *before, int64_t 
 	return true;
 }
 
+bool boot_is_chosen(const struct boot_facts *f, struct boot_choice choice)
+{
+	return f->vm && f->chosen && !f->life.netboot_off &&
+	       boot_mode_of(f->vm) == &boot_mode_menu && choice.mode != &boot_mode_menu;
+}
+
+/* A menu has only boot images that are there. */
+static bool is_offered(const struct boot_facts *f, struct boot_choice choice)
+{
+	return choice.mode->needs & BOOT_NEEDS_BOOT && boot_is_chosen(f, choice);
+}
+
 struct boot_choice boot_decide(const struct boot_facts *f)
 {
 	if (!f->vm)
@@ -82,7 +94,7 @@ struct boot_choice boot_decide(const struct boot_facts *f)
 		return choice;
 	if (f->other_arch)
 		choice.wait = BOOT_WRONG_ARCH;
-	else if (choice.mode->needs && !f->has_needed)
+	else if (choice.mode->needs && !f->has_needed && !is_offered(f, choice))
 		choice.wait = BOOT_NO_IMAGE;
 	return choice;
 }

@@ -27,21 +27,24 @@ struct boot_urls {
 	const char *initrds; /* "/initrds" */
 };
 
+struct boot_offers;
 struct boot_stranger;
 
 /* Borrowed. The first part decides, the second is for what is said. */
 struct boot_facts {
 	const struct vm *vm; /* NULL: no definition has this machine */
 	struct life life;
-	bool other_arch;                /* than vm's, the machine says of itself */
-	bool has_needed;                /* what boot_mode_of(vm)->needs is there */
-	const struct boot_image *image; /* with BOOT_NEEDS_BOOT; NULL: it is not there */
-	bool noreboot;                  /* vms/<name>.noreboot is there */
-	const char *chosen;             /* at the menu, a word of the client's; NULL: nothing */
-	bool tells;                     /* its system tells of each boot, not only of the first */
+	bool other_arch; /* than vm's, the machine says of itself */
+	bool has_needed; /* what boot_mode_of(vm)->needs is there; menu: its distro */
+	const struct boot_image *image; /* with BOOT_NEEDS_BOOT, or chosen; NULL: it is not there */
+	const struct boot_offers *offers; /* of a menu; NULL: none */
+	bool noreboot;                    /* vms/<name>.noreboot is there */
+	const char *chosen;               /* at the menu, a word of the client's; NULL: nothing */
+	bool tells;                       /* its system tells of each boot, not only of the first */
 
 	const struct boot_urls *urls;
-	const struct mac *mac;                /* the card that asks; NULL: not said */
+	const struct mac *mac; /* the card that asks; NULL: not said */
+	enum vm_arch arch; /* without vm: what the machine says of itself, or VM_ARCH_NOT_SAID */
 	const struct boot_stranger *stranger; /* what strangers get (stranger.h); NULL: wait */
 	unsigned attempt;
 	const char *elsewhere; /* not NULL: asked for from this address, which is not vm's */
@@ -67,6 +70,8 @@ const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE]);
 const char *boot_image_name(const struct vm *vm);
 enum image_use boot_image_use(const struct vm *vm);
 struct boot_choice boot_decide(const struct boot_facts *f);
+/* Whether the choice is what the machine's menu was answered with. */
+bool boot_is_chosen(const struct boot_facts *f, struct boot_choice choice);
 /* A word for each: a mode's name, "unknown", "no-image", "failed", "wrong-arch". */
 const char *boot_choice_name(struct boot_choice choice);
 /* The same for events and the API, where some reasons to wait are all "wait". */

@@ -5,7 +5,7 @@
 
 #include "lib/boot/plan.h"
 
-#define BOOT_SCRIPT_MAX 4096
+#define BOOT_SCRIPT_MAX 8192
 
 /* What iPXE tells of its machine behind /ipxe?mac=...; docker/stack/tftp/autoexec.ipxe has the
  * same. */

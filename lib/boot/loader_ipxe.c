@@ -71,6 +71,11 @@ static void put_wait(struct text *t, const struct boot_plan *plan, const struct 
 {
 	if (plan->renew)
 		put(t, "dhcp ||\n");
+	if (plan->prompt) {
+		put(t, "shell ||\n");
+		put_ask(t, f);
+		put(t, " || goto again\n");
+	}
 	put_again(t, f);
 }
 
@@ -191,7 +196,7 @@ static void put_menu(struct text *t, const struct boot_plan *plan, const struct 
 	put(t, plan->line[0]);
 	for (unsigned i = 0; i < plan->items; i++) {
 		put(t, "\nitem ");
-		put(t, plan->item[i].name);
+		put(t, plan->item[i].name ? plan->item[i].name : "--gap");
 		put(t, " ");
 		put(t, plan->item[i].says);
 	}

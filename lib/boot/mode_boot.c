@@ -15,13 +15,22 @@ static struct boot_choice choose_once(const struct boot_facts *f)
 	    installed && !life->reinstall ? &boot_mode_local : &boot_mode_unattended, BOOT_GOES};
 }
 
+/* The name of a machine without a definition. */
+#define STRANGER "stranger"
+
+static enum vm_arch arch_of_machine(const struct boot_facts *f)
+{
+	return f->vm ? f->vm->arch : f->arch;
+}
+
 /* What a placeholder stands for. */
 static const char *value_of(const struct boot_facts *f, enum boot_arg which, struct boot_plan *out)
 {
 	const char *base = f->urls->base;
-	char mac[MAC_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE] = "";
 
-	mac_format(&f->vm->mac, mac);
+	if (f->vm || f->mac)
+		mac_format(f->vm ? &f->vm->mac : f->mac, mac);
 	switch (which) {
 	case BOOT_ARG_SERVER:
 		return base;
@@ -36,11 +45,11 @@ static const char *value_of(const struct boot_facts *f, enum boot_arg which, str
 	case BOOT_ARG_MAC:
 		return boot_text(out, mac);
 	case BOOT_ARG_NAME:
-		return f->vm->name;
+		return f->vm ? f->vm->name : STRANGER;
 	case BOOT_ARG_HOSTNAME:
-		return f->vm->hostname;
+		return f->vm ? f->vm->hostname : STRANGER;
 	case BOOT_ARG_ARCH:
-		return vm_arch_name(f->vm->arch);
+		return vm_arch_name(arch_of_machine(f));
 	case BOOT_ARG_COUNT:
 		break;
 	}
@@ -86,14 +95,14 @@ static const char *words(const struct boot_facts *f, bool unattended, struct boo
 	const char *args = b->args ? expand(f, b->args, out) : "";
 	const char *more =
 	    unattended && b->unattended_args ? expand(f, b->unattended_args, out) : "";
-	const char *own = f->vm->kernel_args ? f->vm->kernel_args : "";
+	const char *own = f->vm && f->vm->kernel_args ? f->vm->kernel_args : "";
+	const char *card = boot_card(f, out);
 	bool console = strstr(args, "console=") || strstr(more, "console=");
 
 	out->full |= *own && boot_args_check(own, NULL) < 0;
-	return boot_text(out, "BOOTIF=", boot_card(f, out),
-	    console ? "" : " console=tty0 console=", console ? "" : arch_of(f->vm->arch)->console,
-	    console ? "" : ",115200", *args ? " " : "", args, *more ? " " : "", more,
-	    *own ? " " : "", own);
+	return boot_text(out, *card ? "BOOTIF=" : "", card, console ? "" : " console=tty0 console=",
+	    console ? "" : arch_of(arch_of_machine(f))->console, console ? "" : ",115200",
+	    *args ? " " : "", args, *more ? " " : "", more, *own ? " " : "", own);
 }
 
 static void plan_kernel(const struct boot_facts *f, bool unattended, struct boot_plan *out)
@@ -128,9 +137,9 @@ static void plan_script(const struct boot_facts *f, bool unattended, struct boot
 	set(out, "unattended_url", unattended_url);
 	set(out, "stage4_url", value_of(f, BOOT_ARG_STAGE4_URL, out));
 	set(out, "done_url", value_of(f, BOOT_ARG_DONE_URL, out));
-	set(out, "name", f->vm->name);
-	set(out, "arch", vm_arch_name(f->vm->arch));
-	set(out, "client-arch", vm_arch_name(f->vm->arch));
+	set(out, "name", value_of(f, BOOT_ARG_NAME, out));
+	set(out, "arch", value_of(f, BOOT_ARG_ARCH, out));
+	set(out, "client-arch", value_of(f, BOOT_ARG_ARCH, out));
 	set(out, "netboot-studio-server", host);
 	set(out, "stage-server", base);
 	set(out, "boot-images", images);
@@ -139,10 +148,11 @@ static void plan_script(const struct boot_facts *f, bool unattended, struct boot
 	set(out, "wimboot-path", boot_text(out, images, "/wimboot"));
 }
 
-static void plan_image(const struct boot_facts *f, bool unattended, struct boot_plan *out)
+void boot_plan_image(const struct boot_facts *f, bool unattended, struct boot_plan *out)
 {
 	const struct image_boot *b = &f->image->boot;
 
+	out->verb = BOOT_KERNEL;
 	if (b->script.file) {
 		plan_script(f, unattended, out);
 		return;
@@ -163,17 +173,17 @@ static void plan_image(const struct boot_facts *f, bool unattended, struct boot_
 
 static void plan(const struct boot_facts *f, struct boot_plan *out)
 {
-	boot_say(out, f->vm->name, " boots ", f->vm->image);
-	plan_image(f, false, out);
+	boot_say(out, f->vm->name, " boots ", f->image->name);
+	boot_plan_image(f, false, out);
 }
 
 static void plan_once(const struct boot_facts *f, struct boot_plan *out)
 {
 	char attempt[BOOT_NUMBER_SIZE];
 
-	boot_say(out, f->vm->name, " is installed by ", f->vm->image, ", attempt ",
+	boot_say(out, f->vm->name, " is installed by ", f->image->name, ", attempt ",
 	    boot_number(f->attempt, attempt));
-	plan_image(f, true, out);
+	boot_plan_image(f, true, out);
 }
 
 static enum boot_end expects(const struct boot_facts *f)

@@ -60,6 +60,8 @@ const char *boot_card(const struct boot_facts *f, struct boot_plan *out)
 {
 	char card[MAC_TEXT_SIZE];
 
+	if (!f->mac && !f->vm)
+		return "";
 	mac_format(f->mac ? f->mac : &f->vm->mac, card);
 	for (char *c = card; (c = strchr(c, ':'));)
 		*c = '-';

@@ -13,7 +13,7 @@
 
 /* One thing to choose; borrowed, or kept with the plan. */
 struct boot_item {
-	const char *name; /* what we are asked with: boot_facts.chosen */
+	const char *name; /* what we are asked with: boot_facts.chosen; NULL: text between them */
 	const char *says; /* to a person */
 };
 
@@ -23,6 +23,7 @@ struct boot_plan {
 	const char *line[BOOT_LINES_MAX];
 	const char *remark; /* for who looks into the text; or NULL */
 	bool renew;         /* BOOT_WAIT: get the lease once more before asking again */
+	bool prompt;        /* BOOT_WAIT: let someone type at the loader, if it can, before that */
 	/* BOOT_KERNEL: paths below boot_urls.base, and the kernel's command line. */
 	const char *kernel, *words, *initrd[BOOT_INITRDS_MAX];
 	/* BOOT_CHAIN: a script, or an EFI program with its words; that may have a kernel besides,
@@ -41,7 +42,7 @@ struct boot_plan {
 	unsigned lines, initrds, items;
 	bool full; /* what is asked for cannot be said: not to be used */
 	size_t used;
-	char room[3072]; /* of all texts above */
+	char room[6144]; /* of all texts above */
 };
 
 /* Stands in a line for what the machine calls its architecture, which its loader knows. */
@@ -67,9 +68,12 @@ const char *boot_number(unsigned n, char buf[BOOT_NUMBER_SIZE]);
 
 /* A file of the definition's image, as a path below the base URL. */
 const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file);
+/* To boot f->image, for the machine of a definition or another. */
+void boot_plan_image(const struct boot_facts *f, bool unattended, struct boot_plan *out);
 /* Our kernel, initrd and drivers with `role` as the installer's "initrd.mode". */
 void boot_plan_installer(const struct boot_facts *f, const char *role, struct boot_plan *out);
-/* The card that the machine boots from, as BOOTIF= has it: "01-52-54-00-00-00-11". */
+/* The card that the machine boots from, as BOOTIF= has it: "01-52-54-00-00-00-11"; "": not known.
+ */
 const char *boot_card(const struct boot_facts *f, struct boot_plan *out);
 /* The kernel's command line; `role` NULL: without what is for our initrd. */
 const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out);

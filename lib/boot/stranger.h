@@ -9,7 +9,8 @@
 #define BOOT_STRANGERS(ROW)                                                                        \
 	ROW(boot_stranger_wait)                                                                    \
 	ROW(boot_stranger_local)                                                                   \
-	ROW(boot_stranger_off)
+	ROW(boot_stranger_off)                                                                     \
+	ROW(boot_stranger_menu)
 
 struct boot_stranger {
 	const char *name;
@@ -29,6 +30,8 @@ must_check int boot_stranger_find(
 
 /* The whole plan. */
 void boot_stranger_plan(const struct boot_facts *f, struct boot_plan *out);
+/* Whether it has chosen something of its menu: see boot_facts.chosen, and .image for an image. */
+bool boot_stranger_chooses(const struct boot_facts *f);
 /* For the rows: how the machine gets a definition, with `before` before it. */
 void boot_stranger_say_adopt(const struct boot_facts *f, const char *before, struct boot_plan *out);
 

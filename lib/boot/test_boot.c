@@ -11,6 +11,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/boot/loader.h"
+#include "lib/boot/offer.h"
 #include "lib/boot/stranger.h"
 #include "lib/definition/test_vm_from.h"
 #include "lib/image/boot_args.h"
@@ -84,6 +85,35 @@ static void decisions(void **state)
 	assert_string_equal(boot_choice_word(boot_decide(&stranger)), "wait");
 }
 
+/* ---- menus ------------------------------------------------------------------------------- */
+
+/* Two of each to choose from; the texts are as their reader takes them. */
+#define FILE_NAMED(name) {.file = name, .size_bytes = 1}
+static const struct boot_image kernel_image = {.name = "live",
+    .folder = "live/amd64",
+    .title = "Live ${system} | \"13\"",
+    .boot = {.kernel = FILE_NAMED("vmlinuz"),
+	.initrd = {FILE_NAMED("initrd-1"), FILE_NAMED("initrd-2")},
+	.initrds = 2,
+	.args = "fetch={image_url}/fs ds=nocloud;s={server}/ who={name},{hostname},{mac},{arch}",
+	.unattended_args =
+	    "auto=true url={unattended_url} then={stage4_url} console=ttyS1 done={done_url}"}};
+static const struct boot_image script_image = {.name = "studio",
+    .folder = "studio",
+    .boot = {.script = FILE_NAMED("stage2.ipxe"), .unattended_script = FILE_NAMED("auto.ipxe")}};
+static const struct boot_image efi_image = {.name = "memtest86+",
+    .folder = "memtest86+/amd64",
+    .boot = {.efi = FILE_NAMED("boot.efi"), .kernel = FILE_NAMED("vmlinuz"), .args = "nopause"}};
+static const struct boot_image only_efi_image = {
+    .name = "tool", .folder = "tool/amd64", .boot = {.efi = FILE_NAMED("boot.efi")}};
+static const struct boot_image iso_image = {
+    .name = "cd", .folder = "cd/amd64", .boot = {.iso = FILE_NAMED("boot.iso")}};
+
+static const struct boot_image named_as_a_word = {
+    .name = "shell", .folder = "shell/amd64", .boot = {.kernel = FILE_NAMED("vmlinuz")}};
+static const struct boot_offers offers = {
+    .image = {&efi_image, &kernel_image, &script_image, &named_as_a_word}, .count = 4};
+
 /* At the menu only what it offers can be chosen. */
 static void choices(void **state)
 {
@@ -100,12 +130,54 @@ static void choices(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct boot_facts f = {
 		    .vm = vm, .chosen = rows[i].chosen, .has_needed = rows[i].has_needed};
-		assert_string_equal(boot_choice_name(boot_decide(&f)), rows[i].want);
+		struct boot_choice choice = boot_decide(&f);
+		assert_string_equal(boot_choice_name(choice), rows[i].want);
+		assert_int_equal(boot_is_chosen(&f, choice), strcmp(rows[i].want, "menu") != 0);
 	}
 	struct boot_facts f = {.vm = plain, .chosen = "local", .has_needed = true};
 	assert_string_equal(boot_choice_name(boot_decide(&f)), "install");
 	vm_free(vm);
 	vm_free(plain);
+}
+
+/* An image whether or not there is one to install; those that cannot install by themselves do not.
+ */
+static void images_are_chosen(void **state)
+{
+	static const struct {
+		const char *chosen;
+		const struct boot_mode *want;
+		const struct boot_image *image;
+	} rows[] = {
+	    {"live", &boot_mode_boot, &kernel_image},
+	    {"live:unattended", &boot_mode_unattended, &kernel_image},
+	    {"studio:unattended", &boot_mode_unattended, &script_image},
+	    {"memtest86+", &boot_mode_boot, &efi_image},
+	    {"memtest86+:unattended", &boot_mode_menu, NULL},
+	    {"live:", &boot_mode_menu, NULL},
+	    {"live:unattended:unattended", &boot_mode_menu, NULL},
+	    {"live+unattended", &boot_mode_menu, NULL},
+	    {"liv", &boot_mode_menu, NULL},
+	    {"shell", &boot_mode_shell, NULL}, /* the mode's, whatever images are called */
+	    {"shell:unattended", &boot_mode_menu, NULL},
+	    {"", &boot_mode_menu, NULL},
+	};
+	struct vm *vm = vm_from("{" ID ",\"mode\":\"menu\"}");
+	bool unattended;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct boot_image *image =
+		    boot_offer_find(&offers, rows[i].chosen, &unattended);
+		struct boot_facts f = {
+		    .vm = vm, .chosen = rows[i].chosen, .offers = &offers, .image = image};
+		assert_ptr_equal(image, rows[i].image);
+		assert_ptr_equal(boot_decide(&f).mode, rows[i].want);
+		f.other_arch = true;
+		if (image)
+			assert_string_equal(boot_choice_name(boot_decide(&f)), "wrong-arch");
+	}
+	vm_free(vm);
 }
 
 /* What waits for ever by what it is, and needs nothing. */
@@ -223,24 +295,6 @@ static void compare(const char *name, struct boot_facts *f, struct boot_choice c
 	free(want);
 }
 
-/* Two of each to choose from; the texts are as their reader takes them. */
-#define FILE_NAMED(name) {.file = name, .size_bytes = 1}
-static const struct boot_image kernel_image = {.folder = "live/amd64",
-    .boot = {.kernel = FILE_NAMED("vmlinuz"),
-	.initrd = {FILE_NAMED("initrd-1"), FILE_NAMED("initrd-2")},
-	.initrds = 2,
-	.args = "fetch={image_url}/fs ds=nocloud;s={server}/ who={name},{hostname},{mac},{arch}",
-	.unattended_args =
-	    "auto=true url={unattended_url} then={stage4_url} console=ttyS1 done={done_url}"}};
-static const struct boot_image script_image = {.folder = "studio",
-    .boot = {.script = FILE_NAMED("stage2.ipxe"), .unattended_script = FILE_NAMED("auto.ipxe")}};
-static const struct boot_image efi_image = {.folder = "memtest86+/amd64",
-    .boot = {.efi = FILE_NAMED("boot.efi"), .kernel = FILE_NAMED("vmlinuz"), .args = "nopause"}};
-static const struct boot_image only_efi_image = {
-    .folder = "tool/amd64", .boot = {.efi = FILE_NAMED("boot.efi")}};
-static const struct boot_image iso_image = {
-    .folder = "cd/amd64", .boot = {.iso = FILE_NAMED("boot.iso")}};
-
 #define BOOTS ",\"mode\":\"boot\",\"image\":\"live\""
 
 #define ONCE BOOTS ",\"unattended\":true"
@@ -311,12 +365,101 @@ static void boots_once(void **state)
 	vm_free(once);
 }
 
+/* "preset" of the menu that this machine is shown; "": none. */
+static const char *preset_of(struct boot_facts *f, char buf[100])
+{
+	char script_text[BOOT_SCRIPT_MAX];
+	const char *at;
+
+	(void)script(f, boot_decide(f), script_text);
+	at = strstr(script_text, "choose --default ");
+	buf[0] = '\0';
+	if (at)
+		sscanf(at + strlen("choose --default "), "%99s", buf);
+	return buf;
+}
+
+/* What erases the disk is not done again and again by nobody. */
+static void the_default_of_a_menu(void **state)
+{
+	static const struct {
+		const char *wanted;
+		struct life life;
+		const char *want;
+	} rows[] = {
+	    {"local", {.state = MACHINE_DECLARED}, "local"},
+	    {"live", {.state = MACHINE_READY}, "live"},
+	    {"gone", {.state = MACHINE_READY}, "local"},
+	    {"off", {.state = MACHINE_READY}, "local"},
+	    {"live:unattended", {.state = MACHINE_DECLARED}, "live:unattended"},
+	    {"live:unattended", {.state = MACHINE_BOOTING}, "live:unattended"},
+	    {"live:unattended", {.state = MACHINE_INSTALLED}, "local"},
+	    {"live:unattended", {.state = MACHINE_READY}, "local"},
+	    {"live:unattended", {.state = MACHINE_DECLARED, .local = true}, "local"},
+	    {"live:unattended", {.state = MACHINE_DECLARED, .reinstall = true}, "live:unattended"},
+	    {"memtest86+:unattended", {.state = MACHINE_DECLARED}, "local"},
+	    {"install", {.state = MACHINE_DECLARED}, "install"},
+	    {"install", {.state = MACHINE_INSTALLING}, "install"},
+	    {"install", {.state = MACHINE_FAILED}, "local"},
+	    {"install", {.state = MACHINE_READY}, "local"},
+	};
+	char json[200], buf[100];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(json, sizeof(json), "{" ID ",\"mode\":\"menu\",\"menu_default\":\"%s\"}",
+		    rows[i].wanted);
+		struct vm *vm = vm_from(json);
+		struct boot_facts f = {
+		    .vm = vm, .life = rows[i].life, .has_needed = true, .offers = &offers};
+		const char *got = preset_of(&f, buf);
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("row %zu: got %s, want %s", i, got, rows[i].want);
+		vm_free(vm);
+	}
+}
+
+/* As many as there is room for, whatever they are called, and always what is the default. */
+static void more_images_than_a_menu_has_room_for(void **state)
+{
+	static struct boot_image many[BOOT_OFFERS_MAX];
+	struct boot_offers all = {.cut = false};
+	char title[400], json[300], buf[100], text[BOOT_SCRIPT_MAX];
+
+	(void)state;
+	memset(title, 'x', sizeof(title) - 1);
+	title[sizeof(title) - 1] = '\0';
+	for (unsigned i = 0; i < BOOT_OFFERS_MAX; i++) {
+		many[i] = kernel_image;
+		memset(many[i].name, 'n', IMAGE_NAME_SIZE - 1);
+		many[i].name[snprintf(many[i].name, IMAGE_NAME_SIZE, "image-%03u-", i)] = 'n';
+		many[i].title = title;
+		all.image[all.count++] = &many[i];
+	}
+	for (unsigned i = 0; i < BOOT_OFFERS_MAX; i += 7) {
+		snprintf(json, sizeof(json),
+		    "{" ID ",\"mode\":\"menu\",\"menu_default\":\"%s:unattended\"}", many[i].name);
+		struct vm *vm = vm_from(json);
+		struct boot_facts f = {.vm = vm, .has_needed = true, .offers = &all};
+		assert_string_equal(preset_of(&f, buf), vm->menu_default);
+		size_t n = script(&f, boot_decide(&f), text);
+		unsigned items = 0;
+		for (const char *line = text; (line = strstr(line, "\nitem ")); line++, items++)
+			assert_true(strcspn(line + 1, "\n") < 160);
+		assert_int_equal(items, BOOT_ITEMS_MAX);
+		assert_non_null(strstr(text, " more have no room here"));
+		assert_true(n < BOOT_SCRIPT_MAX);
+		vm_free(vm);
+	}
+}
+
 /* Each mode has a file. */
 static void golden_modes(void **state)
 {
 	struct vm *vm = vm_from("{" ID ",\"image\":\"live\"}");
 	struct boot_facts f = {
 	    .vm = vm, .mac = &vm->mac, .attempt = 3, .has_needed = true, .image = &kernel_image};
+	f.offers = &offers;
 	const struct boot_mode *mode;
 	char name[80];
 
@@ -367,8 +510,30 @@ static void golden(void **state)
 	compare("unknown-local", &f, choice);
 	f.stranger = &boot_stranger_off;
 	compare("unknown-off", &f, choice);
+	f.stranger = &boot_stranger_menu;
+	f.offers = &offers;
+	f.arch = VM_ARCH_AMD64;
+	compare("unknown-menu", &f, choice);
+	f.chosen = "live";
+	f.image = &kernel_image;
+	assert_true(boot_stranger_chooses(&f));
+	compare("unknown-menu-kernel", &f, choice);
+	f.image = &script_image;
+	compare("unknown-menu-script", &f, choice);
+	f.image = NULL;
+	f.chosen = "shell";
+	assert_true(boot_stranger_chooses(&f));
+	compare("unknown-menu-shell", &f, choice);
+	f.chosen = "again";
+	assert_false(boot_stranger_chooses(&f));
+	f.mac = NULL; /* of all that it has nothing but its serial number */
+	f.chosen = "live";
+	f.image = &kernel_image;
+	compare("unknown-menu-no-mac", &f, choice);
 	f.stranger = NULL;
-	f.mac = NULL;
+	assert_false(boot_stranger_chooses(&f));
+	f.chosen = NULL;
+	f.image = NULL;
 	compare("unknown-no-mac", &f, choice);
 	vm_free(vm);
 	vm_free(arm);
@@ -402,7 +567,7 @@ static void hostile_kernel_args(void **state)
 	struct boot_facts f = {.vm = vm, .mac = &vm->mac};
 	struct boot_choice choice = {&boot_mode_install, BOOT_GOES};
 	char buf[BOOT_SCRIPT_MAX];
-	char *huge = malloc(5001);
+	char *huge = malloc(9001);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -412,8 +577,8 @@ static void hostile_kernel_args(void **state)
 		assert_non_null(strstr(buf, "cannot be passed on"));
 		assert_non_null(strstr(buf, "goto again"));
 	}
-	memset(huge, 'a', 5000);
-	huge[5000] = '\0';
+	memset(huge, 'a', 9000);
+	huge[9000] = '\0';
 	/* At each length around what fits. */
 	for (vm->kernel_args = huge; *vm->kernel_args; vm->kernel_args++) {
 		size_t n = script(&f, choice, buf);
@@ -484,7 +649,7 @@ static void what_strangers_get_has_a_name(void **state)
 	}
 	assert_int_equal(boot_stranger_find("Wait", &found, &e), -EINVAL);
 	assert_string_equal(e.msg,
-	    "\"Wait\" is nothing that strangers can get: give wait (they ask again), local (they boot from disk) or off (their firmware goes on to its next boot device)");
+	    "\"Wait\" is nothing that strangers can get: give wait (they ask again), local (they boot from disk), off (their firmware goes on to its next boot device) or menu (a menu: disk, boot images, asking again)");
 }
 
 /* The first question is a static file's, the others are ours: both tell the same. */
@@ -504,6 +669,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(decisions),
 	    cmocka_unit_test(choices),
+	    cmocka_unit_test(images_are_chosen),
+	    cmocka_unit_test(the_default_of_a_menu),
+	    cmocka_unit_test(more_images_than_a_menu_has_room_for),
 	    cmocka_unit_test(told_again),
 	    cmocka_unit_test(expectations),
 	    cmocka_unit_test(the_tftp_script_tells_the_same),

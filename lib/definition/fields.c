@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "lib/definition/field.h"
+#include "lib/definition/menu_choice.h"
 #include "lib/definition/mode.h"
 #include "lib/machine/file_system.h"
 
@@ -181,14 +182,14 @@ const struct vm_field vm_fields[] = {
 	.example = "\"install\""},
     {.name = "menu_default",
 	TEXT(menu_default),
-	.max = 63,
-	.first = "a-z0-9",
-	.bytes = "a-z0-9.+_-",
-	.is = "a choice of the menu: write local, install, shell or the name of a boot image",
+	.valid = menu_choice_valid,
+	.pattern = MENU_CHOICE_PATTERN,
+	.is =
+	    "a choice of the menu: write local, install, shell, the name of a boot image, or that name with :unattended behind it",
 	.builtin_text = "local",
 	.summary =
-	    "With `mode` `menu`: what is booted when nobody chooses; where it cannot be had, the first of the menu.",
-	.example = "\"install\""},
+	    "With `mode` `menu`: what is booted when nobody chooses: `local`, `install`, `shell`, the name of a boot image, or that name with `:unattended` behind it to be installed by it. Where it cannot be had it is the first of the menu, the disk; so it is for what erases the disk once that has ended, well or not, until `vmlab reinstall`.",
+	.example = "\"debian-installer-13:unattended\""},
     {.name = "menu_timeout",
 	NUMBER(menu_timeout, 0, 86400),
 	.builtin = 30,

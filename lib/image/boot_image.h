@@ -3,12 +3,15 @@
 #define LIB_IMAGE_BOOT_IMAGE_H
 
 #include "lib/image/image_advice.h"
+#include "lib/image/image_name.h"
 #include "lib/image/manifest.h"
 
 #define BOOT_IMAGE_FOLDER_SIZE 160
 
 struct boot_image {
+	char name[IMAGE_NAME_SIZE];
 	char folder[BOOT_IMAGE_FOLDER_SIZE]; /* of its files, below images/ */
+	const char *title;                   /* to people, any text; NULL: none */
 	struct image_boot boot;
 };
 

@@ -1,18 +1,20 @@
 #include "lib/machine/lifecycle.h"
 
 /* An install starts the next attempt, unless one has started and not even the installer has come up
- * since. From its disk one that tells of each boot is no more than installed until it does: the
+ * since; what is installed already is installed anew by order only, be it given at its menu. From
+ * its disk one that tells of each boot is no more than installed until it does: the
  * firmware runs. */
 static void boots(struct life_step *step, const struct happening *h)
 {
 	struct life *life = &step->life;
+	bool installed = life->state == MACHINE_INSTALLED || life->state == MACHINE_READY;
 
 	step->taken = true;
 	if (h->installs &&
 	    (life->reinstall || life->state != MACHINE_BOOTING || life->attempt == 0)) {
 		*life = (struct life){.state = MACHINE_BOOTING,
 		    .attempt = life->attempt + 1,
-		    .ordered = life->ordered || life->reinstall,
+		    .ordered = life->ordered || life->reinstall || installed,
 		    .netboot_off = life->netboot_off};
 		step->changed = step->anew = true;
 	} else if (h->from_disk && h->tells && life->state == MACHINE_READY) {

@@ -42,12 +42,16 @@ const struct unattended_format *unattended_format_of_image(const char *said, con
 	return NULL;
 }
 
-const struct unattended_format *unattended_format_of(
-    const struct vm *vm, const char *said, struct err *e)
+const char *unattended_image(const struct vm *vm, char buf[MENU_NAME_MAX + 1])
 {
-	char buf[VM_FIELD_TEXT_SIZE];
-	const char *own = vm_field_text(vm, "image", buf);
-	const char *image = own ? own : vm->distro;
+	if (vm->image && vm->image[0])
+		return vm->image;
+	return menu_choice_split(vm->menu_default, buf) ? buf : vm->distro;
+}
+
+const struct unattended_format *unattended_format_of(
+    const char *image, const char *said, struct err *e)
+{
 	const struct unattended_format *format = unattended_format_of_image(said, image);
 
 	if (!format && said && said[0])

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "lib/base/err.h"
+#include "lib/definition/menu_choice.h"
 #include "lib/definition/vm.h"
 
 /* What is not in the definition. Borrowed. */
@@ -61,10 +62,14 @@ const struct unattended_format *unattended_format_find(const char *name);
  * does. `said` may be NULL. */
 const struct unattended_format *unattended_format_of_image(const char *said, const char *image);
 
-/* Which the machine's "unattended": true means; `said` is what its image's manifest says, or NULL.
- * NULL with a sentence. */
+/* The image whose installer its definition means: "image", what its menu does by itself, or else
+ * "distro". Borrowed from `vm` or `buf`. */
+const char *unattended_image(const struct vm *vm, char buf[MENU_NAME_MAX + 1]);
+
+/* Which the machine's "unattended": true means, with that image; `said` is what its manifest says,
+ * or NULL. NULL with a sentence. */
 const struct unattended_format *unattended_format_of(
-    const struct vm *vm, const char *said, struct err *e);
+    const char *image, const char *said, struct err *e);
 
 /* Whether the definition wants a file, and of which kind. */
 enum unattended_kind { UNATTENDED_NONE, UNATTENDED_MADE, UNATTENDED_OWN };

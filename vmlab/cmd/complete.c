@@ -8,6 +8,7 @@
 #include "lib/store/store.h"
 #include "vmlab/ui/help_text.h"
 #include "lib/image/boot_image.h"
+#include "lib/image/image_name.h"
 #include "vmlab/image/build.h"
 #include "vmlab/image/manifest.h"
 

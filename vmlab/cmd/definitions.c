@@ -9,6 +9,7 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
+#include "lib/boot/boot.h"
 #include "lib/unattended/format.h"
 #include "lib/unattended/template.h"
 #include "vmlab/lab/beside.h"
@@ -135,9 +136,15 @@ static void validate_unattended(
 	struct unattended_teller teller = {on_gap, &gaps};
 	const struct unattended_format *format;
 	struct err e = ERR_INIT;
-	const char *own;
+	bool by_menu = boot_mode_of(vm) == &boot_mode_menu;
+	char image[MENU_NAME_MAX + 1];
+	const char *own, *field = "unattended";
 	enum unattended_kind kind = unattended_kind(vm, &own);
 
+	if (kind == UNATTENDED_NONE && by_menu && menu_choice_split(vm->menu_default, image)) {
+		kind = UNATTENDED_MADE;
+		field = "menu_default";
+	}
 	if (kind == UNATTENDED_NONE)
 		return;
 	if (asprintf(&path, "%s/%s", lab->vms_dir, file) < 0 ||
@@ -146,12 +153,12 @@ static void validate_unattended(
 	gaps.text = text;
 	if (kind == UNATTENDED_OWN) {
 		validate_own_file(&gaps, &source, own);
-	} else if ((format = unattended_format_of(vm, NULL, &e))) {
+	} else if ((format = unattended_format_of(unattended_image(vm, image), NULL, &e))) {
 		gaps.format = format->name;
 		unattended_gaps(format, vm, &teller);
 	} else {
-		report_add(rp, lab->vms_dir, file, problem_where(text, gaps.len, "unattended"),
-		    true, e.msg);
+		report_add(
+		    rp, lab->vms_dir, file, problem_where(text, gaps.len, field), true, e.msg);
 	}
 }
 

@@ -34,8 +34,10 @@ static int make_own(const struct lab *lab, const char *name, const struct unatte
 static int make_format(
     const struct wanted *w, const struct unattended_source *s, char **text, struct err *e)
 {
+	char image[MENU_NAME_MAX + 1];
 	const struct unattended_format *format =
-	    w->format ? unattended_format_find(w->format) : unattended_format_of(s->vm, NULL, e);
+	    w->format ? unattended_format_find(w->format)
+		      : unattended_format_of(unattended_image(s->vm, image), NULL, e);
 
 	if (!format && w->format)
 		err_set(e, EINVAL,

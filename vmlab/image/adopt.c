@@ -17,6 +17,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/image/image_name.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/image/list.h"

@@ -9,6 +9,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
 #include "lib/image/kernel_version.h"
+#include "lib/image/image_name.h"
 #include "vmlab/image/disk.h"
 #include "vmlab/image/file.h"
 #include "vmlab/image/manifest.h"

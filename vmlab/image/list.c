@@ -15,6 +15,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "lib/definition/vm.h"
+#include "lib/image/image_name.h"
 #include "vmlab/image/manifest.h"
 
 struct listing {

@@ -133,14 +133,3 @@ int image_manifest_load(const char *images_dir, const char *name, enum vm_arch a
 			where.line, where.column, why.msg)
 		  : 0;
 }
-
-bool image_name_valid(const char *name)
-{
-	size_t len = strlen(name);
-
-	/* What the root of a file system may have is no image. */
-	if (strcmp(name, "lost+found") == 0)
-		return false;
-	return len > 0 && len <= 64 && *name != '.' && *name != '_' && *name != '-' &&
-	       *name != '+' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._+-") == len;
-}

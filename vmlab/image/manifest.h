@@ -16,7 +16,4 @@ must_check int image_manifest_write(
 must_check int image_manifest_load(const char *images_dir, const char *name, enum vm_arch arch,
     struct image_manifest *out, struct err *e);
 
-/* True for text that may be an image's name: [a-z0-9][a-z0-9._-]*, at most 64 long. */
-bool image_name_valid(const char *name);
-
 #endif

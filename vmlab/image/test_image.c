@@ -19,6 +19,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/image/image_name.h"
 #include "vmlab/image/build.h"
 #include "vmlab/image/mmdebstrap.h"
 #include "vmlab/image/disk.h"

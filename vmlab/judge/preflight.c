@@ -70,6 +70,13 @@ static void check_image(const struct subject *s, struct preflight *p)
 		    vm->distro, loader);
 }
 
+static void check_menu(const struct subject *s, struct preflight *p)
+{
+	if (s->menu_lack[0])
+		find(p, false, "menu_default", "its menu begins with the disk in place of %s: %s",
+		    s->vm->menu_default, s->menu_lack);
+}
+
 /* cloud-init leaves out in silence what its renderer cannot do. */
 static void check_network(const struct subject *s, struct preflight *p)
 {
@@ -200,6 +207,7 @@ void preflight_check(const struct subject *s, struct preflight *out)
 	check_own_kernel(s, out);
 	if (needs & (BOOT_NEEDS_IMAGE | BOOT_NEEDS_BOOT))
 		check_image(s, out);
+	check_menu(s, out);
 	if (needs & BOOT_NEEDS_IMAGE && needs & BOOT_NEEDS_DISK) {
 		check_network(s, out);
 		check_disk(s, out);

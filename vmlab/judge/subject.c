@@ -8,6 +8,7 @@
 #include "lib/image/adopted.h"
 #include "lib/base/cleanup.h"
 #include "lib/boot/raspberry.h"
+#include "lib/definition/menu_choice.h"
 #include "vmlab/image/manifest.h"
 #include "vmlab/lab/readable.h"
 
@@ -60,6 +61,38 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 	return 0;
 }
 
+static bool is_on_every_menu(const struct vm *vm)
+{
+	struct boot_facts f = {.vm = vm, .chosen = vm->menu_default, .has_needed = true};
+
+	return boot_is_chosen(&f, boot_decide(&f));
+}
+
+static void look_at_menu(const struct lab *lab, struct subject *s)
+{
+	_cleanup_image_manifest_ struct image_manifest image = {0};
+	char name[MENU_NAME_MAX + 1], advice[IMAGE_ADVICE_SIZE];
+	const struct vm *vm = s->vm;
+	struct err e = ERR_INIT;
+	struct image_misuse misuse;
+
+	if (boot_mode_of(vm) != &boot_mode_menu || is_on_every_menu(vm))
+		return;
+	enum image_use use =
+	    menu_choice_split(vm->menu_default, name) ? IMAGE_UNATTENDED : IMAGE_BOOTED;
+	int r = lab->images_dir && !boot_mode_find(name)
+		    ? image_manifest_load(lab->images_dir, name, vm->arch, &image, &e)
+		    : -ENOENT;
+	if (r == -ENOENT)
+		snprintf(s->menu_lack, sizeof(s->menu_lack), "there is no boot image %s for %s: %s",
+		    name, vm_arch_name(vm->arch), boot_image_advice(name, vm->arch, advice));
+	else if (r < 0)
+		snprintf(s->menu_lack, sizeof(s->menu_lack), "%.590s", e.msg);
+	else if (!image_suits(&image, use, &misuse))
+		snprintf(s->menu_lack, sizeof(s->menu_lack), "the image %s cannot be taken: %s",
+		    name, misuse.what);
+}
+
 static int look_at_match(struct subject *s, struct err *e)
 {
 	const json_t *first = json_array_get(json_object_get(s->vm->more, "disks"), 0);
@@ -88,6 +121,8 @@ int subject_load(const struct lab *lab, const struct vm *vm, struct subject *s, 
 		r = look_at_match(s, e);
 	if (r == 0)
 		r = look_at_image(lab, s, e);
+	if (r == 0)
+		look_at_menu(lab, s);
 	s->request = (struct plan_request){
 	    .firmware = vm->firmware,
 	    .storage = &s->storage,

@@ -165,6 +165,18 @@ static void test_findings(void **state)
 		{"initrd: initrd i is not there, so it waits: put it in images/debian-13/amd64"}},
 	    {",\"pxeboot\":false,\"kernel\":\"nok\",\"initrd\":\"i\"",
 		{"kernel: kernel nok is not there", "initrd: "}},
+	    {",\"mode\":\"menu\"", {NULL}},
+	    {",\"mode\":\"menu\",\"menu_default\":\"install\"", {NULL}},
+	    {",\"mode\":\"menu\",\"menu_default\":\"off\"",
+		{"menu_default: its menu begins with the disk in place of off: there is no boot image off for amd64"}},
+	    {",\"mode\":\"menu\",\"menu_default\":\"rescue\"",
+		{"menu_default: its menu begins with the disk in place of rescue: there is no boot image rescue for amd64: "}},
+	    {",\"mode\":\"menu\",\"menu_default\":\"tool\"", {NULL}},
+	    {",\"mode\":\"menu\",\"menu_default\":\"tool:unattended\"",
+		{"the image tool cannot be taken: it says nothing of an installation without questions"}},
+	    {",\"mode\":\"menu\",\"menu_default\":\"whole\"",
+		{"the image whole cannot be taken: it is one that is installed, not booted"}},
+	    {",\"menu_default\":\"rescue\"", {NULL}},
 	    {",\"pxeboot\":false", {NULL}},
 	    {",\"distro\":\"pulled\",\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"", {NULL}},
 	    {",\"distro\":\"pulled\",\"pxeboot\":false,\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"",
@@ -181,6 +193,9 @@ static void test_findings(void **state)
 	put(f, "pulled/x86_64/rootfs.tar.gz", "x");
 	put(f, "pulled/x86_64/vmlinuz-6", "");
 	put(f, "whole/amd64/manifest.json", DISK_IMAGE);
+	put(f, "tool/amd64/manifest.json",
+	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"tool\",\"arch\":\"amd64\",\"boot\":{\"kernel\":{\"file\":\"k\","
+	    "\"size_bytes\":5,\"sha256\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}}}");
 	put(f, "cut/amd64/manifest.json", CUT_IMAGE);
 	put(f, "cut/amd64/r", "abc");
 	put(f, "gone/amd64/manifest.json", CUT_IMAGE);
