@@ -9,7 +9,7 @@
 #include "boot_handler/sources/image.h"
 #include "lib/boot/offer.h"
 
-#define IMAGE_LIST_FOLDERS 4000
+#define IMAGE_LIST_FOLDERS 1000
 
 struct image_list;
 

@@ -196,7 +196,7 @@ static void put_menu(struct text *t, const struct boot_plan *plan, const struct 
 	put(t, plan->line[0]);
 	for (unsigned i = 0; i < plan->items; i++) {
 		put(t, "\nitem ");
-		put(t, plan->item[i].name ? plan->item[i].name : "--gap");
+		put(t, *plan->item[i].name ? plan->item[i].name : "--gap");
 		put(t, " ");
 		put(t, plan->item[i].says);
 	}

@@ -64,8 +64,7 @@ static void plan(const struct boot_facts *f, struct boot_plan *out)
 	boot_offer_items(f->other_arch ? NULL : f->offers, wanted, true, out);
 	out->preset = out->item[0].name;
 	for (unsigned i = 0; i < out->items; i++)
-		if (out->item[i].name && strcmp(out->item[i].name, wanted) == 0 &&
-		    may_be_preset(f, erases(wanted)))
+		if (strcmp(out->item[i].name, wanted) == 0 && may_be_preset(f, erases(wanted)))
 			out->preset = out->item[i].name;
 	out->timeout_s = f->vm->menu_timeout;
 }

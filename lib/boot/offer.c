@@ -59,12 +59,22 @@ static bool has_room(const struct boot_plan *out, bool wanted_is_in)
 	return out->items + !wanted_is_in + 1 < BOOT_ITEMS_MAX;
 }
 
+static const char *left_out_line(
+    unsigned count, bool cut_before, bool has_default, struct boot_plan *out)
+{
+	char digits[BOOT_NUMBER_SIZE];
+
+	if (count == 0)
+		return boot_text(out, "(images/ has more folders than are looked at)");
+	return boot_text(out, "(", boot_number(count, digits), cut_before ? " and others" : " more",
+	    " have no room here", has_default ? "; menu_default can name one" : "", ")");
+}
+
 void boot_offer_items(
     const struct boot_offers *offers, const char *wanted, bool install, struct boot_plan *out)
 {
 	bool wants_install, in;
 	const struct boot_image *of_wanted = boot_offer_find(offers, wanted, &wants_install);
-	char count[BOOT_NUMBER_SIZE];
 	unsigned left_out = 0;
 
 	if (!install && wants_install)
@@ -75,10 +85,11 @@ void boot_offer_items(
 
 		if (is_word(image->name))
 			continue;
-		for (int unattended = 0; unattended <= install; unattended++) {
+		for (int way = 0; way < 2; way++) {
+			bool unattended = way == 1;
 			bool is_wanted = image == of_wanted && unattended == wants_install;
 
-			if (unattended && !image_boot_unattended(&image->boot))
+			if (unattended && !(install && image_boot_unattended(&image->boot)))
 				continue;
 			in |= is_wanted;
 			if (is_wanted || has_room(out, in))
@@ -88,7 +99,6 @@ void boot_offer_items(
 		}
 	}
 	if (left_out > 0 || (offers && offers->cut))
-		out->item[out->items++].says =
-		    boot_text(out, "(", left_out > 0 ? boot_number(left_out, count) : "others",
-			" more have no room here; menu_default can name one)");
+		out->item[out->items++] =
+		    (struct boot_item){"", left_out_line(left_out, offers->cut, install, out)};
 }

@@ -13,7 +13,7 @@
 
 /* One thing to choose; borrowed, or kept with the plan. */
 struct boot_item {
-	const char *name; /* what we are asked with: boot_facts.chosen; NULL: text between them */
+	const char *name; /* what we are asked with: boot_facts.chosen; "": text between them */
 	const char *says; /* to a person */
 };
 

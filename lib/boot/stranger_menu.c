@@ -55,8 +55,9 @@ static void menu(const struct boot_facts *f, struct boot_plan *out)
 	char mac[MAC_TEXT_SIZE];
 
 	out->verb = BOOT_MENU;
-	out->item[out->items++].says = boot_text(out, "(to declare it: vmlab adopt ",
+	const char *how = boot_text(out, "(to declare it: vmlab adopt ",
 	    f->mac ? mac_format(f->mac, mac) : "and what `vmlab machines` shows of it", ")");
+	out->item[out->items++] = (struct boot_item){"", how};
 	for (size_t i = 0; i < OFFERS; i++)
 		out->item[out->items++] = offers[i].item;
 	boot_offer_items(f->offers, NULL, false, out);
