@@ -11,6 +11,7 @@
 #include "boot_handler/check.h"
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/guest.h"
+#include "boot_handler/http/guest_syslog.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/http/operator.h"
 #include "boot_handler/options.h"
@@ -221,7 +222,17 @@ struct listeners {
 	struct server *operator_tcp; /* NULL when not asked for */
 	struct access *access;
 	struct lease_receiver *leases;
+	struct guest_syslog *syslog;
 };
+
+/* No reason to serve nobody: in a host's network the port may be the host's own. */
+static void listen_syslog(const char *where, struct services *services, struct guest_syslog **out)
+{
+	struct err e = ERR_INIT;
+
+	if (where && guest_syslog_start(where, services, out, &e) < 0)
+		log_warn("the syslog of other systems' installers is not heard: %s", e.msg);
+}
 
 static int start_listeners(const struct options *options, struct services *services,
     struct listeners *listeners, struct err *e)
@@ -259,6 +270,8 @@ static int start_listeners(const struct options *options, struct services *servi
 	if (r == 0 && options->lease_socket)
 		r = lease_receiver_start(
 		    options->lease_socket, on_lease, services, &listeners->leases, e);
+	if (r == 0)
+		listen_syslog(options->syslog, services, &listeners->syslog);
 	return r;
 }
 
@@ -289,6 +302,7 @@ static int serve(const struct options *options)
 	server_stop(listeners.operator_tcp);
 	access_free(listeners.access);
 	lease_receiver_stop(listeners.leases);
+	guest_syslog_stop(listeners.syslog);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	stop_services(&services);

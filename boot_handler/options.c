@@ -41,6 +41,7 @@ const char options_help[] =
     "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
     "                         WHERE is unix:/path, fd:3 for a socket it inherits, 127.0.0.1:8080\n"
     "                         or [::1]:8080; --operator-listen takes the first two\n"
+    "  --syslog ADDRESS:PORT  for the syslog of other systems' installers, over UDP      [off]\n"
     "  --operator-tcp ADDRESS:PORT   for you, over TCP as well                       [off]\n"
     "  --operator-token-file FILE    what a client over TCP has to send as bearer token\n"
     "  --operator-hosts A,B          names it is reached by, besides localhost and the address\n"
@@ -86,6 +87,7 @@ enum {
 	OPT_OPERATOR_TOKEN_FILE,
 	OPT_OPERATOR_HOSTS,
 	OPT_LEASE_SOCKET,
+	OPT_SYSLOG,
 	OPT_AUTHORIZED_KEYS,
 	OPT_NOTICES,
 	OPT_DOMAIN,
@@ -116,6 +118,7 @@ static const struct option long_options[] = {
     {"operator-token-file", required_argument, NULL, OPT_OPERATOR_TOKEN_FILE},
     {"operator-hosts", required_argument, NULL, OPT_OPERATOR_HOSTS},
     {"lease-socket", required_argument, NULL, OPT_LEASE_SOCKET},
+    {"syslog", required_argument, NULL, OPT_SYSLOG},
     {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
     {"notices", required_argument, NULL, OPT_NOTICES},
     {"domain", required_argument, NULL, OPT_DOMAIN},
@@ -181,6 +184,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_LEASE_SOCKET:
 		o->lease_socket = value;
+		return OPTIONS_RUN;
+	case OPT_SYSLOG:
+		o->syslog = value;
 		return OPTIONS_RUN;
 	case OPT_AUTHORIZED_KEYS:
 		o->authorized_keys = value;

@@ -22,6 +22,7 @@ struct options {
 	const char *operator_token_file; /* NULL without operator_tcp */
 	const char *operator_hosts;      /* NULL: none more */
 	const char *lease_socket;        /* NULL: none */
+	const char *syslog;              /* NULL: not heard */
 	const char *authorized_keys;     /* NULL: none */
 	const char *machines;            /* NULL: none */
 	const char *notices;             /* NULL: none; what /readyz warns of, a sentence a line */

@@ -436,6 +436,8 @@ static const struct endpoint rows[] = {
 	.summary = "meta-data, user-data, vendor-data, network-config"},
     {"GET", "/unattended/<mac>", NULL, guest_unattended, ENDPOINT_ITSELF,
 	.summary = "by which another system's installer asks nothing"},
+    {"GET", "/unattended/<mac>/<document>", NULL, guest_unattended_nocloud, ENDPOINT_ITSELF,
+	.summary = "the same as NoCloud's user-data, with its meta-data, for ds=nocloud;s=URL/"},
     {"GET", "/stage4/<mac>", NULL, guest_stage4, ENDPOINT_ITSELF,
 	.summary = "the script that such an installer runs at its end"},
     {"POST", "/report/<mac>", route_query_report, report, ENDPOINT_ITSELF,

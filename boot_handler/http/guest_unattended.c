@@ -1,8 +1,10 @@
 #include "boot_handler/http/guest_unattended.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/base/log.h"
+#include "lib/json/yaml_text.h"
 #include "lib/unattended/format.h"
 #include "lib/unattended/stage4.h"
 #include "lib/unattended/template.h"
@@ -39,23 +41,30 @@ static int own_file(const struct call *c, const char *name, const struct unatten
 }
 
 /* After a restart of ours it is not known what was chosen: then what the definition means. */
-static const char *image_name(const struct call *c, char buf[IMAGE_NAME_SIZE])
+static const char *image_name(
+    const struct services *services, const struct vm *vm, char buf[IMAGE_NAME_SIZE])
 {
-	if (boot_mode_of(c->vm) == &boot_mode_menu &&
-	    state_chosen_image(c->services->state, &c->vm->mac, buf))
+	if (boot_mode_of(vm) == &boot_mode_menu &&
+	    state_chosen_image(services->state, &vm->mac, buf))
 		return buf;
-	return unattended_image(c->vm, buf);
+	return unattended_image(vm, buf);
+}
+
+const struct unattended_format *guest_installer(
+    const struct services *services, const struct vm *vm, struct err *e)
+{
+	char buf[IMAGE_NAME_SIZE];
+	const char *name = image_name(services, vm, buf);
+	const struct boot_image *image =
+	    images_boot(services->images, name, vm->arch, IMAGE_BOOTED);
+
+	return unattended_format_of(name, image ? image->boot.unattended_format : NULL, e);
 }
 
 static int made_file(
     const struct call *c, const struct unattended_source *source, char **text, struct err *e)
 {
-	char buf[IMAGE_NAME_SIZE];
-	const char *name = image_name(c, buf);
-	const struct boot_image *image =
-	    images_boot(c->services->images, name, c->vm->arch, IMAGE_BOOTED);
-	const struct unattended_format *format =
-	    unattended_format_of(name, image ? image->boot.unattended_format : NULL, e);
+	const struct unattended_format *format = guest_installer(c->services, c->vm, e);
 
 	if (!format)
 		log_warn("no unattended file for %s: %s", c->vm->name, e->msg);
@@ -82,6 +91,43 @@ int guest_unattended(const struct call *c, struct server_answer *a, struct err *
 	if (r == 0)
 		server_answer_text(a, TEXT_TYPE, text);
 	return r;
+}
+
+/* The attempt is in it, as cloud-init does once for an instance what it is told. */
+static int meta_data(const struct call *c, struct server_answer *a, struct err *e)
+{
+	json_t *json = json_pack("{s:o, s:s}", "instance-id",
+	    json_sprintf("%s-unattended-%u", c->vm->name,
+		state_life(c->services->state, &c->vm->mac).attempt),
+	    "local-hostname", c->vm->hostname);
+	char *text = json ? yaml_text(json) : NULL;
+
+	json_decref(json);
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	server_answer_text(a, TEXT_TYPE, text);
+	return 0;
+}
+
+int guest_unattended_nocloud(const struct call *c, struct server_answer *a, struct err *e)
+{
+	const char *file;
+
+	switch (c->request->route->document) {
+	case ROUTE_META_DATA:
+		if (unattended_kind(c->vm, &file) != UNATTENDED_NONE ||
+		    boot_mode_of(c->vm) == &boot_mode_menu)
+			return meta_data(c, a, e);
+		return guest_unattended(c, a, e);
+	case ROUTE_USER_DATA:
+		return guest_unattended(c, a, e);
+	case ROUTE_VENDOR_DATA:
+		server_answer_text(a, TEXT_TYPE, strdup(""));
+		return 0;
+	case ROUTE_NETWORK_CONFIG:
+		break;
+	}
+	return err_set(e, ENOENT, "an installer's system keeps the network that it has booted by");
 }
 
 int guest_stage4(const struct call *c, struct server_answer *a, struct err *e)

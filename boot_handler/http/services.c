@@ -11,6 +11,29 @@ const struct vm *services_vm_by_mac(
 	return vm;
 }
 
+struct at {
+	const struct vm_snapshot *snapshot;
+	const struct vm *vm;
+};
+
+static bool is_at(void *ctx, const struct mac *mac)
+{
+	struct at *at = ctx;
+
+	at->vm = vm_snapshot_by_mac(at->snapshot, mac);
+	return at->vm != NULL;
+}
+
+const struct vm *services_vm_at(const struct services *services, const struct vm_snapshot *snapshot,
+    const struct in6_addr *address)
+{
+	struct at at = {snapshot, vm_snapshot_declaring(snapshot, address)};
+
+	if (!at.vm)
+		(void)state_is_anothers(services->state, &(struct mac){0}, address, is_at, &at);
+	return at.vm;
+}
+
 bool services_declares(const struct services *services, const struct vm_snapshot *snapshot,
     const struct stranger *stranger)
 {

@@ -46,4 +46,9 @@ void services_forget_declared(struct services *services);
 const struct vm *services_vm_by_mac(
     const struct services *services, const struct vm_snapshot *snapshot, const struct mac *mac);
 
+/* The definition with this address (IPv4 as ip4_mapped()), or else of the machine that has it by
+ * what is known of it; NULL. */
+const struct vm *services_vm_at(const struct services *services, const struct vm_snapshot *snapshot,
+    const struct in6_addr *address);
+
 #endif

@@ -792,6 +792,14 @@ static void boot_image(void **state)
 	usleep(100000);
 	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
 	assert_true(says("url=http://192.168.100.1/unattended/52:54:00:00:00:55 "));
+	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/meta-data", ""), 200);
+	assert_true(
+	    says("\"instance-id\": \"live-unattended-1\"") && says("\"local-hostname\": \"live\""));
+	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/user-data", ""), 409);
+	assert_true(says("nothing tells which installer's file the image tool takes"));
+	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/vendor-data", ""), 200);
+	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/network-config", ""), 404);
+	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/x", ""), 404);
 	assert_int_equal(ask("o", "GET", "/api/v1/vms/live", ""), 200);
 	assert_true(says("\"state\":\"booting\"") && says("\"ends\":\"installed\""));
 	assert_int_equal(ask("g", "HEAD", "/done/52:54:00:00:00:55", ""), 204);

@@ -2,8 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "boot_handler/sources/datagram.h"
 #include "boot_handler/sources/listen.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
@@ -124,61 +123,39 @@ int lease_event_main(int argc, char **argv)
 /* ---- the receiver ------------------------------------------------------------------------ */
 
 struct lease_receiver {
-	int fd;
+	struct datagram_receiver *datagrams;
 	char *path;
-	pthread_t thread;
-	atomic_bool stop;
 	void (*leased)(void *ctx, const struct lease *lease);
 	void *ctx;
 };
 
-static void *receive(void *arg)
+static void take(void *ctx, const struct datagram *d)
 {
-	struct lease_receiver *r = arg;
-	char text[LEASE_TEXT_MAX];
+	struct lease_receiver *r = ctx;
+	struct err e = ERR_INIT;
+	struct lease lease;
 
-	while (!atomic_load(&r->stop)) {
-		struct err e = ERR_INIT;
-		struct lease lease;
-
-		ssize_t n = recv(r->fd, text, sizeof(text), 0);
-		if (atomic_load(&r->stop))
-			break;
-		if (n < 0 && errno != EINTR && errno != EAGAIN) {
-			log_warn("cannot receive lease events: %s", strerror(errno));
-			usleep(100000);
-		}
-		if (n <= 0)
-			continue;
-		if (lease_parse(text, (size_t)n, &lease, &e) < 0)
-			log_warn("%s", e.msg);
-		else
-			r->leased(r->ctx, &lease);
-	}
-	return NULL;
+	if (lease_parse(d->bytes, d->len, &lease, &e) < 0)
+		log_warn("%s", e.msg);
+	else
+		r->leased(r->ctx, &lease);
 }
 
 int lease_receiver_start(const char *path, void (*leased)(void *ctx, const struct lease *lease),
     void *ctx, struct lease_receiver **out, struct err *e)
 {
-	struct timeval tick = {.tv_usec = 200000};
 	_cleanup_free_ struct lease_receiver *r = calloc(1, sizeof(*r));
 
-	if (!r)
+	if (!r || !(r->path = strdup(path)))
 		return err_set(e, ENOMEM, "out of memory");
 	r->leased = leased;
 	r->ctx = ctx;
-	r->fd = listen_datagram(path, e);
-	if (r->fd < 0)
-		return r->fd;
-	/* So that it looks at `stop` even when nothing comes. */
-	(void)setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick));
-	r->path = strdup(path);
-	int code = r->path ? pthread_create(&r->thread, NULL, receive, r) : ENOMEM;
-	if (code != 0) {
-		close(r->fd);
+	int fd = listen_datagram(path, e);
+	struct datagram_handler handler = {.what = "lease events", .take = take, .ctx = r};
+	int code = fd < 0 ? fd : datagram_receiver_start(fd, &handler, &r->datagrams, e);
+	if (code < 0) {
 		free(r->path);
-		return err_set(e, code, "cannot start the lease receiver: %s", strerror(code));
+		return code;
 	}
 	*out = steal_ptr(r);
 	return 0;
@@ -188,10 +165,7 @@ void lease_receiver_stop(struct lease_receiver *r)
 {
 	if (!r)
 		return;
-	atomic_store(&r->stop, true);
-	shutdown(r->fd, SHUT_RDWR);
-	pthread_join(r->thread, NULL);
-	close(r->fd);
+	datagram_receiver_stop(r->datagrams);
 	unlink(r->path);
 	free(r->path);
 	free(r);

@@ -69,10 +69,10 @@ static int open_unix(const char *path, int type, int flags, mode_t mode, struct 
 	return steal_fd(&fd);
 }
 
-static int open_tcp(const char *text, struct err *e)
+static int open_inet(const char *text, int type, int flags, struct err *e)
 {
 	struct addrinfo hints = {
-	    .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
+	    .ai_socktype = type, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
 	const char *colon = strrchr(text, ':');
 	struct addrinfo *address = NULL;
 	char host[80];
@@ -93,8 +93,7 @@ static int open_tcp(const char *text, struct err *e)
 		return err_set(e, EINVAL,
 		    "\"%s\" is no address to listen on (%s): write unix:/path, 127.0.0.1:8080 or [::1]:8080",
 		    text, gai_strerror(code));
-	_cleanup_close_ int fd =
-	    socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = socket(address->ai_family, type | SOCK_CLOEXEC | flags, 0);
 	int r = 0;
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    bind(fd, address->ai_addr, address->ai_addrlen) < 0)
@@ -126,7 +125,8 @@ static int open_any(const char *text, mode_t mode, struct err *e)
 
 	if (path)
 		return open_unix(path, SOCK_STREAM, SOCK_NONBLOCK, mode, e);
-	return strncmp(text, "fd:", 3) == 0 ? take_inherited(text + 3, e) : open_tcp(text, e);
+	return strncmp(text, "fd:", 3) == 0 ? take_inherited(text + 3, e)
+					    : open_inet(text, SOCK_STREAM, SOCK_NONBLOCK, e);
 }
 
 int listen_open(const char *text, mode_t mode, struct err *e)
@@ -151,4 +151,9 @@ void listen_remove(const char *text)
 int listen_datagram(const char *path, struct err *e)
 {
 	return open_unix(path, SOCK_DGRAM, 0, 0666, e);
+}
+
+int listen_udp(const char *text, struct err *e)
+{
+	return open_inet(text, SOCK_DGRAM, 0, e);
 }

@@ -484,6 +484,18 @@ int state_reported(struct state *s, const struct mac *mac, const char *name, str
 	return outcome;
 }
 
+void state_logged(struct state *s, const struct mac *mac, const char *name, char *log)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+
+	if (m) {
+		m->moved_at_ms = wall_ms();
+		machine_unlock(&s->table, m);
+	}
+	if (log)
+		writer_log(s->writer, mac, log);
+}
+
 int state_done(struct state *s, const struct mac *mac, const char *name)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);

@@ -71,6 +71,10 @@ void state_seen(struct state *s, const struct mac *mac, const char *name);
 must_check int state_reported(
     struct state *s, const struct mac *mac, const char *name, struct report *r);
 
+/* An installer said something, and so gets on; `log`, which is taken over, are its last lines:
+ * NULL: those told before stay. Not of a machine that is installed. */
+void state_logged(struct state *s, const struct mac *mac, const char *name, char *log);
+
 /* An installer that is not ours has ended well. STATE_IGNORED: a reinstall is due. Twice is as good
  * as once; state_save() should be called before answering. */
 must_check int state_done(struct state *s, const struct mac *mac, const char *name);

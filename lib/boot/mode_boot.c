@@ -1,5 +1,6 @@
 /* A boot image each time: a live system, a tool, or another system's installer. One that installs
  * without questions does so once, tells when it is done, and the disk follows. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/boot/plan.h"
@@ -23,6 +24,17 @@ static enum vm_arch arch_of_machine(const struct boot_facts *f)
 	return f->vm ? f->vm->arch : f->arch;
 }
 
+/* Without the port that may follow it; one in brackets is an address of IPv6. */
+static const char *server_host(const struct boot_facts *f, struct boot_plan *out)
+{
+	const char *host = strstr(f->urls->base, "://") + 3;
+	char text[256];
+
+	snprintf(text, sizeof(text), "%.*s",
+	    (int)strcspn(host + (*host == '['), *host == '[' ? "]" : ":"), host + (*host == '['));
+	return boot_text(out, text);
+}
+
 /* What a placeholder stands for. */
 static const char *value_of(const struct boot_facts *f, enum boot_arg which, struct boot_plan *out)
 {
@@ -34,6 +46,8 @@ static const char *value_of(const struct boot_facts *f, enum boot_arg which, str
 	switch (which) {
 	case BOOT_ARG_SERVER:
 		return base;
+	case BOOT_ARG_SERVER_HOST:
+		return server_host(f, out);
 	case BOOT_ARG_IMAGE_URL:
 		return boot_text(out, base, "/images/", f->image->folder);
 	case BOOT_ARG_UNATTENDED_URL:

@@ -5,6 +5,7 @@
 
 static const char *const names[BOOT_ARG_COUNT] = {
     [BOOT_ARG_SERVER] = "server",
+    [BOOT_ARG_SERVER_HOST] = "server_host",
     [BOOT_ARG_IMAGE_URL] = "image_url",
     [BOOT_ARG_UNATTENDED_URL] = "unattended_url",
     [BOOT_ARG_STAGE4_URL] = "stage4_url",
@@ -55,7 +56,7 @@ static int check_bytes(const char *text, size_t len, struct err *e)
 			return err_set(e, EINVAL, "must be one line without control characters");
 		if (c == '{')
 			return err_set(e, EINVAL,
-			    "has \"%.*s\", which is no placeholder: there are {server}, {image_url}, {unattended_url}, {stage4_url}, {done_url}, {mac}, {name}, {hostname} and {arch}",
+			    "has \"%.*s\", which is no placeholder: there are {server}, {server_host}, {image_url}, {unattended_url}, {stage4_url}, {done_url}, {mac}, {name}, {hostname} and {arch}",
 			    (int)strcspn(text + i, " }") +
 				(text[i + strcspn(text + i, " }")] == '}'),
 			    text + i);

@@ -13,6 +13,7 @@
 /* Each stands for something of the machine that boots, "{unattended_url}" as an example. */
 enum boot_arg {
 	BOOT_ARG_SERVER,         /* "http://192.168.100.1" */
+	BOOT_ARG_SERVER_HOST,    /* "192.168.100.1" */
 	BOOT_ARG_IMAGE_URL,      /* of the image's folder, without a slash at its end */
 	BOOT_ARG_UNATTENDED_URL, /* of its file for an installation without questions */
 	BOOT_ARG_STAGE4_URL,     /* of the script for the new system */

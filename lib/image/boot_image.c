@@ -5,9 +5,10 @@
 
 #include "lib/base/text.h"
 
-/* What debian-installer asks for before it has the file that answers it. */
+/* What debian-installer asks for before it has the file that answers it; and where its syslog goes.
+ */
 #define DI_UNATTENDED                                                                              \
-	"auto=true priority=critical interface=auto hostname={hostname} url={unattended_url}"
+	"auto=true priority=critical interface=auto hostname={hostname} url={unattended_url} log_host={server_host}"
 #define DI_FILE(release, file)                                                                     \
 	"usr/lib/debian-installer/images/" release "/%a/text/debian-installer/%a/" file
 #define DEBIAN_INSTALLER(release, suite_)                                                          \

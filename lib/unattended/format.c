@@ -75,6 +75,29 @@ enum unattended_kind unattended_kind(const struct vm *vm, const char **file)
 	return json_is_true(value) ? UNATTENDED_MADE : UNATTENDED_NONE;
 }
 
+static bool is_sign(const struct unattended_sign *sign, const char *program, const char *text)
+{
+	size_t len = strlen(sign->begins);
+
+	return strcmp(sign->program, program) == 0 && strncmp(text, sign->begins, len) == 0 &&
+	       (!sign->names || strstr(text + len, sign->names));
+}
+
+const struct unattended_sign *unattended_sign_of(const struct unattended_format *format,
+    const char *program, const char *text, enum machine_phase now)
+{
+	const struct unattended_sign *found = NULL;
+
+	for (const struct unattended_sign *s = format->signs; s && s->program; s++) {
+		if (!found && is_sign(s, program, text))
+			found = s;
+		/* It has been there, or further. */
+		if (now != PHASE_NONE && s->phase == now && found && found->phase != PHASE_NONE)
+			return NULL;
+	}
+	return found;
+}
+
 int unattended_make(const struct unattended_format *format, const struct unattended_source *s,
     char **out, struct err *e)
 {

@@ -17,6 +17,7 @@
 #include "lib/base/err.h"
 #include "lib/definition/menu_choice.h"
 #include "lib/definition/vm.h"
+#include "lib/machine/machine.h"
 
 /* What is not in the definition. Borrowed. */
 struct unattended_source {
@@ -34,6 +35,15 @@ struct unattended_teller {
 	void *ctx;
 };
 
+/* What a line of the installer's syslog tells: it has begun with the phase, or (PHASE_NONE)
+ * stopped. */
+struct unattended_sign {
+	const char *program; /* whose line it is */
+	const char *begins,
+	    *names; /* with what its text begins; and what stands in it, NULL: whatever */
+	enum machine_phase phase;
+};
+
 struct unattended_format {
 	const char *name;   /* "preseed" */
 	const char *suffix; /* of such a file's name */
@@ -44,6 +54,9 @@ struct unattended_format {
 	int (*emit)(const struct unattended_source *s, FILE *f, struct err *e);
 	/* Of this format alone; NULL: none. */
 	void (*gaps)(const struct vm *vm, const struct unattended_teller *t);
+	/* In the order in which an installation comes by them, to one without a program; NULL: it
+	 * sends no syslog. */
+	const struct unattended_sign *signs;
 };
 
 #define UNATTENDED_FORMATS(FORMAT)                                                                 \
@@ -83,6 +96,11 @@ must_check int unattended_make(const struct unattended_format *format,
  * installer. */
 void unattended_gaps(
     const struct unattended_format *format, const struct vm *vm, const struct unattended_teller *t);
+
+/* The sign that such a line of the machine's installer is; NULL: none, or one of a phase that is
+ * not later than `now`. */
+const struct unattended_sign *unattended_sign_of(const struct unattended_format *format,
+    const char *program, const char *text, enum machine_phase now);
 
 /* ---- for formats ------------------------------------------------------------------------- */
 

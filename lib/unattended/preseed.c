@@ -231,6 +231,27 @@ static void gaps(const struct vm *vm, const struct unattended_teller *t)
 		    "has no effect: debian-installer configures the interface it boots from, by DHCP; write /etc/network/interfaces by \"write_files\"");
 }
 
+/* debian-installer's main menu names each part that it starts: main-menu.c. Before the network is
+ * up nothing gets here. */
+#define SELECTED(item, phase_)                                                                     \
+	{.program = "main-menu", .begins = "INFO: Menu item '" item "' selected", .phase = phase_}
+static const struct unattended_sign signs[] = {
+    SELECTED("netcfg", PHASE_NETWORK),
+    SELECTED("network-preseed", PHASE_CONFIG),
+    SELECTED("partman-base", PHASE_PARTITION),
+    SELECTED("bootstrap-base", PHASE_ROOTFS),
+    SELECTED("pkgsel", PHASE_CONFIGURE),
+    SELECTED("grub-installer", PHASE_BOOTLOADER),
+    /* Now its menu is on the screen, and nobody is there. */
+    {.program = "main-menu",
+	.begins = "WARNING **: Configuring '",
+	.names = "' failed with error code"},
+    {.program = "main-menu",
+	.begins = "INFO: Menu item '",
+	.names = "' succeeded but requested to be left unconfigured"},
+    {0},
+};
+
 static const char *const images[] = {"debian-installer", NULL};
 
 const struct unattended_format unattended_preseed = {
@@ -239,4 +260,5 @@ const struct unattended_format unattended_preseed = {
     .images = images,
     .emit = emit,
     .gaps = gaps,
+    .signs = signs,
 };

@@ -121,6 +121,38 @@ static void the_image_tells_the_format(void **state)
 	assert_null(unattended_format_of_image("nonsense", "debian-installer-13"));
 }
 
+static enum machine_phase told(const char *program, const char *text, enum machine_phase now)
+{
+	const struct unattended_sign *sign =
+	    unattended_sign_of(&unattended_preseed, program, text, now);
+
+	return sign ? sign->phase : PHASE_REBOOT; /* which is nobody's */
+}
+
+static void a_line_of_the_installer_is_a_phase_that_has_not_been(void **state)
+{
+	static const char base[] = "INFO: Menu item 'bootstrap-base' selected";
+	static const char failed[] =
+	    "WARNING **: Configuring 'bootstrap-base' failed with error code 1";
+
+	(void)state;
+	assert_int_equal(told("main-menu", base, PHASE_NONE), PHASE_ROOTFS);
+	assert_int_equal(told("main-menu", base, PHASE_PARTITION), PHASE_ROOTFS);
+	assert_int_equal(told("main-menu", base, PHASE_ROOTFS), PHASE_REBOOT);
+	assert_int_equal(told("main-menu", base, PHASE_BOOTLOADER), PHASE_REBOOT);
+	assert_int_equal(told("partman", base, PHASE_NONE), PHASE_REBOOT);
+	assert_int_equal(
+	    told("main-menu", "INFO: Menu item 'x' selected", PHASE_NONE), PHASE_REBOOT);
+	assert_int_equal(told("main-menu", failed, PHASE_NONE), PHASE_NONE);
+	assert_int_equal(told("main-menu", failed, PHASE_BOOTLOADER), PHASE_NONE);
+	assert_int_equal(
+	    told("main-menu",
+		"INFO: Menu item 'choose-mirror' succeeded but requested to be left unconfigured.",
+		PHASE_CONFIG),
+	    PHASE_NONE);
+	assert_null(unattended_sign_of(&unattended_autoinstall, "main-menu", base, PHASE_NONE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +161,7 @@ int main(void)
 	    cmocka_unit_test(stage4_has_each_step_as_words),
 	    cmocka_unit_test(the_lab_user_is_there_without_any),
 	    cmocka_unit_test(the_image_tells_the_format),
+	    cmocka_unit_test(a_line_of_the_installer_is_a_phase_that_has_not_been),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

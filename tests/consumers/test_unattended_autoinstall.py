@@ -1,5 +1,5 @@
 """Generated autoinstalls: PyYAML and cloud-init's schema of both releases read them, and subiquity's own
-schema, from a file that AUTOINSTALL_SCHEMA names (autoinstall-schema.json of its repository).
+schema: autoinstall-schema.json of its repository, in build/judges/ or named by AUTOINSTALL_SCHEMA.
 """
 import json
 import os
@@ -7,7 +7,8 @@ import os
 import pytest
 
 from kit import cloud_init
-from kit.check import check, check_equal, skip
+from kit.check import check, check_equal
+from kit.judges import copy_of
 from kit.scope import Scope, needs
 from kit.unattended_files import DISKS, Folder, definitions, make_sys, run_on, written
 
@@ -73,10 +74,7 @@ def test_cloud_inits_schema_takes_the_new_systems_user_data(release):
 
 @needs(test_yaml_says_the_definition)
 def test_subiquitys_schema_takes_them():
-    path = os.environ.get("AUTOINSTALL_SCHEMA", "")
-    if not path:
-        skip("AUTOINSTALL_SCHEMA names no autoinstall-schema.json of subiquity's")
-    with open(path) as f:
+    with open(copy_of("AUTOINSTALL_SCHEMA", "autoinstall-schema.json", "subiquity's schema")) as f:
         wrong = cloud_init.judge("trixie", SCHEMA, {"schema": json.load(f), "docs": where["docs"]})
     check_equal(len(wrong), len(where["docs"]), "judged")
     wrong = {name: errors for name, errors in wrong.items() if errors}

@@ -1,11 +1,13 @@
 """Generated kickstarts, read by pykickstart as RHEL's and Fedora's installers do: every warning counts. It is
-the package python3-pykickstart, or a checkout of it that PYKICKSTART names.
+a checkout of its repository, build/judges/pykickstart or what PYKICKSTART names, or installed.
 """
 import json
 import os
 import subprocess
 
-from kit.check import check, check_equal, skip
+from kit import cloud_init
+from kit.check import check, check_equal
+from kit.judges import copy_of
 from kit.scope import Scope, needs
 from kit.unattended_files import DISKS, Folder, definitions, make_sys, run_on, written
 
@@ -40,9 +42,11 @@ json.dump(out, sys.stdout)
 
 
 def read(texts):
-    env = dict(os.environ, PYTHONPATH=os.environ.get("PYKICKSTART", ""))
+    env = dict(os.environ)
     if subprocess.run(["/usr/bin/python3", "-c", "import pykickstart"], env=env, capture_output=True).returncode:
-        skip("pykickstart is not here: install python3-pykickstart, or name a checkout in PYKICKSTART")
+        copy = copy_of("PYKICKSTART", "pykickstart", "pykickstart")
+        # It imports requests, as cloud-init does; of this machine's Debian or a near one.
+        env["PYTHONPATH"] = f"{copy}:{cloud_init.unpacked('bookworm')}/usr/lib/python3/dist-packages"
     done = subprocess.run(["/usr/bin/python3", "-c", READ], env=env, input=json.dumps(texts), capture_output=True, text=True, timeout=500)
     check(done.returncode == 0, done.stderr[-2000:])
     return json.loads(done.stdout)

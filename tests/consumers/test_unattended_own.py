@@ -8,6 +8,7 @@ import subprocess
 import xml.etree.ElementTree
 
 from kit import cloud_init
+from kit.boot_image import add, stored
 from kit.check import check, check_equal
 from kit.scope import Scope, needs
 from kit.unattended_files import HOSTILE, Folder, need
@@ -99,3 +100,18 @@ def test_validate_tells_line_and_column_and_what_an_installer_cannot_do():
     folder.define("one", mac=MAC, unattended=True, distro="debian-installer-13", user_data={"timezone": "UTC"})
     done = folder.vmlab("validate", check_rc=False)
     check('"user_data" (preseed): has no effect' in done.stdout and done.returncode == 0, done.stdout)
+
+
+@needs(test_vmlab_prints_a_file_of_the_users_own)
+def test_the_images_manifest_says_which_installer_it_is_and_a_mode_that_takes_no_file_is_told():
+    folder = where["folder"]
+    kernel = stored("vmlinuz", "a kernel")
+    add(folder, "mine/amd64", {"vmlinuz": "a kernel"}, {"format": 1, "kind": "boot", "distro": "mine", "arch": "amd64",
+        "boot": {"kernel": kernel, "unattended_args": "inst.ks={unattended_url}", "unattended_format": "kickstart"}})
+    folder.define("one", mac=MAC, arch="amd64", mode="boot", image="mine", unattended=True, user_data={"timezone": "UTC"})
+    check("\n%packages" in folder.one("one"), folder.one("one"))
+    done = folder.vmlab("validate", check_rc=False)
+    check('"user_data" (kickstart)' in done.stdout and "no effect in this mode" not in done.stdout, done.stdout)
+    folder.define("one", mac=MAC, arch="amd64", distro="debian-13", unattended=True)
+    done = folder.vmlab("validate", check_rc=False)
+    check('one.json' in done.stdout and '"unattended" has no effect in this mode' in done.stdout, done.stdout)

@@ -1,29 +1,12 @@
 """Mode boot: what a machine is told of a boot image, that nginx has each file of it, and /done."""
-import hashlib
-import json
-import os
 import re
 
+from kit.boot_image import add, stored
 from kit.check import check, check_equal, eventually
 from kit.stack_lab import BASE, lines_of
 
 MACHINE = "52:54:00:7e:57:40"
 ADDRESS = "192.168.100.20"  # one that the client machine has
-
-
-def add(lab, folder, contents, manifest=None):
-    where = os.path.join(lab.images, folder)
-    os.makedirs(where, exist_ok=True)
-    for name, text in contents.items():
-        with open(os.path.join(where, name), "w") as f:
-            f.write(text)
-    if manifest:
-        with open(os.path.join(where, "manifest.json"), "w") as f:
-            json.dump(manifest, f)
-
-
-def stored(name, text):
-    return {"file": name, "size_bytes": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def define(lab, image, **fields):

@@ -14,6 +14,7 @@
 #include "lib/unattended/template.h"
 #include "vmlab/lab/beside.h"
 #include "vmlab/lab/command.h"
+#include "vmlab/judge/installer.h"
 #include "vmlab/judge/preflight.h"
 #include "vmlab/lab/problems.h"
 #include "vmlab/lab/readable.h"
@@ -137,8 +138,8 @@ static void validate_unattended(
 	const struct unattended_format *format;
 	struct err e = ERR_INIT;
 	bool by_menu = boot_mode_of(vm) == &boot_mode_menu;
-	char image[MENU_NAME_MAX + 1];
 	const char *own, *field = "unattended";
+	char image[MENU_NAME_MAX + 1];
 	enum unattended_kind kind = unattended_kind(vm, &own);
 
 	if (kind == UNATTENDED_NONE && by_menu && menu_choice_split(vm->menu_default, image)) {
@@ -151,9 +152,13 @@ static void validate_unattended(
 	    file_read(path, VM_FILE_MAX_BYTES, &text, &gaps.len, &e) < 0)
 		text = NULL;
 	gaps.text = text;
+	if (!by_menu && boot_mode_of(vm) != &boot_mode_unattended)
+		report_add(rp, lab->vms_dir, file, problem_where(text, gaps.len, "unattended"),
+		    true,
+		    "\"unattended\" has no effect in this mode: only a boot image takes the file; write \"mode\": \"boot\" and its \"image\"");
 	if (kind == UNATTENDED_OWN) {
 		validate_own_file(&gaps, &source, own);
-	} else if ((format = unattended_format_of(unattended_image(vm, image), NULL, &e))) {
+	} else if ((format = installer_of(lab, vm, &e))) {
 		gaps.format = format->name;
 		unattended_gaps(format, vm, &teller);
 	} else {

@@ -10,6 +10,7 @@
 #include "lib/unattended/format.h"
 #include "lib/unattended/stage4.h"
 #include "lib/unattended/template.h"
+#include "vmlab/judge/installer.h"
 #include "vmlab/lab/command.h"
 
 /* A lab's own, where nobody has given another. */
@@ -31,13 +32,11 @@ static int make_own(const struct lab *lab, const char *name, const struct unatte
 		   : r;
 }
 
-static int make_format(
-    const struct wanted *w, const struct unattended_source *s, char **text, struct err *e)
+static int make_format(const struct lab *lab, const struct wanted *w,
+    const struct unattended_source *s, char **text, struct err *e)
 {
-	char image[MENU_NAME_MAX + 1];
 	const struct unattended_format *format =
-	    w->format ? unattended_format_find(w->format)
-		      : unattended_format_of(unattended_image(s->vm, image), NULL, e);
+	    w->format ? unattended_format_find(w->format) : installer_of(lab, s->vm, e);
 
 	if (!format && w->format)
 		err_set(e, EINVAL,
@@ -59,7 +58,7 @@ static int print_for(
 	else if (!w->format && unattended_kind(vm, &own) == UNATTENDED_OWN)
 		r = make_own(lab, own, &source, &text, e);
 	else
-		r = make_format(w, &source, &text, e);
+		r = make_format(lab, w, &source, &text, e);
 	if (r == 0 && fputs(text, stdout) < 0)
 		return err_errno(e, "cannot print");
 	return r;

@@ -49,8 +49,8 @@
 #define OPTION_ADD                                                                                         \
 	"  --kernel F       add: a bzImage, an Image of arm64, or any kernel that is a program for UEFI\n" \
 	"  --initrd F       add: loaded with it; may be said several times\n"                              \
-	"  --args TEXT      add: words for the kernel or program; {server}, {image_url}, {mac},\n"         \
-	"                   {name}, {hostname}, {arch}, {unattended_url}, {stage4_url} and\n"              \
+	"  --args TEXT      add: words for the kernel or program; {server}, {server_host}, {image_url},\n" \
+	"                   {mac}, {name}, {hostname}, {arch}, {unattended_url}, {stage4_url} and\n"       \
 	"                   {done_url} stand for the machine's\n"                                          \
 	"  --unattended-args TEXT\n"                                                                       \
 	"                   add: more words where a definition says \"unattended\"\n"
