@@ -184,11 +184,11 @@ def test_network_domain_reach_and_images_that_a_lab_was_given_stay_its_own_after
     folder, images = Folder(f"kept/k-{NAME}"), os.path.join(scope.tempdir(), "kept-images")
     os.makedirs(images)
     given = {"VMLAB_CIDR": "10.77.0.1/24", "VMLAB_DOMAIN": "kept.example", "VMLAB_REACH": "internet,10.1.2.3",
-        "VMLAB_IMAGES": images}
+        "VMLAB_STRANGERS": "local", "VMLAB_IMAGES": images}
     def has():
         lab = folder.lab()
         labels = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", f"{lab}-stack").stdout)
-        return {f"VMLAB_{key.upper()}": labels[f"vmlab.{key}"] for key in ("cidr", "domain", "reach", "images")}
+        return {f"VMLAB_{key.upper()}": labels[f"vmlab.{key}"] for key in ("cidr", "domain", "reach", "strangers", "images")}
     folder.vmlab("up", "--no-wait", **given)
     kept = os.path.join(HOME, "labs", folder.lab(), "settings")
     check_equal(has(), given, "settings of the first up")

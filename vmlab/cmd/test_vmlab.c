@@ -56,6 +56,7 @@ static void lab_for_test(struct lab *lab)
 	unsetenv("VMLAB_CIDR");
 	unsetenv("VMLAB_DOMAIN");
 	setenv("VMLAB_REACH", "internet,10.1.2.0/24", 1);
+	setenv("VMLAB_STRANGERS", "local", 1);
 	unsetenv("VMLAB_STACK_IMAGE");
 	unsetenv("VMLAB_VM_IMAGE");
 	setenv("VMLAB_HOME", "/root/lab home", 1);
@@ -161,6 +162,7 @@ static void test_stack_args(void **state)
 	    "--read-only", "--tmpfs=/run", "--pids-limit=200", "--memory=512m",
 	    "--log-opt=max-size=16m", "--env=LAB_CIDR=192.168.100.1/24",
 	    "--env=LAB_DOMAIN=pvmlab.local", "--env=LAB_REACH=internet,10.1.2.0/24",
+	    "--env=STRANGERS=local", "--label=vmlab.strangers=local",
 	    "--mount=type=bind,\"src=/srv/v,m\"\"s\",dst=/vms,readonly",
 	    "--mount=type=bind,\"src=/srv/images\",dst=/srv/images,readonly",
 	    "--mount=type=volume,src=lab7-state,dst=/state",

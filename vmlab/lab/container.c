@@ -53,6 +53,7 @@ char *container_stack_spec(const struct lab *lab)
 	print_pair(f, "cidr", lab->cidr_text);
 	print_pair(f, "domain", lab->domain);
 	print_pair(f, "reach", lab->reach);
+	print_pair(f, "strangers", lab->strangers);
 	print_pair(f, "dir", lab->dir);
 	fprintf(f, ";port=%d", lab->port);
 	if (fclose(f) != 0) {
@@ -174,6 +175,7 @@ static void common_args(const struct lab *lab, const char *name, const char *rol
 	argv_addf(a, "--label=vmlab.cidr=%s", lab->cidr_text);
 	argv_addf(a, "--label=vmlab.domain=%s", lab->domain);
 	argv_addf(a, "--label=vmlab.reach=%s", lab->reach);
+	argv_addf(a, "--label=vmlab.strangers=%s", lab->strangers);
 	free(spec);
 }
 
@@ -258,6 +260,7 @@ void container_stack_args(
 	argv_addf(a, "--env=LAB_CIDR=%s", lab->cidr_text);
 	argv_addf(a, "--env=LAB_DOMAIN=%s", lab->domain);
 	argv_addf(a, "--env=LAB_REACH=%s", lab->reach);
+	argv_addf(a, "--env=STRANGERS=%s", lab->strangers);
 	if (lab->port != LAB_PORT_NONE)
 		argv_add(a, "--env=OPERATOR_LISTEN=0.0.0.0:8080");
 	bind_arg(a, lab->vms_dir, "", "/vms,readonly");

@@ -105,19 +105,25 @@ static int init_network(struct lab *lab, struct err *e)
 {
 	const char *cidr = given(NULL, "VMLAB_CIDR"), *domain = given(NULL, "VMLAB_DOMAIN");
 	const char *reach = given(NULL, "VMLAB_REACH");
+	const char *strangers = given(NULL, "VMLAB_STRANGERS");
 	int r;
 
 	lab->cidr_given = cidr != NULL;
 	lab->domain_given = domain != NULL;
 	lab->reach_given = reach != NULL;
+	lab->strangers_given = strangers != NULL;
 	r = replace(&lab->cidr_text, strdup(cidr ? cidr : LAB_DEFAULT_CIDR), e);
 	if (r == 0)
 		r = replace(&lab->domain, strdup(domain ? domain : LAB_DEFAULT_DOMAIN), e);
 	if (r == 0)
 		r = replace(&lab->reach, strdup(reach ? reach : ""), e);
+	if (r == 0)
+		r = replace(&lab->strangers, strdup(strangers ? strangers : ""), e);
 	if (r < 0)
 		return r;
 	r = lab_reach_check(lab->reach, e);
+	if (r == 0)
+		r = lab_strangers_check(lab->strangers, e);
 	if (r == 0)
 		r = lab_domain_check(lab->domain, e);
 	if (r == 0)
@@ -201,6 +207,7 @@ void lab_clear(struct lab *lab)
 	free(lab->cidr_text);
 	free(lab->domain);
 	free(lab->reach);
+	free(lab->strangers);
 	free(lab->stack_image);
 	free(lab->vm_image);
 	free(lab->folder_id);
@@ -236,6 +243,10 @@ int lab_take(struct lab *lab, const struct lab_values *v, struct err *e)
 	if (v->reach && !lab->reach_given)
 		r = lab_reach_check(v->reach, e) < 0 ? -EINVAL
 						     : replace(&lab->reach, strdup(v->reach), e);
+	if (r == 0 && v->strangers && !lab->strangers_given)
+		r = lab_strangers_check(v->strangers, e) < 0
+			? -EINVAL
+			: replace(&lab->strangers, strdup(v->strangers), e);
 	if (r == 0 && v->domain && !lab->domain_given)
 		r = lab_domain_check(v->domain, e) < 0
 			? -EINVAL
@@ -279,11 +290,13 @@ static int adopt_labels(struct lab *lab, const struct container_list *containers
 		r = replace(&lab->dir, strdup(value), e);
 	if (r < 0 || !lab_label(containers, "vmlab.cidr"))
 		return r;
-	/* An empty reach is the default's. */
+	/* Empty ones are the default's. */
 	const char *reach = lab_label(containers, "vmlab.reach");
+	const char *strangers = lab_label(containers, "vmlab.strangers");
 	const struct lab_values v = {.cidr = lab_label(containers, "vmlab.cidr"),
 	    .domain = lab_label(containers, "vmlab.domain"),
 	    .reach = reach ? reach : "",
+	    .strangers = strangers ? strangers : "",
 	    .images = lab_label(containers, "vmlab.images")};
 	return lab_take(lab, &v, e);
 }

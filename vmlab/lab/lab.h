@@ -35,6 +35,7 @@ struct lab {
 	char *cidr_text;
 	char *domain;
 	char *reach;       /* what machines may reach outside the lab; "": the stack's default */
+	char *strangers;   /* what machines without a definition get; "": the stack's default */
 	char *stack_image; /* container images */
 	char *vm_image;
 	char *left; /* a lab of this folder's name or path that is another folder's, or NULL */
@@ -42,7 +43,8 @@ struct lab {
 	struct cidr6 cidr6;
 	int port;             /* of the API over TCP on 127.0.0.1, or LAB_PORT_NONE */
 	bool found_by_folder; /* so that vms_dir is the folder's, whatever the labels say */
-	bool name_given, vms_given, images_given, port_given, cidr_given, domain_given, reach_given;
+	bool name_given, vms_given, images_given, port_given, cidr_given, domain_given, reach_given,
+	    strangers_given;
 };
 
 #define LAB_INIT {0}
@@ -64,7 +66,7 @@ must_check int lab_rename(struct lab *lab, const char *name, struct err *e);
 
 /* Values from elsewhere; NULL: it has none. Borrowed. */
 struct lab_values {
-	const char *cidr, *domain, *reach, *images;
+	const char *cidr, *domain, *reach, *strangers, *images;
 };
 
 /* Takes those that were not given. */

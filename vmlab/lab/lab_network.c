@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/boot/stranger.h"
 #include "lib/net/domain.h"
 
 int lab_network_parse(const char *text, struct cidr4 *cidr, struct err *e)
@@ -72,4 +73,13 @@ int lab_reach_check(const char *reach, struct err *e)
 	return err_set(e, EINVAL,
 	    "VMLAB_REACH: \"%s\" is not understood at \"%s\": give internet, all or none, or networks joined by commas, as in internet,10.1.2.0/24",
 	    reach, word);
+}
+
+int lab_strangers_check(const char *strangers, struct err *e)
+{
+	const struct boot_stranger *row;
+
+	if (!*strangers || boot_stranger_find(strangers, &row, e) == 0)
+		return 0;
+	return err_wrap(e, "VMLAB_STRANGERS");
 }

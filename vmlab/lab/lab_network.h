@@ -1,6 +1,6 @@
-/* lab_network.h - what a lab's network, domain and reach may be. The stack has the same rules for
- * its own variables (docker/stack/settings.py): what it would refuse is refused here, before
- * anything is started. Pure. */
+/* lab_network.h - what a lab's network, domain, reach and strangers may be. The stack has the same
+ * rules for its own variables (docker/stack/settings.py): what it would refuse is refused here,
+ * before anything is started. Pure. */
 #ifndef VMLAB_LAB_LAB_NETWORK_H
 #define VMLAB_LAB_LAB_NETWORK_H
 
@@ -15,5 +15,7 @@ must_check int lab_domain_check(const char *domain, struct err *e);
 
 /* "" (the stack's default), internet, all, none, or networks and internet joined by commas. */
 must_check int lab_reach_check(const char *reach, struct err *e);
+/* Likewise of what strangers get. */
+must_check int lab_strangers_check(const char *strangers, struct err *e);
 
 #endif

@@ -24,7 +24,8 @@ static void read_lines(char *text, struct lab_values *v, const char **vms, const
 		const char *key;
 		const char **value;
 	} keys[] = {{"cidr=", &v->cidr}, {"domain=", &v->domain}, {"reach=", &v->reach},
-	    {"images=", &v->images}, {"vms=", vms}, {"folder=", folder}};
+	    {"strangers=", &v->strangers}, {"images=", &v->images}, {"vms=", vms},
+	    {"folder=", folder}};
 	char *line;
 
 	while ((line = strsep(&text, "\n")))
@@ -91,6 +92,7 @@ int lab_settings_keep(const struct lab *lab, struct err *e)
 	print_line(f, "cidr", lab->cidr_text, LAB_DEFAULT_CIDR);
 	print_line(f, "domain", lab->domain, LAB_DEFAULT_DOMAIN);
 	print_line(f, "reach", lab->reach, "");
+	print_line(f, "strangers", lab->strangers, "");
 	print_line(f, "images", lab->images_dir, images);
 	if (ftell(f) > 0) {
 		print_line(f, "vms", lab->vms_dir, NULL);
@@ -116,8 +118,15 @@ void lab_settings_forget(const struct lab *lab)
 
 void lab_settings_describe(const struct lab *lab, char *buf, size_t size)
 {
-	bool domain = strcmp(lab->domain, LAB_DEFAULT_DOMAIN) != 0, reach = *lab->reach;
+	const struct {
+		const char *is, *value, *usual;
+	} words[] = {{"domain", lab->domain, LAB_DEFAULT_DOMAIN},
+	    {"machines reach", lab->reach, ""}, {"strangers get", lab->strangers, ""}};
+	size_t used = 0;
 
-	snprintf(buf, size, "%s%s%s%s%s", domain ? "domain " : "", domain ? lab->domain : "",
-	    domain && reach ? ", " : "", reach ? "machines reach " : "", reach ? lab->reach : "");
+	*buf = '\0';
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words) && used < size; i++)
+		if (strcmp(words[i].value, words[i].usual) != 0)
+			used += (size_t)snprintf(buf + used, size - used, "%s%s %s",
+			    used ? ", " : "", words[i].is, words[i].value);
 }

@@ -1,6 +1,6 @@
-/* lab_settings.h - what a lab was given and keeps: its network, domain, reach and folder of images,
- * in the file `settings` of the lab's own folder, so that the next `up` makes the same lab again in
- * a shell that does not say them.
+/* lab_settings.h - what a lab was given and keeps: its network, domain, reach, strangers and folder
+ * of images, in the file `settings` of the lab's own folder, so that the next `up` makes the same
+ * lab again in a shell that does not say them.
  *
  * A line "key=value" for each that is not the default, "vms=" and "folder=" for whose they are:
  * before the engine was asked, a lab's folder is only guessed from its name.

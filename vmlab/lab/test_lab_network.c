@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "lib/boot/stranger.h"
 #include "vmlab/lab/lab_network.h"
 
 static void test_networks(void **state)
@@ -66,11 +67,24 @@ static void test_domains(void **state)
 	assert_non_null(strstr(e.msg, "VMLAB_DOMAIN: \"Lab.example\""));
 }
 
+static void test_strangers(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(lab_strangers_check("", &e), 0);
+	for (size_t i = 0; boot_stranger_at(i); i++)
+		assert_int_equal(lab_strangers_check(boot_stranger_at(i)->name, &e), 0);
+	assert_true(lab_strangers_check("sometimes", &e) < 0);
+	assert_non_null(strstr(e.msg, "VMLAB_STRANGERS: \"sometimes\" is nothing"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_networks),
 	    cmocka_unit_test(test_reach),
+	    cmocka_unit_test(test_strangers),
 	    cmocka_unit_test(test_domains),
 	};
 
