@@ -149,14 +149,22 @@ static int write_temporary(int fd, const void *data, size_t len, mode_t mode)
 	return rc;
 }
 
-int atomic_file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+/* Not every file system can rename so; those that cannot have links. */
+static int rename_new(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	return link(from, to) < 0 ? -1 : unlink(from);
+}
+
+static int write_beside(const char *path, const void *data, size_t len, mode_t mode,
+    int (*take_place)(const char *from, const char *to), struct err *e)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
 	char temporary[PATH_MAX];
-
-	if (holds_already(path, data, len, mode))
-		return ATOMIC_FILE_UNCHANGED;
 
 	/* A leading dot: whoever watches the folder for names does not see it. */
 	int n = snprintf(
@@ -168,7 +176,7 @@ int atomic_file_replace(const char *path, const void *data, size_t len, mode_t m
 		return err_errno(e, "%s cannot be written", path);
 
 	int rc = write_temporary(fd, data, len, mode);
-	if (rc == 0 && rename(temporary, path) < 0)
+	if (rc == 0 && take_place(temporary, path) < 0)
 		rc = -errno;
 	if (rc < 0) {
 		unlink(temporary);
@@ -176,4 +184,16 @@ int atomic_file_replace(const char *path, const void *data, size_t len, mode_t m
 		return err_errno(e, "%s cannot be written", path);
 	}
 	return sync_parent(path, e);
+}
+
+int atomic_file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	if (holds_already(path, data, len, mode))
+		return ATOMIC_FILE_UNCHANGED;
+	return write_beside(path, data, len, mode, rename, e);
+}
+
+int atomic_file_create(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	return write_beside(path, data, len, mode, rename_new, e);
 }

@@ -17,6 +17,10 @@
 must_check int atomic_file_replace(
     const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 
+/* Likewise makes a file that is not there. -EEXIST: it is. */
+must_check int atomic_file_create(
+    const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+
 /* Reads a whole regular file of at most max_bytes into *out (caller frees; a NUL follows the data).
  * -EFBIG when larger; size read is stored in *len. Never blocks on a FIFO or device. */
 must_check int file_read(

@@ -66,21 +66,11 @@ static int check_text(const struct lab *lab, const char *text, struct err *e)
 
 static int write_new(const char *path, const char *text, struct err *e)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	size_t len = strlen(text);
+	int r = atomic_file_create(path, text, strlen(text), 0644, e);
 
-	if (fd < 0 && errno == EEXIST)
-		return err_set(
-		    e, EEXIST, "%s exists already: edit it, or choose another name", path);
-	if (fd < 0)
-		return err_errno(e, "cannot create %s", path);
-	if (write(fd, text, len) != (ssize_t)len || fsync(fd) < 0 || fchmod(fd, 0644) < 0 ||
-	    close(steal_fd(&fd)) < 0) {
-		int r = err_errno(e, "cannot write %s", path);
-		unlink(path);
-		return r;
-	}
-	return 0;
+	return r == -EEXIST
+		   ? err_set(e, EEXIST, "%s exists already: edit it, or choose another name", path)
+		   : r;
 }
 
 /* What can be known of its installation by now. */
