@@ -21,7 +21,8 @@
 #define PATIENCE_RUNS_MS                                                                           \
 	1000 /* ...or when it cannot, never: one that ran before us was another's */
 #define ASK_EVERY_MS 1000
-#define READ_EVERY_MS 150 /* a storm of machines that boot changes the file with each of them */
+#define CARDS_WAIT_MS 5000 /* boot_handler tells which card is whose as soon as it has started */
+#define READ_EVERY_MS 150  /* a storm of machines that boot changes the file with each of them */
 
 /* What was declined is given anew: dnsmasq reads its files for it, which takes a moment with 10,000
  * definitions. A machine may decline for ever; the others have what they have meanwhile. */
@@ -49,7 +50,7 @@ struct lease_watch {
 	struct pace forgets;
 	int64_t missing_since_ms; /* dnsmasq is not connected though it is needed; 0: it is not */
 	int64_t patience_ms;
-	int64_t asked_ms, read_ms;
+	int64_t asked_ms, read_ms, opened_ms;
 	size_t dropped; /* since the signs were last read */
 	struct leases_signs signs;
 	unsigned long signs_of; /* generation of the snapshot */
@@ -160,13 +161,22 @@ static void reconnect(struct lease_watch *w)
 		log_error("%s", e.msg);
 }
 
+/* Without that the lease of a card that was learned seems another's. */
+static bool knows_cards(const struct lease_watch *w)
+{
+	return !w->options.machines || w->has_machines ||
+	       monotonic_ms() - w->opened_ms >= CARDS_WAIT_MS;
+}
+
 static void drop_all(struct lease_watch *w, const struct vm_snapshot *snap)
 {
 	unsigned long generation = vm_snapshot_generation(snap);
 
 	if (!w->due && generation == w->judged)
 		return;
-	w->due = false;
+	w->due = !knows_cards(w);
+	if (w->due)
+		return;
 	w->judged = generation;
 	leases_conflicts(&w->leases, w->has_before ? &w->before : NULL, !w->looked, snap, drop, w);
 	if (!w->due) {
@@ -259,6 +269,7 @@ int lease_watch_open(
 		return r;
 	}
 	w->due = true;
+	w->opened_ms = monotonic_ms();
 	/* What was declined while nobody looked cannot be known. */
 	w->forget_due = options->bus && dnsmasq_runs(options->pid_file);
 	w->patience_ms = w->forget_due ? PATIENCE_RUNS_MS : PATIENCE_MS;

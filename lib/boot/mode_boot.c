@@ -39,7 +39,7 @@ static const char *server_host(const struct boot_facts *f, struct boot_plan *out
 static const char *value_of(const struct boot_facts *f, enum boot_arg which, struct boot_plan *out)
 {
 	const char *base = f->urls->base;
-	char mac[MAC_TEXT_SIZE] = "";
+	char mac[MAC_TEXT_SIZE] = "", card[MAC_TEXT_SIZE];
 
 	if (f->vm || f->mac)
 		mac_format(f->vm ? &f->vm->mac : f->mac, mac);
@@ -57,7 +57,7 @@ static const char *value_of(const struct boot_facts *f, enum boot_arg which, str
 	case BOOT_ARG_DONE_URL:
 		return boot_text(out, base, "/done/", mac);
 	case BOOT_ARG_MAC:
-		return boot_text(out, mac);
+		return boot_text(out, f->mac ? mac_format(f->mac, card) : mac);
 	case BOOT_ARG_NAME:
 		return f->vm ? f->vm->name : STRANGER;
 	case BOOT_ARG_HOSTNAME:

@@ -27,6 +27,7 @@ enum {
 	VM_FIELD_OWN = 2,            /* belongs to one machine: not allowed in _defaults.json */
 	VM_FIELD_CARRIED = 4,        /* pvmlab's; checked and kept, without effect here */
 	VM_FIELD_NAMES_PROFILES = 8, /* not allowed in a profile itself */
+	VM_FIELD_IDENTIFIES = 16,    /* tells the machine from all others: one such is required */
 };
 
 struct vm_field {
@@ -94,6 +95,7 @@ struct vm_reader {
 	unsigned layer_count;
 	const struct vm_layer *layer; /* the value at hand comes from it; NULL: from the file */
 	bool profile;                 /* this file is one */
+	json_t *given[VM_FIELDS_MAX]; /* by the table's rows: what the file, then a layer, says */
 	json_t *kept;                 /* of what is in it: what is no field of a definition */
 	bool strict; /* an unknown key is refused: _defaults.json has no other use for it */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/hash_table.h"
 #include "lib/definition/field.h"
 #include "lib/definition/kernel_args.h"
 
@@ -122,6 +123,20 @@ int vm_judge_serial(struct json_reader *r, const char *text)
 		    "\"%s\" is what firmware shows whose vendor set no serial number, the same on many machines: leave it out, the MAC address tells this one",
 		    text);
 	return 0;
+}
+
+/* The first octet is that of QEMU's addresses, which docker/vm/machine.c replaces for a second
+ * card.
+ */
+struct mac vm_mac_make(const char *serial, const char *uuid)
+{
+	const char *id = serial ? serial : uuid;
+	uint64_t hash = hash_bytes(id, strlen(id), serial ? 1 : 2);
+	struct mac mac = {{0x52}};
+
+	for (size_t i = 1; i < sizeof(mac.octet); i++)
+		mac.octet[i] = (uint8_t)(hash >> (8 * i));
+	return mac;
 }
 
 /* ---- addresses --------------------------------------------------------------------------------*/

@@ -139,13 +139,12 @@ static json_t *read_text(struct vm_reader *vr)
 	return root;
 }
 
-/* The row of a key of this file; NULL: it has none. */
-static const struct vm_field *find_row(const struct vm_reader *vr, const char *key)
+static bool is_of_profiles(const struct vm_reader *vr, const char *key)
 {
 	for (size_t i = 0; i < vm_profile_field_count && vr->profile; i++)
 		if (strcmp(vm_profile_fields[i].name, key) == 0)
-			return &vm_profile_fields[i];
-	return vm_field_find(key);
+			return true;
+	return false;
 }
 
 /* What is left says something, and is known; with `strict`, unknown members were refused. */
@@ -162,9 +161,14 @@ static void drop_unknown_and_empty(struct vm_reader *vr, json_t *root)
 	for (size_t i = 0; i < vm_profile_field_count && vr->profile; i++)
 		known[count++] = vm_profile_fields[i].name;
 	json_known(&vr->json, root, known, count);
-	json_object_foreach_safe(root, next, key, value)
-		if (!find_row(vr, key) || json_absent(value))
+	json_object_foreach_safe(root, next, key, value) {
+		bool of_profiles = is_of_profiles(vr, key);
+		const struct vm_field *f = of_profiles ? NULL : vm_field_find(key);
+		if ((!f && !of_profiles) || json_absent(value))
 			json_object_del(root, key);
+		else if (f)
+			vr->given[f - vm_fields] = value;
+	}
 }
 
 /* The text as an object of known fields that say something; NULL: it was refused. */
@@ -198,16 +202,16 @@ static json_t *find_in_layers(struct vm_reader *vr, const struct vm_field *f)
 
 static void read_field(struct vm_reader *vr, json_t *root, const struct vm_field *f)
 {
-	json_t *value = json_object_get(root, f->name);
+	json_t **value = &vr->given[f - vm_fields];
 
-	if (!value && !(f->flags & VM_FIELD_OWN)) {
-		value = find_in_layers(vr, f);
-		if (value && json_object_set(root, f->name, value) < 0)
+	if (!*value && !(f->flags & VM_FIELD_OWN)) {
+		*value = find_in_layers(vr, f);
+		if (*value && json_object_set(root, f->name, *value) < 0)
 			refuse_file(vr, NULL, &no_memory);
 	}
-	if (value) {
+	if (*value) {
 		json_enter(&vr->json, f->name);
-		(void)vm_field_read(&vr->json, f, value, &vr->draft);
+		(void)vm_field_read(&vr->json, f, *value, &vr->draft);
 		json_leave(&vr->json);
 	}
 	vr->layer = NULL;
@@ -260,12 +264,25 @@ int vm_read_profile(struct json_reader *r, json_t *value)
 				    : read_profile_name(r, value);
 }
 
-static void check_required(struct vm_reader *vr, const json_t *root)
+static void check_identity(struct vm_reader *vr)
+{
+	struct err e;
+
+	for (size_t i = 0; i < vm_field_count; i++)
+		if (vm_fields[i].flags & VM_FIELD_IDENTIFIES && vr->given[i])
+			return;
+	err_set(&e, EINVAL,
+	    "\"mac\" is missing: add it, such as \"mac\": %s, or \"serial\" or \"uuid\" in its place, by which the machine's is learned when it first shows itself",
+	    vm_field_find("mac")->example);
+	refuse_file(vr, NULL, &e);
+}
+
+static void check_required(struct vm_reader *vr)
 {
 	for (size_t i = 0; i < vm_field_count; i++) {
 		const struct vm_field *f = &vm_fields[i];
 		struct err e;
-		if (!(f->flags & VM_FIELD_REQUIRED) || json_object_get(root, f->name))
+		if (!(f->flags & VM_FIELD_REQUIRED) || vr->given[i])
 			continue;
 		err_set(&e, EINVAL, "\"%s\" is missing: add it, such as \"%s\": %s", f->name,
 		    f->name, f->example);
@@ -357,11 +374,11 @@ static void check_together(struct vm_reader *vr)
 /* ---- all of it --------------------------------------------------------------------------------*/
 
 /* *out is a new reference, or NULL: there is nothing of that. 0 or -ENOMEM. */
-static int find_more(const json_t *root, json_t **out)
+static int find_more(const struct vm_reader *vr, json_t **out)
 {
 	*out = NULL;
 	for (size_t i = 0; i < vm_field_count; i++) {
-		json_t *value = json_object_get(root, vm_fields[i].name);
+		json_t *value = vr->given[i];
 
 		if (!value || vm_fields[i].kind != VM_STRUCTURED)
 			continue;
@@ -381,12 +398,15 @@ static int pack_definition(struct vm_reader *vr, json_t *root, struct vm **out)
 		vm->disk_bytes[i] = 0;
 	if (!vm->hostname)
 		vm->hostname = vm->label;
+	vm->mac_made = !json_object_get(root, "mac");
+	if (vm->mac_made)
+		vm->mac = vm_mac_make(vm->serial, vm->uuid);
 	_cleanup_json_ json_t *more = NULL;
 	_cleanup_free_ struct in6_addr *statics = NULL;
 	int found = vm_network_addresses(
 	    json_object_get(root, "network_config"), &statics, &vm->static_count);
 	if (found == 0)
-		found = find_more(root, &more);
+		found = find_more(vr, &more);
 	vm->statics = statics;
 	vm->more = more;
 	*out = found == 0 ? vm_pack(vm) : NULL;
@@ -405,7 +425,8 @@ int vm_parse_all(const char *text, size_t len, const struct vm_base *base, struc
 	_cleanup_json_ json_t *root = start_reading(&vr);
 	bool of_pvmlab = json_object_get(root, "role") != NULL;
 	if (root) {
-		check_required(&vr, root);
+		check_required(&vr);
+		check_identity(&vr);
 		read_fields(&vr, root);
 		check_together(&vr);
 		vm_check_user_data(&vr.json, root);
@@ -456,10 +477,11 @@ static void read_shared(struct vm_reader *vr, json_t *root, bool profile)
 		    : profile && f->flags & VM_FIELD_NAMES_PROFILES
 			? "is not for a profile: name both in the definition, as a list"
 			: NULL;
-		if (!why || !json_object_get(root, f->name))
+		if (!why || !vr->given[i])
 			continue;
 		(void)json_refuse_member(&vr->json, f->name, "%s", why);
 		json_object_del(root, f->name);
+		vr->given[i] = NULL;
 	}
 	read_fields(vr, root);
 	check_together(vr);

@@ -114,17 +114,21 @@ json_t *vm_profile_schema(void)
 
 json_t *vm_schema(void)
 {
-	json_t *properties = json_object(), *required = json_array();
+	json_t *properties = json_object(), *required = json_array(), *one_of = json_array();
 
 	json_object_set_new(properties, "$schema", json_pack("{s:s}", "type", "string"));
 	for (size_t i = 0; i < vm_field_count; i++) {
 		json_object_set_new(properties, vm_fields[i].name, field_schema(&vm_fields[i]));
 		if (vm_fields[i].flags & VM_FIELD_REQUIRED)
 			json_array_append_new(required, json_string(vm_fields[i].name));
+		if (vm_fields[i].flags & VM_FIELD_IDENTIFIES)
+			json_array_append_new(
+			    one_of, json_pack("{s:[s]}", "required", vm_fields[i].name));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b}", "$schema",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b}", "$schema",
 	    "https://json-schema.org/draft/2020-12/schema", "title", "VM definition", "type",
-	    "object", "required", required, "properties", properties, "additionalProperties", 0);
+	    "object", "required", required, "anyOf", one_of, "properties", properties,
+	    "additionalProperties", 0);
 }
 
 static void write_absent(FILE *f, const struct vm_field *field)
@@ -148,7 +152,10 @@ static void write_absent(FILE *f, const struct vm_field *field)
 static void write_row(FILE *f, const struct vm_field *field)
 {
 	fprintf(f, "### `%s`\n\n%s", field->name,
-	    field->flags & VM_FIELD_REQUIRED ? "**Required.** " : "");
+	    field->flags & VM_FIELD_REQUIRED ? "**Required.** "
+	    : field->flags & VM_FIELD_IDENTIFIES
+		? "**One of `mac`, `uuid` and `serial` is required.** "
+		: "");
 	write_summary(f, field);
 	fputs("\n\n", f);
 	write_absent(f, field);

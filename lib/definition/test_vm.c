@@ -52,6 +52,31 @@ static void smallest_gets_defaults(void **state)
 	vm_free(vm);
 }
 
+/* State is kept under it, and a VM has it: never another for the same machine. */
+static void without_mac_it_is_made_of_what_tells_the_machine(void **state)
+{
+#define UUID_FIELD "\"uuid\":\"6F1C2A34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""
+	static const struct {
+		const char *text, *mac;
+		bool made;
+	} rows[] = {
+	    {"{\"name\":\"a\",\"serial\":\"CZ 1\"}", "52:c3:8b:10:91:73", true},
+	    {"{\"name\":\"b\",\"mac\":\"\"," UUID_FIELD ",\"serial\":\"CZ 1\"}",
+		"52:c3:8b:10:91:73", true},
+	    {"{\"name\":\"a\"," UUID_FIELD "}", "52:75:e5:6c:30:b5", true},
+	    {"{\"name\":\"a\"," MAC "," UUID_FIELD "}", "52:54:00:00:00:11", false},
+	};
+	char mac[MAC_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct vm *vm = vm_from(rows[i].text);
+		assert_int_equal(vm->mac_made, rows[i].made);
+		assert_string_equal(mac_format(&vm->mac, mac), rows[i].mac);
+		vm_free(vm);
+	}
+}
+
 static void every_field_is_read(void **state)
 {
 	struct vm *vm = vm_from_with(
@@ -190,7 +215,9 @@ static const struct {
     {"{\"role\":\"\\u0000\"}", 1, 9, "\\u0000"},
     /* required */
     {"{}", 0, 0, "\"name\" is missing"},
-    {"{\"name\":\"a\"}", 0, 0, "\"mac\" is missing"},
+    {"{\"name\":\"a\"}", 0, 0,
+	"\"mac\" is missing: add it, such as \"mac\": \"52:54:00:00:00:11\", or \"serial\" or \"uuid\""},
+    {"{\"name\":\"a\",\"mac\":null,\"serial\":\"\"}", 0, 0, "\"mac\" is missing"},
     {"{\"name\":\"\"," MAC "}", 0, 0, "\"name\" is missing"},
     {"{\"name\":null," MAC "}", 0, 0, "\"name\" is missing"},
     /* name */
@@ -809,6 +836,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(smallest_gets_defaults),
+	    cmocka_unit_test(without_mac_it_is_made_of_what_tells_the_machine),
 	    cmocka_unit_test(every_field_is_read),
 	    cmocka_unit_test(empty_means_absent),
 	    cmocka_unit_test(byte_order_mark_is_skipped),

@@ -50,6 +50,7 @@ struct vm {
 	struct in_addr ip;  /* network byte order; 0 when none */
 	uint8_t ip_prefix;  /* 0 when not given */
 	uint8_t ip6_prefix; /* 0 when not given */
+	bool mac_made; /* mac is made of serial or uuid, and has to be learned: see vm_mac_make() */
 	bool has_ip6;
 	bool pxeboot; /* pvmlab's; false with kernel and initrd: boot those from the image; false
 			 without: boot from disk. Absent means true, but false in a file of pvmlab's
@@ -119,6 +120,11 @@ must_check int vm_profile_parse_all(const char *text, size_t len, json_t **out,
     struct vm_where *where, const struct vm_listener *listener, struct err *e);
 
 void vm_free(struct vm *vm);
+
+/* The MAC address that stands for a machine whose definition has none: made of its serial number,
+ * else its UUID. A VM of ours gets it as its own; of any other machine it is only the key by which
+ * is kept what it was seen to have. The same for ever. */
+struct mac vm_mac_make(const char *serial, const char *uuid);
 
 /* True when the definition says that the machine has this address (IPv4 as ip4_mapped()): "ip",
  * "ipv6", or a static one of network_config. */

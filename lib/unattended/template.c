@@ -31,7 +31,7 @@ static void domain(const struct unattended_source *s, char *out)
 
 static void mac(const struct unattended_source *s, char *out)
 {
-	mac_format(&s->vm->mac, out);
+	mac_format(&s->nic, out);
 }
 
 static void ip(const struct unattended_source *s, char *out)

@@ -46,10 +46,10 @@ static json_t *from_definition(const struct vm *vm)
 
 	for (unsigned i = 0; i < vm->disk_count; i++)
 		json_array_append_new(disks, json_integer((json_int_t)vm->disk_bytes[i]));
-	return json_pack("{s:s, s:s, s:s?, s:s, s:s?, s:s?, s:s, s:i, s:I, s:o, s:n}", "name",
-	    vm->name, "mac", mac_format(&vm->mac, mac), "ip", fixed ? ip : NULL, "arch",
-	    vm_arch_name(vm->arch), "distro", vm->distro, "hostname", vm->hostname, "mode",
-	    boot_mode_name(vm->mode), "cpus", (int)vm->cpus, "memory_bytes",
+	return json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:s?, s:s, s:i, s:I, s:o, s:n}", "name",
+	    vm->name, "mac", vm->mac_made ? NULL : mac_format(&vm->mac, mac), "ip",
+	    fixed ? ip : NULL, "arch", vm_arch_name(vm->arch), "distro", vm->distro, "hostname",
+	    vm->hostname, "mode", boot_mode_name(vm->mode), "cpus", (int)vm->cpus, "memory_bytes",
 	    (json_int_t)vm->memory_bytes, "disks_bytes", disks, "state");
 }
 
