@@ -12,6 +12,7 @@
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/guest.h"
 #include "boot_handler/http/guest_syslog.h"
+#include "boot_handler/http/neighbour.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/http/operator.h"
 #include "boot_handler/options.h"
@@ -45,50 +46,70 @@ static void catch_signals(struct vm_store *store)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
-/* The machine of a lease; NULL: a stranger's. A declared address is given to its machine only:
- * dnsmasq names no lease while DNS has that name with another address, and may know no MAC address
- * of an IPv6 client. */
-static const struct vm *lessee(
-    const struct services *services, const struct vm_snapshot *snapshot, const struct lease *lease)
-{
-	if (lease->has_mac)
-		return services_vm_by_mac(services, snapshot, &lease->mac);
-	/* dnsmasq gives names to declared machines only. */
-	const struct vm *vm = lease->name[0] ? vm_snapshot_by_label(snapshot, lease->name) : NULL;
-	return vm || !lease->six ? vm : vm_snapshot_declaring(snapshot, &lease->ip6);
-}
-
-static bool take_lease(void *ctx, const struct lease *lease)
-{
-	struct services *services = ctx;
-	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
-	const struct vm *vm = lessee(services, snapshot, lease);
-
-	state_source("dhcp");
-	if (vm)
-		state_leased(services->state, vm, lease);
-	vm_snapshot_unref(snapshot);
-	return vm;
-}
-
 static void note_stranger(struct services *services, const struct lease *lease)
 {
-	struct stranger_sight sight = {
-	    .mac = &lease->mac, .ip = lease->ip, .ip6 = lease->ip6, .now_ms = wall_ms()};
+	struct stranger_sight sight = {.mac = &lease->mac,
+	    .ip = lease->ip,
+	    .ip6 = lease->ip6,
+	    .goes_on = lease->fetched,
+	    .now_ms = wall_ms()};
+	struct shown shown = {0};
 
-	strangers_seen(state_strangers(services->state), &sight);
+	memcpy(shown.uuid, lease->uuid, sizeof(shown.uuid));
+	memcpy(shown.arch, lease->arch, sizeof(shown.arch));
+	memcpy(shown.platform, lease->platform, sizeof(shown.platform));
+	sight.shown = &shown;
+	(void)services_stranger_seen(services, &sight);
+}
+
+/* A file was sent to an address: that of who has it on this network, or, behind a router, by its
+ * lease. */
+static void on_fetch(struct services *services, const struct lease *lease)
+{
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	struct source source = {.six = lease->six, .ip = lease->ip, .ip6 = lease->ip6};
+	struct lease seen = *lease;
+
+	seen.has_mac = neighbour_mac(&source, &seen.mac) ||
+		       lease_memory_holder(&services->undeclared, lease, &seen.mac);
+	const struct vm *vm =
+	    seen.has_mac ? services_vm_by_mac(services, snapshot, &seen.mac) : NULL;
+	if (vm)
+		state_seen(services->state, &vm->mac, vm->name);
+	else if (seen.has_mac)
+		note_stranger(services, &seen);
+	vm_snapshot_unref(snapshot);
+}
+
+/* The first that shows the UUID of a definition without MAC address is its machine. */
+static void learn_card(struct services *services, const struct lease *lease)
+{
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct vm *vm = lease->uuid[0] && lease->has_mac && !lease->gone
+				  ? vm_snapshot_by_uuid(snapshot, lease->uuid)
+				  : NULL;
+
+	if (vm && vm->mac_made && !services_vm_by_mac(services, snapshot, &lease->mac) &&
+	    services_may_be_its_card(services, vm, &lease->mac))
+		services_learn_card(services, vm, &lease->mac);
+	vm_snapshot_unref(snapshot);
 }
 
 static void on_lease(void *ctx, const struct lease *lease)
 {
 	struct services *services = ctx;
 
-	if (take_lease(services, lease))
+	if (lease->fetched) {
+		on_fetch(services, lease);
+		return;
+	}
+	learn_card(services, lease);
+	if (services_take_lease(services, lease))
 		return;
 	bool asked = lease_memory_asked(&services->undeclared, lease);
 	if (lease_memory_take(&services->undeclared, lease) && !lease->gone)
 		state_taken(services->state, &lease->mac, lease);
-	if (take_lease(services, lease)) { /* its definition has just appeared */
+	if (services_take_lease(services, lease)) { /* its definition has just appeared */
 		struct lease taken = *lease;
 		taken.gone = true;
 		lease_memory_take(&services->undeclared, &taken);
@@ -136,6 +157,44 @@ static void keep_holders(struct keeper *k, struct vm_store *store)
 	k->not_before_ms = wall_ms() + (int64_t)cost_ms * HOLDERS_PAUSE;
 }
 
+static int sooner(int a, int b)
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+/* Judges strangers, however many ask, no more often than this. */
+#define DECLARE_EVERY_MS 200
+
+/* In how many ms to come again at the latest; -1: not before it is woken. */
+static int declare_strangers(struct services *services)
+{
+	static int64_t not_before_ms;
+	int64_t now = monotonic_ms();
+
+	if (atomic_load(&services->declare_due) && now < not_before_ms)
+		return (int)(not_before_ms - now);
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	bool declares = declare_applies(snapshot);
+	atomic_store(&services->declares, declares);
+	atomic_store(&services->declare_due, false);
+	if (declares) /* by what was learned since */
+		services_forget_declared(services);
+	state_source("profile");
+	int again = declarer_round(&services->declarer, snapshot);
+	vm_snapshot_unref(snapshot);
+	not_before_ms = monotonic_ms() + DECLARE_EVERY_MS;
+	return again;
+}
+
+static void note_snapshot(struct services *services)
+{
+	services_replay_leases(services);
+	services_forget_declared(services);
+	if (services->addresses)
+		address_file_changed(services->addresses);
+	log_problems(services->store);
+}
+
 static void watch(struct services *services, const char *holders)
 {
 	struct keeper keeper = {.path = holders, .due = true};
@@ -145,15 +204,13 @@ static void watch(struct services *services, const char *holders)
 		int64_t left = keeper.not_before_ms - wall_ms();
 		if (keeper.due && left <= 0)
 			keep_holders(&keeper, services->store);
-		int r = vm_store_wait(services->store, keeper.due ? (int)left : -1, &e);
+		int again = declare_strangers(services);
+		int r =
+		    vm_store_wait(services->store, sooner(keeper.due ? (int)left : -1, again), &e);
 
 		if (r == 1) {
 			keeper.due = true;
-			lease_memory_replay(&services->undeclared, take_lease, services);
-			services_forget_declared(services);
-			if (services->addresses)
-				address_file_changed(services->addresses);
-			log_problems(services->store);
+			note_snapshot(services);
 		}
 		if (r < 0 && !atomic_exchange(&services->store_unreadable, true))
 			log_error("%s; the last definitions stay in force", e.msg);
@@ -199,6 +256,7 @@ static int start_services(const struct options *options, struct services *servic
 		r = keys_new(options->authorized_keys, &services->keys, e);
 	if (r == 0)
 		r = state_open(options->state, &services->state, e);
+	services->declarer = (struct declarer){.state = services->state, .dir = options->vms};
 	if (r == 0 && options->machines)
 		r = address_file_start(
 		    options->machines, services->state, services->store, &services->addresses, e);
@@ -208,6 +266,7 @@ static int start_services(const struct options *options, struct services *servic
 static void stop_services(struct services *services)
 {
 	address_file_stop(services->addresses);
+	json_decref(services->declarer.profiles);
 	state_close(services->state);
 	keys_free(services->keys);
 	image_list_free(services->boot_images);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/state/card.h"
 #include "boot_handler/documents/cloudinit.h"
 #include "boot_handler/documents/config.h"
 #include "boot_handler/state/firstboot.h"
@@ -95,7 +94,7 @@ static void note_stranger(const struct call *c, const char *loader, const char *
 		sight.ip = source.ip;
 		sight.ip6 = source.ip6;
 	}
-	if (strangers_seen(state_strangers(c->services->state), &sight))
+	if (services_stranger_seen(c->services, &sight))
 		log_stranger(route);
 }
 
@@ -121,22 +120,6 @@ static void note_address(const struct call *c, const struct vm *vm)
 		state_seen_from(c->services->state, &vm->mac, vm->name, c->request->source);
 }
 
-/* Another card may ask for the machine by what it tells of itself when the machine's is gone. */
-static bool may_be_its_card(struct services *services, const struct vm *vm, const struct mac *card)
-{
-	struct machine_addresses known;
-	struct machine_row row;
-	struct mac nic;
-
-	state_nic(services->state, &vm->mac, &nic);
-	if (card && mac_equal(card, &nic))
-		return true;
-	if (!state_row(services->state, &vm->mac, &row))
-		return true;
-	state_addresses(services->state, &vm->mac, &known);
-	return !card_is_there(row.state, row.last_seen_ms, &known, wall_ms());
-}
-
 static void refuse_card(const struct call *c, struct boot_facts *facts)
 {
 	char what[MACHINE_STAGE_SIZE], mac[MAC_TEXT_SIZE] = "unnamed";
@@ -150,6 +133,17 @@ static void refuse_card(const struct call *c, struct boot_facts *facts)
 		state_refused(c->services->state, &facts->vm->mac, facts->vm->name, what);
 }
 
+/* What was leased to the card before is the machine's, and no address of its own making. */
+static void note_card(const struct call *c, const struct boot_facts *facts)
+{
+	if (c->request->head)
+		return;
+	if (facts->mac)
+		services_learn_card(c->services, facts->vm, facts->mac);
+	state_source(c->request->source);
+	note_address(c, facts->vm);
+}
+
 /* From its own address, or known by its UUID or serial number with a card that may be its. */
 static bool boots_itself(const struct call *c, struct boot_facts *facts)
 {
@@ -159,9 +153,8 @@ static bool boots_itself(const struct call *c, struct boot_facts *facts)
 	if (call_is_its_own(c, vm))
 		return true;
 	if (by_id && is_no_other(c, vm)) {
-		if (may_be_its_card(c->services, vm, facts->mac)) {
-			if (!c->request->head)
-				note_address(c, vm);
+		if (services_may_be_its_card(c->services, vm, facts->mac)) {
+			note_card(c, facts);
 			return true;
 		}
 		refuse_card(c, facts);
@@ -183,7 +176,7 @@ static void note_boot(const struct call *c, struct boot_facts *facts, struct boo
 	if (!boots_itself(c, facts) || c->request->head)
 		return;
 	if (facts->mac)
-		state_asked_with(state, mac, name, facts->mac);
+		(void)state_asked_with(state, mac, name, facts->mac);
 	if (boot_is_chosen(facts, choice))
 		state_chose(
 		    state, mac, name, facts->chosen, facts->image ? facts->image->name : NULL);

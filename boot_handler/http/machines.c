@@ -14,15 +14,19 @@ static void add_mac(json_t *macs, const struct mac *mac)
 		json_array_append_new(macs, json_string(mac_format(mac, text)));
 }
 
-static json_t *stranger_json(const struct stranger *s)
+static json_t *stranger_json(
+    struct services *services, const struct vm_snapshot *snapshot, const struct stranger *s)
 {
 	const struct shown *shown = &s->shown;
+	struct declaration found;
 	json_t *macs = json_array();
 
 	for (int i = 0; i < STRANGER_MACS; i++)
 		add_mac(macs, &s->mac[i]);
+	declare_judge(snapshot, s, &found);
+	declarer_excuse(&services->declarer, &found);
 	return json_pack("{s:s, s:n, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-			 " s:o, s:o, s:o, s:I, s:o, s:o, s:n}",
+			 " s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:s?, s:o, s:o}",
 	    "kind", "stranger", "name", "ignored", s->ignored, "macs", macs, "uuid",
 	    text_or_null(shown->uuid), "serial", text_or_null(shown->serial), "arch",
 	    text_or_null(shown->arch), "platform", text_or_null(shown->platform), "loader",
@@ -31,7 +35,9 @@ static json_t *stranger_json(const struct stranger *s)
 	    text_or_null(shown->asset), "ip", ip_json(AF_INET, &s->ip), "ipv6",
 	    ip_json(AF_INET6, &s->ip6), "first_seen", time_json(s->first_seen_ms), "last_seen",
 	    time_json(s->last_seen_ms), "asked", (json_int_t)s->asked, "chosen",
-	    text_or_null(s->chosen), "chosen_at", time_json(s->chosen_at_ms), "state");
+	    text_or_null(s->chosen), "chosen_at", time_json(s->chosen_at_ms), "state", "profile",
+	    found.profile, "declares_as", text_or_null(found.name), "problem",
+	    text_or_null(found.problem));
 }
 
 /* The same members; of what its definition does not say nothing is kept. */
@@ -40,22 +46,25 @@ static json_t *declared_json(struct services *services, const struct vm *vm)
 	struct machine_addresses known;
 	struct machine_row row;
 	json_t *macs = json_array();
+	struct mac own;
 
 	state_row(services->state, &vm->mac, &row);
 	state_addresses(services->state, &vm->mac, &known);
 	struct in_addr ip = address_ip(vm, &known);
 	struct in6_addr ip6 = address_ip6(vm, &known);
 	add_mac(macs, &row.nic);
-	add_mac(macs, &vm->mac);
+	if (address_mac(vm, &row, &own) && !mac_equal(&own, &row.nic))
+		add_mac(macs, &own);
 	return json_pack("{s:s, s:s, s:b, s:o, s:s?, s:s?, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:o,"
-			 " s:o, s:n, s:o, s:n, s:n, s:n, s:s}",
+			 " s:o, s:n, s:o, s:n, s:n, s:n, s:s, s:O?, s:n, s:n}",
 	    "kind", "declared", "name", vm->name, "ignored", false, "macs", macs, "uuid",
 	    vm->uuid && *vm->uuid ? vm->uuid : NULL, "serial",
 	    vm->serial && *vm->serial ? vm->serial : NULL, "arch", vm_arch_name(vm->arch),
 	    "platform", "loader", "version", "manufacturer", "product", "asset", "ip",
 	    ip_json(AF_INET, &ip), "ipv6", ip_json(AF_INET6, &ip6), "first_seen", "last_seen",
 	    time_json(row.last_seen_ms), "asked", "chosen", "chosen_at", "state",
-	    machine_state_name(row.state));
+	    machine_state_name(row.state), "profile", json_object_get(vm->more, "profile"),
+	    "declares_as", "problem");
 }
 
 /* The declared ones, then place by place the others. */
@@ -70,7 +79,7 @@ static json_t *next_machine(struct listing *l)
 		unsigned slot = (unsigned)(l->next++ - declared);
 		if (strangers_at(state_strangers(l->services->state), slot, &stranger) &&
 		    !services_declares(l->services, l->snapshot, &stranger))
-			return stranger_json(&stranger);
+			return stranger_json(l->services, l->snapshot, &stranger);
 	}
 	return NULL;
 }
@@ -109,7 +118,7 @@ static int order(const struct call *c, bool ignore, struct server_answer *a, str
 	int r = strangers_ignore(state_strangers(c->services->state), id, ignore, &stranger, e);
 	if (r == 0)
 		r = state_save(c->services->state, e);
-	return r < 0 ? r : answer_json(a, stranger_json(&stranger), e);
+	return r < 0 ? r : answer_json(a, stranger_json(c->services, c->snapshot, &stranger), e);
 }
 
 int machines_ignore(const struct call *c, struct server_answer *a, struct err *e)

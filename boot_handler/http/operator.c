@@ -107,13 +107,15 @@ static json_t *recorded_json(struct services *services, const struct vm *vm)
 {
 	struct machine_row row;
 	char mac[MAC_TEXT_SIZE], nic[MAC_TEXT_SIZE];
+	struct mac own;
 
 	state_row(services->state, &vm->mac, &row);
+	bool known = address_mac(vm, &row, &own);
 	json_t *cloud_init = cloud_init_json(&row);
 	json_t *json =
-	    json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
+	    json_pack("{s:s, s:s?, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
 		      " s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
-		"name", vm->name, "mac", mac_format(&vm->mac, mac), "nic",
+		"name", vm->name, "mac", known ? mac_format(&own, mac) : NULL, "nic",
 		mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(), "arch",
 		vm_arch_name(vm->arch), "distro", vm->distro ? vm->distro : "", "hostname",
 		vm->hostname, "mode", boot_mode_name(vm->mode), "state",

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "boot_handler/state/address.h"
+#include "boot_handler/state/declare.h"
 #include "lib/boot/boot.h"
 #include "boot_handler/sources/image.h"
 #include "boot_handler/sources/image_list.h"
@@ -27,6 +28,9 @@ struct services {
 	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
 	const struct boot_stranger *strangers; /* what they get; NULL: wait */
+	struct declarer declarer;
+	atomic_bool declares;    /* some profile may: the store's thread is to know who asks */
+	atomic_bool declare_due; /* it was told, and has not looked yet */
 	const char *domain;
 	struct outlook_limits limits;
 	const char *notices;       /* see options.h */
@@ -36,9 +40,22 @@ struct services {
 	atomic_bool store_unreadable; /* the last look at vms/ failed */
 };
 
+/* As strangers_seen(), and the store's thread is woken where a profile may declare it. */
+bool services_stranger_seen(struct services *services, const struct stranger_sight *sight);
+
 /* Whether some definition has what the stranger shows. */
 bool services_declares(const struct services *services, const struct vm_snapshot *snapshot,
     const struct stranger *stranger);
+/* Another card (NULL: it told none) may ask for the machine by what it tells of itself when the
+ * machine's is gone. */
+bool services_may_be_its_card(
+    struct services *services, const struct vm *vm, const struct mac *card);
+/* It asks with this card; what dnsmasq told of the card so far is the machine's. */
+void services_learn_card(struct services *services, const struct vm *vm, const struct mac *card);
+/* False: it is a stranger's. */
+bool services_take_lease(struct services *services, const struct lease *lease);
+/* Those of strangers that have a definition by now are taken. */
+void services_replay_leases(struct services *services);
 /* Forgets the strangers that have a definition by now. */
 void services_forget_declared(struct services *services);
 

@@ -155,6 +155,8 @@ static int setup(void **state)
 	    "\"ip\":\"10.0.0.33\"}");
 	write_file("vms/metal.json",
 	    "{\"name\":\"metal\",\"mac\":\"52:54:00:00:00:44\",\"serial\":\"SERIAL-4\"}");
+	write_file("vms/rack.json",
+	    "{\"name\":\"rack\",\"serial\":\"RACK-9\",\"ip\":\"10.0.0.99\",\"mode\":\"install\"}");
 	write_file("vms/live.json",
 	    "{\"name\":\"live\",\"mac\":\"52:54:00:00:00:55\",\"ip\":\"10.0.0.55\","
 	    "\"mode\":\"boot\",\"image\":\"tool\"}");
@@ -429,6 +431,41 @@ static void known_by_serial(void **state)
 	assert_int_equal(ask("g", "GET", "/ipxe?mac=52:54:00:00:00:78&serial=SERIAL-4", ""), 200);
 	assert_true(says("own card is there") && !says("initrd.mode"));
 	from = NULL;
+}
+
+/* Without "mac" its card is the one that first shows the serial number, from then on. */
+static void its_mac_is_learned(void **state)
+{
+	static const char path[] = "/ipxe?mac=52:54:00:00:00:91&serial=RACK-9";
+	struct mac learned;
+
+	(void)state;
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/rack", ""), 200);
+	assert_true(says("\"mac\":null"));
+	assert_int_equal(ask("o", "GET", "/api/v1/machines", ""), 200);
+	assert_true(says("\"name\":\"rack\",\"ignored\":false,\"macs\":[]"));
+	from = "10.0.0.170";
+	assert_int_equal(ask("g", "HEAD", path, ""), 200);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/rack", ""), 200);
+	assert_true(says("\"mac\":null"));
+	assert_int_equal(ask("g", "GET", path, ""), 200);
+	assert_true(says("initrd.mode=install") && says("BOOTIF=01-52-54-00-00-00-91"));
+	assert_int_equal(ask("g", "GET", "/config/52:54:00:00:00:91", ""), 200);
+	assert_true(says("\"mac\": \"52:54:00:00:00:91\""));
+	assert_int_equal(ask("g", "GET", "/cloud-init/rack/network-config", ""), 200);
+	assert_true(says("52:54:00:00:00:91"));
+	from = "10.0.0.99"; /* by DHCP, which knows the card by now */
+	assert_int_equal(ask("g", "GET", "/config/52:54:00:00:00:91", ""), 200);
+	from = "10.0.0.171";
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=52:54:00:00:00:92&serial=RACK-9", ""), 200);
+	assert_true(says("own card is there"));
+	from = NULL;
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/rack", ""), 200);
+	assert_true(says("\"mac\":\"52:54:00:00:00:91\""));
+	assert_int_equal(ask("o", "GET", "/api/v1/machines", ""), 200);
+	assert_true(says("\"macs\":[\"52:54:00:00:00:91\"]"));
+	struct mac made = vm_mac_make("RACK-9", NULL);
+	assert_true(state_nic(services.state, &made, &learned));
 }
 
 static void no_other_card_while_its_own_is_there(void **state)
@@ -860,6 +897,7 @@ int main(void)
 	    cmocka_unit_test(whole_install),
 	    cmocka_unit_test(only_itself),
 	    cmocka_unit_test(known_by_serial),
+	    cmocka_unit_test(its_mac_is_learned),
 	    cmocka_unit_test(no_other_card_while_its_own_is_there),
 	    cmocka_unit_test(a_card_is_there),
 	    cmocka_unit_test(anyone_where_so_set),

@@ -13,10 +13,11 @@
 #include "boot_handler/sources/listen.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/machine/arch.h"
 
 #define SEND_TRIES 50
 #define SEND_PAUSE_US 100000
-#define LEASE_TEXT_MAX 200
+#define LEASE_TEXT_MAX 400
 
 /* "-": not told. */
 static bool parse_end(const char *text, int64_t *out)
@@ -26,6 +27,83 @@ static bool parse_end(const char *text, int64_t *out)
 	errno = 0;
 	*out = strcmp(text, "-") == 0 ? 0 : strtoll(text, &end, 10);
 	return strcmp(text, "-") == 0 || (*text && !*end && errno == 0 && *out >= 0);
+}
+
+/* ---- what firmware shows: "PXEClient:Arch:00007:UNDI:003016" (option 60, PXE 2.1) and, of some
+ * firmware, its UUID as client identifier of type 0 (option 61); dnsmasq does not tell option 97
+ * ---- */
+
+/* IANA's Processor Architecture Types that tell one of ours. 0 is a BIOS, and a Raspberry Pi. */
+static void set_system(unsigned code, struct lease *out)
+{
+	static const struct {
+		unsigned code;
+		enum vm_arch arch;
+	} systems[] = {{7, VM_ARCH_AMD64}, {9, VM_ARCH_AMD64}, {11, VM_ARCH_ARM64},
+	    {16, VM_ARCH_AMD64}, {19, VM_ARCH_ARM64}};
+
+	for (size_t i = 0; i < sizeof(systems) / sizeof(*systems); i++)
+		if (systems[i].code == code) {
+			snprintf(out->arch, sizeof(out->arch), "%s", vm_arch_name(systems[i].arch));
+			snprintf(out->platform, sizeof(out->platform), "efi");
+		}
+}
+
+/* Five decimal digits, of U-Boot hexadecimal ones. False: it is no such text. */
+static bool system_code(const char *vendor_class, unsigned *code)
+{
+	static const char *const begins[] = {"PXEClient:Arch:", "HTTPClient:Arch:"};
+	char *end;
+
+	for (size_t i = 0; vendor_class && i < sizeof(begins) / sizeof(*begins); i++) {
+		size_t len = strlen(begins[i]);
+		if (strncmp(vendor_class, begins[i], len) != 0)
+			continue;
+		const char *digits = vendor_class + len;
+		if (strspn(digits, "0123456789abcdefABCDEF") != 5)
+			return false;
+		*code =
+		    (unsigned)strtoul(digits, &end, strspn(digits, "0123456789") == 5 ? 10 : 16);
+		return true;
+	}
+	return false;
+}
+
+/* "00:" and the UUID's 16 bytes as SMBIOS has them: of the first three numbers the low byte first.
+ */
+static bool client_uuid(const char *client_id, char out[UUID_TEXT_SIZE])
+{
+	static const int order[] = {
+	    3, 2, 1, 0, -1, 5, 4, -1, 7, 6, -1, 8, 9, -1, 10, 11, 12, 13, 14, 15};
+	char text[UUID_TEXT_SIZE];
+	size_t n = 0;
+
+	if (!client_id || strlen(client_id) != 17 * 3 - 1 || strncmp(client_id, "00:", 3) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		if (order[i] < 0) {
+			text[n++] = '-';
+			continue;
+		}
+		memcpy(text + n, client_id + 3 * (1 + order[i]), 2);
+		n += 2;
+	}
+	text[n] = '\0';
+	return smbios_uuid_parse(text, out) && !smbios_uuid_unset(out);
+}
+
+/* "arch=…" and "uuid=…" */
+static bool parse_shown(const char *word, struct lease *out)
+{
+	unsigned code;
+
+	if (strncmp(word, "arch=", 5) == 0) {
+		code = (unsigned)strtoul(word + 5, NULL, 10);
+		set_system(code, out);
+		return true;
+	}
+	return strncmp(word, "uuid=", 5) == 0 && smbios_uuid_parse(word + 5, out->uuid) &&
+	       !smbios_uuid_unset(out->uuid);
 }
 
 int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
@@ -41,15 +119,20 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 	const char *mac = strsep(&rest, " ");
 	const char *ip = strsep(&rest, " ");
 	const char *ends = strsep(&rest, " ");
-	const char *name = strsep(&rest, " ");
+	const char *word = strsep(&rest, " ");
+	const char *name = word && !strchr(word, '=') ? word : NULL;
 	memset(out, 0, sizeof(*out));
-	if (!ends || rest || !parse_end(ends, &out->ends))
-		return err_set(
-		    e, EINVAL, "the lease event has to be: add|old|del MAC|- IP END|- [NAME]");
+	bool good = ends && parse_end(ends, &out->ends);
+	for (word = name ? strsep(&rest, " ") : word; good && word; word = strsep(&rest, " "))
+		good = parse_shown(word, out);
+	if (!good)
+		return err_set(e, EINVAL,
+		    "the lease event has to be: add|old|del MAC|- IP END|- [NAME] [arch=CODE] [uuid=UUID]");
 	out->gone = strcmp(action, "del") == 0;
 	out->added = strcmp(action, "add") == 0;
-	if (!out->gone && !out->added && strcmp(action, "old") != 0)
-		return err_set(e, EINVAL, "the lease event has to be add, old or del");
+	out->fetched = strcmp(action, "tftp") == 0;
+	if (!out->gone && !out->added && !out->fetched && strcmp(action, "old") != 0)
+		return err_set(e, EINVAL, "the lease event has to be add, old, del or tftp");
 	out->has_mac = strcmp(mac, "-") != 0;
 	if (out->has_mac && mac_parse(mac, strlen(mac), &out->mac, e) < 0)
 		return -EINVAL;
@@ -87,6 +170,20 @@ static int send_event(const char *path, const char *text, struct err *e)
 	return err_errno(e, "cannot pass the lease event on to %s", path);
 }
 
+/* What there is room for. Returns its length. */
+static int add_shown(char *out, size_t size)
+{
+	char uuid[UUID_TEXT_SIZE];
+	unsigned code;
+	int n = 0;
+
+	if (system_code(getenv("DNSMASQ_VENDOR_CLASS"), &code))
+		n = snprintf(out, size, " arch=%u", code);
+	if (n >= 0 && n < (int)size && client_uuid(getenv("DNSMASQ_CLIENT_ID"), uuid))
+		n += snprintf(out + n, size - (size_t)n, " uuid=%s", uuid);
+	return n;
+}
+
 int lease_event_main(int argc, char **argv)
 {
 	const char *path = getenv("BOOT_HANDLER_LEASE_SOCKET");
@@ -106,9 +203,14 @@ int lease_event_main(int argc, char **argv)
 	const char *mac = argv[1];
 	if (strchr(argv[2], ':'))
 		mac = getenv("DNSMASQ_MAC");
-	const char *ends = getenv("DNSMASQ_LEASE_EXPIRES");
-	int n = snprintf(text, sizeof(text), "%s %s %s %s%s%s", argv[0], mac && *mac ? mac : "-",
-	    argv[2], ends && *ends ? ends : "-", argc > 3 ? " " : "", argc > 3 ? argv[3] : "");
+	bool fetched = strcmp(argv[0], "tftp") == 0;
+	const char *ends = fetched ? NULL : getenv("DNSMASQ_LEASE_EXPIRES");
+	bool named = argc > 3 && !fetched;
+	int n = snprintf(text, sizeof(text), "%s %s %s %s%s%s", argv[0],
+	    mac && *mac && !fetched ? mac : "-", argv[2], ends && *ends ? ends : "-",
+	    named ? " " : "", named ? argv[3] : "");
+	if (n > 0 && n < (int)sizeof(text) && !fetched)
+		n += add_shown(text + n, sizeof(text) - (size_t)n);
 	if (n < 0 || n >= (int)sizeof(text) || lease_parse(text, (size_t)n, &lease, &e) < 0) {
 		log_debug("lease event left alone");
 		return 0;

@@ -1,6 +1,6 @@
 /* lease.h - what dnsmasq tells when it gives out an address: the sender, which dnsmasq runs as its
  * dhcp-script, and the receiver inside the daemon. One datagram is one event, as text:
- * "add|old|del MAC|- IP END|- [NAME]".
+ * "add|old|del MAC|- IP END|- [NAME] [arch=CODE] [uuid=UUID]", or "tftp - IP -".
  */
 #ifndef BOOT_HANDLER_SOURCES_LEASE_H
 #define BOOT_HANDLER_SOURCES_LEASE_H
@@ -11,6 +11,7 @@
 
 #include "lib/net/addr.h"
 #include "lib/base/err.h"
+#include "lib/machine/shown.h"
 
 #define LEASE_SOCKET_DEFAULT "/run/boot_handler/lease.sock"
 
@@ -24,15 +25,20 @@ struct lease {
 	struct in6_addr ip6;
 	int64_t ends;  /* when it does, in seconds since the epoch; 0: never, or not told */
 	char name[64]; /* the host's name without its domain; "" when dnsmasq gave none */
+	bool fetched;  /* no lease: a file was sent to this address by TFTP */
+	/* What the firmware showed, as in struct shown; "": nothing. */
+	char uuid[UUID_TEXT_SIZE];
+	char arch[SHOWN_WORD_SIZE], platform[SHOWN_WORD_SIZE];
 };
 
 /* Parses a datagram. Pure. -EINVAL. */
 must_check int lease_parse(const char *text, size_t len, struct lease *out, struct err *e);
 
-/* `boot_handler lease-event add|old|del MAC|DUID IP [HOSTNAME]` (dnsmasq(8), --dhcp-script); the
- * MAC address of an IPv6 lease is in DNSMASQ_MAC, its end in DNSMASQ_LEASE_EXPIRES. Events that are
- * no lease of an Ethernet machine are left alone. Returns the exit status; waits for a daemon that
- * is busy at most a second. */
+/* `boot_handler lease-event add|old|del MAC|DUID IP [HOSTNAME]` or `tftp SIZE IP FILE`
+ * (dnsmasq(8), --dhcp-script); the MAC address of an IPv6 lease is in DNSMASQ_MAC, its end in
+ * DNSMASQ_LEASE_EXPIRES, the client's option 60 in DNSMASQ_VENDOR_CLASS and 61 in
+ * DNSMASQ_CLIENT_ID. Events that are no lease of an Ethernet machine are left alone. Returns the
+ * exit status; waits for a daemon that is busy at most a second. */
 int lease_event_main(int argc, char **argv);
 
 struct lease_receiver;

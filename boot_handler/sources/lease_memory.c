@@ -33,14 +33,33 @@ static struct lease *room(struct lease_memory *m)
 	return &m->items[m->next];
 }
 
+static bool same_address(const struct lease *a, const struct lease *b)
+{
+	return a->six == b->six &&
+	       (a->six ? ip6_equal(&a->ip6, &b->ip6) : a->ip.s_addr == b->ip.s_addr);
+}
+
+bool lease_memory_holder(struct lease_memory *m, const struct lease *lease, struct mac *out)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&m->lock);
+	for (size_t i = 0; i < LEASE_MEMORY_SIZE && !found; i++) {
+		found = !is_free(&m->items[i]) && same_address(&m->items[i], lease);
+		if (found)
+			*out = m->items[i].mac;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return found;
+}
+
 bool lease_memory_take(struct lease_memory *m, const struct lease *lease)
 {
 	if (!lease->has_mac)
 		return false;
 	pthread_mutex_lock(&m->lock);
 	struct lease *item = find(m, lease);
-	bool same = item && (lease->six ? ip6_equal(&item->ip6, &lease->ip6)
-					: item->ip.s_addr == lease->ip.s_addr);
+	bool same = item && same_address(item, lease);
 	bool news = lease->gone ? same : !same || lease->added;
 	if (!lease->gone)
 		*(item ? item : room(m)) = *lease;

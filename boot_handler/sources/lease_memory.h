@@ -28,6 +28,9 @@ bool lease_memory_take(struct lease_memory *m, const struct lease *lease);
  * change. */
 bool lease_memory_asked(struct lease_memory *m, const struct lease *lease);
 
+/* Whose lease has the address of this one; false: nobody's that is remembered. */
+bool lease_memory_holder(struct lease_memory *m, const struct lease *lease, struct mac *out);
+
 /* Calls `take` for each, and forgets those for which it returns true. */
 void lease_memory_replay(
     struct lease_memory *m, bool (*take)(void *ctx, const struct lease *lease), void *ctx);

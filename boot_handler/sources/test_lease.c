@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "boot_handler/sources/lease_effect.h"
@@ -16,6 +19,29 @@
 #include "boot_handler/state/state.h"
 #include "lib/base/log.h"
 #include "lib/base/test_folder.h"
+
+/* Sends the event to a socket of the test's and reads it there. Returns the exit status. */
+static int lease_event(int argc, char **argv, struct lease *out)
+{
+	char path[] = "/tmp/test_lease.XXXXXX", text[500];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct err e = ERR_INIT;
+
+	assert_non_null(mkdtemp(path));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	setenv("BOOT_HANDLER_LEASE_SOCKET", address.sun_path, 1);
+	int status = lease_event_main(argc, argv);
+	ssize_t n = recv(fd, text, sizeof(text), 0);
+	assert_true(n > 0);
+	if (lease_parse(text, (size_t)n, out, &e) < 0)
+		fail_msg("%s", e.msg);
+	close(fd);
+	unlink(address.sun_path);
+	rmdir(path);
+	return status;
+}
 
 static void leases(void **state)
 {
@@ -44,6 +70,56 @@ static void leases(void **state)
 	assert_string_equal(lease.name, "web1");
 	assert_int_equal(lease_parse(del, strlen(del), &lease, &e), 0);
 	assert_true(lease.gone);
+}
+
+/* What dnsmasq's helper runs, as it does: the event as arguments and in the environment. */
+static void what_firmware_shows_comes_along(void **state)
+{
+	static const struct {
+		const char *vendor_class, *client_id, *arch, *uuid;
+	} rows[] = {
+	    {"PXEClient:Arch:00007:UNDI:003016", NULL, "amd64", ""},
+	    {"PXEClient:Arch:0000b:UNDI:003000", NULL, "arm64", ""},
+	    {"PXEClient:Arch:00011:UNDI:003000", NULL, "arm64", ""},
+	    {"HTTPClient:Arch:00016:UNDI:003001", NULL, "amd64", ""},
+	    /* A BIOS, and a Raspberry Pi: not told apart by this. */
+	    {"PXEClient:Arch:00000:UNDI:002001", NULL, "", ""},
+	    {"PXEClient:Arch:7", NULL, "", ""},
+	    {"PXEClient:Arch:00007 arch=11 uuid=x", NULL, "amd64", ""},
+	    {"MSFT 5.0", "01:52:54:00:00:00:11", "", ""},
+	    {NULL, "00:2c:34:1a:6f:6d:5b:7f:4e:8a:9b:0c:1d:2e:3f:4a:5b", "",
+		"6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b"},
+	    {NULL, "00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00", "", ""},
+	    {NULL, "00:2c:34", "", ""},
+	    {"PXEClient:Arch:00009:x", "00:2c:34:1a:6f:6d:5b:7f:4e:8a:9b:0c:1d:2e:3f:4a:5b",
+		"amd64", "6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b"},
+	};
+	static const char fetch[] = "tftp - 1.2.3.4 -";
+	char *lease_of[] = {"add", "52:54:00:00:00:11", "1.2.3.4", "web1"};
+	char *fetch_of[] = {"tftp", "1047552", "1.2.3.4", "/srv/tftp/a file"};
+	struct err e = ERR_INIT;
+	struct lease lease;
+
+	(void)state;
+	assert_int_equal(lease_parse(fetch, strlen(fetch), &lease, &e), 0);
+	assert_true(lease.fetched && !lease.has_mac && lease.ip.s_addr == htonl(0x01020304));
+	assert_int_equal(lease_event(4, fetch_of, &lease), 0);
+	assert_true(lease.fetched && !lease.has_mac && !lease.name[0]);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		unsetenv("DNSMASQ_VENDOR_CLASS");
+		unsetenv("DNSMASQ_CLIENT_ID");
+		if (rows[i].vendor_class)
+			setenv("DNSMASQ_VENDOR_CLASS", rows[i].vendor_class, 1);
+		if (rows[i].client_id)
+			setenv("DNSMASQ_CLIENT_ID", rows[i].client_id, 1);
+		for (int named = 0; named < 2; named++) {
+			assert_int_equal(lease_event(3 + named, lease_of, &lease), 0);
+			assert_string_equal(lease.arch, rows[i].arch);
+			assert_string_equal(lease.platform, rows[i].arch[0] ? "efi" : "");
+			assert_string_equal(lease.uuid, rows[i].uuid);
+			assert_string_equal(lease.name, named ? "web1" : "");
+		}
+	}
 }
 
 static bool take_all(void *ctx, const struct lease *lease)
@@ -415,6 +491,7 @@ static int make_silent_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_firmware_shows_comes_along),
 	    cmocka_unit_test(leases),
 	    cmocka_unit_test(undeclared_leases),
 	    cmocka_unit_test(what_is_told_again_was_not_asked_for),

@@ -13,6 +13,12 @@
 
 #define WRITE_EVERY_MS 500
 
+bool address_mac(const struct vm *vm, const struct machine_row *row, struct mac *out)
+{
+	*out = vm->mac_made && mac_number(&row->nic) ? row->nic : vm->mac;
+	return !vm->mac_made || mac_number(&row->nic) || row->last_seen_ms;
+}
+
 struct in_addr address_ip(const struct vm *vm, const struct machine_addresses *a)
 {
 	return a->seen_ip.s_addr ? a->seen_ip : a->leased_ip.s_addr ? a->leased_ip : vm->ip;

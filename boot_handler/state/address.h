@@ -9,6 +9,10 @@
 #include "boot_handler/state/state.h"
 #include "lib/store/store.h"
 
+/* Pure. The MAC address that it is known by: the definition's, or the one learned where that has
+ * none; false as long as it was not heard of. */
+bool address_mac(const struct vm *vm, const struct machine_row *row, struct mac *out);
+
 /* Pure. The one it was seen to have, else the leased one, else the declared one; zero: none. */
 struct in_addr address_ip(const struct vm *vm, const struct machine_addresses *a);
 struct in6_addr address_ip6(const struct vm *vm, const struct machine_addresses *a);

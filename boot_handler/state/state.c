@@ -318,7 +318,7 @@ unsigned state_booted(
 	return life.attempt;
 }
 
-void state_asked_with(
+bool state_asked_with(
     struct state *s, const struct mac *mac, const char *name, const struct mac *nic)
 {
 	uint64_t number = mac_equal(mac, nic) ? 0 : mac_number(nic);
@@ -326,15 +326,16 @@ void state_asked_with(
 	char text[MAC_TEXT_SIZE], own[MAC_TEXT_SIZE];
 
 	if (m ? atomic_load_explicit(&m->nic, memory_order_relaxed) == number : number == 0)
-		return;
+		return false;
 	m = machine_table_lock(&s->table, mac, name);
 	if (!m)
-		return;
+		return false;
 	machine_set_nic(&s->table, m, number);
 	state_tell_addresses(s);
 	machine_unlock(&s->table, m);
 	log_info("asks with %s card vm=%s mac=%s defined=%s", number ? "another" : "its own", name,
 	    mac_format(nic, text), mac_format(mac, own));
+	return true;
 }
 
 bool state_nic(struct state *s, const struct mac *mac, struct mac *nic)
@@ -403,6 +404,16 @@ bool state_chosen_image(struct state *s, const struct mac *mac, char image[IMAGE
 	copy_text(m->chosen_image, image, IMAGE_NAME_SIZE);
 	machine_unlock(&s->table, m);
 	return image[0] != '\0';
+}
+
+void state_declared(struct state *s, const struct mac *mac, const char *name, const char *profile)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+
+	if (!m)
+		return;
+	state_record(s, m, EVENT_DECLARED, profile, wall_ms());
+	machine_unlock(&s->table, m);
 }
 
 void state_seen(struct state *s, const struct mac *mac, const char *name)

@@ -38,8 +38,9 @@ unsigned state_booted(
     struct state *s, const struct mac *mac, const char *name, struct boot_choice choice);
 
 /* It asked for what to boot with this card: mostly its definition's, but a machine is found by UUID
- * and serial number, too. Remembered, as what follows has to be made for that card. */
-void state_asked_with(
+ * and serial number, too. Remembered, as what follows has to be made for that card. True: it is
+ * another than before. */
+bool state_asked_with(
     struct state *s, const struct mac *mac, const char *name, const struct mac *nic);
 /* The card it last asked with, else the definition's; true when that is another. */
 bool state_nic(struct state *s, const struct mac *mac, struct mac *nic);
@@ -52,6 +53,9 @@ void state_chose(struct state *s, const struct mac *mac, const char *name, const
     const char *image);
 /* That image; false: none. */
 bool state_chosen_image(struct state *s, const struct mac *mac, char image[IMAGE_NAME_SIZE]);
+
+/* A definition was written for it, by what this profile says. */
+void state_declared(struct state *s, const struct mac *mac, const char *name, const char *profile);
 
 /* Whom the calling thread acts for from now on: the source of the events that it records, an
  * address or a word; borrowed until the next call. */

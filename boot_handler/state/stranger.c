@@ -132,6 +132,8 @@ static void release(struct strangers *t, struct stranger_place *p)
 		leave_ring(t, p);
 	p->is = (struct stranger){.slot = p->is.slot};
 	p->used = false;
+	p->told = 0;
+	stranger_set_due(t, p, false);
 	p->after = t->free;
 	t->free = p->is.slot;
 	stranger_mark(t, p, STRANGER_LAZY);
@@ -225,7 +227,8 @@ static void learn(struct stranger *s, const struct stranger_sight *sight)
 	if (!s->first_seen_ms)
 		s->first_seen_ms = sight->now_ms;
 	s->last_seen_ms = sight->now_ms;
-	s->asked++;
+	if (!sight->goes_on || s->asked == 0)
+		s->asked++;
 }
 
 /* Makers give one serial number to many machines, with a UUID of its own each. */
@@ -276,6 +279,7 @@ bool strangers_seen(struct strangers *t, const struct stranger_sight *sight)
 		enter_ring(t, p);
 	}
 	stranger_mark(t, p, STRANGER_LAZY);
+	stranger_set_due(t, p, true);
 	pthread_mutex_unlock(&t->lock);
 	return is_new;
 }
@@ -302,7 +306,7 @@ void strangers_forget(
 	pthread_mutex_unlock(&t->lock);
 }
 
-static bool is_called(const struct stranger *s, const char *id)
+bool stranger_is_called(const struct stranger *s, const char *id)
 {
 	struct mac mac;
 
@@ -317,7 +321,7 @@ static int find_called(
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < STRANGERS_MAX; i++)
-		if (t->places[i].used && is_called(&t->places[i].is, id)) {
+		if (t->places[i].used && stranger_is_called(&t->places[i].is, id)) {
 			*out = &t->places[i];
 			count++;
 		}

@@ -40,6 +40,7 @@ struct stranger_sight {
 	const struct shown *shown; /* NULL: nothing */
 	const char *loader;        /* that asks; NULL: its firmware or system, by DHCP */
 	const char *chose;         /* at the menu; NULL: nothing this time */
+	bool goes_on;              /* after it has asked: not to be counted again */
 	struct in_addr ip;
 	struct in6_addr ip6;
 	int64_t now_ms;
@@ -59,6 +60,18 @@ bool strangers_at(struct strangers *t, unsigned slot, struct stranger *out);
 /* Forgets those for whom declared() holds; it must not block. */
 void strangers_forget(
     struct strangers *t, bool (*declared)(void *ctx, const struct stranger *stranger), void *ctx);
+
+/* One that has asked since it was handed out last; false: there is none. */
+bool strangers_next_due(struct strangers *t, struct stranger *out);
+/* The one at that place is to be handed out again; or all are. */
+void strangers_due_again(struct strangers *t, unsigned slot);
+void strangers_all_due(struct strangers *t);
+
+/* Whether the last that this was called with for that place was something else. */
+bool strangers_is_news(struct strangers *t, unsigned slot, uint64_t what);
+
+/* How many show that MAC address, UUID or serial number. Looks at all. */
+unsigned strangers_called(struct strangers *t, const char *id);
 
 /* Ignores, or no longer, the one that shows `id`: a MAC address, a UUID or a serial number. *out is
  * what it is then. -ENOENT, or -EBUSY where that names more than one or too many are ignored. */

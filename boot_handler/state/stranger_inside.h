@@ -18,6 +18,8 @@ struct stranger_place {
 	struct stranger is;
 	bool used;
 	enum stranger_dirt dirt;
+	bool due;               /* it asked, and was not handed out for that */
+	uint64_t told;          /* strangers_is_news()'s */
 	unsigned before, after; /* in the ring of those that can be displaced, or the free ones */
 };
 
@@ -39,10 +41,16 @@ struct strangers {
 	uint64_t seed;         /* of their hashes: nobody is to know which are alike */
 	int64_t written_ms;    /* when those that can wait were last */
 	unsigned cursor;       /* where to go on with them */
+	unsigned due;          /* places */
+	unsigned due_cursor;   /* where to go on with them */
 	struct stranger_batch batch;
 };
 
 void stranger_mark(struct strangers *t, struct stranger_place *p, enum stranger_dirt dirt);
+/* Sets whether it is handed out. */
+void stranger_set_due(struct strangers *t, struct stranger_place *p, bool due);
+/* Whether it shows that MAC address, UUID or serial number. */
+bool stranger_is_called(const struct stranger *s, const char *id);
 /* Finds the free places anew: after the last stranger_restore(). */
 void strangers_chain_free(struct strangers *t);
 /* Puts one of the state file where it was; the oldest has to come first. */

@@ -50,6 +50,7 @@ struct event_info {
 	row(LEASE, "lease", .says = {{NULL, "DHCP: {text}"}}) \
 	row(ACTION, "action", .says = {{NULL, "asked for: {text}"}}) \
 	row(REFUSED, "refused") \
+	row(DECLARED, "declared", .says = {{NULL, "declared by its profile {text}"}}) \
 	/* A stage or module of cloud-init begins, or has failed. */ \
 	row(CLOUD_INIT, "cloud-init", .says = {{NULL, "cloud-init: {text}"}})
 /* clang-format on */
