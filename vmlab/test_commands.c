@@ -367,6 +367,16 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(1, "nonesuch", "adopt 52:54:00:00:00:7a node2 --profile nonesuch");
 	make_folder("vms/_profiles");
 	file_says(folder, "vms/_profiles/small.json", "{\"mode\": \"local\"}");
+	file_says(folder, "vms/_profiles/fits.json",
+	    "{\"match\": {\"serial\": \"FIT-*\"}, \"name\": \"fit-{mac}\", \"mode\": \"local\"}");
+	file_says(folder, "vms/_profiles/arms.json", "{\"match\": {\"arch\": \"arm64\"}}");
+	machine_asks("mac=52:54:00:00:00:7b&serial=FIT-2&arch=arm64");
+	vmlab(0, "it matches the profiles arms and fits", "machines");
+	/* One without a definition that only one fits, and which gives no name. */
+	machine_asks("serial=ARM-1&arch=arm64");
+	vmlab(0, "arm-1.json", "adopt ARM-1");
+	file_comes_to_say(folder, "vms/arm-1.json", "\"profile\": \"arms\"", true);
+	file_comes_to_say(folder, "vms/arm-1.json", "\"mac\"", false);
 	vmlab(0, "node2.json", "adopt 52:54:00:00:00:7a node2 --profile small");
 	file_comes_to_say(folder, "vms/node2.json", "\"profile\": \"small\"", true);
 	vmlab(0, "no error", "validate");

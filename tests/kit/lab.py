@@ -28,6 +28,7 @@ DAEMONS = ("dnsmasq", "nginx", "boot_handler", "vm_watcher", "image_adopt")
 class Lab:
     bridge = "lab0"
     server = SERVER
+    vms_mount = "ro"  # what the stack may do in vms/
 
     def __init__(self, scope, label="lab", access="any", image=STACK_IMAGE):
         """access: GUEST_ACCESS; "any" lets a test ask for every machine from one place."""
@@ -62,7 +63,7 @@ class Lab:
     def stack_args(self, name, env=()):
         args = ["--name", name, "--label", f"vmlab.lab={self.name}",
             "--network", f"container:{self.net}", *CONFINED,
-            "-v", f"{self.vms}:/vms:ro", "-v", f"{self.images}:/srv/images:ro",
+            "-v", f"{self.vms}:/vms:{self.vms_mount}", "-v", f"{self.images}:/srv/images:ro",
             "-v", f"{self.state_volume}:/state", "-v", f"{self.api_dir}:/run/operator",
             "-v", f"{self.keys}:/etc/vmlab/authorized_keys:ro"]
         for item in (f"GUEST_ACCESS={self.access}", *env):

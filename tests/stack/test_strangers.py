@@ -92,6 +92,17 @@ def test_one_that_gets_a_definition_leaves_the_list():
     check_equal((with_mac(TWO)["asked"], with_mac(TWO)["ignored"]), (1, False), "begun anew")
 
 
+@needs(test_who_asks_by_dhcp_is_remembered_with_its_address)
+def test_who_fetches_by_tftp_is_remembered_by_its_own_card():
+    known.undefine("alpha.json")  # nobody has the client's address
+    scope.client.run(["busybox", "tftp", "-g", "-r", "autoexec.ipxe", "-l", "/dev/null", SERVER], timeout=30)
+    found = eventually(lambda: with_mac(scope.client.mac), 5, "the client is a stranger")
+    check_equal((found["ip"], found["loader"], found["asked"]), ("192.168.100.99", None, 1), "shown")
+    scope.client.run(["busybox", "tftp", "-g", "-r", "autoexec.ipxe", "-l", "/dev/null", SERVER], timeout=30)
+    eventually(lambda: with_mac(scope.client.mac)["last_seen"] > found["last_seen"], 5, "it is seen again")
+    check_equal(with_mac(scope.client.mac)["asked"], 1, "how often it asked")
+
+
 def test_the_setting_says_what_they_get():
     for word, has in (("local", "sanboot"), ("off", "exit 1"), ("wait", ":again")):
         lab = Lab(scope, f"strangers-{word}", access="own")

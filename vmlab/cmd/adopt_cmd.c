@@ -50,15 +50,18 @@ static int adopt(struct session *s, const char *id, const char *name, json_t *mo
 		r = machine_id_find(json_object_get(answer, "machines"), id, &machine, e);
 	if (r < 0)
 		return r;
+	const char *fits = json_string_value(json_object_get(machine, "profile"));
+	const char *called = json_string_value(json_object_get(machine, "declares_as"));
 	machine_id_name(machine, chosen);
 	add_shown(more, json_object_get(answer, "machines"), machine);
-	struct define_words words = {.name = name ? name : chosen,
+	if (fits && !json_object_get(more, "profile"))
+		json_object_set_new(more, "profile", json_string(fits));
+	struct define_words words = {.name = name     ? name
+					     : called ? called
+						      : chosen,
 	    .mac = mac_of(machine, id, mac),
 	    .arch = json_string_value(json_object_get(machine, "arch")),
 	    .more = more};
-	if (!words.mac)
-		return err_set(e, EINVAL,
-		    "%s has shown no MAC address yet: adopt it once `vmlab machines` has one", id);
 	r = define_write(s->lab, &words, &path, &text, e);
 	if (r == 0)
 		printf(
@@ -102,11 +105,12 @@ const struct command adopt_command = {
     .help =
 	"Writes vms/NAME.json with the MAC address, UUID, serial number and architecture that the machine\n"
 	"showed, for you to edit. It is named by a MAC address, serial number or UUID of `vmlab machines`.\n"
-	"Without NAME it is called as its serial number, or its MAC address. One that waits does what the\n"
+	"Without NAME it is called as the profile says that fits it, else as its serial number, or its MAC\n"
+	"address. One that waits does what the\n"
 	"definition says within 10 s: unless that has another \"mode\", its disk is erased and installed.\n"
 	"Never overwrites a file.\n"
 	"\n"
-	"  --profile P        the profile that the definition names\n"
+	"  --profile P        the profile that the definition names (else the one that `vmlab machines` has)\n"
 	"  --set FIELD=VALUE  any other field of one value (`vmlab reference` has them all)\n"
 	"\n"
 	"Examples:\n"

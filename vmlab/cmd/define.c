@@ -71,7 +71,8 @@ char *define_render(const struct define_words *w)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "name", json_string(w->name));
-	json_object_set_new(o, "mac", json_string(w->mac));
+	if (w->mac)
+		json_object_set_new(o, "mac", json_string(w->mac));
 	if (w->ip)
 		json_object_set_new(o, "ip", json_string(w->ip));
 	if (w->arch)

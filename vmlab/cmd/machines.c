@@ -59,6 +59,28 @@ static json_t *chosen(const json_t *answer, bool all, size_t *hidden)
 	return out;
 }
 
+#define PROBLEMS_MAX 20
+
+/* Why profiles that might declare them do not. */
+static void print_problems(FILE *f, const json_t *machines)
+{
+	const json_t *one;
+	size_t i, count = 0;
+
+	json_array_foreach(machines, i, one) {
+		const char *problem = json_string_value(json_object_get(one, "problem"));
+		if (!problem || count++ >= PROBLEMS_MAX)
+			continue;
+		human_print_clean(
+		    f, json_string_value(json_array_get(json_object_get(one, "macs"), 0)));
+		fputs(": ", f);
+		human_print_clean(f, problem);
+		fputc('\n', f);
+	}
+	if (count > PROBLEMS_MAX)
+		fprintf(f, "and %zu more (--json)\n", count - PROBLEMS_MAX);
+}
+
 static void print_list(json_t *machines, size_t hidden)
 {
 	struct table table = {.width = human_terminal_width(STDOUT_FILENO), .now_ms = wall_ms()};
@@ -66,6 +88,7 @@ static void print_list(json_t *machines, size_t hidden)
 	table_machines(&table);
 	table_print(stdout, &table, machines);
 	fflush(stdout);
+	print_problems(stderr, machines);
 	if (hidden > 0)
 		fprintf(stderr, "%zu ignored: `vmlab machines --all` shows them\n", hidden);
 }
@@ -115,7 +138,8 @@ const struct command machines_command = {
     .help =
 	"Lists what vms/ declares and, below, the strangers: machines that asked for an address or for what\n"
 	"to boot and that no definition has, with what they showed. The lab remembers 10000 of them; the one\n"
-	"unseen for longest goes first. What they get meanwhile says the stack's setting STRANGERS.\n"
+	"unseen for longest goes first. What they get meanwhile says VMLAB_STRANGERS. PROFILE is the one whose\n"
+	"\"match\" fits; with a \"name\" it declares the machine, or a line below says why it does not.\n"
 	"\n"
 	"  -a, --all   also those that are ignored\n"
 	"  --json      {\"lab\",\"machines\":[...]}: all that is known of each, ignored ones too\n"

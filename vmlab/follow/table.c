@@ -176,6 +176,21 @@ static void print_product(FILE *f, const struct table_column *c, const json_t *o
 	human_print_clean(f, product);
 }
 
+/* Of a stranger the one that fits it. */
+static void print_profile(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
+{
+	const json_t *profile = json_object_get(o, "profile"), *one;
+	size_t i;
+
+	(void)c;
+	(void)now_ms;
+	human_print_clean(f, json_string_value(profile));
+	json_array_foreach(profile, i, one) {
+		fputs(i ? "," : "", f);
+		human_print_clean(f, json_string_value(one));
+	}
+}
+
 static const struct table_column of_machines[] = {
     {"name", "NAME", print_text, "name", .usual = true},
     {"state", "STATE", print_kind, .usual = true},
@@ -185,6 +200,7 @@ static const struct table_column of_machines[] = {
     {"firmware", "FIRMWARE", print_text, "platform", .usual = true, .rank = 2},
     {"serial", "SERIAL", print_text, "serial", .usual = true, .rank = 6},
     {"product", "PRODUCT", print_product, "product", .usual = true, .rank = 3},
+    {"profile", "PROFILE", print_profile, .usual = true, .rank = 2},
     {"asked", "ASKED", print_number, "asked", .usual = true, .rank = 1},
     {"seen", "SEEN", print_age, "last_seen", .usual = true, .rank = 7},
 };
