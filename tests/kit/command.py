@@ -46,6 +46,11 @@ def tail(text, size=1500):
     return text if len(text) <= size else "…" + text[-size:]
 
 
+def plain(text):
+    """Without a terminal's control sequences."""
+    return re.sub(r"\x1b(\[[0-9;?=]*[A-Za-z]|[()][0-9A-B]|[=>78cMDE])|\r", "", text)
+
+
 def docker(*argv, timeout=60, check_rc=True, stdin=None):
     __tracebackhide__ = True
     return run([DOCKER, *argv], timeout=timeout, check_rc=check_rc, stdin=stdin)

@@ -8,7 +8,7 @@ import time
 
 from kit import http_client
 from kit.check import check, eventually, fail
-from kit.command import DOCKER, PREFIX, ROOT, docker, run, tail
+from kit.command import DOCKER, PREFIX, ROOT, docker, plain, run, tail
 
 STACK_IMAGE = os.environ.get("STACK_IMAGE", "pxeboot_stack:latest")
 VM_IMAGE = os.environ.get("VM_IMAGE", "vmlab_vm:latest")
@@ -108,8 +108,7 @@ class VmLab:
         """The serial console so far, without the terminal's control sequences."""
         argv = [DOCKER, "logs"] + (["--since", since] if since else []) + [self.container(name)]
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        text = done.stdout.decode(errors="replace")
-        return re.sub(r"\x1b(\[[0-9;?=]*[A-Za-z]|[()][0-9A-B]|[=>78cMDE])|\r", "", text)
+        return plain(done.stdout.decode(errors="replace"))
 
     def wait_console(self, name, pattern, seconds, since=None):
         def found():
