@@ -18,6 +18,7 @@ To use it
   install                the vmlab command, its manual pages and shell completion, below PREFIX
   load                   both images of this architecture, for this machine's container engine
   guest-image            images/$(IMAGE) for this architecture, unless it is there
+  boot-media             build/boot-media/vmlab-ipxe.iso and .img: a CD and a USB stick for machines without PXE
 
 To change it
   check                  unit tests under ASan and UBSan

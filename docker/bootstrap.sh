@@ -9,7 +9,7 @@
 #         stack    what the provisioning daemons need to run
 #         vm       QEMU and firmware, which run guests of all architectures
 #         loaders  what machines are given to boot from the network, of every architecture: only files
-#                  taken out of packages (build machine's ARCH)
+#                  taken out of packages, and a CD and a stick made of them (build machine's ARCH)
 #   ARCH  of arches.table; a foreign one runs its maintainer scripts through binfmt (binfmt.sh)
 #
 # A tarball is made again when what it is made from changes, when a new week begins (Debian's
@@ -76,7 +76,7 @@ vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
 	;;
 loaders)
-	packages="ipxe pxelinux syslinux-common"
+	packages="ipxe pxelinux syslinux-common isolinux xorriso mtools"
 	variant=extract
 	;;
 *) die "there is no base '$name': use builder, cross, clang, stack, vm or loaders" ;;
@@ -92,7 +92,7 @@ inputs=$hook
 case $name in
 builder | cross) inputs="$here/builder/base-hook.sh $here/builder/static-libs.sh" ;;
 clang) inputs=/dev/null ;;
-loaders) inputs="$hook $here/loaders/loaders.table" ;;
+loaders) inputs="$hook $here/loaders/loaders.table $here/loaders/medium.sh $here/stack/tftp/autoexec.ipxe" ;;
 esac
 # shellcheck disable=SC2086 # a list of files
 key=$({

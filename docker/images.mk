@@ -123,6 +123,13 @@ $(addprefix base-vm-,$(ARCHES)): base-vm-%:
 $(addprefix base-loaders-,$(ARCHES)): base-loaders-%:
 	@docker/bootstrap.sh $(if $(REFRESH),--refresh) loaders $*
 
+.PHONY: boot-media
+boot-media: base-loaders-$(HOST_ARCH)
+	@mkdir -p build/boot-media
+	@tar -C build/boot-media --strip-components=3 -xf $(BASE)/loaders-$(HOST_ARCH).tar \
+		./srv/tftp/vmlab-ipxe.iso ./srv/tftp/vmlab-ipxe.img
+	@echo "build/boot-media/vmlab-ipxe.iso: a CD; build/boot-media/vmlab-ipxe.img: a stick, written over the whole of one"
+
 # ---- images ------------------------------------------------------------------------------------
 
 # pack NAME, ARCH[, TAR]: the image of a staged context, into this engine or into a file.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# base-hook.sh ROOT ARCH - leaves of the packages' files what is served: the loaders of loaders.table in
-# /srv/tftp, and what lpxelinux.0 fetches over HTTP in /srv/syslinux.
+# base-hook.sh ROOT ARCH - leaves of the packages' files what is served: the loaders of loaders.table and the
+# bootable medium in /srv/tftp, and what lpxelinux.0 fetches over HTTP in /srv/syslinux.
 set -eu
 
 root=$1
@@ -31,8 +31,10 @@ with open(path, "wb") as f:
     f.write(code[:found[0]] + nop + code[found[0] + 4:])
 PATCH
 
+"$here/medium.sh" "$root" "$out/tftp" "$here/../stack/tftp/autoexec.ipxe"
+
 mkdir -p "$out/doc"
-for package in ipxe pxelinux syslinux-common; do
+for package in ipxe pxelinux isolinux syslinux-common; do
 	cp "$root/usr/share/doc/$package/copyright" "$out/doc/$package"
 done
 find "$root" -mindepth 1 -maxdepth 1 ! -name out -exec rm -rf {} +

@@ -81,15 +81,21 @@ static void put_wait(struct text *t, const struct boot_plan *plan, const struct 
 
 /* UEFI: drive 0 stands for any local disk that has the architecture's removable-media loader. Where
  * none has, status 1 goes on to the firmware's next boot option (0 would end in its menu); that is
- * not the first choice because firmware tries HTTP boot before the disk, which costs a minute. */
+ * not the first choice because firmware tries HTTP boot before the disk, which costs a minute. An
+ * iPXE from a CD or stick of ours would find that medium again: it says itself which drive is the
+ * disk, or "next" (docker/loaders/medium.sh). */
 static void put_disk(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
 {
 	(void)plan;
 	(void)f;
-	put(t, "iseq ${platform} pcbios && goto bios ||\n"
+	put(t, "isset ${medium-disk} && goto medium ||\n"
+	       "iseq ${platform} pcbios && goto bios ||\n"
 	       "sanboot --no-describe --drive 0 || exit 1\n"
 	       ":bios\n"
-	       "sanboot --no-describe --drive 0x80 || exit 1\n");
+	       "sanboot --no-describe --drive 0x80 || exit 1\n"
+	       ":medium\n"
+	       "iseq ${medium-disk} next && exit 1 ||\n"
+	       "sanboot --no-describe --drive ${medium-disk} || exit 1\n");
 }
 
 /* Status 1: see put_disk(). A BIOS takes either as the end of this device. */
