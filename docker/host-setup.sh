@@ -66,7 +66,10 @@ for pair in $wanted; do
 done
 [ -e /etc/ssl/certs/ca-certificates.crt ] || want ca-certificates
 case $purpose in
-test | bench) [ -e /usr/lib/python3/dist-packages/pytest_timeout.py ] || want python3-pytest-timeout ;;
+test | bench)
+	[ -e /usr/lib/python3/dist-packages/pytest_timeout.py ] || want python3-pytest-timeout
+	[ -e /usr/lib/u-boot/qemu_arm64/u-boot.bin ] || want u-boot-qemu
+	;;
 esac
 
 # An engine that answers may be someone else's choice (docker-ce, a remote one): leave it alone.
