@@ -835,7 +835,7 @@ static void boot_image(void **state)
 	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/user-data", ""), 409);
 	assert_true(says("nothing tells which installer's file the image tool takes"));
 	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/vendor-data", ""), 200);
-	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/network-config", ""), 404);
+	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/network-config", ""), 200);
 	assert_int_equal(ask("g", "GET", "/unattended/52:54:00:00:00:55/x", ""), 404);
 	assert_int_equal(ask("o", "GET", "/api/v1/vms/live", ""), 200);
 	assert_true(says("\"state\":\"booting\"") && says("\"ends\":\"installed\""));
