@@ -157,6 +157,14 @@ static bool boots(const struct outlook_facts *f)
 	       (was_told(f->row, boot_mode_local.name) || f->vm->after_install == VM_AFTER_KEXEC);
 }
 
+/* At a menu it may be any, and after a restart of ours it is not known which. */
+static bool boots_our_installer(const struct outlook_facts *f)
+{
+	if (boot_mode_of(f->vm) == &boot_mode_menu)
+		return was_told(f->row, boot_mode_install.name);
+	return boot_image_use(f->vm) == IMAGE_INSTALLED;
+}
+
 /* The stage the machine is in; -1: none that has to end. */
 static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
 {
@@ -166,7 +174,7 @@ static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
 	switch (row->state) {
 	case MACHINE_BOOTING:
 		/* Another system's installer tells nothing before its end. */
-		return boot_image_use(f->vm) == IMAGE_INSTALLED ? BOOT : -1;
+		return boots_our_installer(f) ? BOOT : -1;
 	case MACHINE_INSTALLING:
 		return (int)row->phase; /* PHASE_NONE is BOOT */
 	case MACHINE_INSTALLED:

@@ -110,6 +110,26 @@ static void test_who_does_not_report(void **state)
 	vm.pxeboot = true;
 }
 
+/* Of what is chosen at a menu only our own installer has to come up within a time. */
+static void test_menu(void **state)
+{
+	static const struct row booting = {
+	    MACHINE_BOOTING, 0, 90000, 1, false, false, NULL, NULL, NULL};
+	struct outlook_limits limits;
+	unsigned mode = 0;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	while (boot_mode_at(mode) != &boot_mode_menu)
+		mode++;
+	vm.mode = mode;
+	assert_string_equal(look(&booting, &limits, "install").state, "stalled");
+	assert_string_equal(look(&booting, &limits, "boot").state, "booting");
+	assert_string_equal(look(&booting, &limits, "menu").state, "booting");
+	assert_string_equal(look(&booting, &limits, NULL).state, "booting");
+	vm.mode = 0;
+}
+
 static void test_boots(void **state)
 {
 	static const struct row installed = {
@@ -247,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_who_does_not_report),
+	    cmocka_unit_test(test_menu),
 	    cmocka_unit_test(test_boots),
 	    cmocka_unit_test(test_wrong_arch),
 	    cmocka_unit_test(test_own_kernel),
