@@ -12,10 +12,10 @@ from kit.e2e_lab import INSTALL_S
 @pytest.mark.long
 def test_a_hook_that_fails_fails_the_install_the_reason_is_told_and_the_disk_does_not_boot(lab):
     lab.only_the_lab()
-    lab.define("hooked", mac="52:54:00:e2:e1:45", arch="amd64", distro="debian-13", disks=[{"size": "4G"}],
+    lab.define("hooked", mac="52:54:00:e2:e1:15", arch="amd64", distro="debian-13", disks=[{"size": "4G"}],
         hooks={"post_install": ["#!/bin/sh\necho 'no licence server'\nexit 3\n"]})
     time.sleep(1)
-    lab.start_vm("hooked", "52:54:00:e2:e1:45")
+    lab.start_vm("hooked", "52:54:00:e2:e1:15")
     vm = eventually(lambda: (v := lab.vm("hooked"))["state"] in ("failed", "installed") and v, INSTALL_S, "state failed", every=1)
     check_equal((vm["state"], vm["error"] and vm["error"]["phase"]), ("failed", "hooks"), f"{vm['error']}; state and phase")
     check("no licence server" in lab.vmlab("logs", "--installer", "hooked").stdout, "its output is not in the log")

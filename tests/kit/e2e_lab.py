@@ -43,6 +43,13 @@ class E2eLab(VmLab):
         if not docker("ps", "--filter", f"name={self.name}-stack", "-q").stdout.strip():
             self.vmlab("up", "--no-wait", timeout=90)
 
+    def define(self, name, **fields):
+        """As any lab's; but here every definition is meant to be taken, and tests share the folder."""
+        for other in (f for f in os.listdir(self.vms) if f.endswith(".json") and f != f"{name}.json"):
+            with open(os.path.join(self.vms, other)) as f:
+                check(not fields.get("mac") or fields["mac"] not in f.read(), f"{fields.get('mac')} is {other}'s already")
+        super().define(name, **fields)
+
     def check_no_boot_file(self, name):
         """Stops the VM; its disk has nothing that firmware would start."""
         docker("stop", "-t", "3", self.container(name), timeout=60)
