@@ -6,10 +6,12 @@ from kit import dhcp, netns
 from kit.check import check, check_equal
 from kit.command import docker, run
 from kit.lab import STACK_IMAGE, Lab
+from kit.raspberry_rom import RaspberryPi
 from kit.scope import Scope
 
 scope = Scope("proxy")
 METAL, OFF, STRANGER = "52:54:00:90:0a:01", "52:54:00:90:0a:02", "52:54:00:90:0a:77"
+PI = RaspberryPi("dc:a6:32:90:0a:03", "a1b2c3d4")
 OURS, CLIENT = "10.77.0.2", "10.77.0.99"
 
 
@@ -46,6 +48,7 @@ def test_a_proxy_says_what_to_boot_to_declared_machines_and_gives_nobody_an_addr
         run(["ip", "link", "set", "lan0", "up"])
     here.define("metal", mac=METAL, ip="10.77.0.10")
     here.define("off", mac=OFF, mode="off")
+    here.define("pi", mac=PI.mac, ip="10.77.0.11", arch="arm64", serial=PI.serial, mode="shell")
     here.start_stack(env=["INTERFACE=lan0", f"PROVISIONER_IP={OURS}", "DHCP_MODE=proxy"])
     here.wait_serving()
     c = netns.Client("proxyclient")
@@ -65,6 +68,10 @@ def test_a_proxy_says_what_to_boot_to_declared_machines_and_gives_nobody_an_addr
             if arch:  # a BIOS asks for an item of the menu, and was shown none
                 check_equal(boot_server(OFF, arch) or "", "", f"architecture {arch}: boot file with mode off")
             check(not raw.discover(STRANGER, 0.5, extra=firmware(arch)), "a stranger is offered something")
+        offer = raw.discover(PI.mac, 3, extra=PI.dhcp_options())
+        check(offer, "a Raspberry Pi: no offer")
+        check_equal((offer.yiaddr, offer.server), ("0.0.0.0", OURS), "a proxy's offer to a Raspberry Pi")
+        check(b"\0\0\x11Raspberry Pi Boot" in offer.options.get(43, b""), f"option 43: {offer.options.get(43)}")
         check_equal(raw.discover(METAL, 3, arch=7, user_class="iPXE").file, "boot.ipxe", "boot file of an iPXE")
         check(not raw.discover(METAL, 1), "a system that asks for an address is answered")
         raw.close()
