@@ -233,4 +233,5 @@ def test_the_schema_that_editors_use_accepts_what_the_parser_accepts():
     for name, fields in ALL.items():
         unknown = set(fields) - known
         check(not unknown, f"{name}: the schema does not know {unknown}")
-    check({"name", "mac"} <= set(schema["required"]), f"required: {schema['required']}")
+    check("name" in schema["required"], f"required: {schema['required']}")
+    check_equal([one["required"] for one in schema["anyOf"]], [["mac"], ["uuid"], ["serial"]], "of which one is required")
