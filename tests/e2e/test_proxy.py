@@ -78,7 +78,7 @@ def test_two_servers_are_on_one_network():
     pytest.param("arm", "arm64", True, r"ipxe-arm64\.efi", [], marks=pytest.mark.long),
 ])
 def test_firmware_boots_what_the_proxy_says_with_the_address_that_the_other_gave(name, arch, uefi, loader, options):
-    mac = f"52:54:00:e2:ec:{len(name):02x}"
+    mac = f"52:54:00:e2:ec:{name.encode()[0]:02x}"
     here.define(name, mac=mac, arch=arch, firmware="uefi" if uefi else "bios", mode="menu", menu_timeout=0)
     here.wait_vm(name, 20)
     raw_vm.start(here, name, mac, arch, *options, uefi=uefi, rom=not uefi, bridge="lan0")
