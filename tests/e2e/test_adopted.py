@@ -4,6 +4,8 @@ serial number alone."""
 import json
 import os
 
+import pytest
+
 from kit.check import check, check_equal, eventually
 from kit.e2e_lab import INSTALL_S
 from kit.scope import needs
@@ -38,13 +40,19 @@ def test_an_unknown_machine_appears_and_waits(lab):
 
 
 @needs(test_an_unknown_machine_appears_and_waits)
-def test_adopted_with_its_profile_it_installs_to_ready(lab):
+def test_adopted_with_its_profile_it_installs(lab):
     done = lab.vmlab("adopt", SERIAL.lower())
     with open(os.path.join(lab.vms, "box-new-box-7.json")) as f:
         definition = json.load(f)
     check_equal({k: definition.get(k) for k in ("mac", "serial", "arch", "profile")},
         {"mac": MAC, "serial": SERIAL, "arch": "amd64", "profile": "boxes"}, f"the definition ({done.stdout})")
     eventually(lambda: machine(lab, MAC)["kind"] == "declared", 5, "it is declared")
+    lab.wait_state("box-new-box-7", "installing", 60)
+
+
+@needs(test_adopted_with_its_profile_it_installs)
+@pytest.mark.long
+def test_it_gets_ready_as_its_profile_says(lab):
     try:
         lab.wait_state("box-new-box-7", "ready", INSTALL_S)
     finally:

@@ -13,6 +13,7 @@ STACK = ("NET_ADMIN NET_RAW NET_BIND_SERVICE SETUID SETGID SETPCAP CHOWN DAC_OVE
 # What a process of the stack may have in effect, by its name; what is not here may have nothing.
 EFFECTIVE = {"supervisord": STACK, "supervise.py": STACK, "python3": STACK, "healthcheck.py": STACK,
     "nginx": "NET_BIND_SERVICE", "vm_watcher": "NET_ADMIN", "nft": "NET_ADMIN",
+    "boot_handler": "NET_BIND_SERVICE",  # syslog's port
     "dnsmasq": "NET_ADMIN NET_RAW NET_BIND_SERVICE"}
 
 
