@@ -70,10 +70,10 @@ def bench_watcher(scope, edits, runs):
     shutil.rmtree(lab.vms)
     write_vms(lab.vms, 1000)
     lab.make_image()
-    env = ["LAB_CIDR=10.0.0.1/8", "DHCP_RANGE=10.250.0.1,10.250.255.254"]
+    env = ["LAB_CIDR=10.0.0.1/9", "DHCP_RANGE=10.120.0.1,10.120.255.254"]
     lab.start(env=env)
     client = lab.client("client")
-    took = edit_to_offer(lab, client, edits, lab.write, 10, "10.200")
+    took = edit_to_offer(lab, client, edits, lab.write, 10, "10.100")
     p99 = percentile(took, 99)
     row(f"one edited file to dnsmasq's new offer, 1,000 VMs, median of {edits}", statistics.median(took), "s")
     row(f"one edited file to dnsmasq's new offer, 1,000 VMs, p99 of {edits}", p99, "s", "below 0.5", p99 < 0.5)
@@ -97,7 +97,7 @@ def bench_watcher(scope, edits, runs):
     def write_in_place(file, text):
         with open(os.path.join(lower, file), "w") as f:
             f.write(text)
-    took = edit_to_offer(lab, client, max(5, edits // 5), write_in_place, 15, "10.201")
+    took = edit_to_offer(lab, client, max(5, edits // 5), write_in_place, 15, "10.101")
     worst = max(took)
     row(f"the same where inotify delivers nothing, worst of {len(took)}", worst, "s", "below 3", worst < 3)
     client.close()
