@@ -131,8 +131,7 @@ int disk_match_parse(
 
 /* ---- matching --------------------------------------------------------------------------------*/
 
-/* The number itself: sysfs, udev and labels spell it with different prefixes. */
-static const char *wwn_digits(const char *wwn)
+const char *disk_wwn_digits(const char *wwn)
 {
 	static const char *const prefixes[] = {
 	    "wwn-", "naa.", "eui.", "nvme.", "uuid.", "t10.", "0x"};
@@ -163,7 +162,8 @@ static const char *mismatch(const struct disk_match *m, const struct disk *d)
 		return "another path";
 	if (m->serial[0] && strcasecmp(m->serial, d->serial) != 0)
 		return d->serial[0] ? "another serial" : "no serial";
-	if (m->wwn[0] && (!d->wwn[0] || strcasecmp(wwn_digits(m->wwn), wwn_digits(d->wwn)) != 0))
+	if (m->wwn[0] &&
+	    (!d->wwn[0] || strcasecmp(disk_wwn_digits(m->wwn), disk_wwn_digits(d->wwn)) != 0))
 		return d->wwn[0] ? "another wwn" : "no wwn";
 	if (m->model[0] && fnmatch(m->model, d->model, FNM_CASEFOLD | FNM_NOESCAPE) != 0)
 		return d->model[0] ? "another model" : "no model";

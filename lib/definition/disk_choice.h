@@ -60,6 +60,9 @@ int disk_match_read(struct json_reader *r, const json_t *value, struct disk_matc
 must_check int disk_match_parse(
     const json_t *value, struct disk_match *out, struct json_path *bad, struct err *e);
 
+/* The number itself, borrowed from `wwn`: sysfs, udev and labels have other prefixes. */
+const char *disk_wwn_digits(const char *wwn);
+
 /* Chooses. `match` may be NULL, first_disk_bytes 0 (unknown). Returns the index, -ENODEV when there
  * is no disk, or none that matches, -ENOTUNIQ when several do. */
 must_check int disk_choose(const struct disk_match *match, uint64_t first_disk_bytes,

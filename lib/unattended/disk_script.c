@@ -137,17 +137,6 @@ static void facts(FILE *f, const struct disk_match *m)
 		    f);
 }
 
-static const char *wwn_digits(const char *wwn)
-{
-	static const char *const prefixes[] = {
-	    "wwn-", "naa.", "eui.", "nvme.", "uuid.", "t10.", "0x"};
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
-		if (strncasecmp(wwn, prefixes[i], strlen(prefixes[i])) == 0)
-			wwn += strlen(prefixes[i]);
-	return wwn;
-}
-
 /* ---- choosing ------------------------------------------------------------------------------ */
 
 static void keep_better(FILE *f, const struct vm *vm, const struct disk_match *m)
@@ -177,7 +166,7 @@ static void conditions(FILE *f, const struct disk_match *m)
 	facts(f, m);
 	path(f, m->path);
 	equal(f, "serial", m->serial);
-	equal(f, "wwn", wwn_digits(m->wwn));
+	equal(f, "wwn", disk_wwn_digits(m->wwn));
 	model(f, m->model);
 	equal(f, "transport", m->transport);
 	sizes(f, m);

@@ -1,5 +1,4 @@
 """A machine of mode menu, and a stranger: iPXE shows what can be booted, and what is chosen is booted and told."""
-import contextlib
 import hashlib
 import json
 import os
@@ -9,7 +8,7 @@ import pytest
 
 from kit.check import check_equal, eventually
 from kit.scope import needs
-from kit.screen import DOWN, Screen
+from kit.screen import DOWN, screen_of
 
 MAC, STRANGE = "52:54:00:e2:e0:08", "52:54:00:e2:e0:09"
 SCRIPT = b"#!ipxe\necho this is ${name} of ${image_url}\nsleep 2\n"
@@ -17,15 +16,6 @@ SCRIPT = b"#!ipxe\necho this is ${name} of ${image_url}\nsleep 2\n"
 
 def told(lab):
     return [(e["kind"], e["text"]) for e in lab.api("/api/v1/events?vm=asked")["events"] if e["kind"] in ("ipxe", "choice")]
-
-
-@contextlib.contextmanager
-def screen_of(lab, name):
-    screen = Screen(lab, name)
-    try:
-        yield screen
-    finally:
-        screen.leave()
 
 
 def add_boot_image(lab, name, boot, contents):

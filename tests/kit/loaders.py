@@ -2,19 +2,19 @@
 import contextlib
 import os
 
+from kit import screen
 from kit.check import eventually
-from kit.screen import Screen
 
 BOOT_S = 240
 
 
 @contextlib.contextmanager
 def screen_of(lab, name):
-    screen = Screen(lab, name)
+    """Its screen; then the machine is gone."""
     try:
-        yield screen
+        with screen.screen_of(lab, name) as shown:
+            yield shown
     finally:
-        screen.leave()
         lab.save_console(name, name)
         lab.remove_vm(name)
         os.unlink(os.path.join(lab.vms, name + ".json"))

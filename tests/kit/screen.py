@@ -1,4 +1,5 @@
 """screen.py - the serial console of a VM, as `vmlab console` shows it: read and typed at."""
+import contextlib
 import os
 import pty
 import re
@@ -35,3 +36,12 @@ class Screen:
         self.types(b"\x1d")
         os.waitpid(self.pid, 0)
         os.close(self.terminal)
+
+
+@contextlib.contextmanager
+def screen_of(lab, name):
+    screen = Screen(lab, name)
+    try:
+        yield screen
+    finally:
+        screen.leave()
