@@ -292,26 +292,6 @@ static void check_required(struct vm_reader *vr)
 
 /* ---- what no single field can tell ------------------------------------------------------------*/
 
-/* The first or last address of a network belongs to no machine (RFC 919; RFC 3021 for /31). */
-static bool is_network_edge(struct in_addr ip, uint8_t prefix)
-{
-	uint32_t hosts = prefix ? UINT32_MAX >> prefix : 0;
-	uint32_t part = ntohl(ip.s_addr) & hosts;
-
-	return prefix > 0 && prefix < 31 && (part == 0 || part == hosts);
-}
-
-static bool in_network6(const struct cidr6 *net, const struct in6_addr *ip)
-{
-	for (unsigned bit = 0; bit < net->prefix; bit += 8) {
-		unsigned left = net->prefix - bit;
-		uint8_t mask = left >= 8 ? 0xff : (uint8_t)(0xff << (8 - left));
-		if ((net->addr.s6_addr[bit / 8] ^ ip->s6_addr[bit / 8]) & mask)
-			return false;
-	}
-	return true;
-}
-
 bool vm_text_is_provisioner(const char *text, size_t len)
 {
 	size_t bad;
@@ -351,11 +331,11 @@ static void check_together(struct vm_reader *vr)
 		else
 			vm->ip_prefix = vr->subnet.prefix;
 	}
-	if (vm->ip.s_addr && is_network_edge(vm->ip, vm->ip_prefix))
+	if (vm->ip.s_addr && vm->ip_prefix > 0 && cidr4_is_edge(vm->ip, vm->ip_prefix))
 		json_refuse_member(
 		    r, "ip", "is the network's own or its broadcast address: take another");
 	if (vm->has_ip6 && vr->subnet6.prefix) {
-		if (!in_network6(&vr->subnet6, &vm->ip6))
+		if (!cidr6_contains(&vr->subnet6, &vm->ip6))
 			json_refuse_member(
 			    r, "ipv6", "lies outside \"subnetv6\": correct one of them");
 		else if (vm->ip6_prefix && vm->ip6_prefix != vr->subnet6.prefix)

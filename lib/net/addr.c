@@ -121,9 +121,14 @@ int cidr4_parse(const char *text, bool prefix_required, struct cidr4 *out, struc
 
 bool cidr4_contains(const struct cidr4 *net, struct in_addr ip)
 {
-	uint32_t mask = net->prefix ? htonl(UINT32_MAX << (32 - net->prefix)) : 0;
+	return (ntohl(net->addr.s_addr ^ ip.s_addr) & ~cidr4_host_bits(net->prefix)) == 0;
+}
 
-	return ((net->addr.s_addr ^ ip.s_addr) & mask) == 0;
+bool cidr4_is_edge(struct in_addr ip, uint8_t prefix)
+{
+	uint32_t bits = cidr4_host_bits(prefix), host = ntohl(ip.s_addr) & bits;
+
+	return prefix < 31 && (host == 0 || host == bits);
 }
 
 int cidr6_parse(const char *text, bool prefix_required, struct cidr6 *out, struct err *e)

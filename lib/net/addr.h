@@ -38,6 +38,17 @@ must_check int cidr4_parse(
     const char *text, bool prefix_required, struct cidr4 *out, struct err *e);
 bool cidr4_contains(const struct cidr4 *net, struct in_addr ip);
 
+/* Whether `ip`, host bits and all, is the first or the last address of a network with this prefix
+ * (0-32), which belong to no machine (RFC 919). RFC 3021: those of a /31 do, and that of a /32. */
+bool cidr4_is_edge(struct in_addr ip, uint8_t prefix);
+
+/* The bits of an address that tell the machine, in host byte order: all for prefix 0, none for 32.
+ */
+static inline uint32_t cidr4_host_bits(uint8_t prefix)
+{
+	return prefix < 32 ? UINT32_MAX >> prefix : 0;
+}
+
 /* As above for IPv6; `prefix` is 0 when absent. */
 struct cidr6 {
 	struct in6_addr addr;

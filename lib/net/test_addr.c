@@ -90,6 +90,25 @@ static void network_contains(void **state)
 	}
 }
 
+/* Every prefix, against the network's addresses counted out. */
+static void a_network_s_edges_belong_to_no_machine(void **state)
+{
+	static const uint32_t own = 0x0a5a5a5a;
+
+	(void)state;
+	for (unsigned prefix = 0; prefix <= 32; prefix++) {
+		uint64_t size = UINT64_C(1) << (32 - prefix);
+		uint64_t first = own / size * size, last = first + size - 1;
+		assert_int_equal(cidr4_host_bits((uint8_t)prefix), size - 1);
+		for (uint64_t ip = first; ip <= last; ip += ip == first && size > 2 ? size - 2 : 1)
+			assert_int_equal(
+			    cidr4_is_edge((struct in_addr){htonl((uint32_t)ip)}, (uint8_t)prefix),
+			    size > 2 && (ip == first || ip == last));
+		assert_false(
+		    prefix < 30 && cidr4_is_edge((struct in_addr){htonl(own)}, (uint8_t)prefix));
+	}
+}
+
 static void ipv6_is_parsed(void **state)
 {
 	static const char *const bad[] = {"", "fd00", "fd00::g", "fd00::1/129", "fd00::1%eth0",
@@ -210,6 +229,7 @@ int main(void)
 	    cmocka_unit_test(bad_mac_is_refused),
 	    cmocka_unit_test(ipv4_is_parsed),
 	    cmocka_unit_test(network_contains),
+	    cmocka_unit_test(a_network_s_edges_belong_to_no_machine),
 	    cmocka_unit_test(ipv6_is_parsed),
 	    cmocka_unit_test(file_is_replaced),
 	    cmocka_unit_test(failure_leaves_the_old),

@@ -289,10 +289,7 @@ static bool address_free(const struct vm_folder *f, const struct in_addr *addr, 
 		err_set(e, EINVAL, "\"ip\": %s is the provisioner's own address: take another", ip);
 		return false;
 	}
-	uint32_t hosts =
-	    f->lab->prefix ? (uint32_t)(UINT64_C(0xffffffff) >> f->lab->prefix) : UINT32_MAX;
-	uint32_t part = ntohl(addr->s_addr) & hosts;
-	if (f->lab->prefix < 31 && (part == 0 || part == hosts)) {
+	if (cidr4_is_edge(*addr, f->lab->prefix)) {
 		err_set(e, EINVAL,
 		    "\"ip\": %s is the network's own or its broadcast address: take another", ip);
 		return false;

@@ -8,7 +8,7 @@ uint32_t define_free_ip(const struct cidr4 *net, const uint32_t *used, size_t co
 {
 	if (net->prefix > 28 || net->prefix < 8)
 		return 0;
-	uint32_t size = UINT32_C(1) << (32 - net->prefix);
+	uint32_t size = cidr4_host_bits(net->prefix) + 1;
 	uint32_t own = ntohl(net->addr.s_addr);
 	uint32_t base = own & ~(size - 1);
 	uint32_t first = size >= 64 ? 10 : 2;

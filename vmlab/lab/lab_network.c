@@ -17,10 +17,10 @@ int lab_network_parse(const char *text, struct cidr4 *cidr, struct err *e)
 	if (cidr->prefix < 8 || cidr->prefix > 29)
 		return err_set(e, EINVAL,
 		    "VMLAB_CIDR: %s: a lab's network has a prefix between /8 and /29", text);
-	uint32_t hosts = UINT32_MAX >> cidr->prefix, part = ntohl(cidr->addr.s_addr) & hosts;
-	struct in_addr usual = {htonl((ntohl(cidr->addr.s_addr) & ~hosts) + 1)};
+	uint32_t bits = cidr4_host_bits(cidr->prefix);
+	struct in_addr usual = {htonl((ntohl(cidr->addr.s_addr) & ~bits) + 1)};
 	inet_ntop(AF_INET, &usual, first, sizeof(first));
-	if (part == 0 || part == hosts)
+	if (cidr4_is_edge(cidr->addr, cidr->prefix))
 		return err_set(e, EINVAL,
 		    "VMLAB_CIDR: %s is the network's own or its broadcast address: give the address that the stack is to have in it, such as %s/%u",
 		    text, first, cidr->prefix);
