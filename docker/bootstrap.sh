@@ -35,7 +35,7 @@ if [ "${1-}" = --refresh ]; then
 	shift
 fi
 [ $# -eq 2 ] || die "usage: docker/bootstrap.sh [--refresh] builder|cross|clang|stack|vm|loaders ARCH"
-name=$1
+name=$1 signed=
 arch=$2
 others='' cross_compilers=''
 for one in $arch_names; do
@@ -77,6 +77,7 @@ vm)
 	;;
 loaders)
 	packages="ipxe pxelinux syslinux-common isolinux xorriso mtools"
+	signed="shim-signed grub-efi-ARCH-signed" # of every architecture
 	variant=extract
 	;;
 *) die "there is no base '$name': use builder, cross, clang, stack, vm or loaders" ;;
@@ -96,7 +97,7 @@ loaders) inputs="$hook $here/loaders/loaders.table $here/loaders/medium.sh $here
 esac
 # shellcheck disable=SC2086 # a list of files
 key=$({
-	echo "$suite $name $arch $week $variant $packages"
+	echo "$suite $name $arch $week $variant $packages${signed:+ $signed}"
 	sed -n '/^# ---- here -/,$p' "$0"
 	cat $inputs
 } | sha256sum | cut -d' ' -f1)
@@ -210,6 +211,10 @@ loaders)
 	make_tar "$work/packages.tar" "$variant" "$arch" "$packages"
 	mkdir "$work/root"
 	tar -C "$work/root" --exclude=./dev -xf "$work/packages.tar"
+	for one in $arch_names; do
+		make_tar "$work/$one.tar" "$variant" "$one" "$(echo "$signed" | sed "s/ARCH/$one/")"
+		tar -C "$work/root" -xf "$work/$one.tar" ./usr/lib/shim ./usr/lib/grub ./usr/share/doc
+	done
 	"$hook" "$work/root" "$arch"
 	tar -C "$work/root" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
 		-cf "$work/out.tar" .

@@ -13,6 +13,7 @@ static const char header[] =
 
 static void dhcp_identity(FILE *f, const struct vm *vm, const struct hosts_seen *seen)
 {
+	const char *loader = loader_of(vm);
 	char mac[MAC_TEXT_SIZE];
 
 	fputs(mac_format(&vm->mac, mac), f);
@@ -21,10 +22,10 @@ static void dhcp_identity(FILE *f, const struct vm *vm, const struct hosts_seen 
 	fputs(",id:*", f);
 	if (seen->netboot_off || boot_mode_of(vm) == &boot_mode_off || raspberry_stays_local(vm))
 		fputs(",set:nonetboot", f);
-	if (vm->loader && loader_is_own(vm->loader))
-		fprintf(f, ",set:loader-own,set:own-%s", vm->loader);
-	else if (vm->loader)
-		fprintf(f, ",set:loader-%s", vm->loader);
+	if (loader && loader_is_own(loader))
+		fprintf(f, ",set:loader-own,set:own-%s", loader);
+	else if (loader)
+		fprintf(f, ",set:loader-%s", loader);
 }
 
 void hosts_dhcp_line(

@@ -109,7 +109,7 @@ static void loaders(void **state)
 	    "option:bootfile-name,http://10.0.0.1/loaders/own/my.efi\n"
 	    "tag:own-my.efi,tag:pxe,tag:!nonetboot,tag:!ipxe,"
 	    "option:server-ip-address,10.0.0.1\n";
-	struct vm_store_options o = {.dir = at("vms"), .no_inotify = true};
+	struct vm_store_options o = {.no_inotify = true};
 	struct in_addr server;
 	struct vm_store *store;
 	struct err e = ERR_INIT;
@@ -120,13 +120,16 @@ static void loaders(void **state)
 	put("vms/a.json", "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:0a\",\"loader\":\"snponly\"}");
 	put("vms/b.json", "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:0b\",\"loader\":\"my.efi\"}");
 	put("vms/c.json", "{\"name\":\"c\",\"mac\":\"52:54:00:00:00:0c\",\"loader\":\"my.efi\"}");
+	put("vms/d.json", "{\"name\":\"d\",\"mac\":\"52:54:00:00:00:0d\",\"secure_boot\":true}");
 	struct hosts_text text = render();
 	assert_begins(strchr(text.dhcp, '\n') + 1,
 	    "52:54:00:00:00:0a,id:*,set:loader-snponly,a.pvmlab.local\n"
 	    "52:54:00:00:00:0b,id:*,set:loader-own,set:own-my.efi,b.pvmlab.local\n"
-	    "52:54:00:00:00:0c,id:*,set:loader-own,set:own-my.efi,c.pvmlab.local\n");
+	    "52:54:00:00:00:0c,id:*,set:loader-own,set:own-my.efi,c.pvmlab.local\n"
+	    "52:54:00:00:00:0d,id:*,set:loader-shim,d.pvmlab.local\n");
 	hosts_text_free(&text);
 	assert_int_equal(inet_pton(AF_INET, "10.0.0.1", &server), 1);
+	o.dir = at("vms");
 	assert_int_equal(vm_store_open(&o, &store, &e), 0);
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
 	assert_int_equal(hosts_render_opts(snap, server, &opts, &len, &e), 0);

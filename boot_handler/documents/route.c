@@ -223,7 +223,7 @@ int route_query_ipxe(struct piece query, struct route *out, struct err *e)
 	}
 	if (!out->has_mac && !out->shown.uuid[0] && !out->shown.serial[0])
 		return err_set(e, EINVAL,
-		    "mac is missing: ask for /ipxe?mac=52:54:00:12:34:56 with the machine's address");
+		    "mac is missing: ask with ?mac=52:54:00:12:34:56, the machine's address");
 	return 0;
 }
 

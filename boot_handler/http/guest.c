@@ -38,7 +38,7 @@ static bool another_has(const struct call *c, const struct vm *vm, const struct 
 		   c->services->state, &vm->mac, &address, is_defined, (void *)c->snapshot);
 }
 
-/* ---- /ipxe ------------------------------------------------------------------------------- */
+/* ---- /ipxe and /grub --------------------------------------------------------------------- */
 
 static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct route *route)
 {
@@ -145,9 +145,11 @@ static void note_card(const struct call *c, const struct boot_facts *facts)
 }
 
 /* From its own address, or known by its UUID or serial number with a card that may be its. */
-static bool boots_itself(const struct call *c, struct boot_facts *facts)
+static bool boots_itself(
+    const struct call *c, struct boot_facts *facts, const struct boot_loader *loader)
 {
 	const struct vm *vm = facts->vm;
+	char path[20];
 	bool by_id = !facts->mac || !mac_equal(facts->mac, &vm->mac);
 
 	if (call_is_its_own(c, vm))
@@ -161,19 +163,21 @@ static bool boots_itself(const struct call *c, struct boot_facts *facts)
 		return false;
 	}
 	facts->elsewhere = c->request->source;
+	snprintf(path, sizeof(path), "/%s", loader->name);
 	if (!c->request->head)
-		state_refused(c->services->state, &vm->mac, vm->name, "/ipxe");
+		state_refused(c->services->state, &vm->mac, vm->name, path);
 	return false;
 }
 
 /* Remembers what this boot changes, unless nobody boots: a look from elsewhere has no effect. */
-static void note_boot(const struct call *c, struct boot_facts *facts, struct boot_choice choice)
+static void note_boot(const struct call *c, struct boot_facts *facts, struct boot_choice choice,
+    const struct boot_loader *loader)
 {
 	struct state *state = c->services->state;
 	const struct mac *mac = &facts->vm->mac;
 	const char *name = facts->vm->name;
 
-	if (!boots_itself(c, facts) || c->request->head)
+	if (!boots_itself(c, facts, loader) || c->request->head)
 		return;
 	if (facts->mac)
 		(void)state_asked_with(state, mac, name, facts->mac);
@@ -247,11 +251,10 @@ static void find_words(
 	}
 }
 
-static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
+static int script(const struct call *c, const struct boot_loader *loader, struct server_answer *a)
 {
 	struct services *services = c->services;
 	const struct route *route = c->request->route;
-	const struct boot_loader *loader = boot_loader_find("ipxe");
 	static _Thread_local char buf[BOOT_SCRIPT_MAX];
 	struct boot_facts facts = {.urls = &services->urls,
 	    .stranger = services->strangers,
@@ -260,7 +263,6 @@ static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 	struct boot_plan plan;
 	struct words words;
 
-	(void)e;
 	facts.vm = find_vm(c->snapshot, route);
 	if (facts.vm)
 		find_facts(services, route, &facts, &words);
@@ -268,7 +270,7 @@ static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 		find_stranger(services, route, &facts);
 	struct boot_choice choice = boot_decide(&facts);
 	if (facts.vm)
-		note_boot(c, &facts, choice);
+		note_boot(c, &facts, choice, loader);
 	else
 		note_stranger(c, loader->name, boot_stranger_chooses(&facts) ? facts.chosen : NULL);
 	find_words(services, choice, &facts, &words);
@@ -278,6 +280,18 @@ static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
 	a->kind = SERVER_BODY_COPY;
 	a->body = buf;
 	return 0;
+}
+
+static int ipxe(const struct call *c, struct server_answer *a, struct err *e)
+{
+	(void)e;
+	return script(c, boot_loader_find("ipxe"), a);
+}
+
+static int grub(const struct call *c, struct server_answer *a, struct err *e)
+{
+	(void)e;
+	return script(c, boot_loader_find("grub"), a);
 }
 
 /* ---- /config and /cloud-init ------------------------------------------------------------- */
@@ -423,6 +437,7 @@ static int done(const struct call *c, struct server_answer *a, struct err *e)
 static const struct endpoint rows[] = {
     {"GET", "/ipxe", route_query_ipxe, ipxe,
 	.summary = "?mac=, uuid=, serial=, arch=...: what a machine boots, as a script"},
+    {"GET", "/grub", route_query_ipxe, grub, .summary = "the same, in GRUB's language"},
     {"GET", "/config/<mac>", NULL, config, ENDPOINT_ITSELF,
 	.summary = "what the installer is to do"},
     {"GET", "/cloud-init/<name>/<document>", NULL, document, ENDPOINT_ITSELF,

@@ -9,7 +9,7 @@ out=$root/out/srv
 
 mkdir -p "$out/tftp" "$out/syslinux"
 ln -s /run/vmlab/loaders "$out/tftp/own" # entrypoint.sh leads on to the user's folder
-awk '$1 == "loader" {print $4, $5}' "$here/loaders.table" | while read -r file source; do
+awk '$1 == "loader" || $1 == "file" {print $(NF - 1), $NF}' "$here/loaders.table" | while read -r file source; do
 	cp "$root/$source" "$out/tftp/$file"
 done
 cp "$root/usr/lib/syslinux/modules/bios/ldlinux.c32" "$root/usr/lib/ipxe/ipxe.lkrn" "$out/syslinux/"
@@ -34,7 +34,7 @@ PATCH
 "$here/medium.sh" "$root" "$out/tftp" "$here/../stack/tftp/autoexec.ipxe"
 
 mkdir -p "$out/doc"
-for package in ipxe pxelinux isolinux syslinux-common; do
+for package in ipxe pxelinux isolinux syslinux-common shim-signed grub-efi-amd64-signed; do
 	cp "$root/usr/share/doc/$package/copyright" "$out/doc/$package"
 done
 find "$root" -mindepth 1 -maxdepth 1 ! -name out -exec rm -rf {} +

@@ -10,6 +10,9 @@ mkdir -p disks usr/share/vmlab/firmware
 # Arm's flash images are 64 MiB of mostly nothing; run-vm.sh pads these to size.
 cp usr/share/OVMF/OVMF_CODE_4M.fd usr/share/vmlab/firmware/amd64-code.fd
 cp usr/share/OVMF/OVMF_VARS_4M.fd usr/share/vmlab/firmware/amd64-vars.fd
+# With Secure Boot: Microsoft's keys are in it, and it is on.
+cp usr/share/OVMF/OVMF_CODE_4M.ms.fd usr/share/vmlab/firmware/amd64-secure-code.fd
+cp usr/share/OVMF/OVMF_VARS_4M.ms.fd usr/share/vmlab/firmware/amd64-secure-vars.fd
 cp usr/share/qemu-efi-aarch64/QEMU_EFI.fd usr/share/vmlab/firmware/arm64-code.fd
 head -c 786432 usr/share/AAVMF/AAVMF_VARS.fd >usr/share/vmlab/firmware/arm64-vars.fd
 truncate -s 64M tmp/vars.fd

@@ -93,6 +93,7 @@ int machine_parse(char *const *environment, struct machine *m, struct err *e)
 	m->disk_bus = disk_bus_find(machine_setting(m, "VM_DISK_BUS"));
 	m->disk_count = count_words(machine_setting(m, "VM_DISKS_BYTES"));
 	m->bios = strcmp(machine_setting(m, "VM_FIRMWARE"), "bios") == 0;
+	m->secure_boot = strcmp(machine_setting(m, "VM_SECURE_BOOT"), "true") == 0;
 	m->accel = (enum machine_accel)word_index(
 	    vm_setting_find("VM_ACCEL")->word, machine_setting(m, "VM_ACCEL"));
 	m->nic_rom = strcmp(machine_setting(m, "VM_NIC_ROM"), "ipxe") == 0;
@@ -104,11 +105,26 @@ int machine_parse(char *const *environment, struct machine *m, struct err *e)
 	if (m->bios && m->http)
 		return err_set(
 		    e, EINVAL, "a BIOS has no HTTP Boot: set VM_NIC_ROM=ipxe, or VM_FIRMWARE=uefi");
+	if (m->secure_boot && m->bios)
+		return err_set(e, EINVAL, "a BIOS has no Secure Boot: set VM_SECURE_BOOT=false");
+	if (m->secure_boot && !m->arch->secure_machine)
+		return err_set(e, EINVAL,
+		    "%s machines have no Secure Boot here: set VM_SECURE_BOOT=false",
+		    m->arch->is->name);
 	return 0;
+}
+
+const char *machine_flash(const struct machine *m, char out[MACHINE_FLASH_SIZE])
+{
+	snprintf(
+	    out, MACHINE_FLASH_SIZE, "%s%s", m->arch->is->name, m->secure_boot ? "-secure" : "");
+	return out;
 }
 
 void machine_print(const struct machine *m, FILE *f)
 {
+	char flash[MACHINE_FLASH_SIZE];
+
 	for (size_t i = 0; i < vm_setting_count; i++)
 		fprintf(f, "%s=%s\n", vm_settings[i].name, m->values[i]);
 	fputs("VM_TAPS=", f);
@@ -117,7 +133,9 @@ void machine_print(const struct machine *m, FILE *f)
 	fputs("\nVM_PORTS=", f);
 	for (unsigned i = 0; i < m->nic_count; i++)
 		fprintf(f, "%s%s %s", i ? " " : "", m->nics[i].tap, m->nics[i].mac);
-	fprintf(f, "\nVM_FLASH_BYTES=%" PRIu32 "\nVM_PM1_PORT=", m->arch->flash_bytes);
+	fprintf(f,
+	    "\nVM_FLASH=%s\nVM_FLASH_BYTES=%" PRIu32 "\nVM_PM1_PORT=", machine_flash(m, flash),
+	    m->arch->flash_bytes);
 	if (m->arch->pm1_port)
 		fprintf(f, "0x%x", m->arch->pm1_port);
 	fputc('\n', f);

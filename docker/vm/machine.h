@@ -35,7 +35,8 @@ struct machine {
 	unsigned memory_mib;
 	const struct disk_bus *disk_bus;
 	size_t disk_count;
-	bool bios; /* UEFI otherwise */
+	bool bios;        /* UEFI otherwise */
+	bool secure_boot; /* its firmware starts only what is signed */
 	enum machine_accel accel;
 	struct machine_nic nics[MACHINE_NICS_MAX]; /* the first one boots */
 	unsigned nic_count;
@@ -54,9 +55,14 @@ const char *machine_setting(const struct machine *m, const char *name);
  * as it was set or its default, and what these say of the machine `m` that they made:
  * - VM_TAPS: the taps of its cards, the first one's first
  * - VM_PORTS: the same, each with the MAC of its card behind it
- * - VM_FLASH_BYTES: to which its firmware is padded; 0: not at all
+ * - VM_FLASH: its firmware's files, before "-code.fd" and "-vars.fd"
+ * - VM_FLASH_BYTES: to which these are padded; 0: not at all
  * - VM_PM1_PORT: where its ACPI PM1 enable register is; empty: there is none to look at
  */
 void machine_print(const struct machine *m, FILE *f);
+
+/* What its firmware's files are called by: "amd64", "amd64-secure". Returns out. */
+#define MACHINE_FLASH_SIZE 24
+const char *machine_flash(const struct machine *m, char out[MACHINE_FLASH_SIZE]);
 
 #endif

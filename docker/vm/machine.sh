@@ -34,11 +34,11 @@ mapfile -d '' -t command <"$run/command"
 # ---- its files ----------------------------------------------------------------------------------
 
 if [[ $VM_FIRMWARE == uefi ]]; then
-	vars=$disks/$VM_ARCH-vars.fd
-	[[ -s $vars ]] || { cp "$firmware_dir/$VM_ARCH-vars.fd" "$vars.new" && mv "$vars.new" "$vars"; } ||
+	vars=$disks/$VM_FLASH-vars.fd
+	[[ -s $vars ]] || { cp "$firmware_dir/$VM_FLASH-vars.fd" "$vars.new" && mv "$vars.new" "$vars"; } ||
 		die "$disks cannot be written: mount a volume there"
 	if ((VM_FLASH_BYTES)); then
-		cp "$firmware_dir/$VM_ARCH-code.fd" "$run/code.fd"
+		cp "$firmware_dir/$VM_FLASH-code.fd" "$run/code.fd"
 		truncate -s "$VM_FLASH_BYTES" "$run/code.fd" "$vars"
 	fi
 fi

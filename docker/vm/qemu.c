@@ -60,17 +60,21 @@ static void add_machine(const struct machine *m, const struct qemu_accel *accel,
 	argv_addf(a, "%u", m->memory_mib);
 	argv_add(a, "-machine");
 	/* Without a screen the BIOS writes to the serial console. */
-	argv_addf(a, "%s%s", m->arch->machine, m->bios ? ",graphics=off" : "");
+	argv_addf(a, "%s%s", m->secure_boot ? m->arch->secure_machine : m->arch->machine,
+	    m->bios ? ",graphics=off" : "");
 	argv_adds(a, "-cpu", accel->kvm ? "host" : m->arch->tcg_cpu);
 	argv_adds(a, "-accel", accel->kvm ? "kvm" : "tcg,thread=multi,tb-size=512");
 	if (m->arch->global)
 		argv_adds(a, "-global", m->arch->global);
+	if (m->secure_boot)
+		argv_adds(a, "-global", "driver=cfi.pflash01,property=secure,value=on");
 }
 
 static void add_firmware(const struct machine *m, struct argv *a)
 {
-	const char *arch = m->arch->is->name;
+	char flash[MACHINE_FLASH_SIZE];
 
+	machine_flash(m, flash);
 	if (!m->bios) {
 		argv_add(a, "-drive");
 		if (m->arch->flash_bytes)
@@ -78,9 +82,9 @@ static void add_firmware(const struct machine *m, struct argv *a)
 		else
 			argv_addf(a,
 			    "if=pflash,format=raw,unit=0,readonly=on,file=" FIRMWARE "/%s-code.fd",
-			    arch);
+			    flash);
 		argv_add(a, "-drive");
-		argv_addf(a, "if=pflash,format=raw,unit=1,file=" DISKS "/%s-vars.fd", arch);
+		argv_addf(a, "if=pflash,format=raw,unit=1,file=" DISKS "/%s-vars.fd", flash);
 		argv_adds(a, "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n");
 		if (m->http)
 			argv_adds(a, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n");

@@ -5,6 +5,7 @@ const struct qemu_arch qemu_arches[VM_ARCH_COUNT] = {
 	{
 	    .is = &arches[VM_ARCH_AMD64],
 	    .machine = "q35,vmport=off,smm=off",
+	    .secure_machine = "q35,vmport=off,smm=on",
 	    /* Without svm the guest does not load kvm, which costs seconds of its boot. */
 	    .tcg_cpu = "max,-svm",
 	    .global = "ICH9-LPC.disable_s3=1",

@@ -10,7 +10,9 @@
 
 struct qemu_arch {
 	const struct arch *is;
-	const char *machine;  /* QEMU's -machine */
+	const char *machine; /* QEMU's -machine */
+	/* The same where only the firmware may write its variables; NULL: it has no Secure Boot. */
+	const char *secure_machine;
 	const char *tcg_cpu;  /* QEMU's -cpu without KVM */
 	const char *global;   /* one -global; NULL: none */
 	uint32_t flash_bytes; /* to which firmware and variables are padded; 0: not at all */

@@ -44,6 +44,7 @@ static const struct {
     {"VM_DISK_BUS", {"", "virtio", "scsi", "sata", "nvme"}, {"ide", "SCSI", "usb"},
 	"virtio, scsi, sata or nvme"},
     {"VM_FIRMWARE", {"", "uefi", "bios"}, {"UEFI", "efi", "uefi,bios"}, "uefi or bios"},
+    {"VM_SECURE_BOOT", {"", "false", "true"}, {"yes", "1", "TRUE"}, "false or true"},
     {"VM_UUID",
 	{"", "0f0e0d0c-0b0a-4908-8706-050403020100", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"},
 	{"0f0e0d0c0b0a49088706050403020100", "0f0e0d0c-0b0a-4908-8706-05040302010", "{0f0e0d0c}",
@@ -205,18 +206,18 @@ static void test_print(void **state)
 	(void)state;
 	print_is(plain,
 	    "VM_NAME=web1\nVM_MAC=52:54:00:aa:bb:cc\nVM_ARCH=amd64\nVM_CPUS=1\nVM_MEMORY_MIB=2048\n"
-	    "VM_DISKS_BYTES=\nVM_DISK_BUS=virtio\nVM_FIRMWARE=uefi\nVM_UUID=\nVM_SERIAL=\nVM_ACCEL=auto\n"
+	    "VM_DISKS_BYTES=\nVM_DISK_BUS=virtio\nVM_FIRMWARE=uefi\nVM_SECURE_BOOT=false\nVM_UUID=\nVM_SERIAL=\nVM_ACCEL=auto\n"
 	    "VM_BRIDGE=lab0\nVM_NICS=1\nVM_CLOCK=\nVM_DISK_FILTER=\nVM_NIC_ROM=firmware\nVM_STOP_TIMEOUT=60\n"
 	    "VM_STUCK_TIMEOUT=120\nVM_TAPS=tap525400aabbcc\nVM_PORTS=tap525400aabbcc 52:54:00:aa:bb:cc\n"
-	    "VM_FLASH_BYTES=0\nVM_PM1_PORT=0x602\n");
+	    "VM_FLASH=amd64\nVM_FLASH_BYTES=0\nVM_PM1_PORT=0x602\n");
 	print_is(full,
 	    "VM_NAME=web1\nVM_MAC=52:54:00:aa:bb:cc\nVM_ARCH=arm64\nVM_CPUS=1\nVM_MEMORY_MIB=2048\n"
-	    "VM_DISKS_BYTES=100000  200000\nVM_DISK_BUS=virtio\nVM_FIRMWARE=uefi\nVM_UUID=\n"
+	    "VM_DISKS_BYTES=100000  200000\nVM_DISK_BUS=virtio\nVM_FIRMWARE=uefi\nVM_SECURE_BOOT=false\nVM_UUID=\n"
 	    "VM_SERIAL=a,\"b\"=' $x\nVM_ACCEL=auto\nVM_BRIDGE=lab0\nVM_NICS=2\nVM_CLOCK=\nVM_DISK_FILTER=\n"
 	    "VM_NIC_ROM=firmware\nVM_STOP_TIMEOUT=60\nVM_STUCK_TIMEOUT=120\n"
 	    "VM_TAPS=tap525400aabbcc tap25400aabbcc\n"
 	    "VM_PORTS=tap525400aabbcc 52:54:00:aa:bb:cc tap25400aabbcc 56:54:00:aa:bb:cc\n"
-	    "VM_FLASH_BYTES=67108864\nVM_PM1_PORT=\n");
+	    "VM_FLASH=arm64\nVM_FLASH_BYTES=67108864\nVM_PM1_PORT=\n");
 }
 
 int main(void)

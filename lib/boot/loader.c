@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-#define LOADERS(LOADER) LOADER(boot_loader_ipxe)
+#define LOADERS(LOADER)                                                                            \
+	LOADER(boot_loader_ipxe)                                                                   \
+	LOADER(boot_loader_grub)
 
 #define DECLARED(loader) extern const struct boot_loader loader;
 #define LISTED(loader) &loader,

@@ -8,7 +8,7 @@
 #define BOOT_SCRIPT_MAX 8192
 
 /* What iPXE tells of its machine behind /ipxe?mac=...; docker/stack/tftp/autoexec.ipxe has the
- * same. */
+ * same, and grub/grub.cfg beside it what GRUB tells. */
 #define BOOT_IPXE_SHOWS                                                                            \
 	"&arch=${buildarch}&uuid=${uuid}&serial=${serial:uristring}"                               \
 	"&platform=${platform}&manufacturer=${manufacturer:uristring}"                             \

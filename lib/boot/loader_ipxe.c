@@ -2,37 +2,9 @@
  * # on. */
 #include <string.h>
 
-#include "lib/boot/loader.h"
+#include "lib/boot/script.h"
 
 #define SAY "echo vmlab: "
-
-struct text {
-	char *buf;
-	size_t len;
-	bool full;
-};
-
-static void put_bytes(struct text *t, const char *s, size_t n)
-{
-	if (n > BOOT_SCRIPT_MAX - 1 - t->len) {
-		t->full = true;
-		return;
-	}
-	memcpy(t->buf + t->len, s, n);
-	t->len += n;
-}
-
-static inline void put(struct text *t, const char *s)
-{
-	put_bytes(t, s, strlen(s));
-}
-
-static void put_number(struct text *t, unsigned n)
-{
-	char digits[BOOT_NUMBER_SIZE];
-
-	put(t, boot_number(n, digits));
-}
 
 static void put_line(struct text *t, const char *line)
 {

@@ -266,17 +266,23 @@ static void expectations(void **state)
 
 static const struct boot_urls urls = {"http://192.168.100.1", "/initrds"};
 
-static size_t script(struct boot_facts *f, struct boot_choice choice, char *buf)
+static size_t script_for(
+    const char *loader, struct boot_facts *f, struct boot_choice choice, char *buf)
 {
 	struct boot_plan plan;
 
 	f->urls = &urls;
 	boot_plan_make(f, choice, &plan);
-	return boot_loader_find("ipxe")->render(&plan, f, buf);
+	return boot_loader_find(loader)->render(&plan, f, buf);
 }
 
-/* GOLDEN_UPDATE=1 writes the files anew; read the difference before keeping it. */
-static void compare(const char *name, struct boot_facts *f, struct boot_choice choice)
+static size_t script(struct boot_facts *f, struct boot_choice choice, char *buf)
+{
+	return script_for("ipxe", f, choice, buf);
+}
+
+static void compare_with(
+    const char *loader, const char *name, struct boot_facts *f, struct boot_choice choice)
 {
 	char buf[BOOT_SCRIPT_MAX];
 	struct err e = ERR_INIT;
@@ -284,15 +290,23 @@ static void compare(const char *name, struct boot_facts *f, struct boot_choice c
 	char *want = NULL;
 	size_t len;
 
-	size_t n = script(f, choice, buf);
+	size_t n = script_for(loader, f, choice, buf);
 	assert_int_equal(strlen(buf), n);
-	snprintf(path, sizeof(path), DATA "%s.ipxe", name);
+	snprintf(path, sizeof(path), DATA "%s.%s", name, loader);
 	if (getenv("GOLDEN_UPDATE"))
 		assert_true(atomic_file_replace(path, buf, n, 0644, &e) >= 0);
 	if (file_read(path, 65536, &want, &len, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_string_equal(buf, want);
 	free(want);
+}
+
+/* In each loader's language. GOLDEN_UPDATE=1 writes the files anew; read the difference before
+ * keeping it. */
+static void compare(const char *name, struct boot_facts *f, struct boot_choice choice)
+{
+	compare_with("ipxe", name, f, choice);
+	compare_with("grub", name, f, choice);
 }
 
 #define BOOTS ",\"mode\":\"boot\",\"image\":\"live\""

@@ -163,6 +163,9 @@ int vm_read_storage(struct json_reader *r, json_t *value);
 int vm_read_hooks(struct json_reader *r, json_t *value);
 int vm_read_unattended(struct json_reader *r, json_t *value);
 
+/* Refuses what does not go with "secure_boot"; once all fields are read. loader_choice.c */
+void vm_check_secure_boot(struct json_reader *r, const struct vm *vm);
+
 /* Warns of what "user_data" makes void; once all fields are read. */
 void vm_check_user_data(struct json_reader *r, const json_t *definition);
 

@@ -160,6 +160,11 @@ const struct vm_field vm_fields[] = {
 	.summary =
 	    "Firmware of the machine; `bios` only with `amd64`. A machine that was started by the other one is not installed.",
 	.example = "\"uefi\""},
+    {.name = "secure_boot",
+	FLAG(secure_boot),
+	.summary =
+	    "Secure Boot, with `uefi` and `amd64` only: a VM's firmware has Microsoft's keys and starts nothing that is not signed, from the first start on, and `loader` is `shim`. The image must have shim and a signed GRUB for the disk, and kernels must be signed by Debian; those of `vmlab image build` are.",
+	.example = "true"},
     {.name = "uuid",
 	.kind = VM_TEXT,
 	.judge = vm_judge_uuid,
@@ -202,11 +207,11 @@ const struct vm_field vm_fields[] = {
 	.first = "A-Za-z0-9",
 	.bytes = "A-Za-z0-9._-",
 	.is =
-	    "a loader: write undionly, ipxe, snponly or lpxelinux, or the name of a file in images/_loaders/, such as \"my.efi\"",
+	    "a loader: write undionly, ipxe, snponly, lpxelinux or shim, or the name of a file in images/_loaders/, such as \"my.efi\"",
 	.judge = vm_judge_loader,
-	.absent = "what fits its firmware",
+	.absent = "what fits its firmware; with `secure_boot`, `shim`",
 	.summary =
-	    "The program that its firmware loads from the network. `ipxe` has drivers of its own, `snponly` (UEFI) and `undionly` (BIOS) use the firmware's, `lpxelinux` (BIOS) fetches iPXE over HTTP; where the firmware cannot run the one that is named, it gets what fits. The name of a file in `images/_loaders/`, which has a dot in it, stands for that file. docker/README.md has the table.",
+	    "The program that its firmware loads from the network. `ipxe` has drivers of its own, `snponly` (UEFI) and `undionly` (BIOS) use the firmware's, `lpxelinux` (BIOS) fetches iPXE over HTTP, `shim` (UEFI) and the GRUB that it loads are signed for Secure Boot; where the firmware cannot run the one that is named, it gets what fits. The name of a file in `images/_loaders/`, which has a dot in it, stands for that file. docker/README.md has the table.",
 	.example = "\"snponly\""},
     {.name = "image",
 	TEXT(image),

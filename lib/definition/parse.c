@@ -346,6 +346,7 @@ static void check_together(struct vm_reader *vr)
 	}
 	if (vm->firmware == VM_FIRMWARE_BIOS && !arch_of(vm->arch)->bios)
 		json_refuse_member(r, "firmware", "\"bios\" exists only with \"arch\": \"amd64\"");
+	vm_check_secure_boot(r, vm);
 	if (!vr->strict && vm->pxeboot && boot_mode_at(vm->mode) == &boot_mode_boot && !vm->image)
 		json_refuse_member(r, "mode",
 		    "\"boot\" needs the name of a boot image: add \"image\", such as \"debian-installer-13\"");

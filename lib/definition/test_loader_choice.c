@@ -49,8 +49,8 @@ static void words_are_those_of_the_table(void **state)
 
 static void a_word_or_a_file(void **state)
 {
-	static const char *const good[] = {"ipxe", "snponly", "undionly", "lpxelinux", "my.efi",
-	    "a.b-c_D.0"},
+	static const char *const good[] = {"ipxe", "snponly", "undionly", "lpxelinux", "shim",
+	    "my.efi", "a.b-c_D.0"},
 				 *const bad[] = {"grub", "../x.efi", "a/b.efi", ".efi",
 				     "x.efi,ipxe", "IPXE", "a b.efi"};
 	char json[200];
@@ -61,7 +61,7 @@ static void a_word_or_a_file(void **state)
 		    "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:0a\",\"loader\":\"%s\"}", good[i]);
 		struct vm *vm = vm_from(json);
 		assert_string_equal(vm->loader, good[i]);
-		assert_int_equal(loader_is_own(vm->loader), i >= 4);
+		assert_int_equal(loader_is_own(vm->loader), i >= 5);
 		vm_free(vm);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -77,11 +77,53 @@ static void a_word_or_a_file(void **state)
 	}
 }
 
+#define SECURE "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:0a\",\"secure_boot\":true"
+
+static void secure_boot(void **state)
+{
+	static const struct {
+		const char *more, *loader, *refused;
+	} rows[] = {
+	    {"", "shim", NULL},
+	    {",\"loader\":\"shim\"", "shim", NULL},
+	    {",\"loader\":\"my.efi\"", "my.efi", NULL},
+	    {",\"loader\":\"ipxe\"", NULL, "is not signed"},
+	    {",\"loader\":\"snponly\"", NULL, "is not signed"},
+	    {",\"firmware\":\"bios\"", NULL, "only with \"firmware\": \"uefi\""},
+	    {",\"arch\":\"arm64\"", NULL, "only with \"arch\": \"amd64\""},
+	    {",\"secure_boot\":false", NULL, NULL},
+	};
+	char json[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct vm_where where;
+		struct err e = ERR_INIT;
+		struct vm *vm = NULL;
+		bool off = strstr(rows[i].more, "false") != NULL;
+
+		snprintf(json, sizeof(json), "%s%s}",
+		    off ? "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:0a\"" : SECURE, rows[i].more);
+		int r = vm_parse(json, strlen(json), NULL, &vm, &where, NULL, NULL, &e);
+		if ((r < 0) != (rows[i].refused != NULL) ||
+		    (r < 0 && !strstr(e.msg, rows[i].refused)))
+			fail_msg("%s: %s", json, r < 0 ? e.msg : "is taken");
+		if (r < 0)
+			continue;
+		if (rows[i].loader)
+			assert_string_equal(loader_of(vm), rows[i].loader);
+		else
+			assert_null(loader_of(vm));
+		vm_free(vm);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(words_are_those_of_the_table),
 	    cmocka_unit_test(a_word_or_a_file),
+	    cmocka_unit_test(secure_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

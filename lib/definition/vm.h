@@ -58,7 +58,8 @@ struct vm {
 	struct in6_addr ip6;
 	enum vm_arch arch;
 	enum vm_firmware firmware;
-	unsigned mode; /* of boot_mode_at(): what a network boot does */
+	bool secure_boot; /* the firmware starts only what is signed */
+	unsigned mode;    /* of boot_mode_at(): what a network boot does */
 	enum vm_after after_install;
 	unsigned menu_timeout; /* seconds; 0: none */
 	unsigned cpus;

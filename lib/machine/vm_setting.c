@@ -22,6 +22,13 @@ static const char *nic_rom_word(size_t i)
 	return words[i];
 }
 
+static const char *flag_word(size_t i)
+{
+	static const char *const words[] = {"false", "true", NULL};
+
+	return words[i];
+}
+
 /* In the order of enum machine_accel. */
 static const char *accel_word(size_t i)
 {
@@ -61,6 +68,7 @@ const struct vm_setting vm_settings[] = {
 	.give = "sizes in bytes"},
     {.name = "VM_DISK_BUS", .builtin = "virtio", .word = bus_word},
     {.name = "VM_FIRMWARE", .field = "firmware", .builtin = "uefi", .word = vm_firmware_name},
+    {.name = "VM_SECURE_BOOT", .field = "secure_boot", .builtin = "false", .word = flag_word},
     /* SMBIOS identity. */
     {.name = "VM_UUID",
 	.field = "uuid",

@@ -1,5 +1,6 @@
 """Which loader a machine's firmware is given, by what it says of itself and what its definition says."""
 import os
+import shutil
 import struct
 import time
 
@@ -7,7 +8,7 @@ import pytest
 
 from kit import dhcp, http_client
 from kit.check import check, check_equal, eventually
-from kit.command import docker
+from kit.command import docker, run
 from kit.lab import SERVER, Lab
 from kit.scope import Scope, needs
 
@@ -15,7 +16,7 @@ scope = Scope("loaders")
 here = None
 machine = None
 
-PLAIN, SNP, LPX, OWN, OFF, PI = (f"52:54:00:10:ad:{n:02x}" for n in range(1, 7))
+PLAIN, SNP, LPX, OWN, OFF, PI, SHIM, SECURE = (f"52:54:00:10:ad:{n:02x}" for n in range(1, 9))
 HTTP_EFI = f"http://{SERVER}/loaders/"
 # option 93, MAC -> boot file
 TABLE = [
@@ -28,6 +29,9 @@ TABLE = [
     (0, LPX, "lpxelinux.0"), (7, LPX, "ipxe-x86_64.efi"),
     (0, OWN, "own/my.efi"), (7, OWN, "own/my.efi"), (6, OWN, "own/my.efi"), (22, OWN, "own/my.efi"),
     (16, OWN, HTTP_EFI + "own/my.efi"), (15, OWN, HTTP_EFI + "own/my.efi"),
+    (7, SHIM, "shimx64.efi"), (16, SHIM, HTTP_EFI + "shimx64.efi"), (11, SHIM, "shimaa64.efi"),
+    (19, SHIM, HTTP_EFI + "shimaa64.efi"), (0, SHIM, "undionly.kpxe"),
+    (7, SECURE, "shimx64.efi"), (16, SECURE, HTTP_EFI + "shimx64.efi"),
     (0, OFF, ""), (7, OFF, ""), (16, OFF, ""), (22, OFF, ""),
 ]
 
@@ -71,7 +75,8 @@ def test_the_lab_starts():
     here.make_image()
     for number, (name, mac, more) in enumerate((("plain", PLAIN, {}), ("snp", SNP, {"loader": "snponly"}),
             ("lpx", LPX, {"loader": "lpxelinux"}), ("own", OWN, {"loader": "my.efi"}),
-            ("off", OFF, {"mode": "off"}), ("pi", PI, {"arch": "arm64"}))):
+            ("off", OFF, {"mode": "off"}), ("pi", PI, {"arch": "arm64"}), ("shim", SHIM, {"loader": "shim"}),
+            ("secure", SECURE, {"secure_boot": True}))):
         here.define(name, mac=mac, ip=f"192.168.100.{10 + number}", **more)
     os.mkdir(os.path.join(here.images, "_loaders"))
     with open(os.path.join(here.images, "_loaders", "my.efi"), "wb") as f:
@@ -107,6 +112,35 @@ def test_each_file_of_the_table_is_that_build_over_tftp_and_http():
     check_equal(tftp("own/my.efi"), b"MZ a build of my own", "the user's own file")
     check_equal(fetch("/loaders/own/my.efi").text, "MZ a build of my own", "the user's own file over HTTP")
     check_equal(fetch("/loaders/own/none.efi").status, 404, "a file that is not there")
+
+
+@needs(test_the_lab_starts)
+def test_what_shim_loads_next_is_beside_it_and_signed():
+    for name in ("shimx64.efi", "grubx64.efi", "mmx64.efi", "shimaa64.efi", "grubaa64.efi", "mmaa64.efi"):
+        data = tftp(name)
+        check_equal(fetch("/loaders/" + name).body, data, f"{name} over HTTP and over TFTP: the same")
+        header = int.from_bytes(data[0x3c:0x40], "little")
+        where, size = struct.unpack_from("<II", data, header + 24 + 112 + 4 * 8)  # PE32+: the directory of certificates
+        check(0 < where < len(data) and size > 1000, f"{name} is not signed")
+    check(b"Debian Secure Boot" in tftp("grubx64.efi"), "grubx64.efi is not signed by Debian")
+    check(b"Microsoft Windows UEFI Driver Publisher" in tftp("shimx64.efi"), "shimx64.efi is not signed by Microsoft")
+
+
+@needs(test_the_lab_starts)
+def test_grub_reads_its_first_file_and_gets_an_answer_in_its_language():
+    """Where the netboot build looks for it (its prefix is /grub), over TFTP and HTTP; what is in both is judged by
+    grub-script-check where this machine has it."""
+    first = tftp("grub/grub.cfg")
+    check_equal(fetch("/grub/grub.cfg").body, first, "grub.cfg over HTTP and over TFTP: the same")
+    with machine.inside():
+        machine.address("192.168.100.16/24")
+        script = http_client.request(SERVER, f"/grub?mac={SHIM}&arch=x86_64", source="192.168.100.16").body
+    check(f"linux '(http,{SERVER})/images/debian-13/amd64/vmlinuz'".encode() in script, script)
+    unknown = fetch("/grub?mac=52:54:00:10:ad:77&serial=a%20b'$(reboot)").body
+    check(b"no definition in vms/" in unknown and b"reboot" not in unknown, unknown)
+    check_equal(fetch("/grub").status, 400, "without an address")
+    for text in (first, script, unknown) if shutil.which("grub-script-check") else ():
+        check_equal(run(["grub-script-check"], stdin=text.decode(), check_rc=False).returncode, 0, text.decode())
 
 
 @needs(test_the_lab_starts)

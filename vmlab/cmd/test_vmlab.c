@@ -212,7 +212,7 @@ static void test_vm_args(void **state)
 	    "--env=VM_FIRMWARE=uefi", "--env=VM_SERIAL=S 1,a;b%", "--env=VM_ACCEL=tcg",
 	    "--env=VM_UUID=9f625fb2-b999-530b-a309-58af86aa84ac",
 	    "--label=vmlab.spec=mac=52:54:00:aa:bb:cc;arch=arm64;cpus=3;memory=512 MiB;"
-	    "disks=8589934592 1073741824;firmware=uefi;"
+	    "disks=8589934592 1073741824;firmware=uefi;secure_boot=false;"
 	    "uuid=9f625fb2-b999-530b-a309-58af86aa84ac;serial=S 1,a%3Bb%25",
 	    "--env=VM_NIC_ROM=ipxe", "--env=VM_BRIDGE=lab0"};
 	struct container_vm_options options = {
@@ -273,6 +273,9 @@ static void test_spec_diff(void **state)
 	    {"memory=2;cpus=1", "cpus=1;memory=2", ""},
 	    {"xcpus=1", "cpus=1", "cpus"},
 	    {"cpus=12", "cpus=1", "cpus"},
+	    {"cpus=1", "cpus=1;secure_boot=false", ""}, /* from before there was that */
+	    {"cpus=1", "cpus=1;secure_boot=true", "secure_boot"},
+	    {"secure_boot=true", "secure_boot=false", "secure_boot"},
 	};
 
 	(void)state;

@@ -126,6 +126,18 @@ static const char *spec_find(const char *spec, const char *key, size_t key_len, 
 	return NULL;
 }
 
+/* A VM that was made before there was a field of words has what holds without it. */
+static bool is_builtin(const char *key, size_t key_len, const char *value, size_t len)
+{
+	for (size_t i = 0; i < vm_setting_count; i++) {
+		const struct vm_setting *s = &vm_settings[i];
+		if (s->field && strlen(s->field) == key_len && memcmp(s->field, key, key_len) == 0)
+			return s->word && strlen(s->builtin) == len &&
+			       memcmp(s->builtin, value, len) == 0;
+	}
+	return false;
+}
+
 char *container_spec_diff(const char *old_spec, const char *new_spec)
 {
 	char *diff = NULL;
@@ -139,7 +151,9 @@ char *container_spec_diff(const char *old_spec, const char *new_spec)
 		size_t pair = strcspn(p, ";"), key_len = strcspn(p, "=;"), old_len;
 		const char *old = spec_find(old_spec, p, key_len, &old_len);
 		size_t new_len = pair > key_len ? pair - key_len - 1 : 0;
-		if (!old || old_len != new_len || memcmp(old, p + key_len + 1, new_len) != 0) {
+		const char *value = p + key_len + (pair > key_len);
+		if (old ? old_len != new_len || memcmp(old, value, new_len) != 0
+			: !is_builtin(p, key_len, value, new_len)) {
 			fprintf(f, "%s%.*s", first ? "" : ", ", (int)key_len, p);
 			first = false;
 		}
