@@ -12,11 +12,20 @@ bool bootloader_suits(const struct bootloader_kind *kind, const struct arch *arc
 	return kind->firmware != VM_FIRMWARE_BIOS || arch->bios;
 }
 
-const struct bootloader_kind *bootloader_first(enum vm_firmware firmware)
+unsigned bootloader_all_files(const struct bootloader_kind *kind)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < BOOTLOADER_FILES && kind->files[i]; i++)
+		bits |= 1U << i;
+	return bits;
+}
+
+const struct bootloader_kind *bootloader_first(enum vm_firmware firmware, bool secure)
 {
 	const struct bootloader_kind *kind = bootloader_kinds;
 
-	while (kind->firmware != firmware)
+	while (kind->firmware != firmware || kind->secure != secure)
 		kind++;
 	return kind;
 }

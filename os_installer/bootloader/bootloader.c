@@ -23,7 +23,7 @@ static void choose(struct bootloader *b)
 		if (b->kind->firmware == firmware && b->ops->present(b))
 			return;
 	}
-	b->kind = bootloader_first(firmware);
+	b->kind = bootloader_first(firmware, false);
 	b->ops = loaders[b->kind - bootloader_kinds];
 }
 

@@ -7,6 +7,10 @@
 /* Whether the image has a GRUB for that target ("x86_64-efi") and what installs it. */
 bool grub_present(const struct bootloader *b, const char *target);
 
+/* On the EFI partition, one for each name that GRUB may be started by: where its configuration is.
+ * grub_efi.c */
+must_check int grub_stubs_write(const struct bootloader *b, struct err *e);
+
 /* Runs the image's grub-install; `options` follow the program's name. */
 must_check int grub_install(
     const struct bootloader *b, const char *target, const char *const *options, struct err *e);

@@ -37,8 +37,7 @@ static int image_make(const struct bootloader *b, char path[EFI_PATH_SIZE], stru
 	return grub_install(b, b->arch->grub_target, options, e);
 }
 
-/* One for each name that GRUB may be started by. */
-static int stubs_write(const struct bootloader *b, struct err *e)
+int grub_stubs_write(const struct bootloader *b, struct err *e)
 {
 	const char *const ids[] = {b->release.id, "BOOT"};
 	char path[EFI_PATH_SIZE];
@@ -69,7 +68,7 @@ static int stage(struct bootloader *b, struct err *e)
 	if ((r = efi_stage(b, image, bootloader_text(FILE_NAME, b->arch, name), !ready, e)) < 0 ||
 	    (r = grub_configure(b, e)) < 0)
 		return r;
-	return stubs_write(b, e);
+	return grub_stubs_write(b, e);
 }
 
 const struct bootloader_ops bootloader_grub_efi = {

@@ -121,6 +121,38 @@ static void test_efi(void **state)
 	bootloader_clear(&b);
 }
 
+/* Where the image has both, firmware starts shim, and shim the signed GRUB beside it. */
+static void test_shim(void **state)
+{
+	struct config c = {.told = {.arch = VM_ARCH_AMD64}};
+	struct err e = ERR_INIT;
+	struct bootloader b;
+
+	(void)state;
+	system_make();
+	put("/usr/lib/shim/shimx64.efi.signed", "SHIM");
+	assert_int_equal(bootloader_stage(tree, directory, &c, &uefi, &b, &e), 0);
+	assert_string_equal(b.kind->name, "grub-efi");
+	bootloader_clear(&b);
+
+	put("/usr/lib/shim/mmx64.efi.signed", "MANAGER");
+	put("/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed", "SIGNED");
+	assert_int_equal(bootloader_stage(tree, directory, &c, &uefi, &b, &e), 0);
+	assert_string_equal(b.kind->name, "shim");
+	assert_string_equal(b.efi_file, "shimx64.efi");
+	assert_holds("/boot/efi/EFI/lab-os/shimx64.efi.new", "SHIM");
+	assert_holds("/boot/efi/EFI/lab-os/grubx64.efi", "SIGNED");
+	assert_holds("/boot/efi/EFI/lab-os/grub.cfg", "search.fs_uuid " ROOT_UUID " root\n");
+	assert_holds("/boot/efi/EFI/BOOT/grubx64.efi", "SIGNED");
+	assert_holds("/boot/efi/EFI/BOOT/mmx64.efi", "MANAGER");
+	assert_false(tree_exists(tree, "/boot/efi/EFI/BOOT/BOOTX64.EFI"));
+	assert_false(tree_exists(tree, "/boot/efi/EFI/BOOT/fbx64.efi"));
+	assert_int_equal(bootloader_activate(&b, &e), 0);
+	assert_holds("/boot/efi/EFI/lab-os/shimx64.efi", "SHIM");
+	assert_holds("/boot/efi/EFI/BOOT/BOOTX64.EFI", "SHIM");
+	bootloader_clear(&b);
+}
+
 /* Without a loader for the firmware the error says what to add. */
 static void test_missing(void **state)
 {
@@ -220,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    IN_TREE(test_efi),
+	    IN_TREE(test_shim),
 	    IN_TREE(test_missing),
 	    IN_TREE(test_no_kernel),
 	    cmocka_unit_test(test_words),

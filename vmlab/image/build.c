@@ -1,6 +1,7 @@
 #include "vmlab/image/build.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,6 +52,8 @@ static const char *const dpkg_options[] = {
     "path-exclude=/usr/share/locale/*",
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/lib/grub/*-signed/gcd*", /* signed GRUBs for CDs and the network */
+    "path-exclude=/usr/lib/grub/*-signed/grubnet*",
     "path-exclude=/usr/lib/binfmt.d/python*", /* to run .pyc files by name: a mount for nothing */
     "force-unsafe-io",
 };
@@ -63,10 +66,25 @@ static bool packages_valid(const char *list)
 	       *list != '-' && *list != ',' && !strstr(list, ",-");
 }
 
+/* A comma before each. */
+static void loader_packages(
+    const struct arch *arch, char out[BOOTLOADER_COUNT * BOOTLOADER_TEXT_SIZE])
+{
+	char text[BOOTLOADER_TEXT_SIZE];
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
+		if (bootloader_suits(&bootloader_kinds[i], arch))
+			used += (size_t)snprintf(out + used,
+			    BOOTLOADER_COUNT * BOOTLOADER_TEXT_SIZE - used, ",%s",
+			    bootloader_text(bootloader_kinds[i].package, arch, text));
+}
+
 int image_build_command(const struct image_build *b, bool as_root, struct argv *out, struct err *e)
 {
 	const struct arch *arch = arch_of(b->arch);
-	char uefi[BOOTLOADER_TEXT_SIZE], bios[BOOTLOADER_TEXT_SIZE];
+	char packages[BOOTLOADER_COUNT * BOOTLOADER_TEXT_SIZE];
 
 	if (b->include && !packages_valid(b->include))
 		return err_set(e, EINVAL,
@@ -75,11 +93,10 @@ int image_build_command(const struct image_build *b, bool as_root, struct argv *
 	argv_adds(out, "mmdebstrap", "--variant=minbase", "--format=tar");
 	argv_add(out, as_root ? "--mode=root" : "--mode=unshare");
 	argv_addf(out, "--architectures=%s", arch->name);
-	bootloader_text(bootloader_first(VM_FIRMWARE_UEFI)->package, arch, uefi);
-	bootloader_text(bootloader_first(VM_FIRMWARE_BIOS)->package, arch, bios);
-	argv_addf(out, "--include=%s,%s,linux-image-%s%s%s%s%s%s", base_packages, uefi,
-	    b->generic_kernel ? "" : "cloud-", arch->name, arch->bios ? "," : "",
-	    arch->bios ? bios : "", b->include ? "," : "", b->include ? b->include : "");
+	loader_packages(arch, packages);
+	argv_addf(out, "--include=%s%s,linux-image-%s%s%s%s", base_packages, packages,
+	    b->generic_kernel ? "" : "cloud-", arch->name, b->include ? "," : "",
+	    b->include ? b->include : "");
 	argv_add(out, "--aptopt=APT::Install-Recommends \"false\"");
 	for (size_t i = 0; i < sizeof(dpkg_options) / sizeof(*dpkg_options); i++)
 		argv_addf(out, "--dpkgopt=%s", dpkg_options[i]);

@@ -112,7 +112,7 @@ static void warn_parts(const struct image_scan *scan, const char *version, enum 
 	const bool *has = scan->has;
 	const struct arch *arch = arch_of(for_arch);
 	bool has_initramfs = image_scan_has_initramfs(scan, version);
-	const struct bootloader_kind *uefi = bootloader_first(VM_FIRMWARE_UEFI);
+	const struct bootloader_kind *uefi = bootloader_first(VM_FIRMWARE_UEFI, false);
 	char package[BOOTLOADER_TEXT_SIZE];
 
 	if (!image_scan_has_loader(scan, VM_FIRMWARE_UEFI, for_arch))

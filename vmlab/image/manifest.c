@@ -29,7 +29,8 @@ static void add_loader(json_t *list, const struct image_scan *scan, size_t i)
 	if (scan->loader_program[i])
 		add_word(list, kind->programs[0]);
 	for (int a = 0; a < VM_ARCH_COUNT; a++)
-		if (scan->loader_files[i][a] && bootloader_suits(kind, &arches[a]))
+		if (scan->loader_files[i][a] == bootloader_all_files(kind) &&
+		    bootloader_suits(kind, &arches[a]))
 			add_word(list, bootloader_text(kind->word, &arches[a], word));
 }
 

@@ -161,21 +161,29 @@ static bool is_program(const char *path, const char *name)
 	return slash && (starts(path, "bin/") || starts(path, "sbin/")) && !strcmp(slash + 1, name);
 }
 
+static void note_loader_file(struct image_scan *s, const char *path, size_t i, unsigned which)
+{
+	const char *format = bootloader_kinds[i].files[which];
+	char files[BOOTLOADER_TEXT_SIZE];
+
+	if (strncmp(path, format, strcspn(format, "%")) != 0)
+		return;
+	for (int a = 0; a < VM_ARCH_COUNT; a++) {
+		bootloader_text(format, &arches[a], files);
+		size_t len = strlen(files);
+		if (strncmp(path, files, len) == 0 && (files[len - 1] == '/' || !path[len]))
+			s->loader_files[i][a] |= 1U << which;
+	}
+}
+
 static void note_loader(struct image_scan *s, const char *path, size_t i)
 {
 	const struct bootloader_kind *kind = &bootloader_kinds[i];
-	char files[BOOTLOADER_TEXT_SIZE];
 
 	for (size_t k = 0; k < BOOTLOADER_PROGRAMS && kind->programs[k]; k++)
 		s->loader_program[i] |= is_program(path, kind->programs[k]);
-	if (strncmp(path, kind->files, strcspn(kind->files, "%")) != 0)
-		return;
-	for (int a = 0; a < VM_ARCH_COUNT; a++) {
-		bootloader_text(kind->files, &arches[a], files);
-		size_t len = strlen(files);
-		s->loader_files[i][a] |=
-		    strncmp(path, files, len) == 0 && (files[len - 1] == '/' || !path[len]);
-	}
+	for (unsigned f = 0; f < BOOTLOADER_FILES && kind->files[f]; f++)
+		note_loader_file(s, path, i, f);
 }
 
 static void note_parts(struct image_scan *s, const char *path)
@@ -610,7 +618,8 @@ int image_scan_check_arch(const struct image_scan *s, enum vm_arch arch, struct 
 bool image_scan_has_loader(const struct image_scan *s, enum vm_firmware firmware, enum vm_arch arch)
 {
 	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
-		if (bootloader_kinds[i].firmware == firmware && s->loader_files[i][arch] &&
+		if (bootloader_kinds[i].firmware == firmware &&
+		    s->loader_files[i][arch] == bootloader_all_files(&bootloader_kinds[i]) &&
 		    (s->loader_program[i] || !bootloader_kinds[i].programs[0]))
 			return true;
 	return false;

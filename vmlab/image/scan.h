@@ -53,7 +53,7 @@ struct image_scan {
 	char *kernel_link; /* where /vmlinuz or /boot/vmlinuz points to, base name */
 	char *os_name;     /* PRETTY_NAME of os-release */
 	bool has[IMAGE_PART_COUNT];
-	bool loader_files[BOOTLOADER_COUNT][VM_ARCH_COUNT];
+	unsigned loader_files[BOOTLOADER_COUNT][VM_ARCH_COUNT]; /* bits of the rows' files */
 	bool loader_program[BOOTLOADER_COUNT];
 	bool (*also)(const char *path); /* more files that are needed; NULL: none */
 	bool or_disk; /* a disk would be taken as well: for what is said of neither */

@@ -152,11 +152,14 @@ bool subject_lacks_loader(const struct subject *s, char word[BOOTLOADER_TEXT_SIZ
 
 	if (!s->image.provides || subject_is_whole_disk(s))
 		return false;
+	const struct bootloader_kind *wanted =
+	    bootloader_first(s->vm->firmware, s->vm->secure_boot);
 	for (size_t i = 0; i < BOOTLOADER_COUNT; i++)
 		if (bootloader_kinds[i].firmware == s->vm->firmware &&
+		    (bootloader_kinds[i].secure || !s->vm->secure_boot) &&
 		    image_provides(
 			&s->image, bootloader_text(bootloader_kinds[i].word, arch, word)))
 			return false;
-	bootloader_text(bootloader_first(s->vm->firmware)->word, arch, word);
+	bootloader_text(wanted->word, arch, word);
 	return true;
 }
