@@ -192,7 +192,7 @@ void declarer_excuse(struct declarer *d, struct declaration *declaration)
 
 	if (error && declaration->name[0] && !declaration->problem[0])
 		snprintf(declaration->problem, sizeof(declaration->problem),
-		    "profile %s calls it %s, and the stack cannot write that into vms/ (%s): adopt it, or mount the folder writable and have the user with the number %u write there",
+		    "profile %s calls it %s, and the stack cannot write that into vms/ (%s): `vmlab adopt --all` does, or mount the folder writable and have the user with the number %u write there",
 		    declaration->profile, declaration->name, strerror(error), (unsigned)geteuid());
 }
 
