@@ -24,10 +24,10 @@ from kit.sweep import sweep
 HERE = os.path.join(ROOT, "tests")
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable  # who has Debian's pytest
 
-# What computes runs alone. Then one lane has a VM at a time, and beside it the other mostly waits for answers.
+# What computes runs alone. Then one lane has a VM at all times, and beside it the other mostly waits for answers.
 STAGES = [
     {"first": ["lint", "build", "unit", "installer"]},
-    {"machines": ["e2e", "faults", "machine"], "answers": ["consumers", "stack", "input", "lab"]},
+    {"machines": ["e2e"], "answers": ["consumers", "stack", "input", "lab", "machine", "faults"]},
     {"last": ["fuzz"]},
 ]
 Result = collections.namedtuple("Result", "part title outcome seconds reason")

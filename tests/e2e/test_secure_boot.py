@@ -2,6 +2,8 @@
 import json
 import os
 
+import pytest
+
 from kit.check import check, check_equal, skip
 from kit.e2e_lab import INSTALL_S
 from kit.scope import needs
@@ -40,6 +42,7 @@ def define(lab, name, mac, **fields):
     lab.define(name, mac=mac, arch="amd64", distro="debian-13", secure_boot=True, memory="1G", disks=[{"size": "4G"}], **fields)
 
 
+@pytest.mark.long
 def test_it_is_installed_and_boots_from_its_disk_with_nothing_but_signed_programs(lab):
     define(lab, "secure", MAC, hooks={"post_install": [HOOK]})
     lab.vmlab("up", "secure", "--no-wait", timeout=90)
@@ -51,6 +54,7 @@ def test_it_is_installed_and_boots_from_its_disk_with_nothing_but_signed_program
 
 
 @needs(test_it_is_installed_and_boots_from_its_disk_with_nothing_but_signed_programs)
+@pytest.mark.long
 def test_secure_boot_is_on_in_the_installer_and_in_the_installed_system(lab):
     check_secure(lab.ssh("secure", "cat /etc/seen-by-installer"), "installer")
     check_secure(lab.ssh("secure", LOOK), "installed system")
