@@ -151,6 +151,8 @@ static void put_system(const struct unattended_source *s, FILE *f)
 	    {"pkgsel/upgrade", "select", "none"},
 	    {"grub-installer/only_debian", "boolean", "true"},
 	    {"grub-installer/with_other_os", "boolean", "false"},
+	    /* The firmware's entry goes with its memory; and our GRUB looks nowhere else. */
+	    {"grub-installer/force-efi-extra-removable", "boolean", "true"},
 	    {"cdrom-detect/eject", "boolean", "false"},
 	    {"finish-install/keep-consoles", "boolean", "true"},
 	    {"finish-install/reboot_in_progress", "note", ""},
