@@ -1,6 +1,8 @@
 """Ways from firmware to /ipxe: each machine is followed on its screen, from the first loader to our answer."""
 import os
 
+import pytest
+
 from kit.check import check_equal
 from kit.command import docker
 from kit.loaders import BOOT_S, check_asked, menu_of, screen_of
@@ -16,14 +18,16 @@ def test_a_bios_gets_ipxe_over_http_by_lpxelinux(lab):
         check_asked(lab, "lpx")
 
 
-def test_uefi_http_boot_gets_ipxe_by_its_url(lab):
-    menu = menu_of(lab, "url", "52:54:00:e2:e9:02")
-    lab.start_vm("url", "52:54:00:e2:e9:02", env=["VM_NIC_ROM=http"])
-    with screen_of(lab, "url") as screen:
+@pytest.mark.parametrize("arch, loader", [("amd64", "ipxe-x86_64"), ("arm64", "ipxe-arm64")])
+def test_uefi_http_boot_gets_ipxe_by_its_url(lab, arch, loader):
+    name, mac = f"url-{arch}", "52:54:00:e2:e9:" + {"amd64": "02", "arm64": "04"}[arch]
+    menu = menu_of(lab, name, mac, arch)
+    lab.start_vm(name, mac, env=["VM_NIC_ROM=http", f"VM_ARCH={arch}"])
+    with screen_of(lab, name) as screen:
         screen.shows(r"Start HTTP Boot", BOOT_S)
-        screen.shows(r"URI: http://[0-9.]+/loaders/ipxe-x86_64\.efi", 60)
+        screen.shows(rf"URI: http://[0-9.]+/loaders/{loader}\.efi", 60)
         screen.shows(menu, BOOT_S)
-        check_asked(lab, "url")
+        check_asked(lab, name)
 
 
 def test_a_build_of_the_users_own_in_images_loaders_is_what_its_machine_boots(lab):
