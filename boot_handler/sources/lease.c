@@ -30,10 +30,12 @@ static bool parse_end(const char *text, int64_t *out)
 }
 
 /* ---- what firmware shows: "PXEClient:Arch:00007:UNDI:003016" (option 60, PXE 2.1) and, of some
- * firmware, its UUID as client identifier of type 0 (option 61); dnsmasq does not tell option 97
+ * firmware, its UUID as client identifier of type 0 (option 61). Of option 97 dnsmasq tells but the
+ * tag "rpi" that it sets by it.
  * ---- */
 
-/* IANA's Processor Architecture Types that tell one of ours. 0 is a BIOS, and a Raspberry Pi. */
+/* IANA's Processor Architecture Types that tell one of ours. 0 is a BIOS, and a Raspberry Pi: see
+ * has_tag(). */
 static void set_system(unsigned code, struct lease *out)
 {
 	static const struct {
@@ -92,7 +94,17 @@ static bool client_uuid(const char *client_id, char out[UUID_TEXT_SIZE])
 	return smbios_uuid_parse(text, out) && !smbios_uuid_unset(out);
 }
 
-/* "arch=…" and "uuid=…" */
+static bool has_tag(const char *tags, const char *tag)
+{
+	size_t len = strlen(tag);
+
+	for (const char *p = tags; p && *p; p += strcspn(p, " "), p += strspn(p, " "))
+		if (strcspn(p, " ") == len && strncmp(p, tag, len) == 0)
+			return true;
+	return false;
+}
+
+/* "arch=…", "=rpi" (no name has a "=") or "uuid=…" */
 static bool parse_shown(const char *word, struct lease *out)
 {
 	unsigned code;
@@ -100,6 +112,11 @@ static bool parse_shown(const char *word, struct lease *out)
 	if (strncmp(word, "arch=", 5) == 0) {
 		code = (unsigned)strtoul(word + 5, NULL, 10);
 		set_system(code, out);
+		return true;
+	}
+	if (strcmp(word, "=rpi") == 0) {
+		snprintf(out->arch, sizeof(out->arch), "%s", vm_arch_name(VM_ARCH_ARM64));
+		snprintf(out->platform, sizeof(out->platform), "rpi");
 		return true;
 	}
 	return strncmp(word, "uuid=", 5) == 0 && smbios_uuid_parse(word + 5, out->uuid) &&
@@ -127,7 +144,7 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 		good = parse_shown(word, out);
 	if (!good)
 		return err_set(e, EINVAL,
-		    "the lease event has to be: add|old|del MAC|- IP END|- [NAME] [arch=CODE] [uuid=UUID]");
+		    "the lease event has to be: add|old|del MAC|- IP END|- [NAME] [arch=CODE|=rpi] [uuid=UUID]");
 	out->gone = strcmp(action, "del") == 0;
 	out->added = strcmp(action, "add") == 0;
 	out->fetched = strcmp(action, "tftp") == 0;
@@ -177,7 +194,9 @@ static int add_shown(char *out, size_t size)
 	unsigned code;
 	int n = 0;
 
-	if (system_code(getenv("DNSMASQ_VENDOR_CLASS"), &code))
+	if (has_tag(getenv("DNSMASQ_TAGS"), "rpi"))
+		n = snprintf(out, size, " =rpi");
+	else if (system_code(getenv("DNSMASQ_VENDOR_CLASS"), &code))
 		n = snprintf(out, size, " arch=%u", code);
 	if (n >= 0 && n < (int)size && client_uuid(getenv("DNSMASQ_CLIENT_ID"), uuid))
 		n += snprintf(out + n, size - (size_t)n, " uuid=%s", uuid);

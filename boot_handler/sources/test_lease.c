@@ -76,23 +76,26 @@ static void leases(void **state)
 static void what_firmware_shows_comes_along(void **state)
 {
 	static const struct {
-		const char *vendor_class, *client_id, *arch, *uuid;
+		const char *vendor_class, *client_id, *arch, *uuid, *tags, *platform;
 	} rows[] = {
-	    {"PXEClient:Arch:00007:UNDI:003016", NULL, "amd64", ""},
-	    {"PXEClient:Arch:0000b:UNDI:003000", NULL, "arm64", ""},
-	    {"PXEClient:Arch:00011:UNDI:003000", NULL, "arm64", ""},
-	    {"HTTPClient:Arch:00016:UNDI:003001", NULL, "amd64", ""},
-	    /* A BIOS, and a Raspberry Pi: not told apart by this. */
-	    {"PXEClient:Arch:00000:UNDI:002001", NULL, "", ""},
-	    {"PXEClient:Arch:7", NULL, "", ""},
-	    {"PXEClient:Arch:00007 arch=11 uuid=x", NULL, "amd64", ""},
-	    {"MSFT 5.0", "01:52:54:00:00:00:11", "", ""},
+	    {"PXEClient:Arch:00007:UNDI:003016", NULL, "amd64", "", NULL, NULL},
+	    {"PXEClient:Arch:0000b:UNDI:003000", NULL, "arm64", "", NULL, NULL},
+	    {"PXEClient:Arch:00011:UNDI:003000", NULL, "arm64", "", NULL, NULL},
+	    {"HTTPClient:Arch:00016:UNDI:003001", NULL, "amd64", "", NULL, NULL},
+	    /* A BIOS, and a Raspberry Pi: told apart by dnsmasq's tag. */
+	    {"PXEClient:Arch:00000:UNDI:002001", NULL, "", "", "pxe eth1", ""},
+	    {"PXEClient:Arch:00000:UNDI:002001", NULL, "arm64", "", "pxe rpi eth1", "rpi"},
+	    {"PXEClient:Arch:00000:UNDI:002001", NULL, "", "", "rpi4 xrpi", ""},
+	    {NULL, NULL, "arm64", "", "rpi", "rpi"},
+	    {"PXEClient:Arch:7", NULL, "", "", NULL, NULL},
+	    {"PXEClient:Arch:00007 arch=11 uuid=x", NULL, "amd64", "", NULL, NULL},
+	    {"MSFT 5.0", "01:52:54:00:00:00:11", "", "", NULL, NULL},
 	    {NULL, "00:2c:34:1a:6f:6d:5b:7f:4e:8a:9b:0c:1d:2e:3f:4a:5b", "",
-		"6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b"},
-	    {NULL, "00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00", "", ""},
-	    {NULL, "00:2c:34", "", ""},
+		"6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b", NULL, NULL},
+	    {NULL, "00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00", "", "", NULL, NULL},
+	    {NULL, "00:2c:34", "", "", NULL, NULL},
 	    {"PXEClient:Arch:00009:x", "00:2c:34:1a:6f:6d:5b:7f:4e:8a:9b:0c:1d:2e:3f:4a:5b",
-		"amd64", "6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b"},
+		"amd64", "6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b", NULL, NULL},
 	};
 	static const char fetch[] = "tftp - 1.2.3.4 -";
 	char *lease_of[] = {"add", "52:54:00:00:00:11", "1.2.3.4", "web1"};
@@ -108,6 +111,7 @@ static void what_firmware_shows_comes_along(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		unsetenv("DNSMASQ_VENDOR_CLASS");
 		unsetenv("DNSMASQ_CLIENT_ID");
+		setenv("DNSMASQ_TAGS", rows[i].tags ? rows[i].tags : "", 1);
 		if (rows[i].vendor_class)
 			setenv("DNSMASQ_VENDOR_CLASS", rows[i].vendor_class, 1);
 		if (rows[i].client_id)
@@ -115,7 +119,9 @@ static void what_firmware_shows_comes_along(void **state)
 		for (int named = 0; named < 2; named++) {
 			assert_int_equal(lease_event(3 + named, lease_of, &lease), 0);
 			assert_string_equal(lease.arch, rows[i].arch);
-			assert_string_equal(lease.platform, rows[i].arch[0] ? "efi" : "");
+			assert_string_equal(lease.platform, rows[i].platform  ? rows[i].platform
+							    : rows[i].arch[0] ? "efi"
+									      : "");
 			assert_string_equal(lease.uuid, rows[i].uuid);
 			assert_string_equal(lease.name, named ? "web1" : "");
 		}

@@ -134,6 +134,9 @@ def test_a_board_that_nobody_declared_finds_nothing_until_it_is_declared():
     check_equal([path for path, _ in pi.asked], [f"{STRANGE_SERIAL}/start4.elf", "config.txt", "pieeprom.sig",
         "recover4.elf", "recovery.elf", "start4.elf"], "what it asked for")
     check(not any(size for _, size in pi.asked), f"it was given {pi.asked}")
+    is_offered(pi)
+    found = eventually(lambda: [m for m in here.api("/api/v1/machines")["machines"] if STRANGE in m["macs"]], 5, "it is a stranger")
+    check_equal((found[0]["arch"], found[0]["platform"]), ("arm64", "rpi"), "what it showed")
     here.define("late", mac=STRANGE, ip="192.168.100.12", arch="arm64", serial=STRANGE_SERIAL, mode="shell")
     eventually(lambda: boots_at_all(pi), 5, "it boots once it is declared", every=0.5)
     here.undefine("late.json")
