@@ -20,6 +20,20 @@ bool call_is_its_own(const struct call *c, const struct vm *vm)
 	return owner_has(vm, &known, &source);
 }
 
+bool call_is_proxied(const struct call *c)
+{
+	const char *source = c->request->source;
+
+	return strcmp(source, c->services->dns) == 0 || strncmp(source, "127.", 4) == 0 ||
+	       strcmp(source, "::1") == 0;
+}
+
+void call_note_address(const struct call *c, const struct vm *vm)
+{
+	if (!call_is_proxied(c))
+		state_seen_from(c->services->state, &vm->mac, vm->name, c->request->source);
+}
+
 /* 0, or -EPERM with the sentence; a refusal is an event of the machine. */
 static int need_itself(const struct call *c, struct err *e)
 {

@@ -21,6 +21,12 @@ void call_answer(void *services, const struct server_request *request, struct se
 /* True when the request, which is about `vm`, comes from an address of it. */
 bool call_is_its_own(const struct call *c, const struct vm *vm);
 
+/* Whether it came by way of a proxy: the stack's own addresses are no machine's. */
+bool call_is_proxied(const struct call *c);
+
+/* Remembers where the machine is. */
+void call_note_address(const struct call *c, const struct vm *vm);
+
 /* The handler of /healthz. */
 int call_health(const struct call *c, struct server_answer *a, struct err *e);
 
