@@ -44,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 	const struct endpoint *found;
 	struct route route;
+	struct shown shown;
 
 	if (size == 0)
 		return 0;
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(e.msg[0] != '\0');
 	if (r == 0) {
 		require(!route.name[0] || vm_name_valid(route.name));
-		require_shown(&route.shown);
+		route_shown(&route, &shown);
+		require_shown(&shown);
 		require(!route.machine[0] || smbios_serial_valid(route.machine));
 		require(found->query != route_query_events ||
 			(route.limit > 0 && route.limit <= ROUTE_EVENTS_LIMIT_MAX));

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/bytes.h"
@@ -119,33 +120,30 @@ static bool decode_trimmed(struct piece p, char *out, size_t size)
 
 static void take_uuid(struct piece p, struct route *out)
 {
-	char text[sizeof(out->shown.uuid)], uuid[sizeof(out->shown.uuid)];
+	char text[sizeof(out->uuid)], uuid[sizeof(out->uuid)];
 
 	if (decode_trimmed(p, text, sizeof(text)) && smbios_uuid_parse(text, uuid) &&
 	    !smbios_uuid_unset(uuid))
-		memcpy(out->shown.uuid, uuid, sizeof(uuid));
+		memcpy(out->uuid, uuid, sizeof(uuid));
 }
 
 /* Machines carry the oddest serial numbers, some with blanks up to a field's width; one that cannot
  * be in a definition is as good as none. */
 static void take_serial(struct piece p, struct route *out)
 {
-	char text[sizeof(out->shown.serial)];
+	char text[sizeof(out->serial)];
 
 	if (decode_trimmed(p, text, sizeof(text)) && smbios_serial_valid(text) &&
 	    !smbios_serial_unset(text))
-		memcpy(out->shown.serial, text, sizeof(text));
+		memcpy(out->serial, text, sizeof(text));
 }
 
 static void take_arch(struct piece p, struct route *out)
 {
-	char text[sizeof(out->shown.arch)];
+	char text[SHOWN_WORD_SIZE];
 
-	if (!decode_trimmed(p, text, sizeof(text)))
-		return;
-	out->arch = arch_of_ipxe(text);
-	text_copy_clean(out->arch < VM_ARCH_COUNT ? vm_arch_name(out->arch) : text, out->shown.arch,
-	    sizeof(out->shown.arch));
+	if (decode_trimmed(p, text, sizeof(text)))
+		out->arch = arch_of_ipxe(text);
 }
 
 /* A word of the menu's; what the menu has not is as good as none. */
@@ -157,47 +155,60 @@ static void take_choice(struct piece p, struct route *out)
 		memcpy(out->choice, text, sizeof(text));
 }
 
-/* Other texts are for people, and cut to their place. Of those from SMBIOS a short one may be a
+/* What is said for people to read, by enum route_said. Of texts from SMBIOS a short one may be a
  * name (a serial number may not). */
-static void take_text(struct piece p, bool smbios, char *out, size_t size)
+static const struct {
+	const char *key;
+	bool smbios;
+	size_t offset, size;
+} said[ROUTE_SAID_COUNT] = {
+#define SAID(member, smbios)                                                                       \
+	{#member, smbios, offsetof(struct shown, member), sizeof(((struct shown *)0)->member)}
+    [ROUTE_SAID_ARCH] = SAID(arch, false),
+    [ROUTE_SAID_PLATFORM] = SAID(platform, false),
+    [ROUTE_SAID_VERSION] = SAID(version, false),
+    [ROUTE_SAID_MANUFACTURER] = SAID(manufacturer, true),
+    [ROUTE_SAID_PRODUCT] = SAID(product, true),
+    [ROUTE_SAID_ASSET] = SAID(asset, true),
+#undef SAID
+};
+
+/* Cut to its place. */
+static void read_said(struct piece p, bool smbios, char *out, size_t size)
 {
 	char text[256];
 
-	if (!decode_trimmed(p, text, sizeof(text)) ||
-	    (smbios && strlen(text) > 3 && smbios_serial_unset(text)))
-		return;
-	text_copy_clean(text, out, size);
+	out[0] = '\0';
+	if (decode_trimmed(p, text, sizeof(text)) &&
+	    !(smbios && strlen(text) > 3 && smbios_serial_unset(text)))
+		text_copy_clean(text, out, size);
+}
+
+void route_shown(const struct route *route, struct shown *out)
+{
+	*out = (struct shown){0};
+	memcpy(out->uuid, route->uuid, sizeof(out->uuid));
+	memcpy(out->serial, route->serial, sizeof(out->serial));
+	for (size_t i = 0; i < ROUTE_SAID_COUNT; i++)
+		read_said(
+		    route->said[i], said[i].smbios, (char *)out + said[i].offset, said[i].size);
+	if (route->arch < VM_ARCH_COUNT)
+		snprintf(out->arch, sizeof(out->arch), "%s", vm_arch_name(route->arch));
 }
 
 static bool take_shown(struct piece key, struct piece value, struct route *out)
 {
-	static const struct {
-		const char *key;
-		bool smbios;
-		size_t offset, size;
-	} texts[] = {
-#define TEXT(member, smbios)                                                                       \
-	{#member, smbios, offsetof(struct shown, member), sizeof(((struct shown *)0)->member)}
-	    TEXT(platform, false),
-	    TEXT(version, false),
-	    TEXT(manufacturer, true),
-	    TEXT(product, true),
-	    TEXT(asset, true),
-#undef TEXT
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		if (piece_is(key, texts[i].key)) {
-			take_text(value, texts[i].smbios, (char *)&out->shown + texts[i].offset,
-			    texts[i].size);
+	for (size_t i = 0; i < ROUTE_SAID_COUNT; i++)
+		if (piece_is(key, said[i].key)) {
+			out->said[i] = value;
+			if (i == ROUTE_SAID_ARCH)
+				take_arch(value, out);
 			return true;
 		}
 	if (piece_is(key, "uuid"))
 		take_uuid(value, out);
 	else if (piece_is(key, "serial"))
 		take_serial(value, out);
-	else if (piece_is(key, "arch"))
-		take_arch(value, out);
 	else if (piece_is(key, "choose"))
 		take_choice(value, out);
 	else
@@ -221,7 +232,7 @@ int route_query_ipxe(struct piece query, struct route *out, struct err *e)
 		if (value.len > 0 && parse_mac(value, out, e) < 0)
 			return -EINVAL;
 	}
-	if (!out->has_mac && !out->shown.uuid[0] && !out->shown.serial[0])
+	if (!out->has_mac && !out->uuid[0] && !out->serial[0])
 		return err_set(e, EINVAL,
 		    "mac is missing: ask with ?mac=52:54:00:12:34:56, the machine's address");
 	return 0;

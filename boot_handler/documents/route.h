@@ -2,8 +2,8 @@
  * state.
  *
  * Everything a client can put into a path or query leaves this module as a parsed value: a MAC, a
- * name, a number, an enum. The client's own text is in `shown` and `machine` alone: bounded, one
- * line of printable characters.
+ * name, a number, an enum. The client's own text is in `serial`, `choice` and `machine` and what
+ * route_shown() makes, bounded, one line of printable characters; and raw in `said`.
  */
 #ifndef BOOT_HANDLER_DOCUMENTS_ROUTE_H
 #define BOOT_HANDLER_DOCUMENTS_ROUTE_H
@@ -36,13 +36,32 @@ enum route_report {
 	ROUTE_REPORT_CLOUD_INIT, /* ?phase=cloud-init: one of its events */
 };
 
+/* Bytes of the target: not NUL-terminated. */
+struct piece {
+	const char *text;
+	size_t len;
+};
+
+/* What /ipxe is told for people to read: of strangers alone, so route_shown() makes it text. */
+enum route_said {
+	ROUTE_SAID_ARCH,
+	ROUTE_SAID_PLATFORM,
+	ROUTE_SAID_VERSION,
+	ROUTE_SAID_MANUFACTURER,
+	ROUTE_SAID_PRODUCT,
+	ROUTE_SAID_ASSET,
+	ROUTE_SAID_COUNT,
+};
+
 struct route {
 	bool has_mac;
 	enum route_report report;
 	struct mac mac;
 	enum vm_arch arch;
 	enum route_document document;
-	struct shown shown;                  /* of /ipxe */
+	struct piece said[ROUTE_SAID_COUNT]; /* as it came */
+	char uuid[UUID_TEXT_SIZE];           /* as in struct shown */
+	char serial[SMBIOS_SERIAL_MAX + 1];
 	char name[64];                       /* valid VM name; empty when absent */
 	char choice[80];                     /* at the menu; empty when absent */
 	char machine[SMBIOS_SERIAL_MAX + 1]; /* a MAC address, UUID or serial number, not judged */
@@ -52,12 +71,6 @@ struct route {
 };
 
 #define ROUTE_NOT_FOUND 1
-
-/* Bytes of the target: not NUL-terminated. */
-struct piece {
-	const char *text;
-	size_t len;
-};
 
 /* Splits off the first segment of a path, which starts with '/'; false: there is none. */
 bool route_segment(struct piece *path, struct piece *segment);
@@ -71,6 +84,9 @@ must_check int route_part(
 must_check int route_query_ipxe(struct piece query, struct route *out, struct err *e);
 must_check int route_query_report(struct piece query, struct route *out, struct err *e);
 must_check int route_query_events(struct piece query, struct route *out, struct err *e);
+
+/* What the machine shows of itself, but for its loader. The target must be there still. */
+void route_shown(const struct route *route, struct shown *out);
 
 /* Decodes %XX of text[0..len) into out (NUL-terminated); '+' becomes a space when `form`. Returns
  * the decoded length, or -EINVAL: bad escape, NUL, or more than size - 1 bytes. */

@@ -43,7 +43,8 @@ struct endpoint_table {
 	size_t count;
 };
 
-/* Parses a target as it came over the wire (still percent-encoded, with its query). Returns 0,
+/* Parses a target as it came over the wire (still percent-encoded, with its query); what the
+ * route has of it is borrowed. Returns 0,
  * ROUTE_NOT_FOUND (`e` then says so in a sentence, too), or -EINVAL for a known path with a
  * malformed value. */
 must_check int endpoint_find(const struct endpoint_table *table, const char *target,

@@ -18,10 +18,10 @@ static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct
 
 	if (route->has_mac)
 		vm = vm_snapshot_by_mac(snapshot, &route->mac);
-	if (!vm && route->shown.uuid[0])
-		vm = vm_snapshot_by_uuid(snapshot, route->shown.uuid);
-	if (!vm && route->shown.serial[0])
-		vm = vm_snapshot_by_serial(snapshot, route->shown.serial);
+	if (!vm && route->uuid[0])
+		vm = vm_snapshot_by_uuid(snapshot, route->uuid);
+	if (!vm && route->serial[0])
+		vm = vm_snapshot_by_serial(snapshot, route->serial);
 	return vm;
 }
 

@@ -26,18 +26,20 @@ void guest_note_stranger(const struct call *c, const char *loader, const char *c
 {
 	const struct route *route = c->request->route;
 	struct source source = {0};
+	struct shown shown;
 	struct stranger_sight sight = {.mac = route->has_mac ? &route->mac : NULL,
-	    .shown = &route->shown,
+	    .shown = &shown,
 	    .loader = loader,
 	    .chose = chose,
 	    .now_ms = wall_ms()};
 
 	if (c->request->head)
 		return;
+	route_shown(route, &shown);
 	if (!call_is_proxied(c) && source_parse(c->request->source, &source)) {
 		sight.ip = source.ip;
 		sight.ip6 = source.ip6;
 	}
 	if (services_stranger_seen(c->services, &sight))
-		log_stranger(&route->shown, sight.mac);
+		log_stranger(&shown, sight.mac);
 }

@@ -48,6 +48,7 @@ struct exchange {
 	size_t len;
 	size_t received;
 	char why[300]; /* the sentence of a failed parse */
+	char target[]; /* the route's; libmicrohttpd's own changes */
 };
 
 unsigned server_status(int r)
@@ -178,15 +179,18 @@ static enum MHD_Result send_error(struct server *s, struct MHD_Connection *conne
 
 static void *begin_exchange(void *ctx, const char *target, struct MHD_Connection *connection)
 {
-	struct exchange *x = malloc(sizeof(*x));
+	size_t size = strnlen(target, ROUTE_TARGET_MAX + 1) + 1;
+	struct exchange *x = malloc(sizeof(*x) + size);
 	const struct server *s = ctx;
 	struct err e;
 
 	(void)connection;
 	if (!x)
 		return NULL;
+	memcpy(x->target, target, size - 1);
+	x->target[size - 1] = '\0';
 	e.msg[0] = '\0';
-	x->parsed = endpoint_find(s->options.endpoints, target, &x->route, &x->endpoint, &e);
+	x->parsed = endpoint_find(s->options.endpoints, x->target, &x->route, &x->endpoint, &e);
 	if (x->parsed != 0)
 		text_copy_clean(e.msg, x->why, sizeof(x->why)); /* it may quote the client */
 	x->begun = false;
