@@ -47,6 +47,10 @@ const struct unattended_language *language_of_file(const char *name, struct err 
 
 /* ---- for languages ----------------------------------------------------------------------- */
 
+/* In quotes where a backslash means something: it would be the value's. */
+#define LANGUAGE_BEHIND_BACKSLASH                                                                  \
+	"stands behind a backslash, which would change its first character: put something between"
+
 /* Where the line of text[at] starts. */
 size_t language_line_start(const char *text, size_t at);
 

@@ -8,13 +8,15 @@
 
 #include "lib/base/cleanup.h"
 
-static bool in_string(const char *text, size_t at)
+/* *escaped: behind a backslash, too. */
+static bool in_string(const char *text, size_t at, bool *escaped)
 {
 	bool inside = false;
 
+	*escaped = false;
 	for (size_t i = 0; i < at; i++)
 		if (inside && text[i] == '\\')
-			i++;
+			*escaped = ++i == at;
 		else
 			inside ^= text[i] == '"';
 	return inside;
@@ -23,11 +25,13 @@ static bool in_string(const char *text, size_t at)
 static int put(
     const struct language_place *p, const struct language_value *v, FILE *f, struct err *e)
 {
-	bool inside = in_string(p->text, p->at);
+	bool escaped, inside = in_string(p->text, p->at, &escaped);
 	json_t *json = json_string(v->text);
 	_cleanup_free_ char *text = json ? json_dumps(json, JSON_ENCODE_ANY) : NULL;
 
 	json_decref(json);
+	if (escaped)
+		return err_set(e, EINVAL, LANGUAGE_BEHIND_BACKSLASH);
 	if (!text)
 		return err_set(e, EINVAL, "is not UTF-8: change the value");
 	if (v->bare && !inside)

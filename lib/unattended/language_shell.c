@@ -11,8 +11,8 @@ static bool starts_word(const char *text, size_t from, size_t i)
 	return i == from || strchr(" \t\n;&|(", text[i - 1]);
 }
 
-/* In a here-document, and in a command inside of double quotes, it is not known what a quote means
- * without being the shell itself. */
+/* In a here-document, in a command inside of double quotes and in $'…', which not every shell has,
+ * it is not known what a quote means without being the shell itself. */
 enum shell_state shell_state_at(const char *text, size_t from, size_t at)
 {
 	enum shell_state state = SHELL_BARE;
@@ -25,8 +25,10 @@ enum shell_state shell_state_at(const char *text, size_t from, size_t at)
 		} else if (state == SHELL_SINGLE) {
 			state = c == '\'' ? SHELL_BARE : state;
 		} else if (c == '\\') {
-			i++;
+			if (++i == at)
+				return SHELL_UNSURE; /* it would be of the value */
 		} else if (c == '`' || (c == '<' && next == '<') ||
+			   (state == SHELL_BARE && c == '$' && next == '\'') ||
 			   (state == SHELL_DOUBLE && c == '$' && next && strchr("({", next))) {
 			return SHELL_UNSURE;
 		} else if (c == '"') {
@@ -82,7 +84,7 @@ int shell_put(enum shell_state state, bool expands, const char *value, FILE *f, 
 		break;
 	}
 	return err_set(e, EINVAL,
-	    "stands behind a here-document, a backquote or a command inside of double quotes, and its value has characters that a shell interprets: set a variable to it in the first lines, and use that");
+	    "stands behind a here-document, a backquote, a backslash, $' or a command inside of double quotes, and its value has characters that a shell interprets: set a variable to it in the first lines, and use that");
 }
 
 static int put(

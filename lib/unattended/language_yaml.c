@@ -11,7 +11,8 @@
 #include "lib/json/yaml_text.h"
 #include "lib/unattended/shell.h"
 
-/* What the quote at the place is: '"', '\'', '#' in a comment, 0. */
+/* What the quote at the place is: '"', '\\' where it is behind one, too, '\'', '#' in a comment, 0.
+ */
 static char quote_at(const char *text, size_t from, size_t at)
 {
 	char quote = 0, before = ':'; /* the last character that is no blank */
@@ -20,7 +21,8 @@ static char quote_at(const char *text, size_t from, size_t at)
 		char c = text[i];
 
 		if (quote == '"' && c == '\\') {
-			i++;
+			if (++i == at)
+				return '\\';
 		} else if (quote) {
 			quote = c == quote ? 0 : quote;
 		} else if ((c == '"' || c == '\'') && strchr(":-[{,", before)) {
@@ -69,6 +71,8 @@ static int put(
 
 	if (quote == '"')
 		return put_string(v->text, false, f, e);
+	if (quote == '\\')
+		return err_set(e, EINVAL, LANGUAGE_BEHIND_BACKSLASH);
 	if (strchr(v->text, '\n') && (quote || !is_whole(p, line)))
 		return err_set(e, EINVAL,
 		    "has more than one line: let it be all of a value, or put it in double quotes");
