@@ -152,6 +152,8 @@ static void want_digest(struct json_reader *r, const json_t *value, struct diges
 	if (!text || strspn(text, "0123456789abcdef") != 2 * DIGEST_BYTES ||
 	    !hex_decode(text, out->byte, DIGEST_BYTES))
 		(void)json_refuse(r, "is not a SHA-256 of 64 hexadecimal digits");
+	else if (bytes_are_zero(out->byte, DIGEST_BYTES))
+		(void)json_refuse(r, "is nothing but zeros, which no file's SHA-256 is");
 }
 
 void manifest_read_stored(

@@ -16,6 +16,7 @@
 #include "lib/base/words.h"
 #include "lib/image/manifest.h"
 
+#define ZEROS "00000000000000000000000000000000"
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define STORED(file, size) "\"file\":\"" file "\",\"size_bytes\":" size ",\"sha256\":\"" SHA "\""
 #define START                                                                                      \
@@ -136,6 +137,8 @@ static void refused(void **state)
 		"kernel.size_bytes: must be a whole number", "\"5\""},
 	    {false, START "\"kernel\":{\"sha256\":\"" SHA "0\"}}",
 		"kernel.sha256: is not a SHA-256", "\"" SHA},
+	    {false, START "\"kernel\":{\"sha256\":\"" ZEROS ZEROS "\"}}",
+		"kernel.sha256: is nothing but zeros", "\"" ZEROS},
 	    {false, START "\"kernel\":[]}", "kernel: must be an object", "[]"},
 	    {false, START ROOTFS("\"format\":\"qcow2%n\"") KERNEL MODULES "}",
 		"rootfs.format: \"qcow2%n\" is not known: write \"tar.zst\"", "\"qcow2"},
