@@ -27,7 +27,7 @@ enum shell_state shell_state_at(const char *text, size_t from, size_t at)
 		} else if (c == '\\') {
 			if (++i == at)
 				return SHELL_UNSURE; /* it would be of the value */
-		} else if (c == '`' || (c == '<' && next == '<') ||
+		} else if (c == '`' || (state == SHELL_BARE && c == '<' && next == '<') ||
 			   (state == SHELL_BARE && c == '$' && next == '\'') ||
 			   (state == SHELL_DOUBLE && c == '$' && next && strchr("({", next))) {
 			return SHELL_UNSURE;

@@ -45,6 +45,7 @@ static void values_are_written_for_their_place(void **state)
 	    {"a.sh", "x=\\{{name}} y='\\{{role}}'\n", "x=\\web1 y='\\it'\\''s \"$(id)\" & <x>'\n"},
 	    {"a.sh", "x=\\\\{{role}}\n", "x=\\\\'it'\\''s \"$(id)\" & <x>'\n"},
 	    {"a.json", "{\"a\": \"\\\\{{role}}\"}", "{\"a\": \"\\\\it's \\\"$(id)\\\" & <x>\"}"},
+	    {"a.sh", "x=\"a << {{role}}\"\n", "x=\"a << it's \\\"\\$(id)\\\" & <x>\"\n"},
 	    {"a.sh", "x={{initrd}}.\n", "x=''.\n"},
 	    {"a.sh", "docker --format {{ '{{' }}.Names}}\n", "docker --format {{.Names}}\n"},
 	    {"a.ks", "user --gecos={{role}}\n", "user --gecos='it'\\''s \"$(id)\" & <x>'\n"},
