@@ -82,7 +82,8 @@ DOCKER_SRC := \
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := $(patsubst %.c,%,$(sort $(wildcard $(addsuffix /test_*.c,docker/vm vmlab \
 	$(patsubst %/,%,$(sort $(dir $(LIB_SRC) $(VM_WATCHER_SRC) $(BOOT_HANDLER_SRC) $(OS_INSTALLER_SRC) $(VMLAB_SRC))))))))
-FUZZERS := lib/definition/fuzz_vm vm_watcher/fuzz_hosts boot_handler/documents/fuzz_route
+FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/unattended/fuzz_template vm_watcher/fuzz_hosts \
+	boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard
 
 # V=1 shows whole command lines.
 Q   := $(if $(V),,@)

@@ -1,18 +1,8 @@
 /* Arbitrary bytes as a definition: what the hosts files get out of it is one line of their kind. */
 #include <arpa/inet.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "lib/base/test_promise.h"
 #include "vm_watcher/hosts.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
 
 /* Reads the line back: MAC, "id:*", tags, then addresses, then the name; nothing else. */
 static void check_dhcp(char *text, const struct vm *vm)

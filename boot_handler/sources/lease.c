@@ -17,7 +17,6 @@
 
 #define SEND_TRIES 50
 #define SEND_PAUSE_US 100000
-#define LEASE_TEXT_MAX 400
 
 /* "-": not told. */
 static bool parse_end(const char *text, int64_t *out)
@@ -164,6 +163,43 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 
 /* ---- the sender -------------------------------------------------------------------------- */
 
+/* What there is room for. Returns its length. */
+static int add_shown(const struct lease_event *event, char *out, size_t size)
+{
+	char uuid[UUID_TEXT_SIZE];
+	unsigned code;
+	int n = 0;
+
+	if (has_tag(event->tags, "rpi"))
+		n = snprintf(out, size, " =rpi");
+	else if (system_code(event->vendor_class, &code))
+		n = snprintf(out, size, " arch=%u", code);
+	if (n >= 0 && n < (int)size && client_uuid(event->client_id, uuid))
+		n += snprintf(out + n, size - (size_t)n, " uuid=%s", uuid);
+	return n;
+}
+
+static const char *or_dash(const char *text)
+{
+	return text && *text ? text : "-";
+}
+
+int lease_event_text(const struct lease_event *event, char out[LEASE_TEXT_MAX], struct err *e)
+{
+	bool fetched = strcmp(event->action, "tftp") == 0;
+	bool named = event->name && !fetched;
+	struct lease lease;
+	int n = snprintf(out, LEASE_TEXT_MAX, "%s %s %s %s%s%s", event->action,
+	    fetched ? "-" : or_dash(event->mac), event->ip, fetched ? "-" : or_dash(event->ends),
+	    named ? " " : "", named ? event->name : "");
+
+	if (n > 0 && n < LEASE_TEXT_MAX && !fetched)
+		n += add_shown(event, out + n, LEASE_TEXT_MAX - (size_t)n);
+	if (n < 0 || n >= LEASE_TEXT_MAX)
+		return err_set(e, EINVAL, "the lease event is too long");
+	return lease_parse(out, (size_t)n, &lease, e) < 0 ? -EINVAL : n;
+}
+
 static int send_event(const char *path, const char *text, struct err *e)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -187,28 +223,11 @@ static int send_event(const char *path, const char *text, struct err *e)
 	return err_errno(e, "cannot pass the lease event on to %s", path);
 }
 
-/* What there is room for. Returns its length. */
-static int add_shown(char *out, size_t size)
-{
-	char uuid[UUID_TEXT_SIZE];
-	unsigned code;
-	int n = 0;
-
-	if (has_tag(getenv("DNSMASQ_TAGS"), "rpi"))
-		n = snprintf(out, size, " =rpi");
-	else if (system_code(getenv("DNSMASQ_VENDOR_CLASS"), &code))
-		n = snprintf(out, size, " arch=%u", code);
-	if (n >= 0 && n < (int)size && client_uuid(getenv("DNSMASQ_CLIENT_ID"), uuid))
-		n += snprintf(out + n, size - (size_t)n, " uuid=%s", uuid);
-	return n;
-}
-
 int lease_event_main(int argc, char **argv)
 {
 	const char *path = getenv("BOOT_HANDLER_LEASE_SOCKET");
 	char text[LEASE_TEXT_MAX];
 	struct err e = ERR_INIT;
-	struct lease lease;
 
 	if (argc < 1) {
 		log_error(
@@ -218,19 +237,18 @@ int lease_event_main(int argc, char **argv)
 	/* dnsmasq has more events (init, tftp, arp-add...), and leases of other kinds. */
 	if (argc < 3)
 		return 0;
-	/* IPv6: the first argument is the DUID. */
-	const char *mac = argv[1];
-	if (strchr(argv[2], ':'))
-		mac = getenv("DNSMASQ_MAC");
-	bool fetched = strcmp(argv[0], "tftp") == 0;
-	const char *ends = fetched ? NULL : getenv("DNSMASQ_LEASE_EXPIRES");
-	bool named = argc > 3 && !fetched;
-	int n = snprintf(text, sizeof(text), "%s %s %s %s%s%s", argv[0],
-	    mac && *mac && !fetched ? mac : "-", argv[2], ends && *ends ? ends : "-",
-	    named ? " " : "", named ? argv[3] : "");
-	if (n > 0 && n < (int)sizeof(text) && !fetched)
-		n += add_shown(text + n, sizeof(text) - (size_t)n);
-	if (n < 0 || n >= (int)sizeof(text) || lease_parse(text, (size_t)n, &lease, &e) < 0) {
+	struct lease_event event = {
+	    .action = argv[0],
+	    /* IPv6: the first argument is the DUID. */
+	    .mac = strchr(argv[2], ':') ? getenv("DNSMASQ_MAC") : argv[1],
+	    .ip = argv[2],
+	    .ends = getenv("DNSMASQ_LEASE_EXPIRES"),
+	    .name = argc > 3 ? argv[3] : NULL,
+	    .vendor_class = getenv("DNSMASQ_VENDOR_CLASS"),
+	    .client_id = getenv("DNSMASQ_CLIENT_ID"),
+	    .tags = getenv("DNSMASQ_TAGS"),
+	};
+	if (lease_event_text(&event, text, &e) < 0) {
 		log_debug("lease event left alone");
 		return 0;
 	}

@@ -14,6 +14,7 @@
 #include "lib/machine/shown.h"
 
 #define LEASE_SOCKET_DEFAULT "/run/boot_handler/lease.sock"
+#define LEASE_TEXT_MAX 400 /* of a datagram, with a NUL */
 
 struct lease {
 	struct mac mac;
@@ -33,6 +34,18 @@ struct lease {
 
 /* Parses a datagram. Pure. -EINVAL. */
 must_check int lease_parse(const char *text, size_t len, struct lease *out, struct err *e);
+
+/* What dnsmasq tells its script. NULL: it does not. */
+struct lease_event {
+	const char *action; /* "add", "old", "del" or "tftp" */
+	const char *mac, *ip, *ends, *name;
+	const char *vendor_class, *client_id; /* options 60 and 61, as the client says them */
+	const char *tags;
+};
+
+/* The datagram of it: its length, or -EINVAL where it is of no interest. Pure. */
+must_check int lease_event_text(
+    const struct lease_event *event, char out[LEASE_TEXT_MAX], struct err *e);
 
 /* `boot_handler lease-event add|old|del MAC|DUID IP [HOSTNAME]` or `tftp SIZE IP FILE`
  * (dnsmasq(8), --dhcp-script); the MAC address of an IPv6 lease is in DNSMASQ_MAC, its end in

@@ -1,17 +1,9 @@
-/* Arbitrary bytes as a definition, and as defaults: whatever is accepted keeps vm.h's promises. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* Arbitrary bytes as a definition, and as defaults: whatever is accepted keeps vm.h's promises.
+ * Behind a 'P' and a line with what a machine shows, as a profile: it keeps match.h's, too. */
+#include "lib/base/cleanup.h"
+#include "lib/base/test_promise.h"
+#include "lib/definition/match.h"
 #include "lib/definition/vm.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define PROMISE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
 
 static bool one_line(const char *s)
 {
@@ -65,6 +57,71 @@ static void note_anywhere(void *ctx, struct vm_where where, const char *text)
 	PROMISE(where.line >= 0 && where.column >= 0 && text[0]);
 }
 
+static void check_match(json_t *profile, const char *shown)
+{
+	const char *pattern = json_string_value(json_object_get(profile, "name"));
+	struct match_facts facts = {.serial = shown, .product = shown, .arch = "amd64"};
+	json_t *profiles = json_pack("{sO}", "it", profile);
+	char name[VM_LABEL_SIZE];
+	struct err e = ERR_INIT;
+
+	bool fits = match_fits(json_object_get(profile, "match"), &facts);
+	const char *chosen = match_choose(profiles, &facts, &e);
+	PROMISE(fits ? chosen && strcmp(chosen, "it") == 0 : !chosen && e.msg[0]);
+	json_decref(profiles);
+	if (!pattern)
+		return;
+	if (match_name(pattern, &facts, name, &e) == 0)
+		PROMISE(vm_label_valid(name));
+	else
+		PROMISE(e.msg[0]);
+}
+
+static const json_t *find_profile(void *ctx, const char *name, struct err *e)
+{
+	(void)name;
+	(void)e;
+	return ctx;
+}
+
+/* A machine that names it, by all that is right of it alone. */
+static void check_named(json_t *profile)
+{
+	static const char text[] =
+	    "{\"name\":\"a\",\"mac\":\"52:54:00:00:00:11\",\"profile\":\"it\"}";
+	struct vm_base base = {.profile = find_profile, .ctx = profile};
+	struct vm_listener listener = {.error = note_anywhere};
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	struct vm *vm = NULL;
+
+	PROMISE(vm_parse_all(text, strlen(text), &base, &vm, &where, &listener, &e) == 0);
+	check_vm(vm);
+	vm_free(vm);
+}
+
+static void try_profile(const uint8_t *data, size_t size)
+{
+	struct vm_listener listener = {.warn = note, .error = note};
+	_cleanup_free_ char *shown = promise_string(data, size);
+	char *text = strchr(shown, '\n');
+	json_t *profile = NULL;
+	struct vm_where where;
+	struct err e = ERR_INIT;
+
+	if (!text)
+		return;
+	*text++ = '\0';
+	size_t len = size - (size_t)(text - shown);
+	if (vm_profile_parse_all(text, len, &profile, &where, &listener, &e) == 0) {
+		check_match(profile, shown);
+		check_named(profile);
+	} else {
+		PROMISE(e.msg[0] && where.line >= 0 && where.column >= 0);
+	}
+	json_decref(profile);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vm_where where;
@@ -72,6 +129,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vm *vm = NULL;
 	json_t *defaults = NULL;
 
+	if (size > 0 && data[0] == 'P') {
+		try_profile(data + 1, size - 1);
+		return 0;
+	}
 	if (vm_parse((const char *)data, size, NULL, &vm, &where, note, NULL, &e) == 0)
 		check_vm(vm);
 	else
