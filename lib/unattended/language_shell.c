@@ -29,6 +29,7 @@ enum shell_state shell_state_at(const char *text, size_t from, size_t at)
 				return SHELL_UNSURE; /* it would be of the value */
 		} else if (c == '`' || (state == SHELL_BARE && c == '<' && next == '<') ||
 			   (state == SHELL_BARE && c == '$' && next == '\'') ||
+			   (c == '$' && i + 1 == at) ||
 			   (state == SHELL_DOUBLE && c == '$' && next && strchr("({", next))) {
 			return SHELL_UNSURE;
 		} else if (c == '"') {
@@ -84,7 +85,7 @@ int shell_put(enum shell_state state, bool expands, const char *value, FILE *f, 
 		break;
 	}
 	return err_set(e, EINVAL,
-	    "stands behind a here-document, a backquote, a backslash, $' or a command inside of double quotes, and its value has characters that a shell interprets: set a variable to it in the first lines, and use that");
+	    "stands behind a here-document, a backquote, a backslash, $, $' or a command inside of double quotes, and its value has characters that a shell interprets: set a variable to it in the first lines, and use that");
 }
 
 static int put(

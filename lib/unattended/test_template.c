@@ -95,6 +95,7 @@ static void what_cannot_be_is_refused_with_its_place(void **state)
 	    {"a.sh", ROLE, "x=\\{{role}}\n", 1, 4, "a backslash"},
 	    {"a.sh", ROLE, "x=\"\\{{role}}\"\n", 1, 5, "a backslash"},
 	    {"a.sh", ROLE, "x=$'{{role}}'\n", 1, 5, "$'"},
+	    {"a.sh", "(id)", "x=\"${{role}}\"\n", 1, 5, "$,"},
 	    {"a.ks", ROLE, "user --gecos=\"\\{{role}}\"\n", 1, 16, "a backslash"},
 	    {"a.json", ROLE, "{\"a\": \"\\{{role}}\"}", 1, 9, "behind a backslash"},
 	    {"a.yaml", ROLE, "a: \"\\{{role}}\"\n", 1, 6, "behind a backslash"},
