@@ -174,7 +174,7 @@ static int put_all(const struct unattended_source *s, FILE *f, struct err *e)
 	int r = unattended_each_user(s, put_user, f, e);
 	put_files(s->vm, f);
 	put_commands(s->vm, f);
-	fputs("log 'all done'\n", f);
+	fputs("try 'boot order' boot_order\nlog 'all done'\n", f);
 	return r;
 }
 

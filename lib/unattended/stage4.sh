@@ -212,3 +212,21 @@ file() (
 	esac >&3 || exit 1
 	chmod "$2" "$1" && chown "$3" "$1"
 )
+
+# What this machine was booted from - the network - stays what it boots from; installers put their system there.
+boot_order() {
+	boot_vars=/sys/firmware/efi/efivars
+	command -v efibootmgr >/dev/null 2>&1 || return 0
+	if [ -d $boot_vars ] && [ -z "$(ls $boot_vars)" ]; then mount -t efivarfs efivarfs $boot_vars || return 1; fi
+	boot_said=$(efibootmgr 2>/dev/null) || return 0
+	boot_now=$(printf '%s\n' "$boot_said" | sed -n 's/^BootCurrent: //p')
+	boot_all=,$(printf '%s\n' "$boot_said" | sed -n 's/^BootOrder: //p'),
+	case $boot_all in
+	",$boot_now,"*) return 0 ;;
+	*",$boot_now,"*) ;;
+	*) return 0 ;;
+	esac
+	boot_rest=${boot_all%%",$boot_now,"*},${boot_all#*",$boot_now,"}
+	boot_rest=${boot_rest#,}
+	efibootmgr -q -o "$boot_now,${boot_rest%,}"
+}

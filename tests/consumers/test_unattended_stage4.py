@@ -116,3 +116,17 @@ def test_a_hook_that_fails_ends_it_and_a_command_does_not():
     out, after = run_thrown_away(stage4_of(runcmd=[["false"], "touch /opt/ran"]), "ls /opt")
     check("runcmd 1 failed with status 1" in out and "status 0" in out.splitlines()[-1], out)
     check_equal(after, "ran\n", "the next one ran")
+
+
+@needs(test_scripts_are_made_of_hundreds_of_definitions)
+def test_what_the_machine_was_booted_from_stays_first():
+    need("dash", "busybox")
+    for order, wanted in (("0007,0001,0003", "0003,0007,0001"), ("0007,0003,0001", "0003,0007,0001"), ("0003,0007", ""), ("0007", ""), ("", "")):
+        stub = f"""#!/bin/sh
+if [ $# -gt 0 ]; then echo "$*" >>/opt/said; else printf 'BootCurrent: 0003\\nTimeout: 3 seconds\\nBootOrder: {order}\\nBoot0003* PXE\\n'; fi
+"""
+        text = stage4_of(hooks={"post_install": [f"cat >/opt/efibootmgr <<'E'\n{stub}E\nchmod 755 /opt/efibootmgr\n"]})
+        for shell in ("dash", "busybox sh"):
+            out, said = run_thrown_away(text.replace("PATH=", "PATH=/opt:", 1), "cat /opt/said", shell)
+            check(out.endswith("status 0\n") and "failed" not in out, out)
+            check_equal(said.strip(), f"-q -o {wanted}" if wanted else "", f"{shell}, {order}: what efibootmgr is told")
