@@ -245,6 +245,7 @@ static const struct unattended_sign signs[] = {
     SELECTED("pkgsel", PHASE_CONFIGURE),
     SELECTED("grub-installer", PHASE_BOOTLOADER),
     /* Now its menu is on the screen, and nobody is there. */
+    {.program = "anna", .begins = "WARNING **: package retrieval failed"},
     {.program = "main-menu",
 	.begins = "WARNING **: Configuring '",
 	.names = "' failed with error code"},

@@ -151,6 +151,8 @@ static void a_line_of_the_installer_is_a_phase_that_has_not_been(void **state)
 		"INFO: Menu item 'choose-mirror' succeeded but requested to be left unconfigured.",
 		PHASE_CONFIG),
 	    PHASE_NONE);
+	assert_int_equal(
+	    told("anna", "WARNING **: package retrieval failed", PHASE_CONFIG), PHASE_NONE);
 	assert_null(unattended_sign_of(&unattended_autoinstall, "main-menu", base, PHASE_NONE));
 }
 
