@@ -147,9 +147,10 @@ def test_whole_it_makes_the_same_system_as_our_installer(lab, archive, release):
         lab.remove_vm(name)
     check_equal(theirs["hook"], f"uid 0 in debian {release}", "what the hook wrote")
     lab.build_image(f"debian-{release}")
-    lab.installs_to_ready("ours" + release, f"52:54:00:e2:d4:{release}", dict(WANTED, distro=f"debian-{release}", ip="192.168.100.64"),
-        disk_bytes=8 << 30, memory_mib=1024)
+    lab.define("ours" + release, mac=f"52:54:00:e2:d4:{release}", distro=f"debian-{release}", ip="192.168.100.64", **WANTED)
+    lab.start_vm("ours" + release, f"52:54:00:e2:d4:{release}", disk_bytes=8 << 30, memory_mib=1024)
     try:
+        lab.wait_state("ours" + release, "ready", 3 * INSTALL_S)  # and its packages are installed over the network
         check_equal(theirs, facts(lab, "ours" + release), "what their installer made of it, and ours")
         alike(their_disk, partitions(lab, "ours" + release))
     finally:
