@@ -24,6 +24,7 @@ static const struct boot_expected {
     {",\"mode\":\"local\"", false, false, "local", "answers"},
     {",\"mode\":\"off\"", false, false, "off", "answers"},
     {",\"mode\":\"menu\"", true, false, "menu", "-"},
+    {",\"mode\":\"wait\"", false, false, "wait", "started"},
     {",\"pxeboot\":false", false, false, "local", "answers"},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", true, false, "kernel", "-"},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", false, false, "no-image", "-"},

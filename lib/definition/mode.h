@@ -15,7 +15,8 @@
 	MODE(boot_mode_shell)                                                                      \
 	MODE(boot_mode_off)                                                                        \
 	MODE(boot_mode_boot)                                                                       \
-	MODE(boot_mode_menu)
+	MODE(boot_mode_menu)                                                                       \
+	MODE(boot_mode_wait)
 
 struct boot_choice;
 struct boot_facts;

@@ -141,3 +141,17 @@ def test_a_stranger_gets_a_menu_and_what_it_chose_is_remembered():
 def test_once_declared_it_is_not_asked_again():
     menus.define("adopted", mac=STRANGE, ip=STRANGE_ADDRESS, mode="local")
     eventually(lambda: "adopted boots from its disk" in strange("again"), 5, "asking again")
+
+
+@needs(test_once_declared_it_is_not_asked_again)
+def test_one_that_stands_by_asks_again_until_it_is_to_do_something_else():
+    menus.define("adopted", mac=STRANGE, ip=STRANGE_ADDRESS, arch="amd64", mode="wait")
+    eventually(lambda: "stands by" in strange(), 5, "it stands by")
+    for _ in range(5):
+        strange()
+    vm = menus.vm("adopted")
+    check_equal((vm["state"], vm["expected"]["does"]), ("declared", "wait"), "its state")
+    eventually(lambda: [e["text"] for e in menus.api("/api/v1/events?vm=adopted")["events"] if e["kind"] == "ipxe"].count("wait") == 1,
+        3, "it is an event, once")
+    menus.define("adopted", mac=STRANGE, ip=STRANGE_ADDRESS, arch="amd64", mode="local")
+    eventually(lambda: "sanboot" in strange(), 5, "it boots its disk")
