@@ -244,6 +244,11 @@ static const struct unattended_sign signs[] = {
     SELECTED("bootstrap-base", PHASE_ROOTFS),
     SELECTED("pkgsel", PHASE_CONFIGURE),
     SELECTED("grub-installer", PHASE_BOOTLOADER),
+    /* Stage 4, and the command that looks for the disk: it asks whether to go on without. */
+    {.program = "in-target", .begins = "vmlab: stopped: "},
+    {.program = "in-target", .begins = "vmlab: ", .phase = PHASE_HOOKS},
+    {.program = "log-output", .begins = "no disk "},
+    {.program = "log-output", .begins = "several disks match"},
     /* Now its menu is on the screen, and nobody is there. */
     {.program = "anna", .begins = "WARNING **: package retrieval failed"},
     {.program = "main-menu",

@@ -58,7 +58,7 @@ tell() {
 
 # fail STEP STATUS
 fail() {
-	log "$1 failed with status $2"
+	log "stopped: $1 failed with status $2"
 	tell failed "$1 failed with status $2: see /var/log/vmlab-stage4.log"
 	exit 1
 }

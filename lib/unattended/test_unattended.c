@@ -153,6 +153,15 @@ static void a_line_of_the_installer_is_a_phase_that_has_not_been(void **state)
 	    PHASE_NONE);
 	assert_int_equal(
 	    told("anna", "WARNING **: package retrieval failed", PHASE_CONFIG), PHASE_NONE);
+	assert_int_equal(told("in-target", "vmlab: hook 1", PHASE_BOOTLOADER), PHASE_HOOKS);
+	assert_int_equal(told("in-target", "vmlab: hook 2", PHASE_HOOKS), PHASE_REBOOT);
+	assert_int_equal(
+	    told("in-target", "vmlab: stopped: hook 2 failed with status 3", PHASE_HOOKS),
+	    PHASE_NONE);
+	assert_int_equal(
+	    told("in-target", "vmlab: runcmd 1 failed with status 3", PHASE_HOOKS), PHASE_REBOOT);
+	assert_int_equal(
+	    told("log-output", "no disk to install on is here", PHASE_CONFIG), PHASE_NONE);
 	assert_null(unattended_sign_of(&unattended_autoinstall, "main-menu", base, PHASE_NONE));
 }
 

@@ -26,6 +26,7 @@ SAID = """\
 <14>Nov 26 15:53:10 debootstrap: Unpacking base-files
 <14>Nov 26 15:52:10 main-menu[267]: INFO: Menu item 'pkgsel' selected
 <14>Nov 26 15:52:10 main-menu[267]: INFO: Menu item 'grub-installer' selected
+<13>Nov 26 15:54:10 in-target: vmlab: hook 1
 """.splitlines()
 
 
@@ -58,14 +59,14 @@ def test_each_phase_of_debian_installer_is_an_event_of_its_machine(lab):
     check_equal(lab.vm("di")["state"], "booting", "state")
     for line in SAID:
         say(lab, line)
-    wanted = ["config", "partition", "rootfs", "configure", "bootloader"]
+    wanted = ["config", "partition", "rootfs", "configure", "bootloader", "hooks"]
     eventually(lambda: phases(lab) == [(phase, "syslog") for phase in wanted], 5, f"the events are {wanted}")
-    check_equal((lab.vm("di")["state"], lab.vm("di")["phase"]), ("installing", "bootloader"), "state")
+    check_equal((lab.vm("di")["state"], lab.vm("di")["phase"]), ("installing", "hooks"), "state")
 
 
 @needs(test_each_phase_of_debian_installer_is_an_event_of_its_machine)
 def test_its_lines_are_the_log_of_the_installation(lab):
-    eventually(lambda: "grub-installer" in log(lab), 10, "the last line is kept")
+    eventually(lambda: "vmlab: hook 1" in log(lab), 10, "the last line is kept")
     check_equal(log(lab).splitlines(), [line.split("> ", 1)[-1].split(" ", 3)[3].replace("[267]", "") for line in SAID], "the log")
 
 
@@ -94,7 +95,7 @@ def test_an_installer_that_stops_is_a_failed_installation_that_says_why(lab):
     say(lab, "<13>Nov 26 15:53:11 debootstrap: /usr/sbin/debootstrap --arch amd64 trixie \x1b[2J/target",
         "<12>Nov 26 15:53:12 main-menu[267]: WARNING **: Configuring 'bootstrap-base' failed with error code 1")
     vm = lab.wait_vm("di", 5, lambda vm: vm["state"] == "failed", "is failed")
-    check_equal(vm["error"]["phase"], "bootloader", "phase of the error")
+    check_equal(vm["error"]["phase"], "hooks", "phase of the error")
     check("Configuring 'bootstrap-base' failed with error code 1" in vm["error"]["reason"], vm["error"])
     check("vmlab console di" in vm["error"]["hint"], vm["error"])
     eventually(lambda: "trixie ?[2J/target\n" in log(lab), 10, "the cleaned line is in the log")
