@@ -214,19 +214,22 @@ file() (
 )
 
 # What this machine was booted from - the network - stays what it boots from; installers put their system there.
-boot_order() {
-	boot_vars=/sys/firmware/efi/efivars
-	command -v efibootmgr >/dev/null 2>&1 || return 0
-	if [ -d $boot_vars ] && [ -z "$(ls $boot_vars)" ]; then mount -t efivarfs efivarfs $boot_vars || return 1; fi
-	boot_said=$(efibootmgr 2>/dev/null) || return 0
-	boot_now=$(printf '%s\n' "$boot_said" | sed -n 's/^BootCurrent: //p')
-	boot_all=,$(printf '%s\n' "$boot_said" | sed -n 's/^BootOrder: //p'),
-	case $boot_all in
-	",$boot_now,"*) return 0 ;;
-	*",$boot_now,"*) ;;
-	*) return 0 ;;
+boot_order() (
+	vars=/sys/firmware/efi/efivars
+	command -v efibootmgr >/dev/null 2>&1 || exit 0
+	if [ -d $vars ] && [ -z "$(ls $vars)" ]; then
+		mount -t efivarfs efivarfs $vars || exit 1
+		trap 'umount /sys/firmware/efi/efivars' EXIT
+	fi
+	said=$(efibootmgr 2>/dev/null) || exit 0
+	now=$(printf '%s\n' "$said" | sed -n 's/^BootCurrent: //p')
+	order=,$(printf '%s\n' "$said" | sed -n 's/^BootOrder: //p'),
+	case $order in
+	",$now,"*) exit 0 ;;
+	*",$now,"*) ;;
+	*) exit 0 ;;
 	esac
-	boot_rest=${boot_all%%",$boot_now,"*},${boot_all#*",$boot_now,"}
-	boot_rest=${boot_rest#,}
-	efibootmgr -q -o "$boot_now,${boot_rest%,}"
-}
+	rest=${order%%",$now,"*},${order#*",$now,"}
+	rest=${rest#,}
+	efibootmgr -q -o "$now,${rest%,}"
+)
