@@ -47,9 +47,9 @@ const struct unattended_language *language_of_file(const char *name, struct err 
 
 /* ---- for languages ----------------------------------------------------------------------- */
 
-/* In quotes where a backslash means something: it would be the value's. */
+/* Where a backslash means something: it would be the value's, or of the line's end behind none. */
 #define LANGUAGE_BEHIND_BACKSLASH                                                                  \
-	"stands behind a backslash, which would change its first character: put something between"
+	"stands behind a backslash, which would change what follows: put something between"
 
 /* Where the line of text[at] starts. */
 size_t language_line_start(const char *text, size_t at);

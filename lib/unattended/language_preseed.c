@@ -41,6 +41,8 @@ static int put(
 	if (strchr(v->text, '\n'))
 		return err_set(e, EINVAL,
 		    "has more than one line, which preseed cannot say: use one line of it");
+	if (p->at > 0 && p->text[p->at - 1] == '\\')
+		return err_set(e, EINVAL, LANGUAGE_BEHIND_BACKSLASH);
 	if (len > 0 && v->text[len - 1] == '\\')
 		return err_set(e, EINVAL,
 		    "ends with a backslash, which would join the line with the next: change the value");

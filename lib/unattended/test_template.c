@@ -101,6 +101,7 @@ static void what_cannot_be_is_refused_with_its_place(void **state)
 	    {"a.yaml", ROLE, "a: \"\\{{role}}\"\n", 1, 6, "behind a backslash"},
 	    {"a.ks", ROLE, "%packages\n{{role}}\n%end\n", 2, 1, "cannot be quoted"},
 	    {"a.cfg", "x\\\\", "d-i a/b string {{role}}\n", 1, 16, "backslash"},
+	    {"a.cfg", "x", "d-i a/b string \\{{initrd}}\n", 1, 17, "behind a backslash"},
 	    {"a.yaml", ROLE, "a: b {{role}}\n", 1, 6, "double quotes"},
 	    {"a.xml", ROLE, "<![CDATA[{{role}}]]>", 1, 10, "CDATA"},
 	};
