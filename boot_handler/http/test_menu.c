@@ -14,6 +14,7 @@
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/guest.h"
 #include "boot_handler/http/operator.h"
+#include "lib/base/test_file.h"
 #include "lib/boot/stranger.h"
 
 #define MAC "52:54:00:00:00:11"
@@ -25,31 +26,18 @@ static char dir[] = "/tmp/test_menu.XXXXXX", vms[40], images_dir[40], state_file
 static struct services services;
 static char answer[20000];
 
-static void put(const char *path, const char *text)
-{
-	char full[300], command[400];
-
-	snprintf(full, sizeof(full), "%s/%s", dir, path);
-	snprintf(command, sizeof(command), "mkdir -p $(dirname %s)", full);
-	assert_int_equal(system(command), 0);
-	FILE *f = fopen(full, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void put_image(const char *name, const char *arch, const char *more)
 {
 	char path[200], text[1000];
 
 	snprintf(path, sizeof(path), "images/%s/%s/vmlinuz", name, arch);
-	put(path, "12345");
+	write_in(dir, path, "12345");
 	snprintf(path, sizeof(path), "images/%s/%s/manifest.json", name, arch);
 	snprintf(text, sizeof(text),
 	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"%s\",\"arch\":\"%s\",%s\"boot\":{\"kernel\":" FILE_OF(
 		"vmlinuz") ",\"args\":\"a={arch} n={name}\"%s}}",
 	    name, arch, *more == ',' ? "" : more, *more == ',' ? more : "");
-	put(path, text);
+	write_in(dir, path, text);
 }
 
 static void open_state(void)
@@ -69,11 +57,11 @@ static int setup(void **state)
 	snprintf(vms, sizeof(vms), "%s/vms", dir);
 	snprintf(images_dir, sizeof(images_dir), "%s/images", dir);
 	snprintf(state_file, sizeof(state_file), "%s/state.db", dir);
-	put("vms/web1.json",
+	write_in(dir, "vms/web1.json",
 	    "{\"name\":\"web1\",\"mac\":\"" MAC
 	    "\",\"mode\":\"menu\",\"menu_default\":\"debian-installer-13:unattended\","
 	    "\"ssh_keys\":[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\"]}");
-	put("images/none/README", "no image");
+	write_in(dir, "images/none/README", "no image");
 	struct vm_store_options options = {.dir = vms};
 	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
 	services.vms_dir = vms;
@@ -164,7 +152,7 @@ static void images_come_and_go(void **state)
 	put_image("other", "arm64", "");
 	put_image("Not.A.Name", "amd64", "");
 	put_image("rescue", "amd64", "\"os_name\":\"Rescue \\u001b[2J ${x}\",");
-	put("images/broken/amd64/manifest.json", "{");
+	write_in(dir, "images/broken/amd64/manifest.json", "{");
 	a_second_later();
 	boots("");
 	assert_true(says("item debian-installer-13 Boot debian-installer-13\n"));
@@ -173,13 +161,13 @@ static void images_come_and_go(void **state)
 	assert_true(says("item rescue Boot rescue (Rescue ?[2J ??x?)\n"));
 	assert_false(says("rescue:unattended") || says("other") || says("Not.A") || says("broken"));
 	assert_true(says("choose --default debian-installer-13:unattended "));
-	put("images/rescue/amd64/vmlinuz", "1234");
+	write_in(dir, "images/rescue/amd64/vmlinuz", "1234");
 	a_second_later();
 	boots("");
 	assert_false(says("rescue"));
 	boots("&choose=rescue");
 	assert_true(says("choose --default "));
-	put("images/rescue/amd64/vmlinuz", "12345");
+	write_in(dir, "images/rescue/amd64/vmlinuz", "12345");
 	a_second_later();
 	boots("&choose=rescue");
 	assert_true(says("echo vmlab: web1 boots rescue\n") && says(" a=amd64 n=web1"));

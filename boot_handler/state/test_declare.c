@@ -14,6 +14,7 @@
 #include "boot_handler/state/declare.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/log.h"
+#include "lib/base/test_file.h"
 
 #define UUID "0f0e0d0c-0b0a-4908-8706-050403020100"
 #define FLOOD 3000
@@ -36,22 +37,11 @@ static void note_line(enum log_level level, const char *line)
 	}
 }
 
-static const char *path_of(const struct lab *l, const char *name)
-{
-	static char path[200];
-
-	snprintf(path, sizeof(path), "%s/%s", l->dir, name);
-	return path;
-}
-
 static void put(struct lab *l, const char *name, const char *text)
 {
-	FILE *f = fopen(path_of(l, name), "w");
 	struct err e = ERR_INIT;
 
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
+	write_in(l->dir, name, text);
 	while (l->store && vm_store_wait(l->store, 500, &e) > 0)
 		;
 }
@@ -62,7 +52,7 @@ static char *get(struct lab *l, const char *name)
 	char *text;
 	size_t len;
 
-	return file_read(path_of(l, name), 10000, &text, &len, &e) < 0 ? NULL : text;
+	return file_read(file_in(l->dir, name), 10000, &text, &len, &e) < 0 ? NULL : text;
 }
 
 static int begin(void **state)
@@ -73,7 +63,7 @@ static int begin(void **state)
 	lab = (struct lab){.dir = "/tmp/test_declare.XXXXXX"};
 	lines = 0;
 	assert_non_null(mkdtemp(lab.dir));
-	assert_int_equal(mkdir(path_of(&lab, "_profiles"), 0755), 0);
+	assert_int_equal(mkdir(file_in(lab.dir, "_profiles"), 0755), 0);
 	put(&lab, "_profiles/rack.json",
 	    "{\"match\":{\"product\":\"R6*\"},\"name\":\"node-{serial}\",\"mode\":\"local\"}");
 	put(&lab, "_profiles/arms.json", "{\"match\":{\"arch\":\"arm64\"},\"name\":\"arm-{mac}\"}");
@@ -259,7 +249,7 @@ static void a_flood_makes_few_files(void **state)
 	assert_in_range(round_of(l), 1, 10000);
 	for (unsigned mac = 1; mac <= FLOOD; mac++) {
 		snprintf(serial, sizeof(serial), "node-f%u.json", mac);
-		written += access(path_of(l, serial), F_OK) == 0;
+		written += access(file_in(l->dir, serial), F_OK) == 0;
 	}
 	assert_int_equal(written, 500);
 	assert_in_range(round_of(l), 1, 10000);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/test_file.h"
 #include "lib/store/store.h"
 
 struct lab {
@@ -22,23 +23,6 @@ struct lab {
 	bool no_inotify;
 };
 
-static const char *path_of(const struct lab *lab, const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", lab->dir, name);
-	return path;
-}
-
-static void put(const struct lab *lab, const char *name, const char *text)
-{
-	FILE *f = fopen(path_of(lab, name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void put_vm(const struct lab *lab, const char *name, int mac, const char *more)
 {
 	char file[80], text[400];
@@ -46,7 +30,7 @@ static void put_vm(const struct lab *lab, const char *name, int mac, const char 
 	snprintf(file, sizeof(file), "%s.json", name);
 	snprintf(text, sizeof(text), "{\"name\":\"%s\",\n \"mac\":\"52:54:00:00:00:%02x\"%s}", name,
 	    mac, more);
-	put(lab, file, text);
+	write_in(lab->dir, file, text);
 }
 
 static void lab_in(struct lab *lab, const char *where, bool no_inotify)
@@ -54,7 +38,7 @@ static void lab_in(struct lab *lab, const char *where, bool no_inotify)
 	*lab = (struct lab){.no_inotify = no_inotify};
 	snprintf(lab->dir, sizeof(lab->dir), "%s/test_profiles.XXXXXX", where);
 	assert_non_null(mkdtemp(lab->dir));
-	assert_int_equal(mkdir(path_of(lab, "_profiles"), 0755), 0);
+	assert_int_equal(mkdir(file_in(lab->dir, "_profiles"), 0755), 0);
 }
 
 static void take(struct lab *lab)
@@ -139,7 +123,7 @@ static void live(bool no_inotify)
 	struct lab lab;
 
 	lab_in(&lab, "/dev/shm", no_inotify);
-	put(&lab, "_profiles/web.json", "{\"cpus\":3}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":3}");
 	put_vm(&lab, "a", 1, ",\"profile\":\"web\"");
 	put_vm(&lab, "b", 2, "");
 	open_lab(&lab, NULL);
@@ -147,12 +131,12 @@ static void live(bool no_inotify)
 	assert_int_equal(cpus_of(&lab, "b"), 2);
 	const struct vm *b = vm_snapshot_by_name(lab.snap, "b");
 
-	put(&lab, "_profiles/web.json", "{\"cpus\":4}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":4}");
 	changed(&lab);
 	assert_int_equal(cpus_of(&lab, "a"), 4);
 	assert_ptr_equal(vm_snapshot_by_name(lab.snap, "b"), b); /* not read again */
 
-	put(&lab, "_profiles/web.json", "{\"cpus\":\n  0}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":\n  0}");
 	changed(&lab);
 	assert_int_equal(cpus_of(&lab, "a"), 4);
 	expect_problem(&lab, "_profiles/web.json", "\"cpus\"", 2, 3, true);
@@ -161,17 +145,17 @@ static void live(bool no_inotify)
 	assert_int_equal(cpus_of(&lab, "a"), 4); /* a changed definition stands on the last good */
 	assert_int_equal(vm_snapshot_by_name(lab.snap, "a")->memory_bytes, UINT64_C(2) << 30);
 
-	put(&lab, "_profiles/web.json", "{\"cpus\":5}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":5}");
 	changed(&lab);
 	assert_int_equal(cpus_of(&lab, "a"), 5);
 	no_problem(&lab);
 
-	assert_int_equal(unlink(path_of(&lab, "_profiles/web.json")), 0);
+	assert_int_equal(unlink(file_in(lab.dir, "_profiles/web.json")), 0);
 	changed(&lab);
 	assert_int_equal(cpus_of(&lab, "a"), 5);
 	expect_problem(&lab, "a.json", "\"web\" is no profile", 2, 38, true);
 
-	put(&lab, "_profiles/web.json", "{\"cpus\":6}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":6}");
 	changed(&lab);
 	assert_int_equal(cpus_of(&lab, "a"), 6);
 	no_problem(&lab);
@@ -194,25 +178,25 @@ static void changes_are_followed_without_events(void **state)
 static void folder_of_profiles_comes_and_goes(void **state)
 {
 	struct lab lab;
-	char old[100];
+	char old[200];
 
 	(void)state;
 	lab_in(&lab, "/dev/shm", false);
-	assert_int_equal(rmdir(path_of(&lab, "_profiles")), 0);
+	assert_int_equal(rmdir(file_in(lab.dir, "_profiles")), 0);
 	put_vm(&lab, "a", 1, ",\"profile\":\"web\"");
 	open_lab(&lab, NULL);
 	assert_int_equal(cpus_of(&lab, "a"), -1);
 	expect_problem(&lab, "a.json", "there is no _profiles/web.json", 2, 38, false);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(mkdir(path_of(&lab, "_profiles"), 0755), 0);
+		assert_int_equal(mkdir(file_in(lab.dir, "_profiles"), 0755), 0);
 		struct err e = ERR_INIT;
 		assert_true(vm_store_wait(lab.store, 100, &e) >= 0);
-		put(&lab, "_profiles/web.json", i ? "{\"cpus\":8}" : "{\"cpus\":7}");
+		write_in(lab.dir, "_profiles/web.json", i ? "{\"cpus\":8}" : "{\"cpus\":7}");
 		changed(&lab);
 		assert_int_equal(cpus_of(&lab, "a"), 7 + i);
 		no_problem(&lab);
-		snprintf(old, sizeof(old), "%s", path_of(&lab, "_profiles"));
-		assert_int_equal(rename(old, path_of(&lab, i ? "_old2" : "_old1")), 0);
+		snprintf(old, sizeof(old), "%s", file_in(lab.dir, "_profiles"));
+		assert_int_equal(rename(old, file_in(lab.dir, i ? "_old2" : "_old1")), 0);
 		changed(&lab);
 		assert_int_equal(cpus_of(&lab, "a"), 7 + i);
 		expect_problem(&lab, "a.json", "is no profile", 2, 38, true);
@@ -229,8 +213,8 @@ static void definition_before_its_profile(void **state)
 	lab_in(&lab, "/dev/shm", false);
 	open_lab(&lab, NULL);
 	put_vm(&lab, "a", 1, ",\"profile\":[\"web\",\"big\"]");
-	put(&lab, "_profiles/web.json", "{\"cpus\":3}");
-	put(&lab, "_profiles/big.json", "{\"cpus\":9}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":3}");
+	write_in(lab.dir, "_profiles/big.json", "{\"cpus\":9}");
 	changed(&lab);
 	assert_int_equal(cpus_of(&lab, "a"), 9);
 	no_problem(&lab);
@@ -243,9 +227,9 @@ static void broken_from_the_start_holds_only_its_users_back(void **state)
 
 	(void)state;
 	lab_in(&lab, "/tmp", false);
-	put(&lab, "_profiles/web.json", "{\"cpus\":3");
-	put(&lab, "_profiles/.web.json.swp", "x");
-	put(&lab, "_profiles/a b.json", "{}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":3");
+	write_in(lab.dir, "_profiles/.web.json.swp", "x");
+	write_in(lab.dir, "_profiles/a b.json", "{}");
 	put_vm(&lab, "a", 1, ",\"profile\":\"web\"");
 	put_vm(&lab, "b", 2, "");
 	open_lab(&lab, NULL);
@@ -255,8 +239,8 @@ static void broken_from_the_start_holds_only_its_users_back(void **state)
 	expect_problem(&lab, "_profiles/a b.json", "rename the file", 0, 0, false);
 	expect_problem(&lab, "a.json", "cannot be used: correct _profiles/web.json", 2, 38, false);
 	assert_int_equal(vm_snapshot_problem_count(lab.snap), 3);
-	put(&lab, "_profiles/web.json", "{\"cpus\":3}");
-	assert_int_equal(unlink(path_of(&lab, "_profiles/a b.json")), 0);
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":3}");
+	assert_int_equal(unlink(file_in(lab.dir, "_profiles/a b.json")), 0);
 	changed(&lab);
 	assert_int_equal(cpus_of(&lab, "a"), 3);
 	no_problem(&lab);
@@ -270,15 +254,15 @@ static void last_good_profile_survives_a_restart(void **state)
 
 	(void)state;
 	lab_in(&lab, "/tmp", false);
-	put(&lab, "_profiles/web.json", "{\"cpus\":3,\"runcmd\":[\"a\\nb\"]}");
-	put(&lab, "_profiles/gone.json", "{\"cpus\":4}");
+	write_in(lab.dir, "_profiles/web.json", "{\"cpus\":3,\"runcmd\":[\"a\\nb\"]}");
+	write_in(lab.dir, "_profiles/gone.json", "{\"cpus\":4}");
 	put_vm(&lab, "a", 1, ",\"profile\":\"web\"");
 	put_vm(&lab, "b", 2, ",\"profile\":\"gone\"");
 	open_lab(&lab, NULL);
 	char *holders = vm_holders_text(lab.snap);
 	close_lab(&lab);
-	put(&lab, "_profiles/web.json", "{\"cpu\":3}");
-	assert_int_equal(unlink(path_of(&lab, "_profiles/gone.json")), 0);
+	write_in(lab.dir, "_profiles/web.json", "{\"cpu\":3}");
+	assert_int_equal(unlink(file_in(lab.dir, "_profiles/gone.json")), 0);
 	open_lab(&lab, holders);
 	assert_int_equal(cpus_of(&lab, "a"), 3);
 	assert_int_equal(cpus_of(&lab, "b"), -1);
@@ -300,20 +284,22 @@ static void many_share_a_profile(void **state)
 
 	(void)state;
 	lab_in(&lab, "/dev/shm", false);
-	put(&lab, "_profiles/web.json", "{\"cpus\":3,\"memory\":\"2G\",\"packages\":[\"nginx\"]}");
+	write_in(lab.dir, "_profiles/web.json",
+	    "{\"cpus\":3,\"memory\":\"2G\",\"packages\":[\"nginx\"]}");
 	for (long i = 0; i < many; i++) {
 		snprintf(file, sizeof(file), "m%06ld.json", i);
 		snprintf(text, sizeof(text),
 		    "{\"name\":\"m%06ld\",\"mac\":\"52:54:00:%02x:%02x:%02x\"%s}", i,
 		    (unsigned)(i >> 16), (unsigned)(i >> 8 & 255), (unsigned)(i & 255), shares);
-		put(&lab, file, text);
+		write_in(lab.dir, file, text);
 	}
 	int64_t start = monotonic_ms();
 	open_lab(&lab, NULL);
 	int64_t opened = monotonic_ms();
 	assert_int_equal(vm_snapshot_count(lab.snap), many);
 	assert_int_equal(cpus_of(&lab, "m000007"), *shares ? 3 : 2);
-	put(&lab, "_profiles/web.json", "{\"cpus\":5,\"memory\":\"2G\",\"packages\":[\"nginx\"]}");
+	write_in(lab.dir, "_profiles/web.json",
+	    "{\"cpus\":5,\"memory\":\"2G\",\"packages\":[\"nginx\"]}");
 	changed(&lab);
 	print_message(
 	    "%ld definitions%s: opened in %lld ms, followed a changed profile in %lld ms\n", many,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/base/atomic_file.h"
+#include "lib/base/test_file.h"
 #include "lib/store/store.h"
 
 #define RESCAN_MS 150
@@ -67,24 +68,6 @@ static int lab_free(void **state)
 	return rc;
 }
 
-static const char *path_of(const struct lab *lab, const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", lab->dir, name);
-	return path;
-}
-
-/* Writes in place, as an editor may: no rename. */
-static void put(const struct lab *lab, const char *name, const char *text)
-{
-	FILE *f = fopen(path_of(lab, name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void put_vm(
     const struct lab *lab, const char *file, const char *name, int mac, const char *more)
 {
@@ -92,12 +75,12 @@ static void put_vm(
 
 	snprintf(text, sizeof(text), "{\"name\":\"%s\",\n \"mac\":\"52:54:00:00:00:%02x\"%s}", name,
 	    mac, more);
-	put(lab, file, text);
+	write_in(lab->dir, file, text);
 }
 
 static void drop_file(const struct lab *lab, const char *name)
 {
-	assert_int_equal(unlink(path_of(lab, name)), 0);
+	assert_int_equal(unlink(file_in(lab->dir, name)), 0);
 }
 
 static void take_snapshot(struct lab *lab)
@@ -219,7 +202,7 @@ static void what_a_writer_holds_open_is_seen(void **state)
 
 	put_vm(lab, "a.json", "web1", 1, "");
 	open_seldom_scanned(lab);
-	FILE *f = fopen(path_of(lab, "a.json"), "r+");
+	FILE *f = fopen(file_in(lab->dir, "a.json"), "r+");
 	assert_non_null(f);
 	fputs("{\"name\":\"web1\",\n \"mac\":\"52:54:00:00:00:02\"}", f);
 	assert_int_equal(fflush(f), 0);
@@ -236,14 +219,14 @@ static void changes_behind_links_are_seen(void **state)
 
 	snprintf(target, sizeof(target), "%s/target.json", lab->root);
 	put_vm(lab, "../target.json", "web1", 1, "");
-	assert_int_equal(link(target, path_of(lab, "a.json")), 0);
+	assert_int_equal(link(target, file_in(lab->dir, "a.json")), 0);
 	open_seldom_scanned(lab);
 	put_vm(lab, "../target.json", "web1", 2, "");
 	changed(lab);
 	assert_int_equal(mac_of(lab, "web1"), 2);
 	drop_file(lab, "a.json");
 	changed(lab);
-	assert_int_equal(symlink(target, path_of(lab, "a.json")), 0);
+	assert_int_equal(symlink(target, file_in(lab->dir, "a.json")), 0);
 	changed(lab);
 	put_vm(lab, "../target.json", "web1", 3, "");
 	changed(lab);
@@ -260,11 +243,11 @@ static void folder_is_indexed(void **state)
 
 	put_vm(lab, "b.json", "web2", 2, ",\"serial\":\"S1\"");
 	put_vm(lab, "a.json", "web1", 1, ",\"uuid\":\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\"");
-	put(lab, ".hidden.json", "{");
-	put(lab, "_other.json", "{");
-	put(lab, "vm.schema.json", "{");
-	put(lab, "notes.txt", "{");
-	put(lab, "web2.noreboot", "");
+	write_in(lab->dir, ".hidden.json", "{");
+	write_in(lab->dir, "_other.json", "{");
+	write_in(lab->dir, "vm.schema.json", "{");
+	write_in(lab->dir, "notes.txt", "{");
+	write_in(lab->dir, "web2.noreboot", "");
 	open_store(lab);
 
 	assert_int_equal(vm_snapshot_count(lab->snap), 2);
@@ -392,7 +375,7 @@ static void change_and_remove(struct lab *lab)
 	put_vm(lab, "a.json", "web1", 7, "");
 	changed(lab);
 	assert_int_equal(mac_of(lab, "web1"), 7);
-	put(lab, "web1.noreboot", "");
+	write_in(lab->dir, "web1.noreboot", "");
 	changed(lab);
 	assert_true(vm_snapshot_noreboot(lab->snap, vm_snapshot_at(lab->snap, 0)));
 	drop_file(lab, "web1.noreboot");
@@ -425,10 +408,10 @@ static void quick_second_change_is_seen(void **state)
 	open_with(lab, true);
 	struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
 	struct stat st;
-	assert_int_equal(stat(path_of(lab, "a.json"), &st), 0);
+	assert_int_equal(stat(file_in(lab->dir, "a.json"), &st), 0);
 	put_vm(lab, "a.json", "web1", 2, "");
 	times[1] = st.st_mtim;
-	assert_int_equal(utimensat(AT_FDCWD, path_of(lab, "a.json"), times, 0), 0);
+	assert_int_equal(utimensat(AT_FDCWD, file_in(lab->dir, "a.json"), times, 0), 0);
 	changed(lab);
 	assert_int_equal(mac_of(lab, "web1"), 2);
 }
@@ -438,11 +421,11 @@ static void touch_is_no_change(void **state)
 	struct lab *lab = *state;
 
 	put_vm(lab, "a.json", "web1", 1, "");
-	put(lab, "bad.json", "{");
+	write_in(lab->dir, "bad.json", "{");
 	open_store(lab);
-	assert_int_equal(utimensat(AT_FDCWD, path_of(lab, "a.json"), NULL, 0), 0);
-	put(lab, "bad.json", "{");
-	put(lab, "unrelated.txt", "x");
+	assert_int_equal(utimensat(AT_FDCWD, file_in(lab->dir, "a.json"), NULL, 0), 0);
+	write_in(lab->dir, "bad.json", "{");
+	write_in(lab->dir, "unrelated.txt", "x");
 	unchanged(lab);
 }
 
@@ -454,7 +437,7 @@ static void rename_into_place_is_seen(void **state)
 	open_store(lab);
 	static const char text[] = "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:05\"}";
 	assert_int_equal(
-	    atomic_file_replace(path_of(lab, "a.json"), text, strlen(text), 0644, NULL), 0);
+	    atomic_file_replace(file_in(lab->dir, "a.json"), text, strlen(text), 0644, NULL), 0);
 	changed(lab);
 	assert_int_equal(mac_of(lab, "web1"), 5);
 }
@@ -471,14 +454,14 @@ static void switched_links_are_seen(void **state)
 	assert_int_equal(mkdir(new_dir, 0755), 0);
 	put_vm(lab, "../one/a.json", "web1", 1, "");
 	put_vm(lab, "../two/a.json", "web1", 2, "");
-	assert_int_equal(symlink("../one", path_of(lab, "..data")), 0);
-	assert_int_equal(symlink("..data/a.json", path_of(lab, "a.json")), 0);
+	assert_int_equal(symlink("../one", file_in(lab->dir, "..data")), 0);
+	assert_int_equal(symlink("..data/a.json", file_in(lab->dir, "a.json")), 0);
 	open_store(lab);
 	assert_int_equal(mac_of(lab, "web1"), 1);
-	assert_int_equal(symlink("../two", path_of(lab, "..tmp")), 0);
+	assert_int_equal(symlink("../two", file_in(lab->dir, "..tmp")), 0);
 	char from[200];
-	snprintf(from, sizeof(from), "%s", path_of(lab, "..tmp"));
-	assert_int_equal(rename(from, path_of(lab, "..data")), 0);
+	snprintf(from, sizeof(from), "%s", file_in(lab->dir, "..tmp"));
+	assert_int_equal(rename(from, file_in(lab->dir, "..data")), 0);
 	changed(lab);
 	assert_int_equal(mac_of(lab, "web1"), 2);
 }
@@ -525,7 +508,7 @@ static void broken_file_keeps_last_good(void **state)
 	put_vm(lab, "a.json", "web1", 1, "");
 	put_vm(lab, "b.json", "web2", 2, "");
 	open_store(lab);
-	put(lab, "a.json", "{\"name\":\"web1\",\n \"mac\":");
+	write_in(lab->dir, "a.json", "{\"name\":\"web1\",\n \"mac\":");
 	changed(lab);
 	assert_int_equal(mac_of(lab, "web1"), 1);
 	assert_int_equal(mac_of(lab, "web2"), 2);
@@ -545,13 +528,13 @@ static void odd_files_never_block(void **state)
 
 	memset(huge, ' ', VM_FILE_MAX_BYTES + 1);
 	huge[VM_FILE_MAX_BYTES + 1] = '\0';
-	put(lab, "huge.json", huge);
+	write_in(lab->dir, "huge.json", huge);
 	free(huge);
-	put(lab, "empty.json", "");
-	assert_int_equal(mkfifo(path_of(lab, "fifo.json"), 0644), 0);
-	assert_int_equal(mkdir(path_of(lab, "dir.json"), 0755), 0);
-	assert_int_equal(symlink("nothing", path_of(lab, "link.json")), 0);
-	assert_int_equal(symlink("loop.json", path_of(lab, "loop.json")), 0);
+	write_in(lab->dir, "empty.json", "");
+	assert_int_equal(mkfifo(file_in(lab->dir, "fifo.json"), 0644), 0);
+	assert_int_equal(mkdir(file_in(lab->dir, "dir.json"), 0755), 0);
+	assert_int_equal(symlink("nothing", file_in(lab->dir, "link.json")), 0);
+	assert_int_equal(symlink("loop.json", file_in(lab->dir, "loop.json")), 0);
 	put_vm(lab, "good.json", "web1", 1, "");
 	open_store(lab);
 	assert_int_equal(vm_snapshot_count(lab->snap), 1);
@@ -579,7 +562,7 @@ static void unreadable_file_keeps_last_good(void **state)
 	}
 	put_vm(lab, "a.json", "web1", 1, "");
 	open_store(lab);
-	assert_int_equal(chmod(path_of(lab, "a.json"), 0), 0);
+	assert_int_equal(chmod(file_in(lab->dir, "a.json"), 0), 0);
 	changed(lab);
 	assert_int_equal(mac_of(lab, "web1"), 1);
 	expect_problem(lab, "a.json", "cannot be read", true);
@@ -920,7 +903,7 @@ static void memory_stands_for_a_last_good_definition(void **state)
 
 	put_vm(lab, "web1.json", "web1", 1, "");
 	open_store(lab);
-	put(lab, "web1.json", "{\"name\":");
+	write_in(lab->dir, "web1.json", "{\"name\":");
 	put_vm(lab, "web2.json", "web2", 1, "");
 	changed(lab);
 	expect_problem(lab, "web2.json", "belongs to web1.json already", false);
@@ -954,7 +937,7 @@ static void others_judge_alike_in_any_order(void **state)
 		snprintf(more, sizeof(more), ",\"ip\":\"192.168.100.%u\",\"serial\":\"S%u\"",
 		    10 + (seed >> 16 & 3), seed >> 20 & 7);
 		if ((seed >> 27) % 5 == 0)
-			unlink(path_of(lab, file));
+			unlink(file_in(lab->dir, file));
 		else
 			put_vm(lab, file, name, (int)(seed >> 13 & 3) + 1, more);
 		settled(lab);
@@ -1066,9 +1049,9 @@ static void random_edits_keep_the_rules(void **state)
 			snprintf(name, sizeof(name), "n%d", rand_r(&seed) % 6);
 			int what = rand_r(&seed) % 5;
 			if (what == 0)
-				unlink(path_of(lab, file));
+				unlink(file_in(lab->dir, file));
 			else if (what == 1)
-				put(lab, file, "{");
+				write_in(lab->dir, file, "{");
 			else
 				put_vm(lab, file, name, 1 + rand_r(&seed) % 6, "");
 		}
@@ -1106,16 +1089,16 @@ static void defaults_reach_every_vm(void **state)
 {
 	struct lab *lab = *state;
 
-	put(lab, "_defaults.json", "{\"cpus\":3}");
+	write_in(lab->dir, "_defaults.json", "{\"cpus\":3}");
 	put_vm(lab, "a.json", "a", 1, "");
 	put_vm(lab, "b.json", "b", 2, ",\"cpus\":7");
 	open_store(lab);
 	assert_int_equal(cpus_of(lab, "a"), 3);
 	assert_int_equal(cpus_of(lab, "b"), 7);
-	put(lab, "_defaults.json", "{\"cpus\":4}");
+	write_in(lab->dir, "_defaults.json", "{\"cpus\":4}");
 	changed(lab);
 	assert_int_equal(cpus_of(lab, "a"), 4);
-	put(lab, "_defaults.json", "{\"cpus\":");
+	write_in(lab->dir, "_defaults.json", "{\"cpus\":");
 	changed(lab);
 	assert_int_equal(cpus_of(lab, "a"), 4);
 	expect_problem(lab, "_defaults.json", "too early", true);
@@ -1129,7 +1112,7 @@ static void bad_defaults_at_start_hold_everything_back(void **state)
 {
 	struct lab *lab = *state;
 
-	put(lab, "_defaults.json", "{\"cpu\":3}");
+	write_in(lab->dir, "_defaults.json", "{\"cpu\":3}");
 	put_vm(lab, "a.json", "a", 1, "");
 	open_store(lab);
 	assert_int_equal(vm_snapshot_count(lab->snap), 0);
@@ -1140,7 +1123,7 @@ static void bad_defaults_at_start_hold_everything_back(void **state)
 	expect_problem(lab, "b.json", "MiB", false);
 	assert_int_equal(vm_snapshot_count(lab->snap), 0);
 	drop_file(lab, "b.json");
-	put(lab, "_defaults.json", "{\"cpus\":3}");
+	write_in(lab->dir, "_defaults.json", "{\"cpus\":3}");
 	changed(lab);
 	assert_int_equal(cpus_of(lab, "a"), 3);
 	assert_int_equal(vm_snapshot_problem_count(lab->snap), 0);
@@ -1155,11 +1138,11 @@ static void remembered_defaults_hold(void **state)
 	const struct vm_snapshot *seen;
 	struct vm_store *other;
 
-	put(lab, "_defaults.json", "{\"cpus\":3,\"runcmd\":[\"a\\nb\"]}");
+	write_in(lab->dir, "_defaults.json", "{\"cpus\":3,\"runcmd\":[\"a\\nb\"]}");
 	put_vm(lab, "a.json", "a", 1, "");
 	open_store(lab);
 	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
-		put(lab, "_defaults.json", broken[i]);
+		write_in(lab->dir, "_defaults.json", broken[i]);
 		seen = see_as_another(lab, &other);
 		assert_int_equal(vm_snapshot_count(seen), 1);
 		assert_int_equal(vm_snapshot_by_name(seen, "a")->cpus, 3);
@@ -1174,7 +1157,7 @@ static void remembered_defaults_hold(void **state)
 	vm_snapshot_unref(seen);
 	vm_store_close(other);
 	changed(lab);
-	put(lab, "_defaults.json", "{");
+	write_in(lab->dir, "_defaults.json", "{");
 	seen = see_as_another(lab, &other);
 	assert_int_equal(vm_snapshot_count(seen), 0);
 	vm_snapshot_unref(seen);
