@@ -92,17 +92,6 @@ static void put_password(FILE *f, const struct unattended_user *u)
 		fputs(" --lock", f);
 }
 
-static void put_groups(FILE *f, const json_t *groups)
-{
-	const json_t *group;
-	size_t i;
-
-	json_array_foreach(groups, i, group) {
-		fputs(i == 0 ? " --groups=" : ",", f);
-		shell_word(f, json_string_value(group));
-	}
-}
-
 static void put_user(void *ctx, const struct unattended_user *u)
 {
 	FILE *f = ctx;
@@ -111,7 +100,7 @@ static void put_user(void *ctx, const struct unattended_user *u)
 	if (strcmp(u->name, "root") != 0) {
 		fprintf(f, "user --name=%s", u->name);
 		shell_option(f, "--gecos=", u->gecos);
-		put_groups(f, u->groups);
+		shell_option_list(f, "--groups=", u->groups);
 		shell_option(f, "--homedir=", u->homedir);
 		shell_option(f, "--shell=", u->shell);
 		if (u->uid >= 0)

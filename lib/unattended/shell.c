@@ -32,3 +32,14 @@ void shell_option(FILE *f, const char *before, const char *text)
 	fprintf(f, " %s", before);
 	shell_word(f, text);
 }
+
+void shell_option_list(FILE *f, const char *before, const json_t *texts)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(texts, i, text) {
+		fprintf(f, "%s%s", i == 0 ? " " : ",", i == 0 ? before : "");
+		shell_word(f, json_string_value(text));
+	}
+}

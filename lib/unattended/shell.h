@@ -3,6 +3,7 @@
 #ifndef LIB_UNATTENDED_SHELL_H
 #define LIB_UNATTENDED_SHELL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -14,5 +15,7 @@ void shell_word(FILE *f, const char *text);
 
 /* Writes " <before><word>"; `text` NULL: nothing. */
 void shell_option(FILE *f, const char *before, const char *text);
+/* Writes " <before><word>,<word>" of an array of texts; of an empty one nothing. */
+void shell_option_list(FILE *f, const char *before, const json_t *texts);
 
 #endif

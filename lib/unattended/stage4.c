@@ -104,17 +104,6 @@ static void put_number(FILE *f, const char *before, int number)
 		fprintf(f, " %s%d", before, number);
 }
 
-static void put_groups(FILE *f, const json_t *groups)
-{
-	const json_t *group;
-	size_t i;
-
-	json_array_foreach(groups, i, group) {
-		fputs(i == 0 ? " groups=" : ",", f);
-		shell_word(f, json_string_value(group));
-	}
-}
-
 static void put_user(void *ctx, const struct unattended_user *u)
 {
 	FILE *f = ctx;
@@ -127,7 +116,7 @@ static void put_user(void *ctx, const struct unattended_user *u)
 	shell_option(f, "", u->name);
 	shell_option(f, "gecos=", u->gecos);
 	shell_option(f, "primary_group=", u->primary_group);
-	put_groups(f, u->groups);
+	shell_option_list(f, "groups=", u->groups);
 	shell_option(f, "homedir=", u->homedir);
 	shell_option(f, "shell=", u->shell);
 	put_number(f, "uid=", u->uid);
