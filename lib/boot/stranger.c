@@ -40,6 +40,14 @@ void boot_stranger_say_adopt(const struct boot_facts *f, const char *before, str
 	    f->mac ? mac_format(f->mac, mac) : "");
 }
 
+void boot_stranger_plan_verb(
+    const struct boot_facts *f, enum boot_verb verb, const char *what, struct boot_plan *out)
+{
+	out->verb = verb;
+	boot_say(out, what);
+	boot_stranger_say_adopt(f, "to declare it: ", out);
+}
+
 void boot_stranger_plan(const struct boot_facts *f, struct boot_plan *out)
 {
 	const struct boot_stranger *row = f->stranger ? f->stranger : rows[0];

@@ -32,7 +32,10 @@ must_check int boot_stranger_find(
 void boot_stranger_plan(const struct boot_facts *f, struct boot_plan *out);
 /* Whether it has chosen something of its menu: see boot_facts.chosen, and .image for an image. */
 bool boot_stranger_chooses(const struct boot_facts *f);
-/* For the rows: how the machine gets a definition, with `before` before it. */
+/* For the rows: a plan of one verb, which `what` says; and how the machine gets a definition, with
+ * `before` before it. */
+void boot_stranger_plan_verb(
+    const struct boot_facts *f, enum boot_verb verb, const char *what, struct boot_plan *out);
 void boot_stranger_say_adopt(const struct boot_facts *f, const char *before, struct boot_plan *out);
 
 #endif

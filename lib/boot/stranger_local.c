@@ -3,9 +3,7 @@
 
 static void plan(const struct boot_facts *f, struct boot_plan *out)
 {
-	out->verb = BOOT_DISK;
-	boot_say(out, "it boots from its disk");
-	boot_stranger_say_adopt(f, "to declare it: ", out);
+	boot_stranger_plan_verb(f, BOOT_DISK, "it boots from its disk", out);
 }
 
 const struct boot_stranger boot_stranger_local = {

@@ -4,9 +4,7 @@
 
 static void plan(const struct boot_facts *f, struct boot_plan *out)
 {
-	out->verb = BOOT_NEXT;
-	boot_say(out, "the firmware goes on to its next boot device");
-	boot_stranger_say_adopt(f, "to declare it: ", out);
+	boot_stranger_plan_verb(f, BOOT_NEXT, "the firmware goes on to its next boot device", out);
 }
 
 const struct boot_stranger boot_stranger_off = {
