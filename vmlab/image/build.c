@@ -121,10 +121,9 @@ static int check_host(const struct image_build *b, struct err *e)
 	return 0;
 }
 
-int image_build(const struct image_build *b, struct err *e)
+static int read_tarball(void *ctx, struct mmdebstrap *child, struct err *e)
 {
-	_cleanup_argv_ struct argv command = ARGV_INIT;
-	struct mmdebstrap child = MMDEBSTRAP_INIT;
+	const struct image_build *b = ctx;
 	struct image_import import = {
 	    .images_dir = b->images_dir,
 	    .name = b->recipe->name,
@@ -133,19 +132,20 @@ int image_build(const struct image_build *b, struct err *e)
 	    .progress = b->progress,
 	    .cancel = b->cancel,
 	    .confirm = mmdebstrap_confirm,
-	    .ctx = &child,
+	    .ctx = child,
+	    .fd = child->out,
 	};
-	int rc;
 
-	rc = check_host(b, e);
+	return image_import(&import, e);
+}
+
+int image_build(const struct image_build *b, struct err *e)
+{
+	_cleanup_argv_ struct argv command = ARGV_INIT;
+	int rc = check_host(b, e);
+
 	if (!rc)
 		rc = image_build_command(b, geteuid() == 0, &command, e);
-	if (!rc)
-		rc = mmdebstrap_start(&child, &command, e);
-	if (rc)
-		return rc;
-	mmdebstrap_follow(&child, b->progress, b->cancel);
-	import.fd = child.out;
-	rc = image_import(&import, e);
-	return mmdebstrap_outcome(&child, *b->cancel, rc, e);
+	return rc ? rc
+		  : mmdebstrap_run(&command, b->progress, b->cancel, read_tarball, (void *)b, e);
 }

@@ -22,6 +22,14 @@ struct wanted {
 
 #define WANTED_MAX 3
 
+/* What is read of a package, and what becomes of it. */
+struct package {
+	const struct image_build *build;
+	struct image_add add;
+	struct wanted wanted[WANTED_MAX];
+	int count;
+};
+
 static void cleanup_archive(struct archive **a)
 {
 	archive_read_free(*a);
@@ -43,25 +51,22 @@ static int command_make(
 	return out->failed ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
-static int want(const struct boot_recipe *recipe, enum vm_arch arch, struct image_add *add,
-    struct wanted wanted[WANTED_MAX])
+static void want(const struct boot_recipe *recipe, enum vm_arch arch, struct package *p)
 {
 	const struct {
 		const char *path;
 		struct image_add_file *to;
-	} files[WANTED_MAX] = {{recipe->kernel, &add->kernel}, {recipe->initrd, &add->initrd[0]},
-	    {recipe->efi, &add->efi}};
-	int count = 0;
+	} files[WANTED_MAX] = {{recipe->kernel, &p->add.kernel},
+	    {recipe->initrd, &p->add.initrd[0]}, {recipe->efi, &p->add.efi}};
 
 	for (int i = 0; i < WANTED_MAX; i++)
 		if (files[i].path) {
-			boot_recipe_text(files[i].path, arch, wanted[count].path);
-			wanted[count].to = files[i].to;
-			wanted[count].to->fd = -1;
-			count++;
+			struct wanted *w = &p->wanted[p->count++];
+			boot_recipe_text(files[i].path, arch, w->path);
+			w->to = files[i].to;
+			w->to->fd = -1;
 		}
-	add->initrds = recipe->initrd ? 1 : 0;
-	return count;
+	p->add.initrds = recipe->initrd ? 1 : 0;
 }
 
 static int keep(struct archive *a, struct wanted *w, struct err *e)
@@ -95,8 +100,7 @@ static void drain(int fd)
 		;
 }
 
-static int read_package(
-    const struct image_build *b, int fd, struct wanted *wanted, int count, struct err *e)
+static int read_files(struct package *p, int fd, struct err *e)
 {
 	_cleanup_(cleanup_archive) struct archive *a = archive_read_new();
 	struct archive_entry *entry;
@@ -105,7 +109,7 @@ static int read_package(
 	if (!a || archive_read_support_format_tar(a) || archive_read_open_fd(a, fd, READ_BYTES))
 		return err_set(e, EBADMSG, "what mmdebstrap wrote cannot be read");
 	while (!rc && (r = archive_read_next_header(a, &entry)) != ARCHIVE_EOF) {
-		if (*b->cancel)
+		if (*p->build->cancel)
 			return err_set(e, EINTR, "interrupted");
 		if (r < ARCHIVE_WARN)
 			return err_set(e, EBADMSG, "what mmdebstrap wrote cannot be read");
@@ -113,54 +117,66 @@ static int read_package(
 		if (!path || archive_entry_filetype(entry) != AE_IFREG)
 			continue;
 		path += strncmp(path, "./", 2) == 0 ? 2 : 0;
-		for (int i = 0; !rc && i < count; i++)
-			if (wanted[i].to->fd < 0 && strcmp(path, wanted[i].path) == 0)
-				rc = keep(a, &wanted[i], e);
+		for (int i = 0; !rc && i < p->count; i++)
+			if (p->wanted[i].to->fd < 0 && strcmp(path, p->wanted[i].path) == 0)
+				rc = keep(a, &p->wanted[i], e);
 	}
+	return rc;
+}
+
+static int read_package(void *ctx, struct mmdebstrap *child, struct err *e)
+{
+	int rc = read_files(ctx, child->out, e);
+
+	if (rc)
+		return rc;
+	drain(child->out);
+	return mmdebstrap_confirm(child, e);
+}
+
+static int add_package(struct package *p, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; !rc && i < p->count; i++)
+		if (p->wanted[i].to->fd < 0)
+			rc = err_set(e, ENOENT,
+			    "the package has no %s: a later one may have it elsewhere",
+			    p->wanted[i].path);
+	return rc ? rc : image_add(&p->add, e);
+}
+
+static int build_package(
+    const struct image_build *b, const struct boot_recipe *recipe, struct err *e)
+{
+	_cleanup_argv_ struct argv command = ARGV_INIT;
+	struct package p = {.build = b,
+	    .add = {.images_dir = b->images_dir,
+		.name = recipe->name,
+		.arch = b->arch,
+		.os_name = recipe->title,
+		.args = recipe->args,
+		.unattended_args = recipe->unattended_args,
+		.progress = b->progress,
+		.cancel = b->cancel}};
+	int rc = command_make(b, recipe, &command, e);
+
+	want(recipe, b->arch, &p);
+	if (!rc)
+		rc = mmdebstrap_run(&command, b->progress, b->cancel, read_package, &p, e);
+	if (!rc)
+		rc = add_package(&p, e);
+	for (int i = 0; i < p.count; i++)
+		if (p.wanted[i].to->fd >= 0)
+			close(p.wanted[i].to->fd);
 	return rc;
 }
 
 int image_build_boot(const struct image_build *b, const struct boot_recipe *recipe, struct err *e)
 {
-	_cleanup_argv_ struct argv command = ARGV_INIT;
-	struct mmdebstrap child = MMDEBSTRAP_INIT;
-	struct image_add add = {.images_dir = b->images_dir,
-	    .name = recipe->name,
-	    .arch = b->arch,
-	    .os_name = recipe->title,
-	    .args = recipe->args,
-	    .unattended_args = recipe->unattended_args,
-	    .progress = b->progress,
-	    .cancel = b->cancel};
-	struct wanted wanted[WANTED_MAX] = {0};
-	int count = want(recipe, b->arch, &add, wanted);
-
 	if (!boot_recipe_suits(recipe, b->arch))
 		return err_set(e, EINVAL, "there is %s for %s only", recipe->name,
 		    recipe->amd64_only ? "amd64" : "arm64");
-	if (recipe->raspberry)
-		return image_build_raspberry(b, recipe, e);
-	int rc = command_make(b, recipe, &command, e);
-	if (!rc)
-		rc = mmdebstrap_start(&child, &command, e);
-	if (rc)
-		return rc;
-	mmdebstrap_follow(&child, b->progress, b->cancel);
-	rc = read_package(b, child.out, wanted, count, e);
-	if (!rc) {
-		drain(child.out);
-		rc = mmdebstrap_confirm(&child, e);
-	}
-	rc = mmdebstrap_outcome(&child, *b->cancel, rc, e);
-	for (int i = 0; !rc && i < count; i++)
-		if (wanted[i].to->fd < 0)
-			rc = err_set(e, ENOENT,
-			    "the package has no %s: a later one may have it elsewhere",
-			    wanted[i].path);
-	if (!rc)
-		rc = image_add(&add, e);
-	for (int i = 0; i < count; i++)
-		if (wanted[i].to->fd >= 0)
-			close(wanted[i].to->fd);
-	return rc;
+	return recipe->raspberry ? image_build_raspberry(b, recipe, e)
+				 : build_package(b, recipe, e);
 }

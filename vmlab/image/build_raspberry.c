@@ -201,7 +201,7 @@ static void forget_chunks(struct image_boot *boot)
 		}
 }
 
-static int make(const struct image_build *b, const struct boot_recipe *recipe, int fd,
+static int make(const struct image_build *b, const struct boot_recipe *recipe,
     struct mmdebstrap *child, struct err *e)
 {
 	_cleanup_(image_work_close) struct image_work work = IMAGE_WORK_INIT;
@@ -215,7 +215,7 @@ static int make(const struct image_build *b, const struct boot_recipe *recipe, i
 	if (!rc)
 		rc = image_scan_init(&parts.scan, work.fd, e);
 	if (!rc)
-		rc = read_packages(b, fd, &parts.scan, e);
+		rc = read_packages(b, child->out, &parts.scan, e);
 	if (!rc)
 		rc = mmdebstrap_confirm(child, e);
 	if (!rc)
@@ -234,19 +234,26 @@ static int make(const struct image_build *b, const struct boot_recipe *recipe, i
 	return rc;
 }
 
+struct making {
+	const struct image_build *build;
+	const struct boot_recipe *recipe;
+};
+
+static int make_of(void *ctx, struct mmdebstrap *child, struct err *e)
+{
+	const struct making *m = ctx;
+	int rc = make(m->build, m->recipe, child, e);
+
+	image_progress_clear(m->build->progress);
+	return rc;
+}
+
 int image_build_raspberry(
     const struct image_build *b, const struct boot_recipe *recipe, struct err *e)
 {
 	_cleanup_argv_ struct argv command = ARGV_INIT;
-	struct mmdebstrap child = MMDEBSTRAP_INIT;
+	struct making making = {b, recipe};
 	int rc = command_make(b, recipe, &command, e);
 
-	if (!rc)
-		rc = mmdebstrap_start(&child, &command, e);
-	if (rc)
-		return rc;
-	mmdebstrap_follow(&child, b->progress, b->cancel);
-	rc = make(b, recipe, child.out, &child, e);
-	image_progress_clear(b->progress);
-	return mmdebstrap_outcome(&child, *b->cancel, rc, e);
+	return rc ? rc : mmdebstrap_run(&command, b->progress, b->cancel, make_of, &making, e);
 }

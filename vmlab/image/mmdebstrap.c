@@ -36,7 +36,7 @@ const char *mmdebstrap_stage(const char *line)
 	return NULL;
 }
 
-int mmdebstrap_start(struct mmdebstrap *c, const struct argv *a, struct err *e)
+static int start(struct mmdebstrap *c, const struct argv *a, struct err *e)
 {
 	int out[2], err[2];
 
@@ -177,14 +177,8 @@ int mmdebstrap_confirm(void *ctx, struct err *e)
 	return err_set(e, EIO, "mmdebstrap failed; its last lines above say why");
 }
 
-void mmdebstrap_follow(
-    struct mmdebstrap *c, struct image_progress *progress, const volatile sig_atomic_t *cancel)
-{
-	follow(c, progress, cancel);
-	c->thread_runs = !pthread_create(&c->thread, NULL, listener, c);
-}
-
-int mmdebstrap_outcome(struct mmdebstrap *c, bool cancelled, int rc, struct err *e)
+/* What came of both, where reading the tarball gave `rc`. */
+static int outcome(struct mmdebstrap *c, bool cancelled, int rc, struct err *e)
 {
 	if (c->pid == 0)
 		return rc;
@@ -199,4 +193,19 @@ int mmdebstrap_outcome(struct mmdebstrap *c, bool cancelled, int rc, struct err 
 			*e = first;
 	}
 	return rc;
+}
+
+int mmdebstrap_run(const struct argv *command, struct image_progress *progress,
+    const volatile sig_atomic_t *cancel,
+    int (*read)(void *ctx, struct mmdebstrap *child, struct err *e), void *ctx, struct err *e)
+{
+	struct mmdebstrap child = {.out = -1, .err = -1};
+	int rc = start(&child, command, e);
+
+	if (rc)
+		return rc;
+	follow(&child, progress, cancel);
+	child.thread_runs = !pthread_create(&child.thread, NULL, listener, &child);
+	rc = read(ctx, &child, e);
+	return outcome(&child, *cancel, rc, e);
 }

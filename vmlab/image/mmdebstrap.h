@@ -30,21 +30,16 @@ struct mmdebstrap {
 	int status; /* wait status, once pid is 0 */
 };
 
-#define MMDEBSTRAP_INIT {.out = -1, .err = -1}
-
-/* The command's last words are the suite and "-". */
-must_check int mmdebstrap_start(struct mmdebstrap *c, const struct argv *a, struct err *e);
-
-/* Shows the stages until the tarball begins or it ends. */
-void mmdebstrap_follow(
-    struct mmdebstrap *c, struct image_progress *progress, const volatile sig_atomic_t *cancel);
+/* Runs it, whose command's last words are the suite and "-", and shows its stages until the tarball
+ * begins; read() reads that from child->out. What comes of it is what went wrong first, in either.
+ */
+must_check int mmdebstrap_run(const struct argv *command, struct image_progress *progress,
+    const volatile sig_atomic_t *cancel,
+    int (*read)(void *ctx, struct mmdebstrap *child, struct err *e), void *ctx, struct err *e);
 
 /* Waits for its end, and is its verdict; `ctx` is a struct mmdebstrap. To be asked before what was
  * made of the tarball is put into place. */
 must_check int mmdebstrap_confirm(void *ctx, struct err *e);
-
-/* What came of it, where reading the tarball gave `rc`: ends it if that was not done before. */
-must_check int mmdebstrap_outcome(struct mmdebstrap *c, bool cancelled, int rc, struct err *e);
 
 /* Pure: what a line of its stderr says in our words; NULL when it is not worth a line. */
 const char *mmdebstrap_stage(const char *line);
