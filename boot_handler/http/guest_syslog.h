@@ -15,7 +15,7 @@
 
 struct guest_syslog;
 
-/* Listens on "192.168.100.1:514". */
+/* Listens on what listen_udp() takes. */
 must_check int guest_syslog_start(
     const char *where, struct services *services, struct guest_syslog **out, struct err *e);
 void guest_syslog_stop(struct guest_syslog *g); /* NULL is allowed */

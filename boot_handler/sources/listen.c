@@ -102,7 +102,8 @@ static int open_inet(const char *text, int type, int flags, struct err *e)
 	return r < 0 ? r : steal_fd(&fd);
 }
 
-static int take_inherited(const char *number, struct err *e)
+/* `wanted` is SOCK_STREAM or SOCK_DGRAM. */
+static int take_inherited(const char *number, int wanted, int status_flags, struct err *e)
 {
 	char *end;
 	long fd = strtol(number, &end, 10);
@@ -110,10 +111,11 @@ static int take_inherited(const char *number, struct err *e)
 	socklen_t len = sizeof(type);
 
 	if (end == number || *end || fd < 0 || fd > 1023 ||
-	    getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
-		return err_set(e, EINVAL, "\"fd:%s\" is no inherited stream socket", number);
+	    getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != wanted)
+		return err_set(e, EINVAL, "\"fd:%s\" is no inherited %s socket", number,
+		    wanted == SOCK_STREAM ? "stream" : "datagram");
 	flags = fcntl((int)fd, F_GETFL);
-	if (flags < 0 || fcntl((int)fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	if (flags < 0 || fcntl((int)fd, F_SETFL, flags | status_flags) < 0 ||
 	    fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
 		return err_errno(e, "cannot use the inherited socket fd:%s", number);
 	return (int)fd;
@@ -125,7 +127,7 @@ static int open_any(const char *text, mode_t mode, struct err *e)
 
 	if (path)
 		return open_unix(path, SOCK_STREAM, SOCK_NONBLOCK, mode, e);
-	return strncmp(text, "fd:", 3) == 0 ? take_inherited(text + 3, e)
+	return strncmp(text, "fd:", 3) == 0 ? take_inherited(text + 3, SOCK_STREAM, O_NONBLOCK, e)
 					    : open_inet(text, SOCK_STREAM, SOCK_NONBLOCK, e);
 }
 
@@ -155,5 +157,6 @@ int listen_datagram(const char *path, struct err *e)
 
 int listen_udp(const char *text, struct err *e)
 {
-	return open_inet(text, SOCK_DGRAM, 0, e);
+	return strncmp(text, "fd:", 3) == 0 ? take_inherited(text + 3, SOCK_DGRAM, 0, e)
+					    : open_inet(text, SOCK_DGRAM, 0, e);
 }

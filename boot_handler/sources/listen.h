@@ -18,7 +18,7 @@ const char *listen_unix_path(const char *text);
 
 /* A datagram socket at `path`, mode 0666, replacing what was there. Blocking. */
 must_check int listen_datagram(const char *path, struct err *e);
-/* The same of UDP at "1.2.3.4:514" or "[::1]:514". */
+/* The same of UDP at "1.2.3.4:514" or "[::1]:514", or one that was inherited, "fd:4". */
 must_check int listen_udp(const char *text, struct err *e);
 
 #endif

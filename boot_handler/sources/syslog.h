@@ -19,7 +19,7 @@ struct syslog_line {
  * it is tells its address, and when, our clock. */
 bool syslog_parse(const char *bytes, size_t len, struct syslog_line *out);
 
-/* A socket bound to "192.168.100.1:514", or -errno. */
+/* What listen_udp() takes: a socket, or -errno. */
 must_check int syslog_open(const char *where, struct err *e);
 
 #endif

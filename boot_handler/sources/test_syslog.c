@@ -1,10 +1,15 @@
 /* What machines say by syslog. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "boot_handler/sources/syslog.h"
@@ -71,11 +76,32 @@ static void nothing(void **state)
 	}
 }
 
+/* A privileged port's socket is made by another. */
+static void an_inherited_socket(void **state)
+{
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), tcp = socket(AF_INET, SOCK_STREAM, 0);
+	struct err e = ERR_INIT;
+	char where[20];
+
+	(void)state;
+	snprintf(where, sizeof(where), "fd:%d", udp);
+	assert_int_equal(syslog_open(where, &e), udp);
+	assert_int_equal(fcntl(udp, F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(fcntl(udp, F_GETFD), FD_CLOEXEC);
+	snprintf(where, sizeof(where), "fd:%d", tcp);
+	assert_int_equal(syslog_open(where, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "no inherited datagram socket"));
+	close(tcp);
+	assert_int_equal(syslog_open(where, &e), -EINVAL);
+	close(udp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lines),
 	    cmocka_unit_test(nothing),
+	    cmocka_unit_test(an_inherited_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

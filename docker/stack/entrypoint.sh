@@ -327,7 +327,7 @@ folders()
 			"readable for all (chmod a+rx)"
 }
 
-# The operator's own folder: the API's socket is made there by operator-socket, for the folder's owner.
+# The operator's own folder: the API's socket is made there by handler-sockets, for the folder's owner.
 operator_folder()
 {
 	[ -d /run/operator ] || mkdir -m 0700 /run/operator
