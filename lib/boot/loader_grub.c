@@ -203,13 +203,7 @@ static size_t render(const struct boot_plan *plan, const struct boot_facts *f, c
 		put_unable(&t, "the files are at an https URL, which GRUB does not know");
 	else
 		verbs[plan->verb](&t, plan, f);
-	if (t.full) {
-		struct boot_plan refused;
-		boot_plan_refused(f, &refused);
-		return render(&refused, f, buf);
-	}
-	buf[t.len] = '\0';
-	return t.len;
+	return put_end(&t, f, render);
 }
 
 const struct boot_loader boot_loader_grub = {

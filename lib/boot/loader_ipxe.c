@@ -216,13 +216,7 @@ static size_t render(const struct boot_plan *plan, const struct boot_facts *f, c
 	for (unsigned i = 0; i < plan->lines; i++)
 		put_line(&t, plan->line[i]);
 	verbs[plan->verb](&t, plan, f);
-	if (t.full) {
-		struct boot_plan refused;
-		boot_plan_refused(f, &refused);
-		return render(&refused, f, buf);
-	}
-	buf[t.len] = '\0';
-	return t.len;
+	return put_end(&t, f, render);
 }
 
 const struct boot_loader boot_loader_ipxe = {

@@ -34,4 +34,17 @@ static inline void put_number(struct text *t, unsigned n)
 	put(t, boot_number(n, digits));
 }
 
+/* Its length; where something had no room, what render() makes of saying so. */
+static inline size_t put_end(struct text *t, const struct boot_facts *f,
+    size_t (*render)(const struct boot_plan *plan, const struct boot_facts *f, char *buf))
+{
+	if (t->full) {
+		struct boot_plan refused;
+		boot_plan_refused(f, &refused);
+		return render(&refused, f, t->buf);
+	}
+	t->buf[t->len] = '\0';
+	return t->len;
+}
+
 #endif
