@@ -65,6 +65,15 @@ def test_each_phase_of_debian_installer_is_an_event_of_its_machine(lab):
 
 
 @needs(test_each_phase_of_debian_installer_is_an_event_of_its_machine)
+def test_who_hears_its_privileged_port_has_no_capability(lab):
+    with open(f"/proc/{lab.pids()['boot_handler'][0]}/status") as f:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in f)
+    check_equal({kind: int(value, 16) for kind, value in status.items() if kind.startswith("Cap")},
+        dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0), "capabilities")
+    check("0" not in status["Uid"].split() + status["Gid"].split(), f"it is root: {status['Uid']}, {status['Gid']}")
+
+
+@needs(test_each_phase_of_debian_installer_is_an_event_of_its_machine)
 def test_its_lines_are_the_log_of_the_installation(lab):
     eventually(lambda: "vmlab: hook 1" in log(lab), 10, "the last line is kept")
     check_equal(log(lab).splitlines(), [line.split("> ", 1)[-1].split(" ", 3)[3].replace("[267]", "") for line in SAID], "the log")
