@@ -16,7 +16,7 @@ SHOWS = {
     "a-script": r"this is an-script-\w+ of http://[0-9.]+/images/a-script/amd64",
     "a-program": STARTS,
     "an-iso": STARTS,
-    "a-kernel": r"Linux version \d[^\n]*\n(?s:.*)who=an-kernel-uefi",
+    "a-kernel": r"Linux version \d.*who=an-kernel-uefi",
     "memtest86+": r"Memtest86\+",
 }
 
@@ -52,10 +52,10 @@ def add(lab, name):
     check(name in lab.vmlab("image", "ls").stdout, f"{name} is not listed")
 
 
-@pytest.mark.parametrize("image, firmware", [("memtest86+", UEFI), ("an-iso", UEFI),
-    pytest.param("a-script", BIOS, marks=LONG), pytest.param("a-script", UEFI, marks=LONG),
-    pytest.param("a-program", UEFI, marks=LONG), pytest.param("an-iso", BIOS, marks=LONG),
-    pytest.param("a-kernel", UEFI, marks=LONG), pytest.param("memtest86+", BIOS, marks=LONG)])
+@pytest.mark.parametrize("image, firmware", [("an-iso", UEFI), ("a-script", BIOS), ("a-program", UEFI),
+    pytest.param("an-iso", BIOS, marks=LONG), pytest.param("a-script", UEFI, marks=LONG),
+    pytest.param("a-kernel", UEFI, marks=LONG), pytest.param("memtest86+", UEFI, marks=LONG),
+    pytest.param("memtest86+", BIOS, marks=LONG)])
 def test_a_machine_boots_it(lab, images, image, firmware):
     lab.only_the_lab()
     add(lab, image)
@@ -64,5 +64,4 @@ def test_a_machine_boots_it(lab, images, image, firmware):
     lab.define(name, mac=mac, arch="amd64", mode="boot", image=image, firmware=firmware)
     lab.start_vm(name, mac, env=[f"VM_FIRMWARE={firmware}"])
     with screen_of(lab, name) as screen:
-        screen.shows(rf"{name} boots {image.replace('+', '.')}", BOOT_S)
-        screen.shows(SHOWS[image], BOOT_S)
+        screen.shows(rf"(?s){name} boots {image.replace('+', '.')}.*{SHOWS[image]}", BOOT_S)
