@@ -150,22 +150,36 @@ static void try_definition(const char *text, size_t len)
 	vm_free(vm);
 }
 
+static const struct unattended_language *language_of(uint8_t letter)
+{
+	switch (letter) {
+	case 's':
+		return &language_shell;
+	case 'p':
+		return &language_preseed;
+	case 'k':
+		return &language_kickstart;
+	case 'y':
+		return &language_yaml;
+	case 'x':
+		return &language_xml;
+	case 'j':
+		return &language_json;
+	default:
+		return NULL;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct unattended_language *const languages[] = {['s'] = &language_shell,
-	    ['p'] = &language_preseed,
-	    ['k'] = &language_kickstart,
-	    ['y'] = &language_yaml,
-	    ['x'] = &language_xml,
-	    ['j'] = &language_json};
-	size_t known = sizeof(languages) / sizeof(*languages);
+	const struct unattended_language *language = size ? language_of(data[0]) : NULL;
 
-	if (size == 0 || (data[0] != 'd' && (data[0] >= known || !languages[data[0]])))
+	if (!language && (size == 0 || data[0] != 'd'))
 		return -1;
 	_cleanup_free_ char *text = promise_string(data + 1, size - 1);
-	if (data[0] == 'd')
-		try_definition(text, size - 1);
+	if (language)
+		try_template(language, text);
 	else
-		try_template(languages[data[0]], text);
+		try_definition(text, size - 1);
 	return 0;
 }
