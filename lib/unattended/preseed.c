@@ -142,7 +142,8 @@ static void put_system(const struct unattended_source *s, FILE *f)
 	    {"clock-setup/ntp", "boolean", "false"},
 	    {"time/zone", "string", "Etc/UTC"},
 	    {"passwd/root-login", "boolean", "true"},
-	    {"passwd/root-password-crypted", "password", "!"},
+	    /* None fits it; but "!" is what user-setup takes for no answer, and asks. */
+	    {"passwd/root-password-crypted", "password", "*"},
 	    {"passwd/make-user", "boolean", "false"},
 	    {"apt-setup/cdrom/set-first", "boolean", "false"},
 	    {"apt-setup/disable-cdrom-entries", "boolean", "true"},

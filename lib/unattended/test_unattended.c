@@ -60,6 +60,7 @@ static void preseed_says_the_definition(void **state)
 	has(text, "\nd-i netcfg/get_domain string example.org\n");
 	has(text, "\nd-i pkgsel/include string openssh-server sudo nginx jq=1.6\n");
 	has(text, "\nd-i debian-installer/add-kernel-opts string quiet\n");
+	has(text, "\nd-i passwd/root-password-crypted password *\n");
 	has(text, "\nd-i grub-installer/force-efi-extra-removable boolean true\n");
 	has(text, " 1074 1074 1074 linux-swap method{ swap } format{ } . ");
 	has(text, "'\"$((disk_bytes / 100000000 * 20))\"'");
