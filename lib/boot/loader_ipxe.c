@@ -94,7 +94,11 @@ static void put_failed(struct text *t, const struct boot_facts *f)
 	put_again(t, f);
 }
 
-/* Images left from an earlier, half-successful try would be handed to the kernel, too. */
+/* Images left from an earlier, half-successful try would be handed to the kernel, too.
+ * U-Boot, which calls itself so in SMBIOS and its card's bus "EFI", lets some cards (e1000) receive
+ * on into what is the kernel's memory by then: a late segment overwrote a page table. 11 s: nginx
+ * has closed the last connection. The dots are there for a machine without SMBIOS: iseq takes two
+ * words. */
 static void load_kernel(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)
 {
 	put(t, "imgfree\nkernel ");
@@ -107,7 +111,9 @@ static void load_kernel(struct text *t, const struct boot_plan *plan, const stru
 		put_url(t, f, plan->initrd[i]);
 		put(t, " || goto failed\n");
 	}
-	put(t, "boot || goto failed\n");
+	put(t,
+	    "iseq ${netX/bustype} EFI && iseq ${smbios/0.4.0:uristring}. U-Boot. && sleep 11 ||\n"
+	    "boot || goto failed\n");
 }
 
 static void put_kernel(struct text *t, const struct boot_plan *plan, const struct boot_facts *f)

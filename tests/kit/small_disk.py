@@ -1,9 +1,15 @@
-"""small_disk.py - disks that say that they were booted, and nothing else."""
+"""small_disk.py - disks that say that they were booted, and nothing else; and one that nothing is on."""
 import os
 
 from kit.command import run
 
 SAYS = "this disk was booted"
+
+
+def blank_disk(path, size):
+    with open(path, "wb") as f:
+        f.truncate(size)
+    return path
 
 
 def bios_disk(path):
@@ -15,13 +21,13 @@ def bios_disk(path):
         f.truncate(1 << 20)
 
 
-def uefi_disk(path, loader):
-    """A FAT file system with an iPXE, `loader`, as its EFI/BOOT/BOOTX64.EFI, and a script for it."""
+def uefi_disk(path, loader, name="BOOTX64.EFI"):
+    """A FAT file system with an iPXE, `loader`, as the program that firmware looks for, and a script for it."""
     script = path + ".ipxe"
     with open(script, "w") as f:
         f.write(f"#!ipxe\necho {SAYS}\nsleep 600\n")
     run(["mformat", "-i", path, "-C", "-T", "16384", "-h", "16", "-s", "63", "::"])
     run(["mmd", "-i", path, "::/EFI", "::/EFI/BOOT"])
-    run(["mcopy", "-i", path, loader, "::/EFI/BOOT/BOOTX64.EFI"])
+    run(["mcopy", "-i", path, loader, "::/EFI/BOOT/" + name])
     run(["mcopy", "-i", path, script, "::/autoexec.ipxe"])
     os.unlink(script)

@@ -50,9 +50,9 @@ class VmLab:
             json.dump(dict({"name": name}, **fields), f, indent=2)
         os.rename(temporary, os.path.join(self.vms, name + ".json"))
 
-    def link_image(self, distro, arch="amd64", source="debian-13", change=None):
+    def link_image(self, distro, arch="amd64", source="debian-13", change=None, images=IMAGES):
         """An image made of hard links to (or copies of) a real one; change(manifest) edits its manifest."""
-        origin = os.path.join(IMAGES, source, arch)
+        origin = os.path.join(images, source, arch)
         where = os.path.join(self.images, distro, arch)
         os.makedirs(where)
         for name in os.listdir(origin):
