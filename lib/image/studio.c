@@ -13,6 +13,7 @@
 #include "lib/definition/yaml_glance.h"
 
 #define FILE_MAX_BYTES (64U << 10)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* editors on Windows begin files with it */
 
 /* ---- what it says ------------------------------------------------------------------------ */
 
@@ -57,6 +58,15 @@ static int scalar(
 	return 0;
 }
 
+/* Only shown: what is no such scalar, as what Python's yaml escapes or folds, is as good as absent.
+ */
+static void remark(const struct yaml_glance *glance, const char *name, char *out, size_t size)
+{
+	if (scalar(glance, name, out, size, NULL) < 0)
+		out[0] = '\0';
+	text_clean_string(out, "");
+}
+
 static int file_name(
     const struct yaml_glance *glance, const char *key, char *out, size_t size, struct err *e)
 {
@@ -77,18 +87,16 @@ int studio_parse(const char *text, struct studio *out, struct err *e)
 	char flag[16], arch[16];
 
 	*out = (struct studio){.arch = VM_ARCH_NOT_SAID};
-	yaml_glance(text, &glance);
+	yaml_glance(text + (strncmp(text, BYTE_ORDER_MARK, 3) == 0 ? 3 : 0), &glance);
 	if (glance.kind != YAML_MAPPING)
 		return err_set(e, EINVAL, "is not a list of keys and values (%s)",
 		    glance.why ? glance.why : "no \"key: value\" line");
 	int r = file_name(&glance, "stage2_filename", out->script, sizeof(out->script), e);
 	if (r < 0 || scalar(&glance, "supports_unattended", flag, sizeof(flag), e) < 0 ||
-	    scalar(&glance, "arch", arch, sizeof(arch), e) < 0 ||
-	    scalar(&glance, "created", out->created, sizeof(out->created), e) < 0 ||
-	    scalar(&glance, "description", out->description, sizeof(out->description), e) < 0)
+	    scalar(&glance, "arch", arch, sizeof(arch), e) < 0)
 		return -EINVAL;
-	text_clean_string(out->created, "");
-	text_clean_string(out->description, "");
+	remark(&glance, "created", out->created, sizeof(out->created));
+	remark(&glance, "description", out->description, sizeof(out->description));
 	/* YAML 1.1 has more words for it; its own tools write these. */
 	if (!strcasecmp(flag, "true") || !strcasecmp(flag, "yes"))
 		r = file_name(&glance, "stage2_unattended_filename", out->unattended,

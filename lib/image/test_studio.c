@@ -43,6 +43,29 @@ static void what_it_says(void **state)
 	assert_int_equal(s.arch, VM_ARCH_OTHER);
 }
 
+/* What Python's yaml makes of texts that are not plain ASCII, or long. */
+static void what_is_only_shown_refuses_nothing(void **state)
+{
+	static const char *const texts[] = {
+	    "description: \"Gr\\xF6\\xDFe\"\n",
+	    "description: 'it''s long and\n  goes on'\n",
+	    "description: |\n  two\n  lines\n",
+	    "created: \"2021-10-26_15:38:14 and something that is no time any more\"\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct err e = ERR_INIT;
+		char text[300];
+		struct studio s;
+		snprintf(text, sizeof(text), "\xef\xbb\xbfstage2_filename: a.ipxe\n%s", texts[i]);
+		if (studio_parse(text, &s, &e) < 0)
+			fail_msg("%s: %s", text, e.msg);
+		assert_string_equal(s.script, "a.ipxe");
+		assert_string_equal(s.created, "");
+	}
+}
+
 static void refused(void **state)
 {
 	static const struct {
@@ -103,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_it_says),
+	    cmocka_unit_test(what_is_only_shown_refuses_nothing),
 	    cmocka_unit_test(refused),
 	    cmocka_unit_test(the_folder),
 	};
