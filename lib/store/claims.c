@@ -204,12 +204,23 @@ static const char *name_of(const struct vm_file *file)
 	return node ? node->vm->name : "";
 }
 
+/* A MAC address made of a serial number or UUID is nothing that anybody wrote: that number is. */
+static unsigned written_claim(const struct vm_file *file, const struct verdict *v)
+{
+	const struct vm *vm = file->pending->vm;
+	const struct vm_node *other = v->other->serving ? v->other->serving : v->other->pending;
+
+	if (v->index != VM_CLAIM_MAC || !vm->mac_made || !other || !other->vm->mac_made)
+		return v->index;
+	return vm->serial ? VM_CLAIM_SERIAL : VM_CLAIM_UUID;
+}
+
 static void report(struct vm_folder *f, struct vm_file *file, const struct verdict *v)
 {
 	char value[80], text[900];
 	struct vm_claim key;
 
-	vm_claim_at(file->pending->vm, v->index, &key);
+	vm_claim_at(file->pending->vm, written_claim(file, v), &key);
 	const char *field = key.field;
 	key_text(&key, value, sizeof(value));
 	if (v->index == VM_CLAIM_NAME && strcmp(file->pending->vm->name, name_of(v->other)) != 0)

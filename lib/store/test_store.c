@@ -803,6 +803,31 @@ static void colliders_at_start_are_all_refused(void **state)
 	expect_problem(lab, "e.json", "belongs to a.json", false);
 }
 
+static void numbers_in_place_of_a_mac_collide_by_their_own_name(void **state)
+{
+	static const char *const rows[][2] = {
+	    {"\"serial\":\"S1\"", "\"serial\" S1"},
+	    {"\"uuid\":\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\"",
+		"\"uuid\" 6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"},
+	};
+	struct lab *lab = *state;
+	char text[200];
+
+	open_store(lab);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		snprintf(text, sizeof(text), "{\"name\":\"a\",%s}", rows[i][0]);
+		write_in(lab->dir, "a.json", text);
+		changed(lab);
+		snprintf(text, sizeof(text), "{\"name\":\"b\",%s}", rows[i][0]);
+		write_in(lab->dir, "b.json", text);
+		changed(lab);
+		expect_problem(lab, "b.json", rows[i][1], false);
+		drop_file(lab, "b.json");
+		drop_file(lab, "a.json");
+		changed(lab);
+	}
+}
+
 static void collider_at_start_may_go(void **state)
 {
 	struct lab *lab = *state;
@@ -1315,6 +1340,7 @@ int main(void)
 	    TEST(static_addresses_in_dispute),
 	    TEST(names_that_become_one_host_name_collide),
 	    TEST(provisioner_is_skipped_with_a_note),
+	    TEST(numbers_in_place_of_a_mac_collide_by_their_own_name),
 	    TEST(colliders_at_start_are_all_refused),
 	    TEST(collider_at_start_may_go),
 	    TEST(holder_keeps_its_claim_over_a_restart),
