@@ -270,5 +270,8 @@ int template_make(const char *vms_dir, const char *name, const struct unattended
 	if (r == -ENOENT)
 		return err_set(
 		    e, EINVAL, "there is no file %s in " TEMPLATE_FOLDER " of vms/", name);
-	return r < 0 ? r : template_fill(text, len, language, s, out, where, e);
+	if (r < 0)
+		return r;
+	r = template_fill(text, len, language, s, out, where, e);
+	return r < 0 && where->line == 0 ? err_wrap(e, "%s", name) : r;
 }

@@ -121,6 +121,24 @@ static void what_cannot_be_is_refused_with_its_place(void **state)
 	}
 }
 
+static void what_is_no_text_is_refused_by_its_name(void **state)
+{
+	char dir[] = "/tmp/test_template.XXXXXX", command[200];
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	char *out;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command),
+	    "mkdir %s/_unattended && printf 'a\\0b' >%s/_unattended/a.cfg", dir, dir);
+	assert_int_equal(system(command), 0);
+	assert_true(template_make(dir, "a.cfg", NULL, &out, &where, &e) < 0);
+	assert_string_equal(e.msg, "a.cfg: has a NUL byte: it is no text");
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 static void the_ending_tells_the_language(void **state)
 {
 	struct err e = ERR_INIT;
@@ -136,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values_are_written_for_their_place),
 	    cmocka_unit_test(what_cannot_be_is_refused_with_its_place),
+	    cmocka_unit_test(what_is_no_text_is_refused_by_its_name),
 	    cmocka_unit_test(the_ending_tells_the_language),
 	};
 
