@@ -355,6 +355,12 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(1, "is no VM name", "adopt 52:54:00:00:00:77 Web_2");
 	vmlab(2, "the machine's MAC address or serial number", "adopt");
 	vmlab(2, "there is no option --nonsense", "adopt --nonsense x");
+	/* Without what was asked for, a machine might be erased. */
+	vmlab(2, "not UTF-8", "adopt 52:54:00:00:00:7a node2 --profile \xff");
+	vmlab(2, "not UTF-8", "adopt 52:54:00:00:00:7a node2 --set distro=\xff");
+	vmlab(1, "not UTF-8", "new node2 --memory \xff");
+	vmlab(2, "name is given as NAME", "adopt 52:54:00:00:00:7a node2 --set name=node3");
+	vmlab(2, "it takes no names: `vmlab ls ?[31m`", "machines \x1b[31m");
 	vmlab(0, "does what this says when it next asks", "adopt cz-123/4 --set mode=local");
 	file_comes_to_say(folder, "vms/cz-123-4.json", "\"mac\": \"52:54:00:00:00:77\"", true);
 	file_comes_to_say(folder, "vms/cz-123-4.json", "\"serial\": \"CZ-123/4\"", true);

@@ -207,6 +207,15 @@ const char *vm_field_text(const struct vm *vm, const char *name, char buf[VM_FIE
 	return buf;
 }
 
+static json_t *text_value(const char *name, const char *text, struct err *e)
+{
+	json_t *value = json_string(text);
+
+	if (!value)
+		err_set(e, EINVAL, "\"%s\": what is given is not UTF-8", name);
+	return value;
+}
+
 json_t *vm_field_value(const char *name, const char *text, struct err *e)
 {
 	const struct vm_field *f = vm_field_find(name);
@@ -222,7 +231,7 @@ json_t *vm_field_value(const char *name, const char *text, struct err *e)
 	else if (f->kind == VM_NUMBER)
 		err_set(e, EINVAL, "\"%s\": \"%.40s\" is no number", name, text);
 	else if (f->kind != VM_FLAG)
-		return json_string(text);
+		return text_value(name, text, e);
 	else if (is_true || strcmp(text, "false") == 0)
 		return json_boolean(is_true);
 	else

@@ -215,9 +215,9 @@ static int adopt_run(struct lab *lab, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "", adopt_options, NULL)) != -1) {
 		all |= o == 'a' || o == 'w';
 		watch |= o == 'w';
-		if (o == 'p')
-			json_object_set_new(more, "profile", json_string(optarg));
-		else if (o == '?')
+		if (o == 'p' && json_object_set_new(more, "profile", json_string(optarg)) < 0)
+			return command_usage(&adopt_command, "--profile is not UTF-8");
+		if (o == '?')
 			return command_wrong_option(&adopt_command, argv);
 		else if (o == 's' && define_set(more, optarg, &e) < 0)
 			return command_usage(&adopt_command, "%s", e.msg);

@@ -66,28 +66,26 @@ const char *define_taken(const struct define_claims *claims, const char *text, s
 	return field;
 }
 
+/* False: it cannot be in a definition. */
+static bool put(json_t *o, const char *field, const char *text)
+{
+	return !text || json_object_set_new(o, field, json_string(text)) == 0;
+}
+
 char *define_render(const struct define_words *w)
 {
 	json_t *o = json_object();
 
-	json_object_set_new(o, "name", json_string(w->name));
-	if (w->mac)
-		json_object_set_new(o, "mac", json_string(w->mac));
-	if (w->ip)
-		json_object_set_new(o, "ip", json_string(w->ip));
-	if (w->arch)
-		json_object_set_new(o, "arch", json_string(w->arch));
-	if (w->distro)
-		json_object_set_new(o, "distro", json_string(w->distro));
+	bool all = put(o, "name", w->name) && put(o, "mac", w->mac) && put(o, "ip", w->ip) &&
+		   put(o, "arch", w->arch) && put(o, "distro", w->distro);
 	if (w->cpus)
 		json_object_set_new(o, "cpus", json_integer(atoi(w->cpus)));
-	if (w->memory)
-		json_object_set_new(o, "memory", json_string(w->memory));
+	all = all && put(o, "memory", w->memory);
 	if (w->disk)
-		json_object_set_new(o, "disks", json_pack("[{s:s}]", "size", w->disk));
+		all &= json_object_set_new(o, "disks", json_pack("[{s:s}]", "size", w->disk)) == 0;
 	if (w->more)
 		json_object_update(o, w->more);
-	char *text = json_dumps(o, JSON_INDENT(2)), *with_newline = NULL;
+	char *text = all ? json_dumps(o, JSON_INDENT(2)) : NULL, *with_newline = NULL;
 	if (text && asprintf(&with_newline, "%s\n", text) < 0)
 		with_newline = NULL;
 	free(text);

@@ -132,7 +132,8 @@ int define_write(
 		return r;
 	text = define_render(w);
 	if (!text)
-		return err_set(e, ENOMEM, "out of memory");
+		return err_set(
+		    e, EINVAL, "what is given is not UTF-8, which definitions are written in");
 	r = check_text(lab, text, e);
 	if (r == 0)
 		r = write_new(path, text, e);
@@ -157,6 +158,9 @@ int define_set(json_t *more, const char *text, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	if (!text[len])
 		return err_set(e, EINVAL, "--set \"%s\" is not FIELD=VALUE", text);
+	if (strcmp(name, "name") == 0)
+		return err_set(e, EINVAL,
+		    "--set: a machine's name is given as NAME, and its file is called so");
 	json_t *value = vm_field_value(name, text + len + 1, e);
 	return value ? json_object_set_new(more, name, value) : err_wrap(e, "--set");
 }

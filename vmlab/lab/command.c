@@ -10,6 +10,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/near.h"
+#include "lib/base/text.h"
 #include "lib/store/holders.h"
 #include "vmlab/lab/lab_dir.h"
 #include "vmlab/lab/lab_find.h"
@@ -36,12 +37,14 @@ int command_fail(const struct err *e)
 
 int command_usage(const struct command *c, const char *fmt, ...)
 {
+	char text[1000];
 	va_list ap;
 
-	fprintf(stderr, "vmlab %s: ", c->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	text_clean_string(text, "");
+	fprintf(stderr, "vmlab %s: %s", c->name, text);
 	fprintf(stderr, "\nusage: vmlab %s %s\n`vmlab %s --help` explains it.\n", c->name, c->args,
 	    c->name);
 	return STATUS_USAGE;
