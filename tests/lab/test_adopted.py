@@ -22,17 +22,17 @@ def profile(name, fields):
     mine.write(f"_profiles/{name}.json", json.dumps(fields))
 
 
-def asked(number, serial):
+def asked(number, serial, mac=None):
     pid = docker("inspect", "-f", "{{.State.Pid}}", mine.lab() + "-stack").stdout.strip()
     with netns.inside(f"/proc/{pid}/ns/net"):
         try:
-            return http_client.request(SERVER, f"/ipxe?mac={PATTERN % number}&serial={serial}&arch=x86_64").status == 200
+            return http_client.request(SERVER, f"/ipxe?mac={mac or PATTERN % number}&serial={serial}&arch=x86_64").status == 200
         except OSError:
             return False
 
 
-def ask(number, serial):
-    check(asked(number, serial), f"/ipxe has no answer for {serial}")
+def ask(number, serial, mac=None):
+    check(asked(number, serial, mac), f"/ipxe has no answer for {serial}")
 
 
 def listed():
@@ -101,6 +101,20 @@ def test_watch_goes_on_until_it_is_interrupted_over_a_stack_that_begins_anew():
     time.sleep(0.5)
     watch.send_signal(signal.SIGINT)
     check_equal((watch.wait(10), "until Ctrl-C" in watch.stdout.read()), (0, True), "its end")
+
+
+@needs(test_watch_goes_on_until_it_is_interrupted_over_a_stack_that_begins_anew)
+def test_watch_ends_at_once_also_amid_very_many():
+    many = 300
+    for number in range(many):
+        ask(number, f"RACK-MANY-{number}", "52:54:00:7e:%02x:%02x" % (0x60 + number // 256, number % 256))
+    watch = mine.start("adopt", "--watch")
+    scope.cleanup(watch.kill)
+    made = lambda: sum("rack-many" in name for name in os.listdir(mine.vms))
+    eventually(made, 20, "it has begun")
+    watch.send_signal(signal.SIGINT)
+    check_equal(watch.wait(10), 0, "exit status")
+    check(made() < many, "it went on to the last of them")
 
 
 def test_names_and_fields_do_not_go_with_it():

@@ -111,6 +111,8 @@ static void adopt_named(struct all *a, const json_t *machines)
 
 	a->refused = 0;
 	json_array_foreach(machines, i, one) {
+		if (interrupt_pending())
+			return;
 		_cleanup_json_ json_t *more = json_object();
 		const char *mac =
 		    json_string_value(json_array_get(json_object_get(one, "macs"), 0));
@@ -167,12 +169,12 @@ static int adopt_all(struct lab *lab, bool watch)
 	struct all a = {.session = SESSION_INIT, .said = json_object()};
 	struct err e = ERR_INIT;
 
-	int r = look(&a, lab, &e);
-	if (watch && r == 0) {
+	if (watch)
 		interrupt_install();
+	int r = look(&a, lab, &e);
+	if (watch && r == 0 && !interrupt_pending())
 		fprintf(stderr,
 		    "adopting whoever a profile names, until Ctrl-C; `vmlab machines` shows the others\n");
-	}
 	while (watch && r == 0 && !interrupt_pending()) {
 		interrupt_sleep_ms(WATCH_MS);
 		if (!interrupt_pending() && look(&a, lab, &e) < 0)
