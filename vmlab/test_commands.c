@@ -497,6 +497,8 @@ static void images_are_made_of_what_there_is(void **state)
 	    2, "--args is for --kernel and --efi", "image add tool --arch amd64 --iso i --args a");
 	vmlab(2, "an image's name has", "image add Tool --arch amd64 --iso i");
 	vmlab(1, "nothing.iso", "image add tool --arch amd64 --iso nothing.iso");
+	vmlab(1, "cannot be called \"shell\"", "image add shell --arch amd64 --iso nothing.iso");
+	vmlab(1, "cannot be called \"again\"", "image add again --arch amd64 --iso nothing.iso");
 	file_says(folder, "boot.txt", "#!ipxe\nshell\n");
 	expect_program(1, "boot.txt is no ISO image",
 	    VMLAB "image add tool --arch amd64 --iso %s/boot.txt", folder);

@@ -6,8 +6,7 @@
 /* Of a text of 80 columns, without what surrounds it. */
 #define WIDTH 74
 
-/* Such an image would not be what the word means. */
-static bool is_word(const char *name)
+bool boot_offer_is_word(const char *name)
 {
 	return boot_mode_find(name) || strcmp(name, "again") == 0;
 }
@@ -18,7 +17,7 @@ const struct boot_image *boot_offer_find(
 	char name[MENU_NAME_MAX + 1];
 
 	*unattended = word && menu_choice_split(word, name);
-	if (!word || !offers || is_word(name))
+	if (!word || !offers || boot_offer_is_word(name))
 		return NULL;
 	for (unsigned i = 0; i < offers->count; i++) {
 		const struct boot_image *image = offers->image[i];
@@ -83,7 +82,7 @@ void boot_offer_items(
 	for (unsigned i = 0; offers && i < offers->count; i++) {
 		const struct boot_image *image = offers->image[i];
 
-		if (is_word(image->name))
+		if (boot_offer_is_word(image->name))
 			continue;
 		for (int way = 0; way < 2; way++) {
 			bool unattended = way == 1;

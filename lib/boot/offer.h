@@ -14,6 +14,9 @@ struct boot_offers {
 	bool cut; /* there may be more */
 };
 
+/* Whether a menu has another meaning for it: an image of that name is never offered. */
+bool boot_offer_is_word(const char *name);
+
 /* The image that such a word names; NULL: it is not offered, or the word is none. `offers` and
  * `word` may be NULL. */
 const struct boot_image *boot_offer_find(

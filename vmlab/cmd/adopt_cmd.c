@@ -11,6 +11,7 @@
 #include "vmlab/ui/interrupt.h"
 
 #define WATCH_MS 2000
+#define WATCH_MAX 500 /* of machines that may be nobody's: someone looks before there are more */
 
 static const struct option adopt_options[] = {{"all", no_argument, NULL, 'a'},
     {"watch", no_argument, NULL, 'w'}, {"profile", required_argument, NULL, 'p'},
@@ -111,7 +112,7 @@ static void adopt_named(struct all *a, const json_t *machines)
 
 	a->refused = 0;
 	json_array_foreach(machines, i, one) {
-		if (interrupt_pending())
+		if (interrupt_pending() || a->adopted == WATCH_MAX)
 			return;
 		_cleanup_json_ json_t *more = json_object();
 		const char *mac =
@@ -175,7 +176,7 @@ static int adopt_all(struct lab *lab, bool watch)
 	if (watch && r == 0 && !interrupt_pending())
 		fprintf(stderr,
 		    "adopting whoever a profile names, until Ctrl-C; `vmlab machines` shows the others\n");
-	while (watch && r == 0 && !interrupt_pending()) {
+	while (watch && r == 0 && !interrupt_pending() && a.adopted < WATCH_MAX) {
 		interrupt_sleep_ms(WATCH_MS);
 		if (!interrupt_pending() && look(&a, lab, &e) < 0)
 			say(&a, "", e.msg);
@@ -184,6 +185,10 @@ static int adopt_all(struct lab *lab, bool watch)
 	}
 	close_all(&a);
 	json_decref(a.said);
+	if (r == 0 && a.adopted == WATCH_MAX)
+		r = err_set(&e, EDQUOT,
+		    "%d definitions were written: look at them, and start this again for more",
+		    WATCH_MAX);
 	if (r < 0)
 		return command_fail(&e);
 	if (a.adopted == 0 && a.refused == 0 && !watch)
@@ -249,8 +254,8 @@ const struct command adopt_command = {
 	"Never overwrites a file.\n"
 	"\n"
 	"  --all              every stranger that a profile names: one profile's \"match\" fits, and it has\n"
-	"                     a \"name\"\n"
-	"  --watch            these, and whoever comes, until Ctrl-C\n"
+	"                     a \"name\"; 500 at a time\n"
+	"  --watch            these, and whoever comes, until Ctrl-C, or 500 are written\n"
 	"  --profile P        the profile that the definition names (else the one that `vmlab machines` has)\n"
 	"  --set FIELD=VALUE  any other field of one value (`vmlab reference` has them all)\n"
 	"\n"

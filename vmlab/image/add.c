@@ -12,6 +12,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
+#include "lib/boot/offer.h"
 #include "lib/image/boot_args.h"
 #include "lib/image/boot_file.h"
 #include "vmlab/image/file.h"
@@ -165,6 +166,10 @@ static int check_args(const struct image_add *add, struct err *e)
 	} both[] = {{"--args", add->args}, {"--unattended-args", add->unattended_args}};
 	struct err why = ERR_INIT;
 
+	if (boot_offer_is_word(add->name))
+		return err_set(e, EINVAL,
+		    "an image cannot be called \"%s\": a menu has another meaning for that word",
+		    add->name);
 	for (size_t i = 0; i < 2; i++)
 		if (both[i].text && boot_args_check(both[i].text, &why) < 0)
 			return err_set(e, EINVAL, "%s %s", both[i].option, why.msg);
