@@ -15,11 +15,13 @@
 /* ---- one disk ----------------------------------------------------------------------------------
  */
 
-const char *disk_sys_read(const char *name, const char *attribute, char *buf, size_t size)
+/* `root` is put before each path: "" for this machine's. */
+static const char *sys_read(
+    const char *root, const char *name, const char *attribute, char *buf, size_t size)
 {
-	char path[300];
+	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/sys/block/%s/%s", name, attribute);
+	snprintf(path, sizeof(path), "%s/sys/block/%s/%s", root, name, attribute);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
 	if (n < 0)
@@ -31,11 +33,21 @@ const char *disk_sys_read(const char *name, const char *attribute, char *buf, si
 	return buf;
 }
 
-unsigned long long disk_sys_number(const char *name, const char *attribute)
+static unsigned long long sys_number(const char *root, const char *name, const char *attribute)
 {
 	char buf[32];
 
-	return strtoull(disk_sys_read(name, attribute, buf, sizeof(buf)), NULL, 10);
+	return strtoull(sys_read(root, name, attribute, buf, sizeof(buf)), NULL, 10);
+}
+
+const char *disk_sys_read(const char *name, const char *attribute, char *buf, size_t size)
+{
+	return sys_read("", name, attribute, buf, size);
+}
+
+unsigned long long disk_sys_number(const char *name, const char *attribute)
+{
+	return sys_number("", name, attribute);
 }
 
 /* Whether a kind of device can be somebody's disk, by its kernel name. */
@@ -75,13 +87,13 @@ static bool in_use(const char *name, const char *path)
 }
 
 /* SCSI's unit serial number (SPC-5, 7.7.21), which sysfs keeps as the page itself. */
-static void vpd_serial(const char *name, char *out, size_t size)
+static void vpd_serial(const char *root, const char *name, char *out, size_t size)
 {
 	unsigned char page[4 + 252] = {0};
-	char path[300];
+	char path[PATH_MAX];
 	size_t len = 0;
 
-	snprintf(path, sizeof(path), "/sys/block/%s/device/vpd_pg80", name);
+	snprintf(path, sizeof(path), "%s/sys/block/%s/device/vpd_pg80", root, name);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, page, sizeof(page));
 	for (ssize_t i = 4; i < n && i < 4 + page[3] && len + 1 < size; i++)
@@ -91,11 +103,12 @@ static void vpd_serial(const char *name, char *out, size_t size)
 }
 
 /* The first attribute that says something. */
-static void sys_read_first(const char *name, const char *const *attributes, char *out, size_t size)
+static void sys_read_first(
+    const char *root, const char *name, const char *const *attributes, char *out, size_t size)
 {
 	out[0] = '\0';
 	for (; *attributes && !out[0]; attributes++)
-		disk_sys_read(name, *attributes, out, size);
+		sys_read(root, name, *attributes, out, size);
 	for (char *p = out; *p == ' '; p = out)
 		memmove(out, out + 1, strlen(out));
 }
@@ -158,26 +171,26 @@ static void by_path_of(const char *name, const char *device, char *out, size_t s
 		snprintf(end, size, "-scsi-0:%u:%u:%u", a, b, c);
 }
 
-static void identity_read(const char *name, struct disk *d)
+static void identity_read(const char *root, const char *name, struct disk *d)
 {
 	static const char *const models[] = {"device/model", "device/name", NULL};
 	static const char *const serials[] = {"device/serial", "serial", NULL};
 	static const char *const wwns[] = {"wwid", "device/wwid", NULL};
-	char link[300], device[PATH_MAX];
+	char link[PATH_MAX], device[PATH_MAX];
 
-	sys_read_first(name, models, d->model, sizeof(d->model));
-	sys_read_first(name, serials, d->serial, sizeof(d->serial));
+	sys_read_first(root, name, models, d->model, sizeof(d->model));
+	sys_read_first(root, name, serials, d->serial, sizeof(d->serial));
 	if (!d->serial[0])
-		vpd_serial(name, d->serial, sizeof(d->serial));
-	sys_read_first(name, wwns, d->wwn, sizeof(d->wwn));
-	snprintf(link, sizeof(link), "/sys/block/%s", name);
+		vpd_serial(root, name, d->serial, sizeof(d->serial));
+	sys_read_first(root, name, wwns, d->wwn, sizeof(d->wwn));
+	snprintf(link, sizeof(link), "%s/sys/block/%s", root, name);
 	if (!realpath(link, device))
 		device[0] = '\0';
 	snprintf(d->transport, sizeof(d->transport), "%s", transport_of(name, device));
 	by_path_of(name, device, d->by_path, sizeof(d->by_path));
 }
 
-static bool disk_read(const char *name, struct disk *d)
+static bool disk_read(const char *root, const char *name, struct disk *d)
 {
 	memset(d, 0, sizeof(*d));
 	snprintf(d->name, sizeof(d->name), "%s", name);
@@ -185,17 +198,17 @@ static bool disk_read(const char *name, struct disk *d)
 	for (char *p = d->path; *p; p++)
 		if (*p == '!')
 			*p = '/'; /* sysfs' spelling of a slash */
-	d->size_bytes = disk_sys_number(name, "size") * 512;
-	d->sector_bytes = (uint32_t)disk_sys_number(name, "queue/logical_block_size");
+	d->size_bytes = sys_number(root, name, "size") * 512;
+	d->sector_bytes = (uint32_t)sys_number(root, name, "queue/logical_block_size");
 	if (d->size_bytes == 0 || d->sector_bytes == 0)
 		return false;
-	identity_read(name, d);
+	identity_read(root, name, d);
 	return true;
 }
 
 static bool is_disk(const char *name, struct disk *d)
 {
-	if (!kind_is_disk(name) || !disk_read(name, d))
+	if (!kind_is_disk(name) || !disk_read("", name, d))
 		return false;
 	const char *why = disk_sys_number(name, "removable") ? "removable"
 			  : disk_sys_number(name, "ro")      ? "read-only"
@@ -225,7 +238,7 @@ static int only_this(const char *path, struct disk *out, struct err *e)
 {
 	const char *name = strncmp(path, "/dev/", 5) == 0 ? path + 5 : path;
 
-	if (strlen(name) >= DISK_NAME_SIZE || strchr(name, '/') || !disk_read(name, out))
+	if (strlen(name) >= DISK_NAME_SIZE || strchr(name, '/') || !disk_read("", name, out))
 		return err_set(e, ENODEV, "%s is no disk of this machine", path);
 	if (in_use(name, out->path))
 		return err_set(e, EBUSY, "disk %s is in use: unmount it first", out->path);
@@ -243,4 +256,25 @@ int disk_list(const char *only, int wait_ms, struct disk *out, size_t max, struc
 			return n;
 		usleep(100000);
 	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(((const struct disk *)a)->name, ((const struct disk *)b)->name);
+}
+
+size_t disk_list_all(const char *root, struct disk *out, size_t max)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	size_t count = 0;
+
+	snprintf(path, sizeof(path), "%s/sys/block", root);
+	_cleanup_closedir_ DIR *d = opendir(path);
+	while (d && count < max && (entry = readdir(d)))
+		if (entry->d_name[0] != '.' && kind_is_disk(entry->d_name) &&
+		    disk_read(root, entry->d_name, &out[count]))
+			count++;
+	qsort(out, count, sizeof(*out), by_name);
+	return count;
 }

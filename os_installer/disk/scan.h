@@ -15,6 +15,10 @@
 must_check int disk_list(
     const char *only, int wait_ms, struct disk *out, size_t max, struct err *e);
 
+/* All of these disks, at most `max`, by name, as the /sys in the folder `root` ("": this machine's)
+ * tells them; whether one may be installed on is not asked. Opens no disk. Returns the count. */
+size_t disk_list_all(const char *root, struct disk *out, size_t max);
+
 /* Reads /sys/block/<name>/<attribute>, trimmed; "" when there is none. Returns buf. */
 const char *disk_sys_read(const char *name, const char *attribute, char *buf, size_t size);
 /* The same as a number; 0 when there is none. */

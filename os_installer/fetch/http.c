@@ -75,13 +75,13 @@ static size_t body_drop(char *data, size_t size, size_t count, void *ctx)
 	return size * count;
 }
 
-int http_get(
-    const char *url, size_t max_bytes, unsigned timeout_s, struct http_response *out, struct err *e)
+/* Does the transfer and frees `c`, which may be NULL. */
+static int answer_take(CURL *c, const char *url, size_t max_bytes, unsigned timeout_s,
+    struct http_response *out, struct err *e)
 {
 	struct body b = {.out = out, .max_bytes = max_bytes};
 
 	memset(out, 0, sizeof(*out));
-	CURL *c = http_handle_new(url);
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)timeout_s);
@@ -99,19 +99,48 @@ int http_get(
 	return 0;
 }
 
-int http_post_json(const char *url, const char *body, unsigned timeout_s, struct err *e)
+int http_get(
+    const char *url, size_t max_bytes, unsigned timeout_s, struct http_response *out, struct err *e)
 {
-	struct curl_slist *headers = NULL;
-	long status = 0;
+	return answer_take(http_handle_new(url), url, max_bytes, timeout_s, out, e);
+}
+
+/* The headers are the caller's to free, after the transfer. */
+static CURL *post_new(const char *url, const char *body, struct curl_slist **headers)
+{
 	CURL *c = http_handle_new(url);
 
-	if (!c)
+	*headers = curl_slist_append(NULL, "Content-Type: application/json");
+	*headers = curl_slist_append(*headers, "Expect:");
+	if (c) {
+		curl_easy_setopt(c, CURLOPT_HTTPHEADER, *headers);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+	}
+	return c;
+}
+
+int http_post_json_get(const char *url, const char *body, size_t max_bytes, unsigned timeout_s,
+    struct http_response *out, struct err *e)
+{
+	struct curl_slist *headers;
+	CURL *c = post_new(url, body, &headers);
+	int r = answer_take(c, url, max_bytes, timeout_s, out, e);
+
+	curl_slist_free_all(headers);
+	return r;
+}
+
+int http_post_json(const char *url, const char *body, unsigned timeout_s, struct err *e)
+{
+	struct curl_slist *headers;
+	long status = 0;
+	CURL *c = post_new(url, body, &headers);
+
+	if (!c) {
+		curl_slist_free_all(headers);
 		return err_set(e, ENOMEM, "out of memory");
-	headers = curl_slist_append(headers, "Content-Type: application/json");
-	headers = curl_slist_append(headers, "Expect:");
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	}
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)timeout_s);
-	curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_drop);
 	CURLcode code = curl_easy_perform(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
