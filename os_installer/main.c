@@ -7,12 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/reboot.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,13 +19,17 @@
 #include "lib/base/log.h"
 #include "lib/base/size.h"
 #include "lib/plan/plan.h"
+#include "os_installer/agent/agent.h"
 #include "os_installer/base/cmdline.h"
 #include "os_installer/base/config.h"
+#include "os_installer/base/ending.h"
 #include "os_installer/fetch/http.h"
 #include "os_installer/install.h"
+#include "os_installer/inventory/inventory.h"
 #include "os_installer/report/journal.h"
 
 #define URL_SIZE 2048
+#define CMDLINE_SIZE 8192
 
 static const char usage_text[] =
     "usage: os-installer [options]                 install, configured by config_url= of the kernel's\n"
@@ -35,6 +37,11 @@ static const char usage_text[] =
     "       os-installer --check FILE              say what is wrong with a configuration\n"
     "       os-installer --plan FILE --disk-size BYTES\n"
     "                                              show the layout it would make on such a disk\n"
+    "       os-installer --agent [--agent-url URL]  register with the server, tell what the machine is\n"
+    "                                              made of, carry out orders; agent_url= of the kernel's\n"
+    "                                              command line\n"
+    "       os-installer --inventory [--root DIR]   say what the machine is made of, by /sys and /proc\n"
+    "                                              (of DIR)\n"
     "options:\n"
     "  --config-url URL   use this configuration\n"
     "  --disk PATH        install onto this disk and no other\n"
@@ -52,6 +59,10 @@ struct arguments {
 	const char *check;
 	const char *plan;
 	uint64_t disk_bytes;
+	bool agent;
+	const char *agent_url;
+	bool inventory;
+	const char *root; /* what the inventory is of; "": this machine */
 	bool no_reboot;
 	bool verbose;
 };
@@ -70,7 +81,11 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 		NO_DISK,
 		NO_NVRAM,
 		NO_REBOOT,
-		REINSTALL
+		REINSTALL,
+		AGENT,
+		AGENT_URL,
+		INVENTORY,
+		ROOT
 	};
 	static const struct option options[] = {
 	    {"config-url", required_argument, NULL, CONFIG_URL},
@@ -84,6 +99,10 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 	    {"no-disk", no_argument, NULL, NO_DISK},
 	    {"no-nvram", no_argument, NULL, NO_NVRAM},
 	    {"no-reboot", no_argument, NULL, NO_REBOOT},
+	    {"agent", no_argument, NULL, AGENT},
+	    {"agent-url", required_argument, NULL, AGENT_URL},
+	    {"inventory", no_argument, NULL, INVENTORY},
+	    {"root", required_argument, NULL, ROOT},
 	    {"verbose", no_argument, NULL, 'v'},
 	    {"version", no_argument, NULL, 'V'},
 	    {"help", no_argument, NULL, 'h'},
@@ -122,6 +141,18 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 			break;
 		case NO_REBOOT:
 			a->no_reboot = true;
+			break;
+		case AGENT:
+			a->agent = true;
+			break;
+		case AGENT_URL:
+			a->agent_url = optarg;
+			break;
+		case INVENTORY:
+			a->inventory = true;
+			break;
+		case ROOT:
+			a->root = optarg;
 			break;
 		case 'v':
 			a->verbose = true;
@@ -217,15 +248,20 @@ static int plan_run(const char *path, uint64_t disk_bytes)
 /* ---- install -----------------------------------------------------------------------------------
  */
 
+/* The kernel's command line; "" when it cannot be read. */
+static void cmdline_read(char text[CMDLINE_SIZE])
+{
+	_cleanup_close_ int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, CMDLINE_SIZE - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+}
+
 static bool config_url_find(char *out)
 {
-	char text[8192];
-	_cleanup_close_ int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	char text[CMDLINE_SIZE];
 
-	if (n < 0)
-		return false;
-	text[n] = '\0';
+	cmdline_read(text);
 	return cmdline_get(text, "config_url", out, URL_SIZE);
 }
 
@@ -248,20 +284,6 @@ static void failure_tell(struct report *report, const struct install_failure *f)
 	log_error("hint: %s", f->hint);
 	if (report_failure(report, f->phase, f->err.msg, f->hint, &e) < 0)
 		log_warn("the server could not be told: %s", e.msg);
-}
-
-static void machine_end(enum vm_after after)
-{
-	sync();
-	if (after == VM_AFTER_KEXEC) {
-		reboot(LINUX_REBOOT_CMD_KEXEC);
-		log_warn("kexec failed, rebooting: %s", strerror(errno));
-	}
-	if (after != VM_AFTER_POWEROFF)
-		reboot(LINUX_REBOOT_CMD_RESTART);
-	else
-		reboot(LINUX_REBOOT_CMD_POWER_OFF);
-	log_error("cannot end the machine: %s", strerror(errno));
 }
 
 static int install_main(struct arguments *a)
@@ -302,9 +324,44 @@ static int install_main(struct arguments *a)
 	return 0;
 }
 
+/* ---- agent and inventory -----------------------------------------------------------------------
+ */
+
+static int inventory_main(const char *root)
+{
+	struct err e = ERR_INIT;
+	json_t *doc;
+
+	if (inventory_make(root, &doc, &e) < 0) {
+		fprintf(stderr, "os-installer: %s\n", e.msg);
+		return 1;
+	}
+	int r = json_dumpf(doc, stdout, JSON_INDENT(2)) < 0 || putchar('\n') < 0 || fflush(stdout);
+	json_decref(doc);
+	return r ? 1 : 0;
+}
+
+static int agent_main(const struct arguments *a)
+{
+	char text[CMDLINE_SIZE], url[URL_SIZE];
+	struct err e = ERR_INIT;
+
+	cmdline_read(text);
+	if (a->agent_url)
+		snprintf(url, sizeof(url), "%s", a->agent_url);
+	else if (!cmdline_get(text, "agent_url", url, sizeof(url))) {
+		log_error(
+		    "the kernel's command line has no agent_url=: boot by the server's script or give --agent-url");
+		return 2;
+	}
+	if (agent_run(url, text, &e) < 0)
+		log_error("%s", e.msg);
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
-	struct arguments a = {.install.directory = "/target"};
+	struct arguments a = {.install.directory = "/target", .root = ""};
 	int r = arguments_parse(argc, argv, &a);
 
 	if (r)
@@ -316,6 +373,8 @@ int main(int argc, char **argv)
 		return check_run(a.check);
 	if (a.plan)
 		return plan_run(a.plan, a.disk_bytes);
+	if (a.inventory)
+		return inventory_main(a.root);
 	if (geteuid() != 0) {
 		fputs("os-installer: has to run as root\n", stderr);
 		return 1;
@@ -323,5 +382,5 @@ int main(int argc, char **argv)
 	umask(022);
 	journal_start(a.verbose);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	return install_main(&a);
+	return a.agent ? agent_main(&a) : install_main(&a);
 }

@@ -1,0 +1,182 @@
+#include "os_installer/agent/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "os_installer/agent/order.h"
+#include "os_installer/agent/server.h"
+#include "os_installer/inventory/parts.h"
+
+#define POLL_WAIT_S 50
+#define POLL_LEAST_MS 1000 /* between two polls: a server may know no waiting */
+#define RETRY_FIRST_MS 1000
+#define RETRY_MOST_MS 30000
+#define NAME_SIZE 128
+
+struct agent {
+	struct server server;
+	bool known; /* to the server */
+	bool inventoried;
+	bool lost; /* it was said that the server does not answer */
+	int64_t retry_ms;
+	int64_t polled_ms;
+	bool owes; /* `last` is done and the server has not heard it */
+	struct server_order last;
+	const struct order *end; /* what is to follow then, or NULL */
+	bool ok;
+	struct err said;
+};
+
+/* ---- one step each; as server.h's functions ----------------------------------------------------
+ */
+
+static int introduce(struct agent *a, struct err *e)
+{
+	json_t *system = inventory_system("");
+	char name[NAME_SIZE];
+	int r = server_register(&a->server, json_string_value(json_object_get(system, "uuid")),
+	    json_string_value(json_object_get(system, "serial")), name, sizeof(name), e);
+
+	json_decref(system);
+	if (r == 0) {
+		a->known = true;
+		a->inventoried = false;
+		log_info("registered as %s mac=%s ip=%s", name, a->server.as.mac, a->server.as.ip);
+	}
+	return r;
+}
+
+static int inventory(struct agent *a, struct err *e)
+{
+	int r = order_inventory(&a->server, e);
+
+	a->inventoried = r >= 0;
+	if (r == SERVER_REFUSED)
+		log_warn("the inventory was refused, the agent goes on without: %s", e->msg);
+	else if (r == 0)
+		log_info("the inventory is sent, waiting for orders");
+	return r < 0 ? r : 0;
+}
+
+/* What ends the machine is left when the server does not want to hear of it: it was cancelled. */
+static int settle(struct agent *a, struct err *e)
+{
+	const struct order *end = a->end;
+	int r = server_done(&a->server, &a->last, a->ok, a->said.msg, e);
+
+	if (r < 0)
+		return r;
+	a->owes = false;
+	a->end = NULL;
+	if (r == SERVER_REFUSED)
+		log_warn("order %s is over for the server: %s", a->last.action, e->msg);
+	else if (end)
+		end->end();
+	return 0;
+}
+
+static void carry_out(struct agent *a, const struct server_order *told)
+{
+	/* One that was told of before is not done again. */
+	bool again = told->has_id && a->last.has_id && a->last.id == told->id &&
+		     strcmp(a->last.action, told->action) == 0 && !a->end;
+
+	a->owes = true;
+	if (again)
+		return;
+	a->last = *told;
+	a->said = (struct err)ERR_INIT;
+	const struct order *order = order_find(told->action, &a->said);
+	log_info("order %s", told->action);
+	a->ok = order && (!order->run || order->run(&a->server, &a->said) == 0);
+	a->end = a->ok && order->end ? order : NULL;
+	if (a->ok)
+		a->said.msg[0] = '\0';
+	else
+		log_warn("order %s failed: %s", told->action, a->said.msg);
+}
+
+static int poll_once(struct agent *a, struct err *e)
+{
+	struct server_order told;
+
+	sleep_ms(a->polled_ms + POLL_LEAST_MS - monotonic_ms());
+	a->polled_ms = monotonic_ms();
+	int r = server_poll(&a->server, POLL_WAIT_S, &told, e);
+	if (r == SERVER_REFUSED)
+		a->known = false; /* its memory may be gone */
+	if (r == 0)
+		a->retry_ms = RETRY_FIRST_MS;
+	if (r == 0 && told.action[0])
+		carry_out(a, &told);
+	return r;
+}
+
+static int step(struct agent *a, struct err *e)
+{
+	if (!a->known)
+		return introduce(a, e);
+	if (!a->inventoried)
+		return inventory(a, e);
+	return a->owes ? settle(a, e) : poll_once(a, e);
+}
+
+/* ---- for ever ----------------------------------------------------------------------------------
+ */
+
+/* Between half of it and all: machines that lost their server together do not come back so. */
+static void rest(struct agent *a)
+{
+	sleep_ms(a->retry_ms / 2 + random() % (a->retry_ms / 2 + 1));
+	a->retry_ms = a->retry_ms * 2 < RETRY_MOST_MS ? a->retry_ms * 2 : RETRY_MOST_MS;
+}
+
+static void heard(struct agent *a)
+{
+	if (a->lost)
+		log_info("the server answers again");
+	a->lost = false;
+}
+
+static void unheard(struct agent *a, const struct err *e)
+{
+	if (!a->lost)
+		log_warn("%s; trying again until it is better", e->msg);
+	a->lost = true;
+	rest(a);
+}
+
+static int server_set(struct server *s, const char *url, const char *cmdline, struct err *e)
+{
+	size_t len = strlen(url);
+
+	while (len > 0 && url[len - 1] == '/')
+		len--;
+	if (len >= sizeof(s->url))
+		return err_set(
+		    e, EINVAL, "agent_url= is longer than %zu bytes", sizeof(s->url) - 1);
+	memcpy(s->url, url, len);
+	s->url[len] = '\0';
+	return identity_find(cmdline, &s->as, e);
+}
+
+int agent_run(const char *url, const char *cmdline, struct err *e)
+{
+	struct agent a = {.retry_ms = RETRY_FIRST_MS, .polled_ms = -POLL_LEAST_MS};
+	int r = server_set(&a.server, url, cmdline, e);
+
+	if (r < 0)
+		return r;
+	srandom((unsigned)wall_ms() ^ (unsigned)a.server.as.mac[15] << 8 ^
+		(unsigned)a.server.as.mac[16]);
+	for (;;) {
+		struct err why = ERR_INIT;
+		if (step(&a, &why) == 0)
+			heard(&a);
+		else
+			unheard(&a, &why);
+	}
+}

@@ -1,0 +1,135 @@
+"""agent_bench.py - os-installer --agent in a network namespace and a process namespace of its own, and the server
+it asks: it has one card, `eth0`, and what ends the machine ends the process namespace with a signal that says how."""
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from urllib.parse import parse_qs, urlparse
+
+from kit import netns, range_server
+from kit.check import check, eventually
+from kit.command import PREFIX, run
+from kit.installer_bench import find_installer
+
+MAC, IP, SERVER = "52:54:00:a9:e0:01", "10.99.7.2", "10.99.7.1"
+# reboot(2) in a process namespace: what its first process is killed with (pid_namespaces(7)).
+ENDED = {signal.SIGHUP: "reboot", signal.SIGINT: "poweroff"}
+
+
+class Handler(range_server.Handler):
+    """What the server of the contract says; `told` is a list of (method, path, body)."""
+
+    def body(self):
+        text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        return json.loads(text) if text else None
+
+    def say(self, code, document=None):
+        self.answer(json.dumps(document).encode() if document is not None else b"", code)
+
+    def do_POST(self):
+        bench, path, body = self.server.bench, urlparse(self.path).path, self.body()
+        bench.told.append(("POST", path, body))
+        if path in bench.refuses:
+            return self.say(bench.refuses[path])
+        if path == "/api/register-device":
+            return self.say(200, {"machine": "bench"})
+        if path == "/api/action-done":
+            bench.orders = [o for o in bench.orders if o.get("id") != body.get("id")]
+        self.say(204)
+
+    def do_GET(self):
+        bench, url = self.server.bench, urlparse(self.path)
+        asked = {k: v[0] for k, v in parse_qs(url.query).items()}
+        bench.told.append(("GET", url.path, asked))
+        if url.path in bench.refuses:
+            return self.say(bench.refuses[url.path])
+        check(url.path == "/api/device-action-poll", url.path)
+        began = time.monotonic()
+        while not bench.orders and time.monotonic() - began < min(float(asked.get("wait", 0)), bench.longest_wait_s):
+            if bench.server is not self.server:
+                self.close_connection = True  # as one that was killed
+                return
+            time.sleep(0.02)
+        self.say(200, bench.orders[0]) if bench.orders else self.say(204)
+
+
+class AgentBench:
+    def __init__(self, scope):
+        self.installer = find_installer()
+        self.scope = scope
+        self.path, self.server_path = (self.namespace(label) for label in ("agent", "server"))
+        with netns.inside(self.path):
+            run(["ip", "link", "add", "eth0", "address", MAC, "type", "veth", "peer", "name", "srv0", "netns",
+                os.path.basename(self.server_path)])
+        for path, card, address in ((self.path, "eth0", IP), (self.server_path, "srv0", SERVER)):
+            with netns.inside(path):
+                run(["ip", "addr", "add", f"{address}/24", "dev", card])
+                run(["ip", "link", "set", card, "up"])
+        self.server = self.agent = None
+        self.fresh()
+        scope.cleanup(self.stop_agent)
+        scope.cleanup(self.stop_server)
+        scope.log_on_failure(self.log)
+
+    def namespace(self, label):
+        name = f"{PREFIX}{label}"
+        run(["ip", "netns", "add", name])
+        self.scope.cleanup(run, ["ip", "netns", "del", name])
+        return f"/run/netns/{name}"
+
+    def line(self, state):
+        with netns.inside(self.server_path):
+            run(["ip", "link", "set", "srv0", state])
+
+    def fresh(self):
+        self.told, self.orders, self.refuses, self.longest_wait_s = [], [], {}, 60
+
+    def start_server(self, port=8099):
+        with netns.inside(self.server_path):
+            self.server = range_server.Server((SERVER, port), Handler)
+        self.server.bench = self
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop_server(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.server = None
+
+    def start_agent(self, *words):
+        self.stop_agent()
+        self.log_path = os.path.join(self.scope.tempdir(), "agent.log")
+        with netns.inside(self.path), open(self.log_path, "w") as log:
+            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", self.installer, "--agent",
+                "--agent-url", f"http://{SERVER}:8099/", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def stop_agent(self):
+        if self.agent:
+            self.agent.kill()
+            self.agent.wait()
+        self.agent = None
+
+    def log(self):
+        with open(self.log_path) as f:
+            return f.read()
+
+    def of(self, path, since=0):
+        return [body for method, told, body in self.told[since:] if told == path]
+
+    def waits_for(self, path, count=1, seconds=20, since=0):
+        """The bodies or queries of what came there."""
+        return eventually(lambda: len(self.of(path, since)) >= count and self.of(path, since), seconds,
+            f"{count} × {path}; told: {[t[:2] for t in self.told[-5:]]}; the agent says: {self.log()[-600:]}")
+
+    def rss_kib(self):
+        """The most that the agent had, without what the kernel shares."""
+        child = run(["pgrep", "-P", str(self.agent.pid)]).stdout.split()[0]
+        with open(f"/proc/{child}/status") as f:
+            return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
+
+    def ended(self, seconds=20):
+        """How the machine ended."""
+        return ENDED.get(-self.agent.wait(seconds) if self.agent.wait(seconds) < 0 else self.agent.returncode - 128)
