@@ -88,7 +88,9 @@ struct boot_choice boot_decide(const struct boot_facts *f)
 	if (!f->vm)
 		return (struct boot_choice){NULL, BOOT_UNKNOWN};
 
-	const struct boot_mode *mode = f->life.netboot_off ? &boot_mode_off : boot_mode_of(f->vm);
+	const struct boot_mode *mode = f->life.netboot_off ? &boot_mode_off
+				       : f->disk_once      ? &boot_mode_local
+							   : boot_mode_of(f->vm);
 	struct boot_choice choice = mode->choose ? mode->choose(f) : (struct boot_choice){mode, 0};
 	if (boot_choice_verb(choice) != BOOT_KERNEL)
 		return choice;

@@ -41,11 +41,13 @@ struct boot_facts {
 	bool noreboot;                    /* vms/<name>.noreboot is there */
 	const char *chosen;               /* at the menu, a word of the client's; NULL: nothing */
 	bool tells;                       /* its system tells of each boot, not only of the first */
+	bool disk_once;                   /* ordered: this boot is from its disk */
 
 	const struct boot_urls *urls;
 	const struct mac *mac; /* the card that asks; NULL: not said */
 	enum vm_arch arch; /* without vm: what the machine says of itself, or VM_ARCH_NOT_SAID */
 	const struct boot_stranger *stranger; /* what strangers get (stranger.h); NULL: wait */
+	const char *agent_image; /* without vm: whose kernel the agent has; NULL: there is none */
 	unsigned attempt;
 	const char *elsewhere; /* not NULL: asked for from this address, which is not vm's */
 	bool other_card;       /* the same, with a card of which only UUID or serial number fit */

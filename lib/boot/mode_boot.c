@@ -19,11 +19,6 @@ static struct boot_choice choose_once(const struct boot_facts *f)
 /* The name of a machine without a definition. */
 #define STRANGER "stranger"
 
-static enum vm_arch arch_of_machine(const struct boot_facts *f)
-{
-	return f->vm ? f->vm->arch : f->arch;
-}
-
 /* Without the port that may follow it; one in brackets is an address of IPv6. */
 static const char *server_host(const struct boot_facts *f, struct boot_plan *out)
 {
@@ -63,7 +58,7 @@ static const char *value_of(const struct boot_facts *f, enum boot_arg which, str
 	case BOOT_ARG_HOSTNAME:
 		return f->vm ? f->vm->hostname : STRANGER;
 	case BOOT_ARG_ARCH:
-		return vm_arch_name(arch_of_machine(f));
+		return vm_arch_name(boot_arch(f));
 	case BOOT_ARG_COUNT:
 		break;
 	}
@@ -114,9 +109,10 @@ static const char *words(const struct boot_facts *f, bool unattended, struct boo
 	bool console = strstr(args, "console=") || strstr(more, "console=");
 
 	out->full |= *own && boot_args_check(own, NULL) < 0;
-	return boot_text(out, *card ? "BOOTIF=" : "", card, console ? "" : " console=tty0 console=",
-	    console ? "" : arch_of(arch_of_machine(f))->console, console ? "" : ",115200",
-	    *args ? " " : "", args, *more ? " " : "", more, *own ? " " : "", own);
+	return boot_text(out, *card ? "BOOTIF=" : "", card,
+	    console ? "" : " console=tty0 console=", console ? "" : arch_of(boot_arch(f))->console,
+	    console ? "" : ",115200", *args ? " " : "", args, *more ? " " : "", more,
+	    *own ? " " : "", own);
 }
 
 static void plan_kernel(const struct boot_facts *f, bool unattended, struct boot_plan *out)

@@ -4,9 +4,9 @@
 static void plan(const struct boot_facts *f, struct boot_plan *out)
 {
 	boot_say(out, f->vm->name, " boots its own kernel");
-	out->kernel = boot_image_file(out, f->vm, f->vm->kernel);
+	out->kernel = boot_image_file(f, f->vm->kernel, out);
 	out->words = boot_words(f, NULL, out);
-	out->initrd[out->initrds++] = boot_image_file(out, f->vm, f->vm->initrd);
+	out->initrd[out->initrds++] = boot_image_file(f, f->vm->initrd, out);
 }
 
 static enum boot_end expects(const struct boot_facts *f)

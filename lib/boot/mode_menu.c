@@ -12,6 +12,7 @@ static const struct {
     {&boot_mode_local, "Boot from disk", false},
     {&boot_mode_install, "Erase the disk and install ", true},
     {&boot_mode_shell, "Start a shell in the installer", false},
+    {&boot_mode_agent, "Start the agent: inventory, then orders", false},
 };
 
 #define OFFERS (sizeof(offers) / sizeof(*offers))
@@ -78,7 +79,7 @@ static enum boot_end expects(const struct boot_facts *f)
 const struct boot_mode boot_mode_menu = {
     .name = "menu",
     .summary =
-	"shows a menu on the screen: disk, installation, shell, and the boot images that are there",
+	"shows a menu on the screen: disk, installation, shell, agent, and the boot images that are there",
     .verb = BOOT_MENU,
     .choose = choose,
     .plan = plan,

@@ -50,10 +50,17 @@ const char *boot_number(unsigned n, char buf[BOOT_NUMBER_SIZE])
 	return p;
 }
 
-const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file)
+enum vm_arch boot_arch(const struct boot_facts *f)
 {
+	return f->vm ? f->vm->arch : f->arch;
+}
+
+const char *boot_image_file(const struct boot_facts *f, const char *file, struct boot_plan *out)
+{
+	const char *image = f->vm ? f->vm->distro : f->agent_image;
+
 	return boot_text(
-	    p, "/images/", vm->distro ? vm->distro : "", "/", vm_arch_name(vm->arch), "/", file);
+	    out, "/images/", image ? image : "", "/", vm_arch_name(boot_arch(f)), "/", file);
 }
 
 const char *boot_card(const struct boot_facts *f, struct boot_plan *out)
@@ -70,31 +77,39 @@ const char *boot_card(const struct boot_facts *f, struct boot_plan *out)
 
 const char *boot_words(const struct boot_facts *f, const char *role, struct boot_plan *out)
 {
-	return boot_words_on(f, role, arch_of(f->vm->arch)->console, out);
+	return boot_words_on(f, role, arch_of(boot_arch(f))->console, out);
+}
+
+/* Where our initrd asks what it is to do. */
+static const char *server_words(const struct boot_facts *f, const char *role, struct boot_plan *out)
+{
+	bool agent = strcmp(role, BOOT_ROLE_AGENT) == 0;
+	char own[MAC_TEXT_SIZE];
+
+	return boot_text(out, f->vm ? " config_url=" : "", f->vm ? f->urls->base : "",
+	    f->vm ? "/config/" : "", f->vm ? mac_format(&f->vm->mac, own) : "",
+	    agent ? " agent_url=" : "", agent ? f->urls->base : "", " initrd.mode=", role,
+	    " panic=30 quiet");
 }
 
 const char *boot_words_on(
     const struct boot_facts *f, const char *role, const char *console, struct boot_plan *out)
 {
-	const struct vm *vm = f->vm;
-	const char *args = vm->kernel_args ? vm->kernel_args : "";
-	char own[MAC_TEXT_SIZE];
+	const char *args = f->vm && f->vm->kernel_args ? f->vm->kernel_args : "";
 
 	out->full |= *args && kernel_args_check(args, NULL) < 0;
 	return boot_text(out, "ip=dhcp BOOTIF=", boot_card(f, out),
-	    " console=tty0 console=", console, ",115200", role ? " config_url=" : "",
-	    role ? f->urls->base : "", role ? "/config/" : "",
-	    role ? mac_format(&vm->mac, own) : "", role ? " initrd.mode=" : "", role ? role : "",
-	    role ? " panic=30 quiet" : "", *args ? " " : "", args);
+	    " console=tty0 console=", console, ",115200", role ? server_words(f, role, out) : "",
+	    *args ? " " : "", args);
 }
 
 void boot_plan_installer(const struct boot_facts *f, const char *role, struct boot_plan *out)
 {
-	out->kernel = boot_image_file(out, f->vm, IMAGE_KERNEL_FILE);
+	out->kernel = boot_image_file(f, IMAGE_KERNEL_FILE, out);
 	out->words = boot_words(f, role, out);
 	out->initrd[out->initrds++] =
-	    boot_text(out, f->urls->initrds, "/", vm_arch_name(f->vm->arch), "/initrd.zst");
-	out->initrd[out->initrds++] = boot_image_file(out, f->vm, IMAGE_MODULES_FILE);
+	    boot_text(out, f->urls->initrds, "/", vm_arch_name(boot_arch(f)), "/initrd.zst");
+	out->initrd[out->initrds++] = boot_image_file(f, IMAGE_MODULES_FILE, out);
 }
 
 static void begin(struct boot_plan *out)

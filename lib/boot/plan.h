@@ -66,11 +66,15 @@ const char *boot_foreign(struct boot_plan *p, const char *text);
 #define BOOT_NUMBER_SIZE 16
 const char *boot_number(unsigned n, char buf[BOOT_NUMBER_SIZE]);
 
-/* A file of the definition's image, as a path below the base URL. */
-const char *boot_image_file(struct boot_plan *p, const struct vm *vm, const char *file);
+/* The architecture of the definition, else what the machine says of itself. */
+enum vm_arch boot_arch(const struct boot_facts *f);
+/* A file of the definition's image, or of the agent's, as a path below the base URL. */
+const char *boot_image_file(const struct boot_facts *f, const char *file, struct boot_plan *out);
 /* To boot f->image, for the machine of a definition or another. */
 void boot_plan_image(const struct boot_facts *f, bool unattended, struct boot_plan *out);
-/* Our kernel, initrd and drivers with `role` as the installer's "initrd.mode". */
+/* Our kernel, initrd and drivers with `role` as the installer's "initrd.mode". One that no
+ * definition has can have the agent's only. */
+#define BOOT_ROLE_AGENT "agent"
 void boot_plan_installer(const struct boot_facts *f, const char *role, struct boot_plan *out);
 /* The card that the machine boots from, as BOOTIF= has it: "01-52-54-00-00-00-11"; "": not known.
  */

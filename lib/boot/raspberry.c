@@ -71,7 +71,10 @@ bool raspberry_served(const struct vm *vm)
 {
 	char folder[RASPBERRY_FOLDER_SIZE];
 
-	return boot_mode_of(vm) == &boot_mode_shell && raspberry_folder(vm, folder);
+	const struct boot_mode *mode = boot_mode_of(vm);
+
+	return (mode == &boot_mode_shell || mode == &boot_mode_agent) &&
+	       raspberry_folder(vm, folder);
 }
 
 bool raspberry_stays_local(const struct vm *vm)

@@ -13,7 +13,7 @@ const struct boot_stranger *boot_stranger_at(size_t i)
 
 int boot_stranger_find(const char *name, const struct boot_stranger **out, struct err *e)
 {
-	char words[200] = "";
+	char words[400] = "";
 	size_t used = 0;
 
 	for (size_t i = 0; boot_stranger_at(i); i++) {

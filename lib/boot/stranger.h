@@ -10,7 +10,8 @@
 	ROW(boot_stranger_wait)                                                                    \
 	ROW(boot_stranger_local)                                                                   \
 	ROW(boot_stranger_off)                                                                     \
-	ROW(boot_stranger_menu)
+	ROW(boot_stranger_menu)                                                                    \
+	ROW(boot_stranger_agent)
 
 struct boot_stranger {
 	const char *name;

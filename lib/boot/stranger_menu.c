@@ -19,6 +19,11 @@ static void prompt(const struct boot_facts *f, struct boot_plan *out)
 	boot_say(out, "its loader's own command line; exit leads back to the menu");
 }
 
+static void agent(const struct boot_facts *f, struct boot_plan *out)
+{
+	boot_stranger_agent.plan(f, out);
+}
+
 static void image(const struct boot_facts *f, struct boot_plan *out)
 {
 	boot_say(out, "it boots ", f->image->name);
@@ -32,16 +37,24 @@ static const struct {
 } offers[] = {
     {{"again", "Ask again: once it is declared, it starts by itself"}, NULL},
     {{"local", "Boot from disk"}, disk},
+    {{"agent", "Start the agent: inventory, then orders"}, agent},
     {{"shell", "Start the loader's own shell"}, prompt},
 };
 
 #define OFFERS (sizeof(offers) / sizeof(*offers))
 
+static bool is_there(const struct boot_facts *f, planner *of)
+{
+	return of != agent || (f->agent_image && f->arch < VM_ARCH_COUNT);
+}
+
 static planner *chosen(const struct boot_facts *f)
 {
+	if (f->disk_once)
+		return disk;
 	for (size_t i = 0; f->chosen && i < OFFERS; i++)
 		if (strcmp(offers[i].item.name, f->chosen) == 0)
-			return offers[i].plan;
+			return is_there(f, offers[i].plan) ? offers[i].plan : NULL;
 	return f->image ? image : NULL;
 }
 
@@ -59,7 +72,8 @@ static void menu(const struct boot_facts *f, struct boot_plan *out)
 	    f->mac ? mac_format(f->mac, mac) : "and what `vmlab machines` shows of it", ")");
 	out->item[out->items++] = (struct boot_item){"", how};
 	for (size_t i = 0; i < OFFERS; i++)
-		out->item[out->items++] = offers[i].item;
+		if (is_there(f, offers[i].plan))
+			out->item[out->items++] = offers[i].item;
 	boot_offer_items(f->offers, NULL, false, out);
 	out->preset = offers[0].item.name;
 	out->timeout_s = BOOT_WAIT_S;

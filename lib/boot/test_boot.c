@@ -53,6 +53,9 @@ static const struct row table[] = {
     {",\"mode\":\"local\"", MACHINE_DECLARED, false, true, true, false, "local"},
     {",\"mode\":\"shell\"", MACHINE_READY, false, false, true, false, "shell"},
     {",\"mode\":\"shell\"", MACHINE_READY, true, false, false, false, "no-image"},
+    {",\"mode\":\"agent\"", MACHINE_READY, true, false, true, false, "agent"},
+    {",\"mode\":\"agent\"", MACHINE_DECLARED, false, false, false, false, "no-image"},
+    {",\"mode\":\"agent\"", MACHINE_DECLARED, false, false, true, true, "wrong-arch"},
     {",\"pxeboot\":false", MACHINE_DECLARED, false, false, true, false, "local"},
     {",\"pxeboot\":false,\"kernel\":\"k\",\"initrd\":\"i\"", MACHINE_DECLARED, false, false, false,
 	false, "no-image"},
@@ -78,6 +81,10 @@ static void decisions(void **state)
 		const char *got = boot_choice_name(boot_decide(&facts));
 		if (strcmp(got, row->want) != 0)
 			fail_msg("row %zu: got %s, want %s", i, got, row->want);
+		facts.disk_once = true;
+		assert_string_equal(boot_choice_name(boot_decide(&facts)), "local");
+		facts.life.netboot_off = true;
+		assert_string_equal(boot_choice_name(boot_decide(&facts)), "off");
 		vm_free(vm);
 	}
 	struct boot_facts stranger = {.has_needed = true};
@@ -121,8 +128,8 @@ static void choices(void **state)
 		const char *chosen, *want;
 		bool has_needed;
 	} rows[] = {{NULL, "menu", true}, {"local", "local", false}, {"install", "install", true},
-	    {"install", "no-image", false}, {"shell", "shell", true}, {"menu", "menu", true},
-	    {"kernel", "menu", true}, {"nonsense", "menu", true}};
+	    {"install", "no-image", false}, {"shell", "shell", true}, {"agent", "agent", true},
+	    {"menu", "menu", true}, {"kernel", "menu", true}, {"nonsense", "menu", true}};
 	struct vm *vm = vm_from("{" ID ",\"mode\":\"menu\"}");
 	struct vm *plain = vm_from("{" ID "}");
 
@@ -462,7 +469,7 @@ static void more_images_than_a_menu_has_room_for(void **state)
 			assert_true(strcspn(line + 1, "\n") < 160);
 		assert_int_equal(items, BOOT_ITEMS_MAX);
 		assert_non_null(strstr(text,
-		    "\nitem --gap (380 more have no room here; menu_default can name one)\n"));
+		    "\nitem --gap (381 more have no room here; menu_default can name one)\n"));
 		assert_true(n < BOOT_SCRIPT_MAX);
 		vm_free(vm);
 	}
@@ -541,6 +548,20 @@ static void golden(void **state)
 	compare("unknown-menu-shell", &f, choice);
 	f.chosen = "again";
 	assert_false(boot_stranger_chooses(&f));
+	f.chosen = "agent";
+	assert_false(boot_stranger_chooses(&f));
+	f.agent_image = "debian-13";
+	assert_true(boot_stranger_chooses(&f));
+	compare("unknown-menu-agent", &f, choice);
+	f.chosen = NULL;
+	f.stranger = &boot_stranger_agent;
+	compare("unknown-agent", &f, choice);
+	f.disk_once = true;
+	compare("unknown-agent-disk-once", &f, choice);
+	f.disk_once = false;
+	f.agent_image = NULL;
+	compare("unknown-agent-no-image", &f, choice);
+	f.stranger = &boot_stranger_menu;
 	f.mac = NULL; /* of all that it has nothing but its serial number */
 	f.chosen = "live";
 	f.image = &kernel_image;
@@ -664,7 +685,7 @@ static void what_strangers_get_has_a_name(void **state)
 	}
 	assert_int_equal(boot_stranger_find("Wait", &found, &e), -EINVAL);
 	assert_string_equal(e.msg,
-	    "\"Wait\" is nothing that strangers can get: give wait (they ask again), local (they boot from disk), off (their firmware goes on to its next boot device) or menu (a menu: disk, boot images, asking again)");
+	    "\"Wait\" is nothing that strangers can get: give wait (they ask again), local (they boot from disk), off (their firmware goes on to its next boot device), menu (a menu: disk, boot images, asking again) or agent (they take inventory and wait for orders)");
 }
 
 /* The first question is a static file's, the others are ours: both tell the same. */

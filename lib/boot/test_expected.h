@@ -18,6 +18,8 @@ static const struct boot_expected {
     {",\"after_install\":\"kexec\"", true, false, "install", "ready"},
     {",\"mode\":\"shell\"", true, false, "shell", "started"},
     {",\"mode\":\"shell\"", false, false, "no-image", "started"},
+    {",\"mode\":\"agent\"", true, false, "agent", "started"},
+    {",\"mode\":\"agent\"", false, false, "no-image", "started"},
     {",\"mode\":\"boot\",\"image\":\"live\"", true, false, "boot", "started"},
     {",\"mode\":\"boot\",\"image\":\"live\"", false, false, "no-image", "started"},
     {",\"mode\":\"boot\",\"image\":\"live\",\"unattended\":true", true, false, "boot", "installed"},

@@ -16,7 +16,8 @@
 	MODE(boot_mode_off)                                                                        \
 	MODE(boot_mode_boot)                                                                       \
 	MODE(boot_mode_menu)                                                                       \
-	MODE(boot_mode_wait)
+	MODE(boot_mode_wait)                                                                       \
+	MODE(boot_mode_agent)
 
 struct boot_choice;
 struct boot_facts;

@@ -33,7 +33,7 @@ const struct vm_field vm_profile_fields[] = {
 	    ",\"max_memory\":" SIZE_SCHEMA ",\"min_disk\":" SIZE_SCHEMA ",\"max_disk\":" SIZE_SCHEMA
 	    "}}",
 	.summary =
-	    "Which machines without a definition it is for, by what they show: `serial`, `uuid`, `mac`, `product` and `manufacturer` with `*`, `?` and `[a-z]` as in file names, in upper or lower case, `arch`, and `min_memory`, `max_memory`, `min_disk`, `max_disk` (its largest). All that is given must hold; of a list one. What a machine did not show does not match.",
+	    "Which machines without a definition it is for, by what they show: `serial`, `uuid`, `mac`, `product` and `manufacturer` with `*`, `?` and `[a-z]` as in file names, in upper or lower case, `arch`, and `min_memory`, `max_memory`, `min_disk`, `max_disk` (its largest), which the agent tells. All that is given must hold; of a list one. What a machine did not show does not match.",
 	.example = "{\"manufacturer\": \"Dell*\", \"product\": [\"PowerEdge R6*\"]}"},
     {.name = "name",
 	.kind = VM_TEXT,

@@ -36,6 +36,7 @@ struct event_info {
 		{"shell", "iPXE: loads the installer's shell"}, \
 		{"boot", "iPXE: loads its boot image"}, \
 		{"local", "iPXE: boots from disk"}, \
+		{"agent", "iPXE: loads the agent"}, \
 		{"menu", "iPXE: shows its menu"}, \
 		{"off", "iPXE: its network boot is off"}, \
 		{"wait", "iPXE: nothing to do yet, asks again every 10 s"}, \
@@ -51,6 +52,10 @@ struct event_info {
 	row(ACTION, "action", .says = {{NULL, "asked for: {text}"}}) \
 	row(REFUSED, "refused") \
 	row(DECLARED, "declared", .says = {{NULL, "declared by its profile {text}"}}) \
+	row(AGENT, "agent", .says = {{NULL, "the agent is there"}}) \
+	row(INVENTORY, "inventory", .says = {{NULL, "inventory: {text}"}}) \
+	/* An order of the agent's, and how it ended: "reboot done". */ \
+	row(ORDER, "order", .says = {{NULL, "order: {text}"}}, .fields = {"order"}) \
 	/* A stage or module of cloud-init begins, or has failed. */ \
 	row(CLOUD_INIT, "cloud-init", .says = {{NULL, "cloud-init: {text}"}})
 /* clang-format on */
