@@ -316,6 +316,7 @@ static int start_listeners(const struct options *options, struct services *servi
 	};
 
 	int r = server_start(&guest, &listeners->guest, e);
+	atomic_store(&services->guests, listeners->guest);
 	if (r == 0)
 		r = server_start(&operator, & listeners->operator, e);
 	if (r == 0 && options->operator_tcp) {
@@ -356,9 +357,9 @@ static int serve(const struct options *options)
 	} else {
 		log_error("%s", e.msg);
 	}
-	server_stop(listeners.guest);
 	server_stop(listeners.operator);
 	server_stop(listeners.operator_tcp);
+	server_stop(listeners.guest);
 	access_free(listeners.access);
 	lease_receiver_stop(listeners.leases);
 	guest_syslog_stop(listeners.syslog);

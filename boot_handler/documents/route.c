@@ -267,7 +267,7 @@ static int parse_machine(struct piece p, struct route *out, struct err *e)
 
 int route_part(struct piece called, struct piece segment, struct route *out, struct err *e)
 {
-	if (piece_is(called, "<mac>"))
+	if (piece_is(called, "<mac>") || piece_is(called, "<card>"))
 		return parse_mac(segment, out, e);
 	if (piece_is(called, "<document>"))
 		return parse_document(segment, out, e);
@@ -335,5 +335,27 @@ int route_query_events(struct piece query, struct route *out, struct err *e)
 		}
 	}
 	out->limit = (unsigned)limit;
+	return 0;
+}
+
+/* More than the most is the most: it asks again. */
+int route_query_poll(struct piece query, struct route *out, struct err *e)
+{
+	struct piece key;
+	struct piece value;
+	uint64_t wait = 0;
+
+	while (next_parameter(&query, &key, &value)) {
+		if (piece_is(key, "wait") && parse_number(value, INT64_MAX, &wait) < 0)
+			return err_set(e, EINVAL,
+			    "wait is malformed: give a number of seconds, at most %d",
+			    ROUTE_WAIT_MAX_S);
+		if (piece_is(key, "mac") && parse_mac(value, out, e) < 0)
+			return -EINVAL;
+	}
+	if (!out->has_mac)
+		return err_set(e, EINVAL,
+		    "mac is missing: ask with ?mac=52:54:00:12:34:56, the machine's address");
+	out->wait_s = wait > ROUTE_WAIT_MAX_S ? ROUTE_WAIT_MAX_S : (unsigned)wait;
 	return 0;
 }

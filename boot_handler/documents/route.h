@@ -21,6 +21,7 @@
 #define ROUTE_TARGET_MAX 2048
 #define ROUTE_EVENTS_LIMIT_DEFAULT 200
 #define ROUTE_EVENTS_LIMIT_MAX 1000
+#define ROUTE_WAIT_MAX_S 60
 
 enum route_document {
 	ROUTE_META_DATA,
@@ -68,6 +69,7 @@ struct route {
 	bool has_after; /* `after` was given; else the newest ones are wanted */
 	uint64_t after; /* ids greater than this */
 	unsigned limit; /* at most so many */
+	unsigned wait_s;
 };
 
 #define ROUTE_NOT_FOUND 1
@@ -75,8 +77,8 @@ struct route {
 /* Splits off the first segment of a path, which starts with '/'; false: there is none. */
 bool route_segment(struct piece *path, struct piece *segment);
 
-/* Parses a segment that an endpoint's path calls "<mac>", "<name>" or "<document>". Returns 0,
- * ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
+/* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>" or "<document>".
+ * Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
 must_check int route_part(
     struct piece called, struct piece segment, struct route *out, struct err *e);
 
@@ -84,6 +86,7 @@ must_check int route_part(
 must_check int route_query_ipxe(struct piece query, struct route *out, struct err *e);
 must_check int route_query_report(struct piece query, struct route *out, struct err *e);
 must_check int route_query_events(struct piece query, struct route *out, struct err *e);
+must_check int route_query_poll(struct piece query, struct route *out, struct err *e);
 
 /* What the machine shows of itself, but for its loader. The target must be there still. */
 void route_shown(const struct route *route, struct shown *out);

@@ -34,21 +34,20 @@ void call_note_address(const struct call *c, const struct vm *vm)
 		state_seen_from(c->services->state, &vm->mac, vm->name, c->request->source);
 }
 
-/* 0, or -EPERM with the sentence; a refusal is an event of the machine. */
-static int need_itself(const struct call *c, struct err *e)
+int call_need_itself(const struct call *c, const struct vm *vm, struct err *e)
 {
 	const char *path = c->request->endpoint->path, *source = c->request->source;
 	struct machine_addresses known;
 	char what[MACHINE_STAGE_SIZE], address[INET6_ADDRSTRLEN];
 
-	if (call_is_its_own(c, c->vm))
+	if (call_is_its_own(c, vm))
 		return 0;
 	snprintf(what, sizeof(what), "/%.*s", (int)strcspn(path + 1, "/"), path + 1);
-	state_refused(c->services->state, &c->vm->mac, c->vm->name, what);
-	state_addresses(c->services->state, &c->vm->mac, &known);
+	state_refused(c->services->state, &vm->mac, vm->name, what);
+	state_addresses(c->services->state, &vm->mac, &known);
 	return err_set(e, EPERM,
 	    "%s of %s is only for %s itself, which has %s: this request came from %s (where machines get their addresses from another DHCP server, start the stack with GUEST_ACCESS=any)",
-	    what, c->vm->name, c->vm->name, owner_address(c->vm, &known, address),
+	    what, vm->name, vm->name, owner_address(vm, &known, address),
 	    source[0] ? source : "nowhere");
 }
 
@@ -82,7 +81,7 @@ void call_answer(void *ctx, const struct server_request *request, struct server_
 	state_source(request->side == ENDPOINT_GUEST ? request->source : "operator");
 	int r = find_vm(&c, &e);
 	if (r == 0 && endpoint->access == ENDPOINT_ITSELF)
-		r = need_itself(&c, &e);
+		r = call_need_itself(&c, c.vm, &e);
 	if (r == 0)
 		r = endpoint->run(&c, a, &e);
 	if (r < 0)

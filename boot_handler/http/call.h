@@ -27,6 +27,9 @@ bool call_is_proxied(const struct call *c);
 /* Remembers where the machine is. */
 void call_note_address(const struct call *c, const struct vm *vm);
 
+/* 0 when it does, else -EPERM with the sentence; then that is an event of the machine. */
+must_check int call_need_itself(const struct call *c, const struct vm *vm, struct err *e);
+
 /* The handler of /healthz. */
 int call_health(const struct call *c, struct server_answer *a, struct err *e);
 

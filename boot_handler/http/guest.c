@@ -2,9 +2,11 @@
 
 #include <errno.h>
 
+#include "boot_handler/documents/agent_call.h"
 #include "boot_handler/documents/cloudinit.h"
 #include "boot_handler/documents/config.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/guest_agent.h"
 #include "boot_handler/http/guest_boot.h"
 #include "boot_handler/http/guest_unattended.h"
 #include "boot_handler/state/firstboot.h"
@@ -171,6 +173,14 @@ static const struct endpoint rows[] = {
 	.summary = "?phase=: how far installer and cloud-init are"},
     {"POST|GET", "/done/<mac>", NULL, done, ENDPOINT_ITSELF,
 	.summary = "an installer that is not ours has ended: the disk follows"},
+    {"POST", "/api/register-device", NULL, guest_register, .body_max = AGENT_CALL_MAX_BYTES,
+	.summary = "the agent is there: {\"mac\", \"ip\", \"uuid\", \"serial\"}"},
+    {"POST", "/inventory/<card>", NULL, guest_inventory, .body_max = INVENTORY_BYTES_MAX,
+	.summary = "what the agent says that the machine is made of"},
+    {"GET", "/api/device-action-poll", route_query_poll, guest_poll,
+	.summary = "?mac=, wait=: what the agent is to do, as soon as there is anything"},
+    {"POST", "/api/action-done", NULL, guest_order_done, .body_max = AGENT_CALL_MAX_BYTES,
+	.summary = "how that ended: {\"mac\", \"id\", \"result\", \"text\"}"},
     {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
 };
 

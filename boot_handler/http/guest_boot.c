@@ -129,6 +129,7 @@ struct words {
 	struct machine_row row;
 	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
 	struct image_facts image;
+	char agent_image[IMAGE_NAME_SIZE];
 };
 
 /* Of a menu, and what was chosen of it. */
@@ -162,12 +163,39 @@ static void find_facts(
 		find_offers(services, f->vm->arch, f);
 }
 
+/* A machine without a definition has nothing that says which kernel fits it: that of what machines
+ * are installed with here. */
+static const char *agent_image(const struct call *c, enum vm_arch arch, char name[IMAGE_NAME_SIZE])
+{
+	const char *said = vm_snapshot_defaults(c->snapshot);
+	json_t *defaults = said ? json_loads(said, 0, NULL) : NULL;
+	const char *distro = json_string_value(json_object_get(defaults, "distro"));
+
+	snprintf(name, IMAGE_NAME_SIZE, "%s", distro ? distro : "debian-13");
+	json_decref(defaults);
+	return arch < VM_ARCH_COUNT && images_has(c->services->images, name, arch) ? name : NULL;
+}
+
 static void find_stranger(
-    struct services *services, const struct route *route, struct boot_facts *f)
+    const struct call *c, const struct route *route, struct boot_facts *f, struct words *w)
 {
 	f->arch = route->arch;
+	if (f->stranger == &boot_stranger_menu || f->stranger == &boot_stranger_agent)
+		f->agent_image = agent_image(c, f->arch, w->agent_image);
 	if (f->stranger == &boot_stranger_menu)
-		find_offers(services, f->arch, f);
+		find_offers(c->services, f->arch, f);
+}
+
+/* Ordered: this boot is from its disk, and with `now` that is done. */
+static bool is_disk_due(const struct services *services, const struct boot_facts *f, bool now)
+{
+	struct order_cards cards = {.count = 0};
+
+	if (f->mac)
+		cards.mac[cards.count++] = *f->mac;
+	if (f->vm)
+		cards.mac[cards.count++] = f->vm->mac;
+	return orders_disk_due(state_orders(services->state), &cards, now);
 }
 
 static void find_words(
@@ -206,13 +234,16 @@ static int script(const struct call *c, const struct boot_loader *loader, struct
 	if (facts.vm)
 		find_facts(services, route, &facts, &words);
 	else
-		find_stranger(services, route, &facts);
+		find_stranger(c, route, &facts, &words);
+	facts.disk_once = is_disk_due(services, &facts, false);
 	struct boot_choice choice = boot_decide(&facts);
 	if (facts.vm)
 		note_boot(c, &facts, choice, loader);
 	else
 		guest_note_stranger(
 		    c, loader->name, boot_stranger_chooses(&facts) ? facts.chosen : NULL);
+	if (facts.disk_once && !facts.elsewhere && !c->request->head)
+		(void)is_disk_due(services, &facts, true);
 	find_words(services, choice, &facts, &words);
 	boot_plan_make(&facts, choice, &plan);
 	a->len = loader->render(&plan, &facts, buf);

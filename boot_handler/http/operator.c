@@ -10,6 +10,7 @@
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
+#include "boot_handler/http/machine.h"
 #include "boot_handler/http/machines.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
@@ -392,6 +393,11 @@ static const struct endpoint rows[] = {
     {"POST", "/api/v1/machines/<id>/ignore", NULL, machines_ignore,
 	.summary = "a stranger, by MAC, UUID or serial: list it no more"},
     {"POST", "/api/v1/machines/<id>/unignore", NULL, machines_unignore, .summary = "list it again"},
+    {"GET", "/api/v1/machines/<id>/inventory", NULL, machine_inventory,
+	.summary = "what its agent said that it is made of: the last ones that differ"},
+    {"POST|GET", "/api/v1/machines/<id>/orders", NULL, machine_orders,
+	.body_max = MACHINE_ORDER_MAX_BYTES,
+	.summary = "{\"action\": ...}: what its agent is to do; GET: its orders"},
     {"GET", "/api/v1/events", route_query_events, events,
 	.summary = "?after=, limit=, vm=: what happened"},
     {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},

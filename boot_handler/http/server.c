@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "boot_handler/http/access.h"
+#include "boot_handler/http/hold.h"
 #include "boot_handler/sources/listen.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 
@@ -33,6 +35,7 @@
 struct server {
 	struct server_options options;
 	struct MHD_Daemon *daemon;
+	struct holds *holds;
 	pthread_t acceptor;
 	int fd;
 	int stop; /* eventfd */
@@ -47,6 +50,7 @@ struct exchange {
 	char *body;
 	size_t len;
 	size_t received;
+	struct held held;
 	char why[300]; /* the sentence of a failed parse */
 	char target[]; /* the route's; libmicrohttpd's own changes */
 };
@@ -197,6 +201,7 @@ static void *begin_exchange(void *ctx, const char *target, struct MHD_Connection
 	x->body = NULL;
 	x->len = 0;
 	x->received = 0;
+	memset(&x->held, 0, sizeof(x->held));
 	return x;
 }
 
@@ -204,12 +209,13 @@ static void end_exchange(void *ctx, struct MHD_Connection *connection, void **ex
     enum MHD_RequestTerminationCode why)
 {
 	struct exchange *x = *exchange;
+	const struct server *s = ctx;
 
-	(void)ctx;
 	(void)connection;
 	(void)why;
 	if (!x)
 		return;
+	holds_drop(s->holds, &x->held);
 	free(x->body);
 	free(x);
 	*exchange = NULL;
@@ -338,7 +344,7 @@ static bool take_body(struct exchange *x, const char *data, size_t size)
 {
 	x->received += size;
 	if (x->received > body_max(x))
-		return x->received <= BODY_PATIENCE_BYTES;
+		return x->received <= body_max(x) + BODY_PATIENCE_BYTES;
 	if (!x->endpoint->body_max)
 		return true;
 	char *bigger = realloc(x->body, x->len + size + 1);
@@ -395,6 +401,50 @@ static const char *find_source(const struct server *s, struct MHD_Connection *co
 	return source ? source : "";
 }
 
+/* Whoever waited for the answer is there no more: nothing is to be handed to it. */
+static bool is_gone(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char byte;
+
+	return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static enum hold hold(struct server *s, struct MHD_Connection *connection, struct held *held,
+    const struct server_answer *a, uint64_t count)
+{
+	held->connection = connection;
+	held->key = a->hold_key;
+	held->few = a->hold_few;
+	if (!held->until_ms)
+		held->until_ms = monotonic_ms() + a->hold_ms;
+	return holds_put(s->holds, held, count);
+}
+
+static enum MHD_Result handle(struct server *s, struct MHD_Connection *connection,
+    struct exchange *x, struct server_request *request)
+{
+	for (;;) {
+		struct server_answer a = {.status = MHD_HTTP_OK};
+		uint64_t count = holds_count(s->holds);
+
+		request->over = x->held.over || request->head;
+		s->options.handle(s->options.ctx, request, &a);
+		if (a.hold_ms == 0 || request->over)
+			return send_answer(connection, &a, NULL, NULL);
+		switch (hold(s, connection, &x->held, &a, count)) {
+		case HOLD_IS:
+			return MHD_YES;
+		case HOLD_FULL:
+			return send_error(s, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+			    "very many wait here already: ask again in a minute", NULL, NULL);
+		case HOLD_LOOK_AGAIN:
+			break;
+		}
+	}
+}
+
 static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
     void **exchange)
@@ -419,18 +469,19 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 	if (x->received > body_max(x))
 		return refuse_body(s, connection, x);
 
+	if (x->held.until_ms && is_gone(connection))
+		return MHD_NO;
 	struct server_request request = {
 	    .endpoint = x->endpoint,
 	    .side = s->options.endpoints->side,
 	    .route = &x->route,
 	    .source = find_source(s, connection),
 	    .head = method[0] == 'H',
+	    .post = method[0] == 'P',
 	    .body = x->body ? x->body : "",
 	    .body_len = x->len,
 	};
-	struct server_answer a = {.status = MHD_HTTP_OK};
-	s->options.handle(s->options.ctx, &request, &a);
-	return send_answer(connection, &a, NULL, NULL);
+	return handle(s, connection, x, &request);
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -472,11 +523,11 @@ static void accept_all(struct server *s)
 static void *accept_loop(void *ctx)
 {
 	struct server *s = ctx;
-	struct pollfd polled[2] = {
-	    {.fd = s->fd, .events = POLLIN}, {.fd = s->stop, .events = POLLIN}};
+	struct pollfd polled[3] = {{.fd = s->fd, .events = POLLIN},
+	    {.fd = s->stop, .events = POLLIN}, {.fd = holds_fd(s->holds), .events = POLLIN}};
 
 	while (!polled[1].revents) {
-		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+		if (poll(polled, 3, holds_round(s->holds)) < 0 && errno != EINTR)
 			usleep(ACCEPT_PAUSE_US);
 		else if (polled[0].revents && !polled[1].revents)
 			accept_all(s);
@@ -492,6 +543,7 @@ static void server_free(struct server *s)
 		close(s->stop);
 	if (s->fd >= 0)
 		close(s->fd);
+	holds_free(s->holds);
 	free(s);
 }
 
@@ -505,7 +557,7 @@ int server_start(const struct server_options *options, struct server **out, stru
 {
 	_cleanup_(cleanup_server) struct server *s = calloc(1, sizeof(*s));
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_USE_ERROR_LOG |
-			 MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
+			 MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
 
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
@@ -514,6 +566,9 @@ int server_start(const struct server_options *options, struct server **out, stru
 	s->stop = eventfd(0, EFD_CLOEXEC);
 	if (s->stop < 0)
 		return err_errno(e, "cannot start the HTTP server on %s", options->listen);
+	int made = holds_new(&s->holds, e);
+	if (made < 0)
+		return made;
 	s->fd = listen_open(options->listen, options->socket_mode, e);
 	if (s->fd < 0)
 		return s->fd;
@@ -524,7 +579,7 @@ int server_start(const struct server_options *options, struct server **out, stru
 	};
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer_request, s,
 	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_URI_LOG_CALLBACK,
-	    begin_exchange, s, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
+	    begin_exchange, s, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, s,
 	    MHD_OPTION_NOTIFY_CONNECTION, note_connection, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_bytes, MHD_OPTION_ARRAY, pool,
@@ -536,6 +591,12 @@ int server_start(const struct server_options *options, struct server **out, stru
 	return 0;
 }
 
+void server_wake(struct server *s, uint64_t key)
+{
+	if (s)
+		holds_wake(s->holds, key);
+}
+
 void server_stop(struct server *s)
 {
 	if (!s)
@@ -545,6 +606,7 @@ void server_stop(struct server *s)
 	else
 		pthread_join(s->acceptor, NULL);
 	listen_remove(s->options.listen);
+	holds_stop(s->holds);
 	usleep(STOP_GRACE_US);
 	server_free(s);
 }

@@ -20,7 +20,9 @@ struct server_request {
 	const struct route *route;
 	const char *source; /* the client's address as text; "" when it is not known */
 	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
-	const char *body;   /* NUL-terminated; "" when there is none, or none is wanted */
+	bool post;
+	bool over;        /* it may not be put aside (any more) */
+	const char *body; /* NUL-terminated; "" when there is none, or none is wanted */
 	size_t body_len;
 };
 
@@ -40,6 +42,12 @@ struct server_answer {
 	size_t (*stream)(void *ctx, char *buf, size_t size);
 	void (*stream_free)(void *ctx);
 	void *stream_ctx;
+	/* Not 0: there is no answer yet. The request is put aside for so long at most, and comes
+	 * again when that is over or server_wake() has woken its key; a newer one with the same key
+	 * ends its time. `hold_few`: it is one of those that may take only a part of the places. */
+	int64_t hold_ms;
+	uint64_t hold_key;
+	bool hold_few;
 };
 
 /* Fills an answer with a sentence: text for guests, {"error": ...} for the operator. The sentence
@@ -71,6 +79,8 @@ struct server;
 
 must_check int server_start(
     const struct server_options *options, struct server **out, struct err *e);
+/* Lets the request that was put aside with that key come again. Any thread; NULL is allowed. */
+void server_wake(struct server *s, uint64_t key);
 /* Stops taking connections, gives requests under way 50 ms, then closes. NULL is allowed. */
 void server_stop(struct server *s);
 

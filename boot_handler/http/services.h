@@ -16,6 +16,8 @@
 #include "boot_handler/state/state.h"
 #include "lib/store/store.h"
 
+struct server;
+
 struct services {
 	struct vm_store *store;
 	struct images *images;
@@ -28,6 +30,7 @@ struct services {
 	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
 	const struct boot_stranger *strangers; /* what they get; NULL: wait */
+	_Atomic(struct server *) guests;       /* the listener of machines; NULL: there is none */
 	struct declarer declarer;
 	atomic_bool declares;    /* some profile may: the store's thread is to know who asks */
 	atomic_bool declare_due; /* it was told, and has not looked yet */

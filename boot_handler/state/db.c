@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "boot_handler/state/db_columns.h"
+#include "boot_handler/state/inventory.h"
+#include "boot_handler/state/order.h"
 #include "boot_handler/state/stranger.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -45,6 +47,15 @@ static const char *const migrations[] = {
     "ALTER TABLE machine ADD COLUMN netboot_off INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE stranger ADD COLUMN chosen TEXT;"
     "ALTER TABLE stranger ADD COLUMN chosen_at_ms INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE stranger ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE stranger ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE inventory ("
+    " id INTEGER PRIMARY KEY, mac TEXT NOT NULL, at_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL, hash INTEGER NOT NULL, text TEXT);"
+    "CREATE TABLE agent_order ("
+    " id INTEGER PRIMARY KEY, mac TEXT NOT NULL, vm TEXT NOT NULL, action TEXT NOT NULL,"
+    " state TEXT NOT NULL, created_ms INTEGER NOT NULL, begun_ms INTEGER NOT NULL,"
+    " ended_ms INTEGER NOT NULL, given INTEGER NOT NULL, disk_due INTEGER NOT NULL, text TEXT);",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -54,6 +65,12 @@ enum statement {
 	PUT_EVENT,
 	PUT_STRANGER,
 	DROP_STRANGER,
+	PUT_ORDER,
+	DROP_ORDER,
+	PUT_INVENTORY,
+	TEXT_OF_INVENTORY,
+	SEE_INVENTORY,
+	DROP_INVENTORY,
 	PUT_LOG,
 	PUT_PROBE,
 	PRUNE,
@@ -62,9 +79,13 @@ enum statement {
 	STATEMENTS,
 };
 
-/* The three that are missing are made from the columns. */
+/* Those that are missing are made from the columns. */
 static const char *const statement_text[STATEMENTS] = {
     [DROP_STRANGER] = "DELETE FROM stranger WHERE slot = ?",
+    [DROP_ORDER] = "DELETE FROM agent_order WHERE id = ?",
+    [TEXT_OF_INVENTORY] = "UPDATE inventory SET text = ?2 WHERE id = ?1",
+    [SEE_INVENTORY] = "UPDATE inventory SET seen_ms = ?2 WHERE id = ?1",
+    [DROP_INVENTORY] = "DELETE FROM inventory WHERE id = ?",
     [PUT_LOG] = "INSERT OR REPLACE INTO log VALUES (?,?)",
     [PUT_PROBE] = "INSERT OR REPLACE INTO probe VALUES (1,?)",
     [PRUNE] = "DELETE FROM event WHERE id <= ?",
@@ -189,17 +210,25 @@ static int prepare(struct db *db, enum statement which, const char *text, struct
 	return 0;
 }
 
+static const struct {
+	enum statement which;
+	const struct column_table *columns;
+} puts_row[] = {
+    {PUT_ROW, &machine_columns},
+    {PUT_EVENT, &event_columns},
+    {PUT_STRANGER, &stranger_columns},
+    {PUT_ORDER, &order_columns},
+    {PUT_INVENTORY, &inventory_columns},
+};
+
 static int prepare_all(struct db *db, struct err *e)
 {
-	_cleanup_free_ char *put_row = columns_insert_text(&machine_columns);
-	_cleanup_free_ char *put_event = columns_insert_text(&event_columns);
-	_cleanup_free_ char *put_stranger = columns_insert_text(&stranger_columns);
+	int r = 0;
 
-	int r = prepare(db, PUT_ROW, put_row, e);
-	if (r == 0)
-		r = prepare(db, PUT_EVENT, put_event, e);
-	if (r == 0)
-		r = prepare(db, PUT_STRANGER, put_stranger, e);
+	for (size_t i = 0; r == 0 && i < sizeof(puts_row) / sizeof(*puts_row); i++) {
+		_cleanup_free_ char *text = columns_insert_text(puts_row[i].columns);
+		r = prepare(db, puts_row[i].which, text, e);
+	}
 	for (int i = 0; r == 0 && i < STATEMENTS; i++)
 		if (statement_text[i])
 			r = prepare(db, (enum statement)i, statement_text[i], e);
@@ -335,6 +364,45 @@ int db_drop_stranger(struct db *db, unsigned slot, struct err *e)
 	return run(db, DROP_STRANGER, "write to", e);
 }
 
+static int run_by_id(struct db *db, enum statement which, int64_t id, struct err *e)
+{
+	sqlite3_bind_int64(db->statement[which], 1, id);
+	return run(db, which, "write to", e);
+}
+
+int db_put_order(struct db *db, const struct order *order, struct err *e)
+{
+	columns_bind(&order_columns, db->statement[PUT_ORDER], order);
+	return run(db, PUT_ORDER, "write to", e);
+}
+
+int db_drop_order(struct db *db, int64_t id, struct err *e)
+{
+	return run_by_id(db, DROP_ORDER, id, e);
+}
+
+int db_put_inventory(
+    struct db *db, const struct inventory_row *row, const char *text, struct err *e)
+{
+	columns_bind(&inventory_columns, db->statement[PUT_INVENTORY], row);
+	int r = run(db, PUT_INVENTORY, "write to", e);
+	if (r < 0)
+		return r;
+	bind_required(db->statement[TEXT_OF_INVENTORY], 2, text);
+	return run_by_id(db, TEXT_OF_INVENTORY, row->id, e);
+}
+
+int db_see_inventory(struct db *db, int64_t id, int64_t seen_ms, struct err *e)
+{
+	sqlite3_bind_int64(db->statement[SEE_INVENTORY], 2, seen_ms);
+	return run_by_id(db, SEE_INVENTORY, id, e);
+}
+
+int db_drop_inventory(struct db *db, int64_t id, struct err *e)
+{
+	return run_by_id(db, DROP_INVENTORY, id, e);
+}
+
 int db_put_log(struct db *db, const struct mac *mac, const char *text, struct err *e)
 {
 	sqlite3_stmt *s = db->statement[PUT_LOG];
@@ -388,25 +456,79 @@ int db_load(
 	return code == SQLITE_DONE ? 0 : db_err(db, e, "read");
 }
 
-int db_load_strangers(struct db *db, void (*one)(void *ctx, const struct stranger *stranger),
-    void *ctx, struct err *e)
+/* Every row of a table in that order; those that make no sense are left out. `row` has room for
+ * one. */
+static int load_all(struct db *db, const struct column_table *columns, const char *order, void *row,
+    size_t size, void (*one)(void *ctx, const void *row), void *ctx, struct err *e)
 {
-	_cleanup_free_ char *select = columns_select_text(&stranger_columns);
+	_cleanup_free_ char *select = columns_select_text(columns);
 	_cleanup_free_ char *sql = NULL;
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
 	int code;
 
-	if (!select || asprintf(&sql, "%s ORDER BY last_seen_ms", select) < 0)
+	if (!select || asprintf(&sql, "%s ORDER BY %s", select, order) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK)
 		return db_err(db, e, "read");
 	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-		struct stranger read = {0};
-
-		if (columns_read(&stranger_columns, s, &read) == 0)
-			one(ctx, &read);
+		memset(row, 0, size);
+		if (columns_read(columns, s, row) == 0)
+			one(ctx, row);
 	}
 	return code == SQLITE_DONE ? 0 : db_err(db, e, "read");
+}
+
+struct typed {
+	void (*stranger)(void *ctx, const struct stranger *stranger);
+	void (*order)(void *ctx, const struct order *order);
+	void (*inventory)(void *ctx, const struct inventory_row *row);
+	void *ctx;
+};
+
+static void one_stranger(void *ctx, const void *row)
+{
+	const struct typed *to = ctx;
+	to->stranger(to->ctx, row);
+}
+
+static void one_order(void *ctx, const void *row)
+{
+	const struct typed *to = ctx;
+	to->order(to->ctx, row);
+}
+
+static void one_inventory(void *ctx, const void *row)
+{
+	const struct typed *to = ctx;
+	to->inventory(to->ctx, row);
+}
+
+int db_load_strangers(struct db *db, void (*one)(void *ctx, const struct stranger *stranger),
+    void *ctx, struct err *e)
+{
+	struct typed to = {.stranger = one, .ctx = ctx};
+	struct stranger row;
+
+	return load_all(
+	    db, &stranger_columns, "last_seen_ms", &row, sizeof(row), one_stranger, &to, e);
+}
+
+int db_load_orders(
+    struct db *db, void (*one)(void *ctx, const struct order *order), void *ctx, struct err *e)
+{
+	struct typed to = {.order = one, .ctx = ctx};
+	struct order row;
+
+	return load_all(db, &order_columns, "id", &row, sizeof(row), one_order, &to, e);
+}
+
+int db_load_inventories(struct db *db, void (*one)(void *ctx, const struct inventory_row *row),
+    void *ctx, struct err *e)
+{
+	struct typed to = {.inventory = one, .ctx = ctx};
+	struct inventory_row row;
+
+	return load_all(db, &inventory_columns, "id", &row, sizeof(row), one_inventory, &to, e);
 }
 
 int db_last_event(struct db *db, uint64_t *id, struct err *e)
@@ -449,6 +571,20 @@ int db_read_events(struct db *db, const struct db_event_query *query,
 	return code == SQLITE_DONE ? 0 : db_err(db, e, "read");
 }
 
+/* The first column of the only row; NULL when there is none. */
+static int read_text(struct db *db, sqlite3_stmt *s, char **out, struct err *e)
+{
+	int code = sqlite3_step(s);
+
+	*out = NULL;
+	if (code == SQLITE_DONE)
+		return 0;
+	if (code != SQLITE_ROW)
+		return db_err(db, e, "read");
+	*out = strdup(column(s, 0));
+	return *out ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
 int db_read_log(struct db *db, const struct mac *mac, char **out, struct err *e)
 {
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
@@ -459,11 +595,17 @@ int db_read_log(struct db *db, const struct mac *mac, char **out, struct err *e)
 	    SQLITE_OK)
 		return db_err(db, e, "read");
 	bind_required(s, 1, mac_format(mac, mac_text));
-	int code = sqlite3_step(s);
-	if (code == SQLITE_DONE)
-		return 0;
-	if (code != SQLITE_ROW)
+	return read_text(db, s, out, e);
+}
+
+int db_read_inventory(struct db *db, int64_t id, char **out, struct err *e)
+{
+	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
+
+	*out = NULL;
+	if (sqlite3_prepare_v2(
+		db->handle, "SELECT text FROM inventory WHERE id = ?", -1, &s, NULL) != SQLITE_OK)
 		return db_err(db, e, "read");
-	*out = strdup(column(s, 0));
-	return *out ? 0 : err_set(e, ENOMEM, "out of memory");
+	sqlite3_bind_int64(s, 1, id);
+	return read_text(db, s, out, e);
 }

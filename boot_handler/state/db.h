@@ -16,6 +16,9 @@
 #define DB_EVENTS_KEPT 100000
 
 struct db;
+struct stranger;
+struct order;
+struct inventory_row;
 
 /* Opens or creates the file. One that is no readable database is moved aside to
  * <path>.corrupt-<seconds> with an error in the log, and a fresh one is made. Fails on a file of a
@@ -33,9 +36,16 @@ must_check int db_load(
 must_check int db_last_event(struct db *db, uint64_t *id, struct err *e);
 
 /* Calls one() for every stranger, the longest unseen first. */
-struct stranger;
 must_check int db_load_strangers(struct db *db,
     void (*one)(void *ctx, const struct stranger *stranger), void *ctx, struct err *e);
+
+/* By their ids. */
+must_check int db_load_orders(
+    struct db *db, void (*one)(void *ctx, const struct order *order), void *ctx, struct err *e);
+must_check int db_load_inventories(struct db *db,
+    void (*one)(void *ctx, const struct inventory_row *row), void *ctx, struct err *e);
+/* *out is the caller's to free; NULL when it is not there. */
+must_check int db_read_inventory(struct db *db, int64_t id, char **out, struct err *e);
 
 /* One transaction: begin, any number of puts, commit. After a failed put or commit: rollback. */
 must_check int db_begin(struct db *db, struct err *e);
@@ -44,6 +54,12 @@ must_check int db_put_event(struct db *db, const struct event *event, struct err
 /* The last lines of an installer's log; replaces what was there. */
 must_check int db_put_log(struct db *db, const struct mac *mac, const char *text, struct err *e);
 must_check int db_put_stranger(struct db *db, const struct stranger *stranger, struct err *e);
+must_check int db_put_order(struct db *db, const struct order *order, struct err *e);
+must_check int db_drop_order(struct db *db, int64_t id, struct err *e);
+must_check int db_put_inventory(
+    struct db *db, const struct inventory_row *row, const char *text, struct err *e);
+must_check int db_see_inventory(struct db *db, int64_t id, int64_t seen_ms, struct err *e);
+must_check int db_drop_inventory(struct db *db, int64_t id, struct err *e);
 /* Nobody has that place any more; no error where nobody had. */
 must_check int db_drop_stranger(struct db *db, unsigned slot, struct err *e);
 /* Writes something that changes nothing, so that the commit tells whether writing works. */

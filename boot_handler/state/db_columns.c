@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/state/inventory.h"
+#include "boot_handler/state/order.h"
 #include "boot_handler/state/stranger.h"
 #include "lib/machine/event.h"
 #include "lib/base/cleanup.h"
@@ -23,6 +25,8 @@ enum column_type {
 	COLUMN_STATE,
 	COLUMN_PHASE,
 	COLUMN_KIND,
+	COLUMN_ACTION,
+	COLUMN_ORDER_STATE,
 };
 
 struct column {
@@ -37,6 +41,8 @@ struct column {
 #define MACHINE(member, kind) MEMBER(machine_row, #member, member, kind)
 #define EVENT(member, kind) MEMBER(event, #member, member, kind)
 #define STRANGER(member, kind) MEMBER(stranger, #member, member, kind)
+#define ORDER(member, kind) MEMBER(order, #member, member, kind)
+#define INVENTORY(member, kind) MEMBER(inventory_row, #member, member, kind)
 #define SHOWN(member) MEMBER(stranger, #member, shown.member, COLUMN_TEXT)
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -106,11 +112,39 @@ static const struct column of_stranger[] = {
     STRANGER(ignored, COLUMN_BOOL),
     STRANGER(chosen, COLUMN_TEXT),
     STRANGER(chosen_at_ms, COLUMN_INT64),
+    STRANGER(memory_bytes, COLUMN_INT64),
+    STRANGER(disk_bytes, COLUMN_INT64),
+};
+
+static const struct column of_order[] = {
+    ORDER(id, COLUMN_INT64),
+    ORDER(mac, COLUMN_MAC),
+    ORDER(vm, COLUMN_WORDS),
+    ORDER(action, COLUMN_ACTION),
+    ORDER(state, COLUMN_ORDER_STATE),
+    ORDER(created_ms, COLUMN_INT64),
+    ORDER(begun_ms, COLUMN_INT64),
+    ORDER(ended_ms, COLUMN_INT64),
+    ORDER(given, COLUMN_UNSIGNED),
+    ORDER(disk_due, COLUMN_BOOL),
+    ORDER(text, COLUMN_TEXT),
+};
+
+/* Its text is written beside these. */
+static const struct column of_inventory[] = {
+    INVENTORY(id, COLUMN_INT64),
+    INVENTORY(mac, COLUMN_MAC),
+    INVENTORY(at_ms, COLUMN_INT64),
+    INVENTORY(seen_ms, COLUMN_INT64),
+    INVENTORY(bytes, COLUMN_INT64),
+    INVENTORY(hash, COLUMN_INT64),
 };
 
 const struct column_table machine_columns = {"machine", of_machine, COUNT(of_machine)};
 const struct column_table event_columns = {"event", of_event, COUNT(of_event)};
 const struct column_table stranger_columns = {"stranger", of_stranger, COUNT(of_stranger)};
+const struct column_table order_columns = {"agent_order", of_order, COUNT(of_order)};
+const struct column_table inventory_columns = {"inventory", of_inventory, COUNT(of_inventory)};
 
 /* ---- statements -------------------------------------------------------------------------- */
 
@@ -217,6 +251,12 @@ static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void 
 	case COLUMN_KIND:
 		bind_text(s, i, event_info(*(const enum event_kind *)value)->name);
 		break;
+	case COLUMN_ACTION:
+		bind_text(s, i, order_action_name(*(const enum order_action *)value));
+		break;
+	case COLUMN_ORDER_STATE:
+		bind_text(s, i, order_state_name(*(const enum order_state *)value));
+		break;
 	}
 }
 
@@ -276,6 +316,10 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 		break;
 	case COLUMN_KIND:
 		return read_kind(text, value);
+	case COLUMN_ACTION:
+		return order_action_parse(text, value);
+	case COLUMN_ORDER_STATE:
+		return order_state_parse(text, value);
 	}
 	return 0;
 }

@@ -19,9 +19,11 @@ struct column_table {
 	size_t count;
 };
 
-extern const struct column_table machine_columns;  /* of struct machine_row */
-extern const struct column_table event_columns;    /* of struct event */
-extern const struct column_table stranger_columns; /* of struct stranger */
+extern const struct column_table machine_columns;   /* of struct machine_row */
+extern const struct column_table event_columns;     /* of struct event */
+extern const struct column_table stranger_columns;  /* of struct stranger */
+extern const struct column_table order_columns;     /* of struct order */
+extern const struct column_table inventory_columns; /* of struct inventory_row */
 
 /* "INSERT OR REPLACE INTO machine (mac,...) VALUES (?,...)"; the caller frees it, NULL without
  * memory. */

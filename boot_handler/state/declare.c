@@ -28,7 +28,9 @@ static struct match_facts facts_of(const struct stranger *s, char mac[MAC_TEXT_S
 	    .mac = mac_number(&s->mac[0]) ? mac_format(&s->mac[0], mac) : NULL,
 	    .product = s->shown.product,
 	    .manufacturer = s->shown.manufacturer,
-	    .arch = s->shown.arch};
+	    .arch = s->shown.arch,
+	    .memory_bytes = (uint64_t)s->memory_bytes,
+	    .disk_bytes = (uint64_t)s->disk_bytes};
 }
 
 void declare_judge(

@@ -58,6 +58,7 @@ struct machine {
 	struct pace lease_pace; /* of lease events */
 	int64_t refused_at_ms;
 	int64_t chose_at_ms;
+	int64_t agent_at_ms;
 	char chosen_image[IMAGE_NAME_SIZE]; /* at its menu; "": none */
 	char *error_reason;
 	char *error_hint;

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/state/inventory_file.h"
 #include "boot_handler/state/machine_address.h"
+#include "boot_handler/state/order_file.h"
 #include "boot_handler/state/state_inside.h"
 #include "boot_handler/state/stranger_file.h"
 #include "lib/base/cleanup.h"
@@ -416,6 +418,31 @@ void state_declared(struct state *s, const struct mac *mac, const char *name, co
 	machine_unlock(&s->table, m);
 }
 
+void state_tell(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
+    const char *text, const int64_t *values)
+{
+	struct event event = {.at_ms = wall_ms(), .mac = *mac, .kind = kind};
+
+	snprintf(event.vm, sizeof(event.vm), "%s", name);
+	snprintf(event.text, sizeof(event.text), "%s", text);
+	text_copy_clean(acting, event.source, sizeof(event.source));
+	event_data(event_info(kind), values, event.data);
+	writer_event(s->writer, &event);
+}
+
+void state_agent(struct state *s, const struct mac *mac, const char *name)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	int64_t now = wall_ms();
+
+	if (!m)
+		return;
+	machine_touch(&s->table, m, now);
+	if (is_due(&m->agent_at_ms, now))
+		state_record(s, m, EVENT_AGENT, "", now);
+	machine_unlock(&s->table, m);
+}
+
 void state_seen(struct state *s, const struct mac *mac, const char *name)
 {
 	struct machine *m = machine_table_lock(&s->table, mac, name);
@@ -651,6 +678,8 @@ void state_close(struct state *s)
 	writer_stop(s->writer);
 	db_close(s->reader);
 	strangers_free(s->strangers);
+	orders_free(s->orders);
+	inventories_free(s->inventories);
 	machine_table_clear(&s->table);
 	pthread_mutex_destroy(&s->reader_lock);
 	free(s);
@@ -680,6 +709,14 @@ int state_open(const char *path, struct state **out, struct err *e)
 	if (r == 0)
 		r = strangers_load(s->strangers, db, e);
 	if (r == 0)
+		r = orders_new(&s->orders, e);
+	if (r == 0)
+		r = orders_load(s->orders, db, e);
+	if (r == 0)
+		r = inventories_new(INVENTORIES_BYTES_MAX, &s->inventories, e);
+	if (r == 0)
+		r = inventories_load(s->inventories, db, e);
+	if (r == 0)
 		r = db_last_event(db, &last_event, e);
 	if (r == 0)
 		r = db_open_reader(path, &s->reader, e);
@@ -688,8 +725,9 @@ int state_open(const char *path, struct state **out, struct err *e)
 		return r;
 	}
 	struct writer_source source = {s, next_row, row_failed};
-	struct writer_aside aside = strangers_aside(s->strangers);
-	r = writer_start(db, last_event, &source, &aside, &s->writer, e);
+	const struct writer_aside asides[WRITER_ASIDES] = {strangers_aside(s->strangers),
+	    orders_aside(s->orders), inventories_aside(s->inventories)};
+	r = writer_start(db, last_event, &source, asides, &s->writer, e);
 	if (r < 0)
 		return r;
 	*out = steal_ptr(s);
@@ -699,6 +737,16 @@ int state_open(const char *path, struct state **out, struct err *e)
 struct strangers *state_strangers(struct state *s)
 {
 	return s->strangers;
+}
+
+struct orders *state_orders(struct state *s)
+{
+	return s->orders;
+}
+
+struct inventories *state_inventories(struct state *s)
+{
+	return s->inventories;
 }
 
 int state_save(struct state *s, struct err *e)
@@ -716,6 +764,14 @@ int state_events(struct state *s, const struct db_event_query *query,
 {
 	pthread_mutex_lock(&s->reader_lock);
 	int r = db_read_events(s->reader, query, event, ctx, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}
+
+int state_inventory(struct state *s, int64_t id, char **out, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_read_inventory(s->reader, id, out, e);
 	pthread_mutex_unlock(&s->reader_lock);
 	return r;
 }

@@ -13,6 +13,8 @@
 #include "lib/boot/boot.h"
 #include "boot_handler/state/db.h"
 #include "boot_handler/state/firstboot.h"
+#include "boot_handler/state/inventory.h"
+#include "boot_handler/state/order.h"
 #include "boot_handler/sources/lease.h"
 #include "lib/machine/machine.h"
 #include "boot_handler/state/report.h"
@@ -64,6 +66,13 @@ void state_source(const char *who);
 /* Something about this machine was refused to the calling thread's source, and nothing changed: an
  * event, at most every 5 s. */
 void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what);
+
+/* It runs the agent: an event, at most every 5 s. */
+void state_agent(struct state *s, const struct mac *mac, const char *name);
+/* An event of a machine of which nothing else changes; `name` "": no definition has it. As many as
+ * this is called: the caller bounds them. `values`: those of the kind's fields, or NULL. */
+void state_tell(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
+    const char *text, const int64_t *values);
 
 /* The machine has been heard from. */
 void state_seen(struct state *s, const struct mac *mac, const char *name);
@@ -124,6 +133,11 @@ bool state_row(struct state *s, const struct mac *mac, struct machine_row *row);
 
 /* Those that no definition has; they end with `s`. */
 struct strangers *state_strangers(struct state *s);
+/* Likewise; state_save() after a change that must not be forgotten. */
+struct orders *state_orders(struct state *s);
+struct inventories *state_inventories(struct state *s);
+/* The text of one, from the file: NULL when it is not there any more. The caller frees it. */
+must_check int state_inventory(struct state *s, int64_t id, char **out, struct err *e);
 
 /* Waits until everything changed so far is on disk; see writer_flush(). */
 must_check int state_save(struct state *s, struct err *e);

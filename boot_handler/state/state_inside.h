@@ -12,6 +12,8 @@ struct state {
 	struct machine_table table;
 	struct machine *taken; /* changed ones; writer's thread only */
 	struct strangers *strangers;
+	struct orders *orders;
+	struct inventories *inventories;
 	struct writer *writer;
 	struct db *reader;
 	pthread_mutex_t reader_lock;

@@ -224,6 +224,10 @@ static void learn(struct stranger *s, const struct stranger_sight *sight)
 		s->ip = sight->ip;
 	if (ip6_is_set(&sight->ip6))
 		s->ip6 = sight->ip6;
+	if (sight->memory_bytes)
+		s->memory_bytes = sight->memory_bytes;
+	if (sight->disk_bytes)
+		s->disk_bytes = sight->disk_bytes;
 	if (!s->first_seen_ms)
 		s->first_seen_ms = sight->now_ms;
 	s->last_seen_ms = sight->now_ms;
@@ -354,6 +358,18 @@ static int set_ignored(struct strangers *t, struct stranger_place *p, bool ignor
 	}
 	stranger_mark(t, p, STRANGER_URGENT);
 	return 0;
+}
+
+int strangers_find(struct strangers *t, const char *id, struct stranger *out, struct err *e)
+{
+	struct stranger_place *p = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	int r = find_called(t, id, &p, e);
+	if (r == 0)
+		*out = p->is;
+	pthread_mutex_unlock(&t->lock);
+	return r;
 }
 
 int strangers_ignore(

@@ -32,6 +32,7 @@ struct stranger {
 	bool ignored;
 	char chosen[STRANGER_CHOICE_SIZE]; /* at the menu, last; "": nothing */
 	int64_t chosen_at_ms;
+	int64_t memory_bytes, disk_bytes; /* by its inventory: in all, its largest; 0: not told */
 };
 
 /* One time that a machine asked. Borrowed. */
@@ -43,6 +44,7 @@ struct stranger_sight {
 	bool goes_on;              /* after it has asked: not to be counted again */
 	struct in_addr ip;
 	struct in6_addr ip6;
+	int64_t memory_bytes, disk_bytes; /* 0: not told */
 	int64_t now_ms;
 };
 
@@ -53,6 +55,10 @@ void strangers_free(struct strangers *t); /* NULL is allowed */
 
 /* True: it was not known. */
 bool strangers_seen(struct strangers *t, const struct stranger_sight *sight);
+
+/* The one that shows `id`: as strangers_ignore(). */
+must_check int strangers_find(
+    struct strangers *t, const char *id, struct stranger *out, struct err *e);
 
 /* The one at a place; false: nobody is there. */
 bool strangers_at(struct strangers *t, unsigned slot, struct stranger *out);

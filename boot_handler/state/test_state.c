@@ -666,6 +666,13 @@ static void old_versions(void **state)
 		reopen(f);
 		assert_true(state_row(f->s, &mac, &row));
 		assert_int_equal(row.attempt, 3);
+		char *text = NULL;
+		struct order order;
+		struct order_cards cards = {{mac}, 1};
+		assert_int_equal(state_inventory(f->s, 5, &text, &e), 0);
+		assert_int_equal(text != NULL, version >= 12);
+		free(text);
+		assert_int_equal(orders_of(state_orders(f->s), &cards, &order, 1), version >= 12);
 		found++;
 	}
 	f->s = open_state(f);

@@ -35,7 +35,7 @@ struct batch {
 struct writer {
 	struct db *db;
 	struct writer_source source;
-	struct writer_aside aside;
+	struct writer_aside aside[WRITER_ASIDES];
 	pthread_t thread;
 
 	pthread_mutex_t lock; /* protects all below */
@@ -100,6 +100,34 @@ static int remember_mac(struct writer *w, size_t n, const struct mac *mac, struc
 	return 0;
 }
 
+/* Which of them have something to write, a bit each. */
+static unsigned asides_due(struct writer *w, bool last)
+{
+	unsigned due = 0;
+
+	for (unsigned i = 0; i < WRITER_ASIDES; i++)
+		if (w->aside[i].due(w->aside[i].ctx, last))
+			due |= 1u << i;
+	return due;
+}
+
+static int put_asides(struct writer *w, unsigned due, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < WRITER_ASIDES; i++)
+		if (due & 1u << i)
+			r = w->aside[i].put(w->aside[i].ctx, w->db, e);
+	return r;
+}
+
+static void asides_failed(struct writer *w, unsigned due)
+{
+	for (unsigned i = 0; i < WRITER_ASIDES; i++)
+		if (due & 1u << i)
+			w->aside[i].failed(w->aside[i].ctx);
+}
+
 /* One transaction. *more is set when rows were left for another one. */
 static int write_once(struct writer *w, const struct batch *b, bool last, bool *more, struct err *e)
 {
@@ -107,10 +135,10 @@ static int write_once(struct writer *w, const struct batch *b, bool last, bool *
 	size_t rows = 0;
 	int r = 0;
 	bool have = w->source.next(w->source.ctx, &row);
-	bool aside = w->aside.due(w->aside.ctx, last);
+	unsigned asides = asides_due(w, last);
 
 	*more = false;
-	if (!have && !aside && b->count == 0 && !b->logs && !b->probe)
+	if (!have && !asides && b->count == 0 && !b->logs && !b->probe)
 		return 0;
 	r = db_begin(w->db, e);
 	bool begun = r == 0;
@@ -134,8 +162,8 @@ static int write_once(struct writer *w, const struct batch *b, bool last, bool *
 	}
 	if (r == 0)
 		r = put_batch(w, b, e);
-	if (r == 0 && aside)
-		r = w->aside.put(w->aside.ctx, w->db, e);
+	if (r == 0)
+		r = put_asides(w, asides, e);
 	if (r == 0)
 		r = db_commit(w->db, e);
 	if (r == 0)
@@ -144,8 +172,7 @@ static int write_once(struct writer *w, const struct batch *b, bool last, bool *
 		db_rollback(w->db);
 	for (size_t i = 0; i < rows; i++)
 		w->source.failed(w->source.ctx, &w->macs[i]);
-	if (aside)
-		w->aside.failed(w->aside.ctx);
+	asides_failed(w, asides);
 	return r;
 }
 
@@ -263,7 +290,7 @@ static void writer_free(struct writer *w)
 }
 
 int writer_start(struct db *db, uint64_t last_event, const struct writer_source *source,
-    const struct writer_aside *aside, struct writer **out, struct err *e)
+    const struct writer_aside asides[WRITER_ASIDES], struct writer **out, struct err *e)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
@@ -274,7 +301,7 @@ int writer_start(struct db *db, uint64_t last_event, const struct writer_source 
 	}
 	w->db = db;
 	w->source = *source;
-	w->aside = *aside;
+	memcpy(w->aside, asides, sizeof(w->aside));
 	w->last_event = last_event;
 	w->pruned_at = last_event;
 	pthread_mutex_init(&w->lock, NULL);

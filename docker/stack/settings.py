@@ -56,8 +56,8 @@ VARIABLES = (
      "not to be known here"),
     ("STRANGERS", "wait",
      "what a machine without a definition gets: 'wait' (it asks again until there is one), 'local' (it "
-     "boots from its disk), 'off' (its firmware goes on to its next boot device) or 'menu' (its screen offers the "
-     "boot images, the disk and to ask again)"),
+     "boots from its disk), 'off' (its firmware goes on to its next boot device), 'menu' (its screen offers the "
+     "boot images, the disk, the agent and to ask again) or 'agent' (it takes inventory and waits for orders)"),
     ("STALL_LIMITS", "", "how long a stage may go without getting on before its machine is said to be "
      "stalled, in seconds (0: for ever): boot=600,rootfs=300,first-boot=7200"),
     ("OPERATOR_LISTEN", "", "where the operator's API is to listen besides its socket in /run/operator, as "

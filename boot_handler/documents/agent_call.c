@@ -1,0 +1,86 @@
+#include "boot_handler/documents/agent_call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/text.h"
+
+void agent_take_shown(const json_t *uuid, const json_t *serial, struct shown *out)
+{
+	const char *text = json_string_value(uuid);
+	char known[UUID_TEXT_SIZE];
+
+	if (text && smbios_uuid_parse(text, known) && !smbios_uuid_unset(known))
+		memcpy(out->uuid, known, sizeof(known));
+	text = json_string_value(serial);
+	if (text && smbios_serial_valid(text) && !smbios_serial_unset(text))
+		memcpy(out->serial, text, strlen(text) + 1);
+}
+
+/* New reference, an object; NULL with the sentence. */
+static json_t *load(const char *body, size_t len, struct err *e)
+{
+	json_error_t why;
+	json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+
+	if (!json)
+		err_set(e, EINVAL, "the body is no JSON (line %d): %s", why.line, why.text);
+	else if (!json_is_object(json))
+		err_set(
+		    e, EINVAL, "the body is no object: send {\"mac\": \"52:54:00:12:34:56\", ...}");
+	if (json_is_object(json))
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+static int want_mac(const json_t *json, struct mac *out, struct err *e)
+{
+	const char *text = json_string_value(json_object_get(json, "mac"));
+
+	if (!text)
+		return err_set(e, EINVAL,
+		    "\"mac\" is missing: send the machine's MAC address as text, as in 52:54:00:12:34:56");
+	return mac_parse(text, strlen(text), out, e) < 0 ? -EINVAL : 0;
+}
+
+int agent_greeting_parse(const char *body, size_t len, struct agent_greeting *out, struct err *e)
+{
+	json_t *json = load(body, len, e);
+
+	memset(out, 0, sizeof(*out));
+	int r = json ? want_mac(json, &out->mac, e) : -EINVAL;
+	if (r == 0)
+		agent_take_shown(
+		    json_object_get(json, "uuid"), json_object_get(json, "serial"), &out->shown);
+	json_decref(json);
+	return r;
+}
+
+static int want_result(const json_t *json, struct agent_ending *out, struct err *e)
+{
+	const json_t *id = json_object_get(json, "id");
+	const char *result = json_string_value(json_object_get(json, "result")),
+		   *text = json_string_value(json_object_get(json, "text"));
+
+	if (!json_is_integer(id) || json_integer_value(id) <= 0)
+		return err_set(e, EINVAL, "\"id\" is missing: send the order's number");
+	if (!result || (strcmp(result, "ok") != 0 && strcmp(result, "failed") != 0))
+		return err_set(e, EINVAL, "\"result\" is neither \"ok\" nor \"failed\"");
+	out->id = json_integer_value(id);
+	out->ok = strcmp(result, "ok") == 0;
+	text_copy_clean(text ? text : "", out->text, sizeof(out->text));
+	return 0;
+}
+
+int agent_ending_parse(const char *body, size_t len, struct agent_ending *out, struct err *e)
+{
+	json_t *json = load(body, len, e);
+
+	memset(out, 0, sizeof(*out));
+	int r = json ? want_mac(json, &out->mac, e) : -EINVAL;
+	if (r == 0)
+		r = want_result(json, out, e);
+	json_decref(json);
+	return r;
+}

@@ -1,0 +1,503 @@
+/* What an agent and its operator do with the server: over real listeners, with a listener's two
+ * threads while many wait. */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "boot_handler/http/call.h"
+#include "boot_handler/http/guest.h"
+#include "boot_handler/http/operator.h"
+#include "boot_handler/http/server.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/boot/stranger.h"
+
+#define MAC "52:54:00:00:00:11"
+#define STRANGE "52:54:00:00:00:99"
+#define ITSELF "10.0.0.11"
+#define STRANGE_IP "10.0.0.99"
+#define WAITERS 60
+
+static char dir[] = "/tmp/test_agent.XXXXXX", state_file[60], sockets[2][80];
+static struct services services;
+static struct server *guest, *operators;
+
+static void put(const char *name, const char *text)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void start(void)
+{
+	struct err e = ERR_INIT;
+	struct server_options options = {.socket_mode = 0600,
+	    .threads = 2,
+	    .handle = call_answer,
+	    .ctx = &services,
+	    .listen = sockets[0],
+	    .endpoints = &guest_endpoints,
+	    .connection_bytes = SERVER_GUEST_BYTES};
+
+	if (state_open(state_file, &services.state, &e) < 0 ||
+	    server_start(&options, &guest, &e) < 0)
+		fail_msg("%s", e.msg);
+	atomic_store(&services.guests, guest);
+	options.listen = sockets[1];
+	options.endpoints = &operator_endpoints;
+	options.connection_bytes = SERVER_OPERATOR_BYTES;
+	if (server_start(&options, &operators, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void stop(void)
+{
+	server_stop(operators);
+	server_stop(guest);
+	state_close(services.state);
+}
+
+static int setup(void **state)
+{
+	struct vm_store_options options = {.dir = dir};
+	struct err e = ERR_INIT;
+	struct lease lease = {.has_mac = true, .mac = {{0x52, 0x54, 0, 0, 0, 0x99}}};
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(state_file, sizeof(state_file), "%s/state.db", dir);
+	snprintf(sockets[0], sizeof(sockets[0]), "unix:%s/g", dir);
+	snprintf(sockets[1], sizeof(sockets[1]), "unix:%s/o", dir);
+	put("web1.json",
+	    "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"" ITSELF "\",\"mode\":\"off\"}");
+	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
+	if (vm_store_open(&options, &services.store, &e) < 0 ||
+	    images_new("/nonexistent", NULL, NULL, &services.images, &e) < 0 ||
+	    keys_new("/nonexistent", &services.keys, &e) < 0)
+		fail_msg("%s", e.msg);
+	lease_memory_init(&services.undeclared);
+	inet_pton(AF_INET, STRANGE_IP, &lease.ip);
+	lease_memory_take(&services.undeclared, &lease);
+	start();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[100];
+
+	(void)state;
+	stop();
+	keys_free(services.keys);
+	images_free(services.images);
+	vm_store_close(services.store);
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	return system(command);
+}
+
+/* ---- asked ------------------------------------------------------------------------------- */
+
+static int dial(const char *socket_name)
+{
+	struct sockaddr_un local = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 20};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(local.sun_path, sizeof(local.sun_path), "%s", socket_name + strlen("unix:"));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(fd, (struct sockaddr *)&local, sizeof(local)), 0);
+	return fd;
+}
+
+static int begin(const char *source, const char *method, const char *path, const char *body)
+{
+	int fd = dial(sockets[source ? 0 : 1]);
+	char *text = NULL;
+	int n = asprintf(&text,
+	    "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Real-IP: %s\r\n"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    method, path, source ? source : "", strlen(body), body);
+
+	for (int sent = 0, r; sent < n; sent += r)
+		if ((r = (int)send(fd, text + sent, (size_t)(n - sent), MSG_NOSIGNAL)) <= 0)
+			break;
+	free(text);
+	return fd;
+}
+
+/* Its status; the answer. */
+static int finish(int fd, char *answer, size_t size)
+{
+	size_t n = 0;
+	ssize_t r;
+	int status = 0;
+
+	while (n < size - 1 && (r = recv(fd, answer + n, size - 1 - n, 0)) > 0)
+		n += (size_t)r;
+	answer[n] = '\0';
+	close(fd);
+	return sscanf(answer, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+}
+
+static char answer[200000];
+
+/* `source` NULL: the operator. */
+static int ask(const char *source, const char *method, const char *path, const char *body)
+{
+	return finish(begin(source, method, path, body), answer, sizeof(answer));
+}
+
+static bool says(const char *part)
+{
+	return strstr(answer, part) != NULL;
+}
+
+static unsigned count(const char *part)
+{
+	unsigned n = 0;
+
+	for (const char *at = answer; (at = strstr(at, part)); at++)
+		n++;
+	return n;
+}
+
+static const char poll_it[] = "/api/device-action-poll?mac=" MAC;
+static const char poll_strange[] = "/api/device-action-poll?mac=" STRANGE;
+
+static void order(const char *machine, const char *action)
+{
+	char path[200], body[100];
+
+	snprintf(path, sizeof(path), "/api/v1/machines/%s/orders", machine);
+	snprintf(body, sizeof(body), "{\"action\":\"%s\"}", action);
+	assert_int_equal(ask(NULL, "POST", path, body), 200);
+}
+
+/* ---- who may ----------------------------------------------------------------------------- */
+
+static void a_machine_speaks_for_itself_only(void **state)
+{
+	static const struct {
+		const char *source, *mac;
+		int status;
+	} rows[] = {{ITSELF, MAC, 200}, {STRANGE_IP, MAC, 403}, {"", MAC, 403},
+	    {"10.0.0.50", STRANGE, 403}, {ITSELF, STRANGE, 403}, {STRANGE_IP, STRANGE, 200},
+	    {"127.0.0.1", STRANGE, 403}};
+	char body[200], path[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		snprintf(body, sizeof(body), "{\"mac\":\"%s\",\"ip\":\"10.0.0.11\"}", rows[i].mac);
+		assert_int_equal(
+		    ask(rows[i].source, "POST", "/api/register-device", body), rows[i].status);
+		snprintf(path, sizeof(path), "/api/device-action-poll?mac=%s", rows[i].mac);
+		assert_int_equal(
+		    ask(rows[i].source, "GET", path, ""), rows[i].status == 200 ? 204 : 403);
+		snprintf(path, sizeof(path), "/inventory/%s", rows[i].mac);
+		assert_int_equal(
+		    ask(rows[i].source, "POST", path, "{"), rows[i].status == 200 ? 400 : 403);
+		snprintf(body, sizeof(body), "{\"mac\":\"%s\",\"id\":77,\"result\":\"ok\"}",
+		    rows[i].mac);
+		assert_int_equal(ask(rows[i].source, "POST", "/api/action-done", body),
+		    rows[i].status == 200 ? 404 : 403);
+	}
+	assert_int_equal(ask(ITSELF, "POST", "/api/register-device", "{\"mac\":\"" MAC "\"}"), 200);
+	assert_true(says("{\"machine\":\"web1\"}"));
+	assert_int_equal(ask(STRANGE_IP, "POST", "/api/register-device",
+			     "{\"mac\":\"" STRANGE "\",\"uuid\":\"\",\"serial\":\"S-1\"}"),
+	    200);
+	assert_true(says("{\"machine\":\"" STRANGE "\"}"));
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines", ""), 200);
+	assert_true(says("\"serial\":\"S-1\""));
+}
+
+static void what_makes_no_sense(void **state)
+{
+	static const struct {
+		const char *path, *body;
+	} rows[] = {
+	    {"/api/register-device", ""},
+	    {"/api/register-device", "[]"},
+	    {"/api/register-device", "{\"mac\":7}"},
+	    {"/api/register-device", "{\"mac\":\"nonsense\"}"},
+	    {"/api/register-device", "{\"mac\":\"" MAC "\",\"mac\":\"" MAC "\"}"},
+	    {"/api/action-done", "{\"mac\":\"" MAC "\"}"},
+	    {"/api/action-done", "{\"mac\":\"" MAC "\",\"id\":1,\"result\":\"maybe\"}"},
+	    {"/api/action-done", "{\"mac\":\"" MAC "\",\"id\":\"1\",\"result\":\"ok\"}"},
+	    {"/inventory/" MAC, "not JSON"},
+	    {"/inventory/" MAC, "[]"},
+	    {"/inventory/" MAC, "{}"},
+	    {"/inventory/" MAC, "{\"format\":2}"},
+	    {"/inventory/" MAC, "{\"format\":1,\"disks\":{}}"},
+	    {"/inventory/" MAC, "{\"format\":1,\"\\u001b[2J\":1}"},
+	    {"/inventory/" MAC, "{\"format\":1,\"format\":1}"},
+	};
+	static char large[1100000], deep[20000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (ask(ITSELF, "POST", rows[i].path, rows[i].body) != 400)
+			fail_msg("%s %s: %s", rows[i].path, rows[i].body, answer);
+	memset(large, ' ', sizeof(large) - 1);
+	memcpy(large, "{\"format\":1}", 12);
+	assert_int_equal(ask(ITSELF, "POST", "/inventory/" MAC, large), 413);
+	assert_int_equal(ask(ITSELF, "POST", "/api/register-device", large), 413);
+	strcpy(deep, "{\"format\":1,\"x\":");
+	memset(deep + strlen(deep), '[', 1500);
+	memset(deep + strlen(deep), ']', 1500);
+	strcat(deep, "}");
+	assert_int_equal(ask(ITSELF, "POST", "/inventory/" MAC, deep), 400);
+	assert_true(says("deeper than 12"));
+	assert_int_equal(ask(ITSELF, "GET", "/api/device-action-poll", ""), 400);
+	assert_int_equal(ask(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=x", ""), 400);
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/web1/inventory", ""), 404);
+	assert_true(says("has told no inventory yet"));
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/nobody/inventory", ""), 404);
+}
+
+/* ---- inventories ------------------------------------------------------------------------- */
+
+static void tells(const char *source, const char *mac, int n)
+{
+	char path[100], body[400];
+
+	snprintf(path, sizeof(path), "/inventory/%s", mac);
+	snprintf(body, sizeof(body),
+	    "{\"format\":1,\"system\":{\"product\":\"R%d \\u001b[2J\",\"serial\":\"S-1\"},"
+	    "\"memory\":{\"total_bytes\":1000,\"modules\":[{\"size_bytes\":%d},{\"size_bytes\":null}]},"
+	    "\"disks\":[{\"size_bytes\":%d},{\"size_bytes\":9999999,\"removable\":true}]}",
+	    n, 4096 * n, 512 * n);
+	assert_int_equal(ask(source, "POST", path, body), 204);
+}
+
+static void the_last_that_differ_are_kept(void **state)
+{
+	(void)state;
+	tells(ITSELF, MAC, 1);
+	tells(ITSELF, MAC, 1);
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/web1/inventory", ""), 200);
+	assert_int_equal(count("\"product\""), 1);
+	assert_true(says("R1 ?[2J") && !says("u001b"));
+	for (int n = 2; n <= 10; n++)
+		tells(ITSELF, MAC, n);
+	stop();
+	start();
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/" MAC "/inventory", ""), 200);
+	assert_int_equal(count("\"product\""), 8);
+	assert_true(says("R3 ") && !says("R2 ") && strstr(answer, "R10 ") < strstr(answer, "R9 "));
+	assert_int_equal(ask(NULL, "GET", "/api/v1/events?vm=web1", ""), 200);
+	assert_int_equal(count("\"kind\":\"inventory\""), 10);
+	assert_true(says("0 threads, 40 KiB, 2 disks"));
+}
+
+/* Of a stranger it is what profiles go by. */
+static void a_strangers_is_matched(void **state)
+{
+	struct stranger s;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	tells(STRANGE_IP, STRANGE, 4);
+	assert_int_equal(strangers_find(state_strangers(services.state), STRANGE, &s, &e), 0);
+	assert_int_equal(s.memory_bytes, 4096 * 4);
+	assert_int_equal(s.disk_bytes, 512 * 4);
+	assert_string_equal(s.shown.product, "R4 ?[2J");
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/S-1/inventory", ""), 200);
+	assert_true(says("\"name\":null") && says("\"mac\":\"" STRANGE "\""));
+}
+
+/* ---- orders ------------------------------------------------------------------------------ */
+
+static int64_t given(const char *source, const char *path, const char *action)
+{
+	char want[60];
+	long long id = 0;
+
+	assert_int_equal(ask(source, "GET", path, ""), 200);
+	snprintf(want, sizeof(want), "{\"action\":\"%s\",\"id\":", action);
+	const char *at = strstr(answer, want);
+	assert_non_null(at);
+	assert_int_equal(sscanf(at + strlen(want), "%lld", &id), 1);
+	return id;
+}
+
+static int done(const char *source, const char *mac, int64_t id, const char *result)
+{
+	char body[200];
+
+	snprintf(body, sizeof(body),
+	    "{\"mac\":\"%s\",\"id\":%lld,\"result\":\"%s\",\"text\":\"a\\u001b[2Jb\"}", mac,
+	    (long long)id, result);
+	return ask(source, "POST", "/api/action-done", body);
+}
+
+static void orders_are_done_in_turn_also_over_a_restart(void **state)
+{
+	(void)state;
+	order("web1", "inventory");
+	order(MAC, "reboot");
+	assert_int_equal(ask(STRANGE_IP, "GET", poll_strange, ""), 204);
+	int64_t id = given(ITSELF, poll_it, "inventory");
+	stop();
+	start();
+	assert_int_equal(given(ITSELF, poll_it, "inventory"), id);
+	assert_int_equal(done(STRANGE_IP, STRANGE, id, "ok"), 404);
+	assert_int_equal(done(ITSELF, MAC, id, "failed"), 204);
+	assert_int_equal(done(ITSELF, MAC, id, "failed"), 204);
+	assert_int_equal(done(ITSELF, MAC, id, "ok"), 409);
+	int64_t reboot = given(ITSELF, poll_it, "reboot");
+	assert_int_equal(done(ITSELF, MAC, reboot, "ok"), 204);
+	assert_int_equal(ask(ITSELF, "GET", poll_it, ""), 204);
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/web1/orders", ""), 200);
+	assert_true(says("\"state\":\"failed\"") && says("\"text\":\"a?[2Jb\""));
+	assert_true(says("\"state\":\"done\"") && says("\"machine\":\"web1\""));
+	assert_int_equal(ask(NULL, "GET", "/api/v1/events?vm=web1", ""), 200);
+	assert_true(says("\"text\":\"inventory failed\"") && says("\"text\":\"reboot done\""));
+}
+
+static void orders_that_are_refused(void **state)
+{
+	static const char orders[] = "/api/v1/machines/web1/orders";
+
+	(void)state;
+	assert_int_equal(ask(NULL, "POST", orders, ""), 400);
+	assert_int_equal(ask(NULL, "POST", orders, "{\"action\":\"format\"}"), 400);
+	assert_true(says("reboot, poweroff, local or inventory"));
+	assert_int_equal(
+	    ask(NULL, "POST", "/api/v1/machines/nobody/orders", "{\"action\":\"reboot\"}"), 404);
+	for (int i = 0; i < ORDERS_OPEN_MAX; i++)
+		order("web1", "inventory");
+	assert_int_equal(ask(NULL, "POST", orders, "{\"action\":\"inventory\"}"), 409);
+	/* One that never tells an end is not handed out for ever. */
+	for (int i = 0; i < ORDERS_OPEN_MAX * ORDER_GIVEN_MAX; i++)
+		given(ITSELF, poll_it, "inventory");
+	assert_int_equal(ask(ITSELF, "GET", poll_it, ""), 204);
+}
+
+static void local_is_one_boot_from_disk(void **state)
+{
+	char path[100];
+
+	(void)state;
+	services.strangers = &boot_stranger_agent;
+	snprintf(path, sizeof(path), "/ipxe?mac=%s&arch=x86_64", STRANGE);
+	order(STRANGE, "local");
+	assert_int_equal(ask(STRANGE_IP, "GET", path, ""), 200);
+	assert_false(says("sanboot"));
+	assert_int_equal(
+	    done(STRANGE_IP, STRANGE, given(STRANGE_IP, poll_strange, "local"), "ok"), 204);
+	stop();
+	start();
+	assert_int_equal(ask(STRANGE_IP, "HEAD", path, ""), 200);
+	assert_int_equal(ask(STRANGE_IP, "GET", path, ""), 200);
+	assert_true(says("sanboot"));
+	assert_int_equal(ask(STRANGE_IP, "GET", path, ""), 200);
+	assert_false(says("sanboot"));
+	services.strangers = NULL;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+static void an_order_wakes_who_waits(void **state)
+{
+	int64_t began = monotonic_ms();
+
+	(void)state;
+	assert_int_equal(ask(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=1", ""), 204);
+	assert_in_range(monotonic_ms() - began, 1000, 6000);
+	char of_poll[1000];
+	int fd = begin(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=60", "");
+	usleep(300000);
+	began = monotonic_ms();
+	order("web1", "inventory");
+	assert_int_equal(finish(fd, of_poll, sizeof(of_poll)), 200);
+	assert_true(monotonic_ms() - began < 5000);
+	assert_int_equal(done(ITSELF, MAC, given(ITSELF, poll_it, "inventory"), "ok"), 204);
+	/* Its newer call ends the older. */
+	fd = begin(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=60", "");
+	usleep(300000);
+	assert_int_equal(ask(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=1", ""), 204);
+	assert_int_equal(finish(fd, of_poll, sizeof(of_poll)), 204);
+}
+
+/* Whoever is gone gets no order. */
+static void a_caller_that_left_gets_nothing(void **state)
+{
+	int fd = begin(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=60", "");
+
+	(void)state;
+	usleep(300000);
+	close(fd);
+	order("web1", "inventory");
+	usleep(300000);
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/web1/orders", ""), 200);
+	assert_true(says("\"state\":\"waiting\""));
+	assert_int_equal(done(ITSELF, MAC, given(ITSELF, poll_it, "inventory"), "ok"), 204);
+}
+
+static void many_wait_and_others_are_served(void **state)
+{
+	int fds[WAITERS];
+	char path[100];
+
+	(void)state;
+	services.any_source = true;
+	for (int i = 0; i < WAITERS; i++) {
+		snprintf(path, sizeof(path),
+		    "/api/device-action-poll?mac=52:54:00:00:01:%02x&wait=60", i);
+		fds[i] = begin("10.0.0.7", "GET", path, "");
+	}
+	usleep(300000);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(ask(ITSELF, "GET", "/healthz", ""), 200);
+	services.any_source = false;
+	int64_t began = monotonic_ms();
+	stop();
+	assert_true(monotonic_ms() - began < 5000);
+	for (int i = 0; i < WAITERS; i++)
+		assert_int_equal(finish(fds[i], answer, sizeof(answer)), 403);
+	start();
+}
+
+static void silent(enum log_level level, const char *line)
+{
+	(void)level;
+	(void)line;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_machine_speaks_for_itself_only),
+	    cmocka_unit_test(what_makes_no_sense),
+	    cmocka_unit_test(the_last_that_differ_are_kept),
+	    cmocka_unit_test(a_strangers_is_matched),
+	    cmocka_unit_test(orders_are_done_in_turn_also_over_a_restart),
+	    cmocka_unit_test(orders_that_are_refused),
+	    cmocka_unit_test(local_is_one_boot_from_disk),
+	    cmocka_unit_test(an_order_wakes_who_waits),
+	    cmocka_unit_test(a_caller_that_left_gets_nothing),
+	    cmocka_unit_test(many_wait_and_others_are_served),
+	};
+
+	log_set_sink(silent);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
