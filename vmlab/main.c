@@ -38,7 +38,7 @@ static const char overview_text[] =
     "~/.local/share/vmlab), VMLAB_CIDR (default 192.168.100.1/24), VMLAB_DOMAIN\n"
     "(pvmlab.local), VMLAB_REACH (what machines reach outside the lab: internet, all, none,\n"
     "or networks, as in internet,10.1.2.0/24; default internet: no private addresses),\n"
-    "VMLAB_STRANGERS (what machines without a definition get: wait, menu, local, off; default wait),\n"
+    "VMLAB_STRANGERS (what machines without a definition get: wait, menu, local, off, agent; default wait),\n"
     "VMLAB_ENGINE (client to use). A lab keeps the CIDR, domain, reach, strangers and images it\n"
     "was given, also over `vmlab down`, until others are given or `vmlab down --volumes`.\n"
     "\n"

@@ -10,6 +10,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "vmlab/cmd/machine_id.h"
+#include "vmlab/cmd/machine_show.h"
 #include "vmlab/follow/table.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/human.h"
@@ -111,10 +112,13 @@ static int machines_run(struct lab *lab, int argc, char **argv)
 		if (o == '?')
 			return command_wrong_option(&machines_command, argv);
 	}
-	if (optind < argc)
-		return command_usage(
-		    &machines_command, "it takes no names: `vmlab ls %s` shows one", argv[optind]);
+	bool show = argc - optind == 2 && strcmp(argv[optind], "show") == 0;
+	if (optind < argc && !show)
+		return command_usage(&machines_command,
+		    "it takes no names: `vmlab ls NAME` shows how far one is, `vmlab machines show NAME` what it is made of");
 	int r = open_lab(&s, lab, &e);
+	if (r == 0 && show)
+		return machine_show(&s, argv[optind + 1], json);
 	if (r == 0)
 		r = api_get(s.api, &answer, &e, "/machines");
 	if (r < 0)
@@ -133,7 +137,7 @@ static int machines_run(struct lab *lab, int argc, char **argv)
 
 const struct command machines_command = {
     .name = "machines",
-    .args = "[--json] [--all]",
+    .args = "[--json] [--all] | show NAME|MAC|SERIAL [--json]",
     .summary = "every machine that asked, declared or not",
     .help =
 	"Lists what vms/ declares and, below, the strangers: machines that asked for an address or for what\n"
@@ -141,11 +145,16 @@ const struct command machines_command = {
 	"unseen for longest goes first. What they get meanwhile says VMLAB_STRANGERS. PROFILE is the one whose\n"
 	"\"match\" fits; with a \"name\" it declares the machine, or a line below says why it does not.\n"
 	"\n"
+	"`show` prints what one is made of, as its agent told: system, firmware, CPU, memory, disks, NICs. The\n"
+	"agent runs with \"mode\": \"agent\" in a definition, or VMLAB_STRANGERS=agent.\n"
+	"\n"
 	"  -a, --all   also those that are ignored\n"
-	"  --json      {\"lab\",\"machines\":[...]}: all that is known of each, ignored ones too\n"
+	"  --json      {\"lab\",\"machines\":[...]}: all that is known of each, ignored ones too; of `show`:\n"
+	"              {\"name\",\"macs\",\"inventories\":[...]}, the newest first, those before it that differ\n"
 	"\n"
 	"Examples:\n"
 	"  vmlab machines\n"
+	"  vmlab machines show web1\n"
 	"  vmlab adopt 52:54:00:12:34:56 web1\n"
 	"  vmlab machines --json | jq -r '.machines[] | select(.kind == \"stranger\") | .serial'\n",
     .run = machines_run,
