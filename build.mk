@@ -83,7 +83,10 @@ DOCKER_SRC := \
 TESTS := $(patsubst %.c,%,$(sort $(wildcard $(addsuffix /test_*.c,docker/vm vmlab \
 	$(patsubst %/,%,$(sort $(dir $(LIB_SRC) $(VM_WATCHER_SRC) $(BOOT_HANDLER_SRC) $(OS_INSTALLER_SRC) $(VMLAB_SRC))))))))
 FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/unattended/fuzz_template vm_watcher/fuzz_hosts \
-	boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard
+	boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard \
+	$(addprefix os_installer/inventory/,fuzz_lldp fuzz_smbios)
+# Where clang is there are no static libraries: of the installer what needs none.
+FUZZ_SRC_os_installer := $(addprefix os_installer/inventory/,below.c lldp.c memory.c smbios.c unset.c) $(LIB_SRC)
 
 # V=1 shows whole command lines.
 Q   := $(if $(V),,@)
@@ -225,10 +228,11 @@ $(addprefix check-,$(COMPONENTS)): check-%: \
 
 # Fuzz targets: with VARIANT=fuzz libFuzzer drives them; else lib/fuzz_main.c replays a corpus.
 define fuzz_target # dir/fuzz_name
-$(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1))) \
+$(OUT)/$(1): $(OUT)/$(1).o \
+    $(or $(call obj,$(FUZZ_SRC_$(call component,$(1)))),$(call objs_of,$(call component,$(1)))) \
     $(if $(filter fuzz,$(VARIANT)),,$(OUT)/lib/fuzz_main.o)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(call component,$(1)))
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(if $(FUZZ_SRC_$(call component,$(1))),lib,$(call component,$(1))))
 endef
 $(foreach t,$(FUZZERS),$(eval $(call fuzz_target,$(t))))
 fuzzers: $(addprefix $(OUT)/,$(FUZZERS))

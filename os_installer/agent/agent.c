@@ -18,6 +18,7 @@
 
 struct agent {
 	struct server server;
+	struct ear ear;
 	bool known; /* to the server */
 	bool inventoried;
 	bool lost; /* it was said that the server does not answer */
@@ -51,7 +52,7 @@ static int introduce(struct agent *a, struct err *e)
 
 static int inventory(struct agent *a, struct err *e)
 {
-	int r = order_inventory(&a->server, e);
+	int r = order_inventory(&a->server, &a->ear, e);
 
 	a->inventoried = r >= 0;
 	if (r == SERVER_REFUSED)
@@ -91,7 +92,7 @@ static void carry_out(struct agent *a, const struct server_order *told)
 	a->said = (struct err)ERR_INIT;
 	const struct order *order = order_find(told->action, &a->said);
 	log_info("order %s", told->action);
-	a->ok = order && (!order->run || order->run(&a->server, &a->said) == 0);
+	a->ok = order && (!order->run || order->run(&a->server, &a->ear, &a->said) == 0);
 	a->end = a->ok && order->end ? order : NULL;
 	if (a->ok)
 		a->said.msg[0] = '\0';
@@ -110,6 +111,8 @@ static int poll_once(struct agent *a, struct err *e)
 		a->known = false; /* its memory may be gone */
 	if (r == 0)
 		a->retry_ms = RETRY_FIRST_MS;
+	if (ear_listen(&a->ear))
+		a->inventoried = false; /* plugged in elsewhere, or it is known where now */
 	if (r == 0 && told.action[0])
 		carry_out(a, &told);
 	return r;
@@ -170,6 +173,7 @@ int agent_run(const char *url, const char *cmdline, struct err *e)
 
 	if (r < 0)
 		return r;
+	ear_open(&a.ear);
 	srandom((unsigned)wall_ms() ^ (unsigned)a.server.as.mac[15] << 8 ^
 		(unsigned)a.server.as.mac[16]);
 	for (;;) {

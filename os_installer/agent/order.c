@@ -7,21 +7,23 @@
 #include "os_installer/base/ending.h"
 #include "os_installer/inventory/inventory.h"
 
-int order_inventory(const struct server *s, struct err *e)
+int order_inventory(const struct server *s, struct ear *ear, struct err *e)
 {
 	json_t *doc;
 	int r = inventory_make("", &doc, e);
 
 	if (r < 0)
 		return r;
+	(void)ear_listen(ear);
+	ear_tell(ear, doc);
 	r = server_inventory(s, doc, e);
 	json_decref(doc);
 	return r;
 }
 
-static int inventory_run(const struct server *s, struct err *e)
+static int inventory_run(const struct server *s, struct ear *ear, struct err *e)
 {
-	int r = order_inventory(s, e);
+	int r = order_inventory(s, ear, e);
 
 	return r == SERVER_REFUSED ? -EPROTO : r;
 }

@@ -5,12 +5,13 @@
 #include <stddef.h>
 
 #include "lib/base/err.h"
+#include "os_installer/agent/ear.h"
 #include "os_installer/agent/server.h"
 
 struct order {
 	const char *name;
 	/* Does it; NULL: all it does is `end`. 0, or negative with the sentence in `e`. */
-	int (*run)(const struct server *s, struct err *e);
+	int (*run)(const struct server *s, struct ear *ear, struct err *e);
 	/* Ends the system, after the server was told; NULL: it goes on. */
 	void (*end)(void);
 };
@@ -18,7 +19,7 @@ struct order {
 /* NULL: there is none, and `e` says which there are. */
 const struct order *order_find(const char *name, struct err *e);
 
-/* Takes the inventory and sends it; as server.h's functions. */
-must_check int order_inventory(const struct server *s, struct err *e);
+/* Takes the inventory, with who was heard until now, and sends it; as server.h's functions. */
+must_check int order_inventory(const struct server *s, struct ear *ear, struct err *e);
 
 #endif

@@ -15,6 +15,7 @@ from kit.command import PREFIX, run
 from kit.installer_bench import find_installer
 
 MAC, IP, SERVER = "52:54:00:a9:e0:01", "10.99.7.2", "10.99.7.1"
+PORT = 8099
 # reboot(2) in a process namespace: what its first process is killed with (pid_namespaces(7)).
 ENDED = {signal.SIGHUP: "reboot", signal.SIGINT: "poweroff"}
 
@@ -56,11 +57,44 @@ class Handler(range_server.Handler):
         self.say(200, bench.orders[0]) if bench.orders else self.say(204)
 
 
-class AgentBench:
+class AgentServer:
+    """In the network namespace at `path`, at that address."""
+
+    def __init__(self, scope, path, address):
+        self.server_path, self.address, self.server = path, address, None
+        self.fresh()
+        scope.cleanup(self.stop_server)
+
+    def fresh(self):
+        self.told, self.orders, self.refuses, self.longest_wait_s = [], [], {}, 60
+
+    def start_server(self):
+        with netns.inside(self.server_path):
+            self.server = range_server.Server((self.address, PORT), Handler)
+        self.server.bench = self
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop_server(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.server = None
+
+    def of(self, path, since=0):
+        return [body for method, told, body in self.told[since:] if told == path]
+
+    def waits_for(self, path, count=1, seconds=20, since=0):
+        """The bodies or queries of what came there."""
+        return eventually(lambda: len(self.of(path, since)) >= count and self.of(path, since), seconds,
+            f"{count} × {path}; told: {[t[:2] for t in self.told[-5:]]}; the agent says: {self.log()[-600:]}")
+
+
+class AgentBench(AgentServer):
     def __init__(self, scope):
         self.installer = find_installer()
         self.scope = scope
-        self.path, self.server_path = (self.namespace(label) for label in ("agent", "server"))
+        self.path, server_path = (self.namespace(label) for label in ("agent", "server"))
+        super().__init__(scope, server_path, SERVER)
         with netns.inside(self.path):
             run(["ip", "link", "add", "eth0", "address", MAC, "type", "veth", "peer", "name", "srv0", "netns",
                 os.path.basename(self.server_path)])
@@ -68,10 +102,8 @@ class AgentBench:
             with netns.inside(path):
                 run(["ip", "addr", "add", f"{address}/24", "dev", card])
                 run(["ip", "link", "set", card, "up"])
-        self.server = self.agent = None
-        self.fresh()
+        self.agent = None
         scope.cleanup(self.stop_agent)
-        scope.cleanup(self.stop_server)
         scope.log_on_failure(self.log)
 
     def namespace(self, label):
@@ -84,27 +116,12 @@ class AgentBench:
         with netns.inside(self.server_path):
             run(["ip", "link", "set", "srv0", state])
 
-    def fresh(self):
-        self.told, self.orders, self.refuses, self.longest_wait_s = [], [], {}, 60
-
-    def start_server(self, port=8099):
-        with netns.inside(self.server_path):
-            self.server = range_server.Server((SERVER, port), Handler)
-        self.server.bench = self
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop_server(self):
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-        self.server = None
-
     def start_agent(self, *words):
         self.stop_agent()
         self.log_path = os.path.join(self.scope.tempdir(), "agent.log")
         with netns.inside(self.path), open(self.log_path, "w") as log:
             self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", self.installer, "--agent",
-                "--agent-url", f"http://{SERVER}:8099/", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                "--agent-url", f"http://{SERVER}:{PORT}/", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop_agent(self):
         if self.agent:
@@ -116,14 +133,6 @@ class AgentBench:
         with open(self.log_path) as f:
             return f.read()
 
-    def of(self, path, since=0):
-        return [body for method, told, body in self.told[since:] if told == path]
-
-    def waits_for(self, path, count=1, seconds=20, since=0):
-        """The bodies or queries of what came there."""
-        return eventually(lambda: len(self.of(path, since)) >= count and self.of(path, since), seconds,
-            f"{count} × {path}; told: {[t[:2] for t in self.told[-5:]]}; the agent says: {self.log()[-600:]}")
-
     def rss_kib(self):
         """The most that the agent had, without what the kernel shares."""
         child = run(["pgrep", "-P", str(self.agent.pid)]).stdout.split()[0]
@@ -132,4 +141,5 @@ class AgentBench:
 
     def ended(self, seconds=20):
         """How the machine ended."""
-        return ENDED.get(-self.agent.wait(seconds) if self.agent.wait(seconds) < 0 else self.agent.returncode - 128)
+        status = self.agent.wait(seconds)
+        return ENDED.get(-status if status < 0 else status - 128)
