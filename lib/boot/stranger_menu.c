@@ -37,8 +37,8 @@ static const struct {
 } offers[] = {
     {{"again", "Ask again: once it is declared, it starts by itself"}, NULL},
     {{"local", "Boot from disk"}, disk},
-    {{"agent", "Start the agent: inventory, then orders"}, agent},
     {{"shell", "Start the loader's own shell"}, prompt},
+    {{"agent", "Start the agent: inventory, then orders"}, agent},
 };
 
 #define OFFERS (sizeof(offers) / sizeof(*offers))

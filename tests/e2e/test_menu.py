@@ -47,12 +47,12 @@ def test_the_menu_offers_disk_installation_shell_and_images_and_the_choice_is_to
     lab.define("asked", mac=MAC, arch="amd64", distro="debian-13", mode="menu", menu_timeout=0, disks=[{"size": "4G"}])
     lab.start_vm("asked", MAC)
     with screen_of(lab, "asked") as screen:
-        screen.shows(r"(?s)asked: what shall it boot\?.*Boot from disk.*install debian-13.*shell"
+        screen.shows(r"(?s)asked: what shall it boot\?.*Boot from disk.*install debian-13.*shell.*agent"
             r".*Boot a-kernel \(The a-kernel\).*Boot a-script", 300)
-        screen.types(DOWN * 4 + b"\r")
+        screen.types(DOWN * 5 + b"\r")
         screen.shows(r"(?s)asked boots a-script.*this is asked of http://[0-9.]+/images/a-script/amd64", 60)
         screen.shows(r"(?s)what shall it boot\?.*Boot a-script", 60)
-        screen.types(DOWN * 3 + b"\r")
+        screen.types(DOWN * 4 + b"\r")
         screen.shows(r"(?s)asked boots a-kernel.*Linux version \d", 300)
     eventually(lambda: told(lab) == [("ipxe", "menu"), ("choice", "a-script"), ("ipxe", "boot"), ("ipxe", "menu"),
         ("choice", "a-kernel"), ("ipxe", "boot")], 10, f"the events of the choices; there are {told(lab)}")
@@ -81,12 +81,12 @@ def test_a_stranger_is_asked_as_well(lab, images):
         lab.start_vm("strange", STRANGE)
         with screen_of(lab, "strange") as screen:
             screen.shows(rf"(?s)no definition in vms/ has this machine: mac {STRANGE}.*to declare it: vmlab adopt {STRANGE}"
-                r".*Ask again.*Boot from disk.*shell.*Boot a-kernel.*Boot a-script", 300)
+                r".*Ask again.*Boot from disk.*shell.*agent.*Boot a-kernel.*Boot a-script", 300)
             screen.types(DOWN * 2 + b"\r")
             screen.shows(r"iPXE>", 60)
             screen.types(b"exit\r")
             screen.shows(r"(?s)to declare it.*Boot a-script", 60)
-            screen.types(DOWN * 4 + b"\r")
+            screen.types(DOWN * 5 + b"\r")
             screen.shows(r"(?s)it boots a-script.*this is stranger of http://", 60)
             found = next(m for m in lab.api("/api/v1/machines")["machines"] if STRANGE in m["macs"])
             check_equal((found["kind"], found["chosen"], bool(found["chosen_at"])), ("stranger", "a-script", True), "what is remembered")
