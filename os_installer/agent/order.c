@@ -1,9 +1,8 @@
 #include "os_installer/agent/order.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "lib/base/words.h"
+#include "lib/machine/order.h"
 #include "os_installer/base/ending.h"
 #include "os_installer/inventory/inventory.h"
 
@@ -38,32 +37,27 @@ static void poweroff_end(void)
 	machine_end(VM_AFTER_POWEROFF);
 }
 
-static const struct order order_row_inventory = {.name = "inventory", .run = inventory_run};
-static const struct order order_row_reboot = {.name = "reboot", .end = reboot_end};
-static const struct order order_row_poweroff = {.name = "poweroff", .end = poweroff_end};
+static const struct order order_inventory_row = {.run = inventory_run};
+static const struct order order_reboot = {.end = reboot_end};
+static const struct order order_poweroff = {.end = poweroff_end};
 /* The server has the disk follow at the next network boot. */
-static const struct order order_row_local = {.name = "local", .end = reboot_end};
+static const struct order order_local = {.end = reboot_end};
 
-static const struct order *const orders[] = {
-    &order_row_inventory,
-    &order_row_reboot,
-    &order_row_poweroff,
-    &order_row_local,
+static const struct order *const orders[ORDER_ACTION_COUNT] = {
+    [ORDER_INVENTORY] = &order_inventory_row,
+    [ORDER_REBOOT] = &order_reboot,
+    [ORDER_POWEROFF] = &order_poweroff,
+    [ORDER_LOCAL] = &order_local,
 };
-
-static const char *order_name(size_t i)
-{
-	return i < sizeof(orders) / sizeof(*orders) ? orders[i]->name : NULL;
-}
 
 const struct order *order_find(const char *name, struct err *e)
 {
-	int i = word_index(order_name, name);
-	char known[200];
+	enum order_action action;
+	char known[ORDER_WORDS_SIZE];
 
-	if (i >= 0)
-		return orders[i];
+	if (order_action_parse(name, &action) == 0 && orders[action])
+		return orders[action];
 	err_set(e, ENOTSUP, "this agent has no order \"%s\"; it knows %s", name,
-	    word_list(order_name, "", known, sizeof(known)));
+	    order_actions_words(known));
 	return NULL;
 }

@@ -1,4 +1,4 @@
-/* order.h - the orders that the agent can carry out: an explicit table, a row each. */
+/* order.h - how the agent carries out each of lib/machine/order.h's actions: a row each. */
 #ifndef OS_INSTALLER_AGENT_ORDER_H
 #define OS_INSTALLER_AGENT_ORDER_H
 
@@ -9,7 +9,6 @@
 #include "os_installer/agent/server.h"
 
 struct order {
-	const char *name;
 	/* Does it; NULL: all it does is `end`. 0, or negative with the sentence in `e`. */
 	int (*run)(const struct server *s, struct ear *ear, struct err *e);
 	/* Ends the system, after the server was told; NULL: it goes on. */

@@ -20,15 +20,27 @@ static bool is_there(const char *root, const char *path)
 	return access(whole, F_OK) == 0;
 }
 
-/* Four bytes of attributes stand before a variable's own. */
+static bool count_one(void *ctx, const char *folder, const char *name)
+{
+	(void)folder;
+	(void)name;
+	return ++*(int *)ctx;
+}
+
+/* Four bytes of attributes stand before a variable's own. Firmware that knows no Secure Boot has
+ * variables, but not this one; without any, they cannot be read. */
 static json_t *secure_boot(const char *root)
 {
+	char folder[PATH_MAX];
 	uint8_t bytes[5] = {0};
+	int variables = 0;
 
 	if (below_bytes(bytes, sizeof(bytes), "%s/sys/firmware/efi/efivars/SecureBoot-" EFI_GLOBAL,
-		root) < 5)
-		return json_null();
-	return json_boolean(bytes[4] == 1);
+		root) == 5)
+		return json_boolean(bytes[4] == 1);
+	snprintf(folder, sizeof(folder), "%s/sys/firmware/efi/efivars", root);
+	below_each(folder, 1, count_one, &variables);
+	return variables ? json_false() : json_null();
 }
 
 json_t *inventory_firmware(const char *root)

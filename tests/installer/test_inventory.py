@@ -16,6 +16,7 @@ from kit.scope import Scope
 jsonschema = pytest.importorskip("jsonschema")
 scope = Scope("inventory")
 MOST_BYTES = 1 << 20
+SECURE = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 SEEDS = int(os.environ.get("VMLAB_TEST_SEEDS", "40"))
 
 
@@ -62,6 +63,16 @@ def test_a_made_machine_is_told_field_by_field(judge, machine, part):
     told = inventory(judge, "--root", machine)
     check_equal(set(told) - {"format"}, set(EXPECTED), "parts")
     check_equal(told[part], EXPECTED[part], part)
+
+
+@pytest.mark.parametrize("files, wanted", [({}, None), ({"BootOrder-x": b"\0"}, False), ({SECURE: b"\6\0\0\0\0"}, False),
+    ({SECURE: b"\6\0\0\0\1"}, True), ({SECURE: b"\6\0"}, False)], ids=["no variables", "none of it", "off", "on", "cut"])
+def test_secure_boot_is_told_as_far_as_it_is_known(judge, files, wanted, tmp_path):
+    folder = tmp_path / "sys/firmware/efi/efivars"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    check_equal(inventory(judge, "--root", str(tmp_path))["firmware"], {"type": "uefi", "secure_boot": wanted}, "firmware")
 
 
 def test_a_folder_with_nothing_is_a_machine_that_tells_nothing(judge):
