@@ -340,6 +340,10 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(0, "52:54:00:00:00:77", "machines");
 	vmlab(0, "Maker Box?[2J", "machines");
 	vmlab(0, "\"kind\": \"declared\"", "machines --json");
+	vmlab(1, "52:54:00:00:00:77 has told no inventory yet", "machines show 52:54:00:00:00:77");
+	vmlab(1, "web1 has told no inventory yet", "machines show web1 --json");
+	vmlab(1, "no machine without a definition has shown \"nobody\"", "machines show nobody");
+	vmlab(2, "`vmlab machines show NAME` what it is made of", "machines web1");
 	vmlab(1, "is no MAC address, serial number or UUID",
 	    "ignore 0123456789012345678901234567890123456789012345678901234567890123456789");
 	vmlab(1, "no machine without a definition has shown \"nobody\"", "ignore nobody");

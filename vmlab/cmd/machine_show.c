@@ -30,8 +30,10 @@ static void print_title(FILE *f, const json_t *answer, const json_t *newest)
 	}
 	fputs("): told ", f);
 	print_age(f, newest, "at");
-	fputs(", the same again ", f);
-	print_age(f, newest, "seen");
+	if (!json_equal(json_object_get(newest, "at"), json_object_get(newest, "seen"))) {
+		fputs(", the same again ", f);
+		print_age(f, newest, "seen");
+	}
 	fputc('\n', f);
 }
 
