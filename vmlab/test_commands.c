@@ -338,7 +338,7 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	machine_asks(
 	    "mac=52:54:00:00:00:7a&serial=SAME-1&uuid=2f0e0d0c-0b0a-4908-8706-050403020100");
 	vmlab(0, "52:54:00:00:00:77", "machines");
-	vmlab(0, "Maker Box?[2J", "machines");
+	vmlab(0, "Maker         Box?[2J", "machines");
 	vmlab(0, "\"kind\": \"declared\"", "machines --json");
 	vmlab(1, "52:54:00:00:00:77 has told no inventory yet", "machines show 52:54:00:00:00:77");
 	vmlab(1, "web1 has told no inventory yet", "machines show web1 --json");
@@ -364,7 +364,7 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(2, "not UTF-8", "adopt 52:54:00:00:00:7a node2 --set distro=\xff");
 	vmlab(1, "not UTF-8", "new node2 --memory \xff");
 	vmlab(2, "name is given as NAME", "adopt 52:54:00:00:00:7a node2 --set name=node3");
-	vmlab(2, "it takes no names: `vmlab ls ?[31m`", "machines \x1b[31m");
+	vmlab(2, "it takes no names", "machines \x1b[31m");
 	vmlab(0, "does what this says when it next asks", "adopt cz-123/4 --set mode=local");
 	file_comes_to_say(folder, "vms/cz-123-4.json", "\"mac\": \"52:54:00:00:00:77\"", true);
 	file_comes_to_say(folder, "vms/cz-123-4.json", "\"serial\": \"CZ-123/4\"", true);

@@ -75,6 +75,18 @@ def test_with_nobody_to_adopt_it_says_so():
     check_equal(done.stdout, "no machine waits that a profile names: `vmlab machines` shows who asked\n", "said")
 
 
+@needs(test_with_nobody_to_adopt_it_says_so)
+def test_one_that_a_profile_refuses_is_said():
+    profile("asks-more", {"match": {"mac": PATTERN % 7}, "name": "asset-{uuid}", "mode": "local"})
+    ask(7, "ODD-7")
+    eventually(lambda: next((m["problem"] for m in listed() if m["serial"] == "ODD-7"), None), 5, "it is said why")
+    done = mine.vmlab("adopt", "--all", check_rc=False)
+    check_equal((done.returncode, done.stdout), (1, ""), f"{done.stderr}; exit status and output")
+    check(f"{PATTERN % 7}: " in done.stderr and "uuid" in done.stderr, f"said: {done.stderr}")
+    os.unlink(os.path.join(mine.vms, "_profiles", "asks-more.json"))
+    eventually(lambda: not next(m["problem"] for m in listed() if m["serial"] == "ODD-7"), 5, "nothing is wrong with it")
+
+
 @needs(test_all_writes_those_that_a_profile_names_and_no_other)
 def test_a_file_that_is_there_stays_and_is_said():
     ask(4, "RACK-4")

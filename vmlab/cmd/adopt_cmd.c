@@ -117,11 +117,15 @@ static void adopt_named(struct all *a, const json_t *machines)
 		_cleanup_json_ json_t *more = json_object();
 		const char *mac =
 		    json_string_value(json_array_get(json_object_get(one, "macs"), 0));
+		const char *problem = json_string_value(json_object_get(one, "problem"));
+		bool named = json_string_value(json_object_get(one, "declares_as")) != NULL;
 		struct err e = ERR_INIT;
-		if (!mac || !json_string_value(json_object_get(one, "declares_as")) ||
-		    json_is_true(json_object_get(one, "ignored")))
+		if (!mac || (!named && !problem) || json_is_true(json_object_get(one, "ignored")))
 			continue;
-		if (declare(&a->session, machines, one, mac, NULL, more, &e) == 0) {
+		if (!named) {
+			a->refused++;
+			say(a, mac, problem);
+		} else if (declare(&a->session, machines, one, mac, NULL, more, &e) == 0) {
 			a->adopted++;
 		} else {
 			a->refused++;

@@ -218,7 +218,9 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	_cleanup_json_ json_t *state = ask_state(up, vm->name);
 	enum start_action action;
 
-	int r = forget_lost_disk(up, vm, &state, e);
+	int r = start_vm_check(&up->start, vm, e);
+	if (r == 0)
+		r = forget_lost_disk(up, vm, &state, e);
 	if (r < 0)
 		return r;
 	struct goal_facts facts = {

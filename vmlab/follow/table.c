@@ -52,6 +52,8 @@ static void print_state(FILE *f, const struct table_column *c, const json_t *vm,
 		fputs(*power ? "running" : "", f);
 	else
 		progress_state(f, vm);
+	if (json_is_false(json_object_get(vm, "netboot")))
+		fputs(", netboot off", f);
 }
 
 static void print_age(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
@@ -165,17 +167,6 @@ static void print_macs(FILE *f, const struct table_column *c, const json_t *o, i
 		fprintf(f, " +%zu", json_array_size(macs) - 1);
 }
 
-static void print_product(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
-{
-	const char *maker = text_of(o, "manufacturer"), *product = text_of(o, c->key);
-
-	(void)now_ms;
-	human_print_clean(f, maker);
-	if (*maker && *product)
-		fputc(' ', f);
-	human_print_clean(f, product);
-}
-
 /* Of a stranger the one that fits it. */
 static void print_profile(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
 {
@@ -199,7 +190,8 @@ static const struct table_column of_machines[] = {
     {"arch", "ARCH", print_text, "arch", .usual = true, .rank = 4},
     {"firmware", "FIRMWARE", print_text, "platform", .usual = true, .rank = 2},
     {"serial", "SERIAL", print_text, "serial", .usual = true, .rank = 6},
-    {"product", "PRODUCT", print_product, "product", .usual = true, .rank = 3},
+    {"manufacturer", "MANUFACTURER", print_text, "manufacturer", .usual = true, .rank = 2},
+    {"product", "PRODUCT", print_text, "product", .usual = true, .rank = 3},
     {"profile", "PROFILE", print_profile, .usual = true, .rank = 2},
     {"asked", "ASKED", print_number, "asked", .usual = true, .rank = 1},
     {"seen", "SEEN", print_age, "last_seen", .usual = true, .rank = 7},

@@ -455,16 +455,18 @@ const struct container *start_mac_holder(
 	return holder;
 }
 
-static int refuse_taken_mac(struct start *st, const struct vm *vm, struct err *e)
+int start_vm_check(const struct start *st, const struct vm *vm, struct err *e)
 {
+	const struct container *c = container_list_vm(&st->s->containers, vm->name);
 	const struct container *holder = start_mac_holder(&st->s->containers, vm);
 	char mac[MAC_TEXT_SIZE];
 
-	if (!holder)
+	if (!holder || (c && c->running))
 		return 0;
 	return err_set(e, EADDRINUSE,
-	    "%s runs with its MAC %s already, and two machines cannot share one. Was the file renamed? Then give it its old name, or let go of the old machine: `vmlab down %s && vmlab up %s` installs %s on a disk of its own (`vmlab rm %s` removes the old one with its disk)",
-	    holder->vm, mac_format(&vm->mac, mac), holder->vm, vm->name, vm->name, holder->vm);
+	    "%s: %s runs with its MAC %s already, and two machines cannot share one. Was the file renamed? Then give it its old name, or let go of the old machine: `vmlab down %s && vmlab up %s` installs %s on a disk of its own (`vmlab rm %s` removes the old one with its disk)",
+	    vm->name, holder->vm, mac_format(&vm->mac, mac), holder->vm, vm->name, vm->name,
+	    holder->vm);
 }
 
 int start_vm(struct start *st, const struct vm *vm, enum start_action *action, struct err *e)
@@ -480,11 +482,6 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 		return err_set(e, ENOMEM, "out of memory");
 	struct start_wish wish = {.spec = spec, .image_id = st->vm_image_id, .net_id = net_id(st)};
 	*action = start_decide(c, &wish);
-	if (!c || !c->running) {
-		int taken = refuse_taken_mac(st, vm, e);
-		if (taken < 0)
-			return err_wrap(e, "%s", vm->name);
-	}
 	if (strcmp(options.accel, "tcg") != 0)
 		options.kvm =
 		    host_kvm_usable(vm->arch, &why_not) || strcmp(options.accel, "kvm") == 0;

@@ -56,7 +56,12 @@ must_check int start_stack(struct start *st, struct err *e);
  * while it waits, and the stack's last lines when it does not come. */
 must_check int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e);
 
-/* Starts one VM and says what was done. *action tells; for START_KEEP_CHANGED nothing was. */
+/* -EADDRINUSE with a sentence while another VM runs with its MAC address. Before anything is
+ * changed or ordered. */
+must_check int start_vm_check(const struct start *st, const struct vm *vm, struct err *e);
+
+/* Starts one VM that start_vm_check() lets pass, and says what was done. *action tells; for
+ * START_KEEP_CHANGED nothing was. */
 must_check int start_vm(
     struct start *st, const struct vm *vm, enum start_action *action, struct err *e);
 

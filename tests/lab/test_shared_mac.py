@@ -1,0 +1,77 @@
+"""Two names of one MAC address: while a machine runs under the one, what is asked under the other is refused before
+anything is ordered: what is installed stays. A machine's container is there, and no machine in it."""
+import hashlib
+import json
+import os
+
+from kit import folder, http_client, netns
+from kit.check import check, check_equal, eventually
+from kit.command import PREFIX, docker
+from kit.lab import SERVER
+from kit.scope import Scope, needs
+from kit.vmlab_cli import STACK_IMAGE
+
+scope = Scope("shared")
+mine = folder.Folder(scope, "s/lab")
+SLEEPER = f"{PREFIX}sharedsleeper:latest"
+MAC, ADDRESS = "52:54:00:7e:5e:01", "192.168.100.50"
+FIELDS = {"mac": MAC, "ip": ADDRESS, "arch": "amd64", "mode": "boot", "image": "debian-installer-13", "unattended": True}
+
+
+def add_image():
+    """Of one that says when it has installed."""
+    where = os.path.join(mine.dir, "images", "debian-installer-13", "amd64")
+    os.makedirs(where)
+    with open(os.path.join(where, "vmlinuz"), "w") as f:
+        f.write("a kernel")
+    kernel = {"file": "vmlinuz", "size_bytes": 8, "sha256": hashlib.sha256(b"a kernel").hexdigest()}
+    with open(os.path.join(where, "manifest.json"), "w") as f:
+        json.dump({"format": 1, "kind": "boot", "distro": "debian-installer-13", "arch": "amd64",
+            "boot": {"kernel": kernel, "args": "", "unattended_args": "url={unattended_url}"}}, f)
+
+
+def sleeper():
+    one = docker("create", STACK_IMAGE).stdout.strip()
+    docker("commit", "-c", 'ENTRYPOINT ["/bin/sleep", "600"]', "-c", "HEALTHCHECK NONE", one, SLEEPER)
+    docker("rm", one)
+    scope.cleanup(lambda: docker("rmi", "-f", SLEEPER, check_rc=False))
+
+
+def state(name):
+    return next(vm["state"] for vm in json.loads(mine.vmlab("ls", "--json").stdout)["vms"] if vm["name"] == name)
+
+
+def call(path):
+    with scope.client.inside():
+        return http_client.request(SERVER, path, source=ADDRESS)
+
+
+def test_a_machine_is_installed_and_its_file_renamed_while_it_runs():
+    sleeper()
+    add_image()
+    mine.define("before", **FIELDS)
+    mine.vmlab("up", "--no-wait", "before", VMLAB_VM_IMAGE=SLEEPER, timeout=120)
+    pid = docker("inspect", "-f", "{{.State.Pid}}", mine.lab() + "-stack").stdout.strip()
+    scope.client = netns.Client("sharedmac")
+    scope.cleanup(scope.client.close)
+    scope.client.plug(pid, "lab0")
+    netns.wait_carrier(scope.client)
+    scope.client.address(ADDRESS + "/24")
+    script = call(f"/ipxe?mac={MAC}&arch=x86_64").text
+    check("url=http" in script, f"it does not boot the installer: {script}")
+    check_equal(call(f"/done/{MAC}").status, 204, "/done; status")
+    eventually(lambda: state("before") == "installed", 5, "it is installed")
+    os.rename(os.path.join(mine.vms, "before.json"), os.path.join(mine.vms, "before.old"))
+    mine.define("after", **FIELDS)
+    eventually(lambda: "installed" in (json.loads(mine.vmlab("ls", "--json").stdout)["vms"] and state("after")), 5,
+        "the machine of that MAC address is installed still")
+
+
+@needs(test_a_machine_is_installed_and_its_file_renamed_while_it_runs)
+def test_up_and_restart_are_refused_and_order_nothing():
+    for command in ("up", "restart"):
+        done = mine.vmlab(command, "after", VMLAB_VM_IMAGE=SLEEPER, check_rc=False, timeout=120)
+        check_equal(done.returncode, 1, f"{command}: {done.stdout}{done.stderr}; exit status")
+        check("before runs with its MAC" in done.stderr and "its disk is new" not in done.stdout, f"{command}: {done.stdout}{done.stderr}")
+    check_equal(state("after"), "installed", "its state")
+    check("reinstall" not in mine.vmlab("events", "after").stdout, "its events")
