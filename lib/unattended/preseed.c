@@ -200,13 +200,18 @@ static void progress(const struct unattended_source *s, const char *phase, char 
 	    phase, unattended_url(s, "report", url));
 }
 
+/* The network is there before this file is, and netcfg has taken its name from DHCP. */
 static void put_end(const struct unattended_source *s, FILE *f)
 {
-	char stage4[UNATTENDED_URL_SIZE], done[UNATTENDED_URL_SIZE];
+	char stage4[UNATTENDED_URL_SIZE], done[UNATTENDED_URL_SIZE], full[UNATTENDED_NAME_SIZE];
+	const char *hostname = s->vm->hostname;
+	int first = (int)strcspn(hostname, ".");
 
+	unattended_full_name(s, full);
 	fprintf(f,
-	    "d-i preseed/late_command string wget -q -O /target/root/vmlab-stage4 %s && in-target /bin/sh /root/vmlab-stage4 && rm -f /target/root/vmlab-stage4 && wget -q -O /dev/null %s\n",
-	    unattended_url(s, "stage4", stage4), unattended_url(s, "done", done));
+	    "d-i preseed/late_command string echo %.*s >/target/etc/hostname && sed -i '/^127[.]0[.]1[.]1/d' /target/etc/hosts && echo 127.0.1.1 %s %.*s >>/target/etc/hosts && wget -q -O /target/root/vmlab-stage4 %s && in-target /bin/sh /root/vmlab-stage4 && rm -f /target/root/vmlab-stage4 && wget -q -O /dev/null %s\n",
+	    first, hostname, full, first, hostname, unattended_url(s, "stage4", stage4),
+	    unattended_url(s, "done", done));
 }
 
 static int emit(const struct unattended_source *s, FILE *f, struct err *e)

@@ -67,7 +67,7 @@ static void preseed_says_the_definition(void **state)
 	has(text,
 	    " xfs method{ format } format{ } use_filesystem{ } filesystem{ xfs } mountpoint{ / } label{ root } . ");
 	has(text,
-	    "wget -q -O /target/root/vmlab-stage4 http://192.168.100.1/stage4/52:54:00:00:00:11 && in-target");
+	    " echo web1 >/target/etc/hostname && sed -i '/^127[.]0[.]1[.]1/d' /target/etc/hosts && echo 127.0.1.1 web1.example.org web1 >>/target/etc/hosts && wget -q -O /target/root/vmlab-stage4 http://192.168.100.1/stage4/52:54:00:00:00:11 && in-target");
 	has(text, "http://192.168.100.1/done/52:54:00:00:00:11\n");
 	free(text);
 }
