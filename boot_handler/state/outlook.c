@@ -46,6 +46,18 @@ static const struct {
 	"the installed system has not said that cloud-init ended: it does not boot, or has no way to this server; `vmlab console %s` shows its screen"},
 };
 
+/* Of another system's installer there is no more to say. */
+static const char others_hint[] =
+    "its installer does not get on, and may stand at a question; `vmlab console %s` shows its screen, `vmlab logs --installer` what it said";
+
+static const char *hint_of(const struct vm *vm, int stage)
+{
+	bool others =
+	    boot_mode_of(vm) == &boot_mode_unattended && stage != BOOT && stage != FIRST_BOOT;
+
+	return others ? others_hint : stages[stage].hint;
+}
+
 void outlook_limits_default(struct outlook_limits *out)
 {
 	for (int i = 0; i < OUTLOOK_STAGES; i++)
@@ -229,8 +241,8 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 		snprintf(out->reason, sizeof(out->reason), "%s has not got on for %s",
 		    stages[stage].name, took);
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of the table above */
-	snprintf(out->hint, sizeof(out->hint), stages[stage].hint, f->vm->name);
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of those above */
+	snprintf(out->hint, sizeof(out->hint), hint_of(f->vm, stage), f->vm->name);
 #pragma GCC diagnostic pop
 	return true;
 }

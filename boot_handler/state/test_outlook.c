@@ -110,6 +110,27 @@ static void test_who_does_not_report(void **state)
 	vm.pxeboot = true;
 }
 
+/* What another system's installer does in a phase, its screen tells. */
+static void test_unattended(void **state)
+{
+	static const struct row late = {
+	    MACHINE_INSTALLING, PHASE_CONFIG, 90000, 1, false, false, NULL, NULL, NULL};
+	struct outlook_limits limits;
+	unsigned mode = 0, before = vm.mode;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	assert_non_null(strstr(look(&late, &limits, NULL).hint, "does not get its configuration"));
+	while (boot_mode_at(mode) != &boot_mode_boot)
+		mode++;
+	vm.mode = mode;
+	vm.more = json_pack("{s:b}", "unattended", 1);
+	assert_non_null(strstr(look(&late, &limits, NULL).hint, "may stand at a question"));
+	json_decref(vm.more);
+	vm.more = NULL;
+	vm.mode = before;
+}
+
 /* Of what is chosen at a menu only our own installer has to come up within a time. */
 static void test_menu(void **state)
 {
@@ -267,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_who_does_not_report),
+	    cmocka_unit_test(test_unattended),
 	    cmocka_unit_test(test_menu),
 	    cmocka_unit_test(test_boots),
 	    cmocka_unit_test(test_wrong_arch),

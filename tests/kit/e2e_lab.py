@@ -112,7 +112,8 @@ class E2eLab(VmLab):
         if not os.path.exists(os.path.join(images, distro, arch, "manifest.json")):
             print(f"building {name} for {arch}")
             os.makedirs(images, exist_ok=True)
-            run([vmlab_cli.BINARY, "--images", images, "image", "build", distro, "--arch", arch, "--kernel", kernel], timeout=1800)
+            run([vmlab_cli.BINARY, "--images", images, "image", "build", distro, "--arch", arch,
+                *(["--kernel", kernel] if generic else [])], timeout=1800)
         if not os.path.exists(os.path.join(self.images, name, arch)):
             self.link_image(name, arch, source=distro, images=images)
 
