@@ -1,10 +1,20 @@
-"""One lab for all files here, and one VM whose life many of them follow, in the files' order: boot, guest, life."""
+"""One lab for all files here, and one VM whose life three of them follow, before the others stop it."""
+import os
 import time
 
 import pytest
 
 from kit.e2e_lab import INSTALL_S, E2eLab
 from kit.scope import Scope
+
+ITS_LIFE = ["test_boot.py", "test_guest.py", "test_life.py"]
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Files are in the order of their names."""
+    yield
+    items.sort(key=lambda item: os.path.dirname(item.path) == os.path.dirname(__file__) and item.path.name not in ITS_LIFE)
 
 
 @pytest.fixture(scope="session")
