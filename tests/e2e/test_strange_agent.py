@@ -1,10 +1,13 @@
 """A machine that nobody declared boots the agent: its inventory is on the server and tells the hardware that QEMU was
 given, and its orders are done while it waits for them."""
+import pytest
+
 from kit import http_client
 from kit.check import check, check_equal, eventually
 from kit.command import docker
 from kit.scope import needs
 
+pytestmark = pytest.mark.long
 STRANGE = "52:54:00:e2:e0:0a"
 UUID, SERIAL = "0e2e0d0c-0b0a-4908-8706-050403020a0a", "AGENT-E2E-1"
 BOOT_S = 400
