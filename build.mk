@@ -83,8 +83,8 @@ DOCKER_SRC := \
 TESTS := $(patsubst %.c,%,$(sort $(wildcard $(addsuffix /test_*.c,docker/vm vmlab \
 	$(patsubst %/,%,$(sort $(dir $(LIB_SRC) $(VM_WATCHER_SRC) $(BOOT_HANDLER_SRC) $(OS_INSTALLER_SRC) $(VMLAB_SRC))))))))
 FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/unattended/fuzz_template vm_watcher/fuzz_hosts \
-	boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard \
-	$(addprefix os_installer/inventory/,fuzz_lldp fuzz_smbios)
+	boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard os_installer/inventory/fuzz_lldp \
+	os_installer/inventory/fuzz_smbios
 # Where clang is there are no static libraries: of the installer what needs none.
 FUZZ_SRC_os_installer := $(addprefix os_installer/inventory/,below.c lldp.c memory.c smbios.c unset.c) $(LIB_SRC)
 

@@ -28,8 +28,10 @@ RANDOM_STATES = 40 if FULL else 6       # between two flushes, where a boot file
 MAC = "52:54:00:fa:00:10"
 DISK_BYTES = 3 << 30
 INSTALL_S = 420
-# What firmware looks for: by the removable path, and by the entry the installer makes.
-BOOT_FILES = ("EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi")
+# What firmware looks for: by the removable path, and by the entry the installer makes: shim's where the image has it.
+BOOT_FILES = ("EFI/BOOT/BOOTX64.EFI", "EFI/debian/shimx64.efi")
+# What those start and read, which has to be whole by then.
+BESIDE = ("EFI/BOOT/grubx64.efi", "EFI/debian/grubx64.efi", "EFI/BOOT/grub.cfg", "EFI/debian/grub.cfg")
 
 scope = Scope("power")
 rng = random.Random(SEED)
@@ -74,13 +76,13 @@ LOGGED = ["a VM installs while its writes are logged"]
 
 # ---- looking at a disk -------------------------------------------------------------------------------
 
-def boot_files(disk):
+def boot_files(disk, names=BOOT_FILES):
     """{name: content} of what firmware would start from this raw disk."""
     esp = esp_of(disk)
     found = {}
     if not esp:
         return found
-    for name in BOOT_FILES:
+    for name in names:
         done = subprocess.run(["mcopy", "-n", "-i", f"{disk}@@{esp[0]}", f"::/{name}", "-"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
         if done.returncode == 0:
@@ -127,6 +129,8 @@ def judge(disk):
     for name, content in found.items():
         if content != shared["files"][name]:
             return f"{name} is there with another content"
+    if boot_files(disk, BESIDE) != shared["beside"]:
+        return f"{', '.join(found)} there, and what they start is not complete"
     digest = root_digest(disk)
     return None if digest == shared["root"] else f"{', '.join(found)} there, and the system is not complete: {digest}"
 
@@ -154,6 +158,8 @@ def test_at_the_end_the_disk_holds_the_complete_system():
                 log.apply(w, f)
     shared["files"] = boot_files(final)
     check(set(shared["files"]) == set(BOOT_FILES), f"boot files: {list(shared['files'])}")
+    shared["beside"] = boot_files(final, BESIDE)
+    check(set(shared["beside"]) == set(BESIDE), f"beside them: {list(shared['beside'])}")
     shared["esp"] = esp_of(final)
     shared["root"] = root_digest(final)
     check(re.fullmatch("[0-9a-f]{64}", shared["root"]), shared["root"])
