@@ -27,7 +27,7 @@ PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.e
 # What computes runs alone. Then one lane has a VM at all times, and beside it the other mostly waits for answers.
 STAGES = [
     {"first": ["lint", "build", "unit", "installer"]},
-    {"machines": ["e2e"], "answers": ["consumers", "stack", "input", "lab", "machine", "faults"]},
+    {"machines": ["e2e", "input", "machine"], "answers": ["consumers", "stack", "lab", "faults"]},
     {"last": ["fuzz"]},
 ]
 Result = collections.namedtuple("Result", "part title outcome seconds reason")

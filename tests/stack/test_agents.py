@@ -4,6 +4,8 @@ import select
 import socket
 import time
 
+import pytest
+
 from kit.check import check, check_equal
 from kit.lab import SERVER, Lab
 from kit.scope import Scope, needs
@@ -55,6 +57,7 @@ def answers(calls, seconds):
     return count
 
 
+@pytest.mark.long
 def test_many_wait_for_little():
     lab.start()
     scope.client = lab.client("client", cidr="192.168.100.99/24")
