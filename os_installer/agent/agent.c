@@ -6,8 +6,10 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "os_installer/agent/job.h"
 #include "os_installer/agent/order.h"
 #include "os_installer/agent/server.h"
+#include "os_installer/base/offspring.h"
 #include "os_installer/inventory/parts.h"
 
 #define POLL_WAIT_S 50
@@ -27,8 +29,7 @@ struct agent {
 	bool owes; /* `last` is done and the server has not heard it */
 	struct server_order last;
 	const struct order *end; /* what is to follow then, or NULL */
-	bool ok;
-	struct err said;
+	struct said said;        /* of it */
 };
 
 /* ---- one step each; as server.h's functions ----------------------------------------------------
@@ -52,7 +53,8 @@ static int introduce(struct agent *a, struct err *e)
 
 static int inventory(struct agent *a, struct err *e)
 {
-	int r = order_inventory(&a->server, &a->ear, e);
+	(void)ear_listen(&a->ear);
+	int r = order_inventory_send(&a->server, &a->ear, e);
 
 	a->inventoried = r >= 0;
 	if (r == SERVER_REFUSED)
@@ -66,7 +68,7 @@ static int inventory(struct agent *a, struct err *e)
 static int settle(struct agent *a, struct err *e)
 {
 	const struct order *end = a->end;
-	int r = server_done(&a->server, &a->last, a->ok, a->said.msg, e);
+	int r = server_done(&a->server, &a->last, &a->said, e);
 
 	if (r < 0)
 		return r;
@@ -79,25 +81,38 @@ static int settle(struct agent *a, struct err *e)
 	return 0;
 }
 
-static void carry_out(struct agent *a, const struct server_order *told)
+/* What the agent cannot do fails before anything is begun. */
+static void carry_out_new(struct agent *a)
+{
+	const struct order *order = order_find(a->last.action, &a->said.why);
+
+	log_info("order %s", a->last.action);
+	(void)ear_listen(&a->ear);
+	if (order && order->run)
+		job_run(order, &a->last, &a->server, &a->ear, &a->said);
+	else
+		a->said.ok = order != NULL;
+	a->end = a->said.ok && order->end ? order : NULL;
+	if (!a->said.ok)
+		log_warn("order %s failed: %s", a->last.action, a->said.why.msg);
+}
+
+/* `told` is taken. */
+static void carry_out(struct agent *a, struct server_order *told)
 {
 	/* One that was told of before is not done again. */
 	bool again = told->has_id && a->last.has_id && a->last.id == told->id &&
 		     strcmp(a->last.action, told->action) == 0 && !a->end;
 
 	a->owes = true;
-	if (again)
+	if (again) {
+		server_order_clear(told);
 		return;
+	}
+	server_order_clear(&a->last);
 	a->last = *told;
-	a->said = (struct err)ERR_INIT;
-	const struct order *order = order_find(told->action, &a->said);
-	log_info("order %s", told->action);
-	a->ok = order && (!order->run || order->run(&a->server, &a->ear, &a->said) == 0);
-	a->end = a->ok && order->end ? order : NULL;
-	if (a->ok)
-		a->said.msg[0] = '\0';
-	else
-		log_warn("order %s failed: %s", told->action, a->said.msg);
+	memset(&a->said, 0, sizeof(a->said));
+	carry_out_new(a);
 }
 
 static int poll_once(struct agent *a, struct err *e)
@@ -115,6 +130,8 @@ static int poll_once(struct agent *a, struct err *e)
 		a->inventoried = false; /* plugged in elsewhere, or it is known where now */
 	if (r == 0 && told.action[0])
 		carry_out(a, &told);
+	else
+		server_order_clear(&told);
 	return r;
 }
 
@@ -173,6 +190,7 @@ int agent_run(const char *url, const char *cmdline, struct err *e)
 
 	if (r < 0)
 		return r;
+	offspring_adopt();
 	ear_open(&a.ear);
 	srandom((unsigned)wall_ms() ^ (unsigned)a.server.as.mac[15] << 8 ^
 		(unsigned)a.server.as.mac[16]);

@@ -1,4 +1,4 @@
-/* server.h - what the agent asks and tells its server: the four calls, each one request.
+/* server.h - what the agent asks and tells its server: the calls, each one request.
  *
  * Functions return 0, SERVER_REFUSED for an answer that another try does not change (4xx, with the
  * sentence in `e`), or -errno: no answer, or one that says to come back. */
@@ -10,9 +10,12 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "os_installer/agent/board.h"
 #include "os_installer/agent/identity.h"
 
 #define SERVER_REFUSED 1
+#define SERVER_OVER 2 /* of an order: the server says that it is over */
+#define SERVER_OUTPUT_MAX 65536U
 #define SERVER_URL_SIZE 1024
 #define SERVER_ORDER_SIZE 32
 
@@ -26,7 +29,11 @@ struct server_order {
 	char action[SERVER_ORDER_SIZE];
 	bool has_id;
 	int64_t id;
+	json_t *args;      /* an object, or NULL; server_order_clear() frees it */
+	int64_t timeout_s; /* 0: none */
 };
+
+void server_order_clear(struct server_order *o);
 
 /* Tells who is here. `name` is what the server calls the machine. */
 must_check int server_register(const struct server *s, const char *uuid, const char *serial,
@@ -34,11 +41,20 @@ must_check int server_register(const struct server *s, const char *uuid, const c
 
 must_check int server_inventory(const struct server *s, const json_t *inventory, struct err *e);
 
-/* Waits up to wait_s (at most 60) for an order. */
+/* Waits up to wait_s (at most 60) for an order; `out` must be cleared. */
 must_check int server_poll(
     const struct server *s, unsigned wait_s, struct server_order *out, struct err *e);
 
+/* How far the order is. Also SERVER_OVER. */
+must_check int server_progress(
+    const struct server *s, int64_t id, const struct said *said, struct err *e);
+
+/* What it wrote, at most SERVER_OUTPUT_MAX bytes, the first of them that at `at`. Also SERVER_OVER.
+ */
+must_check int server_output(
+    const struct server *s, int64_t id, uint64_t at, const void *data, size_t len, struct err *e);
+
 must_check int server_done(
-    const struct server *s, const struct server_order *o, bool ok, const char *text, struct err *e);
+    const struct server *s, const struct server_order *o, const struct said *said, struct err *e);
 
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define CONNECT_TIMEOUT_S 5L
+#define JSON_TYPE "Content-Type: application/json"
+#define BYTES_TYPE "Content-Type: application/octet-stream"
 
 CURL *http_handle_new(const char *url)
 {
@@ -106,35 +108,49 @@ int http_get(
 }
 
 /* The headers are the caller's to free, after the transfer. */
-static CURL *post_new(const char *url, const char *body, struct curl_slist **headers)
+static CURL *post_new(
+    const char *url, const char *type, const void *body, size_t len, struct curl_slist **headers)
 {
 	CURL *c = http_handle_new(url);
 
-	*headers = curl_slist_append(NULL, "Content-Type: application/json");
+	*headers = curl_slist_append(NULL, type);
 	*headers = curl_slist_append(*headers, "Expect:");
 	if (c) {
 		curl_easy_setopt(c, CURLOPT_HTTPHEADER, *headers);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
 	}
 	return c;
 }
 
-int http_post_json_get(const char *url, const char *body, size_t max_bytes, unsigned timeout_s,
-    struct http_response *out, struct err *e)
+static int post_get(const char *url, const char *type, const void *body, size_t len,
+    size_t max_bytes, unsigned timeout_s, struct http_response *out, struct err *e)
 {
 	struct curl_slist *headers;
-	CURL *c = post_new(url, body, &headers);
+	CURL *c = post_new(url, type, body, len, &headers);
 	int r = answer_take(c, url, max_bytes, timeout_s, out, e);
 
 	curl_slist_free_all(headers);
 	return r;
 }
 
+int http_post_json_get(const char *url, const char *body, size_t max_bytes, unsigned timeout_s,
+    struct http_response *out, struct err *e)
+{
+	return post_get(url, JSON_TYPE, body, strlen(body), max_bytes, timeout_s, out, e);
+}
+
+int http_post_bytes(const char *url, const void *body, size_t len, size_t max_bytes,
+    unsigned timeout_s, struct http_response *out, struct err *e)
+{
+	return post_get(url, BYTES_TYPE, body, len, max_bytes, timeout_s, out, e);
+}
+
 int http_post_json(const char *url, const char *body, unsigned timeout_s, struct err *e)
 {
 	struct curl_slist *headers;
 	long status = 0;
-	CURL *c = post_new(url, body, &headers);
+	CURL *c = post_new(url, JSON_TYPE, body, strlen(body), &headers);
 
 	if (!c) {
 		curl_slist_free_all(headers);

@@ -30,6 +30,10 @@ must_check int http_get(const char *url, size_t max_bytes, unsigned timeout_s,
 must_check int http_post_json_get(const char *url, const char *body, size_t max_bytes,
     unsigned timeout_s, struct http_response *out, struct err *e);
 
+/* One POST of bytes; as http_get(). */
+must_check int http_post_bytes(const char *url, const void *body, size_t len, size_t max_bytes,
+    unsigned timeout_s, struct http_response *out, struct err *e);
+
 /* One POST of a JSON body; the answer's body is dropped. Returns the status or -errno. */
 must_check int http_post_json(const char *url, const char *body, unsigned timeout_s, struct err *e);
 

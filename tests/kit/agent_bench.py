@@ -120,7 +120,7 @@ class AgentBench(AgentServer):
         self.stop_agent()
         self.log_path = os.path.join(self.scope.tempdir(), "agent.log")
         with netns.inside(self.path), open(self.log_path, "w") as log:
-            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", self.installer, "--agent",
+            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", self.installer, "--agent",
                 "--agent-url", f"http://{SERVER}:{PORT}/", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop_agent(self):
