@@ -91,16 +91,29 @@ static int take_event(const struct call *c, struct err *e)
 	return r;
 }
 
+static int not_done(const struct call *c, struct err *e)
+{
+	return err_set(e, EBUSY,
+	    "%s is not done: it was not given its installer yet, which its next network boot gives it",
+	    c->vm->name);
+}
+
 static int take_report(const struct call *c, struct err *e)
 {
+	struct life before = state_life(c->services->state, &c->vm->mac);
 	struct report report;
 
 	int r = report_parse(c->request->body, c->request->body_len, &report, e);
 	if (r == 0) {
+		bool done = report.phase == PHASE_REPORT && report.status == REPORT_DONE;
+
 		r = state_reported(c->services->state, &c->vm->mac, c->vm->name, &report);
-		/* The outcome may come a second time because it could not be saved the first. */
-		if (report.status == REPORT_FAILED ||
-		    (report.phase == PHASE_REPORT && report.status == REPORT_DONE))
+		/* Where a reinstall was ordered meanwhile it is no error: the installer reboots. */
+		if (r == STATE_IGNORED && done && before.state == MACHINE_DECLARED &&
+		    !before.reinstall)
+			r = not_done(c, e);
+		else if (done || report.status == REPORT_FAILED)
+			/* It may come a second time because it could not be saved the first. */
 			r = STATE_IMPORTANT;
 	}
 	report_clear(&report);
@@ -147,6 +160,8 @@ static int done(const struct call *c, struct server_answer *a, struct err *e)
 		    vm->name);
 	call_note_address(c, vm);
 	int r = state_done(c->services->state, &vm->mac, vm->name);
+	if (r == STATE_IGNORED && !state_life(c->services->state, &vm->mac).reinstall)
+		return not_done(c, e);
 	if (r == STATE_IGNORED)
 		return err_set(e, EBUSY, "%s is not done: a reinstall is due", vm->name);
 	return state_save(c->services->state, e);

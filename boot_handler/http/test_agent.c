@@ -2,24 +2,8 @@
  * threads while many wait. */
 #include <arpa/inet.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
-#include <cmocka.h>
 
-#include "boot_handler/http/call.h"
-#include "boot_handler/http/guest.h"
-#include "boot_handler/http/operator.h"
-#include "boot_handler/http/server.h"
+#include "boot_handler/http/test_served.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/boot/stranger.h"
@@ -30,139 +14,42 @@
 #define STRANGE_IP "10.0.0.99"
 #define WAITERS 60
 
-static char dir[] = "/tmp/test_agent.XXXXXX", state_file[60], sockets[2][80];
-static struct services services;
-static struct server *guest, *operators;
-
-static void put(const char *name, const char *text)
-{
-	char path[200];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
-static void start(void)
-{
-	struct err e = ERR_INIT;
-	struct server_options options = {.socket_mode = 0600,
-	    .threads = 2,
-	    .handle = call_answer,
-	    .ctx = &services,
-	    .listen = sockets[0],
-	    .endpoints = &guest_endpoints,
-	    .connection_bytes = SERVER_GUEST_BYTES};
-
-	if (state_open(state_file, &services.state, &e) < 0 ||
-	    server_start(&options, &guest, &e) < 0)
-		fail_msg("%s", e.msg);
-	atomic_store(&services.guests, guest);
-	options.listen = sockets[1];
-	options.endpoints = &operator_endpoints;
-	options.connection_bytes = SERVER_OPERATOR_BYTES;
-	if (server_start(&options, &operators, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-static void stop(void)
-{
-	server_stop(operators);
-	server_stop(guest);
-	state_close(services.state);
-}
-
 static int setup(void **state)
 {
-	struct vm_store_options options = {.dir = dir};
-	struct err e = ERR_INIT;
 	struct lease lease = {.has_mac = true, .mac = {{0x52, 0x54, 0, 0, 0, 0x99}}};
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(state_file, sizeof(state_file), "%s/state.db", dir);
-	snprintf(sockets[0], sizeof(sockets[0]), "unix:%s/g", dir);
-	snprintf(sockets[1], sizeof(sockets[1]), "unix:%s/o", dir);
-	put("web1.json",
+	served_make();
+	write_in(dir, "vms/web1.json",
 	    "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"" ITSELF "\",\"mode\":\"off\"}");
-	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
-	if (vm_store_open(&options, &services.store, &e) < 0 ||
-	    images_new("/nonexistent", NULL, NULL, &services.images, &e) < 0 ||
-	    keys_new("/nonexistent", &services.keys, &e) < 0)
-		fail_msg("%s", e.msg);
-	lease_memory_init(&services.undeclared);
+	served_open();
 	inet_pton(AF_INET, STRANGE_IP, &lease.ip);
 	lease_memory_take(&services.undeclared, &lease);
-	start();
+	served_start();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char command[100];
-
 	(void)state;
-	stop();
-	keys_free(services.keys);
-	images_free(services.images);
-	vm_store_close(services.store);
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	return system(command);
+	served_stop();
+	return served_close();
 }
 
 /* ---- asked ------------------------------------------------------------------------------- */
 
-static int dial(const char *socket_name)
-{
-	struct sockaddr_un local = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 20};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	snprintf(local.sun_path, sizeof(local.sun_path), "%s", socket_name + strlen("unix:"));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	assert_int_equal(connect(fd, (struct sockaddr *)&local, sizeof(local)), 0);
-	return fd;
-}
-
+/* `source` NULL: the operator. */
 static int begin(const char *source, const char *method, const char *path, const char *body)
 {
-	int fd = dial(sockets[source ? 0 : 1]);
-	char *text = NULL;
-	int n = asprintf(&text,
-	    "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Real-IP: %s\r\n"
-	    "Content-Length: %zu\r\n\r\n%s",
-	    method, path, source ? source : "", strlen(body), body);
-
-	for (int sent = 0, r; sent < n; sent += r)
-		if ((r = (int)send(fd, text + sent, (size_t)(n - sent), MSG_NOSIGNAL)) <= 0)
-			break;
-	free(text);
-	return fd;
-}
-
-/* Its status; the answer. */
-static int finish(int fd, char *answer, size_t size)
-{
-	size_t n = 0;
-	ssize_t r;
-	int status = 0;
-
-	while (n < size - 1 && (r = recv(fd, answer + n, size - 1 - n, 0)) > 0)
-		n += (size_t)r;
-	answer[n] = '\0';
-	close(fd);
-	return sscanf(answer, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+	return served_begin(
+	    source ? ENDPOINT_GUEST : ENDPOINT_OPERATOR, source ? source : "", method, path, body);
 }
 
 static char answer[200000];
 
-/* `source` NULL: the operator. */
 static int ask(const char *source, const char *method, const char *path, const char *body)
 {
-	return finish(begin(source, method, path, body), answer, sizeof(answer));
+	return served_finish(begin(source, method, path, body), answer, sizeof(answer));
 }
 
 static bool says(const char *part)
@@ -298,8 +185,7 @@ static void the_last_that_differ_are_kept(void **state)
 	assert_true(says("R1 ?[2J") && !says("u001b"));
 	for (int n = 2; n <= 10; n++)
 		tells(ITSELF, MAC, n);
-	stop();
-	start();
+	served_restart();
 	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/" MAC "/inventory", ""), 200);
 	assert_int_equal(count("\"product\""), 8);
 	assert_true(says("R3 ") && !says("R2 ") && strstr(answer, "R10 ") < strstr(answer, "R9 "));
@@ -356,10 +242,11 @@ static void orders_are_done_in_turn_also_over_a_restart(void **state)
 	order(MAC, "reboot");
 	assert_int_equal(ask(STRANGE_IP, "GET", poll_strange, ""), 204);
 	int64_t id = given(ITSELF, poll_it, "inventory");
-	stop();
-	start();
+	served_restart();
 	assert_int_equal(given(ITSELF, poll_it, "inventory"), id);
 	assert_int_equal(done(STRANGE_IP, STRANGE, id, "ok"), 404);
+	assert_int_equal(done(ITSELF, MAC, id + 1, "ok"), 409);
+	assert_true(says("this machine has not been given it yet"));
 	assert_int_equal(done(ITSELF, MAC, id, "failed"), 204);
 	assert_int_equal(done(ITSELF, MAC, id, "failed"), 204);
 	assert_int_equal(done(ITSELF, MAC, id, "ok"), 409);
@@ -404,8 +291,7 @@ static void local_is_one_boot_from_disk(void **state)
 	assert_false(says("sanboot"));
 	assert_int_equal(
 	    done(STRANGE_IP, STRANGE, given(STRANGE_IP, poll_strange, "local"), "ok"), 204);
-	stop();
-	start();
+	served_restart();
 	assert_int_equal(ask(STRANGE_IP, "HEAD", path, ""), 200);
 	assert_int_equal(ask(STRANGE_IP, "GET", path, ""), 200);
 	assert_true(says("sanboot"));
@@ -428,14 +314,14 @@ static void an_order_wakes_who_waits(void **state)
 	usleep(300000);
 	began = monotonic_ms();
 	order("web1", "inventory");
-	assert_int_equal(finish(fd, of_poll, sizeof(of_poll)), 200);
+	assert_int_equal(served_finish(fd, of_poll, sizeof(of_poll)), 200);
 	assert_true(monotonic_ms() - began < 5000);
 	assert_int_equal(done(ITSELF, MAC, given(ITSELF, poll_it, "inventory"), "ok"), 204);
 	/* Its newer call ends the older. */
 	fd = begin(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=60", "");
 	usleep(300000);
 	assert_int_equal(ask(ITSELF, "GET", "/api/device-action-poll?mac=" MAC "&wait=1", ""), 204);
-	assert_int_equal(finish(fd, of_poll, sizeof(of_poll)), 204);
+	assert_int_equal(served_finish(fd, of_poll, sizeof(of_poll)), 204);
 }
 
 /* Whoever is gone gets no order. */
@@ -470,11 +356,11 @@ static void many_wait_and_others_are_served(void **state)
 		assert_int_equal(ask(ITSELF, "GET", "/healthz", ""), 200);
 	services.any_source = false;
 	int64_t began = monotonic_ms();
-	stop();
+	served_stop();
 	assert_true(monotonic_ms() - began < 5000);
 	for (int i = 0; i < WAITERS; i++)
-		assert_int_equal(finish(fds[i], answer, sizeof(answer)), 403);
-	start();
+		assert_int_equal(served_finish(fds[i], answer, sizeof(answer)), 403);
+	served_start();
 }
 
 static void silent(enum log_level level, const char *line)

@@ -1,20 +1,6 @@
 /* Menus as machines are given them and answer: images that come and go, installing by one, and what
  * a machine without a definition gets. Whole handlers, without their listeners. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "boot_handler/http/call.h"
-#include "boot_handler/http/guest.h"
-#include "boot_handler/http/operator.h"
-#include "lib/base/test_file.h"
+#include "boot_handler/http/test_served.h"
 #include "lib/boot/stranger.h"
 
 #define MAC "52:54:00:00:00:11"
@@ -22,8 +8,6 @@
 #define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}"
 
-static char dir[] = "/tmp/test_menu.XXXXXX", vms[40], images_dir[40], state_file[40];
-static struct services services;
 static char answer[20000];
 
 static void put_image(const char *name, const char *arch, const char *more)
@@ -40,53 +24,24 @@ static void put_image(const char *name, const char *arch, const char *more)
 	write_in(dir, path, text);
 }
 
-static void open_state(void)
-{
-	struct err e = ERR_INIT;
-
-	if (state_open(state_file, &services.state, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
 static int setup(void **state)
 {
-	struct err e = ERR_INIT;
-
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(vms, sizeof(vms), "%s/vms", dir);
-	snprintf(images_dir, sizeof(images_dir), "%s/images", dir);
-	snprintf(state_file, sizeof(state_file), "%s/state.db", dir);
+	served_make();
 	write_in(dir, "vms/web1.json",
 	    "{\"name\":\"web1\",\"mac\":\"" MAC
 	    "\",\"mode\":\"menu\",\"menu_default\":\"debian-installer-13:unattended\","
 	    "\"ssh_keys\":[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\"]}");
 	write_in(dir, "images/none/README", "no image");
-	struct vm_store_options options = {.dir = vms};
-	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
-	services.vms_dir = vms;
 	services.any_source = true;
-	if (vm_store_open(&options, &services.store, &e) < 0 ||
-	    images_new(images_dir, NULL, NULL, &services.images, &e) < 0 ||
-	    image_list_new(services.images, images_dir, &services.boot_images, &e) < 0 ||
-	    keys_new("/nonexistent", &services.keys, &e) < 0)
-		fail_msg("%s", e.msg);
-	open_state();
+	served_open();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char command[100];
-
 	(void)state;
-	state_close(services.state);
-	keys_free(services.keys);
-	image_list_free(services.boot_images);
-	images_free(services.images);
-	vm_store_close(services.store);
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	return system(command);
+	return served_close();
 }
 
 static unsigned ask(const struct endpoint_table *table, const char *target)
@@ -190,7 +145,7 @@ static void installed_by_one(void **state)
 	look("/api/v1/vms/web1");
 	assert_true(says("\"state\":\"booting\""));
 	state_close(services.state);
-	open_state();
+	served_open_state();
 	assert_int_equal(ask(&guest_endpoints, "/unattended/" MAC), 200);
 	assert_true(says("d-i "));
 	assert_int_equal(ask(&guest_endpoints, "/done/" MAC), 204);
@@ -268,7 +223,7 @@ static void a_stranger_has_a_menu(void **state)
 	look("/api/v1/machines");
 	assert_true(says("\"chosen\":\"rescue\""));
 	state_close(services.state);
-	open_state();
+	served_open_state();
 	look("/api/v1/machines");
 	assert_true(says("\"chosen\":\"rescue\",\"chosen_at\":\"20"));
 	stranger("x86_64&choose=local");

@@ -4,28 +4,12 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 #include "boot_handler/http/access.h"
-#include "boot_handler/http/call.h"
+#include "boot_handler/http/test_served.h"
 #include "boot_handler/state/card.h"
-#include "boot_handler/http/guest.h"
-#include "boot_handler/http/operator.h"
-#include "boot_handler/http/server.h"
-#include "boot_handler/http/services.h"
 #include "lib/base/log.h"
 
 #define MAC "52:54:00:00:00:11"
@@ -34,42 +18,16 @@
 #define ANSWER_MAX 20000
 #define TOKEN "0123456789abcdef0123"
 
-static char dir[] = "/tmp/test_server.XXXXXX";
-static struct services services;
-static struct server *guest;
-static struct server *operators;
 static struct server *operators_tcp;
 static struct access *access_tcp;
 static int tcp_port;
 
-static void write_file(const char *name, const char *text)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
-static void make_folder(const char *name)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	assert_int_equal(mkdir(path, 0755), 0);
-}
-
 static void make_image(void)
 {
-	make_folder("images");
-	make_folder("images/debian-13");
-	make_folder("images/debian-13/amd64");
-	write_file("images/debian-13/amd64/r.tar", "12345");
-	write_file("images/debian-13/amd64/vmlinuz", "12345");
-	write_file("images/debian-13/amd64/modules.cpio.zst", "12345");
-	write_file("images/debian-13/amd64/manifest.json",
+	write_in(dir, "images/debian-13/amd64/r.tar", "12345");
+	write_in(dir, "images/debian-13/amd64/vmlinuz", "12345");
+	write_in(dir, "images/debian-13/amd64/modules.cpio.zst", "12345");
+	write_in(dir, "images/debian-13/amd64/manifest.json",
 	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\","
 	    "\"kernel\":" FILE_OF("vmlinuz") "},\"modules\":" FILE_OF(
 		"modules.cpio.zst") "},"
@@ -77,37 +35,6 @@ static void make_image(void)
 					"r.tar") ",\"unpacked_bytes\":9,\"entries\":1,"
 						 "\"chunk_bytes\":65536,\"chunks\":[\"" SHA
 						 "\"]}}");
-}
-
-static const char *path_of(const char *name)
-{
-	static char paths[8][300];
-	static int next;
-	char *path = paths[next++ % 8];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
-
-static struct server *start(const char *name, const struct endpoint_table *endpoints)
-{
-	struct server *s = NULL;
-	struct err e = ERR_INIT;
-	static char where[2][310]; /* the server goes on using it */
-	char *mine = where[endpoints->side];
-
-	snprintf(mine, sizeof(where[0]), "unix:%s/%s", dir, name);
-	struct server_options options = {.listen = mine,
-	    .socket_mode = 0600,
-	    .endpoints = endpoints,
-	    .threads = 2,
-	    .connection_bytes =
-		endpoints->side == ENDPOINT_GUEST ? SERVER_GUEST_BYTES : SERVER_OPERATOR_BYTES,
-	    .handle = call_answer,
-	    .ctx = &services};
-	if (server_start(&options, &s, &e) < 0)
-		fail_msg("%s", e.msg);
-	return s;
 }
 
 /* The operator's API over TCP, on an inherited socket: that is how its port is known here. */
@@ -122,9 +49,9 @@ static void start_tcp(void)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	tcp_port = ntohs(address.sin_port);
-	write_file("token", TOKEN "\n");
+	write_in(dir, "token", TOKEN "\n");
 	snprintf(where, sizeof(where), "fd:%d", fd);
-	if (access_new(path_of("token"), "127.0.0.1:1", NULL, &access_tcp, &e) < 0)
+	if (access_new(file_in(dir, "token"), "127.0.0.1:1", NULL, &access_tcp, &e) < 0)
 		fail_msg("%s", e.msg);
 	struct server_options options = {.listen = where,
 	    .access = access_tcp,
@@ -139,82 +66,55 @@ static void start_tcp(void)
 
 static int setup(void **state)
 {
-	struct err e = ERR_INIT;
-
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	make_folder("vms");
-	write_file("vms/web1.json",
+	served_make();
+	write_in(dir, "vms/web1.json",
 	    "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"10.0.0.11\",\"ipv6\":\"fd00::11\","
 	    "\"serial\":\"SERIAL-1\"}");
-	write_file("vms/arm.json",
+	write_in(dir, "vms/arm.json",
 	    "{\"name\":\"arm\",\"mac\":\"52:54:00:00:00:22\",\"arch\":\"arm64\","
 	    "\"ip\":\"10.0.0.22\"}");
-	write_file("vms/disk.json",
+	write_in(dir, "vms/disk.json",
 	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\","
 	    "\"ip\":\"10.0.0.33\"}");
-	write_file("vms/metal.json",
+	write_in(dir, "vms/metal.json",
 	    "{\"name\":\"metal\",\"mac\":\"52:54:00:00:00:44\",\"serial\":\"SERIAL-4\"}");
-	write_file("vms/rack.json",
+	write_in(dir, "vms/rack.json",
 	    "{\"name\":\"rack\",\"serial\":\"RACK-9\",\"ip\":\"10.0.0.99\",\"mode\":\"install\"}");
-	write_file("vms/live.json",
+	write_in(dir, "vms/live.json",
 	    "{\"name\":\"live\",\"mac\":\"52:54:00:00:00:55\",\"ip\":\"10.0.0.55\","
 	    "\"mode\":\"boot\",\"image\":\"tool\"}");
-	write_file("vms/broken.json", "{\"name\":");
+	write_in(dir, "vms/broken.json", "{\"name\":");
 	make_image();
-	struct vm_store_options options = {.dir = path_of("vms")};
-	static char images_dir[300]; /* the list goes on using it */
-	snprintf(images_dir, sizeof(images_dir), "%s", path_of("images"));
-	services.urls = (struct boot_urls){"http://192.168.100.1", "/initrds"};
 	services.domain = "pvmlab.local";
-	if (vm_store_open(&options, &services.store, &e) < 0 ||
-	    images_new(path_of("images"), NULL, NULL, &services.images, &e) < 0 ||
-	    image_list_new(services.images, images_dir, &services.boot_images, &e) < 0 ||
-	    keys_new(path_of("keys"), &services.keys, &e) < 0 ||
-	    state_open(path_of("state.db"), &services.state, &e) < 0)
-		fail_msg("%s", e.msg);
-	guest = start("g", &guest_endpoints);
-	operators = start("o", &operator_endpoints);
+	served_open();
+	served_start();
 	start_tcp();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char command[300];
-
 	(void)state;
-	server_stop(guest);
-	server_stop(operators);
 	server_stop(operators_tcp);
+	served_stop();
 	access_free(access_tcp);
-	state_close(services.state);
-	keys_free(services.keys);
-	image_list_free(services.boot_images);
-	images_free(services.images);
-	vm_store_close(services.store);
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	return system(command);
+	return served_close();
 }
 
 /* ---- a small client ---------------------------------------------------------------------- */
 
 static int dial(const char *name)
 {
-	struct sockaddr_un local = {.sun_family = AF_UNIX};
 	struct sockaddr_in tcp = {.sin_family = AF_INET,
 	    .sin_addr = {htonl(INADDR_LOOPBACK)},
 	    .sin_port = htons((uint16_t)tcp_port)};
-	struct timeval patience = {.tv_sec = 10};
-	bool is_tcp = strcmp(name, "tcp") == 0;
-	int fd = socket(is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
 
-	snprintf(local.sun_path, sizeof(local.sun_path), "%s/%s", dir, name);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	assert_int_equal(connect(fd, is_tcp ? (struct sockaddr *)&tcp : (struct sockaddr *)&local,
-			     is_tcp ? sizeof(tcp) : sizeof(local)),
-	    0);
+	if (strcmp(name, "tcp") != 0)
+		return served_dial(*name == 'g' ? ENDPOINT_GUEST : ENDPOINT_OPERATOR);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	served_be_patient(fd);
+	assert_int_equal(connect(fd, (struct sockaddr *)&tcp, sizeof(tcp)), 0);
 	return fd;
 }
 
@@ -222,21 +122,10 @@ static int dial(const char *name)
 static int exchange(const char *name, const char *bytes, size_t len, char *answer)
 {
 	int fd = dial(name);
-	size_t n = 0;
-	ssize_t r;
-	int status = 0;
 
-	for (size_t sent = 0; sent < len; sent += (size_t)r) {
-		r = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL);
-		if (r <= 0)
-			break;
-	}
+	served_send(fd, bytes, len);
 	shutdown(fd, SHUT_WR);
-	while (n < ANSWER_MAX - 1 && (r = recv(fd, answer + n, ANSWER_MAX - 1 - n, 0)) > 0)
-		n += (size_t)r;
-	answer[n] = '\0';
-	close(fd);
-	return sscanf(answer, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+	return served_finish(fd, answer, ANSWER_MAX);
 }
 
 static char answer[ANSWER_MAX];
@@ -253,15 +142,9 @@ static const char *source_of(const char *path)
 
 static int ask(const char *name, const char *method, const char *path, const char *body)
 {
-	char *text = NULL;
-	int n = asprintf(&text,
-	    "%s %s HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nX-Real-IP: %s\r\n"
-	    "Content-Length: %zu\r\n\r\n%s",
-	    method, path, source_of(path), strlen(body), body);
-	int status = exchange(name, text, (size_t)n, answer);
-
-	free(text);
-	return status;
+	return served_finish(served_begin(*name == 'g' ? ENDPOINT_GUEST : ENDPOINT_OPERATOR,
+				 source_of(path), method, path, body),
+	    answer, ANSWER_MAX);
 }
 
 static bool says(const char *part)
@@ -536,6 +419,38 @@ static void anyone_where_so_set(void **state)
 	from = NULL;
 }
 
+/* Told of what was never begun, from the machine's own address: nothing of it is believed. */
+static void nothing_ends_that_was_not_begun(void **state)
+{
+	static const char told[] = "{\"phase\":\"report\",\"status\":\"done\"}";
+	static const char report[] = "/report/52:54:00:00:00:33";
+
+	(void)state;
+	write_in(dir, "vms/disk.json",
+	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"ip\":\"10.0.0.33\","
+	    "\"mode\":\"boot\",\"image\":\"tool\",\"unattended\":true}");
+	struct err e = ERR_INIT;
+	while (vm_store_wait(services.store, 1000, &e) == 1)
+		continue;
+	assert_int_equal(ask("g", "GET", "/done/52:54:00:00:00:33", ""), 409);
+	assert_true(says("disk is not done: it was not given its installer yet"));
+	assert_int_equal(ask("g", "POST", report, told), 409);
+	assert_true(says("disk is not done: it was not given its installer yet"));
+	assert_int_equal(ask("g", "POST", "/report/52:54:00:00:00:33?phase=ready", "a=b"), 409);
+	assert_true(says("disk cannot be ready"));
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/disk", ""), 200);
+	assert_true(says("\"state\":\"waiting\"") && says("\"attempt\":0,"));
+	/* One that goes on after the state file was lost is: its installer is there. */
+	assert_int_equal(
+	    ask("g", "POST", report, "{\"phase\":\"rootfs\",\"status\":\"running\"}"), 204);
+	assert_int_equal(ask("g", "GET", "/done/52:54:00:00:00:33", ""), 204);
+	write_in(dir, "vms/disk.json",
+	    "{\"name\":\"disk\",\"mac\":\"52:54:00:00:00:33\",\"mode\":\"local\","
+	    "\"ip\":\"10.0.0.33\"}");
+	while (vm_store_wait(services.store, 1000, &e) == 1)
+		continue;
+}
+
 static void host_keys_once(void **state)
 {
 	static const char first[] =
@@ -592,7 +507,7 @@ static void operators_socket_is_his_alone(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(stat(path_of("o"), &st), 0);
+	assert_int_equal(stat(file_in(dir, "o"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
@@ -763,7 +678,7 @@ static void definitions_change_meanwhile(void **state)
 	for (int i = 0; i < 30 || (atomic_load(&asked) < 300 && i < 300); i++) {
 		snprintf(text, sizeof(text), "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"cpus\":%d}",
 		    i % 8 + 1);
-		write_file("vms/web1.json", text);
+		write_in(dir, "vms/web1.json", text);
 		published += vm_store_wait(services.store, 500, &e) == 1;
 	}
 	atomic_store(&done, true);
@@ -784,11 +699,9 @@ static void boot_image(void **state)
 	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
 	assert_true(
 	    says("live waits for the image images/tool/amd64") && says("vmlab image add tool"));
-	make_folder("images/tool");
-	make_folder("images/tool/amd64");
-	write_file("images/tool/amd64/vmlinuz", "1234");
-	write_file("images/tool/amd64/initrd-1", "12345");
-	write_file("images/tool/amd64/manifest.json",
+	write_in(dir, "images/tool/amd64/vmlinuz", "1234");
+	write_in(dir, "images/tool/amd64/initrd-1", "12345");
+	write_in(dir, "images/tool/amd64/manifest.json",
 	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"tool\",\"arch\":\"amd64\",\"boot\":{"
 	    "\"kernel\":" FILE_OF("vmlinuz") "},\"initrds\":[" FILE_OF(
 		"initrd-1") "}],"
@@ -797,7 +710,7 @@ static void boot_image(void **state)
 	usleep(100000);
 	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
 	assert_true(says("its file vmlinuz has 4 bytes, the manifest says 5"));
-	write_file("images/tool/amd64/vmlinuz", "12345");
+	write_in(dir, "images/tool/amd64/vmlinuz", "12345");
 	sleep(1);
 	usleep(100000);
 	for (int i = 0; i < 2; i++) {
@@ -815,14 +728,14 @@ static void boot_image(void **state)
 	assert_int_equal(ask("g", "PUT", "/done/52:54:00:00:00:55", ""), 405);
 	assert_true(says("Allow: GET, HEAD, POST"));
 	/* With the field it is installed by that image, if the image can: then the disk follows. */
-	write_file("vms/live.json",
+	write_in(dir, "vms/live.json",
 	    "{\"name\":\"live\",\"mac\":\"52:54:00:00:00:55\",\"ip\":\"10.0.0.55\","
 	    "\"mode\":\"boot\",\"image\":\"tool\",\"unattended\":true}");
 	while (vm_store_wait(services.store, 1000, &e) == 1)
 		;
 	assert_int_equal(ask("g", "GET", ipxe, ""), 200);
 	assert_true(says("it says nothing of an installation without questions"));
-	write_file("images/tool/amd64/manifest.json",
+	write_in(dir, "images/tool/amd64/manifest.json",
 	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"tool\",\"arch\":\"amd64\",\"boot\":{"
 	    "\"kernel\":" FILE_OF("vmlinuz") "},\"unattended_args\":\"url={unattended_url}\"}}");
 	sleep(1);
@@ -866,20 +779,17 @@ static void installer_of_one_architecture(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	make_folder("installers");
-	make_folder("installers/arm64");
-	write_file("installers/arm64/initrd.zst", "there");
-	snprintf(installers, sizeof(installers), "%s", path_of("installers"));
-	assert_int_equal(images_new(path_of("images"), NULL, installers, &images, &e), 0);
+	write_in(dir, "installers/arm64/initrd.zst", "there");
+	snprintf(installers, sizeof(installers), "%s", file_in(dir, "installers"));
+	assert_int_equal(images_new(served_images, NULL, installers, &images, &e), 0);
 	assert_false(images_has(images, "debian-13", VM_ARCH_AMD64));
 	images_facts(images, "debian-13", VM_ARCH_AMD64, IMAGE_INSTALLED, &facts);
 	assert_non_null(strstr(facts.missing.what, "without the installer for amd64"));
 	assert_non_null(strstr(facts.missing.advice, "make load"));
 	images_free(images);
 
-	make_folder("installers/amd64");
-	write_file("installers/amd64/initrd.zst", "there");
-	assert_int_equal(images_new(path_of("images"), NULL, installers, &images, &e), 0);
+	write_in(dir, "installers/amd64/initrd.zst", "there");
+	assert_int_equal(images_new(served_images, NULL, installers, &images, &e), 0);
 	assert_true(images_has(images, "debian-13", VM_ARCH_AMD64));
 	images_free(images);
 }
@@ -901,6 +811,7 @@ int main(void)
 	    cmocka_unit_test(no_other_card_while_its_own_is_there),
 	    cmocka_unit_test(a_card_is_there),
 	    cmocka_unit_test(anyone_where_so_set),
+	    cmocka_unit_test(nothing_ends_that_was_not_begun),
 	    cmocka_unit_test(host_keys_once),
 	    cmocka_unit_test(operator_statuses),
 	    cmocka_unit_test(network_boot_is_switched),

@@ -161,12 +161,16 @@ int orders_end(struct orders *t, const struct order_cards *cards, int64_t id, bo
 		struct order_kept *k = &t->items[i];
 		if (k->is.id != id || !is_for(&k->is, cards))
 			continue;
-		r = is_open(&k->is) ? 0 : ORDER_ENDED_BEFORE;
+		r = !is_open(&k->is) ? ORDER_ENDED_BEFORE : k->is.given ? 0 : -EBUSY;
 		if (r == 0)
 			end(t, k, ok, text, now_ms);
 		*out = k->is;
 	}
 	pthread_mutex_unlock(&t->lock);
+	if (r == -EBUSY)
+		return err_set(e, EBUSY,
+		    "order %lld cannot have ended: this machine has not been given it yet",
+		    (long long)id);
 	return r == -ENOENT ? err_set(e, ENOENT, "this machine has no order %lld", (long long)id)
 			    : r;
 }

@@ -50,7 +50,8 @@ must_check int orders_add(struct orders *t, const struct mac *mac, const char *v
 bool orders_give(
     struct orders *t, const struct order_cards *cards, int64_t now_ms, struct order *out);
 #define ORDER_ENDED_BEFORE 1
-/* 0, ORDER_ENDED_BEFORE, or -ENOENT: this machine has no such order. */
+/* 0, ORDER_ENDED_BEFORE, -ENOENT: this machine has no such order, or -EBUSY: it was not given it.
+ */
 must_check int orders_end(struct orders *t, const struct order_cards *cards, int64_t id, bool ok,
     const char *text, int64_t now_ms, struct order *out, struct err *e);
 /* Whether its next boot is to be from disk; `now`: this is it. */

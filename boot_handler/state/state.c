@@ -550,7 +550,8 @@ int state_done(struct state *s, const struct mac *mac, const char *name)
 	if (step.changed)
 		change_life(s, m, step.life, now);
 	machine_unlock(&s->table, m);
-	return step.taken || !before.reinstall ? 0 : STATE_IGNORED;
+	bool was_before = before.state == MACHINE_INSTALLED || before.state == MACHINE_READY;
+	return step.taken || was_before ? 0 : STATE_IGNORED;
 }
 
 /* One call may be heard twice: a boot is new by its id. */

@@ -23,13 +23,15 @@ static void boots(struct life_step *step, const struct happening *h)
 	}
 }
 
-/* A finished install is never unfinished by a late report; a failed one only by its success. */
+/* A finished install is never unfinished by a late report; a failed one only by its success. Done
+ * is what was begun: a machine that was never told to install has nothing to end. */
 static bool takes_report(const struct life *life, const struct happening *h)
 {
 	if (life->reinstall)
 		return false;
 	switch (life->state) {
 	case MACHINE_DECLARED: /* the state file was lost while it installed */
+		return !h->done;
 	case MACHINE_BOOTING:
 	case MACHINE_INSTALLING:
 		return true;

@@ -46,6 +46,9 @@ static const struct {
     /* Reports. */
     {LIFE(BOOTING, .attempt = 1), REPORTS(0), TAKEN | CHANGED, LIFE(INSTALLING, .attempt = 1)},
     {LIFE(DECLARED), REPORTS(0), TAKEN | CHANGED, LIFE(INSTALLING, .attempt = 1)},
+    {LIFE(DECLARED), REPORTS(.done = true), NONE, {0}},
+    {LIFE(DECLARED, .local = true), REPORTS(.done = true), NONE, {0}},
+    {LIFE(DECLARED, .attempt = 2, .reinstall = true), REPORTS(.done = true), NONE, {0}},
     {LIFE(INSTALLING, .attempt = 1), REPORTS(0), TAKEN, {0}},
     {LIFE(INSTALLING, .attempt = 1, .ordered = true), REPORTS(.failed = true),
 	TAKEN | CHANGED | SAVE, LIFE(FAILED, .attempt = 1, .ordered = true)},

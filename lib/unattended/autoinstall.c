@@ -189,24 +189,35 @@ static void add_user(void *ctx, const struct unattended_user *u)
 	json_array_append_new(ctx, user);
 }
 
+/* The new system's cloud-init has no meta-data: where its user-data tell no name, it keeps the
+ * lease's. */
+static json_t *named(const struct unattended_source *s, json_t *data)
+{
+	struct unattended_names names;
+
+	if (json_object_get(data, "hostname") || json_object_get(data, "fqdn"))
+		return data;
+	unattended_names(s, &names);
+	json_object_set_new(data, "hostname", json_string(names.host));
+	json_object_set_new(data, "fqdn", json_string(names.full));
+	return data;
+}
+
 static json_t *user_data(const struct unattended_source *s, struct err *e)
 {
 	const json_t *own = json_object_get(s->vm->more, "user_data");
-	char full[UNATTENDED_NAME_SIZE];
 	json_t *users = json_array();
 
 	if (json_is_object(own)) {
 		json_decref(users);
-		return json_deep_copy(own);
+		return named(s, json_deep_copy(own));
 	}
 	if (unattended_each_user(s, add_user, users, e) < 0) {
 		json_decref(users);
 		return NULL;
 	}
-	return json_pack("{s:o, s:s, s:s, s:b, s:b, s:o}", "hostname",
-	    json_stringn(s->vm->hostname, strcspn(s->vm->hostname, ".")), "fqdn",
-	    unattended_full_name(s, full), "manage_etc_hosts", "localhost", "disable_root", 0,
-	    "ssh_pwauth", 0, "users", users);
+	return named(s, json_pack("{s:s, s:b, s:b, s:o}", "manage_etc_hosts", "localhost",
+			    "disable_root", 0, "ssh_pwauth", 0, "users", users));
 }
 
 /* ---- the rest ------------------------------------------------------------------------------ */

@@ -116,13 +116,16 @@ int unattended_make(const struct unattended_format *format, const struct unatten
 	return r;
 }
 
-const char *unattended_full_name(const struct unattended_source *s, char buf[UNATTENDED_NAME_SIZE])
+void unattended_names(const struct unattended_source *s, struct unattended_names *out)
 {
 	bool has = strchr(s->vm->hostname, '.') || !s->domain || !s->domain[0];
 
-	snprintf(buf, UNATTENDED_NAME_SIZE, "%.253s%s%.253s", s->vm->hostname, has ? "" : ".",
+	snprintf(out->full, sizeof(out->full), "%.253s%s%.253s", s->vm->hostname, has ? "" : ".",
 	    has ? "" : s->domain);
-	return buf;
+	size_t first = strcspn(out->full, ".");
+	snprintf(out->host, sizeof(out->host), "%.*s", (int)first, out->full);
+	snprintf(
+	    out->domain, sizeof(out->domain), "%s", out->full + first + (out->full[first] == '.'));
 }
 
 const char *unattended_url(

@@ -104,9 +104,13 @@ const struct unattended_sign *unattended_sign_of(const struct unattended_format 
 
 /* ---- for formats ------------------------------------------------------------------------- */
 
-/* With the lab's domain, unless the definition's host name has one. */
-#define UNATTENDED_NAME_SIZE 520
-const char *unattended_full_name(const struct unattended_source *s, char buf[UNATTENDED_NAME_SIZE]);
+/* What the new system is called, whatever its lease says. */
+struct unattended_names {
+	char full[520];   /* with the lab's domain, unless the definition's host name has one */
+	char host[256];   /* its first label */
+	char domain[520]; /* what follows that; "": nothing does */
+};
+void unattended_names(const struct unattended_source *s, struct unattended_names *out);
 
 /* "<base>/<path>/<mac>"; returns buf. */
 #define UNATTENDED_URL_SIZE 512

@@ -17,6 +17,8 @@
 
 #define INCLUDED "/tmp/vmlab-disk.ks"
 #define MIB (UINT64_C(1) << 20)
+/* A longer one systemd does not take of /etc/hostname; then the lease's counts. */
+#define KERNEL_NAME_MAX 64
 
 /* ---- storage: in %pre, as the disk is known only to the machine -------------------------- */
 
@@ -129,13 +131,16 @@ static void put_package(void *ctx, const char *word)
 
 static void put_system(const struct unattended_source *s, FILE *f)
 {
-	char full[UNATTENDED_NAME_SIZE], mac[MAC_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE];
+	struct unattended_names names;
 
+	unattended_names(s, &names);
 	fputs("text\nlang C.UTF-8\nkeyboard us\ntimezone Etc/UTC --utc\nfirstboot --disable\n"
 	      "skipx\neula --agreed\nrootpw --lock\n",
 	    f);
 	fprintf(f, "network --bootproto=dhcp --device=%s --activate --hostname=%s%s\n",
-	    mac_format(&s->nic, mac), unattended_full_name(s, full),
+	    mac_format(&s->nic, mac),
+	    strlen(names.full) <= KERNEL_NAME_MAX ? names.full : names.host,
 	    s->vm->has_ip6 ? " --ipv6=dhcp" : "");
 	fputs(s->vm->after_install == VM_AFTER_POWEROFF ? "poweroff\n" : "reboot\n", f);
 }

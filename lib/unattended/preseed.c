@@ -158,19 +158,15 @@ static void put_system(const struct unattended_source *s, FILE *f)
 	    {"finish-install/keep-consoles", "boolean", "true"},
 	    {"finish-install/reboot_in_progress", "note", ""},
 	};
-	const char *hostname = s->vm->hostname;
-	char full[UNATTENDED_NAME_SIZE], own[256];
-	int first = (int)strcspn(hostname, ".");
+	struct unattended_names names;
 
-	snprintf(own, sizeof(own), "%.*s", first, hostname);
-	unattended_full_name(s, full);
-	const char *domain = full + first + (full[first] == '.');
+	unattended_names(s, &names);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
 		answer(f, fixed[i][0], fixed[i][1], fixed[i][2]);
 	answer(f, "netcfg/choose_interface", "select", "auto");
-	answer(f, "netcfg/get_hostname", "string", own);
-	answer(f, "netcfg/hostname", "string", own);
-	answer(f, "netcfg/get_domain", "string", domain);
+	answer(f, "netcfg/get_hostname", "string", names.host);
+	answer(f, "netcfg/hostname", "string", names.host);
+	answer(f, "netcfg/get_domain", "string", names.domain);
 	if (s->vm->kernel_args)
 		answer(f, "debian-installer/add-kernel-opts", "string", s->vm->kernel_args);
 	if (s->vm->after_install == VM_AFTER_POWEROFF)
@@ -203,15 +199,15 @@ static void progress(const struct unattended_source *s, const char *phase, char 
 /* The network is there before this file is, and netcfg has taken its name from DHCP. */
 static void put_end(const struct unattended_source *s, FILE *f)
 {
-	char stage4[UNATTENDED_URL_SIZE], done[UNATTENDED_URL_SIZE], full[UNATTENDED_NAME_SIZE];
-	const char *hostname = s->vm->hostname;
-	int first = (int)strcspn(hostname, ".");
+	char stage4[UNATTENDED_URL_SIZE], done[UNATTENDED_URL_SIZE];
+	struct unattended_names names;
 
-	unattended_full_name(s, full);
+	unattended_names(s, &names);
+	bool alone = names.domain[0] == '\0';
 	fprintf(f,
-	    "d-i preseed/late_command string echo %.*s >/target/etc/hostname && sed -i '/^127[.]0[.]1[.]1/d' /target/etc/hosts && echo 127.0.1.1 %s %.*s >>/target/etc/hosts && wget -q -O /target/root/vmlab-stage4 %s && in-target /bin/sh /root/vmlab-stage4 && rm -f /target/root/vmlab-stage4 && wget -q -O /dev/null %s\n",
-	    first, hostname, full, first, hostname, unattended_url(s, "stage4", stage4),
-	    unattended_url(s, "done", done));
+	    "d-i preseed/late_command string echo %s >/target/etc/hostname && sed -i '/^127[.]0[.]1[.]1/d' /target/etc/hosts && echo 127.0.1.1 %s%s%s >>/target/etc/hosts && wget -q -O /target/root/vmlab-stage4 %s && in-target /bin/sh /root/vmlab-stage4 && rm -f /target/root/vmlab-stage4 && wget -q -O /dev/null %s\n",
+	    names.host, names.full, alone ? "" : " ", alone ? "" : names.host,
+	    unattended_url(s, "stage4", stage4), unattended_url(s, "done", done));
 }
 
 static int emit(const struct unattended_source *s, FILE *f, struct err *e)

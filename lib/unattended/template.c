@@ -18,15 +18,18 @@
 
 static void full_name(const struct unattended_source *s, char *out)
 {
-	unattended_full_name(s, out);
+	struct unattended_names names;
+
+	unattended_names(s, &names);
+	strcpy(out, names.full);
 }
 
 static void domain(const struct unattended_source *s, char *out)
 {
-	char full[UNATTENDED_NAME_SIZE];
-	const char *dot = strchr(unattended_full_name(s, full), '.');
+	struct unattended_names names;
 
-	strcpy(out, dot ? dot + 1 : "");
+	unattended_names(s, &names);
+	strcpy(out, names.domain);
 }
 
 static void mac(const struct unattended_source *s, char *out)

@@ -13,10 +13,12 @@
 
 #define HEAD "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\""
 
+static const char *lab = "lab";
+
 static struct unattended_source source_of(const struct vm *vm)
 {
 	return (struct unattended_source){
-	    .vm = vm, .base = "http://192.168.100.1", .nic = vm->mac, .domain = "lab", .dns = ""};
+	    .vm = vm, .base = "http://192.168.100.1", .nic = vm->mac, .domain = lab, .dns = ""};
 }
 
 static char *made(const char *format, const char *text)
@@ -70,6 +72,46 @@ static void preseed_says_the_definition(void **state)
 	    " echo web1 >/target/etc/hostname && sed -i '/^127[.]0[.]1[.]1/d' /target/etc/hosts && echo 127.0.1.1 web1.example.org web1 >>/target/etc/hosts && wget -q -O /target/root/vmlab-stage4 http://192.168.100.1/stage4/52:54:00:00:00:11 && in-target");
 	has(text, "http://192.168.100.1/done/52:54:00:00:00:11\n");
 	free(text);
+}
+
+/* Of one label and of several, with the lab's domain or not, each installer's way: what the lease
+ * says is nowhere asked. */
+static void the_new_system_has_the_definitions_name(void **state)
+{
+	static const char lab63[] =
+	    "a12345678901234567890123456789012345678901234567890123456789012";
+	char text[200], line[300];
+	char *preseed = made("preseed", HEAD "}"), *kickstart = made("kickstart", HEAD "}"),
+	     *own = made("autoinstall", HEAD ",\"user_data\":{\"locale\":\"C\"}}"),
+	     *said = made("autoinstall", HEAD ",\"user_data\":{\"fqdn\":\"a.b\"}}");
+
+	(void)state;
+	has(preseed, "\nd-i netcfg/get_hostname string web1\n");
+	has(preseed, "\nd-i netcfg/hostname string web1\n");
+	has(preseed, "\nd-i netcfg/get_domain string lab\n");
+	has(preseed, " echo web1 >/target/etc/hostname && ");
+	has(preseed, " echo 127.0.1.1 web1.lab web1 >>/target/etc/hosts && ");
+	has(kickstart, " --hostname=web1.lab");
+	has(own, "\"hostname\": \"web1\"");
+	has(own, "\"fqdn\": \"web1.lab\"");
+	has(own, "\"locale\": \"C\"");
+	assert_null(strstr(said, "web1.lab"));
+	free(preseed);
+	free(kickstart);
+	free(own);
+	free(said);
+	snprintf(text, sizeof(text), "%s,\"hostname\":\"%s\"}", HEAD, lab63);
+	kickstart = made("kickstart", text);
+	snprintf(line, sizeof(line), " --hostname=%s", lab63);
+	has(kickstart, line);
+	assert_null(strstr(kickstart, "012.lab"));
+	free(kickstart);
+	lab = "";
+	preseed = made("preseed", HEAD "}");
+	lab = "lab";
+	has(preseed, "\nd-i netcfg/get_domain string\n");
+	has(preseed, " echo 127.0.1.1 web1 >>/target/etc/hosts && ");
+	free(preseed);
 }
 
 /* debconf-set-selections joins lines that end with a backslash. */
@@ -170,6 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(preseed_says_the_definition),
+	    cmocka_unit_test(the_new_system_has_the_definitions_name),
 	    cmocka_unit_test(a_line_is_a_line),
 	    cmocka_unit_test(stage4_has_each_step_as_words),
 	    cmocka_unit_test(the_lab_user_is_there_without_any),

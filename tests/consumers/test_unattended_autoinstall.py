@@ -55,7 +55,9 @@ def test_yaml_says_the_definition():
         doc = where["docs"][name] = read[name]["autoinstall"]
         check_equal(doc["packages"], ["=".join(p) if isinstance(p, list) else p for p in fields.get("packages", [])], name)
         if isinstance(fields.get("user_data"), dict):
-            check_equal(doc["user-data"], fields["user_data"], name)
+            own, host = fields["user_data"], fields.get("hostname", name)
+            named = {} if "hostname" in own or "fqdn" in own else {"hostname": host.partition(".")[0], "fqdn": host}
+            check_equal(doc["user-data"], {**own, **named}, name)
             continue
         made = {u["name"]: u for u in doc["user-data"]["users"]}
         for user in fields.get("users") or []:
