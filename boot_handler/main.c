@@ -188,6 +188,7 @@ static int declare_strangers(struct services *services)
 
 static void note_snapshot(struct services *services)
 {
+	services_forget_cards(services);
 	services_replay_leases(services);
 	services_forget_declared(services);
 	if (services->addresses)
@@ -200,6 +201,7 @@ static void watch(struct services *services, const char *holders)
 	struct keeper keeper = {.path = holders, .due = true};
 	struct err e = ERR_INIT;
 
+	services_forget_cards(services); /* what was declared while this program did not run */
 	while (!stopping) {
 		int64_t left = keeper.not_before_ms - wall_ms();
 		if (keeper.due && left <= 0)

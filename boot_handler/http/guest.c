@@ -98,6 +98,25 @@ static int not_done(const struct call *c, struct err *e)
 	    c->vm->name);
 }
 
+/* What the installer saw of an image that was removed meanwhile is an answer's status. */
+static void name_missing_image(const struct call *c, struct report *report)
+{
+	const struct vm *vm = c->vm;
+	struct image_facts image;
+	size_t len = strlen(report->message);
+
+	if (report->status != REPORT_FAILED || report->phase > PHASE_ROOTFS ||
+	    boot_image_use(vm) != IMAGE_INSTALLED)
+		return;
+	images_facts(c->services->images, boot_image_name(vm), vm->arch, IMAGE_INSTALLED, &image);
+	if (image.complete)
+		return;
+	snprintf(report->message + len, sizeof(report->message) - len,
+	    "%sthe image %s for %s cannot be used by now: %s", len ? "; " : "", boot_image_name(vm),
+	    vm_arch_name(vm->arch), image.missing.what);
+	snprintf(report->hint, sizeof(report->hint), "%s", image.missing.advice);
+}
+
 static int take_report(const struct call *c, struct err *e)
 {
 	struct life before = state_life(c->services->state, &c->vm->mac);
@@ -107,6 +126,7 @@ static int take_report(const struct call *c, struct err *e)
 	if (r == 0) {
 		bool done = report.phase == PHASE_REPORT && report.status == REPORT_DONE;
 
+		name_missing_image(c, &report);
 		r = state_reported(c->services->state, &c->vm->mac, c->vm->name, &report);
 		/* Where a reinstall was ordered meanwhile it is no error: the installer reboots. */
 		if (r == STATE_IGNORED && done && before.state == MACHINE_DECLARED &&

@@ -71,6 +71,15 @@ static int made_file(
 	return format ? unattended_make(format, source, text, e) : -EBUSY;
 }
 
+/* Who fetches its file has come up. */
+static void note_sign(const struct call *c)
+{
+	enum machine_state now = state_life(c->services->state, &c->vm->mac).state;
+
+	if (!c->request->head && (now == MACHINE_BOOTING || now == MACHINE_INSTALLING))
+		state_logged(c->services->state, &c->vm->mac, c->vm->name, NULL);
+}
+
 int guest_unattended(const struct call *c, struct server_answer *a, struct err *e)
 {
 	const char *file;
@@ -83,6 +92,7 @@ int guest_unattended(const struct call *c, struct server_answer *a, struct err *
 		return err_set(e, ENOENT,
 		    "%s has no unattended file: write \"unattended\": true into its definition",
 		    c->vm->name);
+	note_sign(c);
 	json_t *keys = keys_get(c->services->keys);
 	struct unattended_source source = source_of(c, keys);
 	int r = kind == UNATTENDED_OWN ? own_file(c, file, &source, &text, e)
@@ -138,6 +148,7 @@ int guest_stage4(const struct call *c, struct server_answer *a, struct err *e)
 	struct unattended_source source = source_of(c, keys);
 	char *text = NULL;
 
+	note_sign(c);
 	int r = stage4_make(&source, &text, e);
 	json_decref(keys);
 	if (r == 0)

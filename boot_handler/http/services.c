@@ -65,10 +65,13 @@ bool services_may_be_its_card(
 	struct machine_row row;
 	struct mac nic;
 
-	state_nic(services->state, &vm->mac, &nic);
+	bool learned = state_nic(services->state, &vm->mac, &nic);
 	if (card && mac_equal(card, &nic))
 		return true;
 	if (!state_row(services->state, &vm->mac, &row))
+		return true;
+	/* Forgotten since. */
+	if (vm->mac_made && !learned && !row.last_seen_ms)
 		return true;
 	state_addresses(services->state, &vm->mac, &known);
 	return !card_is_there(row.state, row.last_seen_ms, &known, wall_ms());
@@ -113,6 +116,22 @@ void services_learn_card(struct services *services, const struct vm *vm, const s
 {
 	if (state_asked_with(services->state, &vm->mac, vm->name, card))
 		services_replay_leases(services);
+}
+
+static const char *owner_of(void *snapshot, const struct mac *card)
+{
+	const struct vm *vm = vm_snapshot_by_mac(snapshot, card);
+
+	return vm ? vm->name : NULL;
+}
+
+void services_forget_cards(struct services *services)
+{
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+
+	state_source("");
+	state_forget_cards(services->state, owner_of, (void *)snapshot);
+	vm_snapshot_unref(snapshot);
 }
 
 struct look {

@@ -59,6 +59,8 @@ void services_learn_card(struct services *services, const struct vm *vm, const s
 bool services_take_lease(struct services *services, const struct lease *lease);
 /* Those of strangers that have a definition by now are taken. */
 void services_replay_leases(struct services *services);
+/* Forgets of whom learned cards are that a definition has by now. */
+void services_forget_cards(struct services *services);
 /* Forgets the strangers that have a definition by now. */
 void services_forget_declared(struct services *services);
 

@@ -351,6 +351,43 @@ static void its_mac_is_learned(void **state)
 	assert_true(state_nic(services.state, &made, &learned));
 }
 
+/* Declared for another, a learned card is that one's alone: in the API, and for vm_watcher. */
+static void a_learned_mac_that_is_declared_is_the_declared_ones(void **state)
+{
+	struct mac made = vm_mac_make("RACK-9", NULL), nic;
+	struct machine_addresses known;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_true(state_nic(services.state, &made, &nic));
+	write_in(dir, "vms/owner.json",
+	    "{\"name\":\"owner\",\"mac\":\"52:54:00:00:00:91\",\"ip\":\"10.0.0.91\"}");
+	while (vm_store_wait(services.store, 1000, &e) == 1)
+		continue;
+	services_forget_cards(&services);
+	assert_false(state_nic(services.state, &made, &nic));
+	assert_true(state_addresses(services.state, &made, &known));
+	assert_true(!mac_number(&known.nic) && !known.seen_ip.s_addr && !known.leased_ip.s_addr);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/rack", ""), 200);
+	assert_false(says("52:54:00:00:00:91"));
+	assert_int_equal(ask("o", "GET", "/api/v1/machines", ""), 200);
+	const char *first = strstr(answer, "52:54:00:00:00:91");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "\"macs\":[\"52:54:00:00:00:91\"]"));
+	assert_int_equal(state_save(services.state, &e), 0);
+	assert_int_equal(ask("o", "GET", "/api/v1/events?vm=rack", ""), 200);
+	assert_true(says("\"kind\":\"card\",\"text\":\"52:54:00:00:00:91 is declared for owner\""));
+	/* The machine itself is learned anew, when it shows itself with a card that is free. */
+	from = "10.0.0.172";
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=52:54:00:00:00:92&serial=RACK-9", ""), 200);
+	assert_true(says("initrd.mode=install"));
+	from = NULL;
+	assert_true(state_nic(services.state, &made, &nic));
+	assert_int_equal(unlink(file_in(dir, "vms/owner.json")), 0);
+	while (vm_store_wait(services.store, 1000, &e) == 1)
+		continue;
+}
+
 static void no_other_card_while_its_own_is_there(void **state)
 {
 	static const char *const asked[] = {
@@ -417,6 +454,36 @@ static void anyone_where_so_set(void **state)
 	assert_int_equal(ask("g", "GET", "/cloud-init/web1/user-data", ""), 200);
 	services.any_source = false;
 	from = NULL;
+}
+
+/* What the installer says of it is a status: the failure names what was removed. */
+static void an_image_removed_meanwhile_is_named(void **state)
+{
+	static const char failed[] =
+	    "{\"phase\":\"rootfs\",\"status\":\"failed\",\"message\":\"the server answered 404\"}";
+	char away[300];
+
+	(void)state;
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_int_equal(
+	    ask("g", "POST", "/report/" MAC, "{\"phase\":\"rootfs\",\"status\":\"running\"}"), 204);
+	snprintf(away, sizeof(away), "%s/away", dir);
+	assert_int_equal(rename(file_in(dir, "images/debian-13"), away), 0);
+	usleep(1100000); /* it is looked for once a second */
+	assert_int_equal(ask("g", "POST", "/report/" MAC, failed), 204);
+	assert_int_equal(rename(away, file_in(dir, "images/debian-13")), 0);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(
+	    says("\"reason\":\"the server answered 404; the image debian-13 for amd64 cannot "
+		 "be used by now: there is no manifest.json\""));
+	assert_true(says("\"hint\":\"") && says("vmlab image build debian-13"));
+	usleep(1100000);
+	assert_int_equal(ask("o", "POST", "/api/v1/vms/web1/reinstall", ""), 200);
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=" MAC, ""), 200);
+	assert_int_equal(ask("g", "POST", "/report/" MAC, failed), 204);
+	assert_int_equal(ask("o", "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"reason\":\"the server answered 404\""));
 }
 
 /* Told of what was never begun, from the machine's own address: nothing of it is believed. */
@@ -808,9 +875,11 @@ int main(void)
 	    cmocka_unit_test(only_itself),
 	    cmocka_unit_test(known_by_serial),
 	    cmocka_unit_test(its_mac_is_learned),
+	    cmocka_unit_test(a_learned_mac_that_is_declared_is_the_declared_ones),
 	    cmocka_unit_test(no_other_card_while_its_own_is_there),
 	    cmocka_unit_test(a_card_is_there),
 	    cmocka_unit_test(anyone_where_so_set),
+	    cmocka_unit_test(an_image_removed_meanwhile_is_named),
 	    cmocka_unit_test(nothing_ends_that_was_not_begun),
 	    cmocka_unit_test(host_keys_once),
 	    cmocka_unit_test(operator_statuses),

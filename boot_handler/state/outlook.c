@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "lib/boot/boot.h"
+#include "lib/unattended/format.h"
 
 #define BOOT 0
+#define SILENT (OUTLOOK_STAGES - 2)
 #define FIRST_BOOT (OUTLOOK_STAGES - 1)
 
 /* iPXE that cannot load what it was told to asks again, but not faster than this. */
@@ -42,20 +44,26 @@ static const struct {
     [PHASE_REPORT] = {"report", 300,
 	"its disk does not take what was written; `vmlab console %s` shows its screen"},
     [PHASE_REBOOT] = {"reboot", 300, "`vmlab console %s` shows its screen"},
+    [SILENT] = {"installer", 3600,
+	"nothing tells how far its installer is, and it may stand at a question; `vmlab console %s` shows its screen"},
     [FIRST_BOOT] = {"first-boot", 3600,
 	"the installed system has not said that cloud-init ended: it does not boot, or has no way to this server; `vmlab console %s` shows its screen"},
 };
 
 /* Of another system's installer there is no more to say. */
+static const char others_boot_hint[] =
+    "its kernel or installer does not come up: too little memory for it, no driver for its card, or a file that does not come; `vmlab console %s` shows its screen";
 static const char others_hint[] =
     "its installer does not get on, and may stand at a question; `vmlab console %s` shows its screen, `vmlab logs --installer` what it said";
 
 static const char *hint_of(const struct vm *vm, int stage)
 {
 	bool others =
-	    boot_mode_of(vm) == &boot_mode_unattended && stage != BOOT && stage != FIRST_BOOT;
+	    boot_mode_of(vm) == &boot_mode_unattended && stage != SILENT && stage != FIRST_BOOT;
 
-	return others ? others_hint : stages[stage].hint;
+	if (!others)
+		return stages[stage].hint;
+	return stage == BOOT ? others_boot_hint : others_hint;
 }
 
 void outlook_limits_default(struct outlook_limits *out)
@@ -80,7 +88,7 @@ static int parse_one(const char *text, size_t len, struct outlook_limits *out, s
 		return 0;
 	}
 	return err_set(e, EINVAL,
-	    "\"%.*s\" is no limit: write STAGE=SECONDS, with boot, an installer's phase, or first-boot",
+	    "\"%.*s\" is no limit: write STAGE=SECONDS, with boot, an installer's phase, installer, or first-boot",
 	    (int)(len < 60 ? len : 60), text);
 }
 
@@ -177,6 +185,25 @@ static bool boots_our_installer(const struct outlook_facts *f)
 	return boot_image_use(f->vm) == IMAGE_INSTALLED;
 }
 
+/* Whether its image's installer tells its steps by syslog. Others tell the beginning at most, and
+ * the end. */
+static bool tells_steps(const struct vm *vm)
+{
+	char buf[MENU_NAME_MAX + 1];
+	const struct unattended_format *format =
+	    unattended_format_of_image(NULL, unattended_image(vm, buf));
+
+	return format && format->signs;
+}
+
+/* What tells its steps has to do so as soon as ours would. */
+static int stage_of_others(const struct vm *vm, int stage)
+{
+	bool waits_long = stage == BOOT || stages[stage].limit_s < stages[SILENT].limit_s;
+
+	return waits_long && !tells_steps(vm) ? SILENT : stage;
+}
+
 /* The stage the machine is in; -1: none that has to end. */
 static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
 {
@@ -185,9 +212,12 @@ static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
 	*since_ms = row->moved_at_ms;
 	switch (row->state) {
 	case MACHINE_BOOTING:
-		/* Another system's installer tells nothing before its end. */
+		if (boot_mode_of(f->vm) == &boot_mode_unattended)
+			return stage_of_others(f->vm, BOOT);
 		return boots_our_installer(f) ? BOOT : -1;
 	case MACHINE_INSTALLING:
+		if (boot_mode_of(f->vm) == &boot_mode_unattended)
+			return stage_of_others(f->vm, (int)row->phase);
 		return (int)row->phase; /* PHASE_NONE is BOOT */
 	case MACHINE_INSTALLED:
 		if (row->last_seen_ms > *since_ms)
@@ -211,6 +241,25 @@ static void duration(int64_t ms, char *buf, size_t size)
 		snprintf(buf, size, "%lld min", s / 60);
 	else
 		snprintf(buf, size, "%lld h", s / 3600);
+}
+
+/* Our installer fetches no more after that phase. */
+static bool lacks_its_image(const struct outlook_facts *f)
+{
+	return f->row->state == MACHINE_INSTALLING && f->row->phase <= PHASE_ROOTFS &&
+	       boot_image_use(f->vm) == IMAGE_INSTALLED && !f->image->complete;
+}
+
+/* What was removed in the middle of it is why. */
+static void name_image(const struct outlook_facts *f, struct outlook *out)
+{
+	size_t len = strlen(out->reason);
+
+	if (!lacks_its_image(f))
+		return;
+	snprintf(out->reason + len, sizeof(out->reason) - len, ", and the image %s for %s: %s",
+	    boot_image_name(f->vm), vm_arch_name(f->vm->arch), f->image->missing.what);
+	snprintf(out->hint, sizeof(out->hint), "%s", f->image->missing.advice);
 }
 
 static bool stalls(const struct outlook_facts *f, struct outlook *out)
@@ -244,6 +293,7 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of those above */
 	snprintf(out->hint, sizeof(out->hint), hint_of(f->vm, stage), f->vm->name);
 #pragma GCC diagnostic pop
+	name_image(f, out);
 	return true;
 }
 

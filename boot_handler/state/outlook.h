@@ -11,8 +11,9 @@
 #include "lib/image/own_kernel.h"
 #include "lib/definition/vm.h"
 
-/* A boot before the installer's first report, each phase of the installer, the first boot. */
-#define OUTLOOK_STAGES (PHASE_REBOOT + 2)
+/* A boot before the installer's first report, each phase of the installer, an installer that tells
+ * of none, the first boot. */
+#define OUTLOOK_STAGES (PHASE_REBOOT + 3)
 
 /* Seconds that each stage may go without getting on; 0: for ever. */
 struct outlook_limits {

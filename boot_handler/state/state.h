@@ -111,6 +111,11 @@ void state_netboot(struct state *s, const struct mac *mac, const char *name, boo
 /* dnsmasq gave or took an address of this machine, or tells it again: see lease_effect.h. Not a
  * word more than that is an event, and of one machine only so many (lib/base/pace.h). */
 void state_leased(struct state *s, const struct vm *vm, const struct lease *lease);
+/* A card that a definition has is that machine's: whoever asked with it without one is not known by
+ * it, and by the addresses that it had, any more. owner() tells the name of the machine whose
+ * definition has the card, NULL: none has. */
+void state_forget_cards(
+    struct state *s, const char *(*owner)(void *ctx, const struct mac *card), void *ctx);
 /* A call that was this machine's own came from `source` (an address as text; anything else is left
  * alone). Not to be told of what firmware asks for: a system may have another address. */
 void state_seen_from(struct state *s, const struct mac *mac, const char *name, const char *source);

@@ -1,5 +1,6 @@
 /* The part of state.h that is about addresses: leases, and where machines called from. */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "boot_handler/sources/lease_effect.h"
@@ -134,6 +135,42 @@ void state_seen_from(struct state *s, const struct mac *mac, const char *name, c
 		a.seen_ip6 = ip6_equal(&ip6, &a.leased_ip6) ? in6addr_any : ip6;
 	set_addresses(s, m, &a);
 	machine_unlock(&s->table, m);
+}
+
+static void forget_card(struct state *s, struct machine *m, uint64_t nic, const char *owner)
+{
+	struct mac card = mac_from_number(nic);
+	char text[MACHINE_STAGE_SIZE], mac[MAC_TEXT_SIZE];
+
+	machine_lock(&s->table, m);
+	if (atomic_load(&m->nic) == nic) {
+		struct machine_addresses none = {.booted_ms = m->address.booted_ms};
+
+		/* Whom it was seen as is not it: it is to be learned anew. */
+		atomic_store(&m->last_seen_ms, 0);
+		machine_set_nic(&s->table, m, 0);
+		set_addresses(s, m, &none);
+		state_tell_addresses(s);
+		snprintf(
+		    text, sizeof(text), "%s is declared for %s", mac_format(&card, mac), owner);
+		state_record(s, m, EVENT_CARD, text, wall_ms());
+		log_info("forgets the card that another is declared with vm=%s mac=%s of=%s",
+		    m->name, mac, owner);
+	}
+	machine_unlock(&s->table, m);
+}
+
+void state_forget_cards(
+    struct state *s, const char *(*owner)(void *ctx, const struct mac *card), void *ctx)
+{
+	for (struct machine *m = atomic_load(&s->table.nics); m; m = m->next_nic) {
+		uint64_t nic = atomic_load(&m->nic);
+		struct mac card = mac_from_number(nic);
+		const char *name = nic ? owner(ctx, &card) : NULL;
+
+		if (name)
+			forget_card(s, m, nic, name);
+	}
 }
 
 void state_on_addresses(struct state *s, void (*changed)(void *ctx), void *ctx)

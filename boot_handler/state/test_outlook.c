@@ -42,6 +42,8 @@ static const struct row table[] = {
     {MACHINE_INSTALLING, PHASE_ROOTFS, 299, 9, false, false, "installing", NULL, ""},
     {MACHINE_INSTALLING, PHASE_ROOTFS, 300, 9, false, false, "stalled", "rootfs", "5 min"},
     {MACHINE_INSTALLING, PHASE_ROOTFS, 2, 9, true, false, "installing", NULL, ""},
+    {MACHINE_INSTALLING, PHASE_HOOKS, 7200, 9, true, false, "stalled", "hooks",
+	"hooks has not got on for 2 h"},
     {MACHINE_INSTALLING, PHASE_HOOKS, 3599, 1, false, false, "installing", NULL, ""},
     {MACHINE_INSTALLING, PHASE_HOOKS, 7200, 1, false, false, "stalled", "hooks", "2 h"},
     {MACHINE_INSTALLED, 0, 3599, 0, false, false, "installed", NULL, ""},
@@ -88,7 +90,25 @@ static void test_table(void **state)
 			fail_msg("row %zu has no hint", i);
 		if (!strcmp(r->wanted, "stalled") && !strstr(out.hint, "vmlab console web1"))
 			fail_msg("row %zu: %s", i, out.hint);
+		if (strstr(out.reason, "and the image"))
+			fail_msg("row %zu: %s", i, out.reason);
 	}
+}
+
+/* Its folder was removed in the middle of the installation. */
+static void test_image_removed(void **state)
+{
+	static const struct row late = {
+	    MACHINE_INSTALLING, PHASE_ROOTFS, 90000, 9, true, false, NULL, NULL, NULL};
+	struct outlook_limits limits;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	struct outlook out = look(&late, &limits, NULL);
+	assert_string_equal(out.state, "stalled");
+	assert_string_equal(
+	    out.reason, "rootfs has not got on for 25 h, and the image debian-13 for amd64: gone");
+	assert_string_equal(out.hint, "build it");
 }
 
 static void test_who_does_not_report(void **state)
@@ -110,9 +130,26 @@ static void test_who_does_not_report(void **state)
 	vm.pxeboot = true;
 }
 
-/* What another system's installer does in a phase, its screen tells. */
+/* What another system's installer does in a phase, its screen tells. One that tells its steps is to
+ * begin as soon as ours, the others get an hour from one word to the next. */
 static void test_unattended(void **state)
 {
+	static const struct {
+		const char *image;
+		enum machine_state state;
+		enum machine_phase phase;
+		int64_t moved_s;
+		const char *stage;
+	} others[] = {
+	    {"debian-installer-13", MACHINE_BOOTING, 0, 299, NULL},
+	    {"debian-installer-13", MACHINE_BOOTING, 0, 300, "boot"},
+	    {"debian-installer-13", MACHINE_INSTALLING, PHASE_CONFIG, 120, "config"},
+	    {"ubuntu-24.04", MACHINE_BOOTING, 0, 3599, NULL},
+	    {"ubuntu-24.04", MACHINE_BOOTING, 0, 3600, "installer"},
+	    {"ubuntu-24.04", MACHINE_INSTALLING, PHASE_PARTITION, 3599, NULL},
+	    {"ubuntu-24.04", MACHINE_INSTALLING, PHASE_PARTITION, 3600, "installer"},
+	    {"studio", MACHINE_BOOTING, 0, 3600, "installer"},
+	};
 	static const struct row late = {
 	    MACHINE_INSTALLING, PHASE_CONFIG, 90000, 1, false, false, NULL, NULL, NULL};
 	struct outlook_limits limits;
@@ -125,7 +162,19 @@ static void test_unattended(void **state)
 		mode++;
 	vm.mode = mode;
 	vm.more = json_pack("{s:b}", "unattended", 1);
+	vm.image = (char *)"debian-installer-13";
 	assert_non_null(strstr(look(&late, &limits, NULL).hint, "may stand at a question"));
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		struct row r = {others[i].state, others[i].phase, others[i].moved_s, 1, false,
+		    false, NULL, NULL, NULL};
+		vm.image = (char *)others[i].image;
+		struct outlook out = look(&r, &limits, "boot");
+		if (!out.stage != !others[i].stage ||
+		    (out.stage && strcmp(out.stage, others[i].stage) != 0))
+			fail_msg("case %zu: %s %s", i, out.state, out.stage);
+		assert_true(!out.stage || strstr(out.hint, "vmlab console web1"));
+	}
+	vm.image = NULL;
 	json_decref(vm.more);
 	vm.more = NULL;
 	vm.mode = before;
@@ -287,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_image_removed),
 	    cmocka_unit_test(test_who_does_not_report),
 	    cmocka_unit_test(test_unattended),
 	    cmocka_unit_test(test_menu),

@@ -59,7 +59,8 @@ VARIABLES = (
      "boots from its disk), 'off' (its firmware goes on to its next boot device), 'menu' (its screen offers the "
      "boot images, the disk, the agent and to ask again) or 'agent' (it takes inventory and waits for orders)"),
     ("STALL_LIMITS", "", "how long a stage may go without getting on before its machine is said to be "
-     "stalled, in seconds (0: for ever): boot=600,rootfs=300,first-boot=7200"),
+     "stalled, in seconds (0: for ever): boot=600,rootfs=300,first-boot=7200; installer=7200 is for installers "
+     "of other systems that tell nothing of how they get on"),
     ("OPERATOR_LISTEN", "", "where the operator's API is to listen besides its socket in /run/operator, as "
      "in 127.0.0.1:8080; every request then needs the token"),
     ("OPERATOR_HOSTS", "", "more host names by which the API is reached there, joined by commas"),

@@ -61,12 +61,37 @@ static void on_refusal(void *ctx, const struct json_path *bad, const struct err 
 	tell(vr, locate(vr, bad, false), &e);
 }
 
+static const json_t *said(const struct vm_reader *vr, const char *name)
+{
+	const json_t *value = vr->given[vm_field_find(name) - vm_fields];
+
+	for (unsigned i = vr->layer_count; !value && i-- > 0;)
+		value = json_object_get(vr->layers[i].fields, name);
+	return value;
+}
+
+/* What cloud-init makes of these is nothing to a machine that another system's installer installs:
+ * that has none, or takes them itself; what it cannot do is told by lib/unattended/. */
+static bool is_for_cloud_init_only(const struct vm_reader *vr, const struct json_path *odd)
+{
+	static const char *const fields[] = {"user_data", "network_config", "packages"};
+	const char *mode = json_string_value(said(vr, "mode"));
+
+	if (!mode || strcmp(mode, boot_mode_boot.name) != 0 || odd->depth == 0 ||
+	    json_absent(said(vr, "unattended")) || json_is_false(said(vr, "unattended")))
+		return false;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		if (odd->step[0].key && strcmp(odd->step[0].key, fields[i]) == 0)
+			return true;
+	return false;
+}
+
 static void on_warning(void *ctx, const struct json_path *odd, const char *sentence)
 {
 	struct vm_reader *vr = ctx;
 	char text[600], path[120];
 
-	if (!vr->listener.warn || vr->layer)
+	if (!vr->listener.warn || vr->layer || is_for_cloud_init_only(vr, odd))
 		return;
 	snprintf(
 	    text, sizeof(text), "\"%s\" %s", json_path_format(odd, path, sizeof(path)), sentence);

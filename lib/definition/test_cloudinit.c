@@ -299,6 +299,33 @@ static void logins(void **state)
 	}
 }
 
+/* Another system's installer has no cloud-init to be warned of: what it cannot do is told with its
+ * format, and must not be contradicted here. */
+static void others_have_none(void **state)
+{
+	static const char *const fields[] = {
+	    "\"user_data\":{\"users\":[\"a\"]},\"users\":[\"b\"],\"runcmd\":[\"x\"]",
+	    "\"network_config\":{\"version\":2}",
+	    "\"ip\":\"192.168.100.9\",\"network_config\":{\"version\":2,\"ethernets\":{\"a\":{\"match\":"
+	    "{\"macaddress\":\"52:54:00:00:00:11\"},\"addresses\":[\"10.0.0.1/24\"]}}}",
+	    "\"packages\":[\"foo:i386\"]"};
+	char text[1000];
+	struct told told;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		tell(fields[i], &told);
+		if (!told.warnings[0] || told.errors[0])
+			fail_msg("%s: nothing is told: %s", fields[i], told.errors);
+		snprintf(text, sizeof(text),
+		    "%s,\"mode\":\"boot\",\"image\":\"debian-installer-13\",\"unattended\":true",
+		    fields[i]);
+		tell(text, &told);
+		if (told.warnings[0] || told.errors[0])
+			fail_msg("%s: %s%s", text, told.errors, told.warnings);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +334,7 @@ int main(void)
 	    cmocka_unit_test(own_documents),
 	    cmocka_unit_test(networks),
 	    cmocka_unit_test(logins),
+	    cmocka_unit_test(others_have_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ struct event_info {
 	row(LEASE, "lease", .says = {{NULL, "DHCP: {text}"}}) \
 	row(ACTION, "action", .says = {{NULL, "asked for: {text}"}}) \
 	row(REFUSED, "refused") \
+	row(CARD, "card", .says = {{NULL, "its card is another machine's by now: {text}"}}) \
 	row(DECLARED, "declared", .says = {{NULL, "declared by its profile {text}"}}) \
 	row(AGENT, "agent", .says = {{NULL, "the agent is there"}}) \
 	row(INVENTORY, "inventory", .says = {{NULL, "inventory: {text}"}}) \

@@ -295,4 +295,5 @@ const struct unattended_format unattended_autoinstall = {
     .images = images,
     .emit = emit,
     .gaps = gaps,
+    .memory_bytes = 1536 * MIB, /* Ubuntu Server 24.04, "System requirements" */
 };

@@ -57,6 +57,7 @@ struct unattended_format {
 	/* In the order in which an installation comes by them, to one without a program; NULL: it
 	 * sends no syslog. */
 	const struct unattended_sign *signs;
+	uint64_t memory_bytes; /* the least that its systems' documentation asks for */
 };
 
 #define UNATTENDED_FORMATS(FORMAT)                                                                 \

@@ -221,4 +221,5 @@ const struct unattended_format unattended_kickstart = {
     .images = images,
     .emit = emit,
     .gaps = gaps,
+    .memory_bytes = 1536 * MIB, /* RHEL 9, "System requirements" */
 };

@@ -271,4 +271,6 @@ const struct unattended_format unattended_preseed = {
     .emit = emit,
     .gaps = gaps,
     .signs = signs,
+    /* Its guide, 2.5, and appendix of trixie's. With less the kernel may not even unpack it. */
+    .memory_bytes = UINT64_C(780) * MB,
 };

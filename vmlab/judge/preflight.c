@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/boot/raspberry.h"
+#include "lib/unattended/format.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/judge/preflight_network.h"
 #include "lib/base/size.h"
@@ -19,6 +20,9 @@
 #define MEMORY_BIOS_BYTES (64 * MIB)
 #define KERNEL_TIMES 3
 #define MODULES_TIMES 6
+/* A boot image's initrds lie there packed and unpacked. */
+#define INITRD_TIMES 4
+#define MEMORY_STEP (16 * MIB)
 
 __attribute__((format(printf, 4, 5))) static void find(
     struct preflight *p, bool fatal, const char *field, const char *fmt, ...)
@@ -131,10 +135,19 @@ static void check_raspberry_mode(const struct vm *vm, struct preflight *p)
 
 /* ---- the machine ------------------------------------------------------------------------- */
 
+static uint64_t base_memory(const struct vm *vm)
+{
+	return vm->firmware == VM_FIRMWARE_BIOS ? MEMORY_BIOS_BYTES : MEMORY_UEFI_BYTES;
+}
+
+static const char *memory_text(uint64_t bytes, char text[SIZE_TEXT_SIZE])
+{
+	return size_text_short((bytes + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP, text);
+}
+
 uint64_t preflight_min_memory(const struct subject *s)
 {
-	uint64_t base = s->vm->firmware == VM_FIRMWARE_BIOS ? MEMORY_BIOS_BYTES : MEMORY_UEFI_BYTES;
-	return base + KERNEL_TIMES * s->image.kernel.size_bytes +
+	return base_memory(s->vm) + KERNEL_TIMES * s->image.kernel.size_bytes +
 	       MODULES_TIMES * s->image.modules.size_bytes;
 }
 
@@ -149,7 +162,42 @@ static void check_memory(const struct subject *s, struct preflight *p)
 		find(p, certain, "memory",
 		    "%s of memory are too little for the installer, which needs %s%s: kernel, initrd and drivers have to fit",
 		    size_text_short(has, a), s->has_image ? "" : "more than ",
-		    size_text_short((least + 16 * MIB - 1) / (16 * MIB) * 16 * MIB, b));
+		    memory_text(least, b));
+}
+
+/* What its system's documentation asks for, and what its kernel and initrds take. */
+static uint64_t boot_memory(const struct subject *s, const char *image)
+{
+	const struct image_boot *boot = &s->image.boot;
+	const struct unattended_format *format =
+	    unattended_format_of_image(boot->unattended_format, image);
+	uint64_t asked = format ? format->memory_bytes : 0, loaded = 0;
+
+	for (unsigned i = 0; i < boot->initrds; i++)
+		loaded += INITRD_TIMES * boot->initrd[i].size_bytes;
+	if (loaded)
+		loaded += base_memory(s->vm) + KERNEL_TIMES * boot->kernel.size_bytes;
+	return asked > loaded ? asked : loaded;
+}
+
+/* Such an image tells nothing of it: its kernel panics, or its installer is killed. */
+static void check_boot_memory(const struct subject *s, struct preflight *p)
+{
+	const char *image = boot_image_name(s->vm);
+	uint64_t least = image ? boot_memory(s, image) : 0, has = s->vm->memory_bytes;
+	char a[SIZE_TEXT_SIZE], b[SIZE_TEXT_SIZE];
+
+	if (has < least)
+		find(p, false, "memory",
+		    "%s of memory are too little for the image %s, which needs about %s: with less its kernel may panic or its programs be killed, and only its screen tells",
+		    size_text_short(has, a), image, memory_text(least, b));
+}
+
+static void check_host_memory(const struct subject *s, struct preflight *p)
+{
+	uint64_t has = s->vm->memory_bytes;
+	char a[SIZE_TEXT_SIZE], b[SIZE_TEXT_SIZE];
+
 	if (s->host_memory_bytes && has > s->host_memory_bytes)
 		find(p, false, "memory", "%s of memory are more than this machine has, %s",
 		    size_text_short(has, a), size_text_short(s->host_memory_bytes, b));
@@ -214,5 +262,9 @@ void preflight_check(const struct subject *s, struct preflight *out)
 	}
 	if (needs & BOOT_NEEDS_IMAGE)
 		check_memory(s, out);
+	if (needs & BOOT_NEEDS_BOOT)
+		check_boot_memory(s, out);
+	if (needs & (BOOT_NEEDS_IMAGE | BOOT_NEEDS_BOOT))
+		check_host_memory(s, out);
 	check_cpus(s, out);
 }

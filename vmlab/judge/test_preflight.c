@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "lib/base/cleanup.h"
@@ -94,6 +95,15 @@ static char *judge(const struct fixture *f, const char *fields, unsigned host_cp
 	return said;
 }
 
+static void put_sparse(const struct fixture *f, const char *file, off_t size)
+{
+	char path[300];
+
+	put(f, file, "");
+	snprintf(path, sizeof(path), "%s/%s", f->lab.images_dir, file);
+	assert_int_equal(truncate(path, size), 0);
+}
+
 static void test_findings(void **state)
 {
 	static const struct {
@@ -177,6 +187,19 @@ static void test_findings(void **state)
 	    {",\"mode\":\"menu\",\"menu_default\":\"whole\"",
 		{"the image whole cannot be taken: it is one that is installed, not booted"}},
 	    {",\"menu_default\":\"rescue\"", {NULL}},
+	    {",\"mode\":\"boot\",\"image\":\"tool\",\"memory\":\"128M\"",
+		{"image: the image tool for amd64 cannot be used"}},
+	    {",\"mode\":\"boot\",\"image\":\"tool\",\"memory\":\"9G\"",
+		{"image: the image tool for amd64",
+		    "memory: 9 GiB of memory are more than this machine has, 8 GiB"}},
+	    {",\"mode\":\"boot\",\"image\":\"large\",\"memory\":\"256M\"",
+		{"memory: 256 MiB of memory are too little for the image large, which needs about 320 MiB: "}},
+	    {",\"mode\":\"boot\",\"image\":\"large\",\"memory\":\"320M\"", {NULL}},
+	    {",\"mode\":\"boot\",\"image\":\"debian-installer-13\",\"memory\":\"256M\"",
+		{"image: there is no image debian-installer-13",
+		    "memory: 256 MiB of memory are too little for the image debian-installer-13, which needs about 752 MiB: "}},
+	    {",\"mode\":\"boot\",\"image\":\"debian-installer-13\",\"memory\":\"1G\"",
+		{"image: there is no image debian-installer-13"}},
 	    {",\"pxeboot\":false", {NULL}},
 	    {",\"distro\":\"pulled\",\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"", {NULL}},
 	    {",\"distro\":\"pulled\",\"pxeboot\":false,\"kernel\":\"vmlinuz-6\",\"initrd\":\"i\"",
@@ -196,6 +219,13 @@ static void test_findings(void **state)
 	put(f, "tool/amd64/manifest.json",
 	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"tool\",\"arch\":\"amd64\",\"boot\":{\"kernel\":{\"file\":\"k\","
 	    "\"size_bytes\":5,\"sha256\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}}}");
+	put_sparse(f, "large/amd64/k", 12 << 20);
+	put_sparse(f, "large/amd64/i", 39 << 20);
+	put(f, "large/amd64/manifest.json",
+	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"large\",\"arch\":\"amd64\",\"boot\":{\"kernel\":{\"file\":\"k\","
+	    "\"size_bytes\":12582912,\"sha256\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"},"
+	    "\"initrds\":[{\"file\":\"i\",\"size_bytes\":40894464,\"sha256\":"
+	    "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}]}}");
 	put(f, "cut/amd64/manifest.json", CUT_IMAGE);
 	put(f, "cut/amd64/r", "abc");
 	put(f, "gone/amd64/manifest.json", CUT_IMAGE);
