@@ -3,6 +3,8 @@ import os
 import re
 import time
 
+import pytest
+
 from kit.check import check, check_equal, eventually
 from kit.command import docker, tail
 from kit.e2e_lab import BOOT_S, INSTALL_S, WEB6
@@ -62,6 +64,7 @@ def test_one_address_from_pxe_to_the_installed_system_and_the_declared_ipv6_one_
     check_equal(lab.vm("web")["ipv6"], WEB6, "IPv6 address in the API")
 
 
+@pytest.mark.long
 def test_a_lab_that_lost_its_state_leaves_what_is_installed_alone(lab, web):
     lab.ssh("web", "sudo touch /var/lib/kept-too; sync")
     stack = f"{lab.name}-stack"

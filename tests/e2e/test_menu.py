@@ -75,6 +75,7 @@ def strangers_get(lab, word):
     lab.vmlab("up", "--no-wait", timeout=90)
 
 
+@pytest.mark.long
 def test_a_stranger_is_asked_as_well(lab, images):
     strangers_get(lab, "menu")
     try:

@@ -2,6 +2,8 @@
 import re
 import time
 
+import pytest
+
 from kit.check import check, check_equal, eventually
 from kit.command import docker
 from kit.e2e_lab import INSTALL_S
@@ -76,6 +78,7 @@ def test_a_disk_too_small_is_refused_before_the_first_write(lab):
     lab.check_untouched("tiny")
 
 
+@pytest.mark.long
 def test_a_definition_for_bios_on_a_uefi_machine_is_refused_before_the_first_write(lab):
     lab.only_the_lab()
     lab.define("mistaken", mac="52:54:00:e2:e0:05", arch="amd64", distro="debian-13", firmware="bios", disks=[{"size": "4G"}])

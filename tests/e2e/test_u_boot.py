@@ -55,6 +55,7 @@ def disk(path):
         "virtio-blk-pci,drive=disk"], [path, flash]
 
 
+@pytest.mark.long
 def test_u_boot_starts_our_ipxe_which_does_not_nap_there(lab):
     menu = menu_of(lab, "board", MAC, "arm64")
     start(lab, "board", MAC)
