@@ -15,13 +15,8 @@
 /* ---- one disk ----------------------------------------------------------------------------------
  */
 
-/* `root` is put before each path: "" for this machine's. */
-static const char *sys_read(
-    const char *root, const char *name, const char *attribute, char *buf, size_t size)
+static const char *text_read(const char *path, char *buf, size_t size)
 {
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/sys/block/%s/%s", root, name, attribute);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
 	if (n < 0)
@@ -31,6 +26,16 @@ static const char *sys_read(
 	buf[n] = '\0';
 	text_to_ascii(buf, (size_t)n);
 	return buf;
+}
+
+/* `root` is put before each path: "" for this machine's. */
+static const char *sys_read(
+    const char *root, const char *name, const char *attribute, char *buf, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/sys/block/%s/%s", root, name, attribute);
+	return text_read(path, buf, size);
 }
 
 static unsigned long long sys_number(const char *root, const char *name, const char *attribute)
@@ -100,6 +105,21 @@ static void vpd_serial(const char *root, const char *name, char *out, size_t siz
 		if (page[i] > 0x20 && page[i] < 0x7f)
 			out[len++] = (char)page[i];
 	out[len] = '\0';
+}
+
+/* The number of the USB device that `device`, a path in sysfs, belongs to (USB 2.0, 9.6.1); a root
+ * hub's is its controller's address. */
+static void usb_serial(const char *device, char *out, size_t size)
+{
+	char up[PATH_MAX], path[PATH_MAX + sizeof("/serial")];
+
+	snprintf(up, sizeof(up), "%s", device);
+	for (char *slash; !out[0] && (slash = strrchr(up, '/')); *slash = '\0') {
+		if (strncmp(slash + 1, "usb", 3) == 0)
+			return;
+		snprintf(path, sizeof(path), "%s/serial", up);
+		text_read(path, out, size);
+	}
 }
 
 /* The first attribute that says something. */
@@ -187,6 +207,8 @@ static void identity_read(const char *root, const char *name, struct disk *d)
 	if (!realpath(link, device))
 		device[0] = '\0';
 	snprintf(d->transport, sizeof(d->transport), "%s", transport_of(name, device));
+	if (!d->serial[0] && strcmp(d->transport, "usb") == 0)
+		usb_serial(device, d->serial, sizeof(d->serial));
 	by_path_of(name, device, d->by_path, sizeof(d->by_path));
 }
 
@@ -198,7 +220,8 @@ static bool disk_read(const char *root, const char *name, struct disk *d)
 	for (char *p = d->path; *p; p++)
 		if (*p == '!')
 			*p = '/'; /* sysfs' spelling of a slash */
-	d->size_bytes = sys_number(root, name, "size") * 512;
+	unsigned long long sectors = sys_number(root, name, "size");
+	d->size_bytes = sectors <= INT64_MAX / 512 ? sectors * 512 : 0;
 	d->sector_bytes = (uint32_t)sys_number(root, name, "queue/logical_block_size");
 	if (d->size_bytes == 0 || d->sector_bytes == 0)
 		return false;

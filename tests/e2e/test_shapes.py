@@ -43,7 +43,7 @@ def judge(document):
 
 
 def shapes():
-    return [pytest.param(name, id=name, marks=[pytest.mark.long] if name.startswith("made") else []) for name in SHAPES]
+    return [pytest.param(name, id=name, marks=[pytest.mark.long] if name.startswith(("made", "metal")) else []) for name in SHAPES]
 
 
 @pytest.mark.timeout(BOOT_S + 60)

@@ -8,7 +8,7 @@ import time
 
 from kit import vmlab_cli
 from kit.check import check, check_equal, eventually
-from kit.command import LOGS, ROOT, docker, have_image, run
+from kit.command import LOGS, docker, have_image, run
 from kit.raw_disk import esp_of
 from kit.vmlab_cli import IMAGES, STACK_IMAGE, VM_IMAGE, VmLab
 
@@ -105,17 +105,10 @@ class E2eLab(VmLab):
         self.ssh(name, "sudo findmnt --verify --fstab >/dev/null")
 
     def build_image(self, distro, arch="amd64", kernel="cloud"):
-        """images/<distro>/<arch> of the repository, built when it is not there; the lab gets links to it. With the
-        generic kernel it is <distro>-generic here, and kept in build/."""
-        generic = kernel == "generic"
-        images, name = (os.path.join(ROOT, "build", "images-generic"), distro + "-generic") if generic else (IMAGES, distro)
-        if not os.path.exists(os.path.join(images, distro, arch, "manifest.json")):
-            print(f"building {name} for {arch}")
-            os.makedirs(images, exist_ok=True)
-            run([vmlab_cli.BINARY, "--images", images, "image", "build", distro, "--arch", arch,
-                *(["--kernel", kernel] if generic else [])], timeout=1800)
+        """The lab gets links to image_of(); with the generic kernel it is <distro>-generic here."""
+        image, name = vmlab_cli.image_of(distro, arch, kernel), distro + ("-generic" if kernel == "generic" else "")
         if not os.path.exists(os.path.join(self.images, name, arch)):
-            self.link_image(name, arch, source=distro, images=images)
+            self.link_image(name, arch, source=distro, images=os.path.dirname(os.path.dirname(image)))
 
     def define_web(self, **fields):
         self.define("web", mac=WEB, ipv6=WEB6, arch="amd64", distro="debian-13", cpus=2, memory="512M",

@@ -16,6 +16,8 @@ CPU = "sys/devices/system/cpu"
 NIC = "sys/devices/pci0000:00/0000:00:1c.0/0000:01:00.0"
 VIRTIO = "sys/devices/pci0000:00/0000:00:05.0/virtio2"
 SDA = "sys/devices/pci0000:00/0000:00:17.0/ata3/host2/target2:0:0/2:0:0:0/block/sda"
+USB = "sys/devices/pci0000:00/0000:00:14.0/usb2"
+SDB = f"{USB}/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb"
 NVME = "sys/devices/pci0000:00/0000:00:1d.0/0000:02:00.0/nvme/nvme0/nvme0n1"
 
 TEXTS = {
@@ -42,6 +44,8 @@ TEXTS = {
     f"{NVME}/size": "1953525168", f"{NVME}/queue/logical_block_size": "4096", f"{NVME}/queue/rotational": "0",
     f"{NVME}/removable": "0", f"{NVME}/wwid": "eui.0025385b71b00e1f", f"{NVME}/../model": "SAMSUNG MZQLB960HAJR-00007   ",
     f"{NVME}/../serial": "S439NA0M700123",
+    f"{SDB}/size": "7864320", f"{SDB}/queue/logical_block_size": "512", f"{SDB}/queue/rotational": "0", f"{SDB}/removable": "1",
+    f"{SDB}/../../model": "Ultra Fit       ", f"{USB}/2-1/serial": "4C531001", f"{USB}/serial": "0000:00:14.0",
     "sys/devices/virtual/block/loop0/size": "100", "sys/devices/virtual/block/loop0/queue/logical_block_size": "512",
     "sys/bus/usb/devices/1-1/idVendor": "413c", "sys/bus/usb/devices/1-1/idProduct": "a102", "sys/bus/usb/devices/1-1/product":
     "iDRAC Virtual NIC", "sys/bus/usb/devices/1-1:1.0/bInterfaceClass": "02", "sys/bus/usb/devices/usb1/idVendor": "1d6b",
@@ -57,7 +61,7 @@ LINKS = {
     f"{VIRTIO}/driver": "../../../../bus/virtio/drivers/virtio_net", "sys/class/net/lo": "../../devices/virtual/net/lo",
     "sys/bus/pci/devices/0000:01:00.0": f"../../../../{NIC}", "sys/bus/pci/devices/0000:00:05.0": f"../../../../{VIRTIO}/..",
     "sys/block/sda": f"../../{SDA}", f"{SDA}/device": "../..", "sys/block/nvme0n1": f"../../{NVME}", f"{NVME}/device": "..",
-    "sys/block/loop0": "../devices/virtual/block/loop0",
+    "sys/block/sdb": f"../../{SDB}", f"{SDB}/device": "../..", "sys/block/loop0": "../devices/virtual/block/loop0",
 }
 DMI = "sys/firmware/dmi/tables/DMI"
 SECURE_BOOT = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -145,7 +149,10 @@ EXPECTED = {
         {"name": "sda", "size_bytes": DISK_BYTES, "sector_bytes": 512, "model": "ST4000NM0115-1YZ", "serial": "ZC1A2B3C",
         "wwn": "naa.5000c500a5f1b2c3", "transport": "sata", "rotational": True, "removable": False, "table": "gpt", "fs": None,
         "label": None, "uuid": None, "partitions": [partition(0, fs="vfat", label="EFI", uuid="AB12-CD34"),
-            partition(1, fs="ext4", label="root fs", uuid=UUID), partition(2)]}],
+            partition(1, fs="ext4", label="root fs", uuid=UUID), partition(2)]},
+        {"name": "sdb", "size_bytes": 7864320 * 512, "sector_bytes": 512, "model": "Ultra Fit", "serial": "4C531001", "wwn": None,
+        "transport": "usb", "rotational": False, "removable": True, "table": None, "fs": None, "label": None, "uuid": None,
+        "partitions": []}],
     "nics": [{"name": "eno1", "mac": "e4:43:4b:00:11:22", "driver": "ixgbe", "pci_id": "8086:1563", "link": True, "speed_mbps":
         10000, "neighbour": None}, {"name": "eth10", "mac": "52:54:00:12:34:56", "driver": "virtio_net", "pci_id": "1af4:1041",
         "link": None, "speed_mbps": None, "neighbour": None}],

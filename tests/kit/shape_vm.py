@@ -8,7 +8,7 @@ from kit.check import skip
 from kit.command import PREFIX, ROOT, docker, have_image, plain
 from kit.made_machine import partitioned
 from kit.shapes import FIRST_MAC
-from kit.vmlab_cli import IMAGES, VM_IMAGE
+from kit.vmlab_cli import VM_IMAGE, image_of
 
 SERVER = "10.0.2.2"  # QEMU's name for the loopback of where it runs
 ARCH = "amd64"
@@ -17,10 +17,11 @@ CARD_PORT, SENDER_PORT = 7001, 7002
 HEARING = f"socket,udp=127.0.0.1:{SENDER_PORT},localaddr=127.0.0.1:{CARD_PORT}"
 
 
-def given():
+def given(kernel):
     """The machine's files, or a skip."""
-    files = {"vmlinuz": os.path.join(IMAGES, "debian-13", ARCH, "vmlinuz"), "modules": os.path.join(IMAGES, "debian-13", ARCH,
-        "modules.cpio.zst"), "initrd": os.path.join(ROOT, "build/initrd", ARCH, "initrd.zst")}
+    image = image_of("debian-13", ARCH, kernel)
+    files = {"vmlinuz": os.path.join(image, "vmlinuz"), "modules": os.path.join(image, "modules.cpio.zst"),
+        "initrd": os.path.join(ROOT, "build/initrd", ARCH, "initrd.zst")}
     for path in files.values():
         if not os.path.exists(path):
             skip(f"{path} is not there")
@@ -31,7 +32,7 @@ def given():
 
 class ShapeVm(AgentServer):
     def __init__(self, scope, shape):
-        self.scope, self.name, files = scope, f"{PREFIX}shape", given()
+        self.scope, self.name, files = scope, f"{PREFIX}shape", given(shape.kernel)
         disk = os.path.join(scope.tempdir(), "disk")
         if not os.path.exists(disk):
             partitioned(disk)

@@ -1,6 +1,7 @@
 """shapes.py - shapes of hardware that QEMU can have: its options, and what an inventory has to say of them.
 
-Its disks and cards are those that the cloud kernel has drivers for; what has none is on the PCI bus all the same.
+The cloud kernel has drivers for the disks and cards of clouds; what has none is on the PCI bus all the same. Metal
+runs the generic kernel.
 """
 import random
 import uuid
@@ -16,9 +17,9 @@ CONTENTS = next(d for d in EXPECTED["disks"] if d["name"] == "sda")
 class Shape:
     """`wanted`: part of an inventory; lists of dicts are compared item by item, by the keys that are there."""
 
-    def __init__(self, memory_mib=512, smp=(1, 1, 1), uefi=False):
+    def __init__(self, memory_mib=512, smp=(1, 1, 1), uefi=False, kernel="cloud"):
         sockets, cores, threads = smp
-        self.uefi, self.disks, self.cards, self.on_pci = uefi, 0, 0, []
+        self.kernel, self.uefi, self.disks, self.cards, self.on_pci = kernel, uefi, 0, 0, []
         self.options = ["-m", str(memory_mib), "-smp", f"{sockets * cores * threads},sockets={sockets},cores={cores},threads={threads}",
             "-cpu", "Haswell,model-id=Made CPU 7,-hle,-rtm"]
         self.wanted = {"firmware": {"type": "uefi" if uefi else "bios", "secure_boot": False if uefi else None}, "tpm": None,
@@ -67,6 +68,11 @@ class Shape:
                 {"transport": "sata", "model": f"ST{n}000", **same}),
             "scsi": ([f"virtio-scsi-pci,id=scsi{n}", f"scsi-hd,drive=d{n},bus=scsi{n}.0,serial={serial},product=MODEL{n},"
                 f"wwn={wwn:#x},rotation_rate={rate}{blocks}"], {"transport": "scsi", "model": f"MODEL{n}", **same}),
+            **{host: ([f"{host},id=scsi{n}", f"scsi-hd,drive=d{n},bus=scsi{n}.0,serial={serial},product=MODEL{n},"
+                f"wwn={wwn:#x},rotation_rate={rate}{blocks}"], {"transport": transport, "model": f"MODEL{n}", **same})
+                for host, transport in (("megasas-gen2", "scsi"), ("mptsas1068", "sas"), ("lsi53c895a", "scsi"), ("pvscsi", "scsi"))},
+            "usb": ([f"qemu-xhci,id=usb{n}", f"usb-storage,drive=d{n},bus=usb{n}.0,serial={serial}{blocks}"],
+                {"transport": "usb", "wwn": None}),
         }[bus]
         if made:
             told.update(size_bytes=DISK_BYTES, table=CONTENTS["table"], partitions=CONTENTS["partitions"])
@@ -83,7 +89,10 @@ class Shape:
         self.cards += 1
         mac = FIRST_MAC[:-2] + f"{n + 1:02x}"
         device, driver, pci_id = {"virtio": ("virtio-net-pci,disable-legacy=on" + (f",speed={speed},duplex=full" if speed else ""),
-            "virtio_net", "1af4:1041"), "vmxnet3": ("vmxnet3", "vmxnet3", "15ad:07b0")}[model]
+            "virtio_net", "1af4:1041"), "vmxnet3": ("vmxnet3", "vmxnet3", "15ad:07b0"), "e1000e": ("e1000e", "e1000e", "8086:10d3"),
+            "igb": ("igb", "igb", "8086:10c9"), "e1000": ("e1000", "e1000", "8086:100e"),
+            "rtl8139": ("rtl8139", "8139cp", "10ec:8139"), "i82559er": ("i82559er", "e100", "8086:1209"),
+            "pcnet": ("pcnet", "pcnet32", "1022:2000")}[model]
         self.options += ["-netdev", f"{line},id=n{n}", "-device", f"{device},netdev=n{n},mac={mac}"]
         self.wanted["nics"].append({"mac": mac, "driver": driver, "pci_id": pci_id, "link": True, "neighbour": None,
             **({"speed_mbps": speed} if speed else {})})
@@ -116,4 +125,8 @@ SHAPES = {
     "UEFI, no disk": Shape(512, uefi=True).card().of_maker("second"),
     "a vendor who set nothing": Shape(384, (1, 1, 2)).card().vendor_set_nothing().disk("nvme"),
     **{f"made {n}": made_shape(n) for n in range(16)},
+    "metal, 512 MiB": Shape(512, kernel="generic").card("igb").card("e1000e").disk("megasas-gen2").disk("lsi53c895a").disk("sata")
+        .disk("nvme").of_maker("third"),
+    "metal, UEFI and older cards": Shape(768, (2, 1, 1), True, "generic").card("e1000").card("rtl8139").card("i82559er").card("pcnet")
+        .disk("mptsas1068").disk("pvscsi").disk("usb"),
 }

@@ -18,6 +18,19 @@ BINARY = next((p for p in (os.environ.get("VMLAB", ""),
 IMAGES = os.environ.get("VMLAB_TEST_IMAGES", os.path.join(ROOT, "images"))
 
 
+def image_of(distro, arch, kernel="cloud"):
+    """images/<distro>/<arch> of the repository, built when it is not there; with the generic kernel it is kept in build/."""
+    generic = kernel == "generic"
+    images = os.path.join(ROOT, "build", "images-generic") if generic else IMAGES
+    image = os.path.join(images, distro, arch)
+    if not os.path.exists(os.path.join(image, "manifest.json")):
+        print(f"building {distro} for {arch} with the {kernel} kernel")
+        os.makedirs(images, exist_ok=True)
+        run([BINARY, "--images", images, "image", "build", distro, "--arch", arch, *(["--kernel", kernel] if generic else [])],
+            timeout=1800)
+    return image
+
+
 class VmLab:
     """A lab made by `vmlab` with its own name, folders and key; removed with the file's tests."""
 
