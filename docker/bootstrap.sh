@@ -76,7 +76,7 @@ vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
 	;;
 loaders)
-	packages="ipxe pxelinux syslinux-common isolinux xorriso mtools"
+	packages="ipxe pxelinux syslinux-common isolinux xorriso mtools device-tree-compiler"
 	signed="shim-signed grub-efi-ARCH-signed" # of every architecture
 	variant=extract
 	;;
@@ -93,7 +93,8 @@ inputs=$hook
 case $name in
 builder | cross) inputs="$here/builder/base-hook.sh $here/builder/static-libs.sh" ;;
 clang) inputs=/dev/null ;;
-loaders) inputs="$hook $here/loaders/loaders.table $here/loaders/medium.sh $here/stack/tftp/autoexec.ipxe" ;;
+loaders) inputs="$hook $here/loaders/loaders.table $here/loaders/fit.sh $here/loaders/in-root.sh \
+$here/loaders/medium.sh $here/stack/tftp/autoexec.ipxe" ;;
 esac
 # shellcheck disable=SC2086 # a list of files
 key=$({

@@ -1,6 +1,6 @@
 #!/bin/sh
-# base-hook.sh ROOT ARCH - leaves of the packages' files what is served: the loaders of loaders.table and the
-# bootable medium in /srv/tftp, and what lpxelinux.0 fetches over HTTP in /srv/syslinux.
+# base-hook.sh ROOT ARCH - leaves of the packages' files what is served: the loaders of loaders.table, iPXE in
+# U-Boot's format and the bootable medium in /srv/tftp, and what lpxelinux.0 fetches over HTTP in /srv/syslinux.
 set -eu
 
 root=$1
@@ -31,6 +31,7 @@ with open(path, "wb") as f:
     f.write(code[:found[0]] + nop + code[found[0] + 4:])
 PATCH
 
+"$here/fit.sh" "$root" "$out/tftp"
 "$here/medium.sh" "$root" "$out/tftp" "$here/../stack/tftp/autoexec.ipxe"
 
 mkdir -p "$out/doc"

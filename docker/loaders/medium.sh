@@ -8,15 +8,8 @@ root=$1
 dir=$2
 script=$3
 work=$root/medium
-
-in_root()
-{
-	if [ "$(id -u)" = 0 ]; then
-		chroot "$root" "$@"
-	else
-		unshare --map-root-user chroot "$root" "$@"
-	fi
-}
+# shellcheck source=docker/loaders/in-root.sh
+. "$(dirname "$0")/in-root.sh"
 
 # make KIND OUT DRIVE [XORRISO-OPTION...] - DRIVE is a BIOS's number of the disk where the machine is booted from this.
 make()
@@ -64,10 +57,6 @@ make()
 	rm -rf "$work"
 }
 
-# Packages are only unpacked: nobody has made these.
-for link in lib lib64; do
-	[ -e "$root/$link" ] || ln -s "usr/$link" "$root/$link"
-done
 export MTOOLS_SKIP_CHECK=1
 make CD vmlab-ipxe.iso 0x80
 # The first drive of a BIOS is the stick itself.

@@ -13,7 +13,7 @@ from kit.scope import needs
 from kit.small_disk import SAYS, blank_disk, uefi_disk
 
 U_BOOT = os.environ.get("VMLAB_TEST_U_BOOT", "/usr/lib/u-boot/qemu_arm64/u-boot.bin")
-MAC, LOCAL, INSTALLS = "52:54:00:e2:eb:01", "52:54:00:e2:eb:02", "52:54:00:e2:eb:03"
+MAC, LOCAL, INSTALLS, BY_PXE = (f"52:54:00:e2:eb:{n:02}" for n in range(1, 5))
 
 
 def start(lab, name, mac, *options, memory_mib=512, files=()):
@@ -28,6 +28,13 @@ def prompt(screen):
     screen.shows(r"Hit any key to stop autoboot", 60)
     screen.types(b" ")
     screen.shows(r"=> ", 30)
+
+
+def boots_by_pxe(screen):
+    """As pxelinux does: a file below pxelinux.cfg/ names what to load."""
+    prompt(screen)
+    screen.types(b"setenv autoload no; dhcp; pxe get; pxe boot\r")
+    screen.shows(r"(?s)pxelinux\.cfg/default-arm.*ipxe-arm64\.itb", BOOT_S)
 
 
 def boots_from_network(screen):
@@ -56,13 +63,14 @@ def disk(path):
 
 
 @pytest.mark.long
-def test_u_boot_starts_our_ipxe_which_does_not_nap_there(lab):
-    menu = menu_of(lab, "board", MAC, "arm64")
-    start(lab, "board", MAC)
-    with screen_of(lab, "board") as screen:
-        boots_from_network(screen)
+@pytest.mark.parametrize("name, mac, begins", [("board", MAC, boots_from_network), ("by-pxe", BY_PXE, boots_by_pxe)])
+def test_u_boot_starts_our_ipxe_which_does_not_nap_there(lab, name, mac, begins):
+    menu = menu_of(lab, name, mac, "arm64")
+    start(lab, name, mac)
+    with screen_of(lab, name) as screen:
+        begins(screen)
         screen.shows(menu, BOOT_S)
-        check_asked(lab, "board")
+        check_asked(lab, name)
 
 
 def test_told_its_disk_it_boots_that(lab):

@@ -1,5 +1,6 @@
 """Which loader a machine's firmware is given, by what it says of itself and what its definition says."""
 import os
+import re
 import shutil
 import struct
 import time
@@ -112,6 +113,14 @@ def test_each_file_of_the_table_is_that_build_over_tftp_and_http():
     check_equal(tftp("own/my.efi"), b"MZ a build of my own", "the user's own file")
     check_equal(fetch("/loaders/own/my.efi").text, "MZ a build of my own", "the user's own file over HTTP")
     check_equal(fetch("/loaders/own/none.efi").status, 404, "a file that is not there")
+
+
+@needs(test_the_lab_starts)
+def test_u_boots_pxe_is_told_of_ipxe_in_its_own_format():
+    name = re.search(r"^ *KERNEL (\S+)#ipxe$", tftp("pxelinux.cfg/default-arm").decode(), re.M)[1]
+    data = tftp(name)
+    check_equal(data[:4], bytes.fromhex("d00dfeed"), f"{name} is no FIT: it begins with")
+    check(tftp("ipxe-arm64.efi") in data, f"{name} holds another iPXE")
 
 
 @needs(test_the_lab_starts)
