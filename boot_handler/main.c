@@ -15,6 +15,7 @@
 #include "boot_handler/http/neighbour.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/http/operator.h"
+#include "boot_handler/http/order_news.h"
 #include "boot_handler/options.h"
 #include "boot_handler/http/server.h"
 #include "boot_handler/http/services.h"
@@ -206,7 +207,7 @@ static void watch(struct services *services, const char *holders)
 		int64_t left = keeper.not_before_ms - wall_ms();
 		if (keeper.due && left <= 0)
 			keep_holders(&keeper, services->store);
-		int again = declare_strangers(services);
+		int again = sooner(declare_strangers(services), order_news_round(services));
 		int r =
 		    vm_store_wait(services->store, sooner(keeper.due ? (int)left : -1, again), &e);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "boot_handler/documents/json_clean.h"
 #include "lib/base/text.h"
 
 void agent_take_shown(const json_t *uuid, const json_t *serial, struct shown *out)
@@ -57,20 +58,78 @@ int agent_greeting_parse(const char *body, size_t len, struct agent_greeting *ou
 	return r;
 }
 
-static int want_result(const json_t *json, struct agent_ending *out, struct err *e)
+static int want_id(const json_t *json, int64_t *out, struct err *e)
 {
 	const json_t *id = json_object_get(json, "id");
-	const char *result = json_string_value(json_object_get(json, "result")),
-		   *text = json_string_value(json_object_get(json, "text"));
 
 	if (!json_is_integer(id) || json_integer_value(id) <= 0)
 		return err_set(e, EINVAL, "\"id\" is missing: send the order's number");
+	*out = json_integer_value(id);
+	return 0;
+}
+
+static void take_text(const json_t *json, const char *key, char *out, size_t size)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	text_copy_clean(text ? text : "", out, size);
+}
+
+static int64_t take_bytes(const json_t *json, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(json, key));
+
+	return n > 0 ? n : 0;
+}
+
+int agent_progress_parse(const char *body, size_t len, struct agent_progress *out, struct err *e)
+{
+	json_t *json = load(body, len, e);
+
+	memset(out, 0, sizeof(*out));
+	int r = json ? want_mac(json, &out->mac, e) : -EINVAL;
+	if (r == 0)
+		r = want_id(json, &out->id, e);
+	if (r == 0) {
+		take_text(json, "phase", out->phase, sizeof(out->phase));
+		take_text(json, "text", out->text, sizeof(out->text));
+		out->done_bytes = take_bytes(json, "done_bytes");
+		out->total_bytes = take_bytes(json, "total_bytes");
+	}
+	json_decref(json);
+	return r;
+}
+
+static int want_figures(const json_t *json, struct agent_ending *out, struct err *e)
+{
+	json_t *figures = json_object_get(json, "figures");
+
+	if (!figures || json_is_null(figures))
+		return 0;
+	if (!json_is_object(figures))
+		return err_set(e, EINVAL, "\"figures\" is no object");
+	if (json_dumpb(figures, NULL, 0, JSON_COMPACT) > AGENT_FIGURES_MAX_BYTES)
+		return err_set(
+		    e, EINVAL, "\"figures\" is larger than %d bytes", AGENT_FIGURES_MAX_BYTES);
+	if (json_clean(figures, e) < 0)
+		return err_wrap(e, "\"figures\" is not taken");
+	out->figures = json_incref(figures);
+	return 0;
+}
+
+static int want_result(const json_t *json, struct agent_ending *out, struct err *e)
+{
+	const char *result = json_string_value(json_object_get(json, "result"));
+
+	if (want_id(json, &out->id, e) < 0)
+		return -EINVAL;
 	if (!result || (strcmp(result, "ok") != 0 && strcmp(result, "failed") != 0))
 		return err_set(e, EINVAL, "\"result\" is neither \"ok\" nor \"failed\"");
-	out->id = json_integer_value(id);
 	out->ok = strcmp(result, "ok") == 0;
-	text_copy_clean(text ? text : "", out->text, sizeof(out->text));
-	return 0;
+	take_text(json, "text", out->text, sizeof(out->text));
+	take_text(json, "phase", out->phase, sizeof(out->phase));
+	take_text(json, "hint", out->hint, sizeof(out->hint));
+	return want_figures(json, out, e);
 }
 
 int agent_ending_parse(const char *body, size_t len, struct agent_ending *out, struct err *e)
@@ -83,4 +142,10 @@ int agent_ending_parse(const char *body, size_t len, struct agent_ending *out, s
 		r = want_result(json, out, e);
 	json_decref(json);
 	return r;
+}
+
+void agent_ending_clear(struct agent_ending *ending)
+{
+	json_decref(ending->figures);
+	ending->figures = NULL;
 }

@@ -7,50 +7,10 @@
 #include <string.h>
 
 #include "boot_handler/documents/agent_call.h"
+#include "boot_handler/documents/json_clean.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
 #include "lib/base/text.h"
-
-/* ---- cleaned ----------------------------------------------------------------------------- */
-
-static int clean_text(json_t *value, struct err *e)
-{
-	_cleanup_free_ char *text = strdup(json_string_value(value));
-
-	if (!text)
-		return err_set(e, ENOMEM, "out of memory");
-	text_clean_string(text, "");
-	return json_string_set(value, text) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
-}
-
-static int check_key(const char *key, struct err *e)
-{
-	if (*key && strlen(key) <= 64 && text_is_ascii(key))
-		return 0;
-	return err_set(e, EINVAL,
-	    "a name in it is empty, longer than 64 bytes, or has other than printable characters");
-}
-
-static int clean(json_t *value, int depth, struct err *e)
-{
-	const char *key;
-	json_t *member;
-	size_t i;
-	int r = 0;
-
-	if (depth > INVENTORY_DEPTH_MAX)
-		return err_set(
-		    e, EINVAL, "it is nested deeper than %d levels", INVENTORY_DEPTH_MAX);
-	if (json_is_string(value))
-		return clean_text(value, e);
-	json_array_foreach(value, i, member)
-		if ((r = clean(member, depth + 1, e)) < 0)
-			return r;
-	json_object_foreach(value, key, member)
-		if ((r = check_key(key, e)) < 0 || (r = clean(member, depth + 1, e)) < 0)
-			return r;
-	return 0;
-}
 
 /* ---- what is known by it ------------------------------------------------------------------ */
 
@@ -160,7 +120,7 @@ int inventory_parse(const char *body, size_t len, struct inventory *out, struct 
 		    e, EINVAL, "the inventory is no JSON (line %d): %s", why.line, why.text);
 	int r = check(json, e);
 	if (r == 0)
-		r = clean(json, 1, e);
+		r = json_clean(json, e);
 	if (r == 0) {
 		know(json, out);
 		out->text = json_dumps(json, JSON_COMPACT);

@@ -11,7 +11,6 @@
 #include "lib/machine/shown.h"
 
 #define INVENTORY_FORMAT 1
-#define INVENTORY_DEPTH_MAX 12
 
 struct inventory {
 	char *text;           /* compact JSON; no text in it steers a terminal */

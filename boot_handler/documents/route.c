@@ -265,6 +265,32 @@ static int parse_machine(struct piece p, struct route *out, struct err *e)
 	return 0;
 }
 
+/* Decimal digits only, at most `max`. */
+static int parse_number(struct piece p, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (p.len == 0 || p.len > 19)
+		return -EINVAL;
+	for (size_t i = 0; i < p.len; i++) {
+		if (p.text[i] < '0' || p.text[i] > '9')
+			return -EINVAL;
+		n = n * 10 + (uint64_t)(p.text[i] - '0');
+	}
+	*out = n;
+	return n > max ? -EINVAL : 0;
+}
+
+static int parse_order(struct piece p, struct route *out, struct err *e)
+{
+	uint64_t n;
+
+	if (parse_number(p, INT64_MAX, &n) < 0 || n == 0)
+		return err_set(e, EINVAL, "an order is named by its number");
+	out->number = (int64_t)n;
+	return 0;
+}
+
 int route_part(struct piece called, struct piece segment, struct route *out, struct err *e)
 {
 	if (piece_is(called, "<mac>") || piece_is(called, "<card>"))
@@ -273,6 +299,8 @@ int route_part(struct piece called, struct piece segment, struct route *out, str
 		return parse_document(segment, out, e);
 	if (piece_is(called, "<id>"))
 		return parse_machine(segment, out, e);
+	if (piece_is(called, "<n>"))
+		return parse_order(segment, out, e);
 	return parse_name(segment, out, e);
 }
 
@@ -293,22 +321,6 @@ int route_query_report(struct piece query, struct route *out, struct err *e)
 			    "phase in the query can only be \"ready\" or \"cloud-init\"; the installer's phases go into the JSON body");
 	}
 	return 0;
-}
-
-/* Decimal digits only, at most `max`. */
-static int parse_number(struct piece p, uint64_t max, uint64_t *out)
-{
-	uint64_t n = 0;
-
-	if (p.len == 0 || p.len > 19)
-		return -EINVAL;
-	for (size_t i = 0; i < p.len; i++) {
-		if (p.text[i] < '0' || p.text[i] > '9')
-			return -EINVAL;
-		n = n * 10 + (uint64_t)(p.text[i] - '0');
-	}
-	*out = n;
-	return n > max ? -EINVAL : 0;
 }
 
 int route_query_events(struct piece query, struct route *out, struct err *e)

@@ -70,6 +70,7 @@ struct route {
 	uint64_t after; /* ids greater than this */
 	unsigned limit; /* at most so many */
 	unsigned wait_s;
+	int64_t number;
 };
 
 #define ROUTE_NOT_FOUND 1
@@ -77,8 +78,8 @@ struct route {
 /* Splits off the first segment of a path, which starts with '/'; false: there is none. */
 bool route_segment(struct piece *path, struct piece *segment);
 
-/* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>" or "<document>".
- * Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
+/* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>", "<document>", "<id>"
+ * or "<n>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
 must_check int route_part(
     struct piece called, struct piece segment, struct route *out, struct err *e);
 

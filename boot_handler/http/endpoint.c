@@ -111,15 +111,18 @@ bool endpoint_allows(const struct endpoint *endpoint, const char *method)
 {
 	if (strcmp(method, "HEAD") == 0)
 		method = "GET";
-	return strcmp(endpoint->method, method) == 0 ||
-	       (strcmp(endpoint->method, "POST|GET") == 0 &&
-		   (strcmp(method, "GET") == 0 || strcmp(method, "POST") == 0));
+	const char *at = strstr(endpoint->method, method);
+
+	return at && *method && (at == endpoint->method || at[-1] == '|') &&
+	       (at[strlen(method)] == '\0' || at[strlen(method)] == '|');
 }
 
 const char *endpoint_methods(const struct endpoint *endpoint)
 {
 	if (strcmp(endpoint->method, "POST") == 0)
 		return "POST";
+	if (strcmp(endpoint->method, "DELETE|GET") == 0)
+		return "DELETE, GET, HEAD";
 	return strcmp(endpoint->method, "GET") == 0 ? "GET, HEAD" : "GET, HEAD, POST";
 }
 

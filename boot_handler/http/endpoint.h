@@ -21,7 +21,7 @@ enum endpoint_access {
 
 /* A path is that of one row alone. */
 struct endpoint {
-	const char *method; /* "POST", or "GET", which implies HEAD, or "POST|GET" */
+	const char *method; /* "POST", or "GET", which implies HEAD, "POST|GET" or "DELETE|GET" */
 	const char *path;   /* "/api/v1/vms/<name>"; the parts are those of route_part() */
 	/* Of the query, which is ignored where this is NULL. */
 	int (*query)(struct piece query, struct route *out, struct err *e);

@@ -214,8 +214,11 @@ static const struct endpoint rows[] = {
 	.summary = "what the agent says that the machine is made of"},
     {"GET", "/api/device-action-poll", route_query_poll, guest_poll,
 	.summary = "?mac=, wait=: what the agent is to do, as soon as there is anything"},
-    {"POST", "/api/action-done", NULL, guest_order_done, .body_max = AGENT_CALL_MAX_BYTES,
-	.summary = "how that ended: {\"mac\", \"id\", \"result\", \"text\"}"},
+    {"POST", "/api/action-progress", NULL, guest_order_progress, .body_max = AGENT_CALL_MAX_BYTES,
+	.summary =
+	    "how far that is: {\"mac\", \"id\", \"phase\", \"done_bytes\", ...}; 409: it is over"},
+    {"POST", "/api/action-done", NULL, guest_order_done, .body_max = AGENT_ENDING_MAX_BYTES,
+	.summary = "how that ended: {\"mac\", \"id\", \"result\", \"text\", ...}"},
     {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
 };
 

@@ -12,6 +12,7 @@
 #include "boot_handler/documents/owner.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/neighbour.h"
+#include "boot_handler/http/order_news.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -185,24 +186,31 @@ int guest_inventory(const struct call *c, struct server_answer *a, struct err *e
 	return r;
 }
 
+static json_t *given_json(const struct order *order)
+{
+	return json_pack("{s:s, s:I, s:O*, s:i}", "action", order_action_name(order->action), "id",
+	    (json_int_t)order->id, "args", order->args, "timeout_s", (int)order->timeout_s);
+}
+
 /* What the agent is to do; without anything the answer is put off. */
 int guest_poll(const struct call *c, struct server_answer *a, struct err *e)
 {
 	const struct route *route = c->request->route;
+	_cleanup_order_ struct order order = {0};
 	struct caller who;
-	struct order order;
 
 	int r = find_caller(c, &route->mac, &who, e);
 	if (r < 0)
 		return r;
 	if (who.vm && !c->request->head)
 		state_seen(c->services->state, &who.vm->mac, who.vm->name);
-	if (!c->request->head &&
-	    orders_give(state_orders(c->services->state), &who.cards, wall_ms(), &order))
-		return answer_json(a,
-		    json_pack("{s:s, s:I}", "action", order_action_name(order.action), "id",
-			(json_int_t)order.id),
-		    e);
+	bool given = !c->request->head &&
+		     orders_give(state_orders(c->services->state), &who.cards, wall_ms(), &order);
+	order_news_tell(c->services);
+	if (given) {
+		order_news_begun(c->services);
+		return answer_json(a, given_json(&order), e);
+	}
 	a->status = 204;
 	if (route->wait_s > 0 && !c->request->over) {
 		a->hold_ms = (int64_t)route->wait_s * 1000;
@@ -212,29 +220,74 @@ int guest_poll(const struct call *c, struct server_answer *a, struct err *e)
 	return 0;
 }
 
+/* That it was begun is on disk before it is: it may not be begun twice. */
+int guest_order_progress(const struct call *c, struct server_answer *a, struct err *e)
+{
+	struct agent_progress told;
+	struct caller who;
+	bool first = false;
+
+	int r = agent_progress_parse(c->request->body, c->request->body_len, &told, e);
+	if (r == 0)
+		r = find_caller(c, &told.mac, &who, e);
+	if (r < 0)
+		return r;
+	if (who.vm)
+		state_seen(c->services->state, &who.vm->mac, who.vm->name);
+	const struct order_progress now = {.phase = told.phase[0] ? told.phase : NULL,
+	    .text = told.text,
+	    .done_bytes = told.done_bytes,
+	    .total_bytes = told.total_bytes};
+	r = orders_progress(
+	    state_orders(c->services->state), &who.cards, told.id, &now, wall_ms(), &first, e);
+	order_news_tell(c->services);
+	a->status = 204;
+	return r == 0 && first ? state_save(c->services->state, e) : r;
+}
+
+/* Told twice is as good as once. */
+static int judge_again(const struct order *order, bool ok, struct err *e)
+{
+	if (order->state == (ok ? ORDER_DONE : ORDER_FAILED))
+		return 0;
+	return err_set(e, EBUSY, "order %lld is over: %s", (long long)order->id,
+	    order->text[0] ? order->text : order_state_name(order->state));
+}
+
+static int end_order(const struct call *c, const struct caller *who,
+    const struct agent_ending *ending, struct err *e)
+{
+	const struct order_end how = {.ok = ending->ok,
+	    .text = ending->text,
+	    .phase = ending->phase[0] ? ending->phase : NULL,
+	    .hint = ending->hint,
+	    .figures = ending->figures};
+	struct state *state = c->services->state;
+	_cleanup_order_ struct order order = {0};
+
+	int r =
+	    orders_end(state_orders(state), &who->cards, ending->id, &how, wall_ms(), &order, e);
+	if (r == ORDER_ENDED_BEFORE)
+		return judge_again(&order, ending->ok, e);
+	if (r < 0)
+		return r;
+	if (order.netboot_off && who->vm)
+		state_netboot(state, &who->vm->mac, who->vm->name, false);
+	order_news_tell(c->services);
+	return state_save(state, e);
+}
+
 int guest_order_done(const struct call *c, struct server_answer *a, struct err *e)
 {
 	struct agent_ending ending;
 	struct caller who;
-	struct order order;
-	char text[MACHINE_STAGE_SIZE];
 
 	int r = agent_ending_parse(c->request->body, c->request->body_len, &ending, e);
 	if (r == 0)
 		r = find_caller(c, &ending.mac, &who, e);
 	if (r == 0)
-		r = orders_end(state_orders(c->services->state), &who.cards, ending.id, ending.ok,
-		    ending.text, wall_ms(), &order, e);
-	if (r < 0)
-		return r;
+		r = end_order(c, &who, &ending, e);
+	agent_ending_clear(&ending);
 	a->status = 204;
-	if (r == ORDER_ENDED_BEFORE && order.state != (ending.ok ? ORDER_DONE : ORDER_FAILED))
-		return err_set(e, EBUSY, "order %lld is over: %s", (long long)order.id,
-		    order.text[0] ? order.text : order_state_name(order.state));
-	if (r == ORDER_ENDED_BEFORE)
-		return 0;
-	snprintf(text, sizeof(text), "%s %s", order_action_name(order.action),
-	    order_state_name(order.state));
-	tell(c, &who, EVENT_ORDER, text, (const int64_t[]){order.id});
-	return state_save(c->services->state, e);
+	return r;
 }

@@ -195,7 +195,7 @@ static bool is_disk_due(const struct services *services, const struct boot_facts
 		cards.mac[cards.count++] = *f->mac;
 	if (f->vm)
 		cards.mac[cards.count++] = f->vm->mac;
-	return orders_disk_due(state_orders(services->state), &cards, now);
+	return orders_due(state_orders(services->state), &cards, now) == ORDER_DUE_DISK;
 }
 
 static void find_words(

@@ -1,13 +1,18 @@
-/* machine.h - one machine, declared or not, as the operator names it: its inventories, and orders
- * for the agent that it runs. */
+/* machine.h - one machine, declared or not, as the operator names it, and its inventories. */
 #ifndef BOOT_HANDLER_HTTP_MACHINE_H
 #define BOOT_HANDLER_HTTP_MACHINE_H
 
 #include "boot_handler/http/call.h"
 
-#define MACHINE_ORDER_MAX_BYTES 4096
+struct machine_named {
+	const struct vm *vm;      /* NULL: no definition has it */
+	const char *name;         /* its name, or how it was named */
+	struct order_cards cards; /* the one that it asked with last is the first */
+};
+
+/* The one that the path names. */
+must_check int machine_find(const struct call *c, struct machine_named *out, struct err *e);
 
 int machine_inventory(const struct call *c, struct server_answer *a, struct err *e);
-int machine_orders(const struct call *c, struct server_answer *a, struct err *e);
 
 #endif

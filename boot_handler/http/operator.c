@@ -11,6 +11,7 @@
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
 #include "boot_handler/http/machine.h"
+#include "boot_handler/http/machine_order.h"
 #include "boot_handler/http/machines.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
@@ -397,7 +398,11 @@ static const struct endpoint rows[] = {
 	.summary = "what its agent said that it is made of: the last ones that differ"},
     {"POST|GET", "/api/v1/machines/<id>/orders", NULL, machine_orders,
 	.body_max = MACHINE_ORDER_MAX_BYTES,
-	.summary = "{\"action\": ...}: what its agent is to do; GET: its orders"},
+	.summary = "{\"action\", \"args\"} or a list: what its agent is to do; GET: its orders"},
+    {"DELETE|GET", "/api/v1/machines/<id>/orders/<n>", NULL, machine_order,
+	.summary = "one order; DELETE: take it back, and what follows it in its list"},
+    {"POST", "/api/v1/machines/<id>/orders/<n>/resume", NULL, machine_order_resume,
+	.summary = "begin it again after it did not end well, and what follows it"},
     {"GET", "/api/v1/events", route_query_events, events,
 	.summary = "?after=, limit=, vm=: what happened"},
     {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},

@@ -478,6 +478,7 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 	    .source = find_source(s, connection),
 	    .head = method[0] == 'H',
 	    .post = method[0] == 'P',
+	    .drop = method[0] == 'D',
 	    .body = x->body ? x->body : "",
 	    .body_len = x->len,
 	};

@@ -21,6 +21,7 @@ struct server_request {
 	const char *source; /* the client's address as text; "" when it is not known */
 	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
 	bool post;
+	bool drop;        /* DELETE */
 	bool over;        /* it may not be put aside (any more) */
 	const char *body; /* NUL-terminated; "" when there is none, or none is wanted */
 	size_t body_len;

@@ -1,82 +1,13 @@
 /* What an agent and its operator do with the server: over real listeners, with a listener's two
  * threads while many wait. */
-#include <arpa/inet.h>
 #include <pthread.h>
 
-#include "boot_handler/http/test_served.h"
+#include "boot_handler/http/test_asked.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/boot/stranger.h"
 
-#define MAC "52:54:00:00:00:11"
-#define STRANGE "52:54:00:00:00:99"
-#define ITSELF "10.0.0.11"
-#define STRANGE_IP "10.0.0.99"
 #define WAITERS 60
-
-static int setup(void **state)
-{
-	struct lease lease = {.has_mac = true, .mac = {{0x52, 0x54, 0, 0, 0, 0x99}}};
-
-	(void)state;
-	served_make();
-	write_in(dir, "vms/web1.json",
-	    "{\"name\":\"web1\",\"mac\":\"" MAC "\",\"ip\":\"" ITSELF "\",\"mode\":\"off\"}");
-	served_open();
-	inet_pton(AF_INET, STRANGE_IP, &lease.ip);
-	lease_memory_take(&services.undeclared, &lease);
-	served_start();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	served_stop();
-	return served_close();
-}
-
-/* ---- asked ------------------------------------------------------------------------------- */
-
-/* `source` NULL: the operator. */
-static int begin(const char *source, const char *method, const char *path, const char *body)
-{
-	return served_begin(
-	    source ? ENDPOINT_GUEST : ENDPOINT_OPERATOR, source ? source : "", method, path, body);
-}
-
-static char answer[200000];
-
-static int ask(const char *source, const char *method, const char *path, const char *body)
-{
-	return served_finish(begin(source, method, path, body), answer, sizeof(answer));
-}
-
-static bool says(const char *part)
-{
-	return strstr(answer, part) != NULL;
-}
-
-static unsigned count(const char *part)
-{
-	unsigned n = 0;
-
-	for (const char *at = answer; (at = strstr(at, part)); at++)
-		n++;
-	return n;
-}
-
-static const char poll_it[] = "/api/device-action-poll?mac=" MAC;
-static const char poll_strange[] = "/api/device-action-poll?mac=" STRANGE;
-
-static void order(const char *machine, const char *action)
-{
-	char path[200], body[100];
-
-	snprintf(path, sizeof(path), "/api/v1/machines/%s/orders", machine);
-	snprintf(body, sizeof(body), "{\"action\":\"%s\"}", action);
-	assert_int_equal(ask(NULL, "POST", path, body), 200);
-}
 
 /* ---- who may ----------------------------------------------------------------------------- */
 
@@ -212,29 +143,6 @@ static void a_strangers_is_matched(void **state)
 
 /* ---- orders ------------------------------------------------------------------------------ */
 
-static int64_t given(const char *source, const char *path, const char *action)
-{
-	char want[60];
-	long long id = 0;
-
-	assert_int_equal(ask(source, "GET", path, ""), 200);
-	snprintf(want, sizeof(want), "{\"action\":\"%s\",\"id\":", action);
-	const char *at = strstr(answer, want);
-	assert_non_null(at);
-	assert_int_equal(sscanf(at + strlen(want), "%lld", &id), 1);
-	return id;
-}
-
-static int done(const char *source, const char *mac, int64_t id, const char *result)
-{
-	char body[200];
-
-	snprintf(body, sizeof(body),
-	    "{\"mac\":\"%s\",\"id\":%lld,\"result\":\"%s\",\"text\":\"a\\u001b[2Jb\"}", mac,
-	    (long long)id, result);
-	return ask(source, "POST", "/api/action-done", body);
-}
-
 static void orders_are_done_in_turn_also_over_a_restart(void **state)
 {
 	(void)state;
@@ -267,7 +175,7 @@ static void orders_that_are_refused(void **state)
 	(void)state;
 	assert_int_equal(ask(NULL, "POST", orders, ""), 400);
 	assert_int_equal(ask(NULL, "POST", orders, "{\"action\":\"format\"}"), 400);
-	assert_true(says("reboot, poweroff, local or inventory"));
+	assert_true(says("reboot, poweroff, local"));
 	assert_int_equal(
 	    ask(NULL, "POST", "/api/v1/machines/nobody/orders", "{\"action\":\"reboot\"}"), 404);
 	for (int i = 0; i < ORDERS_OPEN_MAX; i++)

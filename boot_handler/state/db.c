@@ -56,6 +56,15 @@ static const char *const migrations[] = {
     " id INTEGER PRIMARY KEY, mac TEXT NOT NULL, vm TEXT NOT NULL, action TEXT NOT NULL,"
     " state TEXT NOT NULL, created_ms INTEGER NOT NULL, begun_ms INTEGER NOT NULL,"
     " ended_ms INTEGER NOT NULL, given INTEGER NOT NULL, disk_due INTEGER NOT NULL, text TEXT);",
+    "ALTER TABLE agent_order ADD COLUMN list INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent_order ADD COLUMN timeout_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent_order ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent_order ADD COLUMN phase TEXT;"
+    "ALTER TABLE agent_order ADD COLUMN done_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent_order ADD COLUMN total_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent_order ADD COLUMN hint TEXT;"
+    "ALTER TABLE agent_order ADD COLUMN args TEXT;"
+    "ALTER TABLE agent_order ADD COLUMN figures TEXT;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -494,7 +503,10 @@ static void one_stranger(void *ctx, const void *row)
 static void one_order(void *ctx, const void *row)
 {
 	const struct typed *to = ctx;
-	to->order(to->ctx, row);
+	struct order *order = (struct order *)row;
+
+	to->order(to->ctx, order);
+	order_clear(order);
 }
 
 static void one_inventory(void *ctx, const void *row)

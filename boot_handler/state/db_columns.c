@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ enum column_type {
 	COLUMN_KIND,
 	COLUMN_ACTION,
 	COLUMN_ORDER_STATE,
+	COLUMN_JSON, /* json_t *; NULL when there is none, or it makes no sense */
 };
 
 struct column {
@@ -128,6 +130,15 @@ static const struct column of_order[] = {
     ORDER(given, COLUMN_UNSIGNED),
     ORDER(disk_due, COLUMN_BOOL),
     ORDER(text, COLUMN_TEXT),
+    ORDER(list, COLUMN_INT64),
+    ORDER(timeout_s, COLUMN_UNSIGNED),
+    ORDER(begun, COLUMN_BOOL),
+    ORDER(phase, COLUMN_TEXT),
+    ORDER(done_bytes, COLUMN_INT64),
+    ORDER(total_bytes, COLUMN_INT64),
+    ORDER(hint, COLUMN_TEXT),
+    ORDER(args, COLUMN_JSON),
+    ORDER(figures, COLUMN_JSON),
 };
 
 /* Its text is written beside these. */
@@ -207,6 +218,16 @@ static void bind_address(sqlite3_stmt *s, int i, int family, const void *ip, siz
 		sqlite3_bind_null(s, i);
 }
 
+static void bind_json(sqlite3_stmt *s, int i, const json_t *value)
+{
+	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+
+	if (text)
+		sqlite3_bind_text(s, i, text, -1, free);
+	else
+		sqlite3_bind_null(s, i);
+}
+
 static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void *value)
 {
 	char mac[MAC_TEXT_SIZE];
@@ -256,6 +277,9 @@ static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void 
 		break;
 	case COLUMN_ORDER_STATE:
 		bind_text(s, i, order_state_name(*(const enum order_state *)value));
+		break;
+	case COLUMN_JSON:
+		bind_json(s, i, *(json_t *const *)value);
 		break;
 	}
 }
@@ -320,6 +344,9 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 		return order_action_parse(text, value);
 	case COLUMN_ORDER_STATE:
 		return order_state_parse(text, value);
+	case COLUMN_JSON:
+		*(json_t **)value = *text ? json_loads(text, 0, NULL) : NULL;
+		break;
 	}
 	return 0;
 }

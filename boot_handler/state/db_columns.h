@@ -35,7 +35,8 @@ char *columns_select_text(const struct column_table *table);
  * statement is reset. */
 void columns_bind(const struct column_table *table, sqlite3_stmt *s, const void *row);
 /* Fills `row`, zeroed before, from a result of columns_select_text(). -EINVAL when a column that
- * has to make sense (MAC address, state, kind) does not. */
+ * has to make sense (MAC address, state, kind) does not. JSON stands behind those in its table and
+ * is a new reference. */
 must_check int columns_read(const struct column_table *table, sqlite3_stmt *s, void *row);
 
 #endif

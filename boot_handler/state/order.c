@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include "boot_handler/state/order_inside.h"
-#include "lib/base/text.h"
 
-static bool is_open(const struct order *o)
+bool order_is_open(const struct order *o)
 {
 	return o->state == ORDER_WAITING || o->state == ORDER_RUNNING;
 }
 
-static bool is_for(const struct order *o, const struct order_cards *cards)
+bool order_is_for(const struct order *o, const struct order_cards *cards)
 {
 	for (unsigned i = 0; i < cards->count; i++)
 		if (mac_equal(&o->mac, &cards->mac[i]))
@@ -21,27 +20,28 @@ static bool is_for(const struct order *o, const struct order_cards *cards)
 	return false;
 }
 
-void order_mark(struct orders *t, struct order_kept *k)
+void order_copy(const struct order *from, struct order *to)
 {
-	t->dirty += !k->dirty;
-	k->dirty = true;
+	*to = *from;
+	json_incref(to->args);
+	json_incref(to->figures);
 }
 
-static void set_disk_due(struct orders *t, struct order *o, bool due)
+void order_clear(struct order *o)
 {
-	if (due != o->disk_due)
-		atomic_fetch_add(&t->disks_due, due ? 1 : -1u);
-	o->disk_due = due;
+	json_decref(o->args);
+	json_decref(o->figures);
+	o->args = o->figures = NULL;
 }
 
-static void end(struct orders *t, struct order_kept *k, bool ok, const char *text, int64_t now_ms)
+struct order_kept *order_kept_find(
+    struct orders *t, const struct order_cards *cards, int64_t id, struct err *e)
 {
-	k->is.state = ok ? ORDER_DONE : ORDER_FAILED;
-	k->is.ended_ms = now_ms;
-	text_copy_clean(text, k->is.text, sizeof(k->is.text));
-	set_disk_due(t, &k->is, ok && k->is.action == ORDER_LOCAL);
-	t->open--;
-	order_mark(t, k);
+	for (size_t i = 0; i < t->count; i++)
+		if (t->items[i].is.id == id && order_is_for(&t->items[i].is, cards))
+			return &t->items[i];
+	err_set(e, ENOENT, "this machine has no order %lld", (long long)id);
+	return NULL;
 }
 
 /* ---- room -------------------------------------------------------------------------------- */
@@ -68,17 +68,30 @@ bool order_gone(struct orders *t, int64_t id)
 	return true;
 }
 
+/* Those of a list that is under way are all still needed. */
+static bool may_go(const struct orders *t, const struct order_kept *k)
+{
+	for (size_t i = 0; i < t->count && !order_is_open(&k->is); i++)
+		if (t->items[i].is.list == k->is.list && order_is_open(&t->items[i].is))
+			return false;
+	return !order_is_open(&k->is);
+}
+
 /* False: all are open. */
 static bool forget_oldest(struct orders *t)
 {
 	for (size_t i = 0; i < t->count; i++) {
 		struct order_kept *k = &t->items[i];
-		if (is_open(&k->is))
+		if (!may_go(t, k))
 			continue;
 		if (!order_gone(t, k->is.id))
 			return false;
-		set_disk_due(t, &k->is, false);
+		k->is.disk_due = false;
+		order_mark(t, k);
 		t->dirty -= k->dirty;
+		t->news -= k->news;
+		t->bytes -= k->bytes;
+		order_clear(&k->is);
 		memmove(k, k + 1, (t->count - i - 1) * sizeof(*k));
 		t->count--;
 		return true;
@@ -86,115 +99,111 @@ static bool forget_oldest(struct orders *t)
 	return false;
 }
 
-static int check_room(struct orders *t, const struct mac *mac, struct err *e)
+void order_make_bytes(struct orders *t)
+{
+	while (t->bytes > ORDERS_BYTES_MAX && forget_oldest(t))
+		;
+}
+
+int order_check_open(const struct orders *t, const struct mac *mac, unsigned more, struct err *e)
 {
 	unsigned open = 0;
 
 	for (size_t i = 0; i < t->count; i++)
-		open += is_open(&t->items[i].is) && mac_equal(&t->items[i].is.mac, mac);
-	if (open >= ORDERS_OPEN_MAX)
-		return err_set(e, EBUSY,
-		    "%d orders for this machine have not ended yet: it does them once it runs the agent",
-		    ORDERS_OPEN_MAX);
-	if (t->count >= ORDERS_MAX && !forget_oldest(t))
-		return err_set(
-		    e, EBUSY, "%d orders have not ended yet, more are not kept", ORDERS_MAX);
-	if (grow((void **)&t->items, &t->room, t->count, sizeof(*t->items)) < 0)
-		return err_set(e, ENOMEM, "out of memory");
+		open += order_is_open(&t->items[i].is) && mac_equal(&t->items[i].is.mac, mac);
+	if (open + more <= ORDERS_OPEN_MAX)
+		return 0;
+	return err_set(e, EBUSY,
+	    "%u orders for this machine have not ended yet, and it has %d at most: it does them once it runs the agent",
+	    open, ORDERS_OPEN_MAX);
+}
+
+static size_t bytes_of(const struct order *o)
+{
+	return (o->args ? json_dumpb(o->args, NULL, 0, JSON_COMPACT) : 0) +
+	       (o->figures ? json_dumpb(o->figures, NULL, 0, JSON_COMPACT) : 0);
+}
+
+static int check_room(struct orders *t, unsigned more, size_t bytes, struct err *e)
+{
+	while (t->count + more > ORDERS_MAX || t->bytes + bytes > ORDERS_BYTES_MAX)
+		if (!forget_oldest(t))
+			return err_set(e, EBUSY,
+			    "%zu orders have not ended yet, with %zu bytes of arguments: more are not kept",
+			    t->count, t->bytes);
+	for (unsigned i = 0; i < more; i++)
+		if (grow((void **)&t->items, &t->room, t->count + i, sizeof(*t->items)) < 0)
+			return err_set(e, ENOMEM, "out of memory");
 	return 0;
 }
 
-/* ---- their way --------------------------------------------------------------------------- */
+/* ---- given ------------------------------------------------------------------------------- */
 
-int orders_add(struct orders *t, const struct mac *mac, const char *vm, enum order_action action,
-    int64_t now_ms, struct order *out, struct err *e)
+static size_t list_bytes(const struct order_list *list)
 {
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < list->count; i++)
+		bytes += bytes_of(&(struct order){.args = list->wish[i].args});
+	return bytes;
+}
+
+static void append(struct orders *t, const struct order *o)
+{
+	struct order_kept *k = &t->items[t->count++];
+
+	*k = (struct order_kept){.bytes = bytes_of(o)};
+	order_copy(o, &k->is);
+	t->bytes += k->bytes;
+	t->open += order_is_open(o);
+	t->last_id = o->id;
+}
+
+int orders_add(struct orders *t, const struct mac *mac, const char *vm,
+    const struct order_list *list, int64_t now_ms, struct order out[ORDER_LIST_MAX], struct err *e)
+{
+	size_t bytes = list_bytes(list);
+
 	pthread_mutex_lock(&t->lock);
-	int r = check_room(t, mac, e);
-	if (r == 0) {
-		struct order_kept *k = &t->items[t->count++];
-		*k = (struct order_kept){
-		    .is = {
-			.id = ++t->last_id, .mac = *mac, .action = action, .created_ms = now_ms}};
-		snprintf(k->is.vm, sizeof(k->is.vm), "%s", vm);
-		t->open++;
-		order_mark(t, k);
-		*out = k->is;
+	int r = order_check_open(t, mac, list->count, e);
+	if (r == 0)
+		r = check_room(t, list->count, bytes, e);
+	int64_t first = t->last_id + 1;
+	for (unsigned i = 0; r == 0 && i < list->count; i++) {
+		const struct order_wish *wish = &list->wish[i];
+		struct order o = {.id = first + i,
+		    .list = first,
+		    .mac = *mac,
+		    .action = wish->action,
+		    .created_ms = now_ms,
+		    .timeout_s = wish->timeout_s,
+		    .args = wish->args};
+		snprintf(o.vm, sizeof(o.vm), "%s", vm);
+		append(t, &o);
+		order_mark(t, &t->items[t->count - 1]);
+		order_copy(&o, &out[i]);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return r;
 }
 
-bool orders_give(
-    struct orders *t, const struct order_cards *cards, int64_t now_ms, struct order *out)
+void order_restore(struct orders *t, const struct order *row)
 {
-	bool found = false;
+	struct order o = *row;
 
-	pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < t->count && t->open > 0 && !found; i++) {
-		struct order_kept *k = &t->items[i];
-		if (!is_open(&k->is) || !is_for(&k->is, cards))
-			continue;
-		if (k->is.given == ORDER_GIVEN_MAX) {
-			end(t, k, false, "the agent got it three times and did not tell its end",
-			    now_ms);
-			continue;
-		}
-		if (k->is.given++ == 0)
-			k->is.begun_ms = now_ms;
-		k->is.state = ORDER_RUNNING;
-		order_mark(t, k);
-		*out = k->is;
-		found = true;
-	}
-	pthread_mutex_unlock(&t->lock);
-	return found;
+	if (check_room(t, 1, bytes_of(row), NULL) < 0)
+		return;
+	if (o.list == 0)
+		o.list = o.id;
+	if (o.timeout_s == 0)
+		o.timeout_s = order_row(o.action)->timeout_s;
+	append(t, &o);
+	order_mark(t, &t->items[t->count - 1]);
+	t->items[t->count - 1].dirty = false;
+	t->dirty--;
 }
 
-int orders_end(struct orders *t, const struct order_cards *cards, int64_t id, bool ok,
-    const char *text, int64_t now_ms, struct order *out, struct err *e)
-{
-	int r = -ENOENT;
-
-	pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < t->count; i++) {
-		struct order_kept *k = &t->items[i];
-		if (k->is.id != id || !is_for(&k->is, cards))
-			continue;
-		r = !is_open(&k->is) ? ORDER_ENDED_BEFORE : k->is.given ? 0 : -EBUSY;
-		if (r == 0)
-			end(t, k, ok, text, now_ms);
-		*out = k->is;
-	}
-	pthread_mutex_unlock(&t->lock);
-	if (r == -EBUSY)
-		return err_set(e, EBUSY,
-		    "order %lld cannot have ended: this machine has not been given it yet",
-		    (long long)id);
-	return r == -ENOENT ? err_set(e, ENOENT, "this machine has no order %lld", (long long)id)
-			    : r;
-}
-
-bool orders_disk_due(struct orders *t, const struct order_cards *cards, bool now)
-{
-	bool due = false;
-
-	if (atomic_load_explicit(&t->disks_due, memory_order_relaxed) == 0)
-		return false;
-	pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < t->count; i++) {
-		struct order_kept *k = &t->items[i];
-		if (!k->is.disk_due || !is_for(&k->is, cards))
-			continue;
-		due = true;
-		if (now) {
-			set_disk_due(t, &k->is, false);
-			order_mark(t, k);
-		}
-	}
-	pthread_mutex_unlock(&t->lock);
-	return due;
-}
+/* ---- asked for --------------------------------------------------------------------------- */
 
 unsigned orders_of(
     struct orders *t, const struct order_cards *cards, struct order *out, unsigned most)
@@ -203,23 +212,39 @@ unsigned orders_of(
 
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = t->count; i-- > 0 && n < most;)
-		if (is_for(&t->items[i].is, cards))
-			out[n++] = t->items[i].is;
+		if (order_is_for(&t->items[i].is, cards))
+			order_copy(&t->items[i].is, &out[n++]);
 	pthread_mutex_unlock(&t->lock);
 	return n;
 }
 
-void order_restore(struct orders *t, const struct order *row)
+int orders_find(
+    struct orders *t, const struct order_cards *cards, int64_t id, struct order *out, struct err *e)
 {
-	if (t->count >= ORDERS_MAX && !forget_oldest(t))
-		return;
-	if (grow((void **)&t->items, &t->room, t->count, sizeof(*t->items)) < 0)
-		return;
-	t->items[t->count++] = (struct order_kept){.is = *row};
-	t->last_id = row->id;
-	t->open += is_open(row);
-	if (row->disk_due)
-		atomic_fetch_add(&t->disks_due, 1);
+	pthread_mutex_lock(&t->lock);
+	const struct order_kept *k = order_kept_find(t, cards, id, e);
+	if (k)
+		order_copy(&k->is, out);
+	pthread_mutex_unlock(&t->lock);
+	return k ? 0 : -ENOENT;
+}
+
+bool orders_news(struct orders *t, struct order *out)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->count && t->news > 0 && !found; i++) {
+		struct order_kept *k = &t->items[i];
+		if (!k->news)
+			continue;
+		k->news = false;
+		t->news--;
+		order_copy(&k->is, out);
+		found = true;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return found;
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -239,6 +264,10 @@ void orders_free(struct orders *t)
 {
 	if (!t)
 		return;
+	for (size_t i = 0; i < t->count; i++)
+		order_clear(&t->items[i].is);
+	for (size_t i = 0; i < t->rows_count; i++)
+		order_clear(&t->rows[i]);
 	pthread_mutex_destroy(&t->lock);
 	free(t->items);
 	free(t->gone);

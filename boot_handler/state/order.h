@@ -1,36 +1,62 @@
 /* order.h - what machines were ordered to do, numbered: waiting for the agent, handed to it, ended.
  *
+ * Those given together are a list: one after the other, and none after one that did not end well.
  * An order is handed out until its end is heard, ORDER_GIVEN_MAX times at most, since answers get
- * lost. In memory, and in the state file before the operator is answered. At most ORDERS_MAX are
- * kept, of those that have ended the newest, and ORDERS_OPEN_MAX of one machine are open. All
+ * lost; one that the agent has begun with, and is asked for again, was lost with the machine's
+ * memory, and only some rows may be begun twice. In memory, and in the state file before the
+ * operator is answered. At most ORDERS_MAX are kept, with ORDERS_BYTES_MAX of arguments and
+ * figures, of those that have ended the newest, and ORDERS_OPEN_MAX of one machine are open. All
  * functions are safe in every thread.
  */
 #ifndef BOOT_HANDLER_STATE_ORDER_H
 #define BOOT_HANDLER_STATE_ORDER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
 #include "lib/machine/machine.h"
 #include "lib/machine/order.h"
+#include "lib/order/order_read.h"
 
 #define ORDERS_MAX 10000
+#define ORDERS_BYTES_MAX ((size_t)32 * 1024 * 1024)
 #define ORDERS_OPEN_MAX 16
 #define ORDER_GIVEN_MAX 3
 #define ORDER_TEXT_SIZE 200
+#define ORDER_PHASE_SIZE 24
+/* How much longer than the agent, which ends what it does, the server waits for the end. */
+#define ORDER_GRACE_MS 20000
 
 struct order {
 	int64_t id;
+	int64_t list; /* the first of those it was given with */
 	struct mac mac;
 	char vm[MACHINE_NAME_SIZE]; /* "": no definition had the machine */
 	enum order_action action;
 	enum order_state state;
 	int64_t created_ms, begun_ms, ended_ms; /* 0: not yet */
-	unsigned given;
-	bool disk_due;              /* a "local" that has ended: the next boot is from disk */
-	char text[ORDER_TEXT_SIZE]; /* how it ended */
+	unsigned given, timeout_s;
+	bool begun;    /* the agent has told of it */
+	bool disk_due; /* a "local" that has ended: the next boot is from disk */
+	char phase[ORDER_PHASE_SIZE];
+	int64_t done_bytes, total_bytes; /* 0: there are none */
+	char text[ORDER_TEXT_SIZE];      /* how far it is, or how it ended */
+	char hint[ORDER_TEXT_SIZE];
+	json_t *args, *figures; /* or NULL; never changed */
+	/* Of a copy alone: it was the last of its list, all is well, and the machine is not to boot
+	 * from the network any more. */
+	bool netboot_off;
 };
+
+/* What is handed out are copies, to be cleared. */
+void order_clear(struct order *o);
+static inline void cleanup_order(struct order *o)
+{
+	order_clear(o);
+}
+#define _cleanup_order_ __attribute__((cleanup(cleanup_order)))
 
 /* The cards by which a machine may be meant. */
 struct order_cards {
@@ -43,22 +69,57 @@ struct orders;
 must_check int orders_new(struct orders **out, struct err *e);
 void orders_free(struct orders *t); /* NULL is allowed */
 
-/* -EBUSY: too many are open. */
+/* Those of the list, in its order, into `out`. -EBUSY: too many are open. */
 must_check int orders_add(struct orders *t, const struct mac *mac, const char *vm,
-    enum order_action action, int64_t now_ms, struct order *out, struct err *e);
+    const struct order_list *list, int64_t now_ms, struct order out[ORDER_LIST_MAX], struct err *e);
 /* The oldest open one; false: there is none. */
 bool orders_give(
     struct orders *t, const struct order_cards *cards, int64_t now_ms, struct order *out);
+
+/* How far one is. 0: it is to go on; -EBUSY: it is over, with the sentence; -ENOENT: this machine
+ * has no such order. */
+struct order_progress {
+	const char *phase, *text; /* or NULL */
+	int64_t done_bytes, total_bytes;
+};
+/* `first`: the agent had not told of it before. */
+must_check int orders_progress(struct orders *t, const struct order_cards *cards, int64_t id,
+    const struct order_progress *now, int64_t now_ms, bool *first, struct err *e);
+
 #define ORDER_ENDED_BEFORE 1
+struct order_end {
+	bool ok;
+	const char *text, *phase, *hint; /* or NULL */
+	json_t *figures;                 /* or NULL */
+};
 /* 0, ORDER_ENDED_BEFORE, -ENOENT: this machine has no such order, or -EBUSY: it was not given it.
- */
-must_check int orders_end(struct orders *t, const struct order_cards *cards, int64_t id, bool ok,
-    const char *text, int64_t now_ms, struct order *out, struct err *e);
-/* Whether its next boot is to be from disk; `now`: this is it. */
-bool orders_disk_due(struct orders *t, const struct order_cards *cards, bool now);
+ * `out` is its copy unless it is one of the last two. */
+must_check int orders_end(struct orders *t, const struct order_cards *cards, int64_t id,
+    const struct order_end *how, int64_t now_ms, struct order *out, struct err *e);
+
+/* The operator takes back what has not ended of it and of those after it in its list; or has that
+ * begun again which did not end well, and those after it. `out` is its copy. -ENOENT, or -EBUSY
+ * with why not. */
+must_check int orders_cancel(struct orders *t, const struct order_cards *cards, int64_t id,
+    int64_t now_ms, struct order *out, struct err *e);
+must_check int orders_resume(struct orders *t, const struct order_cards *cards, int64_t id,
+    int64_t now_ms, struct order *out, struct err *e);
+
+/* Ends those whose time is over. When to come again, in ms; -1: not before one is begun. */
+int64_t orders_expire(struct orders *t, int64_t now_ms);
+/* The next that has ended and was not told of yet; false: there is none. */
+bool orders_news(struct orders *t, struct order *out);
+
+/* What the machine's next network boot is for. */
+enum order_due { ORDER_DUE_NOTHING, ORDER_DUE_DISK, ORDER_DUE_AGENT };
+/* `now`: this is that boot. Without a lock where nothing is. */
+enum order_due orders_due(struct orders *t, const struct order_cards *cards, bool now);
 
 /* The newest first, at most `most`; how many. */
 unsigned orders_of(
     struct orders *t, const struct order_cards *cards, struct order *out, unsigned most);
+/* -ENOENT: this machine has no such order. */
+must_check int orders_find(struct orders *t, const struct order_cards *cards, int64_t id,
+    struct order *out, struct err *e);
 
 #endif

@@ -10,6 +10,8 @@ static bool due(void *ctx, bool last)
 	struct orders *t = ctx;
 
 	(void)last;
+	for (size_t i = 0; i < t->rows_count; i++)
+		order_clear(&t->rows[i]);
 	t->rows_count = t->drops_count = 0;
 	pthread_mutex_lock(&t->lock);
 	struct order *rows = t->dirty ? realloc(t->rows, t->dirty * sizeof(*rows)) : NULL;
@@ -18,7 +20,7 @@ static bool due(void *ctx, bool last)
 		for (size_t i = 0; i < t->count; i++)
 			if (t->items[i].dirty) {
 				t->items[i].dirty = false;
-				rows[t->rows_count++] = t->items[i].is;
+				order_copy(&t->items[i].is, &rows[t->rows_count++]);
 			}
 		t->dirty = 0;
 	}

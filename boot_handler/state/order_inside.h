@@ -1,4 +1,4 @@
-/* order_inside.h - inside of order.h: what its files share. */
+/* order_inside.h - inside of order.h: what its files share. All but orders_*() is called locked. */
 #ifndef BOOT_HANDLER_STATE_ORDER_INSIDE_H
 #define BOOT_HANDLER_STATE_ORDER_INSIDE_H
 
@@ -7,20 +7,26 @@
 
 #include "boot_handler/state/order.h"
 
+#define ORDER_DUE_SLOTS (1u << 14)
+
 struct order_kept {
 	struct order is;
-	bool dirty; /* differs from its row in the state file */
+	size_t bytes; /* of arguments and figures */
+	bool dirty;   /* differs from its row in the state file */
+	bool news;    /* it has ended, and nobody was told yet */
+	bool due;     /* it is counted in its slot */
 };
 
 struct orders {
 	pthread_mutex_t lock;
 	struct order_kept *items; /* by id */
-	size_t count, room;
+	size_t count, room, bytes;
 	int64_t last_id;
-	unsigned dirty;
-	unsigned open;
-	atomic_uint disks_due; /* so that boots ask for nothing else */
-	int64_t *gone;         /* rows of the file that memory has no more */
+	unsigned dirty, open, news;
+	/* How many of the machines that share a slot have something to be booted for: boots ask
+	 * for nothing else where that is none. */
+	_Atomic uint16_t due[ORDER_DUE_SLOTS];
+	int64_t *gone; /* rows of the file that memory has no more */
 	size_t gone_count, gone_room;
 	/* What is being written; the writer's thread only. */
 	struct order *rows;
@@ -29,10 +35,31 @@ struct orders {
 	size_t drops_count;
 };
 
-/* That row is to be written. */
+void order_copy(const struct order *from, struct order *to);
+bool order_is_open(const struct order *o);
+bool order_is_for(const struct order *o, const struct order_cards *cards);
+/* NULL: this machine has no such order, and `e` says so. */
+struct order_kept *order_kept_find(
+    struct orders *t, const struct order_cards *cards, int64_t id, struct err *e);
+
+/* It was changed: its row is to be written, and what its machine boots may be another. */
 void order_mark(struct orders *t, struct order_kept *k);
+/* Sets its state, and the count of open ones. */
+void order_set_state(struct orders *t, struct order_kept *k, enum order_state state);
+/* It ends. */
+void order_finish(
+    struct orders *t, struct order_kept *k, const struct order_end *how, int64_t now_ms);
+/* Whether its time is over; then it ends. */
+bool order_overdue(struct orders *t, struct order_kept *k, int64_t now_ms);
+
+/* -EBUSY: so many more of that machine cannot be open. */
+must_check int order_check_open(
+    const struct orders *t, const struct mac *mac, unsigned more, struct err *e);
+/* Lets the oldest that have ended go until arguments and figures are no more than may be. */
+void order_make_bytes(struct orders *t);
 /* Its row in the file goes. False: out of memory. */
 bool order_gone(struct orders *t, int64_t id);
+
 /* One of the file; the lowest id has to come first. */
 void order_restore(struct orders *t, const struct order *row);
 

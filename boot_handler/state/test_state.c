@@ -673,6 +673,12 @@ static void old_versions(void **state)
 		assert_int_equal(text != NULL, version >= 12);
 		free(text);
 		assert_int_equal(orders_of(state_orders(f->s), &cards, &order, 1), version >= 12);
+		if (version >= 12) {
+			assert_int_equal(order.list, version == 12 ? 3 : 2);
+			assert_int_equal(order.timeout_s, version == 12 ? 300 : 77);
+			assert_int_equal(json_object_size(order.args), version >= 13);
+			order_clear(&order);
+		}
 		found++;
 	}
 	f->s = open_state(f);

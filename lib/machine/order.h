@@ -1,16 +1,65 @@
-/* order.h - what a machine that runs the agent can be ordered to do: a row an action. */
+/* order.h - what a machine that runs the agent can be ordered to do: a row an action. The
+ * operator's API and the command line read its arguments by the row, the schema of files with
+ * orders is made of it, the state file has its name, and the agent finds what carries it out by it.
+ *
+ * A new action is a row here and a file os_installer/agent/order_<symbol>.c with
+ * `const struct order order_<symbol>`.
+ */
 #ifndef LIB_MACHINE_ORDER_H
 #define LIB_MACHINE_ORDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* ORDER_<id>, name, what it does. */
+/* What an argument is to the operator, and what the agent gets for it. */
+enum order_arg_kind {
+	ORDER_ARG_DISK, /* name, serial number or match; {"name", "serial" or null, "size_bytes"} */
+	ORDER_ARG_NAME, /* what an image may be called; the same */
+	ORDER_ARG_IMAGE,  /* the name of an image there is; what it takes to fetch it */
+	ORDER_ARG_URL,    /* http:// or https://; the same, as are the following */
+	ORDER_ARG_SHA256, /* 64 hexadecimal digits, in lower case */
+	ORDER_ARG_SCRIPT, /* text of at most ORDER_SCRIPT_MAX_BYTES */
+	ORDER_ARG_WORD,   /* one of `words` */
+	ORDER_ARG_COUNT,  /* a whole number from 1 to `most` */
+};
+
+#define ORDER_SCRIPT_MAX_BYTES 32768
+
+struct order_arg {
+	const char *name; /* NULL: there are no more */
+	enum order_arg_kind kind;
+	bool required;
+	bool either; /* exactly one of the row's that say so is given */
+	/* Ends with NULL. Where none is given, the first is taken. */
+	const char *const *words;
+	int64_t usual, most; /* usual: where none is given; 0: then it is left out */
+	const char *summary;
+};
+
+struct order_row {
+	const char *name, *summary;
+	const struct order_arg *args; /* ends with a name of NULL; NULL: it takes none */
+	unsigned timeout_s;           /* where the operator says no other */
+	bool destructive;             /* what is on the disk is gone afterwards */
+	bool again; /* may be begun again when the agent lost it on the way; else it fails then */
+	bool ends;  /* the system in memory ends with it */
+};
+
+/* ORDER_<id>, symbol, name, and the rest of its row. */
 /* clang-format off */
 #define ORDER_ACTIONS(row) \
-	row(REBOOT, "reboot", "starts the machine anew") \
-	row(POWEROFF, "poweroff", "switches it off") \
-	row(LOCAL, "local", "starts it anew, once from its disk") \
-	row(INVENTORY, "inventory", "takes its inventory again")
+	row(REBOOT, reboot, "reboot", .summary = "starts the machine anew", \
+	    .timeout_s = 300, .again = true, .ends = true) \
+	row(POWEROFF, poweroff, "poweroff", .summary = "switches it off", \
+	    .timeout_s = 300, .again = true, .ends = true) \
+	row(LOCAL, local, "local", .summary = "starts it anew, once from its disk", \
+	    .timeout_s = 300, .again = true, .ends = true, \
+	    .args = (const struct order_arg[]){ \
+		{"netboot", ORDER_ARG_WORD, .words = (const char *const[]){"on", "off", NULL}, \
+		    .summary = "off: from its disk from now on, as by `vmlab netboot NAME off`"}, {0}}) \
+	row(INVENTORY, inventory, "inventory", .summary = "takes its inventory again", \
+	    .timeout_s = 300, .again = true)
 /* clang-format on */
 
 #define ORDER_ID(id, ...) ORDER_##id,
@@ -21,13 +70,18 @@ enum order_state {
 	ORDER_RUNNING, /* it has */
 	ORDER_DONE,
 	ORDER_FAILED,
+	ORDER_CANCELLED,
+	ORDER_STOPPED, /* the one before it in its list did not end well */
 	ORDER_STATE_COUNT,
 };
 
 /* NULL from the last on. */
+const struct order_row *order_row(size_t i);
 const char *order_action_name(size_t i);
-const char *order_action_summary(size_t i);
 const char *order_state_name(size_t i);
+
+/* NULL: it has none of that name. */
+const struct order_arg *order_arg_find(const struct order_row *row, const char *name);
 
 /* By name; -EINVAL. */
 int order_action_parse(const char *name, enum order_action *out);

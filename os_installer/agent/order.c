@@ -9,21 +9,18 @@
 #include "lib/base/log.h"
 #include "lib/machine/order.h"
 
-extern const struct order order_inventory, order_local, order_poweroff, order_reboot;
+#define ORDER_DECLARED(id, symbol, ...) extern const struct order order_##symbol;
+ORDER_ACTIONS(ORDER_DECLARED)
 
-static const struct order *const orders[ORDER_ACTION_COUNT] = {
-    [ORDER_INVENTORY] = &order_inventory,
-    [ORDER_REBOOT] = &order_reboot,
-    [ORDER_POWEROFF] = &order_poweroff,
-    [ORDER_LOCAL] = &order_local,
-};
+#define ORDER_LISTED(id, symbol, ...) [ORDER_##id] = &order_##symbol,
+static const struct order *const orders[] = {ORDER_ACTIONS(ORDER_LISTED)};
 
 const struct order *order_find(const char *name, struct err *e)
 {
 	enum order_action action;
 	char known[ORDER_WORDS_SIZE];
 
-	if (order_action_parse(name, &action) == 0 && orders[action])
+	if (order_action_parse(name, &action) == 0)
 		return orders[action];
 	err_set(e, ENOTSUP, "this agent has no order \"%s\"; it knows %s", name,
 	    order_actions_words(known));

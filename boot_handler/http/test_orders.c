@@ -1,0 +1,135 @@
+/* What operators order and machines make of it: over real listeners. */
+#include "boot_handler/http/test_asked.h"
+#include "lib/base/log.h"
+
+/* ---- progress, lists ---------------------------------------------------------------------- */
+
+static int tell_progress(int64_t id, const char *more)
+{
+	char body[400];
+
+	snprintf(body, sizeof(body), "{\"mac\":\"" MAC "\",\"id\":%lld%s}", (long long)id, more);
+	return ask(ITSELF, "POST", "/api/action-progress", body);
+}
+
+static int change(const char *method, int64_t id, const char *what)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/api/v1/machines/web1/orders/%lld%s", (long long)id, what);
+	return ask(NULL, method, path, "");
+}
+
+static void how_far_an_order_is(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(NULL, "POST", "/api/v1/machines/web1/orders",
+			     "{\"action\":\"local\",\"deadline_s\":77}"),
+	    200);
+	assert_true(says("\"args\":{\"netboot\":\"on\"}") && says("\"deadline_s\":77"));
+	int64_t id = given(ITSELF, poll_it, "local");
+	assert_true(says(",\"args\":{\"netboot\":\"on\"},\"timeout_s\":7"));
+	assert_int_equal(
+	    tell_progress(id,
+		",\"phase\":\"disk\\u001b[2J\",\"done_bytes\":5,\"total_bytes\":9,\"text\":\"half\""),
+	    204);
+	assert_int_equal(tell_progress(id + 7, ""), 404);
+	assert_int_equal(
+	    ask(STRANGE_IP, "POST", "/api/action-progress", "{\"mac\":\"" MAC "\",\"id\":1}"), 403);
+	assert_int_equal(tell_progress(0, ""), 400);
+	assert_int_equal(change("GET", id, ""), 200);
+	assert_true(says("\"phase\":\"disk?[2J\"") && says("\"done_bytes\":5") &&
+		    says("\"text\":\"half\""));
+	char body[300];
+	snprintf(body, sizeof(body),
+	    "{\"mac\":\"" MAC
+	    "\",\"id\":%lld,\"result\":\"failed\",\"text\":\"no\",\"hint\":\"do\",\"figures\":{\"a\":[1,\"\\u001b\"]}}",
+	    (long long)id);
+	assert_int_equal(ask(ITSELF, "POST", "/api/action-done", body), 204);
+	assert_int_equal(tell_progress(id, ""), 409);
+	served_restart();
+	assert_int_equal(change("GET", id, ""), 200);
+	assert_true(says("\"phase\":\"disk?[2J\"") && says("\"hint\":\"do\"") &&
+		    says("\"figures\":{\"a\":[1,\"?\"]}"));
+	assert_int_equal(change("GET", id + 1, ""), 404);
+	assert_int_equal(change("GET", 0, ""), 400);
+	assert_int_equal(change("POST", id, ""), 405);
+}
+
+static int64_t give_list(void)
+{
+	long long id = 0;
+
+	assert_int_equal(
+	    ask(NULL, "POST", "/api/v1/machines/web1/orders",
+		"[{\"action\":\"inventory\"},{\"action\":\"reboot\"},{\"action\":\"poweroff\"}]"),
+	    200);
+	assert_int_equal(count("\"state\":\"waiting\""), 3);
+	assert_int_equal(sscanf(strstr(answer, "\"id\":"), "\"id\":%lld", &id), 1);
+	return id;
+}
+
+static void a_list_stops_and_goes_on(void **state)
+{
+	int64_t id = give_list();
+
+	(void)state;
+	assert_int_equal(given(ITSELF, poll_it, "inventory"), id);
+	assert_int_equal(change("POST", id, "/resume"), 409);
+	assert_int_equal(done(ITSELF, MAC, id, "failed"), 204);
+	assert_int_equal(ask(ITSELF, "GET", poll_it, ""), 204);
+	assert_int_equal(change("GET", id + 2, ""), 200);
+	assert_true(says("\"state\":\"stopped\"") && says("before it in its list"));
+	served_restart();
+	assert_int_equal(change("POST", id, "/resume"), 200);
+	assert_int_equal(given(ITSELF, poll_it, "inventory"), id);
+	assert_int_equal(done(ITSELF, MAC, id, "ok"), 204);
+	assert_int_equal(given(ITSELF, poll_it, "reboot"), id + 1);
+	/* Taken back while it runs, with what follows. */
+	assert_int_equal(tell_progress(id + 1, ""), 204);
+	assert_int_equal(change("DELETE", id + 1, ""), 200);
+	assert_true(says("\"state\":\"cancelled\""));
+	assert_int_equal(tell_progress(id + 1, ""), 409);
+	assert_int_equal(done(ITSELF, MAC, id + 1, "ok"), 409);
+	assert_int_equal(ask(ITSELF, "GET", poll_it, ""), 204);
+	assert_int_equal(change("DELETE", id + 1, ""), 409);
+	assert_int_equal(change("POST", id, "/resume"), 409);
+	assert_int_equal(change("POST", id + 2, "/resume"), 200);
+	assert_int_equal(given(ITSELF, poll_it, "poweroff"), id + 2);
+	assert_int_equal(done(ITSELF, MAC, id + 2, "ok"), 204);
+	assert_int_equal(change("POST", id + 2, "/resume"), 409);
+}
+
+static void netboot_goes_off_at_a_lists_end(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    ask(NULL, "POST", "/api/v1/machines/web1/orders",
+		"[{\"action\":\"local\",\"args\":{\"netboot\":\"off\"}},{\"action\":\"inventory\"}]"),
+	    200);
+	assert_int_equal(done(ITSELF, MAC, given(ITSELF, poll_it, "local"), "ok"), 204);
+	assert_int_equal(ask(NULL, "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"netboot\":true"));
+	assert_int_equal(done(ITSELF, MAC, given(ITSELF, poll_it, "inventory"), "ok"), 204);
+	assert_int_equal(ask(NULL, "GET", "/api/v1/vms/web1", ""), 200);
+	assert_true(says("\"netboot\":false"));
+	assert_int_equal(ask(NULL, "POST", "/api/v1/vms/web1/netboot/on", ""), 200);
+}
+
+static void silent(enum log_level level, const char *line)
+{
+	(void)level;
+	(void)line;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(how_far_an_order_is),
+	    cmocka_unit_test(a_list_stops_and_goes_on),
+	    cmocka_unit_test(netboot_goes_off_at_a_lists_end),
+	};
+
+	log_set_sink(silent);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
