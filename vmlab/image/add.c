@@ -176,6 +176,22 @@ static int check_args(const struct image_add *add, struct err *e)
 	return 0;
 }
 
+static int refuse_existing(const struct image_add *add, struct err *e)
+{
+	return err_set(e, EEXIST,
+	    "there is an image %s for %s already: --replace puts this one in its place, another name keeps both",
+	    add->name, vm_arch_name(add->arch));
+}
+
+/* Before the files are copied, and once more when they are: another one may have come meanwhile. */
+static int publish(const struct image_add *add, struct image_work *work, struct err *e)
+{
+	if (add->replace)
+		return image_work_publish(work, add->arch, e);
+	int rc = image_work_publish_new(work, add->arch, e);
+	return rc == IMAGE_WORK_TAKEN ? refuse_existing(add, e) : rc;
+}
+
 static void summarise(const struct image_add *add, const struct image_boot *boot)
 {
 	const struct image_contents *files[IMAGE_BOOT_FILES_MAX];
@@ -205,12 +221,14 @@ int image_add(const struct image_add *add, struct err *e)
 
 	if (!rc)
 		rc = image_work_open(&work, add->images_dir, add->name, add->arch, e);
+	if (!rc && !add->replace && image_work_is_taken(&work, add->arch))
+		rc = refuse_existing(add, e);
 	if (!rc)
 		rc = take_all(add, work.fd, &m.boot, e);
 	if (!rc)
 		rc = image_manifest_write(&m, NULL, work.fd, e);
 	if (!rc)
-		rc = image_work_publish(&work, add->arch, e);
+		rc = publish(add, &work, e);
 	image_progress_clear(add->progress);
 	if (!rc)
 		summarise(add, &m.boot);

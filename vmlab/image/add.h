@@ -23,6 +23,7 @@ struct image_add {
 	struct image_add_file kernel, script, efi, iso, initrd[IMAGE_INITRDS_MAX];
 	unsigned initrds;
 	const char *args, *unattended_args; /* or NULL */
+	bool replace;                       /* else one that is there is not touched: -EEXIST */
 	struct image_progress *progress;
 	const volatile sig_atomic_t *cancel;
 };

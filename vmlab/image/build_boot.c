@@ -152,6 +152,7 @@ static int build_package(
 	_cleanup_argv_ struct argv command = ARGV_INIT;
 	struct package p = {.build = b,
 	    .add = {.images_dir = b->images_dir,
+		.replace = true,
 		.name = recipe->name,
 		.arch = b->arch,
 		.os_name = recipe->title,

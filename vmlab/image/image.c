@@ -42,6 +42,7 @@ struct options {
 	bool images_named;
 	bool json;
 	bool yes;
+	bool replace;
 	bool help;
 	int operand_count;
 	char **operands;
@@ -145,6 +146,7 @@ static int add(const struct options *o)
 	    .args = o->args && *o->args ? o->args : NULL,
 	    .unattended_args =
 		o->unattended_args && *o->unattended_args ? o->unattended_args : NULL,
+	    .replace = o->replace,
 	    .progress = &progress,
 	    .cancel = &cancelled};
 	const char *complaint = add_complaint(o);
@@ -338,7 +340,8 @@ static int parse(const struct lab *lab, int argc, char **argv, struct options *o
 	    {"unattended-args", required_argument, NULL, 'u'},
 	    {"script", required_argument, NULL, 's'}, {"efi", required_argument, NULL, 'e'},
 	    {"iso", required_argument, NULL, 'o'}, {"json", no_argument, NULL, 'j'},
-	    {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	    {"replace", no_argument, NULL, 'x'}, {"yes", no_argument, NULL, 'y'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	*o = (struct options){.lab = lab,
@@ -389,6 +392,9 @@ static int parse(const struct lab *lab, int argc, char **argv, struct options *o
 			break;
 		case 'y':
 			o->yes = true;
+			break;
+		case 'x':
+			o->replace = true;
 			break;
 		case 'h':
 			o->help = true;

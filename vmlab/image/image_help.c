@@ -13,10 +13,11 @@
 #define USAGE_BUILD_BOOT                                                                           \
 	"vmlab image build debian-installer-13|debian-installer-12|memtest86+ [--arch A]\n"        \
 	"       vmlab image build raspberrypi\n"
-#define USAGE_ADD                                                                                  \
-	"vmlab image add NAME --arch A --kernel F [--initrd F]... [--args TEXT]\n"                 \
-	"                         [--unattended-args TEXT]\n"                                      \
-	"       vmlab image add NAME --arch A --script F.ipxe | --efi F.efi [--args TEXT] | --iso F.iso\n"
+#define USAGE_ADD                                                                                          \
+	"vmlab image add NAME --arch A --kernel F [--initrd F]... [--args TEXT]\n"                         \
+	"                         [--unattended-args TEXT] [--replace]\n"                                  \
+	"       vmlab image add NAME --arch A --script F.ipxe | --efi F.efi [--args TEXT] | --iso F.iso\n" \
+	"                         [--replace]\n"
 #define USAGE_LS "vmlab image ls [--json]\n"
 #define USAGE_RM "vmlab image rm NAME [--arch A] [-y]\n"
 #define WHAT_BUILD                                                                                 \
@@ -46,14 +47,16 @@
 	"  --kernel-from I  import of a disk: the image whose kernel and drivers the installer runs on\n" \
 	"                   (default: the newest kernel of that architecture)\n"
 #define OPTION_INCLUDE "  --include PKGS   more packages for the image, separated by commas\n"
-#define OPTION_ADD                                                                                         \
-	"  --kernel F       add: a bzImage, an Image of arm64, or any kernel that is a program for UEFI\n" \
-	"  --initrd F       add: loaded with it; may be said several times\n"                              \
-	"  --args TEXT      add: words for the kernel or program; {server}, {server_host}, {image_url},\n" \
-	"                   {mac}, {name}, {hostname}, {arch}, {unattended_url}, {stage4_url} and\n"       \
-	"                   {done_url} stand for the machine's\n"                                          \
-	"  --unattended-args TEXT\n"                                                                       \
-	"                   add: more words where a definition says \"unattended\"\n"
+#define OPTION_ADD                                                                                             \
+	"  --kernel F       add: a bzImage, an Image of arm64, or any kernel that is a program for UEFI\n"     \
+	"  --initrd F       add: loaded with it; may be said several times\n"                                  \
+	"  --args TEXT      add: words for the kernel or program; {server}, {server_host}, {image_url},\n"     \
+	"                   {mac}, {name}, {hostname}, {arch}, {unattended_url}, {stage4_url} and\n"           \
+	"                   {done_url} stand for the machine's\n"                                              \
+	"  --unattended-args TEXT\n"                                                                           \
+	"                   add: more words where a definition says \"unattended\"\n"                          \
+	"  --replace        add: also where there is an image of that name and architecture, which machines\n" \
+	"                   then get at their next boot\n"
 #define OPTION_YES "  -y, --yes        rm: do not ask\n"
 #define OPTION_JSON "  --json           for scripts\n"
 #define EXAMPLE_BUILD                                                                              \

@@ -17,10 +17,11 @@
 #include "lib/definition/vm.h"
 #include "lib/image/image_name.h"
 #include "vmlab/image/manifest.h"
+#include "vmlab/ui/human.h"
 
 struct listing {
 	enum { COUNTED, TABLE, JSON } as;
-	json_t *list; /* of JSON */
+	json_t *list; /* of JSON; of TABLE the rows, each a list of COLUMNS texts */
 	size_t count;
 };
 
@@ -29,8 +30,52 @@ static const char *text(const char *value)
 	return value ? value : "-";
 }
 
+#define COLUMNS 6
+
+static const struct {
+	const char *title;
+	int right; /* of numbers */
+} columns[COLUMNS] = {
+    {"IMAGE", 0}, {"ARCH", 0}, {"ROOTFS", 1}, {"UNPACKED", 1}, {"KERNEL", 0}, {"CREATED", 0}};
+
+static const char *cell(const json_t *row, size_t column)
+{
+	return row ? json_string_value(json_array_get(row, column)) : columns[column].title;
+}
+
+static void print_row(const json_t *row, const int *width)
+{
+	for (size_t i = 0; i < COLUMNS; i++) {
+		const char *text = cell(row, i);
+		int room = width[i] - (int)strlen(text);
+
+		printf("%s%*s", i ? "  " : "", columns[i].right && room > 0 ? room : 0, "");
+		human_print_clean(stdout, text);
+		if (!columns[i].right && i + 1 < COLUMNS)
+			printf("%*s", room > 0 ? room : 0, "");
+	}
+	putchar('\n');
+}
+
+static void print_table(const json_t *rows)
+{
+	int width[COLUMNS];
+	const json_t *row;
+	size_t k;
+
+	for (size_t i = 0; i < COLUMNS; i++) {
+		width[i] = (int)strlen(columns[i].title);
+		json_array_foreach(rows, k, row)
+			if (width[i] < (int)strlen(cell(row, i)))
+				width[i] = (int)strlen(cell(row, i));
+	}
+	print_row(NULL, width);
+	json_array_foreach(rows, k, row)
+		print_row(row, width);
+}
+
 /* The whole of it, and in the place of a kernel's version what it is. */
-static void print_boot(const struct image_manifest *m)
+static json_t *row_of_boot(const struct image_manifest *m)
 {
 	const struct image_contents *files[IMAGE_BOOT_FILES_MAX];
 	size_t count = image_boot_files(&m->boot, files);
@@ -41,17 +86,17 @@ static void print_boot(const struct image_manifest *m)
 		sum += files[i]->size_bytes;
 	snprintf(what, sizeof(what), "boots: %s%s", image_boot_form(&m->boot),
 	    image_boot_unattended(&m->boot) ? ", unattended" : "");
-	printf("%-16s %-6s %10s %10s  %-32s %s\n", m->distro, m->arch, size_text_short(sum, size),
-	    "-", what, text(m->created));
+	return json_pack("[s, s, s, s, s, s]", m->distro, m->arch, size_text_short(sum, size), "-",
+	    what, text(m->created));
 }
 
-static void print_row(const struct image_manifest *m)
+static json_t *row_of(const struct image_manifest *m)
 {
 	char size[SIZE_TEXT_SIZE], unpacked[SIZE_TEXT_SIZE];
 	bool known =
 	    m->kernel_version; /* else it is another tool's, of which the stack makes one */
 
-	printf("%-16s %-6s %10s %10s  %-32s %s\n", m->distro, m->arch,
+	return json_pack("[s, s, s, s, s, s]", m->distro, m->arch,
 	    size_text_short(m->rootfs.size_bytes, size),
 	    known ? size_text_short(m->rootfs.unpacked_bytes, unpacked) : "-",
 	    text(m->kernel_version), known ? text(m->created) : "made by the stack");
@@ -59,16 +104,13 @@ static void print_row(const struct image_manifest *m)
 
 static int show(struct listing *l, const struct image_manifest *m, struct err *e)
 {
-	if (l->count++ == 0 && l->as == TABLE)
-		printf("%-16s %-6s %10s %10s  %-32s %s\n", "IMAGE", "ARCH", "ROOTFS", "UNPACKED",
-		    "KERNEL", "CREATED");
-	if (l->as == TABLE && m->boots)
-		print_boot(m);
-	else if (l->as == TABLE)
-		print_row(m);
-	if (l->as == JSON && json_array_append_new(l->list, image_manifest_json(m)))
-		return err_set(e, ENOMEM, "out of memory");
-	return 0;
+	l->count++;
+	if (l->as == COUNTED)
+		return 0;
+	json_t *row = l->as == JSON ? image_manifest_json(m)
+		      : m->boots    ? row_of_boot(m)
+				    : row_of(m);
+	return json_array_append_new(l->list, row) ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
 static int show_one(
@@ -127,6 +169,8 @@ int image_list_print(const char *images_dir, bool json, struct err *e)
 		json_decref(doc);
 	} else if (!rc && l.count == 0) {
 		printf("no images in %s; `vmlab image build debian-13` makes one\n", images_dir);
+	} else if (!rc) {
+		print_table(l.list);
 	}
 	json_decref(l.list);
 	if (!rc && fflush(stdout))

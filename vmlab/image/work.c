@@ -115,6 +115,27 @@ void image_work_close(struct image_work *w)
 	free(w->name);
 }
 
+bool image_work_is_taken(const struct image_work *w, enum vm_arch arch)
+{
+	return faccessat(w->parent_fd, vm_arch_name(arch), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A folder that is not empty is never renamed over. */
+int image_work_publish_new(struct image_work *w, enum vm_arch arch, struct err *e)
+{
+	const char *target = vm_arch_name(arch);
+
+	if (fsync(w->fd))
+		return err_errno(e, "cannot write %s", w->parent);
+	if (renameat(w->parent_fd, w->name, w->parent_fd, target)) {
+		if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR)
+			return IMAGE_WORK_TAKEN;
+		return err_errno(e, "cannot put %s/%s into place", w->parent, target);
+	}
+	free(steal_ptr(w->name));
+	return fsync(w->parent_fd) ? err_errno(e, "cannot write %s", w->parent) : 0;
+}
+
 int image_work_publish(struct image_work *w, enum vm_arch arch, struct err *e)
 {
 	const char *target = vm_arch_name(arch);

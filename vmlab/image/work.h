@@ -23,6 +23,13 @@ must_check int image_work_open(struct image_work *w, const char *images_dir, con
  * file system cannot do that, moved aside first. */
 must_check int image_work_publish(struct image_work *w, enum vm_arch arch, struct err *e);
 
+/* Whether there is something of that architecture already. */
+bool image_work_is_taken(const struct image_work *w, enum vm_arch arch);
+
+#define IMAGE_WORK_TAKEN 1
+/* The same where there is none yet; IMAGE_WORK_TAKEN: there is one, which stays. */
+must_check int image_work_publish_new(struct image_work *w, enum vm_arch arch, struct err *e);
+
 /* Removes what was not published. */
 void image_work_close(struct image_work *w);
 
