@@ -45,5 +45,9 @@ const char *near_word(const char *text, const char *const *words, size_t count)
 	for (size_t i = 0; !nearest && strlen(text) > DISTANCE_MAX && i < count; i++)
 		if (words[i] && strncasecmp(text, words[i], strlen(text)) == 0)
 			nearest = words[i];
+	for (size_t i = 0; !nearest && strlen(text) > DISTANCE_MAX && i < count; i++)
+		if (words[i] && strlen(words[i]) > strlen(text) &&
+		    strcasecmp(words[i] + strlen(words[i]) - strlen(text), text) == 0)
+			nearest = words[i];
 	return nearest;
 }

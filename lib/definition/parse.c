@@ -462,6 +462,18 @@ int vm_defaults_parse(
 	return vm_defaults_parse_all(text, len, out, where, &(struct vm_listener){0}, e);
 }
 
+/* Of a profile. */
+static void warn_useless_name(struct vm_reader *vr)
+{
+	if (!json_object_get(vr->kept, "name") || json_object_get(vr->kept, "match"))
+		return;
+	json_enter(&vr->json, "name");
+	json_warn(&vr->json,
+	    "has no effect without \"match\", as it names the machines that fit that: add it, such as \"match\": %s, or drop \"name\"",
+	    vm_profile_fields[0].example);
+	json_leave(&vr->json);
+}
+
 /* What several machines share says nothing that is one machine's; `profile`: nor names others, and
  * has the fields of vm_profile_fields. */
 static void read_shared(struct vm_reader *vr, json_t *root, bool profile)
@@ -475,6 +487,7 @@ static void read_shared(struct vm_reader *vr, json_t *root, bool profile)
 		json_leave(&vr->json);
 		json_object_del(root, f->name);
 	}
+	warn_useless_name(vr);
 	for (size_t i = 0; i < vm_field_count; i++) {
 		const struct vm_field *f = &vm_fields[i];
 		const char *why =

@@ -15,6 +15,9 @@ int vm_read_unattended(struct json_reader *r, json_t *value)
 	if (!s)
 		return json_refuse(r,
 		    "must be true, or the name of a file in the folder _unattended, such as \"rack.preseed\"");
+	if (strcmp(s, "true") == 0 || strcmp(s, "false") == 0)
+		return json_refuse(r,
+		    "\"%s\" in quotes would be the name of a file: write %s without quotes", s, s);
 	if (strchr(s, '/'))
 		return json_refuse(r,
 		    "\"%.60s\" has a slash: write the name of a file that is in the folder _unattended of vms/",

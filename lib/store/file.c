@@ -447,7 +447,7 @@ static void parse_defaults(struct vm_folder *f, const char *text, size_t len)
 static void parse_profile(struct vm_folder *f, struct vm_file *file, const char *text, size_t len)
 {
 	struct further_list further = {.file = file->name, .last_good = has_last_good(f, file)};
-	struct vm_listener listener = {NULL, add_error, &further};
+	struct vm_listener listener = {add_warning, add_error, &further};
 	struct vm_where where;
 	struct err e = ERR_INIT;
 	json_t *fields;

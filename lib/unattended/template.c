@@ -174,7 +174,8 @@ struct filling {
 	size_t len;
 	const struct unattended_language *language;
 	const struct unattended_source *source;
-	char *value; /* VALUE_SIZE bytes */
+	const struct template_teller *teller; /* NULL: nobody */
+	char *value;                          /* VALUE_SIZE bytes */
 	FILE *f;
 };
 
@@ -188,7 +189,7 @@ static void copy_name(const char *from, const char *to, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)(to - from), from);
 }
 
-/* At a "{{"; *next: where the text goes on. */
+/* At a "{{"; *next: where the text goes on, also after what is wrong. */
 static int fill_one(const struct filling *fill, size_t at, size_t *next, struct err *e)
 {
 	const char *start = fill->text + at + 2, *stop = fill->text + fill->len;
@@ -197,6 +198,7 @@ static int fill_one(const struct filling *fill, size_t at, size_t *next, struct 
 	struct language_value value;
 	char name[120];
 
+	*next = at + 2;
 	if (!end)
 		return err_set(e, EINVAL,
 		    "{{ is left open: end it with }} in the same line; for two braces themselves write {{ '{{' }}");
@@ -214,8 +216,10 @@ static int fill_one(const struct filling *fill, size_t at, size_t *next, struct 
 	return 0;
 }
 
+/* The first that is wrong ends it, unless someone is told of all. */
 static int fill_all(const struct filling *fill, struct vm_where *where, struct err *e)
 {
+	unsigned told = 0;
 	size_t at = 0;
 
 	while (at < fill->len) {
@@ -224,16 +228,21 @@ static int fill_all(const struct filling *fill, struct vm_where *where, struct e
 
 		fwrite(fill->text + at, 1, to - at, fill->f);
 		at = to;
-		if (open && fill_one(fill, to, &at, e) < 0) {
-			json_text_position(fill->text, to, &where->line, &where->column);
+		if (!open || fill_one(fill, to, &at, e) == 0)
+			continue;
+		json_text_position(fill->text, to, &where->line, &where->column);
+		if (!fill->teller)
 			return -EINVAL;
-		}
+		fill->teller->wrong(fill->teller->ctx, *where, e->msg);
+		if (++told == TEMPLATE_TOLD_MAX)
+			break;
 	}
 	return 0;
 }
 
-int template_fill(const char *text, size_t len, const struct unattended_language *language,
-    const struct unattended_source *s, char **out, struct vm_where *where, struct err *e)
+static int fill(const char *text, size_t len, const struct unattended_language *language,
+    const struct unattended_source *s, const struct template_teller *teller, char **out,
+    struct vm_where *where, struct err *e)
 {
 	_cleanup_free_ char *value = malloc(VALUE_SIZE);
 	size_t size;
@@ -245,8 +254,8 @@ int template_fill(const char *text, size_t len, const struct unattended_language
 	FILE *f = value ? open_memstream(out, &size) : NULL;
 	if (!f)
 		return err_set(e, ENOMEM, "out of memory");
-	struct filling fill = {text, len, language, s, value, f};
-	int r = fill_all(&fill, where, e);
+	struct filling filling = {text, len, language, s, teller, value, f};
+	int r = fill_all(&filling, where, e);
 	if (fclose(f) != 0 && r == 0)
 		r = err_set(e, ENOMEM, "out of memory");
 	if (r < 0) {
@@ -256,8 +265,14 @@ int template_fill(const char *text, size_t len, const struct unattended_language
 	return r;
 }
 
-int template_make(const char *vms_dir, const char *name, const struct unattended_source *s,
-    char **out, struct vm_where *where, struct err *e)
+int template_fill(const char *text, size_t len, const struct unattended_language *language,
+    const struct unattended_source *s, char **out, struct vm_where *where, struct err *e)
+{
+	return fill(text, len, language, s, NULL, out, where, e);
+}
+
+static int make(const char *vms_dir, const char *name, const struct unattended_source *s,
+    const struct template_teller *teller, char **out, struct vm_where *where, struct err *e)
 {
 	const struct unattended_language *language = language_of_file(name, e);
 	_cleanup_free_ char *text = NULL;
@@ -275,6 +290,21 @@ int template_make(const char *vms_dir, const char *name, const struct unattended
 		    e, EINVAL, "there is no file %s in " TEMPLATE_FOLDER " of vms/", name);
 	if (r < 0)
 		return r;
-	r = template_fill(text, len, language, s, out, where, e);
+	r = fill(text, len, language, s, teller, out, where, e);
 	return r < 0 && where->line == 0 ? err_wrap(e, "%s", name) : r;
+}
+
+int template_make(const char *vms_dir, const char *name, const struct unattended_source *s,
+    char **out, struct vm_where *where, struct err *e)
+{
+	return make(vms_dir, name, s, NULL, out, where, e);
+}
+
+int template_check(const char *vms_dir, const char *name, const struct unattended_source *s,
+    const struct template_teller *t, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	struct vm_where where;
+
+	return make(vms_dir, name, s, t, &text, &where, e);
 }

@@ -21,4 +21,16 @@ must_check int template_fill(const char *text, size_t len,
 must_check int template_make(const char *vms_dir, const char *name,
     const struct unattended_source *s, char **out, struct vm_where *where, struct err *e);
 
+/* Told of each thing that is wrong, with its place. */
+struct template_teller {
+	void (*wrong)(void *ctx, struct vm_where where, const char *sentence);
+	void *ctx;
+};
+#define TEMPLATE_TOLD_MAX 20
+
+/* Looks at such a file and tells all that is wrong with what is in it, TEMPLATE_TOLD_MAX times at
+ * most. -errno with a sentence: the file cannot be taken as a whole, and nothing is told. */
+must_check int template_check(const char *vms_dir, const char *name,
+    const struct unattended_source *s, const struct template_teller *t, struct err *e);
+
 #endif

@@ -139,6 +139,45 @@ static void what_is_no_text_is_refused_by_its_name(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static void note(void *ctx, struct vm_where where, const char *sentence)
+{
+	size_t len = strlen(ctx);
+
+	snprintf(
+	    (char *)ctx + len, 4000 - len, "%d:%d %.20s\n", where.line, where.column, sentence);
+}
+
+static void all_that_is_wrong_is_told(void **state)
+{
+	char dir[] = "/tmp/test_template.XXXXXX", command[400], told[4000] = "";
+	const struct template_teller teller = {note, told};
+	struct vm *vm = vm_from("{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\"}");
+	struct unattended_source s = {.vm = vm, .base = "http://192.168.100.1", .nic = vm->mac};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command),
+	    "mkdir %s/_unattended && cd %s/_unattended && printf 'a={{nme}}\nb={{name}} {{users}}\nc={{name\nd={{x}}' >a.sh && "
+	    "printf 'a={{name}}' >b.sh && for i in $(seq 30); do echo '{{x}}'; done >c.sh",
+	    dir, dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(template_check(dir, "a.sh", &s, &teller, &e), 0);
+	assert_string_equal(told,
+	    "1:3 {{nme}} is no field:\n2:12 {{users}} is more th\n3:3 {{ is left open: end\n4:3 {{x}} is no field: w\n");
+	told[0] = '\0';
+	assert_int_equal(template_check(dir, "b.sh", &s, &teller, &e), 0);
+	assert_string_equal(told, "");
+	assert_int_equal(template_check(dir, "c.sh", &s, &teller, &e), 0);
+	assert_non_null(strstr(told, "20:1 "));
+	assert_null(strstr(told, "21:1 "));
+	assert_true(template_check(dir, "d.sh", &s, &teller, &e) < 0);
+	assert_string_equal(e.msg, "there is no file d.sh in _unattended of vms/");
+	vm_free(vm);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 static void the_ending_tells_the_language(void **state)
 {
 	struct err e = ERR_INIT;
@@ -155,6 +194,7 @@ int main(void)
 	    cmocka_unit_test(values_are_written_for_their_place),
 	    cmocka_unit_test(what_cannot_be_is_refused_with_its_place),
 	    cmocka_unit_test(what_is_no_text_is_refused_by_its_name),
+	    cmocka_unit_test(all_that_is_wrong_is_told),
 	    cmocka_unit_test(the_ending_tells_the_language),
 	};
 

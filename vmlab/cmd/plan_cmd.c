@@ -10,6 +10,9 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
 #include "vmlab/lab/command.h"
+#include "lib/unattended/format.h"
+#include "lib/unattended/template.h"
+#include "vmlab/judge/installer.h"
 #include "vmlab/judge/preflight.h"
 #include "vmlab/lab/problems.h"
 
@@ -17,6 +20,8 @@ struct wanted {
 	const char *name;
 	uint64_t disk_bytes; /* 0: the definition's */
 	bool json;
+	const struct unattended_format *format; /* of the generated file by which another system's
+						   installer divides the disk; NULL: ours does */
 };
 
 static void print_text(const struct wanted *w, const struct subject *s, const struct plan *p)
@@ -26,7 +31,9 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 	_cleanup_free_ char *text = match ? json_dumps(match, 0) : NULL;
 	char size[SIZE_TEXT_SIZE], loader[BOOTLOADER_TEXT_SIZE];
 
-	printf("%s: %s, started by %s\n", s->vm->name, s->vm->distro,
+	printf("%s: %s%s%s, started by %s\n", s->vm->name, boot_image_name(s->vm),
+	    w->format ? " by its own installer, with a generated " : "",
+	    w->format ? w->format->name : "",
 	    s->vm->firmware == VM_FIRMWARE_BIOS ? "BIOS" : "UEFI");
 	if (text)
 		printf("its disk is the one that matches %s%s\n", text,
@@ -41,7 +48,7 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 		printf(
 		    "the image has no %s: the installed system would not boot; build the image again, or import one that has it\n",
 		    loader);
-	if (!s->has_image)
+	if (!s->has_image && !w->format)
 		printf(
 		    "there is no image %s for %s yet: whether the system fits is not checked; %s\n",
 		    s->vm->distro, vm_arch_name(s->vm->arch), s->advice);
@@ -68,10 +75,11 @@ static int print_findings(const struct subject *s, struct err *e)
 
 static int print_json(const struct subject *s, const struct plan *p, struct err *e)
 {
-	json_t *image = s->has_image ? json_pack("{s:s, s:I, s:b}", "distro", s->vm->distro,
-					   "unpacked_bytes", (json_int_t)s->request.unpacked_bytes,
-					   "whole_disk", subject_is_whole_disk(s))
-				     : json_null();
+	json_t *image =
+	    s->has_image
+		? json_pack("{s:s, s:I, s:b}", "distro", boot_image_name(s->vm), "unpacked_bytes",
+		      (json_int_t)s->request.unpacked_bytes, "whole_disk", subject_is_whole_disk(s))
+		: json_null();
 	json_t *doc = json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", s->vm->name, "arch",
 	    vm_arch_name(s->vm->arch), "firmware", vm_firmware_name(s->vm->firmware), "image",
 	    image, "plan", subject_is_whole_disk(s) ? json_null() : plan_json(p));
@@ -87,8 +95,15 @@ static void print_not_installed(const struct subject *s)
 {
 	const struct vm *vm = s->vm;
 	char said[BOOT_MODE_SAID_SIZE];
+	const char *file;
 
-	if (own_kernel_wanted(vm))
+	if (boot_mode_of(vm) == &boot_mode_unattended &&
+	    unattended_kind(vm, &file) == UNATTENDED_OWN)
+		printf(
+		    "%s: the installer %s divides its disk as your own file says, " TEMPLATE_FOLDER
+		    "/%s in vms/: there is no layout to show\n",
+		    vm->name, vm->image, file);
+	else if (own_kernel_wanted(vm))
 		printf(
 		    "%s is not installed: \"pxeboot\" is false, it boots its own kernel %s with %s\n",
 		    vm->name, vm->kernel, vm->initrd);
@@ -104,11 +119,20 @@ static bool is_installed_by_us(const struct vm *vm)
 	return needs & BOOT_NEEDS_DISK && needs & BOOT_NEEDS_IMAGE;
 }
 
+/* Its installer is told the same layout as ours. */
+static bool is_installed_by_made_file(const struct vm *vm)
+{
+	const char *file;
+
+	return boot_mode_of(vm) == &boot_mode_unattended &&
+	       unattended_kind(vm, &file) == UNATTENDED_MADE;
+}
+
 static int plan_subject(const struct wanted *w, const struct subject *s, struct err *e)
 {
 	struct plan p = {0};
 
-	if (!w->json && !w->disk_bytes && !is_installed_by_us(s->vm)) {
+	if (!w->json && !w->disk_bytes && !w->format && !is_installed_by_us(s->vm)) {
 		print_not_installed(s);
 		return print_findings(s, e);
 	}
@@ -131,7 +155,7 @@ static int plan_subject(const struct wanted *w, const struct subject *s, struct 
 	return print_findings(s, e);
 }
 
-static int plan_named(struct lab *lab, const struct wanted *w, struct err *e)
+static int plan_named(struct lab *lab, struct wanted *w, struct err *e)
 {
 	struct vm_store *store = NULL;
 	struct subject subject = SUBJECT_INIT;
@@ -146,6 +170,8 @@ static int plan_named(struct lab *lab, const struct wanted *w, struct err *e)
 	} else if (!vm) {
 		r = err_set(e, ENOENT, "no definition in %s is called %s: `vmlab new %s` makes one",
 		    lab->vms_dir, w->name, w->name);
+	} else if (is_installed_by_made_file(vm) && !(w->format = installer_of(lab, vm, e))) {
+		r = err_wrap(e, "%s", vm->name);
 	} else if ((r = subject_load(lab, vm, &subject, e)) == 0) {
 		r = plan_subject(w, &subject, e);
 	}
@@ -193,7 +219,8 @@ const struct command plan_command = {
     .summary = "print the partitions that installing it would make",
     .help =
 	"What \"storage\" and \"firmware\" of a definition mean for a disk, and whether the image\n"
-	"fits: exactly what the installer would do, without touching anything.\n"
+	"fits: exactly what the installer would do, without touching anything. Of another system's\n"
+	"installer it is what a generated unattended file asks of it.\n"
 	"\n"
 	"  --disk SIZE    on a disk of that size (default: the definition's first disk, or the least\n"
 	"                 that its match takes), also for a machine that is not installed\n"

@@ -1,5 +1,4 @@
-/* definitions.c - `vmlab validate`, `vmlab schema`, `vmlab reference`: commands about the files in
- * vms/. None of them needs a container engine.
+/* validate.c - `vmlab validate`: whether the files in vms/ can be used. Needs no container engine.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -9,13 +8,9 @@
 
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
-#include "lib/boot/boot.h"
-#include "lib/unattended/format.h"
-#include "lib/unattended/template.h"
+#include "vmlab/cmd/verdict.h"
 #include "vmlab/lab/beside.h"
 #include "vmlab/lab/command.h"
-#include "vmlab/judge/installer.h"
-#include "vmlab/judge/preflight.h"
 #include "vmlab/lab/problems.h"
 #include "vmlab/lab/readable.h"
 
@@ -29,142 +24,34 @@ static int no_containers(struct lab *lab, struct err *e)
 /* ---- validate -------------------------------------------------------------------------------- */
 
 struct report {
-	bool json;
-	json_t *list;
-	size_t errors, warnings, files;
+	struct verdict verdict;
+	size_t files;
 	const char *file;
 	bool held_back; /* all definitions, by _defaults.json: what they come to is not known */
 };
-
-static void report_add(struct report *rp, const char *folder, const char *file,
-    struct vm_where where, bool warning, const char *text)
-{
-	struct vm_problem p = {
-	    .file = (char *)file, .where = where, .text = (char *)text, .warning = warning};
-
-	if (warning)
-		rp->warnings++;
-	else
-		rp->errors++;
-	if (rp->json)
-		json_array_append_new(rp->list, problem_json(&p));
-	else
-		problem_print(stdout, folder, file, where, warning, text);
-}
 
 static void on_warning(void *ctx, struct vm_where where, const char *text)
 {
 	struct report *rp = ctx;
 
-	report_add(rp, NULL, rp->file, where, true, text);
+	verdict_add(&rp->verdict, NULL, rp->file, where, true, text);
 }
 
 static void on_error(void *ctx, struct vm_where where, const char *text)
 {
 	struct report *rp = ctx;
 
-	report_add(rp, NULL, rp->file, where, false, text);
+	verdict_add(&rp->verdict, NULL, rp->file, where, false, text);
 }
 
-/* What is valid and will not work all the same, at the field that says it. */
-static void validate_outlook(
-    struct report *rp, const struct lab *lab, const struct vm *vm, const char *file)
+static void validate_profiles(
+    struct report *rp, const struct lab *lab, const struct vm_snapshot *snap)
 {
-	_cleanup_subject_ struct subject subject = SUBJECT_INIT;
-	_cleanup_free_ char *path = NULL, *text = NULL;
-	struct err e = ERR_INIT;
-	struct preflight found;
-	size_t len = 0;
+	const char *name;
+	json_t *fields;
 
-	if (subject_load(lab, vm, &subject, &e) < 0) {
-		report_add(rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, e.msg);
-		return;
-	}
-	preflight_check(&subject, &found);
-	if (found.count > 0 && asprintf(&path, "%s/%s", lab->vms_dir, file) > 0 &&
-	    file_read(path, VM_FILE_MAX_BYTES, &text, &len, &e) < 0)
-		text = NULL;
-	for (size_t i = 0; i < found.count; i++) {
-		const struct preflight_finding *f = &found.finding[i];
-		char sentence[1100];
-		snprintf(sentence, sizeof(sentence), "\"%s\": %s", f->field, f->text);
-		report_add(
-		    rp, lab->vms_dir, file, problem_where(text, len, f->field), true, sentence);
-	}
-}
-
-/* What another system's installer cannot do of what the definition says. */
-struct gap_report {
-	struct report *rp;
-	const struct lab *lab;
-	const char *file, *format, *text;
-	size_t len;
-};
-
-static void on_gap(void *ctx, const char *field, const char *sentence)
-{
-	struct gap_report *g = ctx;
-	char text[1100];
-
-	snprintf(text, sizeof(text), "\"%s\" (%s): %s", field, g->format, sentence);
-	report_add(
-	    g->rp, g->lab->vms_dir, g->file, problem_where(g->text, g->len, field), true, text);
-}
-
-/* At the place in the user's own file, or else at the field that names it. */
-static void validate_own_file(
-    const struct gap_report *g, const struct unattended_source *source, const char *name)
-{
-	_cleanup_free_ char *made = NULL;
-	struct vm_where where;
-	struct err e = ERR_INIT;
-	char shown[200];
-
-	if (template_make(g->lab->vms_dir, name, source, &made, &where, &e) == 0)
-		return;
-	snprintf(shown, sizeof(shown), TEMPLATE_FOLDER "/%s", name);
-	bool inside = where.line > 0;
-	report_add(g->rp, g->lab->vms_dir, inside ? shown : g->file,
-	    inside ? where : problem_where(g->text, g->len, "unattended"), false, e.msg);
-}
-
-static void validate_unattended(
-    struct report *rp, const struct lab *lab, const struct vm *vm, const char *file)
-{
-	_cleanup_free_ char *path = NULL, *text = NULL;
-	struct unattended_source source = {.vm = vm, .base = "http://192.0.2.1", .nic = vm->mac};
-	struct gap_report gaps = {.rp = rp, .lab = lab, .file = file};
-	struct unattended_teller teller = {on_gap, &gaps};
-	const struct unattended_format *format;
-	struct err e = ERR_INIT;
-	bool by_menu = boot_mode_of(vm) == &boot_mode_menu;
-	const char *own, *field = "unattended";
-	char image[MENU_NAME_MAX + 1];
-	enum unattended_kind kind = unattended_kind(vm, &own);
-
-	if (kind == UNATTENDED_NONE && by_menu && menu_choice_split(vm->menu_default, image)) {
-		kind = UNATTENDED_MADE;
-		field = "menu_default";
-	}
-	if (kind == UNATTENDED_NONE)
-		return;
-	if (asprintf(&path, "%s/%s", lab->vms_dir, file) < 0 ||
-	    file_read(path, VM_FILE_MAX_BYTES, &text, &gaps.len, &e) < 0)
-		text = NULL;
-	gaps.text = text;
-	if (!by_menu && boot_mode_of(vm) != &boot_mode_unattended)
-		report_add(rp, lab->vms_dir, file, problem_where(text, gaps.len, "unattended"),
-		    true,
-		    "\"unattended\" has no effect in this mode: only a boot image takes the file; write \"mode\": \"boot\" and its \"image\"");
-	if (kind == UNATTENDED_OWN) {
-		validate_own_file(&gaps, &source, own);
-	} else if ((format = installer_of(lab, vm, &e))) {
-		gaps.format = format->name;
-		unattended_gaps(format, vm, &teller);
-	} else {
-		report_add(
-		    rp, lab->vms_dir, file, problem_where(text, gaps.len, field), true, e.msg);
-	}
+	json_object_foreach((json_t *)vm_snapshot_profiles(snap), name, fields)
+		verdict_profile(&rp->verdict, lab, snap, name);
 }
 
 static void validate_folder(
@@ -173,24 +60,26 @@ static void validate_folder(
 	char complaint[PATH_MAX + 200], path[PATH_MAX];
 
 	if (!only && readable_complaint(lab->vms_dir, complaint, sizeof(complaint)))
-		report_add(rp, NULL, lab->vms_dir, (struct vm_where){0, 0}, true, complaint);
+		verdict_add(
+		    &rp->verdict, NULL, lab->vms_dir, (struct vm_where){0, 0}, true, complaint);
 	for (size_t i = 0; i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
 		const char *file = vm_snapshot_file(snap, vm);
 		snprintf(path, sizeof(path), "%s/%s", lab->vms_dir, file);
 		if ((!only || strcmp(only, file) == 0) &&
 		    readable_complaint(path, complaint, sizeof(complaint)))
-			report_add(
-			    rp, lab->vms_dir, file, (struct vm_where){0, 0}, true, complaint);
+			verdict_add(&rp->verdict, lab->vms_dir, file, (struct vm_where){0, 0}, true,
+			    complaint);
 		if (!rp->held_back && (!only || strcmp(only, file) == 0))
-			validate_outlook(rp, lab, vm, file);
-		if (!rp->held_back && (!only || strcmp(only, file) == 0))
-			validate_unattended(rp, lab, vm, file);
+			verdict_vm(&rp->verdict, lab, vm, file);
 	}
+	if (!only && !rp->held_back)
+		validate_profiles(rp, lab, snap);
 	for (size_t i = 0; i < vm_snapshot_problem_count(snap); i++) {
 		const struct vm_problem *p = vm_snapshot_problem_at(snap, i);
 		if (!only || strcmp(only, p->file) == 0)
-			report_add(rp, lab->vms_dir, p->file, p->where, p->warning, p->text);
+			verdict_add(
+			    &rp->verdict, lab->vms_dir, p->file, p->where, p->warning, p->text);
 	}
 }
 
@@ -211,7 +100,7 @@ static int parse_alone(struct report *rp, const char *path, const char *text, si
 	if (parent && strcmp(parent, "/_profiles") == 0)
 		return vm_profile_parse_all(text, len, &shared, where, &listener, e);
 	if (vm_text_is_provisioner(text, len)) {
-		report_add(rp, NULL, path, *where, true,
+		verdict_add(&rp->verdict, NULL, path, *where, true,
 		    "\"role\": \"provisioner\" is pvmlab's own machine, which is skipped");
 		return 0;
 	}
@@ -238,7 +127,7 @@ static void validate_alone(struct report *rp, const char *path)
 	if (r == 0)
 		r = parse_alone(rp, path, text, len, &where, &e);
 	if (r < 0)
-		report_add(rp, NULL, path, where, false, e.msg);
+		verdict_add(&rp->verdict, NULL, path, where, false, e.msg);
 }
 
 /* The base name when `path` lies directly in vms/, else NULL. */
@@ -253,6 +142,23 @@ static const char *in_folder(const struct lab *lab, const char *path)
 	if (!lab->vms_dir || !real || strcmp(real, lab->vms_dir) != 0 || *base == '_')
 		return NULL;
 	return access(path, F_OK) == 0 ? base : NULL;
+}
+
+/* The profile that the file is, of the lab's own folder and in force; NULL: none. Points into buf.
+ */
+static const char *profile_of(
+    const struct lab *lab, const struct vm_snapshot *snap, const char *path, char buf[PATH_MAX])
+{
+	char own[PATH_MAX];
+	size_t len;
+
+	snprintf(own, sizeof(own), "%s/_profiles/", lab->vms_dir ? lab->vms_dir : "");
+	if (!snap || !lab->vms_dir || !realpath(path, buf) || strncmp(buf, own, strlen(own)) != 0 ||
+	    (len = strlen(buf)) < sizeof(".json"))
+		return NULL;
+	buf[len - strlen(".json")] = '\0';
+	const char *name = buf + strlen(own);
+	return json_object_get(vm_snapshot_profiles(snap), name) ? name : NULL;
 }
 
 /* A VM's name, where no file is called so, stands for its file; caller frees. */
@@ -293,6 +199,7 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 {
 	struct vm_store *store = NULL;
 	const struct vm_snapshot *snap = NULL;
+	char buf[PATH_MAX];
 
 	int r = no_containers(lab, e);
 	if (r == 0 && (r = lab_need_images(lab, e)) < 0)
@@ -316,6 +223,11 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 			validate_folder(rp, lab, snap, base);
 		else
 			validate_alone(rp, file ? file : files[i]);
+		const char *profile = base || rp->held_back
+					  ? NULL
+					  : profile_of(lab, snap, file ? file : files[i], buf);
+		if (profile)
+			verdict_profile(&rp->verdict, lab, snap, profile);
 		rp->files++;
 	}
 	if (snap)
@@ -333,24 +245,24 @@ static int validate_run(struct lab *lab, int argc, char **argv)
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		rp.json |= o == 'j';
+		rp.verdict.json |= o == 'j';
 		if (o == '?')
 			return command_wrong_option(&validate_command, argv);
 	}
-	_cleanup_json_ json_t *list = rp.list = json_array();
+	_cleanup_json_ json_t *list = rp.verdict.list = json_array();
 	int r = validate(lab, &rp, argc - optind, argv + optind, &e);
 	if (r < 0)
 		return command_fail(&e);
-	if (rp.json) {
+	if (rp.verdict.json) {
 		_cleanup_json_ json_t *doc =
-		    json_pack("{s:b, s:O}", "valid", rp.errors == 0, "problems", list);
+		    json_pack("{s:b, s:O}", "valid", rp.verdict.errors == 0, "problems", list);
 		json_dumpf(doc, stdout, JSON_INDENT(2));
 		putchar('\n');
-	} else if (rp.errors == 0) {
+	} else if (rp.verdict.errors == 0) {
 		printf("%zu definition%s, no error%s\n", rp.files, rp.files == 1 ? "" : "s",
-		    rp.warnings ? ", see the warnings" : "");
+		    rp.verdict.warnings ? ", see the warnings" : "");
 	}
-	return rp.errors == 0 ? STATUS_OK : STATUS_FAILED;
+	return rp.verdict.errors == 0 ? STATUS_OK : STATUS_FAILED;
 }
 
 const struct command validate_command = {
@@ -370,54 +282,4 @@ const struct command validate_command = {
 	"\n"
 	"Exit status: 0 all valid (there may be warnings), 1 something is wrong.\n",
     .run = validate_run,
-};
-
-/* ---- schema, reference ----------------------------------------------------------------------- */
-
-static int schema_run(struct lab *lab, int argc, char **argv)
-{
-	bool profile = argc == 2 && strcmp(argv[1], "profile") == 0;
-
-	(void)lab;
-	if (argc > 1 && !profile)
-		return command_usage(&schema_command, "it takes no argument but `profile`");
-	_cleanup_json_ json_t *schema = profile ? vm_profile_schema() : vm_schema();
-	if (!schema || json_dumpf(schema, stdout, JSON_INDENT(2)) < 0)
-		return STATUS_FAILED;
-	putchar('\n');
-	return STATUS_OK;
-}
-
-const struct command schema_command = {
-    .name = "schema",
-    .args = "[profile]",
-    .summary = "print the JSON Schema of definitions, or of profiles",
-    .help = "For editors that complete and check while you type.\n"
-	    "\n"
-	    "Examples:\n"
-	    "  vmlab schema >vms/vm.schema.json\n"
-	    "  vmlab schema profile >vms/profile.schema.json\n",
-    .run = schema_run,
-};
-
-static int reference_run(struct lab *lab, int argc, char **argv)
-{
-	struct err e = ERR_INIT;
-
-	(void)lab;
-	(void)argv;
-	if (argc > 1)
-		return command_usage(&reference_command, "it takes no argument");
-	return vm_reference_write(stdout, &e) < 0 ? command_fail(&e) : STATUS_OK;
-}
-
-const struct command reference_command = {
-    .name = "reference",
-    .args = "",
-    .summary = "print the reference of a definition's fields",
-    .help = "Every field with its meaning, default and an example, as Markdown.\n"
-	    "\n"
-	    "Example:\n"
-	    "  vmlab reference | less\n",
-    .run = reference_run,
 };
