@@ -357,11 +357,18 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(1, "is web1, which has a definition already", "adopt 52:54:00:00:00:11");
 	vmlab(1, "web1.json exists already", "adopt 52:54:00:00:00:77 web1");
 	vmlab(1, "is no VM name", "adopt 52:54:00:00:00:77 Web_2");
-	vmlab(2, "the machine's MAC address or serial number", "adopt");
+	vmlab(2, "the machine's MAC address, serial number or UUID", "adopt");
 	vmlab(2, "there is no option --nonsense", "adopt --nonsense x");
 	/* Without what was asked for, a machine might be erased. */
 	vmlab(2, "not UTF-8", "adopt 52:54:00:00:00:7a node2 --profile \xff");
 	vmlab(2, "not UTF-8", "adopt 52:54:00:00:00:7a node2 --set distro=\xff");
+	vmlab(
+	    2, "--profile takes the name of a profile", "adopt 52:54:00:00:00:7a node2 --profile=");
+	vmlab(2, "--profile takes the name of a profile", "adopt --all --profile=");
+	vmlab(0, "MAC|SERIAL|UUID [NAME]", "adopt --help");
+	vmlab(0, "MAC|SERIAL|UUID [--undo]", "ignore --help");
+	vmlab(0, "show NAME|MAC|SERIAL|UUID", "machines --help");
+	vmlab(2, "one MAC address, serial number or UUID, please", "ignore");
 	vmlab(1, "not UTF-8", "new node2 --memory \xff");
 	vmlab(2, "name is given as NAME", "adopt 52:54:00:00:00:7a node2 --set name=node3");
 	vmlab(2, "it takes no names", "machines \x1b[31m");
@@ -390,6 +397,68 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(0, "node2.json", "adopt 52:54:00:00:00:7a node2 --profile small");
 	file_comes_to_say(folder, "vms/node2.json", "\"profile\": \"small\"", true);
 	vmlab(0, "no error", "validate");
+}
+
+static void forget_file(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* It asks until it is one. */
+static void becomes_a_stranger(const char *mac)
+{
+	char query[40], *text = NULL;
+	bool listed = false;
+	int status;
+
+	snprintf(query, sizeof(query), "mac=%s", mac);
+	for (int i = 0; i < 100 && !listed; i++) {
+		machine_asks(query);
+		text = program_says(__FILE__, VMLAB "machines", &status);
+		listed = strstr(text, "stranger") != NULL;
+		free(text);
+	}
+	assert_true(listed);
+}
+
+/* A machine that runs, whose definition goes, and which is adopted under another name. */
+static void an_adopted_machine_has_both_names(void **state)
+{
+	(void)state;
+	vmlab(0, "web1 is up", "up web1");
+	forget_file("vms/web1.json");
+	becomes_a_stranger("52:54:00:00:00:11");
+	vmlab(0, "rack7.json", "adopt 52:54:00:00:00:11 rack7");
+	file_says(folder, "engine/asked", "");
+	vmlab(0, "rack7\n", "ls -q");
+	vmlab(0, "\"started_as\": \"web1\"", "ls --json rack7");
+	vmlab(0, "\"started_as\": \"web1\"", "ls --json web1");
+	vmlab(0, "8 GiB", "ls --columns name,disks rack7");
+	vmlab(0, "its screen", "logs rack7");
+	vmlab(0, "its screen", "logs web1");
+	vmlab(1, "web1 runs with its MAC 52:54:00:00:00:11 already", "restart rack7");
+	vmlab(1, "web1 runs with its MAC 52:54:00:00:00:11 already", "up rack7");
+	asked("stop", false);
+	vmlab(0, "will be installed anew when it next boots", "reinstall -y --later rack7");
+	vmlab(0,
+	    "rack7 is down, its disk kept, which is called as it was when it was started, web1",
+	    "down rack7");
+	asked("stop lab7-vm-web1", true);
+	vmlab(0, "stopped", "ls rack7");
+	vmlab(0, "rack7 is not running", "down rack7");
+	vmlab(0, "web1 is not running", "down web1");
+	vmlab(0, "rack7: container and disk are gone; its definition stays", "rm -y rack7");
+	char *text = file_text(folder, "engine/asked");
+	assert_non_null(strstr(text, "rm --force --volumes lab7-vm-web1"));
+	assert_non_null(strstr(text, "volume rm --force lab7-disk-web1"));
+	free(text);
+	file_says(folder, "vms/web2.json", WEB2);
+	vmlab(0, "web2: amd64", "up --no-wait web2");
+	forget_file("vms/web2.json");
+	vmlab(0, "container and disk are gone; it has no definition", "rm -y web2");
 }
 
 static void definitions_are_made_and_judged(void **state)
@@ -515,6 +584,28 @@ static void images_are_made_of_what_there_is(void **state)
 	    VMLAB "image add tool+1 --arch arm64 --script %s/boot.txt", folder);
 	vmlab(0, "boots: script", "image ls");
 	vmlab(0, "\"kind\": \"boot\"", "image ls --json");
+	char *first = file_text(folder, "images/tool+1/arm64/manifest.json");
+	file_says(folder, "boot.txt", "#!ipxe\nexit\n");
+	expect_program(1, "there is an image tool+1 for arm64 already: --replace",
+	    VMLAB "image add tool+1 --arch arm64 --script %s/boot.txt", folder);
+	file_comes_to_say(folder, "images/tool+1/arm64/manifest.json", first, true);
+	file_comes_to_say(folder, "images/tool+1/arm64/boot.ipxe", "shell", true);
+	expect_program(0, "image ready",
+	    VMLAB "image add tool+1 --arch arm64 --replace --script %s/boot.txt", folder);
+	file_comes_to_say(folder, "images/tool+1/arm64/boot.ipxe", "exit", true);
+	expect_program(
+	    0, "image ready", VMLAB "image add tool+1 --arch amd64 --script %s/boot.txt", folder);
+	free(first);
+	vmlab(0,
+	    "IMAGE      ARCH   ROOTFS  UNPACKED  KERNEL         CREATED\n"
+	    "debian-13  amd64     5 B",
+	    "image ls");
+	expect_program(0, "image ready",
+	    VMLAB "image add a-tool-with-quite-a-long-name --arch arm64 --script %s/boot.txt",
+	    folder);
+	vmlab(0, "IMAGE                          ARCH ", "image ls");
+	vmlab(0, "debian-13                      amd64 ", "image ls");
+	vmlab(0, "removed tool+1/amd64", "image rm --arch amd64 tool+1");
 	vmlab(0, "removed tool+1/arm64", "image rm tool+1");
 	vmlab(0, "image add", "image add --help");
 	vmlab(1, "only for debian-13, debian-12, debian-installer-13", "image build debian-1");
@@ -525,6 +616,90 @@ static void images_are_made_of_what_there_is(void **state)
 	file_says(folder, "vms/bad.json", "{\"name\": \"bad\", \"mac\": 1}");
 	vmlab(1, "\"line\": 1", "validate --json");
 	vmlab(1, "bad.json:1:", "plan bad");
+}
+
+/* What is seen of machines that are not installed by us, and what is not there to be shown. */
+static void states_and_empty_lists(void **state)
+{
+	(void)state;
+	file_says(folder, "vms/atmenu.json",
+	    "{\"name\": \"atmenu\", \"mac\": \"52:54:00:00:00:21\", \"mode\": \"menu\"}");
+	file_says(folder, "vms/standing.json",
+	    "{\"name\": \"standing\", \"mac\": \"52:54:00:00:00:22\", \"mode\": \"wait\", \"firmware\": \"bios\"}");
+	file_says(folder, "vms/live.json",
+	    "{\"name\": \"live\", \"mac\": \"52:54:00:00:00:23\", \"mode\": \"boot\", \"image\": \"rescue-cd\"}");
+	vmlab(0, "live  declared  rescue-cd", "ls --columns name,state,distro live");
+	vmlab(0, NULL, "up --no-wait web1");
+	machine_asks("mac=52:54:00:00:00:21&arch=x86_64");
+	machine_asks("mac=52:54:00:00:00:22&arch=x86_64");
+	vmlab(0, "atmenu  menu   debian-13", "ls --columns name,state,distro atmenu");
+	vmlab(0, "standing  waiting", "ls --columns name,state standing");
+	vmlab(0, "\"told\": \"menu\"", "ls --json atmenu");
+	vmlab(0, "live  waiting: no image  rescue-cd", "ls --columns name,state,distro live");
+	vmlab(0, "menu ", "machines");
+	vmlab(0, "pcbios", "machines");
+	vmlab(0, NULL, "down");
+	forget_file("vms/web1.json");
+	forget_file("vms/atmenu.json");
+	forget_file("vms/standing.json");
+	forget_file("vms/live.json");
+	vmlab(0, NULL, "up");
+	vmlab(0, "no VM is defined in ", "ls");
+	vmlab(0, "no machine is defined and none has asked yet", "machines");
+	machine_asks("mac=52:54:00:00:00:24");
+	vmlab(0, "is ignored", "ignore 52:54:00:00:00:24");
+	vmlab(0, "1 ignored: `vmlab machines --all` shows them", "machines");
+}
+
+#define OF_DI                                                                                      \
+	"{\"name\": \"di\", \"mac\": \"52:54:00:00:00:31\", \"mode\": \"boot\", \"image\": \"debian-installer-13\", "
+
+static void what_has_no_effect_is_told(void **state)
+{
+	(void)state;
+	file_says(folder, "vms/di.json",
+	    OF_DI
+	    "\"unattended\": true, \"disks\": [{\"size\": \"20G\"}], \"storage\": {\"swap\": \"2G\", \"partitions\": [{\"mount\": \"/srv\", \"size\": \"5G\"}]}}");
+	vmlab(
+	    0, "di: debian-installer-13 by its own installer, with a generated preseed", "plan di");
+	vmlab(0, "/srv", "plan di");
+	vmlab(0, "\"mount\": \"/srv\"", "plan --json di");
+	file_says(folder, "vms/di.json", OF_DI "\"unattended\": \"rack.cfg\"}");
+	make_folder("vms/_unattended");
+	file_says(
+	    folder, "vms/_unattended/rack.cfg", "d-i a/b string {{nme}}\nd-i a/c string {{x}}\n");
+	vmlab(0, "as your own file says, _unattended/rack.cfg in vms/: there is no layout",
+	    "plan di");
+	vmlab(1, "_unattended/rack.cfg:1:16: {{nme}} is no field", "validate di");
+	vmlab(1, "_unattended/rack.cfg:2:16: {{x}} is no field", "validate di");
+	file_says(folder, "vms/di.json", OF_DI "\"unattended\": \"true\"}");
+	vmlab(1, "write true without quotes", "validate di");
+	file_says(folder, "vms/di.json", OF_DI "\"menu_default\": \"shell\", \"menu_timeout\": 3}");
+	vmlab(0, "\"menu_default\" has no effect with \"mode\": \"boot\"", "validate di");
+	vmlab(0, "\"menu_timeout\" has no effect with \"mode\": \"boot\"", "validate di");
+	vmlab(0, "is not installed: its definition says \"mode\": \"boot\"", "plan di");
+	file_says(folder, "vms/di.json",
+	    "{\"name\": \"di\", \"mac\": \"52:54:00:00:00:31\",\n\"mode\": \"off\",\n\"image\": \"x\"}");
+	vmlab(
+	    0, "di.json:3:10: warning: \"image\" has no effect with \"mode\": \"off\"", "validate");
+	make_folder("vms/_profiles");
+	file_says(folder, "vms/_profiles/rack.json",
+	    "{\"distro\": \"debain-13\",\n\"name\": \"n-{serial}\"}");
+	vmlab(0,
+	    "_profiles/rack.json:1:12: warning: \"distro\": there is no image debain-13 for amd64",
+	    "validate");
+	vmlab(0, "_profiles/rack.json:2:9: warning: \"name\" has no effect without \"match\"",
+	    "validate");
+	expect_program(
+	    0, "there is no image debain-13", VMLAB "validate %s/vms/_profiles/rack.json", folder);
+	file_says(folder, "vms/_profiles/rack.json", "{\"image\": \"x\", \"menu_timeout\": 3}");
+	vmlab(0, "2 definitions, no error", "validate");
+	file_says(folder, "vms/_profiles/rack.json", "{\"image\": \"x\", \"mode\": \"wait\"}");
+	vmlab(0, "\"image\" has no effect with \"mode\": \"wait\"", "validate");
+	file_says(folder, "vms/_profiles/rack.json", "{\"cpu\": 3}");
+	vmlab(1, "\"cpu\" is not a known field: did you mean \"cpus\"?", "validate");
+	file_says(folder, "vms/_profiles/rack.json", "{\"match\": {\"serail\": \"x\"}}");
+	vmlab(1, "did you mean \"serial\"?", "validate");
 }
 
 /* From each of the places that a value can come from. */
@@ -548,6 +723,15 @@ static void a_definition_is_shown_with_where_it_comes_from(void **state)
 	vmlab(0, "\"firmware\": \"uefi\",", "show shown");
 	vmlab(0, "\"file\": \"_profiles/big.json\"", "show --json shown");
 	vmlab(0, "\"source\": \"built-in\"", "show --json shown");
+	file_says(folder, "vms/wide.json",
+	    "{\"name\": \"wide\", \"mac\": \"52:54:00:00:00:1a\", \"distro\": \"an-image-with-a-name-of-some-length-13\","
+	    " \"hostname\": \"a\"}");
+	vmlab(0,
+	    "  \"name\": \"wide\",                                      wide.json:1\n"
+	    "  \"mac\": \"52:54:00:00:00:1a\",                          wide.json:1\n",
+	    "show wide");
+	vmlab(0, "  \"distro\": \"an-image-with-a-name-of-some-length-13\",  wide.json:1\n",
+	    "show wide");
 	vmlab(1, "is called nobody: `vmlab new nobody` makes one", "show nobody");
 	vmlab(2, "one NAME, please", "show");
 	file_says(folder, "vms/_profiles/big.json", "{\"cpu\": 8}");
@@ -569,7 +753,10 @@ int main(void)
 	    LAB(a_lab_whose_machine_was_started_anew_is_resumed),
 	    LAB(usage_is_explained),
 	    LAB(strangers_are_listed_adopted_and_ignored),
+	    LAB(an_adopted_machine_has_both_names),
 	    LAB(definitions_are_made_and_judged),
+	    LAB(states_and_empty_lists),
+	    LAB(what_has_no_effect_is_told),
 	    LAB(a_definition_is_shown_with_where_it_comes_from),
 	    LAB(a_lab_is_its_folders),
 	    LAB(log_in),

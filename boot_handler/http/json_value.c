@@ -18,6 +18,15 @@ json_t *text_or_null(const char *text)
 	return text && text[0] ? json_string(text) : json_null();
 }
 
+json_t *told_json(const struct machine_row *row)
+{
+	/* Who asks the same again is no news, and seen. */
+	bool later =
+	    row->asked_at_ms >= row->changed_at_ms || row->last_seen_ms > row->changed_at_ms;
+
+	return later ? text_or_null(row->asked) : json_null();
+}
+
 json_t *ip_json(int family, const void *ip)
 {
 	static const struct in6_addr none;

@@ -7,11 +7,15 @@
 
 #include "boot_handler/http/server.h"
 #include "lib/base/err.h"
+#include "lib/machine/machine.h"
 
 #define JSON_TYPE "application/json"
 
 json_t *time_json(int64_t at_ms);
 json_t *text_or_null(const char *text);
+/* What it was told to boot last: a mode's name, or why it waits. Null where that is not known, or
+ * of before its state was another. */
+json_t *told_json(const struct machine_row *row);
 /* All zero is none. */
 json_t *ip_json(int family, const void *ip);
 

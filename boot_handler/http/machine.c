@@ -87,6 +87,21 @@ static json_t *inventory_json(const struct call *c, const struct inventory_row *
 		    : NULL;
 }
 
+json_t *machine_told(struct services *services, const struct order_cards *cards)
+{
+	struct inventory_row rows[INVENTORIES_OF_ONE], newest = {.id = 0};
+	_cleanup_free_ char *text = NULL;
+	struct err unread = ERR_INIT;
+
+	for (unsigned i = 0; i < cards->count; i++)
+		if (inventories_of(state_inventories(services->state), &cards->mac[i], rows) > 0 &&
+		    rows[0].id > newest.id)
+			newest = rows[0];
+	if (newest.id == 0 || state_inventory(services->state, newest.id, &text, &unread) < 0)
+		return NULL;
+	return text ? json_loads(text, 0, NULL) : NULL;
+}
+
 int machine_inventory(const struct call *c, struct server_answer *a, struct err *e)
 {
 	struct inventory_row

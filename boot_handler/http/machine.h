@@ -2,6 +2,8 @@
 #ifndef BOOT_HANDLER_HTTP_MACHINE_H
 #define BOOT_HANDLER_HTTP_MACHINE_H
 
+#include <jansson.h>
+
 #include "boot_handler/http/call.h"
 
 struct machine_named {
@@ -12,6 +14,9 @@ struct machine_named {
 
 /* The one that the path names. */
 must_check int machine_find(const struct call *c, struct machine_named *out, struct err *e);
+
+/* The newest inventory told with one of these cards: a new reference, NULL: none. */
+json_t *machine_told(struct services *services, const struct order_cards *cards);
 
 int machine_inventory(const struct call *c, struct server_answer *a, struct err *e);
 

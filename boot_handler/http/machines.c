@@ -5,6 +5,7 @@
 
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
+#include "boot_handler/http/machine.h"
 
 static void add_mac(json_t *macs, const struct mac *mac)
 {
@@ -26,7 +27,7 @@ static json_t *stranger_json(
 	declare_judge(snapshot, s, &found);
 	declarer_excuse(&services->declarer, &found);
 	return json_pack("{s:s, s:n, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-			 " s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:s?, s:o, s:o}",
+			 " s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:n, s:s?, s:o, s:o}",
 	    "kind", "stranger", "name", "ignored", s->ignored, "macs", macs, "uuid",
 	    text_or_null(shown->uuid), "serial", text_or_null(shown->serial), "arch",
 	    text_or_null(shown->arch), "platform", text_or_null(shown->platform), "loader",
@@ -35,12 +36,47 @@ static json_t *stranger_json(
 	    text_or_null(shown->asset), "ip", ip_json(AF_INET, &s->ip), "ipv6",
 	    ip_json(AF_INET6, &s->ip6), "first_seen", time_json(s->first_seen_ms), "last_seen",
 	    time_json(s->last_seen_ms), "asked", (json_int_t)s->asked, "chosen",
-	    text_or_null(s->chosen), "chosen_at", time_json(s->chosen_at_ms), "state", "profile",
-	    found.profile, "declares_as", text_or_null(found.name), "problem",
+	    text_or_null(s->chosen), "chosen_at", time_json(s->chosen_at_ms), "state", "told",
+	    "profile", found.profile, "declares_as", text_or_null(found.name), "problem",
 	    text_or_null(found.problem));
 }
 
-/* The same members; of what its definition does not say nothing is kept. */
+/* As iPXE calls it: what its agent has seen, else what its definition says. */
+static const char *platform_of(const struct vm *vm, const json_t *told)
+{
+	const char *type =
+	    json_string_value(json_object_get(json_object_get(told, "firmware"), "type"));
+	bool bios = type ? strcmp(type, "bios") == 0 : vm->firmware == VM_FIRMWARE_BIOS;
+
+	return bios ? "pcbios" : "efi";
+}
+
+/* What its agent told, else null. */
+static void put_told(json_t *json, const char *key, const json_t *part, const char *as)
+{
+	const char *text = json_string_value(json_object_get(part, as));
+
+	if (text && json_is_null(json_object_get(json, key)))
+		json_object_set_new(json, key, json_stringn(text, strnlen(text, SHOWN_TEXT_SIZE)));
+}
+
+static void put_inventory(
+    struct services *services, const struct vm *vm, const struct machine_row *row, json_t *json)
+{
+	struct order_cards cards = {.mac = {row->nic, vm->mac}, .count = 2};
+	json_t *told = machine_told(services, &cards);
+	const json_t *system = json_object_get(told, "system");
+
+	put_told(json, "uuid", system, "uuid");
+	put_told(json, "serial", system, "serial");
+	put_told(json, "manufacturer", system, "manufacturer");
+	put_told(json, "product", system, "product");
+	put_told(json, "asset", json_object_get(told, "board"), "asset");
+	json_object_set_new(json, "platform", json_string(platform_of(vm, told)));
+	json_decref(told);
+}
+
+/* The same members: what its definition says, and its agent. */
 static json_t *declared_json(struct services *services, const struct vm *vm)
 {
 	struct machine_addresses known;
@@ -55,16 +91,19 @@ static json_t *declared_json(struct services *services, const struct vm *vm)
 	add_mac(macs, &row.nic);
 	if (address_mac(vm, &row, &own) && !mac_equal(&own, &row.nic))
 		add_mac(macs, &own);
-	return json_pack("{s:s, s:s, s:b, s:o, s:s?, s:s?, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:o,"
-			 " s:o, s:n, s:o, s:n, s:n, s:n, s:s, s:O?, s:n, s:n}",
-	    "kind", "declared", "name", vm->name, "ignored", false, "macs", macs, "uuid",
-	    vm->uuid && *vm->uuid ? vm->uuid : NULL, "serial",
-	    vm->serial && *vm->serial ? vm->serial : NULL, "arch", vm_arch_name(vm->arch),
-	    "platform", "loader", "version", "manufacturer", "product", "asset", "ip",
-	    ip_json(AF_INET, &ip), "ipv6", ip_json(AF_INET6, &ip6), "first_seen", "last_seen",
-	    time_json(row.last_seen_ms), "asked", "chosen", "chosen_at", "state",
-	    machine_state_name(row.state), "profile", json_object_get(vm->more, "profile"),
-	    "declares_as", "problem");
+	json_t *json =
+	    json_pack("{s:s, s:s, s:b, s:o, s:s?, s:s?, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:o,"
+		      " s:o, s:n, s:o, s:n, s:n, s:n, s:s, s:o, s:O?, s:n, s:n}",
+		"kind", "declared", "name", vm->name, "ignored", false, "macs", macs, "uuid",
+		vm->uuid && *vm->uuid ? vm->uuid : NULL, "serial",
+		vm->serial && *vm->serial ? vm->serial : NULL, "arch", vm_arch_name(vm->arch),
+		"platform", "loader", "version", "manufacturer", "product", "asset", "ip",
+		ip_json(AF_INET, &ip), "ipv6", ip_json(AF_INET6, &ip6), "first_seen", "last_seen",
+		time_json(row.last_seen_ms), "asked", "chosen", "chosen_at", "state",
+		machine_state_name(row.state), "told", told_json(&row), "profile",
+		json_object_get(vm->more, "profile"), "declares_as", "problem");
+	put_inventory(services, vm, &row, json);
+	return json;
 }
 
 /* The declared ones, then place by place the others. */

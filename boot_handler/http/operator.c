@@ -166,6 +166,9 @@ static json_t *vm_json(
 			 vm_snapshot_noreboot(snapshot, vm)},
 	    &look);
 	json_object_set_new(json, "state", json_string(look.state));
+	json_object_set_new(json, "told", told_json(&row));
+	json_object_set_new(json, "image",
+	    boot_mode_of(vm)->needs & BOOT_NEEDS_BOOT ? text_or_null(vm->image) : json_null());
 	json_object_set_new(json, "outlook", outlook_json(&look));
 	json_object_set_new(json, "expected",
 	    json_pack("{s:s, s:s?}", "does", look.does, "ends", boot_end_name(look.ends)));

@@ -114,6 +114,9 @@ static void the_last_that_differ_are_kept(void **state)
 	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/web1/inventory", ""), 200);
 	assert_int_equal(count("\"product\""), 1);
 	assert_true(says("R1 ?[2J") && !says("u001b"));
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines", ""), 200);
+	assert_true(says("\"serial\":\"S-1\"") && says("\"product\":\"R1 ?[2J\""));
+	assert_true(says("\"manufacturer\":null") && says("\"platform\":\"efi\""));
 	for (int n = 2; n <= 10; n++)
 		tells(ITSELF, MAC, n);
 	served_restart();

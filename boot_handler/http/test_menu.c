@@ -155,8 +155,14 @@ static void installed_by_one(void **state)
 	boots("");
 	assert_true(says("choose --default local "));
 	look("/api/v1/vms/web1");
-	assert_true(says("\"does\":\"menu\""));
+	assert_true(says("\"does\":\"menu\"") && says("\"told\":\"menu\""));
+	assert_true(says("\"image\":null"));
+	look("/api/v1/machines");
+	assert_true(says("\"told\":\"menu\"") && says("\"platform\":\"efi\""));
+	usleep(2000);
 	assert_int_equal(ask(&operator_endpoints, "/api/v1/vms/web1/reinstall"), 200);
+	/* What it was told is of before that. */
+	assert_true(says("\"told\":null"));
 	boots("");
 	assert_true(says("choose --default debian-installer-13:unattended "));
 	assert_int_equal(ask(&operator_endpoints, "/api/v1/vms/web1/local"), 200);

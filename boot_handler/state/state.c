@@ -57,6 +57,7 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->moved_at_ms = m->moved_at_ms;
 	row->asks = atomic_load_explicit(&m->asks, memory_order_relaxed);
 	row->asked = atomic_load_explicit(&m->asked, memory_order_relaxed);
+	row->asked_at_ms = atomic_load_explicit(&m->asked_ms, memory_order_relaxed);
 	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
 	row->nic = mac_from_number(atomic_load(&m->nic));
 	row->leased_ip = m->address.leased_ip;

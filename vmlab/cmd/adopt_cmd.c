@@ -226,6 +226,9 @@ static int adopt_run(struct lab *lab, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "", adopt_options, NULL)) != -1) {
 		all |= o == 'a' || o == 'w';
 		watch |= o == 'w';
+		if (o == 'p' && !*optarg)
+			return command_usage(&adopt_command,
+			    "--profile takes the name of a profile; without --profile it is the one that `vmlab machines` shows");
 		if (o == 'p' && json_object_set_new(more, "profile", json_string(optarg)) < 0)
 			return command_usage(&adopt_command, "--profile is not UTF-8");
 		if (o == '?')
@@ -240,14 +243,14 @@ static int adopt_run(struct lab *lab, int argc, char **argv)
 		return adopt_all(lab, watch);
 	if (argc - optind < 1 || argc - optind > 2)
 		return command_usage(&adopt_command,
-		    "the machine's MAC address or serial number, and a NAME for it");
+		    "the machine's MAC address, serial number or UUID, and a NAME for it");
 	return adopt_one(lab, argv[optind], argv[optind + 1], more, &e) < 0 ? command_fail(&e)
 									    : STATUS_OK;
 }
 
 const struct command adopt_command = {
     .name = "adopt",
-    .args = "MAC|SERIAL [NAME] [--profile P] [--set FIELD=VALUE] | --all [--watch]",
+    .args = "MAC|SERIAL|UUID [NAME] [--profile P] [--set FIELD=VALUE] | --all [--watch]",
     .summary = "write a definition for a machine that asked",
     .help =
 	"Writes vms/NAME.json with the MAC address, UUID, serial number and architecture that the machine\n"

@@ -11,6 +11,7 @@
 #include "lib/machine/machine.h"
 #include "vmlab/follow/goal.h"
 #include "vmlab/lab/command.h"
+#include "vmlab/lab/vm_container.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/follow/progress.h"
@@ -182,7 +183,7 @@ static int run(struct lab *lab, int argc, char **argv)
 		r = session_need_stack(&w.session, &e);
 	if (r == 0 && *w.name)
 		w.history.on_ms =
-		    goal_container_start_ms(container_list_vm(&w.session.containers, w.name), -1);
+		    goal_container_start_ms(vm_container_find(&w.session, w.name), -1);
 	if (r == 0)
 		r = watch(&w, limit, follow, &e);
 	json_decref(w.last_ms);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/boot/boot.h"
 #include "lib/definition/mode.h"
 #include "lib/base/clock.h"
 #include "vmlab/lab/command.h"
@@ -15,6 +16,7 @@
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/mounts.h"
 #include "vmlab/lab/problems.h"
+#include "vmlab/lab/vm_container.h"
 #include "vmlab/follow/table.h"
 #include "vmlab/lab/vm_disks.h"
 
@@ -46,10 +48,11 @@ static json_t *from_definition(const struct vm *vm)
 
 	for (unsigned i = 0; i < vm->disk_count; i++)
 		json_array_append_new(disks, json_integer((json_int_t)vm->disk_bytes[i]));
-	return json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:s?, s:s, s:i, s:I, s:o, s:n}", "name",
-	    vm->name, "mac", vm->mac_made ? NULL : mac_format(&vm->mac, mac), "ip",
-	    fixed ? ip : NULL, "arch", vm_arch_name(vm->arch), "distro", vm->distro, "hostname",
-	    vm->hostname, "mode", boot_mode_name(vm->mode), "cpus", (int)vm->cpus, "memory_bytes",
+	return json_pack("{s:s, s:s?, s:s?, s:s, s:s?, s:s?, s:s?, s:s, s:i, s:I, s:o, s:n}",
+	    "name", vm->name, "mac", vm->mac_made ? NULL : mac_format(&vm->mac, mac), "ip",
+	    fixed ? ip : NULL, "arch", vm_arch_name(vm->arch), "distro", vm->distro, "image",
+	    boot_mode_of(vm)->needs & BOOT_NEEDS_BOOT ? vm->image : NULL, "hostname", vm->hostname,
+	    "mode", boot_mode_name(vm->mode), "cpus", (int)vm->cpus, "memory_bytes",
 	    (json_int_t)vm->memory_bytes, "disks_bytes", disks, "state");
 }
 
@@ -91,6 +94,26 @@ static void add_kept(const struct listing *l, json_t *vms)
 	}
 }
 
+/* One that runs under another name than its definition has is that definition's machine. */
+static void add_container(const struct listing *l, json_t *vms, const struct container *c)
+{
+	const struct vm *adopter = vm_container_adopter(&l->session.containers, l->snap, c);
+	const char *name = adopter ? adopter->name : c->vm;
+
+	if (!c->vm || strcmp(c->role, "vm") != 0)
+		return;
+	merge(vms, name, json_pack("{s:s, s:n}", "name", name, "state"));
+	json_t *vm = json_object_get(vms, name);
+	const char *had = json_string_value(json_object_get(vm, "container"));
+	if (adopter && had && !c->running)
+		return;
+	const char *power = power_state_name(power_state_of(c, l->api ? vm : NULL));
+	json_object_set_new(vm, "container", json_string(c->status));
+	json_object_set_new(vm, "power", json_string(power));
+	if (adopter)
+		json_object_set_new(vm, "started_as", json_string(c->vm));
+}
+
 /* One object a VM, sorted by name: the API's fields and "container". New reference. */
 static json_t *merge_all(struct listing *l)
 {
@@ -107,16 +130,8 @@ static json_t *merge_all(struct listing *l)
 		const struct vm *defined = vm_snapshot_at(l->snap, i);
 		merge(vms, defined->name, from_definition(defined));
 	}
-	for (i = 0; i < l->session.containers.count; i++) {
-		const struct container *c = &l->session.containers.items[i];
-		if (!c->vm || strcmp(c->role, "vm") != 0)
-			continue;
-		merge(vms, c->vm, json_pack("{s:s, s:n}", "name", c->vm, "state"));
-		vm = json_object_get(vms, c->vm);
-		const char *power = power_state_name(power_state_of(c, l->api ? vm : NULL));
-		json_object_set_new(vm, "container", json_string(c->status));
-		json_object_set_new(vm, "power", json_string(power));
-	}
+	for (i = 0; i < l->session.containers.count; i++)
+		add_container(l, vms, &l->session.containers.items[i]);
 	add_kept(l, vms);
 	/* Keys come out sorted only through the dumper: sort by hand. */
 	size_t count = json_object_size(vms);
@@ -143,8 +158,10 @@ static void add_disks(struct listing *l, json_t *vms)
 
 	if (!names || !disks)
 		return;
-	json_array_foreach(vms, i, vm)
-		names[i] = json_string_value(json_object_get(vm, "name"));
+	json_array_foreach(vms, i, vm) {
+		const char *before = json_string_value(json_object_get(vm, "started_as"));
+		names[i] = before ? before : json_string_value(json_object_get(vm, "name"));
+	}
 	vm_disks_look_all(&l->session.engine, l->session.lab, names, count, disks);
 	json_array_foreach(vms, i, vm) {
 		json_t *list = json_array();
@@ -229,10 +246,12 @@ struct ls {
 
 static bool wanted(const struct ls *ls, const json_t *vm)
 {
-	const char *name = json_string_value(json_object_get(vm, "name"));
+	const char *name = json_string_value(json_object_get(vm, "name")),
+		   *before = json_string_value(json_object_get(vm, "started_as"));
 
 	for (int i = 0; i < ls->count; i++)
-		if (name && strcmp(ls->names[i], name) == 0)
+		if ((name && strcmp(ls->names[i], name) == 0) ||
+		    (before && strcmp(ls->names[i], before) == 0))
 			return true;
 	return ls->count == 0;
 }
@@ -276,7 +295,12 @@ static void print_all(struct ls *ls, struct listing *l)
 		print_names(vms);
 	} else {
 		ls->table.now_ms = wall_ms();
-		table_print(stdout, &ls->table, vms);
+		if (json_array_size(vms) > 0)
+			table_print(stdout, &ls->table, vms);
+		else
+			printf(
+			    "no VM is defined in %s: `vmlab new web1` makes one, `vmlab machines` shows who has asked\n",
+			    l->session.lab->vms_dir ? l->session.lab->vms_dir : "vms/");
 		fflush(stdout); /* before what goes to stderr */
 		if (*l->down)
 			fprintf(ls->watch_s ? stdout : stderr, "%s\n", l->down);
@@ -368,7 +392,7 @@ const struct command ls_command = {
     .help =
 	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
 	"machine is (declared, booting, installing with phase and percent, installed, ready, failed,\n"
-	"\"waiting\" for what is missing, \"stalled\" when its stage does not get on for longer than it may,\n"
+	"\"waiting\" for what is missing or by its mode, at its \"menu\", \"stalled\" when its stage does not get on for longer than it may,\n"
 	"stopped: its disk is kept, or starting: it has power, and its firmware has asked for nothing yet; \"ready, with\n"
 	"errors\" or warnings: cloud-init met them, and \"cloud_init\" of --json has them all). AGE is since\n"
 	"when. On a narrow terminal columns that matter less are left out.\n"
@@ -380,7 +404,8 @@ const struct command ls_command = {
 	"  --columns LIST   these columns, in this order; --wide shows which there are\n"
 	"  --watch[=S]      show it again every S seconds (2) until Ctrl-C\n"
 	"  --json           {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API knows of each\n"
-	"                   VM, and \"container\": the container's status, or null; \"disks_bytes\" are the\n"
+	"                   VM, and \"container\": the container's status, or null (\"started_as\": its name where that is\n"
+	"                   another's); \"disks_bytes\" are the\n"
 	"                   definition's, \"disks_seen_bytes\" what the disks have, \"installed_disk_bytes\"\n"
 	"                   what the installer saw\n"
 	"\n"

@@ -87,7 +87,11 @@ static void print_list(json_t *machines, size_t hidden)
 	struct table table = {.width = human_terminal_width(STDOUT_FILENO), .now_ms = wall_ms()};
 
 	table_machines(&table);
-	table_print(stdout, &table, machines);
+	if (json_array_size(machines) > 0)
+		table_print(stdout, &table, machines);
+	else if (hidden == 0)
+		puts(
+		    "no machine is defined and none has asked yet: switch one on in the lab's network, or `vmlab new web1` defines one");
 	fflush(stdout);
 	print_problems(stderr, machines);
 	if (hidden > 0)
@@ -137,7 +141,7 @@ static int machines_run(struct lab *lab, int argc, char **argv)
 
 const struct command machines_command = {
     .name = "machines",
-    .args = "[--json] [--all] | show NAME|MAC|SERIAL [--json]",
+    .args = "[--json] [--all] | show NAME|MAC|SERIAL|UUID [--json]",
     .summary = "every machine that asked, declared or not",
     .help =
 	"Lists what vms/ declares and, below, the strangers: machines that asked for an address or for what\n"
@@ -178,7 +182,8 @@ static int ignore_run(struct lab *lab, int argc, char **argv)
 			return command_wrong_option(&ignore_command, argv);
 	}
 	if (argc - optind != 1)
-		return command_usage(&ignore_command, "one MAC address or serial number, please");
+		return command_usage(
+		    &ignore_command, "one MAC address, serial number or UUID, please");
 	int r = machine_id_encode(argv[optind], id, &e);
 	if (r == 0)
 		r = open_lab(&s, lab, &e);
@@ -192,7 +197,7 @@ static int ignore_run(struct lab *lab, int argc, char **argv)
 
 const struct command ignore_command = {
     .name = "ignore",
-    .args = "MAC|SERIAL [--undo]",
+    .args = "MAC|SERIAL|UUID [--undo]",
     .summary = "leave a stranger out of `vmlab machines`",
     .help =
 	"The machine is named by a MAC address, serial number or UUID that it showed. It gets what it got\n"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmlab/lab/command.h"
+#include "vmlab/lab/start.h"
 
 /* Runs `c` with the words of argv after the first, and `last` behind them unless NULL. */
 static int run_as(const struct command *c, struct lab *lab, int argc, char **argv, const char *last)
@@ -53,6 +54,27 @@ const struct command start_command = {
     .operands = OPERANDS_VMS,
 };
 
+/* `up` gives a machine that runs under another's name a disk of its own, and no way back to what it
+ * had: it is not to be stopped for that. */
+static int check_names(struct lab *lab, int argc, char **argv, struct err *e)
+{
+	_cleanup_session_ struct session s = SESSION_INIT;
+	const struct start st = {.s = &s};
+	struct vm_store *store = NULL;
+
+	int r = session_open(&s, lab, e);
+	if (r < 0 || session_open_store(&s, &store, e) < 0)
+		return r;
+	const struct vm_snapshot *snap = vm_store_snapshot(store);
+	for (int i = 1; r == 0 && i < argc; i++) {
+		const struct vm *vm = vm_snapshot_by_name(snap, argv[i]);
+		r = vm ? start_vm_check(&st, vm, e) : 0;
+	}
+	vm_snapshot_unref(snap);
+	vm_store_close(store);
+	return r;
+}
+
 static int restart_run(struct lab *lab, int argc, char **argv)
 {
 	bool no_wait = argc > 1 && strcmp(argv[argc - 1], "--no-wait") == 0;
@@ -60,6 +82,9 @@ static int restart_run(struct lab *lab, int argc, char **argv)
 	if (!only_names(no_wait ? argc - 1 : argc, argv))
 		return command_usage(
 		    &restart_command, "it takes names of VMs, and --no-wait as the last word");
+	struct err e = ERR_INIT;
+	if (check_names(lab, no_wait ? argc - 1 : argc, argv, &e) < 0)
+		return command_fail(&e);
 	int status = run_as(&down_command, lab, no_wait ? argc - 1 : argc, argv, NULL);
 	return status != STATUS_OK ? status : run_as(&up_command, lab, argc, argv, NULL);
 }

@@ -16,6 +16,7 @@
 #include "vmlab/ui/human.h"
 
 #define VALUE_COLUMNS 44
+#define VALUE_COLUMNS_MAX 100 /* what is longer has its place in a line of its own */
 
 struct show {
 	const struct lab *lab;
@@ -104,18 +105,49 @@ static void print_place(const json_t *from)
 	putchar('\n');
 }
 
+static char *line_of(const char *field, const json_t *value, bool last)
+{
+	_cleanup_free_ char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	char *line;
+
+	return asprintf(&line, "  \"%s\": %s%s", field, text ? text : "", last ? "" : ",") < 0
+		   ? NULL
+		   : line;
+}
+
+/* Of the longest line whose place stands beside it. */
+static int columns_of(const struct show *s)
+{
+	int columns = VALUE_COLUMNS;
+	const char *field;
+	json_t *value;
+
+	json_object_foreach(s->definition, field, value) {
+		_cleanup_free_ char *line = line_of(field, value, false);
+		int len = line ? (int)strlen(line) + 2 : 0;
+		if (len > columns && len <= VALUE_COLUMNS_MAX)
+			columns = len;
+	}
+	return columns;
+}
+
 /* JSON, but for what follows each line. */
 static void print_text(const struct show *s)
 {
 	size_t left = json_object_size(s->definition);
+	int columns = columns_of(s);
 	const char *field;
 	json_t *value;
 
 	puts("{");
 	json_object_foreach(s->definition, field, value) {
-		_cleanup_free_ char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-		int columns = printf("  \"%s\": %s%s", field, text ? text : "", --left ? "," : "");
-		printf("%*s", columns < VALUE_COLUMNS ? VALUE_COLUMNS - columns : 2, "");
+		_cleanup_free_ char *line = line_of(field, value, --left == 0);
+		int len = line ? printf("%s", line) : 0;
+		if (len + 2 > columns) {
+			putchar('\n');
+			len = 0;
+		}
+		printf("%*s", columns - len, "");
 		print_place(json_object_get(s->from, field));
 	}
 	puts("}");

@@ -10,6 +10,7 @@
 #include "lib/definition/login.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/keys.h"
+#include "vmlab/lab/vm_container.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/follow/power_state.h"
 #include "vmlab/follow/progress.h"
@@ -223,7 +224,7 @@ static int run(struct lab *lab, int argc, char **argv)
 		r = session_check_name(&l.session, name, &e);
 	if (r == 0 && !container_list_role(&l.session.containers, "net"))
 		r = err_set(&e, ENOTCONN, "lab \"%s\" is not up: `vmlab up %s`", lab->name, name);
-	const struct container *c = container_list_vm(&l.session.containers, name);
+	const struct container *c = r == 0 ? vm_container_find(&l.session, name) : NULL;
 	if (r == 0 && c && !c->running)
 		r = err_set(&e, ENOTCONN, "%s is stopped: `vmlab up %s` starts it", name, name);
 	if (r == 0)

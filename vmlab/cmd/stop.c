@@ -16,7 +16,9 @@
 #include "vmlab/lab/lab_find.h"
 #include "vmlab/lab/lab_dir.h"
 #include "vmlab/lab/lab_volume.h"
+#include "vmlab/lab/problems.h"
 #include "vmlab/lab/stopping.h"
+#include "vmlab/lab/vm_container.h"
 
 static void collect(struct session *s, const char *role, bool running_only, struct argv *names)
 {
@@ -118,13 +120,15 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 	return 0;
 }
 
-static int remove_disk(struct session *s, const char *name, struct err *e)
+/* `c` is its container, whose name the disk has; NULL: it has none. */
+static int remove_disk(
+    struct session *s, const char *name, const struct container *c, struct err *e)
 {
 	_cleanup_argv_ struct argv volumes = ARGV_INIT;
 	_cleanup_free_ char *volume = NULL;
 	struct err ignored = ERR_INIT;
 
-	int r = lab_volume_name(s->lab, &s->engine, "disk", name, &volume, e);
+	int r = lab_volume_name(s->lab, &s->engine, "disk", c ? c->vm : name, &volume, e);
 	if (r < 0)
 		return r;
 	argv_add(&volumes, volume);
@@ -143,7 +147,7 @@ static int down_some(struct session *s, int count, char **names, bool volumes, s
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < count; i++) {
-		const struct container *c = container_list_vm(&s->containers, names[i]);
+		const struct container *c = vm_container_find(s, names[i]);
 		r = session_check_name(s, names[i], e);
 		if (r == 0 && c && c->running)
 			argv_add(&containers, c->name);
@@ -153,17 +157,23 @@ static int down_some(struct session *s, int count, char **names, bool volumes, s
 	if (r == 0)
 		r = stopping_run(s, "stop", &containers, e);
 	for (int i = 0; r == 0 && i < count; i++) {
-		const struct container *c = container_list_vm(&s->containers, names[i]);
+		const struct container *c = vm_container_find(s, names[i]);
 		_cleanup_argv_ struct argv one = ARGV_INIT;
 		if (c)
-			printf("%s is down%s\n", names[i],
+			printf("%s is down%s", names[i],
 			    volumes ? ", its disk removed" : ", its disk kept");
+		if (c && !volumes && strcmp(c->vm, names[i]) != 0)
+			printf(
+			    ", which is called as it was when it was started, %s: `vmlab up %s` gives it a new one",
+			    c->vm, names[i]);
+		if (c)
+			putchar('\n');
 		if (c && volumes) {
 			argv_add(&one, c->name);
 			r = engine_remove_containers(&s->engine, &one, e);
 		}
 		if (r == 0 && volumes)
-			r = remove_disk(s, names[i], e);
+			r = remove_disk(s, names[i], c, e);
 	}
 	return r;
 }
@@ -231,17 +241,21 @@ static int rm_one(struct session *s, const char *name, struct err *e)
 {
 	_cleanup_argv_ struct argv one = ARGV_INIT;
 	int r = session_lock(s, false, e);
-	const struct container *c = container_list_vm(&s->containers, name);
+	const struct container *c = vm_container_find(s, name);
+	bool defined = problems_has_file(s->lab, name);
 
 	if (r == 0 && c) {
 		argv_add(&one, c->name);
 		r = engine_remove_containers(&s->engine, &one, e);
 	}
 	if (r == 0)
-		r = remove_disk(s, name, e);
+		r = remove_disk(s, name, c, e);
 	session_unlock(s);
 	if (r == 0)
-		printf("%s: container and disk are gone; its definition stays\n", name);
+		printf("%s: container and disk are gone; %s\n", name,
+		    defined
+			? "its definition stays"
+			: "it has no definition in this folder's vms/, so that nothing of it is left");
 	return r;
 }
 
@@ -317,7 +331,7 @@ static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *
 		r = session_need_stack(s, e);
 	if (r < 0)
 		return r;
-	const struct container *c = container_list_vm(&s->containers, name);
+	const struct container *c = vm_container_find(s, name);
 	r = api_post(s->api, &vm, e, "/vms/%s/reinstall", name);
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "vmlab/follow/goal.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/lab/mounts.h"
+#include "vmlab/lab/vm_container.h"
 #include "vmlab/follow/power_state.h"
 #include "vmlab/follow/progress.h"
 
@@ -48,8 +49,8 @@ static int engine_log(
     struct session *s, const char *name, const struct log_wish *wish, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
-	const struct container *c = name ? container_list_vm(&s->containers, name)
-					 : container_list_role(&s->containers, "stack");
+	const struct container *c =
+	    name ? vm_container_find(s, name) : container_list_role(&s->containers, "stack");
 
 	if (!c)
 		return err_set(e, ENOENT, "%s is not there to have a log: `vmlab up%s%s` starts it",
@@ -178,7 +179,7 @@ static int console_run(struct lab *lab, int argc, char **argv)
 	int r = session_open(&s, lab, &e);
 	if (r == 0)
 		r = session_check_name(&s, argv[1], &e);
-	const struct container *c = container_list_vm(&s.containers, argv[1]);
+	const struct container *c = r == 0 ? vm_container_find(&s, argv[1]) : NULL;
 	if (r == 0 && (!c || !c->running))
 		r = err_set(&e, 1,
 		    "%s is not running: `vmlab up %s` starts it, `vmlab logs %s` shows what its console said",
@@ -231,7 +232,7 @@ static void name_all(struct session *s, struct argv *names)
  * that tells of its first boot only, and was ready before it was started this time. */
 static int judge_power(struct session *s, const char *name, enum boot_end *goal, struct err *e)
 {
-	const struct container *c = container_list_vm(&s->containers, name);
+	const struct container *c = vm_container_find(s, name);
 	_cleanup_json_ json_t *vm = NULL;
 	struct goal_expected expected;
 	struct err ignored = ERR_INIT;

@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
+#include "lib/definition/mode.h"
 #include "lib/machine/event.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/ui/human.h"
@@ -76,13 +77,38 @@ static bool installing(const json_t *vm)
 	return machine_state_is(text_of(vm, "state"), MACHINE_INSTALLING) && *text_of(vm, "phase");
 }
 
+/* Where it was seen to stand, of which its recorded state tells nothing: that is how far an
+ * installation has come. NULL: nowhere. */
+static const char *stands(const json_t *vm)
+{
+	const struct boot_mode *told = boot_mode_find(text_of(vm, "told"));
+	const char *state = text_of(vm, "state");
+
+	if (!told || machine_state_is(state, MACHINE_FAILED))
+		return NULL;
+	if (told->verb == BOOT_MENU)
+		return "menu";
+	if (told->verb == BOOT_WAIT)
+		return "waiting";
+	return machine_state_is(state, MACHINE_DECLARED) ? told->started : NULL;
+}
+
 void progress_state(FILE *f, const json_t *vm)
 {
-	const char *state = text_of(vm, "state");
+	const char *state = text_of(vm, "state"), *place = stands(vm);
 	int percent = progress_percent(vm);
 
 	const char *stage = text_of(json_object_get(vm, "outlook"), "stage");
 
+	if (place && !*stage) {
+		fputs(place, f);
+		if (!machine_state_is(state, MACHINE_DECLARED)) {
+			fputs(" (", f);
+			human_print_clean(f, state);
+			fputc(')', f);
+		}
+		return;
+	}
 	human_print_clean(f, state);
 	if (*stage) {
 		fputs(": ", f);

@@ -56,6 +56,15 @@ static void print_state(FILE *f, const struct table_column *c, const json_t *vm,
 		fputs(", netboot off", f);
 }
 
+/* Where it boots an image of its own, that one. */
+static void print_image(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
+{
+	const char *image = text_of(vm, "image");
+
+	(void)now_ms;
+	human_print_clean(f, *image ? image : text_of(vm, c->key));
+}
+
 static void print_age(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
 {
 	int64_t at = time_parse(text_of(vm, c->key));
@@ -137,7 +146,7 @@ static const struct table_column columns[] = {
     {"cpus", "CPUS", print_number, "cpus", .rank = 1},
     {"memory", "MEMORY", print_bytes, "memory_bytes", .rank = 1},
     {"disks", "DISKS", print_disks, "disks_bytes", .rank = 1},
-    {"distro", "DISTRO", print_text, "distro", .usual = true, .rank = 2},
+    {"distro", "DISTRO", print_image, "distro", .usual = true, .rank = 2},
     {"mode", "MODE", print_text, "mode", .rank = 1},
     {"hostname", "HOSTNAME", print_text, "hostname", .rank = 1},
     {"container", "CONTAINER", print_text, "container", .rank = 1},
@@ -152,7 +161,7 @@ static void print_kind(FILE *f, const struct table_column *c, const json_t *o, i
 	(void)c;
 	(void)now_ms;
 	if (strcmp(text_of(o, "kind"), "declared") == 0)
-		human_print_clean(f, text_of(o, "state"));
+		progress_state(f, o);
 	else
 		fputs(json_is_true(json_object_get(o, "ignored")) ? "ignored" : "stranger", f);
 }

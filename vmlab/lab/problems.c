@@ -88,6 +88,13 @@ static char *file_of(const char *folder, const char *name)
 	return NULL;
 }
 
+bool problems_has_file(const struct lab *lab, const char *name)
+{
+	_cleanup_free_ char *file = file_of(lab->vms_dir, name);
+
+	return file != NULL;
+}
+
 /* All definitions wait for this one to be corrected. */
 static bool print_blocking(FILE *f, const struct lab *lab, const struct vm_snapshot *snap)
 {

@@ -26,6 +26,9 @@ struct vm_where problem_where(const char *text, size_t len, const char *field);
 /* {"file","line","column","text","warning"}; new reference. */
 json_t *problem_json(const struct vm_problem *p);
 
+/* Whether a file in vms/ defines the VM, used or not. */
+bool problems_has_file(const struct lab *lab, const char *name);
+
 /* For a VM that no definition in force is of: when a file of its own is there, or all are held
  * back, prints what is wrong and fills `e`: true. False: there is no such file. */
 bool problems_hide(FILE *f, const struct lab *lab, const struct vm_snapshot *snap, const char *name,
