@@ -69,7 +69,7 @@ sources_in = $(sort $(filter-out %/main.c $(foreach d,$(1),$(d)/test_% $(d)/fuzz
 LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition image json machine net order plan store unattended))
 VM_WATCHER_SRC := $(call sources_in,vm_watcher)
 BOOT_HANDLER_SRC := $(call sources_in,boot_handler $(addprefix boot_handler/,documents http sources state))
-OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,agent base bootloader disk fetch fs inventory method report system unpack))
+OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,agent base bootloader disk fetch fs inventory method report system trial unpack))
 VMLAB_SRC := $(call sources_in,$(addprefix vmlab/,cmd engine follow image judge lab ui))
 
 # Of the VM's image, but for the programs' main files.

@@ -58,6 +58,42 @@ struct order_row {
 	    .args = (const struct order_arg[]){ \
 		{"netboot", ORDER_ARG_WORD, .words = (const char *const[]){"on", "off", NULL}, \
 		    .summary = "off: from its disk from now on, as by `vmlab netboot NAME off`"}, {0}}) \
+	row(WIPE, wipe, "wipe", .summary = "makes what is on a disk unreadable", \
+	    .timeout_s = 172800, .destructive = true, .again = true, \
+	    .args = (const struct order_arg[]){ \
+		{"disk", ORDER_ARG_DISK, .required = true, .summary = "the disk that is wiped"}, \
+		{"how", ORDER_ARG_WORD, \
+		    .words = (const char *const[]){"signatures", "discard", "blocks", "secure", NULL}, \
+		    .summary = "signatures: what tells of its content; discard: the disk forgets its blocks; blocks: zeros over all of them; secure: by the disk itself, where it can"}, {0}}) \
+	row(RUN, run, "run", .summary = "runs a script as root", .timeout_s = 3600, \
+	    .args = (const struct order_arg[]){ \
+		{"script", ORDER_ARG_SCRIPT, .required = true, \
+		    .summary = "run by sh, or by what its #! line names"}, \
+		{"where", ORDER_ARG_WORD, .words = (const char *const[]){"ram", "disk", NULL}, \
+		    .summary = "ram: in the system in memory; disk: in a chroot of the installed one"}, \
+		{"disk", ORDER_ARG_DISK, .summary = "whose system, where several disks have one"}, {0}}) \
+	row(MEMTEST, memtest, "memtest", .summary = "tests the memory that is free", \
+	    .timeout_s = 612000, .again = true, \
+	    .args = (const struct order_arg[]){ \
+		{"minutes", ORDER_ARG_COUNT, .usual = 10, .most = 10080, .summary = "for how long"}, \
+		{"mib", ORDER_ARG_COUNT, .most = 1 << 30, \
+		    .summary = "of how much at most; else all but what the system needs to live"}, {0}}) \
+	row(DISKTEST, disktest, "disktest", .summary = "reads a disk, and writes nothing", \
+	    .timeout_s = 612000, .again = true, \
+	    .args = (const struct order_arg[]){ \
+		{"disk", ORDER_ARG_DISK, .required = true, .summary = "the disk that is read"}, \
+		{"minutes", ORDER_ARG_COUNT, .most = 10080, \
+		    .summary = "for how long at most; else to its end"}, {0}}) \
+	row(KEXEC, kexec, "kexec", .summary = "starts the installed system without the firmware", \
+	    .timeout_s = 600, .again = true, .ends = true, \
+	    .args = (const struct order_arg[]){ \
+		{"disk", ORDER_ARG_DISK, .summary = "whose system, where several disks have one"}, {0}}) \
+	row(BOOT_ORDER, boot_order, "boot-order", \
+	    .summary = "moves the network in the firmware's boot order", .timeout_s = 300, .again = true, \
+	    .args = (const struct order_arg[]){ \
+		{"network", ORDER_ARG_WORD, .required = true, \
+		    .words = (const char *const[]){"first", "last", NULL}, \
+		    .summary = "where it is then"}, {0}}) \
 	row(INVENTORY, inventory, "inventory", .summary = "takes its inventory again", \
 	    .timeout_s = 300, .again = true)
 /* clang-format on */

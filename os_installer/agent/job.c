@@ -48,6 +48,7 @@ static _Noreturn void child_main(struct job *j, pid_t parent)
 	struct err e = ERR_INIT;
 
 	process_end_with(parent, SIGKILL);
+	offspring_adopt();
 	setsid();
 	be_the_first_to_go();
 	if (null >= 0)
@@ -120,6 +121,16 @@ static void follow(struct job *j)
 	}
 }
 
+static void say_how_it_ended(int status, struct err *e)
+{
+	if (WIFSIGNALED(status))
+		err_set(e, EIO,
+		    "what carried it out was ended by signal %d (%s); the machine's console shows what the kernel says of it",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		err_set(e, EIO, "what carried it out left with exit code %d", WEXITSTATUS(status));
+}
+
 static void judge(const struct job *j, struct said *out)
 {
 	*out = *board_take(j->run.board);
@@ -129,9 +140,7 @@ static void judge(const struct job *j, struct said *out)
 		out->why = j->why;
 	} else if (!out->ended) {
 		out->ok = false;
-		err_set(&out->why, EIO,
-		    "what carried it out was ended by signal %d (%s); the machine's console shows what the kernel says of it",
-		    WTERMSIG(j->status), strsignal(WTERMSIG(j->status)));
+		say_how_it_ended(j->status, &out->why);
 	}
 	out->ended = true;
 }
@@ -162,6 +171,18 @@ static int job_start(struct job *j, struct err *e)
 	return r;
 }
 
+/* The server has it on record that it begins, before it does. One that does not answer has its
+ * reasons to give orders all the same. */
+static bool is_still_wanted(const struct server *s, const struct server_order *told, struct err *e)
+{
+	struct said nothing = {0};
+	int r = told->has_id ? server_progress(s, told->id, &nothing, e) : 0;
+
+	if (r == SERVER_OVER)
+		err_set(e, ECANCELED, "it was cancelled");
+	return r != SERVER_OVER;
+}
+
 void job_run(const struct order *order, const struct server_order *told, const struct server *s,
     struct ear *ear, struct said *out)
 {
@@ -172,6 +193,8 @@ void job_run(const struct order *order, const struct server_order *told, const s
 
 	memset(out, 0, sizeof(*out));
 	out->ended = true;
+	if (!is_still_wanted(s, told, &out->why))
+		return;
 	if (job_start(&j, &out->why) == 0) {
 		follow(&j);
 		unsigned left = offspring_end(LAST_MS);

@@ -7,7 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/process.h"
 
-static const char *const environment[] = {
+const char *const command_environment[] = {
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME=/root",
     "LC_ALL=C",
@@ -56,7 +56,7 @@ int command_run(const struct command *c, struct err *e)
 	struct line l = {.program = program, .loud = c->loud};
 	const struct process p = {
 	    .argv = c->argv,
-	    .environment = environment,
+	    .environment = command_environment,
 	    .root = c->root,
 	    .name = program,
 	    .timeout_ms = (c->timeout_s ? c->timeout_s : 300) * 1000,

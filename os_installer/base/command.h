@@ -7,6 +7,9 @@
 
 #include "lib/base/err.h"
 
+/* What programs that we start find in their environment, whoever started us. */
+extern const char *const command_environment[];
+
 struct command {
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in the usual places */
 	const char *root;        /* NULL, or the directory it is chrooted into */

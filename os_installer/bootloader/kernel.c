@@ -63,7 +63,7 @@ static int kernel_alone(void *ctx, const char *name)
 	return 0;
 }
 
-static int kernel_find(int tree, const char *version, struct kernel *k, struct err *e)
+static int newest_find(int tree, const char *version, struct kernel *k, struct err *e)
 {
 	struct search search = {tree, k};
 
@@ -117,6 +117,15 @@ static bool initramfs_find(int tree, struct kernel *k)
 	       file_find(tree, BOOT_FILE_INITRAMFS, kernel_suffix(k), k->initramfs);
 }
 
+int kernel_find(int tree, struct kernel *out, struct err *e)
+{
+	int r = newest_find(tree, NULL, out, e);
+
+	if (r == 0)
+		(void)initramfs_find(tree, out);
+	return r;
+}
+
 static int initramfs_ensure(int tree, const char *directory, struct kernel *k, struct err *e)
 {
 	if (initramfs_find(tree, k))
@@ -133,7 +142,7 @@ static int initramfs_ensure(int tree, const char *directory, struct kernel *k, s
 int kernel_prepare(
     int tree, const char *directory, const char *version, struct kernel *out, struct err *e)
 {
-	int r = kernel_find(tree, version, out, e);
+	int r = newest_find(tree, version, out, e);
 
 	return r < 0 ? r : initramfs_ensure(tree, directory, out, e);
 }

@@ -17,6 +17,9 @@ struct kernel {
 must_check int kernel_prepare(
     int tree, const char *directory, const char *version, struct kernel *out, struct err *e);
 
+/* Finds the newest kernel, and its initramfs: "" when there is none. Changes nothing. */
+must_check int kernel_find(int tree, struct kernel *out, struct err *e);
+
 /* Its command line: root, console, what the initramfs has to be told, `args` (the definition's; may
  * be NULL). Words with one blank between, none quoted; the caller frees *out. */
 must_check int kernel_cmdline(int tree, const struct plan *p, const char *console, const char *args,

@@ -12,10 +12,12 @@
 
 #define CMDLINE_SIZE 2048 /* what kernels take */
 
-static int kexec_load(
+int kexec_load(
     int tree, const char *kernel, const char *initramfs, const char *cmdline, struct err *e)
 {
 	unsigned long flags = initramfs ? 0 : KEXEC_FILE_NO_INITRAMFS;
+	if (strlen(cmdline) >= CMDLINE_SIZE)
+		return err_set(e, E2BIG, "the kernel's arguments are too long");
 	_cleanup_close_ int kernel_fd = tree_file(tree, kernel, e);
 
 	if (kernel_fd < 0)
@@ -43,8 +45,6 @@ void kexec_prepare(enum vm_after *after, const struct bootloader *b)
 
 	if (*after != VM_AFTER_KEXEC)
 		return;
-	if (strlen(b->cmdline) >= CMDLINE_SIZE)
-		kexec_decline(after, "the kernel's arguments are too long");
-	else if (kexec_load(b->tree, b->kernel.path, b->kernel.initramfs, b->cmdline, &e) < 0)
+	if (kexec_load(b->tree, b->kernel.path, b->kernel.initramfs, b->cmdline, &e) < 0)
 		kexec_decline(after, e.msg);
 }

@@ -10,6 +10,10 @@
  * tree has to be open and mounted. */
 void kexec_prepare(enum vm_after *after, const struct bootloader *b);
 
+/* Reads them into memory, from a tree; `initramfs` may be NULL. */
+must_check int kexec_load(
+    int tree, const char *kernel, const char *initramfs, const char *cmdline, struct err *e);
+
 /* Where *after says kexec, says why there is none and *after becomes a reboot. */
 void kexec_decline(enum vm_after *after, const char *why);
 

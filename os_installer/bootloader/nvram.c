@@ -13,11 +13,11 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 
 #define DIRECTORY "/sys/firmware/efi/efivars"
 #define GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 #define ATTRIBUTES 7U /* non-volatile, boot service access, runtime access */
-#define ORDER_MAX 512
 #define TITLE_MAX 64
 
 /* ---- load options ------------------------------------------------------------------------------
@@ -116,6 +116,42 @@ size_t nvram_order_append(uint16_t *order, size_t count, uint16_t id)
 	return kept;
 }
 
+bool nvram_option_is_network(const uint8_t *option, size_t len, char title[NVRAM_TITLE_SIZE])
+{
+	char text[NVRAM_TITLE_SIZE] = "";
+	size_t at = 6, used = 0;
+
+	for (; at + 2 <= len && (option[at] || option[at + 1]); at += 2)
+		if (used + 1 < sizeof(text))
+			text[used++] = (char)(option[at + 1] ? '?' : option[at]);
+	text[used] = '\0';
+	if (title)
+		text_copy_clean(text, title, NVRAM_TITLE_SIZE);
+	/* Messaging device paths (10.3.4): MAC address, IPv4, IPv6, URI. */
+	for (at += 2; at + 4 <= len && option[at] != 0x7f;) {
+		size_t size = option[at + 2] | (size_t)option[at + 3] << 8;
+		if (option[at] == 3 && (option[at + 1] == 11 || option[at + 1] == 12 ||
+					   option[at + 1] == 13 || option[at + 1] == 24))
+			return true;
+		if (size < 4)
+			break;
+		at += size;
+	}
+	return false;
+}
+
+void nvram_order_move(uint16_t *order, const bool *network, size_t count, bool first)
+{
+	uint16_t before[NVRAM_ORDER_MAX];
+	size_t used = 0;
+
+	memcpy(before, order, count * sizeof(*order));
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < count; i++)
+			if (network[i] == (first == (round == 0)))
+				order[used++] = before[i];
+}
+
 /* ---- variables ---------------------------------------------------------------------------------
  */
 
@@ -150,6 +186,28 @@ static int variable_write(const char *name, const uint8_t *data, size_t len, str
 	if (fd < 0 || write(fd, buf, w.used) != (ssize_t)w.used)
 		return err_errno(e, "cannot set EFI variable %s", name);
 	return 0;
+}
+
+/* Returns the count. */
+static size_t order_read(uint16_t order[NVRAM_ORDER_MAX])
+{
+	uint8_t bytes[2 * NVRAM_ORDER_MAX];
+	ssize_t got = variable_read("BootOrder", bytes, sizeof(bytes));
+	size_t count = got > 0 ? (size_t)got / 2 : 0;
+
+	for (size_t i = 0; i < count; i++)
+		order[i] = (uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
+	return count;
+}
+
+static int order_write(const uint16_t *order, size_t count, struct err *e)
+{
+	uint8_t bytes[2 * (NVRAM_ORDER_MAX + 1)];
+	struct writer w = {.data = bytes};
+
+	for (size_t i = 0; i < count; i++)
+		put16(&w, order[i]);
+	return variable_write("BootOrder", bytes, w.used, e);
 }
 
 static bool title_is(const uint8_t *option, size_t len, const char *title)
@@ -209,8 +267,8 @@ static bool available(void)
 int nvram_entry_add(const char *title, const struct plan_partition *esp, unsigned number,
     const char *file, struct err *e)
 {
-	uint8_t option[NVRAM_OPTION_MAX], bytes[2 * (ORDER_MAX + 1)];
-	uint16_t order[ORDER_MAX + 1];
+	uint8_t option[NVRAM_OPTION_MAX];
+	uint16_t order[NVRAM_ORDER_MAX + 1];
 	char name[16];
 
 	if (!available())
@@ -224,13 +282,46 @@ int nvram_entry_add(const char *title, const struct plan_partition *esp, unsigne
 	if (r < 0)
 		return r;
 
-	ssize_t got = variable_read("BootOrder", bytes, 2 * ORDER_MAX);
-	size_t count = got > 0 ? (size_t)got / 2 : 0;
-	for (size_t i = 0; i < count; i++)
-		order[i] = (uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
+	size_t count = order_read(order);
 	count = nvram_order_append(order, count, (uint16_t)id);
-	struct writer w = {.data = bytes};
-	for (size_t i = 0; i < count; i++)
-		put16(&w, order[i]);
-	return variable_write("BootOrder", bytes, w.used, e);
+	return order_write(order, count, e);
+}
+
+static void order_tell(const uint16_t *order, size_t count, bool *network, struct nvram_order *out)
+{
+	uint8_t option[4096];
+	char name[16];
+
+	out->count = count;
+	out->networks = 0;
+	for (size_t i = 0; i < count; i++) {
+		out->entry[i].id = order[i];
+		out->entry[i].title[0] = '\0';
+		snprintf(name, sizeof(name), "Boot%04X", order[i]);
+		ssize_t len = variable_read(name, option, sizeof(option));
+		network[i] =
+		    len > 6 && nvram_option_is_network(option, (size_t)len, out->entry[i].title);
+		out->networks += network[i];
+	}
+}
+
+int nvram_network_move(bool first, struct nvram_order *out, struct err *e)
+{
+	uint16_t before[NVRAM_ORDER_MAX], order[NVRAM_ORDER_MAX];
+	bool network[NVRAM_ORDER_MAX];
+
+	if (!available())
+		return NVRAM_ABSENT;
+	size_t count = order_read(before);
+	memcpy(order, before, count * sizeof(*order));
+	order_tell(before, count, network, out);
+	nvram_order_move(order, network, count, first);
+	if (memcmp(order, before, count * sizeof(*order)) == 0)
+		return 0;
+	int r = order_write(order, count, e);
+	if (r < 0)
+		return r;
+	/* What the firmware has now, not what it was told. */
+	order_tell(order, order_read(order), network, out);
+	return 0;
 }

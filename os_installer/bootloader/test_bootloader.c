@@ -248,6 +248,39 @@ static void test_nvram(void **state)
 
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree_setup, tree_teardown)
 
+static const uint8_t pxe[] = {1, 0, 0, 0, 0x3a, 0, 'P', 0, 'X', 0, 'E', 0, 0x1b, 4, 0, 0, 2, 1, 12,
+    0, 0xd0, 0x41, 0x03, 0x0a, 0, 0, 0, 0, 3, 11, 37, 0, 0x52, 0x54, 0, 0, 0, 1};
+
+static void test_nvram_network(void **state)
+{
+	static const bool network[] = {false, true, false, true};
+	uint16_t order[] = {1, 2, 3, 4};
+	char title[NVRAM_TITLE_SIZE];
+	uint8_t option[NVRAM_OPTION_MAX];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_true(nvram_option_is_network(pxe, sizeof(pxe), title));
+	assert_string_equal(title, "PXE?");
+	/* Cut anywhere it is read to its end at most. */
+	for (size_t len = 0; len < sizeof(pxe); len++) {
+		uint8_t *cut = malloc(len + 1);
+		memcpy(cut, pxe, len);
+		assert_int_equal(nvram_option_is_network(cut, len, NULL), len >= 32);
+		free(cut);
+	}
+	const struct plan_partition esp = {.start_lba = 1, .sectors = 2, .part_uuid = ROOT_UUID};
+	int len = nvram_option_build("disk", &esp, 1, "\\A", option, &e);
+	assert_true(len > 0);
+	assert_false(nvram_option_is_network(option, (size_t)len, title));
+	assert_string_equal(title, "disk");
+	nvram_order_move(order, network, 4, true);
+	assert_memory_equal(order, ((uint16_t[]){2, 4, 1, 3}), sizeof(order));
+	nvram_order_move(order, (const bool[]){true, true, false, false}, 4, false);
+	assert_memory_equal(order, ((uint16_t[]){1, 3, 2, 4}), sizeof(order));
+	nvram_order_move(order, network, 0, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +290,7 @@ int main(void)
 	    IN_TREE(test_no_kernel),
 	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_nvram),
+	    cmocka_unit_test(test_nvram_network),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,27 +204,54 @@ static int places_erase(int fd, const struct plan *p, struct err *e)
 	return 0;
 }
 
-int disk_partition(const struct plan *p, disk_fs_type fs_type, struct err *e)
+/* Erases what tells of anything that was on it, and keeps it for the caller: the device, or -errno.
+ */
+static int erased_open(const struct disk *d, struct err *e)
 {
 	uint64_t size = 0;
-	_cleanup_close_ int fd = device_open(p->disk.path, O_EXCL, e);
+	_cleanup_close_ int fd = device_open(d->path, O_EXCL, e);
 	if (fd < 0)
 		return fd;
-	if (ioctl(fd, BLKGETSIZE64, &size) < 0 || size != p->disk.size_bytes)
+	if (ioctl(fd, BLKGETSIZE64, &size) < 0 || size != d->size_bytes)
 		return err_set(
-		    e, ESTALE, "disk %s changed its size since the plan was made", p->disk.path);
+		    e, ESTALE, "disk %s changed its size since the plan was made", d->path);
 	/* Partitions cannot be opened exclusively while the whole disk is. */
 	close(steal_fd(&fd));
 	/* The disk can be had: from here on it does not say that it is installed. */
-	int r = disk_marker_write(&p->disk, NULL, e);
-	if (r < 0 || (r = old_partitions_wipe(&p->disk, e)) < 0)
+	int r = disk_marker_write(d, NULL, e);
+	if (r < 0 || (r = old_partitions_wipe(d, e)) < 0)
 		return r;
-	fd = device_open(p->disk.path, O_EXCL, e);
+	fd = device_open(d->path, O_EXCL, e);
 	if (fd < 0)
 		return fd;
-	if ((r = disk_erase_signatures(fd, p->disk.path, e)) < 0 ||
-	    (r = disk_erase_edges(fd, p->disk.path, 0, size, e)) < 0 ||
-	    (r = places_erase(fd, p, e)) < 0 || (r = table_write(fd, p, fs_type, e)) < 0)
+	if ((r = disk_erase_signatures(fd, d->path, e)) < 0 ||
+	    (r = disk_erase_edges(fd, d->path, 0, size, e)) < 0)
+		return r;
+	return steal_fd(&fd);
+}
+
+int disk_erase(const struct disk *d, struct err *e)
+{
+	_cleanup_close_ int fd = erased_open(d, e);
+
+	if (fd < 0)
+		return fd;
+	if (fsync(fd) < 0)
+		return err_errno(e, "cannot write to %s", d->path);
+	/* One that has no partitions, ever, says no. */
+	if (ioctl(fd, BLKRRPART) < 0)
+		log_debug("BLKRRPART %s: %s", d->path, strerror(errno));
+	return 0;
+}
+
+int disk_partition(const struct plan *p, disk_fs_type fs_type, struct err *e)
+{
+	_cleanup_close_ int fd = erased_open(&p->disk, e);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if ((r = places_erase(fd, p, e)) < 0 || (r = table_write(fd, p, fs_type, e)) < 0)
 		return r;
 	close(steal_fd(&fd));
 	for (unsigned i = 0; i < p->count; i++)

@@ -12,6 +12,10 @@
 #include "lib/plan/plan.h"
 #include "os_installer/disk/marker.h"
 
+/* Erases what tells of anything that was on the disk and on its partitions (erase.h), the table's
+ * copy and the marker included; the kernel forgets its partitions. */
+must_check int disk_erase(const struct disk *d, struct err *e);
+
 /* Erases what tells of anything that was on the disk, its partitions and the places of the new ones
  * included (erase.h), writes the partition table, waits for the partitions' device nodes and erases
  * stale signatures there. `fs_type` tells the GPT type of a partition with a file system or swap.

@@ -31,8 +31,13 @@ class Handler(range_server.Handler):
         self.answer(json.dumps(document).encode() if document is not None else b"", code)
 
     def do_POST(self):
-        bench, path, body = self.server.bench, urlparse(self.path).path, self.body()
+        bench, path = self.server.bench, urlparse(self.path).path
+        if path == f"/api/action-output/{MAC}":
+            return self.take_output(bench, {k: int(v[0]) for k, v in parse_qs(urlparse(self.path).query).items()})
+        body = self.body()
         bench.told.append(("POST", path, body))
+        if path == "/api/action-progress" and body["id"] in bench.over:
+            return self.say(409, {"error": "the order is over"})
         if path in bench.refuses:
             return self.say(bench.refuses[path])
         if path == "/api/register-device":
@@ -40,6 +45,17 @@ class Handler(range_server.Handler):
         if path == "/api/action-done":
             bench.orders = [o for o in bench.orders if o.get("id") != body.get("id")]
         self.say(204)
+
+    def take_output(self, bench, asked):
+        """Kept by its place; `pieces` is what came, as (id, place, length)."""
+        text = self.rfile.read(int(self.headers["Content-Length"]))
+        check(0 < len(text) <= 65536, f"{len(text)} bytes of output at once")
+        if "output" in bench.refuses:
+            return self.say(bench.refuses["output"])
+        bench.pieces.append((asked["id"], asked["at"], len(text)))
+        kept = bench.output.setdefault(asked["id"], {})
+        kept[asked["at"]] = text
+        self.say(409 if asked["id"] in bench.over else 204)
 
     def do_GET(self):
         bench, url = self.server.bench, urlparse(self.path)
@@ -67,6 +83,7 @@ class AgentServer:
 
     def fresh(self):
         self.told, self.orders, self.refuses, self.longest_wait_s = [], [], {}, 60
+        self.over, self.output, self.pieces = set(), {}, []
 
     def start_server(self):
         with netns.inside(self.server_path):
@@ -82,6 +99,27 @@ class AgentServer:
 
     def of(self, path, since=0):
         return [body for method, told, body in self.told[since:] if told == path]
+
+    def output_of(self, number):
+        """What an order wrote, without gaps."""
+        text, kept = b"", self.output.get(number, {})
+        for at in sorted(kept):
+            check(at <= len(text), f"nothing came of {len(text)} to {at}")
+            text += kept[at][len(text) - at:]
+        return text.decode()
+
+    def order(self, action, number=7, seconds=30, timeout_s=None, **args):
+        """Gives an order and waits for what is told of its end."""
+        since = len(self.told)
+        self.give(action, number, timeout_s, **args)
+        return self.waits_for("/api/action-done", seconds=seconds, since=since)[0]
+
+    def give(self, action, number=7, timeout_s=None, **args):
+        self.orders = [{"action": action, "id": number, **({"args": args} if args else {}),
+            **({"timeout_s": timeout_s} if timeout_s else {})}]
+
+    def progress(self, number, since=0):
+        return [b for b in self.of("/api/action-progress", since) if b["id"] == number]
 
     def waits_for(self, path, count=1, seconds=20, since=0):
         """The bodies or queries of what came there."""

@@ -1,0 +1,160 @@
+"""Scripts that the agent is ordered to run: what they write, how they end, and what is done with those that hang, fork,
+write a gigabyte, and outlive what runs them."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from kit.agent_bench import AgentBench
+from kit.check import check, check_equal, eventually, skip
+from kit.command import have_command
+from kit.scope import Scope
+
+DONE = "/api/action-done"
+MARK = "987654.25"  # a sleep of these many seconds is ours
+scope = Scope("agent-script")
+
+
+@pytest.fixture(scope="module")
+def made(own_mounts):
+    if os.geteuid() != 0 or not have_command("unshare"):
+        skip("needs root and unshare")
+    return AgentBench(scope)
+
+
+@pytest.fixture
+def bench(made):
+    made.stop_server()
+    made.fresh()
+    made.start_server()
+    made.start_agent()
+    yield made
+    made.stop_agent()
+
+
+def sleepers():
+    return subprocess.run(["pgrep", "-f", f"sleep {MARK}"], capture_output=True, text=True).stdout.split()
+
+
+def gone(seconds=10):
+    eventually(lambda: not sleepers(), seconds, "nothing of the script runs any more")
+
+
+def test_what_it_writes_arrives_and_how_it_ended_is_told(bench):
+    done = bench.order("run", script="echo out; echo err >&2; printf 'no end'", where="ram")
+    check_equal((done["result"], done["figures"]["exit_code"]), ("ok", 0), f"{done}")
+    check_equal(bench.output_of(7), "out\nerr\nno end", "output")
+    done = bench.order("run", 8, script="#!/usr/bin/env python3\nimport sys\nprint('python', sys.stdin.read() == '')\nsys.exit(3)")
+    check_equal((done["result"], done["figures"]["exit_code"]), ("failed", 3), f"{done}")
+    check("exit code 3" in done["text"] and "output" in done["hint"], f"{done}")
+    check_equal(bench.output_of(8), "python True\n", "output")
+
+
+@pytest.mark.parametrize("args, says", [({}, "has no script"), ({"script": ""}, "has no script"), ({"script": 5}, "has no script"),
+    ({"script": "#!/no/such/program\n"}, "No such file")], ids=["none", "empty", "a number", "no program"])
+def test_a_script_that_cannot_be_run_is_told(bench, args, says):
+    done = bench.order("run", **args)
+    check(done["result"] == "failed" and says in done["text"], f"{done}")
+
+
+def test_a_script_that_hangs_is_ended_when_its_time_is_over(bench):
+    began = time.monotonic()
+    done = bench.order("run", timeout_s=2, script=f"trap '' TERM HUP INT; echo begun; sleep {MARK}")
+    took = time.monotonic() - began
+    check_equal(done["result"], "failed", f"{done}")
+    check("had 2 s" in done["text"] and 2 <= took < 12, f"{took:.1f} s: {done}")
+    check_equal(bench.output_of(7), "begun\n", "output")
+    gone()
+
+
+def test_what_it_leaves_running_ends_with_it(bench):
+    done = bench.order("run", script=f"setsid sh -c 'trap \"\" TERM HUP; setsid sleep {MARK} & sleep {MARK}' & (sleep {MARK} &); exit 0")
+    check_equal(done["result"], "ok", f"{done}")
+    gone()
+
+
+def test_a_cancelled_script_is_ended_with_everything_it_started(bench):
+    bench.give("run", script=f"for i in $(seq 150); do setsid sh -c 'trap \"\" TERM HUP; sleep {MARK}' & done; sleep {MARK}")
+    eventually(lambda: len(sleepers()) > 150, 30, "it has begun")
+    bench.over.add(7)
+    done = bench.waits_for(DONE)[0]
+    check_equal((done["result"], done["text"]), ("failed", "it was cancelled"), "told")
+    gone()
+    check_equal(bench.agent.poll(), None, "the agent ended")
+
+
+def test_one_that_forks_without_end_is_ended(bench):
+    done = bench.order("run", timeout_s=3, seconds=60, script=f"f() {{ for i in 1 2 3 4 5 6 7 8; do setsid sleep {MARK} & done; sleep 0.02; "
+        f"setsid sh -c \"$0 x\" & }}\ncase $0 in *order*) i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); setsid sleep {MARK} & done; wait;; esac")
+    check("had 3 s" in done["text"], f"{done}")
+    gone(30)
+
+
+def test_a_gigabyte_of_output_is_not_kept_in_memory(bench):
+    began = time.monotonic()
+    done = bench.order("run", seconds=200, script="yes 'a line of output' | head -c 1073741824; echo; echo the end")
+    print(f"       {time.monotonic() - began:.1f} s, {bench.rss_kib()} KiB at most, "
+        f"{sum(n for _, _, n in bench.pieces) >> 20} MiB came")
+    check_equal(done["result"], "ok", f"{done}")
+    last = max(bench.output[7])
+    check((bench.output[7][last]).endswith(b"\nthe end\n"), "its end is missing")
+    check_equal(last + len(bench.output[7][last]), 1073741824 + 9, "how much it wrote, by the offsets")
+    check(bench.output[7][0].startswith(b"a line of output\n"), "its beginning is missing")
+    check(bench.rss_kib() < 24 << 10, f"{bench.rss_kib()} KiB")
+
+
+def test_output_goes_on_after_a_cut_and_a_restart_of_the_server(bench):
+    bench.give("run", script="for i in $(seq 60); do echo line $i; sleep 0.1; done")
+    eventually(lambda: 7 in bench.output, 20, "output comes")
+    bench.line("down")
+    time.sleep(1)
+    bench.stop_server()
+    time.sleep(1)
+    bench.line("up")
+    bench.start_server()
+    done = bench.waits_for(DONE, seconds=60)[0]
+    check_equal(done["result"], "ok", f"{done}")
+    check_equal(bench.output_of(7), "".join(f"line {i}\n" for i in range(1, 61)), "output")
+
+
+def test_a_server_that_does_not_answer_does_not_hold_the_script_up(bench):
+    mark = os.path.join(scope.tempdir(), "ended")
+    bench.give("run", script=f"sleep 2; head -c 3000000 /dev/zero; echo >{mark}")
+    eventually(lambda: "order run" in bench.log(), 10, "it has begun")
+    bench.line("down")
+    try:
+        eventually(lambda: os.path.exists(mark), 10, "the script ends while the line is cut")
+    finally:
+        bench.line("up")
+    bench.waits_for(DONE, seconds=60)
+
+
+def test_output_that_the_server_does_not_take_is_left(bench):
+    bench.refuses = {"output": 413}
+    done = bench.order("run", script="echo a; sleep 1; echo b")
+    check_equal(done["result"], "ok", f"{done}")
+
+
+def test_a_crash_of_what_runs_it_is_told_and_the_agent_lives(bench):
+    done = bench.order("run", script=f"""setsid sleep {MARK} &
+p=$PPID; p=$(awk '$1 == "PPid:" {{ print $2 }}' /proc/$p/status); kill -SEGV $p; sleep {MARK}""")
+    check(done["result"] == "failed" and "ended by signal 11" in done["text"], f"{done}")
+    gone()
+    check_equal(bench.order("run", 8, script="true")["result"], "ok", "the next one")
+
+
+def test_when_the_agent_is_killed_its_script_does_not_go_on(bench):
+    bench.give("run", script=f"sleep {MARK}; sleep {MARK}")
+    eventually(sleepers, 20, "it has begun")
+    # The agent only, not its process namespace.
+    agent = subprocess.run(["pgrep", "-P", str(bench.agent.pid)], capture_output=True, text=True).stdout.split()[0]
+    os.kill(int(agent), signal.SIGKILL)
+    gone(40)
+
+
+def test_progress_comes_once_a_second(bench):
+    done = bench.order("run", script="sleep 4")
+    told = bench.progress(7)
+    check(4 <= len(told) <= 6 and "phase" not in told[0] and told[1]["phase"] == "script", f"{told}, {done}")
