@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
@@ -45,9 +47,12 @@ static int write_all(int fd, const char *data, size_t len)
 }
 
 /* O_NONBLOCK: opening a FIFO returns at once, and fstat() then tells what it is. */
-static int open_regular(const char *path, struct stat *st, struct err *e)
+#define OPEN_READ (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+/* Takes over `opened`, which may be less than 0: errno tells why. */
+static int want_regular(int opened, const char *path, struct stat *st, struct err *e)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int fd = opened;
 
 	if (fd < 0)
 		return err_errno(e, "%s cannot be opened", path);
@@ -58,19 +63,20 @@ static int open_regular(const char *path, struct stat *st, struct err *e)
 	return steal_fd(&fd);
 }
 
-int file_read(const char *path, size_t max_bytes, char **out, size_t *len, struct err *e)
+static int open_regular(const char *path, struct stat *st, struct err *e)
 {
-	struct stat st;
-	_cleanup_close_ int fd = open_regular(path, &st, e);
+	return want_regular(open(path, OPEN_READ), path, st, e);
+}
 
-	if (fd < 0)
-		return fd;
-	if (st.st_size > 0 && (uintmax_t)st.st_size > max_bytes)
+static int read_whole(int fd, const struct stat *st, const char *path, size_t max_bytes, char **out,
+    size_t *len, struct err *e)
+{
+	if (st->st_size > 0 && (uintmax_t)st->st_size > max_bytes)
 		return err_set(e, EFBIG, "%s has %jd bytes; at most %zu are read", path,
-		    (intmax_t)st.st_size, max_bytes);
+		    (intmax_t)st->st_size, max_bytes);
 
 	/* st_size is a hint: files of /proc say 0, others grow while they are read. */
-	size_t expected = st.st_size > 0 ? (size_t)st.st_size : 0;
+	size_t expected = st->st_size > 0 ? (size_t)st->st_size : 0;
 	size_t room = expected ? expected : 4096, used = 0;
 	_cleanup_free_ char *buf = NULL;
 	for (;;) {
@@ -96,6 +102,45 @@ int file_read(const char *path, size_t max_bytes, char **out, size_t *len, struc
 	*len = used;
 	*out = steal_ptr(buf);
 	return 0;
+}
+
+int file_read(const char *path, size_t max_bytes, char **out, size_t *len, struct err *e)
+{
+	struct stat st;
+	_cleanup_close_ int fd = open_regular(path, &st, e);
+
+	return fd < 0 ? fd : read_whole(fd, &st, path, max_bytes, out, len, e);
+}
+
+/* Where that call is not known or not allowed, no link is followed at all. */
+static int open_beneath(int folder, const char *name)
+{
+	const struct open_how how = {
+	    .flags = OPEN_READ, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	int fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		fd = strchr(name, '/') ? -1 : openat(folder, name, OPEN_READ | O_NOFOLLOW);
+	return fd;
+}
+
+int file_read_beneath(
+    const char *folder, const char *name, size_t max_bytes, char **out, size_t *len, struct err *e)
+{
+	_cleanup_close_ int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (dir < 0)
+		return err_errno(e, "%s cannot be opened", path);
+	int opened = open_beneath(dir, name);
+	if (opened < 0 && (errno == EXDEV || errno == ELOOP))
+		return err_set(e, EXDEV,
+		    "%s is a link, or behind one, that leads out of its folder and is not followed: put the file itself there",
+		    path);
+	_cleanup_close_ int fd = want_regular(opened, path, &st, e);
+	return fd < 0 ? fd : read_whole(fd, &st, path, max_bytes, out, len, e);
 }
 
 /* True when the file is there with these bytes and this mode. */

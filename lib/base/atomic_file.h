@@ -26,4 +26,8 @@ must_check int atomic_file_create(
 must_check int file_read(
     const char *path, size_t max_bytes, char **out, size_t *len, struct err *e);
 
+/* Likewise `name` below `folder`: -EXDEV when a link on the way to it leads out. */
+must_check int file_read_beneath(
+    const char *folder, const char *name, size_t max_bytes, char **out, size_t *len, struct err *e);
+
 #endif

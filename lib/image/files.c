@@ -3,8 +3,31 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+bool image_file_is_linked(const char *folder, const char *file)
+{
+	const char *last = strrchr(folder, '/');
+	enum vm_arch arch;
+	char path[PATH_MAX];
+	struct stat st;
+	int steps = last && vm_arch_parse(last + 1, &arch) == 0 ? 3 : 2;
+
+	for (const char *p = file; (p = strchr(p, '/')); p++)
+		steps++;
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, file);
+	for (bool fits = n > 0 && n < (int)sizeof(path); fits && steps > 0; steps--) {
+		if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+			return true;
+		char *slash = strrchr(path, '/');
+		if (!slash || slash == path)
+			break;
+		*slash = '\0';
+	}
+	return false;
+}
 
 static bool is_there(const char *folder, const struct image_contents *c, char lack[IMAGE_LACK_SIZE])
 {
@@ -21,6 +44,10 @@ static bool is_there(const char *folder, const struct image_contents *c, char la
 		    c->file);
 	else if (n < 0 || n >= (int)sizeof(path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		snprintf(lack, IMAGE_LACK_SIZE, "its file %s is missing", c->file);
+	else if (image_file_is_linked(folder, c->file))
+		snprintf(lack, IMAGE_LACK_SIZE,
+		    "its file %s is a link or behind one, and links are not followed: put the file itself there",
+		    c->file);
 	else if ((uint64_t)st.st_size != c->size_bytes)
 		snprintf(lack, IMAGE_LACK_SIZE,
 		    "its file %s has %lld bytes, the manifest says %lld", c->file,

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+
+#include "lib/image/files.h"
 
 bool own_kernel_wanted(const struct vm *vm)
 {
@@ -11,7 +14,8 @@ bool own_kernel_wanted(const struct vm *vm)
 }
 
 /* As nginx looks for them: in our folder of the architecture, then in that of pvmlab's name. 0,
- * ENOENT, or EACCES where it is and the stack, another user, cannot read it. */
+ * ENOENT, EXDEV where it is a link, or EACCES where it is and the stack, another user, cannot read
+ * it. */
 static int look(const char *images_dir, const struct vm *vm, const char *file)
 {
 	const char *const folders[] = {arch_of(vm->arch)->name, arch_of(vm->arch)->machine};
@@ -23,6 +27,10 @@ static int look(const char *images_dir, const struct vm *vm, const char *file)
 		    path, sizeof(path), "%s/%s/%s/%s", images_dir, vm->distro, folders[i], file);
 		if (n < 0 || (size_t)n >= sizeof(path))
 			return ENOENT;
+		char folder[PATH_MAX];
+		snprintf(folder, sizeof(folder), "%.*s", n - (int)strlen(file) - 1, path);
+		if (image_file_is_linked(folder, file))
+			return EXDEV;
 		if (stat(path, &st) == 0)
 			return !S_ISREG(st.st_mode) ? ENOENT : st.st_mode & S_IROTH ? 0 : EACCES;
 		if (errno == EACCES)
@@ -53,6 +61,11 @@ unsigned own_kernel_missing(
 			    "%s %.200s cannot be read by the stack", gap->field, files[i].file);
 			snprintf(
 			    gap->advice, sizeof(gap->advice), "chmod -R a+rX the folder of images");
+		} else if (code == EXDEV) {
+			snprintf(gap->what, sizeof(gap->what),
+			    "%s %.200s is a link or behind one, and links are not followed",
+			    gap->field, files[i].file);
+			snprintf(gap->advice, sizeof(gap->advice), "put the file itself there");
 		} else {
 			snprintf(gap->what, sizeof(gap->what), "%s %.200s is not there", gap->field,
 			    files[i].file);

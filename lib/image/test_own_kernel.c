@@ -60,12 +60,22 @@ static void test_missing(void **state)
 	put("ubuntu/aarch64/i/file", 0644);
 	put("ubuntu/arm64/k", 0644);
 	expect(&vm, "initrd i is not there", NULL);
+	char command[300];
+	snprintf(command, sizeof(command),
+	    "cd %s/ubuntu && mv arm64 real && ln -s real arm64 && mkdir gone && mv aarch64 gone",
+	    dir);
+	assert_int_equal(system(command), 0);
+	expect(&vm, "kernel k is a link or behind one, and links are not followed",
+	    "initrd i is a link or behind one, and links are not followed");
+	snprintf(command, sizeof(command),
+	    "cd %s/ubuntu && rm arm64 && mv real arm64 && ln -s k arm64/i", dir);
+	assert_int_equal(system(command), 0);
+	expect(&vm, "initrd i is a link or behind one, and links are not followed", NULL);
 	vm.pxeboot = true;
 	expect(&vm, NULL, NULL);
 	vm.pxeboot = false;
 	vm.initrd = NULL;
 	expect(&vm, NULL, NULL);
-	char command[100];
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	assert_int_equal(system(command), 0);
 }

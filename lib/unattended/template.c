@@ -276,15 +276,16 @@ static int make(const char *vms_dir, const char *name, const struct unattended_s
 {
 	const struct unattended_language *language = language_of_file(name, e);
 	_cleanup_free_ char *text = NULL;
-	char path[PATH_MAX];
+	_cleanup_free_ char *folder = NULL;
 	size_t len;
 
 	*out = NULL;
 	*where = (struct vm_where){0, 0};
 	if (!language)
 		return err_wrap(e, "%s", name);
-	snprintf(path, sizeof(path), "%s/" TEMPLATE_FOLDER "/%s", vms_dir, name);
-	int r = file_read(path, TEMPLATE_MAX_BYTES, &text, &len, e);
+	if (asprintf(&folder, "%s/" TEMPLATE_FOLDER, vms_dir) < 0)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = file_read_beneath(folder, name, TEMPLATE_MAX_BYTES, &text, &len, e);
 	if (r == -ENOENT)
 		return err_set(
 		    e, EINVAL, "there is no file %s in " TEMPLATE_FOLDER " of vms/", name);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,6 +179,36 @@ static void all_that_is_wrong_is_told(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* A machine is served a file of the folder, and none of this server's. */
+static void a_link_out_of_the_folder_is_not_followed(void **state)
+{
+	char dir[] = "/tmp/test_template.XXXXXX", command[400];
+	struct vm_where where;
+	struct err e = ERR_INIT;
+	char *out;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command),
+	    "cd %s && mkdir -p _unattended/.v1 && echo a >_unattended/.v1/a.cfg && ln -s .v1/a.cfg _unattended/in.cfg &&"
+	    " echo b >b && ln -s ../b _unattended/out.cfg && ln -s /etc/passwd _unattended/etc.cfg",
+	    dir);
+	assert_int_equal(system(command), 0);
+	struct vm *vm = vm_from("{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\"}");
+	struct unattended_source source = {.vm = vm, .base = "http://192.168.100.1"};
+	assert_int_equal(template_make(dir, "in.cfg", &source, &out, &where, &e), 0);
+	assert_string_equal(out, "a\n");
+	free(out);
+	static const char *const away[] = {"out.cfg", "etc.cfg"};
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(template_make(dir, away[i], &source, &out, &where, &e), -EXDEV);
+		assert_non_null(strstr(e.msg, "leads out of its folder and is not followed"));
+	}
+	vm_free(vm);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 static void the_ending_tells_the_language(void **state)
 {
 	struct err e = ERR_INIT;
@@ -195,6 +226,7 @@ int main(void)
 	    cmocka_unit_test(what_cannot_be_is_refused_with_its_place),
 	    cmocka_unit_test(what_is_no_text_is_refused_by_its_name),
 	    cmocka_unit_test(all_that_is_wrong_is_told),
+	    cmocka_unit_test(a_link_out_of_the_folder_is_not_followed),
 	    cmocka_unit_test(the_ending_tells_the_language),
 	};
 

@@ -13,7 +13,7 @@ from kit.scope import Scope, needs
 scope = Scope("learned")
 lab = Lab(scope, "learned", access="own")
 RACK, OTHER, BYUUID, VM = (f"52:54:00:7e:5b:{n:02x}" for n in range(1, 5))
-IP, IP2, IP3 = "192.168.100.30", "192.168.100.31", "192.168.100.32"
+IP, IP2, IP3, IP4 = (f"192.168.100.{n}" for n in range(30, 34))
 UUID = "6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b"
 # As firmware does that tells its UUID as client identifier: of type 0, the bytes as SMBIOS has them.
 CLIENT_ID = b"\0" + bytes.fromhex("2c341a6f6d5b7f4e8a9b0c1d2e3f4a5b")
@@ -117,6 +117,24 @@ def test_firmware_that_tells_its_uuid_by_dhcp_is_known_by_it():
     follows(BYUUID, IP2, "byuuid")
     acquire(OTHER, extra={61: CLIENT_ID})
     check_equal(lab.vm("byuuid")["mac"], BYUUID, "its MAC after another card told the same")
+
+
+@needs(test_firmware_that_tells_its_uuid_by_dhcp_is_known_by_it)
+def test_a_learned_card_that_another_definition_gets_is_that_ones_alone():
+    lab.define("taker", mac=BYUUID, ip=IP4)
+    eventually(lambda: lab.vm("byuuid")["mac"] is None, 5, "the one that was learned is forgotten")
+    listed = [m["name"] for m in lab.api("/api/v1/machines")["machines"] if BYUUID in m["macs"]]
+    check_equal(listed, ["taker"], "who is listed with it")
+    follows(BYUUID, IP4, "taker")
+    lines = [l for l in lab.exec("cat", "/run/vm_watcher/dhcp-hosts").stdout.splitlines() if BYUUID in l]
+    check(len(lines) == 1 and IP4 in lines[0], f"dnsmasq's hosts: {lines}")
+    eventually(lambda: named("byuuid") != (0, [IP4]), 5, "DNS gives that address under one name")
+    told = [e["text"] for e in lab.api("/api/v1/events?vm=byuuid")["events"] if e["kind"] == "card"]
+    check_equal(told, [f"{BYUUID} is declared for taker"], "the event")
+    lab.undefine("taker.json")
+    eventually(lambda: lab.vm("taker") is None, 5, "it is gone")
+    acquire(BYUUID, arch=7, extra={61: CLIENT_ID})
+    eventually(lambda: lab.vm("byuuid")["mac"] == BYUUID, 5, "its MAC is learned anew")
 
 
 @needs(test_a_definition_needs_one_of_three)

@@ -1,0 +1,79 @@
+"""Links in the folders that machines are served from: none leads to other files of the container, and what is
+missing for that is told."""
+import os
+
+from kit.boot_image import add, stored
+from kit.check import check, check_equal, eventually
+
+MACHINE = "52:54:00:7e:57:4c"
+ADDRESS = "192.168.100.20"  # one that the client machine has
+AWAY = "/etc/passwd"  # of the container, which everybody can read there
+INSIDE = "a file of its own"
+
+
+def folder(lab, *parts):
+    where = os.path.join(lab.images, *parts)
+    os.makedirs(where, exist_ok=True)
+    return where
+
+
+def gets(lab, path, status):
+    answer = lab.ask(path, source=ADDRESS)
+    check_equal(answer.status, status, f"GET {path}: {answer.text[:200]!r}; status")
+    check("root:" not in answer.text, f"GET {path}: a file of the container's: {answer.text[:200]!r}")
+    return answer.text
+
+
+def test_nginx_follows_no_link_out_of_the_images(lab):
+    check("root:" in lab.exec("cat", AWAY).stdout, "there is nothing to lead to")
+    where = folder(lab, "linked", "amd64")
+    for name, target in (("out", AWAY), ("up", "../../../.." + AWAY), ("modules.cpio.zst", AWAY)):
+        os.symlink(target, os.path.join(where, name))
+    with open(os.path.join(where, "own"), "w") as f:
+        f.write(INSIDE)
+    os.symlink("/etc", folder(lab, "folders") + "/amd64")
+    os.symlink("/etc", os.path.join(lab.images, "whole"))
+    check_equal(gets(lab, "/images/linked/amd64/own", 200), INSIDE, "what is no link")
+    check_equal(gets(lab, "/images/linked/x86_64/own", 200), INSIDE, "by the other name of its architecture")
+    for path in ("linked/amd64/out", "linked/amd64/up", "linked/x86_64/out", "linked/amd64/modules.cpio.zst",
+            "linked/x86_64/modules.cpio.gz", "folders/amd64/passwd", "whole/passwd", "whole/amd64/passwd"):
+        gets(lab, "/images/" + path, 404)
+
+
+def test_nor_out_of_the_users_own_loaders(lab):
+    where = folder(lab, "_loaders")
+    with open(os.path.join(where, "true.efi"), "w") as f:
+        f.write(INSIDE)
+    os.symlink(AWAY, os.path.join(where, "false.efi"))
+    try:
+        check_equal(gets(lab, "/loaders/own/true.efi", 200), INSIDE, "what is no link")
+        gets(lab, "/loaders/own/false.efi", 404)
+    finally:
+        os.unlink(os.path.join(where, "false.efi"))
+        os.unlink(os.path.join(where, "true.efi"))
+
+
+def test_an_image_whose_file_is_a_link_waits_and_says_so(lab):
+    add(lab, "tied/amd64", {"vmlinuz": INSIDE}, {"format": 1, "kind": "boot", "distro": "tied", "arch": "amd64",
+        "boot": {"kernel": stored("vmlinuz", INSIDE)}})
+    where = folder(lab, "tied", "amd64")
+    lab.define("tied", mac=MACHINE, ip=ADDRESS, mode="boot", image="tied")
+    eventually(lambda: "/images/tied/amd64/vmlinuz" in gets(lab, f"/ipxe?mac={MACHINE}", 200), 5, "it boots")
+    os.rename(os.path.join(where, "vmlinuz"), os.path.join(where, "other"))
+    os.symlink("other", os.path.join(where, "vmlinuz"))
+    eventually(lambda: "its file vmlinuz is a link or behind one" in gets(lab, f"/ipxe?mac={MACHINE}", 200), 5, "it says why it waits")
+    check("its file vmlinuz is a link or behind one" in lab.vm("tied")["outlook"]["reason"], lab.vm("tied")["outlook"])
+
+
+def test_a_users_own_unattended_file_is_none_of_the_containers(lab):
+    where = os.path.join(lab.vms, "_unattended")
+    os.makedirs(where, exist_ok=True)
+    os.symlink(AWAY, os.path.join(where, "out.cfg"))
+    with open(os.path.join(where, "own.cfg"), "w") as f:
+        f.write(INSIDE)
+    for name, status in (("own.cfg", 200), ("out.cfg", 409)):
+        lab.define("tied", mac=MACHINE, ip=ADDRESS, mode="boot", image="tied", unattended=name)
+        eventually(lambda: lab.ask(f"/unattended/{MACHINE}", source=ADDRESS).status == status, 5, f"{name}: status {status}")
+        text = gets(lab, f"/unattended/{MACHINE}", status)
+        check(INSIDE in text if status == 200 else "is not followed" in text, text)
+    lab.undefine("tied.json")
