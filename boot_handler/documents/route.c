@@ -350,6 +350,23 @@ int route_query_events(struct piece query, struct route *out, struct err *e)
 	return 0;
 }
 
+int route_query_output(struct piece query, struct route *out, struct err *e)
+{
+	struct piece key;
+	struct piece value;
+
+	while (next_parameter(&query, &key, &value)) {
+		if (piece_is(key, "id") && parse_order(value, out, e) < 0)
+			return -EINVAL;
+		if (piece_is(key, "at") && parse_number(value, INT64_MAX / 2, &out->after) < 0)
+			return err_set(
+			    e, EINVAL, "at is malformed: give the number of bytes before");
+	}
+	if (out->number == 0)
+		return err_set(e, EINVAL, "id is missing: give the order's number");
+	return 0;
+}
+
 /* More than the most is the most: it asks again. */
 int route_query_poll(struct piece query, struct route *out, struct err *e)
 {

@@ -70,7 +70,7 @@ struct route {
 	uint64_t after; /* ids greater than this */
 	unsigned limit; /* at most so many */
 	unsigned wait_s;
-	int64_t number;
+	int64_t number; /* of an order */
 };
 
 #define ROUTE_NOT_FOUND 1
@@ -87,6 +87,7 @@ must_check int route_part(
 must_check int route_query_ipxe(struct piece query, struct route *out, struct err *e);
 must_check int route_query_report(struct piece query, struct route *out, struct err *e);
 must_check int route_query_events(struct piece query, struct route *out, struct err *e);
+must_check int route_query_output(struct piece query, struct route *out, struct err *e);
 must_check int route_query_poll(struct piece query, struct route *out, struct err *e);
 
 /* What the machine shows of itself, but for its loader. The target must be there still. */

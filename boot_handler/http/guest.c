@@ -8,6 +8,7 @@
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/guest_agent.h"
 #include "boot_handler/http/guest_boot.h"
+#include "boot_handler/http/guest_order.h"
 #include "boot_handler/http/guest_unattended.h"
 #include "boot_handler/state/firstboot.h"
 #include "boot_handler/state/report.h"
@@ -217,6 +218,8 @@ static const struct endpoint rows[] = {
     {"POST", "/api/action-progress", NULL, guest_order_progress, .body_max = AGENT_CALL_MAX_BYTES,
 	.summary =
 	    "how far that is: {\"mac\", \"id\", \"phase\", \"done_bytes\", ...}; 409: it is over"},
+    {"POST", "/api/action-output/<card>", route_query_output, guest_order_output,
+	.body_max = OUTPUT_PIECE_MAX, .summary = "?id=, at=: what it wrote, from that byte on"},
     {"POST", "/api/action-done", NULL, guest_order_done, .body_max = AGENT_ENDING_MAX_BYTES,
 	.summary = "how that ended: {\"mac\", \"id\", \"result\", \"text\", ...}"},
     {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},

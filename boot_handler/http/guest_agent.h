@@ -8,7 +8,5 @@
 int guest_register(const struct call *c, struct server_answer *a, struct err *e);
 int guest_inventory(const struct call *c, struct server_answer *a, struct err *e);
 int guest_poll(const struct call *c, struct server_answer *a, struct err *e);
-int guest_order_progress(const struct call *c, struct server_answer *a, struct err *e);
-int guest_order_done(const struct call *c, struct server_answer *a, struct err *e);
 
 #endif

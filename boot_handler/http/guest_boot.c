@@ -186,8 +186,9 @@ static void find_stranger(
 		find_offers(c->services, f->arch, f);
 }
 
-/* Ordered: this boot is from its disk, and with `now` that is done. */
-static bool is_disk_due(const struct services *services, const struct boot_facts *f, bool now)
+/* ---- ordered ----------------------------------------------------------------------------- */
+
+static struct order_cards cards_of(const struct boot_facts *f)
 {
 	struct order_cards cards = {.count = 0};
 
@@ -195,7 +196,54 @@ static bool is_disk_due(const struct services *services, const struct boot_facts
 		cards.mac[cards.count++] = *f->mac;
 	if (f->vm)
 		cards.mac[cards.count++] = f->vm->mac;
-	return orders_due(state_orders(services->state), &cards, now) == ORDER_DUE_DISK;
+	return cards;
+}
+
+/* The kernel of what it is installed with, else of what machines are installed with here. False:
+ * there is none. */
+static bool find_agent(const struct call *c, struct boot_facts *f, struct words *w)
+{
+	const struct vm *vm = f->vm;
+
+	if (!vm) {
+		f->agent_image = agent_image(c, f->arch, w->agent_image);
+		return f->agent_image;
+	}
+	if (vm->distro && images_has(c->services->images, vm->distro, vm->arch))
+		return true;
+	f->agent_image = agent_image(c, vm->arch, w->agent_image);
+	return f->agent_image;
+}
+
+/* What cannot be had of it does not keep the machine from what it would boot else. */
+static void find_ordered(const struct call *c, struct boot_facts *f, struct words *w)
+{
+	const struct order_cards cards = cards_of(f);
+	char image[IMAGE_NAME_SIZE];
+
+	switch (orders_due(state_orders(c->services->state), &cards, image)) {
+	case ORDER_DUE_NOTHING:
+		break;
+	case ORDER_DUE_DISK:
+		f->disk_once = true;
+		break;
+	case ORDER_DUE_IMAGE: {
+		const struct boot_image *ordered =
+		    f->vm ? images_boot(c->services->images, image, f->vm->arch, IMAGE_BOOTED)
+			  : NULL;
+		f->image_once = ordered != NULL;
+		f->image = ordered ? ordered : f->image;
+		f->has_needed |= f->image_once;
+		break;
+	}
+	case ORDER_DUE_AGENT:
+		if (!find_agent(c, f, w))
+			break;
+		f->agent_once = f->has_needed = true;
+		if (!f->vm)
+			f->stranger = &boot_stranger_agent;
+		break;
+	}
 }
 
 static void find_words(
@@ -235,15 +283,17 @@ static int script(const struct call *c, const struct boot_loader *loader, struct
 		find_facts(services, route, &facts, &words);
 	else
 		find_stranger(c, route, &facts, &words);
-	facts.disk_once = is_disk_due(services, &facts, false);
+	find_ordered(c, &facts, &words);
 	struct boot_choice choice = boot_decide(&facts);
 	if (facts.vm)
 		note_boot(c, &facts, choice, loader);
 	else
 		guest_note_stranger(
 		    c, loader->name, boot_stranger_chooses(&facts) ? facts.chosen : NULL);
-	if (facts.disk_once && !facts.elsewhere && !c->request->head)
-		(void)is_disk_due(services, &facts, true);
+	if ((facts.disk_once || facts.image_once) && !facts.elsewhere && !c->request->head) {
+		const struct order_cards cards = cards_of(&facts);
+		orders_booted(state_orders(services->state), &cards);
+	}
 	find_words(services, choice, &facts, &words);
 	boot_plan_make(&facts, choice, &plan);
 	a->len = loader->render(&plan, &facts, buf);

@@ -1,19 +1,62 @@
 #include "boot_handler/http/machine_order.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "boot_handler/documents/order_disk.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/machine.h"
 #include "boot_handler/http/order_news.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/boot/stranger.h"
 
 #define ORDERS_SHOWN 200
 
 /* ---- shown --------------------------------------------------------------------------------- */
 
-static json_t *order_json(const struct order *o)
+static const char *starts_at_all(
+    const struct call *c, const struct machine_named *named, char *text, size_t size)
+{
+	const struct vm *vm = named->vm;
+	char said[BOOT_MODE_SAID_SIZE];
+
+	if (!vm && c->services->strangers != &boot_stranger_agent)
+		snprintf(text, size,
+		    "its agent is not running: it starts at the machine's next network boot, where that brings it here: switch the machine off and on");
+	else if (!vm)
+		snprintf(text, size,
+		    "its agent is not running: it starts at the machine's next network boot: switch the machine off and on");
+	else if (state_life(c->services->state, &vm->mac).netboot_off)
+		snprintf(text, size,
+		    "its agent is not running, and its network boot is off: `vmlab netboot %s on`, then start the machine anew",
+		    vm->name);
+	else if (boot_mode_of(vm) == &boot_mode_off)
+		snprintf(text, size,
+		    "its agent is not running, and its definition says %s: it gets no loader that could start it",
+		    boot_mode_said(vm, said));
+	else
+		snprintf(text, size,
+		    "its agent is not running: it starts at %s's next network boot (`vmlab restart %s`, or switch the machine off and on)",
+		    vm->name, vm->name);
+	return text;
+}
+
+/* Why one that waits is not begun with; null: its agent is there. */
+static json_t *waits_json(
+    const struct call *c, const struct machine_named *named, const struct order *o)
+{
+	char text[400];
+
+	if (o->state != ORDER_WAITING ||
+	    orders_heard(state_orders(c->services->state), &named->cards, wall_ms()))
+		return json_null();
+	return json_string(starts_at_all(c, named, text, sizeof(text)));
+}
+
+static json_t *order_facts(const struct order *o)
 {
 	char mac[MAC_TEXT_SIZE];
 
@@ -30,13 +73,39 @@ static json_t *order_json(const struct order *o)
 	    text_or_null(o->hint), "figures", o->figures);
 }
 
+static json_t *order_json(
+    const struct call *c, const struct machine_named *named, const struct order *o)
+{
+	json_t *json = order_facts(o);
+
+	json_object_set_new(json, "waits_for", waits_json(c, named, o));
+	return json;
+}
+
+json_t *machine_order_current(
+    struct services *services, const struct vm *vm, const struct machine_row *row)
+{
+	struct order_cards cards = {.mac = {vm->mac}, .count = 1};
+	_cleanup_order_ struct order order = {0};
+
+	if (mac_number(&row->nic))
+		cards.mac[cards.count++] = row->nic;
+	if (!orders_current(state_orders(services->state), &cards, &order))
+		return json_null();
+	json_t *json = order_facts(&order);
+	json_object_del(json, "args");
+	json_object_del(json, "figures");
+	return json;
+}
+
 /* Takes what is in the orders. */
-static json_t *orders_json(struct order *orders, unsigned count)
+static json_t *orders_json(
+    const struct call *c, const struct machine_named *named, struct order *orders, unsigned count)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < count; i++) {
-		json_array_append_new(list, order_json(&orders[i]));
+		json_array_append_new(list, order_json(c, named, &orders[i]));
 		order_clear(&orders[i]);
 	}
 	return list;
@@ -51,7 +120,8 @@ static int list_orders(
 		return err_set(e, ENOMEM, "out of memory");
 	unsigned count =
 	    orders_of(state_orders(c->services->state), &named->cards, orders, ORDERS_SHOWN);
-	return answer_json(a, json_pack("{s:o}", "orders", orders_json(orders, count)), e);
+	return answer_json(
+	    a, json_pack("{s:o}", "orders", orders_json(c, named, orders, count)), e);
 }
 
 /* ---- given --------------------------------------------------------------------------------- */
@@ -73,6 +143,72 @@ static void tell_given(
 	    order_action_name(order->action), (const int64_t[]){order->id});
 }
 
+/* What a definition says cannot be done without one, nor can what is remembered of its machine. */
+static int check_definition(const struct call *c, const struct machine_named *named,
+    const struct order_list *list, struct err *e)
+{
+	_cleanup_image_manifest_ struct image_manifest image = {0};
+
+	for (unsigned i = 0; i < list->count; i++) {
+		const struct order_row *row = order_row(list->wish[i].action);
+		const char *netboot =
+		    json_string_value(json_object_get(list->wish[i].args, "netboot"));
+		if (named->vm && row->installs &&
+		    images_get(c->services->images, named->vm->distro, named->vm->arch, &image, e) <
+			0)
+			return -EBUSY;
+		if (!named->vm && row->installs)
+			return err_set(e, EBUSY,
+			    "%s has no definition that says what to install: `vmlab adopt %s NAME` writes one",
+			    named->name, named->name);
+		if (!named->vm && netboot && strcmp(netboot, "off") == 0)
+			return err_set(e, EBUSY,
+			    "network boot of %s cannot go off, as it has no definition: add netboot=on, or adopt it first (`vmlab adopt %s NAME`)",
+			    named->name, named->name);
+	}
+	return 0;
+}
+
+/* The newest inventory of its cards. NULL: none. */
+static char *newest_inventory(const struct call *c, const struct machine_named *named)
+{
+	struct inventory_row rows[INVENTORIES_OF_ONE], newest = {.id = 0};
+	struct state *state = c->services->state;
+	char *text = NULL;
+
+	for (unsigned i = 0; i < named->cards.count; i++)
+		if (inventories_of(state_inventories(state), &named->cards.mac[i], rows) > 0 &&
+		    rows[0].seen_ms > newest.seen_ms)
+			newest = rows[0];
+	return newest.id && state_inventory(state, newest.id, &text, NULL) == 0 ? text : NULL;
+}
+
+/* Names of disks become the disks that they are now. */
+static int find_disks(
+    const struct call *c, const struct machine_named *named, struct order_list *list, struct err *e)
+{
+	_cleanup_free_ char *inventory = NULL;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < list->count; i++) {
+		const struct order_row *row = order_row(list->wish[i].action);
+		for (const struct order_arg *a = row->args; r == 0 && a && a->name; a++) {
+			const json_t *wanted = json_object_get(list->wish[i].args, a->name);
+			json_t *found = NULL;
+			if (a->kind != ORDER_ARG_DISK || !wanted)
+				continue;
+			if (!inventory && !(inventory = newest_inventory(c, named)))
+				return err_set(e, EBUSY,
+				    "%s has told no inventory yet, so its disks are not known: order \"inventory\" first, which its agent does",
+				    named->name);
+			r = order_disk_find(named->name, inventory, wanted, &found, e);
+			if (r == 0)
+				json_object_set_new(list->wish[i].args, a->name, found);
+		}
+	}
+	return r;
+}
+
 /* They are on disk before anyone is told of them. */
 static int add_orders(const struct call *c, const struct machine_named *named, const json_t *said,
     struct server_answer *a, struct err *e)
@@ -82,6 +218,10 @@ static int add_orders(const struct call *c, const struct machine_named *named, c
 	struct order_list list;
 
 	int r = order_list_parse(said, &list, e);
+	if (r == 0)
+		r = check_definition(c, named, &list, e);
+	if (r == 0)
+		r = find_disks(c, named, &list, e);
 	if (r == 0)
 		r = orders_add(state_orders(state), &named->cards.mac[0],
 		    named->vm ? named->vm->name : "", &list, wall_ms(), orders, e);
@@ -93,7 +233,7 @@ static int add_orders(const struct call *c, const struct machine_named *named, c
 		r = state_save(state, e);
 	if (count > 0)
 		wake(c, &named->cards);
-	json_t *answer = orders_json(orders, count);
+	json_t *answer = orders_json(c, named, orders, count);
 	if (json_object_get(said, "action")) {
 		json_t *one = json_incref(json_array_get(answer, 0));
 		json_decref(answer);
@@ -158,7 +298,7 @@ static int change_order(const struct call *c, order_change *change_it, const cha
 		    said, (const int64_t[]){order.id});
 	r = state_save(state, e);
 	wake(c, &named.cards);
-	return r < 0 ? r : answer_json(a, order_json(&order), e);
+	return r < 0 ? r : answer_json(a, order_json(c, &named, &order), e);
 }
 
 static int show_order(const struct call *c, struct server_answer *a, struct err *e)
@@ -170,12 +310,34 @@ static int show_order(const struct call *c, struct server_answer *a, struct err 
 	if (r == 0)
 		r = orders_find(state_orders(c->services->state), &named.cards,
 		    c->request->route->number, &order, e);
-	return r < 0 ? r : answer_json(a, order_json(&order), e);
+	return r < 0 ? r : answer_json(a, order_json(c, &named, &order), e);
 }
 
 int machine_order(const struct call *c, struct server_answer *a, struct err *e)
 {
 	return c->request->drop ? change_order(c, orders_cancel, NULL, a, e) : show_order(c, a, e);
+}
+
+int machine_order_output(const struct call *c, struct server_answer *a, struct err *e)
+{
+	_cleanup_order_ struct order order = {0};
+	struct machine_named named;
+	char *text = NULL;
+	size_t len = 0;
+
+	int r = machine_find(c, &named, e);
+	if (r == 0)
+		r = orders_find(state_orders(c->services->state), &named.cards,
+		    c->request->route->number, &order, e);
+	if (r == 0)
+		r = outputs_read(state_outputs(c->services->state), order.id, &text, &len, e);
+	if (r < 0)
+		return r;
+	a->type = "application/octet-stream";
+	a->kind = SERVER_BODY_OWNED;
+	a->body = text ? text : strdup("");
+	a->len = len;
+	return 0;
 }
 
 int machine_order_resume(const struct call *c, struct server_answer *a, struct err *e)

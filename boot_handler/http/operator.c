@@ -173,6 +173,7 @@ static json_t *vm_json(
 	json_object_set_new(json, "expected",
 	    json_pack("{s:s, s:s?}", "does", look.does, "ends", boot_end_name(look.ends)));
 	json_object_set_new(json, "netboot", json_boolean(!row.netboot_off));
+	json_object_set_new(json, "order", machine_order_current(services, vm, &row));
 	json_object_set_new(json, "after_install", json_string(vm_after_name(vm->after_install)));
 	if (look.boots && json_is_null(json_object_get(json, "cloud_init")))
 		json_object_set_new(json, "cloud_init", json_pack("{s:s}", "status", "booting"));
@@ -404,6 +405,8 @@ static const struct endpoint rows[] = {
 	.summary = "{\"action\", \"args\"} or a list: what its agent is to do; GET: its orders"},
     {"DELETE|GET", "/api/v1/machines/<id>/orders/<n>", NULL, machine_order,
 	.summary = "one order; DELETE: take it back, and what follows it in its list"},
+    {"GET", "/api/v1/machines/<id>/orders/<n>/output", NULL, machine_order_output,
+	.summary = "what it wrote: the first and the last of it"},
     {"POST", "/api/v1/machines/<id>/orders/<n>/resume", NULL, machine_order_resume,
 	.summary = "begin it again after it did not end well, and what follows it"},
     {"GET", "/api/v1/events", route_query_events, events,

@@ -1,4 +1,6 @@
 /* What operators order and machines make of it: over real listeners. */
+#include <inttypes.h>
+
 #include "boot_handler/http/test_asked.h"
 #include "lib/base/log.h"
 
@@ -116,6 +118,63 @@ static void netboot_goes_off_at_a_lists_end(void **state)
 	assert_int_equal(ask(NULL, "POST", "/api/v1/vms/web1/netboot/on", ""), 200);
 }
 
+/* ---- output, boots ------------------------------------------------------------------------ */
+
+static int write_output(int64_t id, unsigned at, const char *bytes)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/api/action-output/" MAC "?id=%lld&at=%u", (long long)id, at);
+	return ask(ITSELF, "POST", path, bytes);
+}
+
+static void what_an_order_writes(void **state)
+{
+	static char large[70000];
+
+	(void)state;
+	order("web1", "inventory");
+	assert_int_equal(ask(NULL, "GET", "/api/v1/machines/web1/orders", ""), 200);
+	int64_t id = 0;
+	assert_int_equal(sscanf(strstr(answer, "\"id\":"), "\"id\":%" SCNd64, &id), 1);
+	assert_int_equal(write_output(id, 0, "early"), 409);
+	assert_int_equal(given(ITSELF, poll_it, "inventory"), id);
+	assert_int_equal(write_output(id, 0, "one\n"), 204);
+	assert_int_equal(write_output(id, 0, "one\n"), 204);
+	assert_int_equal(write_output(id, 4, "two\x1b[2J"), 204);
+	memset(large, 'x', sizeof(large) - 1);
+	assert_int_equal(write_output(id, 9, large), 413);
+	assert_int_equal(ask(STRANGE_IP, "POST", "/api/action-output/" MAC "?id=1&at=0", "x"), 403);
+	assert_int_equal(ask(ITSELF, "POST", "/api/action-output/" MAC "?at=0", "x"), 400);
+	assert_int_equal(ask(ITSELF, "POST", "/api/action-output/" MAC "?id=1&at=-1", "x"), 400);
+	served_restart();
+	assert_int_equal(change("GET", id, "/output"), 200);
+	assert_true(says("\r\n\r\none\ntwo\x1b[2J"));
+	assert_int_equal(done(ITSELF, MAC, id, "ok"), 204);
+	assert_int_equal(write_output(id, 10, "late"), 409);
+	assert_int_equal(change("GET", id + 7, "/output"), 404);
+}
+
+static void what_waits_for_what(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    ask(STRANGE_IP, "POST", "/api/register-device", "{\"mac\":\"" STRANGE "\"}"), 200);
+	order(STRANGE, "inventory");
+	assert_true(
+	    says("\"waits_for\":\"its agent is not running: it starts at the machine's next"));
+	int64_t id = given(STRANGE_IP, poll_strange, "inventory");
+	order(STRANGE, "inventory");
+	assert_true(says("\"waits_for\":null"));
+	assert_int_equal(done(STRANGE_IP, STRANGE, id, "ok"), 204);
+	assert_int_equal(
+	    done(STRANGE_IP, STRANGE, given(STRANGE_IP, poll_strange, "inventory"), "ok"), 204);
+	assert_int_equal(ask(NULL, "POST", "/api/v1/machines/" STRANGE "/orders",
+			     "{\"action\":\"local\",\"args\":{\"netboot\":\"off\"}}"),
+	    409);
+	assert_true(says("as it has no definition"));
+}
+
 static void silent(enum log_level level, const char *line)
 {
 	(void)level;
@@ -128,6 +187,8 @@ int main(void)
 	    cmocka_unit_test(how_far_an_order_is),
 	    cmocka_unit_test(a_list_stops_and_goes_on),
 	    cmocka_unit_test(netboot_goes_off_at_a_lists_end),
+	    cmocka_unit_test(what_an_order_writes),
+	    cmocka_unit_test(what_waits_for_what),
 	};
 
 	log_set_sink(silent);

@@ -128,7 +128,7 @@ static const struct column of_order[] = {
     ORDER(begun_ms, COLUMN_INT64),
     ORDER(ended_ms, COLUMN_INT64),
     ORDER(given, COLUMN_UNSIGNED),
-    ORDER(disk_due, COLUMN_BOOL),
+    MEMBER(order, "disk_due", boot_due, COLUMN_BOOL),
     ORDER(text, COLUMN_TEXT),
     ORDER(list, COLUMN_INT64),
     ORDER(timeout_s, COLUMN_UNSIGNED),

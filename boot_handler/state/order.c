@@ -86,7 +86,7 @@ static bool forget_oldest(struct orders *t)
 			continue;
 		if (!order_gone(t, k->is.id))
 			return false;
-		k->is.disk_due = false;
+		k->is.boot_due = false;
 		order_mark(t, k);
 		t->dirty -= k->dirty;
 		t->news -= k->news;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/image/image_name.h"
 #include "lib/machine/machine.h"
 #include "lib/machine/order.h"
 #include "lib/order/order_read.h"
@@ -39,7 +40,7 @@ struct order {
 	int64_t created_ms, begun_ms, ended_ms; /* 0: not yet */
 	unsigned given, timeout_s;
 	bool begun;    /* the agent has told of it */
-	bool disk_due; /* a "local" that has ended: the next boot is from disk */
+	bool boot_due; /* it has ended, and the next boot is what its row says */
 	char phase[ORDER_PHASE_SIZE];
 	int64_t done_bytes, total_bytes; /* 0: there are none */
 	char text[ORDER_TEXT_SIZE];      /* how far it is, or how it ended */
@@ -86,6 +87,10 @@ struct order_progress {
 must_check int orders_progress(struct orders *t, const struct order_cards *cards, int64_t id,
     const struct order_progress *now, int64_t now_ms, bool *first, struct err *e);
 
+/* Whether it is on its way, as orders_progress() tells it. */
+must_check int orders_running(
+    struct orders *t, const struct order_cards *cards, int64_t id, int64_t now_ms, struct err *e);
+
 #define ORDER_ENDED_BEFORE 1
 struct order_end {
 	bool ok;
@@ -110,10 +115,19 @@ int64_t orders_expire(struct orders *t, int64_t now_ms);
 /* The next that has ended and was not told of yet; false: there is none. */
 bool orders_news(struct orders *t, struct order *out);
 
-/* What the machine's next network boot is for. */
-enum order_due { ORDER_DUE_NOTHING, ORDER_DUE_DISK, ORDER_DUE_AGENT };
-/* `now`: this is that boot. Without a lock where nothing is. */
-enum order_due orders_due(struct orders *t, const struct order_cards *cards, bool now);
+/* What the machine's next network boot is for: its disk or an image, ordered for once, or the
+ * agent, which has something to do. Without a lock where nothing is. */
+enum order_due { ORDER_DUE_NOTHING, ORDER_DUE_DISK, ORDER_DUE_IMAGE, ORDER_DUE_AGENT };
+enum order_due orders_due(
+    struct orders *t, const struct order_cards *cards, char image[IMAGE_NAME_SIZE]);
+/* This is that boot. */
+void orders_booted(struct orders *t, const struct order_cards *cards);
+
+/* Whether the agent of that machine was heard of lately. */
+#define ORDER_HEARD_MS 75000
+bool orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms);
+/* What it does, or else will do next; false: nothing. */
+bool orders_current(struct orders *t, const struct order_cards *cards, struct order *out);
 
 /* The newest first, at most `most`; how many. */
 unsigned orders_of(

@@ -8,6 +8,13 @@
 #include "boot_handler/state/order.h"
 
 #define ORDER_DUE_SLOTS (1u << 14)
+#define ORDER_AGENTS 8192u
+
+/* When the agent of a machine was heard of last. */
+struct order_agent {
+	uint64_t mac;
+	int64_t at_ms;
+};
 
 struct order_kept {
 	struct order is;
@@ -26,6 +33,7 @@ struct orders {
 	/* How many of the machines that share a slot have something to be booted for: boots ask
 	 * for nothing else where that is none. */
 	_Atomic uint16_t due[ORDER_DUE_SLOTS];
+	struct order_agent agents[ORDER_AGENTS];
 	int64_t *gone; /* rows of the file that memory has no more */
 	size_t gone_count, gone_room;
 	/* What is being written; the writer's thread only. */
@@ -44,6 +52,8 @@ struct order_kept *order_kept_find(
 
 /* It was changed: its row is to be written, and what its machine boots may be another. */
 void order_mark(struct orders *t, struct order_kept *k);
+/* Its agent was heard of; 0: it ends. */
+void order_hear(struct orders *t, const struct order_cards *cards, int64_t now_ms);
 /* Sets its state, and the count of open ones. */
 void order_set_state(struct orders *t, struct order_kept *k, enum order_state state);
 /* It ends. */

@@ -10,7 +10,7 @@
 
 void order_mark(struct orders *t, struct order_kept *k)
 {
-	bool due = order_is_open(&k->is) || k->is.disk_due;
+	bool due = order_is_open(&k->is) || k->is.boot_due;
 
 	t->dirty += !k->dirty;
 	k->dirty = true;
@@ -100,7 +100,8 @@ void order_finish(
 		k->bytes += json_dumpb(how->figures, NULL, 0, JSON_COMPACT);
 		t->bytes += k->bytes - before;
 	}
-	k->is.disk_due = how->ok && k->is.action == ORDER_LOCAL && !wants_network_off(&k->is);
+	k->is.boot_due = how->ok && order_row(k->is.action)->then != ORDER_THEN_USUAL &&
+			 !wants_network_off(&k->is);
 	end_as(t, k, how->ok ? ORDER_DONE : ORDER_FAILED, now_ms);
 }
 
@@ -141,6 +142,7 @@ bool orders_give(
 	bool found = false;
 
 	pthread_mutex_lock(&t->lock);
+	order_hear(t, cards, now_ms);
 	for (size_t i = 0; i < t->count && t->open > 0 && !found; i++) {
 		struct order_kept *k = &t->items[i];
 		if (!order_is_open(&k->is) || !order_is_for(&k->is, cards) ||
@@ -169,14 +171,31 @@ static int is_over(const struct order *o, struct err *e)
 	    o->text[0] ? o->text : order_state_name(o->state));
 }
 
+static int check_running(struct orders *t, struct order_kept *k, int64_t now_ms, struct err *e)
+{
+	if (!k)
+		return -ENOENT;
+	bool over = order_overdue(t, k, now_ms) || k->is.state != ORDER_RUNNING;
+	return over ? is_over(&k->is, e) : 0;
+}
+
+int orders_running(
+    struct orders *t, const struct order_cards *cards, int64_t id, int64_t now_ms, struct err *e)
+{
+	pthread_mutex_lock(&t->lock);
+	order_hear(t, cards, now_ms);
+	int r = check_running(t, order_kept_find(t, cards, id, e), now_ms, e);
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
 int orders_progress(struct orders *t, const struct order_cards *cards, int64_t id,
     const struct order_progress *now, int64_t now_ms, bool *first, struct err *e)
 {
 	pthread_mutex_lock(&t->lock);
+	order_hear(t, cards, now_ms);
 	struct order_kept *k = order_kept_find(t, cards, id, e);
-	int r = k ? 0 : -ENOENT;
-	if (k && (order_overdue(t, k, now_ms) || k->is.state != ORDER_RUNNING))
-		r = is_over(&k->is, e);
+	int r = check_running(t, k, now_ms, e);
 	if (r == 0) {
 		*first = !k->is.begun;
 		bool another = now->phase && strcmp(now->phase, k->is.phase) != 0;
@@ -217,6 +236,8 @@ int orders_end(struct orders *t, const struct order_cards *cards, int64_t id,
 	int r = may_end(k, e);
 	if (r == 0) {
 		order_finish(t, k, how, now_ms);
+		if (how->ok && order_row(k->is.action)->ends)
+			order_hear(t, cards, 0);
 		off = turns_network_off(t, &k->is);
 	}
 	if (r >= 0) {
@@ -322,39 +343,4 @@ int orders_resume(struct orders *t, const struct order_cards *cards, int64_t id,
 		order_copy(&k->is, out);
 	pthread_mutex_unlock(&t->lock);
 	return r;
-}
-
-/* ---- what a boot is for -------------------------------------------------------------------- */
-
-static bool none_due(struct orders *t, const struct order_cards *cards)
-{
-	for (unsigned i = 0; i < cards->count; i++)
-		if (atomic_load_explicit(&t->due[mac_number(&cards->mac[i]) % ORDER_DUE_SLOTS],
-			memory_order_relaxed))
-			return false;
-	return true;
-}
-
-enum order_due orders_due(struct orders *t, const struct order_cards *cards, bool now)
-{
-	enum order_due due = ORDER_DUE_NOTHING;
-
-	if (none_due(t, cards))
-		return due;
-	pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < t->count; i++) {
-		struct order_kept *k = &t->items[i];
-		if (!k->due || !order_is_for(&k->is, cards))
-			continue;
-		if (k->is.disk_due)
-			due = ORDER_DUE_DISK;
-		else if (due == ORDER_DUE_NOTHING && order_is_open(&k->is))
-			due = ORDER_DUE_AGENT;
-		if (now && k->is.disk_due) {
-			k->is.disk_due = false;
-			order_mark(t, k);
-		}
-	}
-	pthread_mutex_unlock(&t->lock);
-	return due;
 }

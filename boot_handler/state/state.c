@@ -681,6 +681,7 @@ void state_close(struct state *s)
 	db_close(s->reader);
 	strangers_free(s->strangers);
 	orders_free(s->orders);
+	outputs_free(s->outputs);
 	inventories_free(s->inventories);
 	machine_table_clear(&s->table);
 	pthread_mutex_destroy(&s->reader_lock);
@@ -690,6 +691,18 @@ void state_close(struct state *s)
 static void cleanup_state(struct state **s)
 {
 	state_close(*s);
+}
+
+/* In a folder beside the state file. */
+static int open_outputs(const char *path, struct outputs **out, struct err *e)
+{
+	_cleanup_free_ char *folder = NULL;
+
+	if (asprintf(&folder, "%s.output", path) < 0) {
+		folder = NULL;
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	return outputs_new(folder, OUTPUTS_BYTES_MAX, out, e);
 }
 
 int state_open(const char *path, struct state **out, struct err *e)
@@ -714,6 +727,8 @@ int state_open(const char *path, struct state **out, struct err *e)
 		r = orders_new(&s->orders, e);
 	if (r == 0)
 		r = orders_load(s->orders, db, e);
+	if (r == 0)
+		r = open_outputs(path, &s->outputs, e);
 	if (r == 0)
 		r = inventories_new(INVENTORIES_BYTES_MAX, &s->inventories, e);
 	if (r == 0)
@@ -744,6 +759,11 @@ struct strangers *state_strangers(struct state *s)
 struct orders *state_orders(struct state *s)
 {
 	return s->orders;
+}
+
+struct outputs *state_outputs(struct state *s)
+{
+	return s->outputs;
 }
 
 struct inventories *state_inventories(struct state *s)

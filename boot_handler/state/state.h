@@ -15,6 +15,7 @@
 #include "boot_handler/state/firstboot.h"
 #include "boot_handler/state/inventory.h"
 #include "boot_handler/state/order.h"
+#include "boot_handler/state/output.h"
 #include "boot_handler/sources/lease.h"
 #include "lib/machine/machine.h"
 #include "boot_handler/state/report.h"
@@ -140,6 +141,7 @@ bool state_row(struct state *s, const struct mac *mac, struct machine_row *row);
 struct strangers *state_strangers(struct state *s);
 /* Likewise; state_save() after a change that must not be forgotten. */
 struct orders *state_orders(struct state *s);
+struct outputs *state_outputs(struct state *s);
 struct inventories *state_inventories(struct state *s);
 /* The text of one, from the file: NULL when it is not there any more. The caller frees it. */
 must_check int state_inventory(struct state *s, int64_t id, char **out, struct err *e);

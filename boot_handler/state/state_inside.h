@@ -13,6 +13,7 @@ struct state {
 	struct machine *taken; /* changed ones; writer's thread only */
 	struct strangers *strangers;
 	struct orders *orders;
+	struct outputs *outputs;
 	struct inventories *inventories;
 	struct writer *writer;
 	struct db *reader;

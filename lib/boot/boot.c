@@ -83,14 +83,24 @@ static bool is_offered(const struct boot_facts *f, struct boot_choice choice)
 	return choice.mode->needs & BOOT_NEEDS_BOOT && boot_is_chosen(f, choice);
 }
 
+/* What was ordered comes before what the definition says. */
+static const struct boot_mode *boot_mode_now(const struct boot_facts *f)
+{
+	if (f->life.netboot_off)
+		return &boot_mode_off;
+	if (f->disk_once)
+		return &boot_mode_local;
+	if (f->image_once)
+		return &boot_mode_boot;
+	return f->agent_once ? &boot_mode_agent : boot_mode_of(f->vm);
+}
+
 struct boot_choice boot_decide(const struct boot_facts *f)
 {
 	if (!f->vm)
 		return (struct boot_choice){NULL, BOOT_UNKNOWN};
 
-	const struct boot_mode *mode = f->life.netboot_off ? &boot_mode_off
-				       : f->disk_once      ? &boot_mode_local
-							   : boot_mode_of(f->vm);
+	const struct boot_mode *mode = boot_mode_now(f);
 	struct boot_choice choice = mode->choose ? mode->choose(f) : (struct boot_choice){mode, 0};
 	if (boot_choice_verb(choice) != BOOT_KERNEL)
 		return choice;

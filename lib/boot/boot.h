@@ -42,12 +42,15 @@ struct boot_facts {
 	const char *chosen;               /* at the menu, a word of the client's; NULL: nothing */
 	bool tells;                       /* its system tells of each boot, not only of the first */
 	bool disk_once;                   /* ordered: this boot is from its disk */
+	bool agent_once;                  /* what it is ordered to do needs the agent */
+	bool image_once;                  /* ordered: this boot is of `image` */
 
 	const struct boot_urls *urls;
 	const struct mac *mac; /* the card that asks; NULL: not said */
 	enum vm_arch arch; /* without vm: what the machine says of itself, or VM_ARCH_NOT_SAID */
 	const struct boot_stranger *stranger; /* what strangers get (stranger.h); NULL: wait */
-	const char *agent_image; /* without vm: whose kernel the agent has; NULL: there is none */
+	/* Whose kernel the agent has, without vm or where vm has none; NULL: there is none. */
+	const char *agent_image;
 	unsigned attempt;
 	const char *elsewhere; /* not NULL: asked for from this address, which is not vm's */
 	bool other_card;       /* the same, with a card of which only UUID or serial number fit */

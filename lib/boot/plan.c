@@ -57,7 +57,7 @@ enum vm_arch boot_arch(const struct boot_facts *f)
 
 const char *boot_image_file(const struct boot_facts *f, const char *file, struct boot_plan *out)
 {
-	const char *image = f->vm ? f->vm->distro : f->agent_image;
+	const char *image = f->agent_image ? f->agent_image : f->vm ? f->vm->distro : NULL;
 
 	return boot_text(
 	    out, "/images/", image ? image : "", "/", vm_arch_name(boot_arch(f)), "/", file);

@@ -81,6 +81,14 @@ static void decisions(void **state)
 		const char *got = boot_choice_name(boot_decide(&facts));
 		if (strcmp(got, row->want) != 0)
 			fail_msg("row %zu: got %s, want %s", i, got, row->want);
+		/* What is ordered comes before, the disk and an image before the agent. */
+		facts.agent_once = true;
+		facts.has_needed = true;
+		assert_string_equal(boot_choice_name(boot_decide(&facts)),
+		    row->other_arch ? "wrong-arch" : "agent");
+		facts.image_once = true;
+		assert_string_equal(
+		    boot_choice_name(boot_decide(&facts)), row->other_arch ? "wrong-arch" : "boot");
 		facts.disk_once = true;
 		assert_string_equal(boot_choice_name(boot_decide(&facts)), "local");
 		facts.life.netboot_off = true;

@@ -37,6 +37,8 @@ struct order_arg {
 	const char *summary;
 };
 
+enum order_then { ORDER_THEN_USUAL, ORDER_THEN_DISK, ORDER_THEN_IMAGE };
+
 struct order_row {
 	const char *name, *summary;
 	const struct order_arg *args; /* ends with a name of NULL; NULL: it takes none */
@@ -44,6 +46,8 @@ struct order_row {
 	bool destructive;             /* what is on the disk is gone afterwards */
 	bool again; /* may be begun again when the agent lost it on the way; else it fails then */
 	bool ends;  /* the system in memory ends with it */
+	bool installs;        /* what the machine's definition says */
+	enum order_then then; /* what it boots next, once, when all went well */
 };
 
 /* ORDER_<id>, symbol, name, and the rest of its row. */
@@ -54,7 +58,7 @@ struct order_row {
 	row(POWEROFF, poweroff, "poweroff", .summary = "switches it off", \
 	    .timeout_s = 300, .again = true, .ends = true) \
 	row(LOCAL, local, "local", .summary = "starts it anew, once from its disk", \
-	    .timeout_s = 300, .again = true, .ends = true, \
+	    .timeout_s = 300, .again = true, .ends = true, .then = ORDER_THEN_DISK, \
 	    .args = (const struct order_arg[]){ \
 		{"netboot", ORDER_ARG_WORD, .words = (const char *const[]){"on", "off", NULL}, \
 		    .summary = "off: from its disk from now on, as by `vmlab netboot NAME off`"}, {0}}) \

@@ -1,0 +1,192 @@
+/* Orders in memory, at times of the test's own: deadlines, what the agent lost, what boots are for.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "boot_handler/state/order_inside.h"
+
+static const struct order_cards card = {{{{0x52, 0x54, 0, 0, 0, 0x11}}}, 1};
+static const struct order_cards other = {{{{0x52, 0x54, 0, 0, 0, 0x12}}}, 1};
+static struct orders *orders;
+static struct order got;
+static char image[IMAGE_NAME_SIZE];
+
+static int64_t add(const struct order_cards *cards, enum order_action action, unsigned timeout_s)
+{
+	struct order_list list = {.wish = {{.action = action, .timeout_s = timeout_s}}, .count = 1};
+	struct order out[ORDER_LIST_MAX];
+	struct err e = ERR_INIT;
+
+	if (orders_add(orders, &cards->mac[0], "web1", &list, 1000, out, &e) < 0)
+		fail_msg("%s", e.msg);
+	order_clear(&out[0]);
+	return out[0].id;
+}
+
+static bool give(int64_t now)
+{
+	order_clear(&got);
+	return orders_give(orders, &card, now, &got);
+}
+
+static enum order_state state_of(int64_t id)
+{
+	struct err e = ERR_INIT;
+
+	order_clear(&got);
+	assert_int_equal(orders_find(orders, &card, id, &got, &e), 0);
+	return got.state;
+}
+
+static int progress(int64_t id, int64_t now)
+{
+	const struct order_progress p = {.phase = "x"};
+	struct err e = ERR_INIT;
+	bool first;
+
+	return orders_progress(orders, &card, id, &p, now, &first, &e);
+}
+
+static unsigned news(void)
+{
+	unsigned n = 0;
+
+	order_clear(&got);
+	for (; orders_news(orders, &got); n++)
+		order_clear(&got);
+	return n;
+}
+
+static void a_silent_agents_time_is_over(void **state)
+{
+	int64_t id, next;
+
+	(void)state;
+	assert_int_equal(orders_expire(orders, 5000), -1);
+	id = add(&card, ORDER_INVENTORY, 60);
+	next = add(&card, ORDER_INVENTORY, 60);
+	assert_int_equal(orders_expire(orders, INT64_MAX / 4), -1); /* who waits has time */
+	assert_true(give(10000));
+	assert_int_equal(got.timeout_s, 60);
+	assert_true(give(40000)); /* the answer was lost */
+	assert_int_equal(got.timeout_s, 30);
+	assert_int_equal(orders_expire(orders, 10000 + 59999), ORDER_GRACE_MS + 1);
+	assert_int_equal(progress(id, 10000 + 60000 + ORDER_GRACE_MS - 1), 0);
+	assert_int_equal(news(), 0);
+	assert_int_equal(orders_expire(orders, 10000 + 60000 + ORDER_GRACE_MS), -1);
+	assert_int_equal(state_of(id), ORDER_FAILED);
+	assert_string_equal(got.text, "it had not ended within 60 s");
+	assert_int_equal(news(), 1);
+	assert_int_equal(progress(id, 200000), -EBUSY);
+	assert_true(give(200000));
+	assert_int_equal(got.id, next);
+	/* Whoever asks ends it as well. */
+	assert_int_equal(progress(next, 900000), -EBUSY);
+	assert_int_equal(state_of(next), ORDER_FAILED);
+	assert_int_equal(news(), 1);
+}
+
+static void what_may_not_be_begun_twice_is_not(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ORDER_ACTION_COUNT; i++) {
+		int64_t id = add(&card, (enum order_action)i, 600);
+		assert_true(give(2000));
+		assert_true(give(3000)); /* it was not begun: the answer was lost */
+		assert_int_equal(got.id, id);
+		assert_int_equal(progress(id, 4000), 0);
+		assert_int_equal(give(5000), order_row(i)->again);
+		if (order_row(i)->again)
+			assert_false(give(6000)); /* three times are enough */
+		assert_int_equal(state_of(id), ORDER_FAILED);
+		assert_int_equal(news(), 1);
+	}
+}
+
+static void a_boot_is_for_what_waits(void **state)
+{
+	struct order_end ok = {.ok = true};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_NOTHING);
+	int64_t id = add(&card, ORDER_LOCAL, 60);
+	int64_t more = add(&card, ORDER_INVENTORY, 60);
+	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_AGENT);
+	assert_int_equal(orders_due(orders, &other, image), ORDER_DUE_NOTHING);
+	assert_false(orders_heard(orders, &card, 2000));
+	assert_true(give(2000));
+	assert_true(orders_heard(orders, &card, 2000 + ORDER_HEARD_MS - 1));
+	assert_false(orders_heard(orders, &card, 2000 + ORDER_HEARD_MS));
+	assert_false(orders_heard(orders, &other, 2000));
+	order_clear(&got);
+	assert_int_equal(orders_end(orders, &card, id, &ok, 3000, &got, &e), 0);
+	assert_false(orders_heard(orders, &card, 3001)); /* it starts anew */
+	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_DISK);
+	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_DISK);
+	orders_booted(orders, &card);
+	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_AGENT);
+	order_clear(&got);
+	assert_int_equal(orders_cancel(orders, &card, more, 4000, &got, &e), 0);
+	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_NOTHING);
+}
+
+static void many_are_kept_and_none_that_is_open_goes(void **state)
+{
+	struct order_end ok = {.ok = true};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	int64_t open = add(&other, ORDER_REBOOT, 60), first = 0;
+	for (int i = 0; i < ORDERS_MAX + 10; i++) {
+		int64_t id = add(&card, ORDER_INVENTORY, 60);
+		first = first ? first : id;
+		assert_true(give(2000));
+		order_clear(&got);
+		assert_int_equal(orders_end(orders, &card, id, &ok, 3000, &got, &e), 0);
+		(void)news();
+	}
+	order_clear(&got);
+	assert_int_equal(orders_find(orders, &card, first, &got, &e), -ENOENT);
+	assert_int_equal(orders_find(orders, &other, open, &got, &e), 0);
+	assert_int_equal(got.state, ORDER_WAITING);
+	assert_int_equal(orders->count, ORDERS_MAX);
+	order_clear(&got);
+}
+
+static int setup(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	return orders_new(&orders, &e);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	order_clear(&got);
+	orders_free(orders);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(a_silent_agents_time_is_over),
+	    TEST(what_may_not_be_begun_twice_is_not),
+	    TEST(a_boot_is_for_what_waits),
+	    TEST(many_are_kept_and_none_that_is_open_goes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
