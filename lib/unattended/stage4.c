@@ -7,6 +7,12 @@
 #include "lib/unattended/people.h"
 #include "lib/unattended/shell.h"
 #include "lib/unattended/stage4.inc"
+#include "lib/unattended/stage4_library.inc"
+
+const char *stage4_library(void)
+{
+	return stage4_library_sh;
+}
 
 static void words(FILE *f, const char *before, const char *name, const json_t *list)
 {
@@ -156,7 +162,13 @@ static int put_all(const struct unattended_source *s, FILE *f, struct err *e)
 	char url[UNATTENDED_URL_SIZE];
 
 	fputs(stage4_sh, f);
-	fputs("\n# ---- what the definition says\n\nreport_url=", f);
+	/* In a file: hooks, which are scripts of their own, read it as well. */
+	fputs(
+	    "STAGE4=$(mktemp /root/vmlab-stage4.XXXXXX) && cat >\"$STAGE4\" <<'VMLAB_END' || exit 1\n",
+	    f);
+	fputs(stage4_library_sh, f);
+	fputs("VMLAB_END\nexport STAGE4\ntrap 'rm -f \"$STAGE4\"' EXIT\n. \"$STAGE4\"\n", f);
+	fputs("\n# ---- what the definition says\n\nexport report_url=", f);
 	shell_word(f, unattended_url(s, "report", url));
 	fputs("\ncd /root || exit 1\n", f);
 	put_hooks(s->vm, f);

@@ -13,21 +13,11 @@
 #include "os_installer/base/command.h"
 #include "os_installer/base/offspring.h"
 #include "os_installer/system/installed.h"
+#include "os_installer/system/script.h"
 #include "os_installer/system/tree.h"
 
-#define PLACE "/run/vmlab"
 #define DIRECTORY "/run/os-installer-target"
 #define LAST_MS 10000
-
-/* The script as a file at PLACE of the tree, which is in memory here and in the chroot. */
-static int put_script(
-    int tree, const struct order_run *o, const char *script, char *path, size_t size, struct err *e)
-{
-	snprintf(path, size, PLACE "/order-%lld", (long long)o->id);
-	int r = tree_mkdirs(tree, PLACE, 0700, e);
-
-	return r < 0 ? r : tree_write(tree, path, script, strlen(script), 0700, e);
-}
 
 static int judge(struct order_run *o, int status, struct err *e)
 {
@@ -44,14 +34,15 @@ static int judge(struct order_run *o, int status, struct err *e)
 static int run_script(
     struct order_run *o, int tree, const char *root, const char *script, struct err *e)
 {
-	char path[64];
+	char path[SCRIPT_PATH_SIZE], file[32];
 	int64_t began_ms = monotonic_ms();
-	int r = put_script(tree, o, script, path, sizeof(path), e);
 
+	snprintf(file, sizeof(file), "order-%lld", (long long)o->id);
+	int r = script_put(tree, file, script, path, e);
 	if (r < 0)
 		return r;
-	const char *const words[] = {"/bin/sh", path, NULL};
-	const struct process p = {.argv = strncmp(script, "#!", 2) == 0 ? words + 1 : words,
+	const struct script_words words = script_words(script, path);
+	const struct process p = {.argv = words.argv,
 	    .environment = command_environment,
 	    .root = root,
 	    .name = "the script",

@@ -13,6 +13,7 @@ const char *const command_environment[] = {
     "LC_ALL=C",
     "TERM=dumb",
     "DEBIAN_FRONTEND=noninteractive",
+    "STAGE4=" COMMAND_STAGE4,
     NULL,
 };
 

@@ -7,6 +7,10 @@
 
 #include "lib/base/err.h"
 
+/* Where a script that we run, in its chroot, finds the helpers of lib/unattended/stage4.h; told by
+ * its environment, as STAGE4. */
+#define COMMAND_STAGE4 "/run/vmlab/stage4.sh"
+
 /* What programs that we start find in their environment, whoever started us. */
 extern const char *const command_environment[];
 

@@ -1,28 +1,25 @@
 #include "os_installer/system/hooks.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "lib/base/log.h"
 #include "os_installer/base/command.h"
-#include "os_installer/system/tree.h"
+#include "os_installer/system/script.h"
 
 #define TIMEOUT_S 1800
 
 /* On the chroot's own /run, which is gone after the install. */
 static int hook_run(int tree, const char *directory, const char *script, unsigned n, struct err *e)
 {
-	bool own = strncmp(script, "#!", 2) == 0;
-	char path[64], name[32];
+	char path[SCRIPT_PATH_SIZE], name[32], file[32];
 
-	snprintf(path, sizeof(path), "/run/post-install-%u", n);
+	snprintf(file, sizeof(file), "post-install-%u", n);
 	snprintf(name, sizeof(name), "hooks.post_install[%u]", n);
-	int r = tree_write(tree, path, script, strlen(script), 0700, e);
+	int r = script_put(tree, file, script, path, e);
 	if (r < 0)
 		return r;
-	const char *const words[] = {"/bin/sh", path, NULL};
-	struct command c = {.argv = own ? words + 1 : words,
+	const struct script_words words = script_words(script, path);
+	struct command c = {.argv = words.argv,
 	    .root = directory,
 	    .name = name,
 	    .loud = true,

@@ -185,9 +185,9 @@ def test_a_script_runs_in_the_system_on_the_disk(bench):
     run(["mkfs.ext4", "-q", "-F", "-L", "root", "-d", tree, bench.disk.device])
     done = bench.order("run", where="disk", disk=bench.disk.told(), script="""set -e
 . /etc/os-release; echo $ID; echo written >/data/by-script; busybox test -c /dev/null; busybox test -e /proc/1
-busybox test -s /etc/resolv.conf && echo names; busybox setsid busybox sleep 876543 & exit 0""")
+busybox test -s /etc/resolv.conf && echo names; . $STAGE4; log helped; busybox setsid busybox sleep 876543 & exit 0""")
     check_equal(done["result"], "ok", f"{done}: {bench.output_of(7)}")
-    check_equal(bench.output_of(7), "small\nnames\n", "output")
+    check_equal(bench.output_of(7), "small\nnames\nvmlab: helped\n", "output")
     where = tempfile.mkdtemp(dir=scope.tempdir())
     run(["mount", "-o", "ro", bench.disk.device, where])
     try:

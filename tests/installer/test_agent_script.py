@@ -52,6 +52,13 @@ def test_what_it_writes_arrives_and_how_it_ended_is_told(bench):
     check_equal(bench.output_of(8), "python True\n", "output")
 
 
+def test_it_has_the_helpers(bench):
+    done = bench.order("run", script='. "$STAGE4"\nstep "first" true\nretry 2 test -d /run && log retried\nstep "last" sh -c "exit 5"\necho never')
+    check_equal((done["result"], done["figures"]["exit_code"]), ("failed", 1), f"{done}")
+    check_equal(bench.output_of(7), "vmlab: first\nvmlab: retried\nvmlab: last\nvmlab: stopped: last failed with status 5\n", "output")
+    check_equal(bench.order("run", 8, script="#!/bin/bash\n. $STAGE4\nlog by bash >/dev/null")["result"], "ok", "bash")
+
+
 @pytest.mark.parametrize("args, says", [({}, "has no script"), ({"script": ""}, "has no script"), ({"script": 5}, "has no script"),
     ({"script": "#!/no/such/program\n"}, "No such file")], ids=["none", "empty", "a number", "no program"])
 def test_a_script_that_cannot_be_run_is_told(bench, args, says):
