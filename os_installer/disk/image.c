@@ -33,6 +33,7 @@
 struct disk_image {
 	struct disk disk;
 	uint64_t image_bytes;
+	bool unknown; /* image_bytes is the most that it can be */
 	int fd;
 	enum {
 		ERASED_NOT,     /* zeros have to be written */
@@ -144,6 +145,22 @@ static void erase_all(struct disk_image *i)
 		i->erased = ERASED_PERHAPS;
 }
 
+int disk_image_old_tail_erase(struct disk_image *i, const struct table *t, struct err *e)
+{
+	uint64_t at = t->old_tail_lba * TABLE_SECTOR_BYTES;
+	uint64_t end = at + t->old_tail_sectors * TABLE_SECTOR_BYTES;
+	uint64_t tail = tail_at(i);
+
+	if (at < EDGE || end > i->disk.size_bytes || end == i->disk.size_bytes)
+		return 0;
+	if (end > tail) {
+		uint64_t from = at > tail ? at : tail;
+		memset(disk_image_tail(i) + (from - tail), 0, (size_t)(end - from));
+		end = from;
+	}
+	return end > at ? disk_image_erase(i, at, end - at, e) : 0;
+}
+
 static int ends_erase(struct disk_image *i, struct err *e)
 {
 	uint64_t behind = i->image_bytes, size = i->disk.size_bytes, left = size - behind;
@@ -179,6 +196,10 @@ static int device_open(struct disk_image *i, struct err *e)
 int disk_image_open(
     const struct disk *d, uint64_t image_bytes, struct disk_image **out, struct err *e)
 {
+	bool unknown = image_bytes == DISK_IMAGE_UNKNOWN;
+
+	if (unknown)
+		image_bytes = d->size_bytes;
 	if (image_bytes < 4 * (uint64_t)EDGE || image_bytes % TABLE_SECTOR_BYTES != 0)
 		return err_set(e, EINVAL, "a disk image of %llu bytes is none: import it again",
 		    (unsigned long long)image_bytes);
@@ -189,6 +210,7 @@ int disk_image_open(
 		return err_set(e, ENOMEM, "out of memory");
 	i->disk = *d;
 	i->image_bytes = image_bytes;
+	i->unknown = unknown;
 	i->fd = i->look_fd = -1;
 	i->edges = mmap(NULL, 2 * EDGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int r = i->edges == MAP_FAILED ? err_set(e, ENOMEM, "out of memory") : 0;
@@ -289,6 +311,8 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 {
 	const uint8_t *p = data;
 
+	if (len > i->image_bytes - i->position && i->unknown)
+		return err_set(e, ENOSPC, "disk %s is smaller than the disk image", i->disk.path);
 	if (len > i->image_bytes - i->position)
 		return err_set(e, EFBIG,
 		    "the disk image unpacks to more than the %llu bytes its manifest says: import it again",
@@ -314,13 +338,29 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 	return 0;
 }
 
+/* What lies behind the image would else be found there. */
+static int end_find(struct disk_image *i, struct err *e)
+{
+	uint64_t from = i->position, end = from + EDGE < tail_at(i) ? from + EDGE : tail_at(i);
+
+	if (from < 4 * (uint64_t)EDGE || from % TABLE_SECTOR_BYTES != 0)
+		return err_set(
+		    e, EBADMSG, "a disk image of %llu bytes is none", (unsigned long long)from);
+	i->image_bytes = from;
+	return end > from ? disk_image_erase(i, from, end - from, e) : 0;
+}
+
 int disk_image_finish(struct disk_image *i, struct err *e)
 {
+	int r = i->unknown ? end_find(i, e) : 0;
+
+	if (r < 0)
+		return r;
 	if (i->position != i->image_bytes)
 		return err_set(e, EBADMSG,
 		    "the disk image unpacks to %llu bytes where its manifest says %llu: import it again",
 		    (unsigned long long)i->position, (unsigned long long)i->image_bytes);
-	int r = hole_end(i, e);
+	r = hole_end(i, e);
 	return r < 0 ? r : sync_disk(i, e);
 }
 

@@ -19,14 +19,17 @@
 struct disk_image;
 
 /* Takes the disk for itself, erases both its ends and makes it forget its partitions; then, where
- * the disk can do that by itself, erases all of it. */
+ * the disk can do that by itself, erases all of it. An image of DISK_IMAGE_UNKNOWN bytes may be as
+ * large as the disk. */
+#define DISK_IMAGE_UNKNOWN 0
 must_check int disk_image_open(
     const struct disk *d, uint64_t image_bytes, struct disk_image **out, struct err *e);
 
 /* The image's next bytes. */
 must_check int disk_image_write(struct disk_image *i, const void *data, size_t len, struct err *e);
 
-/* After the last of them: -EBADMSG when there were fewer than image_bytes. Synced on success. */
+/* After the last of them: -EBADMSG when there were fewer than image_bytes, or too few for a disk.
+ * Synced on success. */
 must_check int disk_image_finish(struct disk_image *i, struct err *e);
 
 /* What is held back; may be changed before it is committed. */
@@ -35,6 +38,11 @@ uint8_t *disk_image_tail(struct disk_image *i);
 
 /* Zeros a range, for what of the image has lost its meaning. */
 must_check int disk_image_erase(struct disk_image *i, uint64_t offset, uint64_t len, struct err *e);
+
+/* Zeros the image's own backup table, which would else stay in the middle of a larger disk. `t` is
+ * the image's, not grown. */
+must_check int disk_image_old_tail_erase(
+    struct disk_image *i, const struct table *t, struct err *e);
 
 /* Gives the disk free, so that its partitions can be mounted; no more writing but the commit. */
 void disk_image_release(struct disk_image *i);

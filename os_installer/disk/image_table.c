@@ -160,21 +160,17 @@ static void gpt_finish(struct gpt_header *h)
 	h->header_crc = htole32(header_crc(h, le32toh(h->header_bytes)));
 }
 
-static void gpt_grow(uint8_t *head, uint8_t *tail, uint64_t disk_sectors, struct table *t)
+static uint64_t gpt_last_usable(uint8_t *head, uint64_t disk_sectors)
+{
+	return disk_sectors - entries_sectors(gpt_at(head)) - 2;
+}
+
+/* The backup at the end of a disk of that size. */
+static void gpt_settle(uint8_t *head, uint8_t *tail, uint64_t disk_sectors)
 {
 	struct gpt_header *h = gpt_at(head);
-	struct table_partition *last = &t->part[t->last];
-	uint64_t sectors = entries_sectors(h), usable = disk_sectors - sectors - 2;
-	uint64_t end = (usable + 1) / ALIGN_SECTORS * ALIGN_SECTORS; /* the first behind it */
+	uint64_t sectors = entries_sectors(h), usable = gpt_last_usable(head, disk_sectors);
 
-	if (end > last->start_lba + last->sectors) {
-		struct gpt_entry entry;
-		uint8_t *at = gpt_entry_at(head, last->number - 1);
-		last->sectors = end - last->start_lba;
-		memcpy(&entry, at, sizeof(entry));
-		entry.last_lba = htole64(end - 1);
-		memcpy(at, &entry, sizeof(entry));
-	}
 	h->alternate_lba = htole64(disk_sectors - 1);
 	h->last_usable_lba = htole64(usable);
 	h->entries_crc = htole32(entries_crc(head));
@@ -196,6 +192,23 @@ static void gpt_grow(uint8_t *head, uint8_t *tail, uint64_t disk_sectors, struct
 	h->alternate_lba = htole64(1);
 	h->entries_lba = htole64(disk_sectors - 1 - sectors);
 	gpt_finish(h);
+}
+
+static void gpt_grow(uint8_t *head, uint8_t *tail, uint64_t disk_sectors, struct table *t)
+{
+	struct table_partition *last = &t->part[t->last];
+	/* The first sector behind it. */
+	uint64_t end = (gpt_last_usable(head, disk_sectors) + 1) / ALIGN_SECTORS * ALIGN_SECTORS;
+
+	if (end > last->start_lba + last->sectors) {
+		struct gpt_entry entry;
+		uint8_t *at = gpt_entry_at(head, last->number - 1);
+		last->sectors = end - last->start_lba;
+		memcpy(&entry, at, sizeof(entry));
+		entry.last_lba = htole64(end - 1);
+		memcpy(at, &entry, sizeof(entry));
+	}
+	gpt_settle(head, tail, disk_sectors);
 }
 
 /* ---- MBR ---------------------------------------------------------------------------------------
@@ -262,17 +275,39 @@ int table_read(const uint8_t *const_head, uint64_t image_bytes, struct table *ou
 	return 0;
 }
 
+static int gpt_check_room(
+    uint8_t *head, uint64_t disk_sectors, const struct table *t, struct err *e)
+{
+	const struct table_partition *last = &t->part[t->last];
+
+	if (disk_sectors < last->start_lba + last->sectors + entries_sectors(gpt_at(head)) + 1)
+		return err_set(e, ENOSPC,
+		    "the disk image's partitions leave no room for the backup of its partition table");
+	return 0;
+}
+
+int table_settle(
+    uint8_t *head, uint8_t *tail, uint64_t disk_bytes, const struct table *t, struct err *e)
+{
+	uint64_t sectors = disk_bytes / TABLE_SECTOR_BYTES;
+
+	/* One that is where it should be stays to the last bit. */
+	if (!t->gpt || le64toh(gpt_at(head)->alternate_lba) == sectors - 1)
+		return 0;
+	int r = gpt_check_room(head, sectors, t, e);
+	if (r == 0)
+		gpt_settle(head, tail, sectors);
+	return r;
+}
+
 int table_grow(uint8_t *head, uint8_t *tail, uint64_t disk_bytes, struct table *t, struct err *e)
 {
 	uint64_t sectors = disk_bytes / TABLE_SECTOR_BYTES;
-	const struct table_partition *last = &t->part[t->last];
 
 	if (t->gpt) {
-		uint64_t needed =
-		    last->start_lba + last->sectors + entries_sectors(gpt_at(head)) + 1;
-		if (sectors < needed)
-			return err_set(e, ENOSPC,
-			    "the disk image's partitions leave no room for the backup of its partition table");
+		int r = gpt_check_room(head, sectors, t, e);
+		if (r < 0)
+			return r;
 		gpt_grow(head, tail, sectors, t);
 	} else if (t->can_grow) {
 		mbr_grow(head, sectors, t);

@@ -45,4 +45,8 @@ must_check int table_read(
 must_check int table_grow(
     uint8_t *head, uint8_t *tail, uint64_t disk_bytes, struct table *t, struct err *e);
 
+/* The same but for the partitions, which stay as they are. */
+must_check int table_settle(
+    uint8_t *head, uint8_t *tail, uint64_t disk_bytes, const struct table *t, struct err *e);
+
 #endif

@@ -206,12 +206,41 @@ static void test_damage(void **state)
 	free(good);
 }
 
+/* On a larger disk a GPT's copy moves and its partitions stay; on one of its own size no bit does.
+ */
+static void test_settle(void **state)
+{
+	static uint8_t before[TABLE_EDGE_BYTES];
+	struct err e = ERR_INIT;
+	struct table t;
+	int problems;
+
+	(void)state;
+	image_make("gpt");
+	assert_int_equal(table_read(head, IMAGE_BYTES, &t, &e), 0);
+	uint64_t sectors = t.part[t.last].sectors;
+	memcpy(before, head, sizeof(before));
+	assert_int_equal(table_settle(head, tail, IMAGE_BYTES, &t, &e), 0);
+	assert_memory_equal(before, head, sizeof(before));
+	assert_int_equal(table_settle(head, tail, 200 * MIB, &t, &e), 0);
+	(void)disk_judge(200 * MIB, true, &problems);
+	assert_int_equal(problems, 0);
+	assert_int_equal(table_read(head, 200 * MIB, &t, &e), 0);
+	assert_int_equal(t.part[t.last].sectors, sectors);
+	image_make("dos");
+	memcpy(before, head, sizeof(before));
+	assert_int_equal(table_read(head, IMAGE_BYTES, &t, &e), 0);
+	assert_int_equal(table_settle(head, tail, 200 * MIB, &t, &e), 0);
+	assert_memory_equal(before, head, sizeof(before));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_gpt),
 	    cmocka_unit_test(test_mbr),
 	    cmocka_unit_test(test_damage),
+	    cmocka_unit_test(test_settle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

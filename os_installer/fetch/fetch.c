@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "os_installer/fetch/digest.h"
@@ -129,7 +130,7 @@ static void chunk_done(struct fetch *f)
 	struct digest got;
 
 	digest_final(&f->chunk_digest, &got);
-	if (!digest_equal(&got, &f->m->chunks[f->chunk])) {
+	if (f->m->chunks && !digest_equal(&got, &f->m->chunks[f->chunk])) {
 		chunk_wrong(f, &got);
 		return;
 	}
@@ -240,6 +241,10 @@ static void head_judge(struct fetch *f, CURL *c)
 	f->head_done = true;
 	if (f->status == 206 && f->range_start != want) {
 		again(f, "the server sent another range than asked for");
+	} else if (f->status == 200 && want > 0 && strcmp(f->etag, f->new_etag) != 0 &&
+		   !f->m->chunks) {
+		f->verdict = FATAL;
+		err_set(f->e, EBADMSG, "%s became another file while it was fetched", f->url);
 	} else if (f->status == 200 && want > 0 && strcmp(f->etag, f->new_etag) != 0) {
 		/* Another file now. What was given stays good; the rest comes from the new one. */
 		chunk_restart(f);
@@ -357,11 +362,17 @@ static void pause_ms(struct fetch *f, unsigned ms)
 
 static int whole_check(struct fetch *f)
 {
+	char hex[2 * DIGEST_BYTES + 1];
 	struct digest got;
 
 	digest_final(&f->whole_digest, &got);
-	if (digest_equal(&got, &f->m->sha256))
+	if (digest_equal(&got, &f->m->sha256) ||
+	    (!f->m->chunks && bytes_are_zero(f->m->sha256.byte, DIGEST_BYTES)))
 		return 0;
+	if (!f->m->chunks)
+		return err_set(f->e, EBADMSG,
+		    "%s has the SHA-256 %s, and not the one that was told", f->url,
+		    hex_encode(got.byte, DIGEST_BYTES, hex));
 	return err_set(f->e, EBADMSG,
 	    "the manifest of %s contradicts itself: every chunk has the right SHA-256, the whole file does not",
 	    f->url);

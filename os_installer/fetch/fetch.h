@@ -7,6 +7,9 @@
  * taken back: chunks are verified against the manifest, so it does not matter which copy of the
  * file they came from.
  *
+ * A file that no manifest describes has no chunks (NULL; their number all the same) and perhaps no
+ * SHA-256 (zeros): then of a copy that is another one meanwhile nothing more is taken.
+ *
  * One thread; the consumer is reached through callbacks.
  */
 #ifndef OS_INSTALLER_FETCH_FETCH_H

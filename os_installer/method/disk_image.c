@@ -8,12 +8,11 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
-#include "lib/base/words.h"
 #include "os_installer/bootloader/efi.h"
 #include "os_installer/bootloader/kexec.h"
 #include "os_installer/disk/image.h"
 #include "os_installer/disk/marker.h"
-#include "os_installer/fs/fs.h"
+#include "os_installer/method/image_root.h"
 #include "os_installer/method/method.h"
 #include "os_installer/system/tree.h"
 #include "os_installer/unpack/image.h"
@@ -22,7 +21,7 @@ struct disk_install {
 	struct disk_image *disk;
 	uint64_t disk_bytes, image_bytes;
 	struct table table;
-	char path[TABLE_PARTITIONS_MAX][DISK_PATH_SIZE]; /* as in table; "" when not shown */
+	struct image_root root;
 };
 
 /* ---- before -------------------------------------------------------------------------------- */
@@ -68,129 +67,7 @@ static void clear(struct job *j)
 	j->own = NULL;
 }
 
-/* The image's own backup table would else stay in the middle of the grown partition. */
-static int old_tail_erase(struct disk_install *in, struct err *e)
-{
-	uint64_t at = in->table.old_tail_lba * TABLE_SECTOR_BYTES;
-	uint64_t end = at + in->table.old_tail_sectors * TABLE_SECTOR_BYTES;
-	uint64_t tail = in->disk_bytes - TABLE_EDGE_BYTES;
-
-	if (at < TABLE_EDGE_BYTES || end > in->disk_bytes)
-		return 0;
-	if (end > tail) {
-		uint64_t from = at > tail ? at : tail;
-		memset(disk_image_tail(in->disk) + (from - tail), 0, (size_t)(end - from));
-		end = from;
-	}
-	return end > at ? disk_image_erase(in->disk, at, end - at, e) : 0;
-}
-
-/* ---- finding the root ---------------------------------------------------------------------- */
-
-static bool is_root(const char *directory, int *tree)
-{
-	struct err ignored = ERR_INIT;
-	int fd = tree_open(directory, &ignored);
-
-	if (fd < 0)
-		return false;
-	if (tree_exists(fd, "/etc") && tree_exists(fd, "/usr")) {
-		*tree = fd;
-		return true;
-	}
-	close(fd);
-	return false;
-}
-
-/* Grows the mounted file system of the last partition. It is mounted again when the kernel refused
- * and a program had to do it. */
-static int last_grow(
-    struct disk_install *in, struct mounts *m, const char *directory, const char *fs, struct err *e)
-{
-	const struct fs_kind *kind = fs_find(fs);
-	const char *path = in->path[in->table.last];
-	struct err refused = ERR_INIT;
-
-	int r = fs_grow(
-	    kind, directory, in->table.part[in->table.last].sectors * TABLE_SECTOR_BYTES, &refused);
-	if (r < 0 && kind->grow_unmounted) {
-		log_info("%s, trying %s", refused.msg, kind->grow_unmounted_program);
-		if ((r = mounts_undo(m, m->count - 1, e)) < 0)
-			return r;
-		if (kind->grow_unmounted(path, e) < 0)
-			return err_wrap(e, "%s", refused.msg);
-		r = mounts_add_device(m, path, directory, fs, NULL, e);
-	} else if (r < 0) {
-		return err_set(e, refused.code, "%s", refused.msg);
-	}
-	if (r >= 0)
-		log_info("last partition grown path=%s fs=%s%s", path, fs,
-		    r == FS_GROW_UNKNOWN ? " (the file system itself stays as it is)" : "");
-	return r;
-}
-
-/* Mounts partition i and grows it when it is the last. Returns 1 with *tree when it is the root
- * (then it stays mounted), 0 when it is something else, -errno when the last one cannot grow. */
-static int partition_try(struct disk_install *in, struct mounts *m, const char *directory,
-    unsigned i, int *tree, struct err *e)
-{
-	static const char *const whole[] = {"", NULL};
-	bool last = i == in->table.last;
-	unsigned keep = m->count;
-	char fs[FS_NAME_SIZE] = "";
-	struct err ignored = ERR_INIT;
-
-	int r = fs_probe(in->path[i], fs, &ignored);
-	if (r != 0) {
-		log_debug("partition %s has no file system known here", in->path[i]);
-		return 0;
-	}
-	const struct fs_kind *kind = fs_find(fs);
-	const char *const *roots = kind && kind->roots ? kind->roots : whole;
-	for (size_t n = 0; roots[n]; n++) {
-		if (mounts_add_device(m, in->path[i], directory, fs, roots[n], &ignored) < 0) {
-			log_debug("%s", ignored.msg);
-			continue;
-		}
-		if (n == 0 && last && in->table.can_grow &&
-		    (r = last_grow(in, m, directory, fs, e)) < 0)
-			return r;
-		if (is_root(directory, tree))
-			return 1;
-		if ((r = mounts_undo(m, keep, e)) < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* The last partition first: it grows in any case, and nearly always it is the root. */
-static int root_mount(
-    struct disk_install *in, struct mounts *m, const char *directory, int *tree, struct err *e)
-{
-	char names[100];
-	int r = partition_try(in, m, directory, in->table.last, tree, e);
-
-	for (unsigned i = 0; r == 0 && i < in->table.count; i++)
-		if (i != in->table.last && !in->table.part[i].esp)
-			r = partition_try(in, m, directory, i, tree, e);
-	if (r == 0)
-		return err_set(e, ENOENT,
-		    "no partition of the disk image has a root file system (%s with /etc and /usr): cloud-init's seed cannot be placed",
-		    word_list(fs_root_word, "", names, sizeof(names)));
-	return r < 0 ? r : 0;
-}
-
 /* ---- after --------------------------------------------------------------------------------- */
-
-static int partitions_show(struct disk_install *in, struct err *e)
-{
-	for (unsigned i = 0; i < in->table.count; i++) {
-		int r = disk_image_show(in->disk, &in->table.part[i], in->path[i], e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
 
 static int configure(struct job *j, struct err *e)
 {
@@ -199,12 +76,12 @@ static int configure(struct job *j, struct err *e)
 	int r;
 
 	if ((r = table_read(head, in->image_bytes, &in->table, e)) < 0 ||
-	    (r = old_tail_erase(in, e)) < 0 ||
+	    (r = disk_image_old_tail_erase(in->disk, &in->table, e)) < 0 ||
 	    (r = table_grow(head, disk_image_tail(in->disk), in->disk_bytes, &in->table, e)) < 0)
 		return r;
 	disk_image_release(in->disk);
-	if ((r = partitions_show(in, e)) < 0 ||
-	    (r = root_mount(in, &j->mounts, j->directory, &j->tree, e)) < 0)
+	in->root = (struct image_root){.disk = in->disk, .table = &in->table, .grow = true};
+	if ((r = image_root_mount(&in->root, &j->mounts, j->directory, &j->tree, e)) < 0)
 		return r;
 	return j->seed ? seed_write(j->tree, j->seed, e) : 0;
 }
