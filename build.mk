@@ -69,7 +69,7 @@ sources_in = $(sort $(filter-out %/main.c $(foreach d,$(1),$(d)/test_% $(d)/fuzz
 LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition image json machine net order plan store unattended))
 VM_WATCHER_SRC := $(call sources_in,vm_watcher)
 BOOT_HANDLER_SRC := $(call sources_in,boot_handler $(addprefix boot_handler/,documents http sources state))
-OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,agent base bootloader disk fetch fs inventory method report system trial unpack))
+OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,agent backup base bootloader disk fetch fs inventory method report system trial unpack))
 VMLAB_SRC := $(call sources_in,$(addprefix vmlab/,cmd engine follow image judge lab ui))
 
 # Of the VM's image, but for the programs' main files.
@@ -98,7 +98,7 @@ say  = $(if $(V),,@echo "  $(1)  $(2)")
 LIBS_lib          = $(call pkg_libs,jansson) -lz
 LIBS_docker       = $(LIBS_lib)
 LIBS_vm_watcher   = $(LIBS_lib) -lpthread
-LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd sqlite3) -lpthread
+LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd nettle sqlite3) -lpthread
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
 # nl_langinfo: see os_installer/unpack/archive.c.
 LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luuid -lcurl -larchive \

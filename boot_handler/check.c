@@ -62,7 +62,7 @@ static int check_all(const struct options *options, struct tally *tally, struct 
 	int r = check_vms(options, tally, e);
 	if (r < 0)
 		return r;
-	r = images_new(options->images, NULL, NULL, &images, e);
+	r = images_new(options->images, NULL, NULL, NULL, &images, e);
 	if (r < 0)
 		return r;
 	r = images_check(images, image_problem, tally, e);

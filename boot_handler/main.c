@@ -11,6 +11,7 @@
 #include "boot_handler/check.h"
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/guest.h"
+#include "boot_handler/http/guest_backup.h"
 #include "boot_handler/http/guest_syslog.h"
 #include "boot_handler/http/neighbour.h"
 #include "boot_handler/sources/lease.h"
@@ -25,6 +26,7 @@
 #include "lib/store/holders.h"
 
 #define RETRY_S 1
+#define UPLOAD_THREADS 4
 
 static volatile sig_atomic_t stopping;
 static struct vm_store *woken_by_signal;
@@ -248,9 +250,11 @@ static int start_services(const struct options *options, struct services *servic
 	if (options->has_lab)
 		inet_ntop(AF_INET, &options->lab.addr, services->dns, sizeof(services->dns));
 	int r = vm_store_open(&store_options, &services->store, e);
+	if (r == 0 && options->backups)
+		r = backups_new(options->backups, options->images, &services->backups, e);
 	if (r == 0)
-		r = images_new(
-		    options->images, options->made, options->initrds, &services->images, e);
+		r = images_new(options->images, options->made, backups_images(services->backups),
+		    options->initrds, &services->images, e);
 	if (r == 0)
 		r = image_list_new(services->images, options->images, &services->boot_images, e);
 	services->images_dir = options->images;
@@ -274,12 +278,14 @@ static void stop_services(struct services *services)
 	keys_free(services->keys);
 	image_list_free(services->boot_images);
 	images_free(services->images);
+	backups_free(services->backups);
 	if (services->store)
 		vm_store_close(services->store);
 }
 
 struct listeners {
 	struct server *guest;
+	struct server *upload; /* NULL without backups */
 	struct server *operator;
 	struct server *operator_tcp; /* NULL when not asked for */
 	struct access *access;
@@ -318,8 +324,22 @@ static int start_listeners(const struct options *options, struct services *servi
 		.ctx = services,
 	};
 
+	/* Its threads wait for the disk, which nobody else should. */
+	struct server_options upload = {
+	    .listen = options->upload_listen,
+	    .socket_mode = 0666,
+	    .endpoints = &guest_backup_endpoints,
+	    .threads = UPLOAD_THREADS,
+	    .connection_bytes = SERVER_UPLOAD_BYTES,
+	    .handle = call_answer,
+	    .begin = call_begin,
+	    .ctx = services,
+	};
+
 	int r = server_start(&guest, &listeners->guest, e);
 	atomic_store(&services->guests, listeners->guest);
+	if (r == 0 && options->upload_listen)
+		r = server_start(&upload, &listeners->upload, e);
 	if (r == 0)
 		r = server_start(&operator, & listeners->operator, e);
 	if (r == 0 && options->operator_tcp) {
@@ -354,6 +374,7 @@ static int serve(const struct options *options)
 		    options->listen, options->operator_listen,
 		    options->operator_tcp ? options->operator_tcp : "off", options->base_url);
 		services_forget_declared(&services);
+		guest_backup_sweep(&services);
 		log_problems(services.store);
 		watch(&services, options->holders);
 		log_info("stopping");
@@ -363,6 +384,7 @@ static int serve(const struct options *options)
 	server_stop(listeners.operator);
 	server_stop(listeners.operator_tcp);
 	server_stop(listeners.guest);
+	server_stop(listeners.upload);
 	access_free(listeners.access);
 	lease_receiver_stop(listeners.leases);
 	guest_syslog_stop(listeners.syslog);
@@ -377,6 +399,8 @@ static void print_help(void)
 	fputs(options_help, stdout);
 	puts("\nWhat machines may ask:");
 	endpoint_print(&guest_endpoints, stdout);
+	puts("\nWhat they may ask of --upload-listen:");
+	endpoint_print(&guest_backup_endpoints, stdout);
 	puts("\nWhat you may ask:");
 	endpoint_print(&operator_endpoints, stdout);
 }

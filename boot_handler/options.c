@@ -28,6 +28,7 @@ const char options_help[] =
     "  --vms DIR              definitions, one JSON file each            [/vms]\n"
     "  --images DIR           images as <distro>/<arch>/manifest.json    [/srv/images]\n"
     "  --made-images DIR      where manifests are made for folders of images that have none\n"
+    "  --backups DIR          where machines' disks become images, by order   [no such orders]\n"
     "  --state FILE           what happened to each machine (SQLite)     [/state/vmlab.db]\n"
     "                         and beside it, FILE.holders: who holds which name and address\n"
     "  --machines FILE        for vm_watcher: what dnsmasq cannot know of machines' addresses\n"
@@ -36,6 +37,8 @@ const char options_help[] =
     "\n"
     "Where it listens:\n"
     "  --listen WHERE         for machines                [unix:/run/boot_handler/guest.sock]\n"
+    "  --upload-listen WHERE  for machines' disks, with --backups\n"
+    "                         [upload.sock beside --listen unix:...]\n"
     "  --operator-listen WHERE for you\n"
     "                         [unix:/run/boot_handler/operator.sock, for its owner only]\n"
     "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
@@ -81,6 +84,8 @@ enum {
 	OPT_VMS = 256,
 	OPT_IMAGES,
 	OPT_MADE,
+	OPT_BACKUPS,
+	OPT_UPLOAD_LISTEN,
 	OPT_STATE,
 	OPT_BASE_URL,
 	OPT_LISTEN,
@@ -112,6 +117,8 @@ static const struct option long_options[] = {
     {"vms", required_argument, NULL, OPT_VMS},
     {"images", required_argument, NULL, OPT_IMAGES},
     {"made-images", required_argument, NULL, OPT_MADE},
+    {"backups", required_argument, NULL, OPT_BACKUPS},
+    {"upload-listen", required_argument, NULL, OPT_UPLOAD_LISTEN},
     {"state", required_argument, NULL, OPT_STATE},
     {"base-url", required_argument, NULL, OPT_BASE_URL},
     {"listen", required_argument, NULL, OPT_LISTEN},
@@ -162,6 +169,12 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_MADE:
 		o->made = value;
+		return OPTIONS_RUN;
+	case OPT_BACKUPS:
+		o->backups = value;
+		return OPTIONS_RUN;
+	case OPT_UPLOAD_LISTEN:
+		o->upload_listen = value;
 		return OPTIONS_RUN;
 	case OPT_STATE:
 		o->state = value;
@@ -289,6 +302,8 @@ static int validate(struct options *o, struct err *e)
 	if (!boot_path_valid(o->initrds_url_path))
 		return err_set(e, EINVAL,
 		    "--initrds-url-path has to look like /initrds, without a slash at its end");
+	if (o->upload_listen && !o->backups)
+		return err_set(e, EINVAL, "--upload-listen is of use only with --backups");
 	return validate_operator(o, e);
 }
 
@@ -301,17 +316,25 @@ static int derive_holders(struct options *o, struct err *e)
 		   : err_set(e, EINVAL, "--state has a path that is too long");
 }
 
-static void derive_lease_socket(struct options *o)
+/* A socket beside the one of --listen; false: that is none. */
+static bool beside(const struct options *o, const char *before, const char *name, char out[108])
 {
 	const char *path = listen_unix_path(o->listen);
 	const char *slash = path ? strrchr(path, '/') : NULL;
 
-	if (o->lease_socket || !path)
-		return;
-	int n = snprintf(o->lease_path, sizeof(o->lease_path), "%.*slease.sock",
-	    slash ? (int)(slash + 1 - path) : 0, path);
-	if (n > 0 && n < (int)sizeof(o->lease_path))
+	if (!path)
+		return false;
+	int n =
+	    snprintf(out, 108, "%s%.*s%s", before, slash ? (int)(slash + 1 - path) : 0, path, name);
+	return n > 0 && n < 108;
+}
+
+static void derive_sockets(struct options *o)
+{
+	if (!o->lease_socket && beside(o, "", "lease.sock", o->lease_path))
 		o->lease_socket = o->lease_path;
+	if (o->backups && !o->upload_listen && beside(o, "unix:", "upload.sock", o->upload_path))
+		o->upload_listen = o->upload_path;
 }
 
 int options_parse(int argc, char **argv, struct options *out, struct err *e)
@@ -356,7 +379,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 		r = derive_access(out, e);
 	if (r < 0)
 		return r;
-	derive_lease_socket(out);
+	derive_sockets(out);
 	if (derive_holders(out, e) < 0)
 		return -EINVAL;
 	return OPTIONS_RUN;

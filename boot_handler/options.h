@@ -12,11 +12,13 @@
 struct options {
 	const char *vms;
 	const char *images;
-	const char *made; /* NULL: manifests are made nowhere */
+	const char *made;    /* NULL: manifests are made nowhere */
+	const char *backups; /* NULL: no disk becomes an image */
 	const char *state;
 	char holders[400]; /* beside it: see lib/store/holders.h */
 	const char *base_url;
 	const char *listen;
+	const char *upload_listen; /* NULL without backups */
 	const char *operator_listen;
 	const char *operator_tcp;        /* NULL: no TCP listener for the operator */
 	const char *operator_token_file; /* NULL without operator_tcp */
@@ -40,7 +42,8 @@ struct options {
 	bool verbose;
 	unsigned threads;
 	struct outlook_limits limits;
-	char lease_path[108]; /* what lease_socket points to when it follows from listen */
+	char upload_path[108]; /* what upload_listen points to when it follows from listen */
+	char lease_path[108];  /* what lease_socket points to when it follows from listen */
 };
 
 enum options_wish { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };

@@ -291,6 +291,13 @@ static int parse_order(struct piece p, struct route *out, struct err *e)
 	return 0;
 }
 
+static int parse_slice(struct piece p, struct route *out, struct err *e)
+{
+	return parse_number(p, UINT32_MAX, &out->slice) == 0
+		   ? 0
+		   : err_set(e, EINVAL, "a slice is named by its number, from 0");
+}
+
 int route_part(struct piece called, struct piece segment, struct route *out, struct err *e)
 {
 	if (piece_is(called, "<mac>") || piece_is(called, "<card>"))
@@ -301,6 +308,8 @@ int route_part(struct piece called, struct piece segment, struct route *out, str
 		return parse_machine(segment, out, e);
 	if (piece_is(called, "<n>"))
 		return parse_order(segment, out, e);
+	if (piece_is(called, "<slice>"))
+		return parse_slice(segment, out, e);
 	return parse_name(segment, out, e);
 }
 
@@ -387,4 +396,20 @@ int route_query_poll(struct piece query, struct route *out, struct err *e)
 		    "mac is missing: ask with ?mac=52:54:00:12:34:56, the machine's address");
 	out->wait_s = wait > ROUTE_WAIT_MAX_S ? ROUTE_WAIT_MAX_S : (unsigned)wait;
 	return 0;
+}
+
+int route_query_slice(struct piece query, struct route *out, struct err *e)
+{
+	char text[2 * DIGEST_BYTES + 1];
+	struct piece key, value;
+
+	while (next_parameter(&query, &key, &value)) {
+		if (!piece_is(key, "sha256") || value.len != sizeof(text) - 1)
+			continue;
+		memcpy(text, value.text, value.len);
+		text[value.len] = '\0';
+		if (hex_decode(text, out->sha256.byte, DIGEST_BYTES))
+			return 0;
+	}
+	return err_set(e, EINVAL, "sha256 is missing, or no SHA-256: give that of the slice");
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lib/net/addr.h"
+#include "lib/base/digest.h"
 #include "lib/base/err.h"
 #include "lib/machine/arch.h"
 #include "lib/machine/shown.h"
@@ -71,6 +72,8 @@ struct route {
 	unsigned limit; /* at most so many */
 	unsigned wait_s;
 	int64_t number; /* of an order */
+	uint64_t slice; /* from 0 */
+	struct digest sha256;
 };
 
 #define ROUTE_NOT_FOUND 1
@@ -78,8 +81,8 @@ struct route {
 /* Splits off the first segment of a path, which starts with '/'; false: there is none. */
 bool route_segment(struct piece *path, struct piece *segment);
 
-/* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>", "<document>", "<id>"
- * or "<n>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
+/* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>", "<document>", "<id>",
+ * "<n>" or "<slice>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
 must_check int route_part(
     struct piece called, struct piece segment, struct route *out, struct err *e);
 
@@ -88,6 +91,7 @@ must_check int route_query_ipxe(struct piece query, struct route *out, struct er
 must_check int route_query_report(struct piece query, struct route *out, struct err *e);
 must_check int route_query_events(struct piece query, struct route *out, struct err *e);
 must_check int route_query_output(struct piece query, struct route *out, struct err *e);
+must_check int route_query_slice(struct piece query, struct route *out, struct err *e);
 must_check int route_query_poll(struct piece query, struct route *out, struct err *e);
 
 /* What the machine shows of itself, but for its loader. The target must be there still. */

@@ -71,23 +71,37 @@ static int find_vm(struct call *c, struct err *e)
 	return 0;
 }
 
-void call_answer(void *ctx, const struct server_request *request, struct server_answer *a)
+/* `sink` NULL: the request is whole, and `a` is filled. */
+static int answer(struct services *services, const struct server_request *request,
+    struct server_sink *sink, struct server_answer *a, struct err *e)
 {
-	struct services *services = ctx;
 	const struct endpoint *endpoint = request->endpoint;
 	struct call c = {services, request, vm_store_snapshot(services->store), NULL};
-	struct err e = ERR_INIT;
 
 	state_source(request->side == ENDPOINT_GUEST ? request->source : "operator");
-	int r = find_vm(&c, &e);
+	int r = find_vm(&c, e);
 	if (r == 0 && endpoint->access == ENDPOINT_ITSELF)
-		r = call_need_itself(&c, c.vm, &e);
+		r = call_need_itself(&c, c.vm, e);
 	if (r == 0)
-		r = endpoint->run(&c, a, &e);
-	if (r < 0)
-		server_answer_error(a, request->side, server_status(r), e.msg);
+		r = sink ? endpoint->begin(&c, sink, e) : endpoint->run(&c, a, e);
 	state_source("");
 	vm_snapshot_unref(c.snapshot);
+	return r;
+}
+
+void call_answer(void *ctx, const struct server_request *request, struct server_answer *a)
+{
+	struct err e = ERR_INIT;
+	int r = answer(ctx, request, NULL, a, &e);
+
+	if (r < 0)
+		server_answer_error(a, request->side, server_status(r), e.msg);
+}
+
+int call_begin(
+    void *ctx, const struct server_request *request, struct server_sink *sink, struct err *e)
+{
+	return answer(ctx, request, sink, NULL, e);
 }
 
 int call_health(const struct call *c, struct server_answer *a, struct err *e)

@@ -18,6 +18,10 @@ struct call {
 /* A server_options.handle; ctx is a struct services. */
 void call_answer(void *services, const struct server_request *request, struct server_answer *a);
 
+/* A server_options.begin. */
+must_check int call_begin(
+    void *services, const struct server_request *request, struct server_sink *sink, struct err *e);
+
 /* True when the request, which is about `vm`, comes from an address of it. */
 bool call_is_its_own(const struct call *c, const struct vm *vm);
 

@@ -121,6 +121,8 @@ const char *endpoint_methods(const struct endpoint *endpoint)
 {
 	if (strcmp(endpoint->method, "POST") == 0)
 		return "POST";
+	if (strcmp(endpoint->method, "PUT") == 0)
+		return "PUT";
 	if (strcmp(endpoint->method, "DELETE|GET") == 0)
 		return "DELETE, GET, HEAD";
 	return strcmp(endpoint->method, "GET") == 0 ? "GET, HEAD" : "GET, HEAD, POST";

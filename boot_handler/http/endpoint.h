@@ -13,6 +13,7 @@
 
 struct call;
 struct server_answer;
+struct server_sink;
 
 enum endpoint_access {
 	ENDPOINT_LISTENER, /* whoever the listener lets in */
@@ -21,8 +22,9 @@ enum endpoint_access {
 
 /* A path is that of one row alone. */
 struct endpoint {
-	const char *method; /* "POST", or "GET", which implies HEAD, "POST|GET" or "DELETE|GET" */
-	const char *path;   /* "/api/v1/vms/<name>"; the parts are those of route_part() */
+	const char
+	    *method; /* "POST", or "GET", which implies HEAD, "PUT", "POST|GET" or "DELETE|GET" */
+	const char *path; /* "/api/v1/vms/<name>"; the parts are those of route_part() */
 	/* Of the query, which is ignored where this is NULL. */
 	int (*query)(struct piece query, struct route *out, struct err *e);
 	/* Fills the answer, which is a 200 without a body before. 0, or -errno with a sentence. */
@@ -30,6 +32,8 @@ struct endpoint {
 	enum endpoint_access access;
 	size_t body_max; /* in bytes; 0: no body is wanted, and what comes is thrown away */
 	const char *summary;
+	/* Before the body: takes it as it comes. NULL: it is handed over whole. */
+	int (*begin)(const struct call *call, struct server_sink *out, struct err *e);
 };
 
 enum endpoint_side {

@@ -13,6 +13,7 @@
 #include "boot_handler/http/guest_caller.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/guest_order.h"
+#include "boot_handler/http/order_image.h"
 #include "boot_handler/http/order_news.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -134,10 +135,11 @@ int guest_inventory(const struct call *c, struct server_answer *a, struct err *e
 	return r;
 }
 
-static json_t *given_json(const struct order *order)
+static json_t *given_json(const struct call *c, const struct vm *vm, const struct order *order)
 {
-	return json_pack("{s:s, s:I, s:O*, s:i}", "action", order_action_name(order->action), "id",
-	    (json_int_t)order->id, "args", order->args, "timeout_s", (int)order->timeout_s);
+	return json_pack("{s:s, s:I, s:o*, s:i}", "action", order_action_name(order->action), "id",
+	    (json_int_t)order->id, "args", order_image_given(c->services, vm, order->args),
+	    "timeout_s", (int)order->timeout_s);
 }
 
 /* What the agent is to do; without anything the answer is put off. */
@@ -157,7 +159,7 @@ int guest_poll(const struct call *c, struct server_answer *a, struct err *e)
 	order_news_tell(c->services);
 	if (given) {
 		guest_order_begins(c, who.vm, &order);
-		return answer_json(a, given_json(&order), e);
+		return answer_json(a, given_json(c, who.vm, &order), e);
 	}
 	a->status = 204;
 	if (route->wait_s > 0 && !c->request->over) {

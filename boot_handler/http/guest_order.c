@@ -74,6 +74,8 @@ static int end_order(const struct call *c, const struct guest_caller *who,
 		return judge_again(&order, ending->ok, e);
 	if (r < 0)
 		return r;
+	if (ending->ok && order.action == ORDER_DEPLOY && who->vm)
+		state_deployed(state, &who->vm->mac, who->vm->name);
 	if (order.netboot_off && who->vm)
 		state_netboot(state, &who->vm->mac, who->vm->name, false);
 	order_news_tell(c->services);

@@ -8,6 +8,7 @@
 #include "boot_handler/documents/order_disk.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/machine.h"
+#include "boot_handler/http/order_image.h"
 #include "boot_handler/http/order_news.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -222,6 +223,8 @@ static int add_orders(const struct call *c, const struct machine_named *named, c
 		r = check_definition(c, named, &list, e);
 	if (r == 0)
 		r = find_disks(c, named, &list, e);
+	if (r == 0)
+		r = order_image_check(c->services, named->vm, &list, e);
 	if (r == 0)
 		r = orders_add(state_orders(state), &named->cards.mac[0],
 		    named->vm ? named->vm->name : "", &list, wall_ms(), orders, e);

@@ -11,6 +11,8 @@ static void tell(struct services *services, const struct order *order)
 	struct mac mac = order->mac;
 	char text[MACHINE_STAGE_SIZE], name[MAC_TEXT_SIZE];
 
+	if (services->backups && order->action == ORDER_BACKUP)
+		backups_drop(services->backups, order->id);
 	if (order->vm[0])
 		(void)state_by_nic(services->state, &order->mac, &mac);
 	snprintf(text, sizeof(text), "%s %s", order_action_name(order->action),

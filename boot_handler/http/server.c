@@ -51,8 +51,10 @@ struct exchange {
 	size_t len;
 	size_t received;
 	struct held held;
-	char why[300]; /* the sentence of a failed parse */
-	char target[]; /* the route's; libmicrohttpd's own changes */
+	struct server_sink sink;
+	int sink_failed; /* -errno of its, with `why` */
+	char why[300];   /* the sentence of a failed parse, or sink */
+	char target[];   /* the route's; libmicrohttpd's own changes */
 };
 
 unsigned server_status(int r)
@@ -70,6 +72,12 @@ unsigned server_status(int r)
 		return MHD_HTTP_CONTENT_TOO_LARGE;
 	case EPERM:
 		return MHD_HTTP_FORBIDDEN;
+	case ESTALE:
+		return MHD_HTTP_PRECONDITION_FAILED;
+	case EBADMSG:
+		return MHD_HTTP_UNPROCESSABLE_CONTENT;
+	case EDQUOT:
+		return MHD_HTTP_INSUFFICIENT_STORAGE;
 	case EIO:
 	case ENOSPC:
 	case EACCES:
@@ -202,6 +210,8 @@ static void *begin_exchange(void *ctx, const char *target, struct MHD_Connection
 	x->len = 0;
 	x->received = 0;
 	memset(&x->held, 0, sizeof(x->held));
+	memset(&x->sink, 0, sizeof(x->sink));
+	x->sink_failed = 0;
 	return x;
 }
 
@@ -216,6 +226,8 @@ static void end_exchange(void *ctx, struct MHD_Connection *connection, void **ex
 	if (!x)
 		return;
 	holds_drop(s->holds, &x->held);
+	if (x->sink.ctx)
+		x->sink.drop(x->sink.ctx);
 	free(x->body);
 	free(x);
 	*exchange = NULL;
@@ -339,6 +351,23 @@ static bool refuse_early(struct server *s, struct MHD_Connection *connection,
 	return true;
 }
 
+/* Told when all has come: a proxy that still sends would take the end of the connection for an
+ * accident, and the answer would be lost. */
+static void fail_sink(struct exchange *x, int r, const struct err *e)
+{
+	x->sink_failed = r;
+	text_copy_clean(e->msg, x->why, sizeof(x->why));
+}
+
+static void pour(struct exchange *x, const char *data, size_t size)
+{
+	struct err e = ERR_INIT;
+	int r = x->sink_failed ? 0 : x->sink.write(x->sink.ctx, data, size, &e);
+
+	if (r < 0)
+		fail_sink(x, r, &e);
+}
+
 /* Returns false when the connection has to be closed. */
 static bool take_body(struct exchange *x, const char *data, size_t size)
 {
@@ -347,6 +376,10 @@ static bool take_body(struct exchange *x, const char *data, size_t size)
 		return x->received <= body_max(x) + BODY_PATIENCE_BYTES;
 	if (!x->endpoint->body_max)
 		return true;
+	if (x->endpoint->begin) {
+		pour(x, data, size);
+		return true;
+	}
 	char *bigger = realloc(x->body, x->len + size + 1);
 	if (!bigger)
 		return false;
@@ -445,6 +478,35 @@ static enum MHD_Result handle(struct server *s, struct MHD_Connection *connectio
 	}
 }
 
+static struct server_request request_of(const struct server *s, const struct exchange *x,
+    struct MHD_Connection *connection, const char *method)
+{
+	return (struct server_request){
+	    .endpoint = x->endpoint,
+	    .side = s->options.endpoints->side,
+	    .route = &x->route,
+	    .source = find_source(s, connection),
+	    .head = method[0] == 'H',
+	    .post = method[0] == 'P',
+	    .drop = method[0] == 'D',
+	    .body = x->body ? x->body : "",
+	    .body_len = x->len,
+	    .sink = x->sink.ctx,
+	};
+}
+
+/* Before the body. */
+static void begin(
+    struct server *s, struct MHD_Connection *connection, struct exchange *x, const char *method)
+{
+	struct server_request request = request_of(s, x, connection, method);
+	struct err e = ERR_INIT;
+	int r = x->endpoint->begin ? s->options.begin(s->options.ctx, &request, &x->sink, &e) : 0;
+
+	if (r < 0)
+		fail_sink(x, r, &e);
+}
+
 static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
     void **exchange)
@@ -459,7 +521,10 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 		return MHD_NO;
 	if (!x->begun) {
 		x->begun = true;
-		return refuse_early(s, connection, x, method, &result) ? result : MHD_YES;
+		if (refuse_early(s, connection, x, method, &result))
+			return result;
+		begin(s, connection, x, method);
+		return MHD_YES;
 	}
 	if (*upload_data_size > 0) {
 		bool go_on = take_body(x, upload_data, *upload_data_size);
@@ -468,20 +533,12 @@ static enum MHD_Result answer_request(void *ctx, struct MHD_Connection *connecti
 	}
 	if (x->received > body_max(x))
 		return refuse_body(s, connection, x);
+	if (x->sink_failed)
+		return send_error(s, connection, server_status(x->sink_failed), x->why, NULL, NULL);
 
 	if (x->held.until_ms && is_gone(connection))
 		return MHD_NO;
-	struct server_request request = {
-	    .endpoint = x->endpoint,
-	    .side = s->options.endpoints->side,
-	    .route = &x->route,
-	    .source = find_source(s, connection),
-	    .head = method[0] == 'H',
-	    .post = method[0] == 'P',
-	    .drop = method[0] == 'D',
-	    .body = x->body ? x->body : "",
-	    .body_len = x->len,
-	};
+	struct server_request request = request_of(s, x, connection, method);
 	return handle(s, connection, x, &request);
 }
 

@@ -25,6 +25,15 @@ struct server_request {
 	bool over;        /* it may not be put aside (any more) */
 	const char *body; /* NUL-terminated; "" when there is none, or none is wanted */
 	size_t body_len;
+	void *sink; /* the endpoint's, which has all of the body; NULL: it has none */
+};
+
+/* Takes a body as it comes, in place of server_request.body. */
+struct server_sink {
+	void *ctx; /* NULL: there is none */
+	/* 0, or -errno with the sentence of the answer. */
+	int (*write)(void *ctx, const void *data, size_t len, struct err *e);
+	void (*drop)(void *ctx); /* after the answer, or without one */
 };
 
 enum server_body {
@@ -64,6 +73,7 @@ struct access;
  * all cookies of localhost. */
 #define SERVER_GUEST_BYTES ((size_t)8 * 1024)
 #define SERVER_OPERATOR_BYTES ((size_t)32 * 1024)
+#define SERVER_UPLOAD_BYTES ((size_t)128 * 1024) /* so much of a body at once */
 
 struct server_options {
 	const char *listen;          /* what listen_open() takes; borrowed till the end */
@@ -73,6 +83,10 @@ struct server_options {
 	unsigned threads;        /* at least 1 */
 	size_t connection_bytes; /* SERVER_*_BYTES; wiped for each request */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
+	/* Before the body, of an endpoint that takes it as it comes: 0 with a sink, or -errno with
+	 * the sentence that is the answer. NULL where there is no such endpoint. */
+	int (*begin)(void *ctx, const struct server_request *request, struct server_sink *sink,
+	    struct err *e);
 	void *ctx;
 };
 

@@ -8,6 +8,7 @@
 #include "boot_handler/state/address.h"
 #include "boot_handler/state/declare.h"
 #include "lib/boot/boot.h"
+#include "boot_handler/sources/backup.h"
 #include "boot_handler/sources/image.h"
 #include "boot_handler/sources/image_list.h"
 #include "boot_handler/sources/keys.h"
@@ -21,6 +22,7 @@ struct server;
 struct services {
 	struct vm_store *store;
 	struct images *images;
+	struct backups *backups;        /* NULL: no disk becomes an image */
 	struct image_list *boot_images; /* of them; NULL: menus have none */
 	const char *images_dir;         /* theirs */
 	const char *vms_dir;            /* the store's */

@@ -58,7 +58,7 @@ static inline void served_open(void)
 	services.vms_dir = served_vms;
 	lease_memory_init(&services.undeclared);
 	if (vm_store_open(&options, &services.store, &e) < 0 ||
-	    images_new(served_images, NULL, NULL, &services.images, &e) < 0 ||
+	    images_new(served_images, NULL, NULL, NULL, &services.images, &e) < 0 ||
 	    image_list_new(services.images, served_images, &services.boot_images, &e) < 0 ||
 	    keys_new(file_in(dir, "keys"), &services.keys, &e) < 0)
 		fail_msg("%s", e.msg);

@@ -848,7 +848,7 @@ static void installer_of_one_architecture(void **state)
 	(void)state;
 	write_in(dir, "installers/arm64/initrd.zst", "there");
 	snprintf(installers, sizeof(installers), "%s", file_in(dir, "installers"));
-	assert_int_equal(images_new(served_images, NULL, installers, &images, &e), 0);
+	assert_int_equal(images_new(served_images, NULL, NULL, installers, &images, &e), 0);
 	assert_false(images_has(images, "debian-13", VM_ARCH_AMD64));
 	images_facts(images, "debian-13", VM_ARCH_AMD64, IMAGE_INSTALLED, &facts);
 	assert_non_null(strstr(facts.missing.what, "without the installer for amd64"));
@@ -856,7 +856,7 @@ static void installer_of_one_architecture(void **state)
 	images_free(images);
 
 	write_in(dir, "installers/amd64/initrd.zst", "there");
-	assert_int_equal(images_new(served_images, NULL, installers, &images, &e), 0);
+	assert_int_equal(images_new(served_images, NULL, NULL, installers, &images, &e), 0);
 	assert_true(images_has(images, "debian-13", VM_ARCH_AMD64));
 	images_free(images);
 }

@@ -48,6 +48,7 @@ struct entry {
 	atomic_int outcome;
 	_Atomic(struct published *) published; /* with BOOTS */
 
+	const char *root; /* below which its folder is, its rootfs not counted */
 	bool studio;      /* its files are in the folder of its name, for any architecture */
 	struct stat seen; /* this and the rest: under the lock */
 	struct image_manifest image; /* without a doc: none that is usable */
@@ -58,6 +59,7 @@ struct entry {
 struct images {
 	char *dir;
 	const char *made;       /* NULL: nowhere */
+	const char *backups;    /* NULL: nowhere */
 	const char *installers; /* NULL: not known */
 	_Atomic(struct entry *) bucket[BUCKETS];
 	unsigned count;
@@ -203,6 +205,7 @@ static bool look_elsewhere(const struct images *im, struct entry *entry, int cod
 		image_made_why(folder, &source, &entry->missing);
 		return without_manifest(entry, ENOENT);
 	}
+	entry->root = im->made;
 	if (!manifest_is_usable(path, &st, entry))
 		return false;
 	if (!adopted_made_of(entry->image.adopted, &source)) {
@@ -212,18 +215,40 @@ static bool look_elsewhere(const struct images *im, struct entry *entry, int cod
 	return files_are_there(rootfs_folder, folder, entry);
 }
 
-static bool look(struct images *im, struct entry *entry)
+/* A machine's disk became it. False: there is none. */
+static bool look_at_backup(const struct images *im, struct entry *entry, bool *usable)
 {
 	char folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
 	struct stat st;
 
+	if (!im->backups ||
+	    image_folder(im->backups, entry->distro, vm_arch_name(entry->arch), folder) < 0)
+		return false;
+	manifest_path(folder, path);
+	if (stat(path, &st) < 0)
+		return false;
+	entry->root = im->backups;
+	*usable = manifest_is_usable(path, &st, entry) && files_are_there(folder, folder, entry);
+	return true;
+}
+
+static bool look(struct images *im, struct entry *entry)
+{
+	char folder[IMAGE_FOLDER_MAX], path[PATH_MAX];
+	struct stat st;
+	bool usable;
+
+	entry->root = im->dir;
 	entry->missing = (struct image_missing){0};
 	entry->studio = false;
 	if (image_folder(im->dir, entry->distro, vm_arch_name(entry->arch), folder) < 0)
 		return without_manifest(entry, ENAMETOOLONG);
 	manifest_path(folder, path);
-	if (stat(path, &st) < 0)
-		return look_elsewhere(im, entry, errno);
+	if (stat(path, &st) < 0) {
+		int code = errno;
+		return look_at_backup(im, entry, &usable) ? usable
+							  : look_elsewhere(im, entry, code);
+	}
 	return manifest_is_usable(path, &st, entry) && files_are_there(folder, folder, entry);
 }
 
@@ -413,6 +438,16 @@ void images_facts(struct images *im, const char *distro, enum vm_arch arch, enum
 	pthread_mutex_unlock(&im->lock);
 }
 
+void images_folder(struct images *im, const char *distro, enum vm_arch arch, char *out, size_t size)
+{
+	const struct entry *entry = lock_entry(im, distro, arch);
+
+	out[0] = '\0';
+	if (entry && entry->image.doc)
+		snprintf(out, size, "%s/%s/%s", entry->root, entry->distro, vm_arch_name(arch));
+	pthread_mutex_unlock(&im->lock);
+}
+
 int images_get(struct images *im, const char *distro, enum vm_arch arch, struct image_manifest *out,
     struct err *e)
 {
@@ -439,8 +474,8 @@ int images_get(struct images *im, const char *distro, enum vm_arch arch, struct 
 
 /* ---- life and checks --------------------------------------------------------------------- */
 
-int images_new(
-    const char *dir, const char *made, const char *installers, struct images **out, struct err *e)
+int images_new(const char *dir, const char *made, const char *backups, const char *installers,
+    struct images **out, struct err *e)
 {
 	struct images *im = calloc(1, sizeof(*im));
 
@@ -449,6 +484,7 @@ int images_new(
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	im->made = made;
+	im->backups = backups;
 	im->installers = installers;
 	pthread_mutex_init(&im->lock, NULL);
 	*out = im;

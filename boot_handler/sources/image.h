@@ -14,11 +14,12 @@
 
 struct images;
 
-/* `made`: where manifests are made for folders that have none; NULL: nowhere. `installers`: where
- * <arch>/initrd.zst are, without which nothing of that architecture can be installed; NULL when
- * that is not known. All are borrowed. */
-must_check int images_new(
-    const char *dir, const char *made, const char *installers, struct images **out, struct err *e);
+/* `made`: where manifests are made for folders that have none; NULL: nowhere. `backups`: images of
+ * machines' disks (backup.h), which are looked for where `dir` has none; NULL: nowhere.
+ * `installers`: where <arch>/initrd.zst are, without which nothing of that architecture can be
+ * installed; NULL when that is not known. All are borrowed. */
+must_check int images_new(const char *dir, const char *made, const char *backups,
+    const char *installers, struct images **out, struct err *e);
 void images_free(struct images *im);
 
 /* True when the image is complete, and one that is installed. Nearly always one atomic read; any
@@ -47,6 +48,9 @@ void images_facts(struct images *im, const char *distro, enum vm_arch arch, enum
     struct image_facts *out);
 /* Its manifest, but for the sums of slices: image_manifest_clear() in any case. 0, or
  * -ENOENT with the sentence above. */
+/* Where its files are, its rootfs not counted: "" when it cannot be used. */
+void images_folder(
+    struct images *im, const char *distro, enum vm_arch arch, char *out, size_t size);
 must_check int images_get(struct images *im, const char *distro, enum vm_arch arch,
     struct image_manifest *out, struct err *e);
 

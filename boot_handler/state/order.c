@@ -247,6 +247,17 @@ bool orders_news(struct orders *t, struct order *out)
 	return found;
 }
 
+bool orders_is_open(struct orders *t, int64_t id)
+{
+	bool open = false;
+
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < t->count && !open; i++)
+		open = t->items[i].is.id == id && order_is_open(&t->items[i].is);
+	pthread_mutex_unlock(&t->lock);
+	return open;
+}
+
 /* ---- life -------------------------------------------------------------------------------- */
 
 int orders_new(struct orders **out, struct err *e)

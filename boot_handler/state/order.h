@@ -132,6 +132,8 @@ bool orders_current(struct orders *t, const struct order_cards *cards, struct or
 /* The newest first, at most `most`; how many. */
 unsigned orders_of(
     struct orders *t, const struct order_cards *cards, struct order *out, unsigned most);
+/* Of whatever machine. */
+bool orders_is_open(struct orders *t, int64_t id);
 /* -ENOENT: this machine has no such order. */
 must_check int orders_find(struct orders *t, const struct order_cards *cards, int64_t id,
     struct order *out, struct err *e);

@@ -664,6 +664,11 @@ void state_local(struct state *s, const struct mac *mac, const char *name)
 	take_order(s, mac, name, LIFE_LOCAL, "local");
 }
 
+void state_deployed(struct state *s, const struct mac *mac, const char *name)
+{
+	take_order(s, mac, name, LIFE_DEPLOYED, "deployed");
+}
+
 void state_netboot(struct state *s, const struct mac *mac, const char *name, bool on)
 {
 	take_order(s, mac, name, on ? LIFE_NETBOOT_ON : LIFE_NETBOOT_OFF,

@@ -295,7 +295,7 @@ folders()
 	# Also what a killed container left: a stale pid may belong to another process by now.
 	rm -rf /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines /run/image_adopt
 	mkdir -p /run/boot_handler /run/vm_watcher /run/dnsmasq /run/nginx /run/machines \
-		/run/image_adopt /state/dnsmasq "$MADE_ROOT/images" /run/vm_watcher/tftp
+		/run/image_adopt /state/dnsmasq "$MADE_ROOT/images" "$BACKUP_ROOT" /run/vm_watcher/tftp
 	ln -s /srv/tftp/* /srv/initrds /run/vm_watcher/tftp/
 	ln -s "$IMAGES_DIR/raspberrypi/arm64" /run/vm_watcher/tftp/raspberrypi
 	chmod 2750 /run/boot_handler # sockets made there belong to nginx's group
@@ -305,7 +305,7 @@ folders()
 	chown www-data: /run/nginx
 	chown "$ADOPT_UID:$ADOPT_UID" /run/image_adopt
 	chown "$ADOPT_UID:$ADOPT_UID" "$MADE_ROOT/images" 2>/dev/null || true
-	chown boot_handler: /state 2>/dev/null || true
+	chown boot_handler: /state "$BACKUP_ROOT" 2>/dev/null || true
 	as boot_handler test -w /state -a -x /state ||
 		die "/state cannot be written by the user boot_handler: mount a volume there, or make" \
 			"the folder writable for uid $(id -u boot_handler)"

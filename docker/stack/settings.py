@@ -101,6 +101,7 @@ PXE_SYSTEMS = {"0": "x86PC", "7": "BC_EFI", "9": "X86-64_EFI", "11": "ARM64_EFI"
 # Where images are made of what other tools put into the folder of images, and who makes them: a uid that
 # no package of the image uses.
 MADE_ROOT = "/state"
+BACKUP_ROOT = "/state/backups"
 ADOPT_UID = 64200
 
 # What LAB_REACH=internet leaves out: the networks of the host, its neighbours and the machine
@@ -434,6 +435,7 @@ def settings(env):
         "VMS_DIR": env.get("VMS_DIR") or "/vms",
         "IMAGES_ROOT": os.path.dirname(env.get("IMAGES_DIR") or "/srv/images"),
         "MADE_ROOT": MADE_ROOT,
+        "BACKUP_ROOT": BACKUP_ROOT,
         "ADOPT_UID": str(ADOPT_UID),
         "ROUTER": router(env, lab, host_mode),
         "LAB_DOMAIN": domain,

@@ -105,6 +105,12 @@ struct life_step lifecycle_step(const struct life *life, const struct happening 
 		step.life.local = true;
 		step.taken = step.changed = step.must_save = true;
 		break;
+	case LIFE_DEPLOYED:
+		step.life = (struct life){.state = MACHINE_INSTALLED,
+		    .attempt = life->attempt ? life->attempt : 1,
+		    .netboot_off = life->netboot_off};
+		step.taken = step.changed = step.anew = step.must_save = true;
+		break;
 	case LIFE_NETBOOT_OFF:
 	case LIFE_NETBOOT_ON:
 		step.life.netboot_off = h->kind == LIFE_NETBOOT_OFF;

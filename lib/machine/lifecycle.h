@@ -27,6 +27,7 @@ enum happening_kind {
 	LIFE_LOCAL,
 	LIFE_NETBOOT_OFF, /* beside those two */
 	LIFE_NETBOOT_ON,
+	LIFE_DEPLOYED, /* an order wrote a system onto its disk */
 };
 
 struct happening {

@@ -98,6 +98,22 @@ struct order_row {
 		{"network", ORDER_ARG_WORD, .required = true, \
 		    .words = (const char *const[]){"first", "last", NULL}, \
 		    .summary = "where it is then"}, {0}}) \
+	row(DEPLOY, deploy, "deploy", .summary = "writes a whole disk image onto a disk", \
+	    .timeout_s = 14400, .destructive = true, .again = true, \
+	    .args = (const struct order_arg[]){ \
+		{"image", ORDER_ARG_IMAGE, .either = true, .summary = "the name of an image of a disk"}, \
+		{"url", ORDER_ARG_URL, .either = true, \
+		    .summary = "where one is: raw, or packed by gzip, xz or zstd"}, \
+		{"sha256", ORDER_ARG_SHA256, .summary = "of the file at url"}, \
+		{"seed", ORDER_ARG_WORD, .words = (const char *const[]){"own", "keep", NULL}, \
+		    .summary = "own: a system with cloud-init becomes this machine's, by its definition; keep: it stays as it is"}, \
+		{"disk", ORDER_ARG_DISK, .required = true, .summary = "the disk it goes to"}, {0}}) \
+	row(BACKUP, backup, "backup", .summary = "makes an image of a disk, by its used blocks", \
+	    .timeout_s = 14400, .again = true, \
+	    .args = (const struct order_arg[]){ \
+		{"name", ORDER_ARG_NAME, .required = true, .summary = "a name for the image"}, \
+		{"disk", ORDER_ARG_DISK, .required = true, .summary = "the disk it is made of"}, \
+		{"compress", ORDER_ARG_COUNT, .usual = 3, .most = 9, .summary = "zstd's level"}, {0}}) \
 	row(INVENTORY, inventory, "inventory", .summary = "takes its inventory again", \
 	    .timeout_s = 300, .again = true)
 /* clang-format on */

@@ -76,6 +76,8 @@ class Handler(range_server.Handler):
 class AgentServer:
     """In the network namespace at `path`, at that address."""
 
+    handler = Handler
+
     def __init__(self, scope, path, address):
         self.server_path, self.address, self.server = path, address, None
         self.fresh()
@@ -87,7 +89,7 @@ class AgentServer:
 
     def start_server(self):
         with netns.inside(self.server_path):
-            self.server = range_server.Server((self.address, PORT), Handler)
+            self.server = range_server.Server((self.address, PORT), self.handler)
         self.server.bench = self
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
