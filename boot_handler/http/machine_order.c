@@ -144,6 +144,25 @@ static void tell_given(
 	    order_action_name(order->action), (const int64_t[]){order->id});
 }
 
+/* The image that it is to boot is there, and for its architecture. */
+static int check_boot(const struct call *c, const struct machine_named *named,
+    const struct order_wish *wish, struct err *e)
+{
+	const char *image = json_string_value(json_object_get(wish->args, "image"));
+
+	if (order_row(wish->action)->then != ORDER_THEN_IMAGE)
+		return 0;
+	if (!named->vm)
+		return err_set(e, EBUSY,
+		    "%s has no definition, without which it boots no image: `vmlab adopt %s NAME` writes one",
+		    named->name, named->name);
+	if (!images_boot(c->services->images, image, named->vm->arch, IMAGE_BOOTED))
+		return err_set(e, EBUSY,
+		    "there is no boot image \"%s\" for %s: `vmlab image ls` shows which there are",
+		    image, vm_arch_name(named->vm->arch));
+	return 0;
+}
+
 /* What a definition says cannot be done without one, nor can what is remembered of its machine. */
 static int check_definition(const struct call *c, const struct machine_named *named,
     const struct order_list *list, struct err *e)
@@ -154,6 +173,9 @@ static int check_definition(const struct call *c, const struct machine_named *na
 		const struct order_row *row = order_row(list->wish[i].action);
 		const char *netboot =
 		    json_string_value(json_object_get(list->wish[i].args, "netboot"));
+		int r = check_boot(c, named, &list->wish[i], e);
+		if (r < 0)
+			return r;
 		if (named->vm && row->installs &&
 		    images_get(c->services->images, named->vm->distro, named->vm->arch, &image, e) <
 			0)

@@ -128,6 +128,35 @@ static int write_output(int64_t id, unsigned at, const char *bytes)
 	return ask(ITSELF, "POST", path, bytes);
 }
 
+static void an_image_that_is_to_boot_is_there(void **state)
+{
+	static const char boot[] = "{\"action\":\"boot\",\"args\":{\"image\":\"rescue\"}}";
+
+	(void)state;
+	assert_int_equal(ask(NULL, "POST", "/api/v1/machines/web1/orders", boot), 409);
+	assert_true(says("no boot image \\\"rescue\\\" for amd64"));
+	assert_int_equal(
+	    ask(STRANGE_IP, "POST", "/api/register-device", "{\"mac\":\"" STRANGE "\"}"), 200);
+	assert_int_equal(ask(NULL, "POST", "/api/v1/machines/" STRANGE "/orders", boot), 409);
+	assert_true(says("has no definition"));
+	write_in(dir, "images/rescue/amd64/vmlinuz", "12345");
+	write_in(dir, "images/rescue/amd64/manifest.json",
+	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"rescue\",\"arch\":\"amd64\",\"boot\":{\"kernel\":{\"file\":\"vmlinuz\",\"size_bytes\":5,\"sha256\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}}}");
+	for (unsigned n = 0; n < 50; n++) {
+		if (ask(NULL, "POST", "/api/v1/machines/web1/orders", boot) == 200)
+			break;
+		usleep(100000); /* it is looked for again after a moment */
+	}
+	assert_true(says("\"action\":\"boot\""));
+	int64_t id = given(ITSELF, poll_it, "boot");
+	assert_true(says("\"image\":\"rescue\""));
+	assert_int_equal(done(ITSELF, MAC, id, "ok"), 204);
+	assert_int_equal(ask(ITSELF, "GET", "/ipxe?mac=" MAC "&arch=x86_64", ""), 200);
+	assert_true(says("/images/rescue/amd64/vmlinuz"));
+	assert_int_equal(ask(ITSELF, "GET", "/ipxe?mac=" MAC "&arch=x86_64", ""), 200);
+	assert_false(says("/images/rescue/amd64/vmlinuz"));
+}
+
 static void what_an_order_writes(void **state)
 {
 	static char large[70000];
@@ -187,6 +216,7 @@ int main(void)
 	    cmocka_unit_test(how_far_an_order_is),
 	    cmocka_unit_test(a_list_stops_and_goes_on),
 	    cmocka_unit_test(netboot_goes_off_at_a_lists_end),
+	    cmocka_unit_test(an_image_that_is_to_boot_is_there),
 	    cmocka_unit_test(what_an_order_writes),
 	    cmocka_unit_test(what_waits_for_what),
 	};

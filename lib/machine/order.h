@@ -62,6 +62,12 @@ struct order_row {
 	    .args = (const struct order_arg[]){ \
 		{"netboot", ORDER_ARG_WORD, .words = (const char *const[]){"on", "off", NULL}, \
 		    .summary = "off: from its disk from now on, as by `vmlab netboot NAME off`"}, {0}}) \
+	row(BOOT, boot, "boot", .summary = "starts it anew, once into a boot image", \
+	    .timeout_s = 300, .again = true, .ends = true, .then = ORDER_THEN_IMAGE, \
+	    .args = (const struct order_arg[]){ \
+		{"image", ORDER_ARG_NAME, .required = true, .summary = "the boot image"}, {0}}) \
+	row(INSTALL, install, "install", .summary = "installs what its definition says", \
+	    .timeout_s = 7200, .destructive = true, .again = true, .installs = true) \
 	row(WIPE, wipe, "wipe", .summary = "makes what is on a disk unreadable", \
 	    .timeout_s = 172800, .destructive = true, .again = true, \
 	    .args = (const struct order_arg[]){ \

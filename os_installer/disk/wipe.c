@@ -66,9 +66,11 @@ static int zeros_write(
 int disk_wipe_blocks(const struct disk *d, wipe_tick tick, void *ctx, struct err *e)
 {
 	_cleanup_free_ void *zeros = aligned_alloc(ALIGNMENT, PIECE_BYTES);
-	int r = zeros ? disk_erase(d, e) : err_set(e, ENOMEM, "out of memory");
-	_cleanup_close_ int fd = r < 0 ? r : open_direct(d->path, e);
 
+	if (!zeros)
+		return err_set(e, ENOMEM, "out of memory");
+	int r = disk_erase(d, e);
+	_cleanup_close_ int fd = r < 0 ? r : open_direct(d->path, e);
 	if (fd < 0)
 		return fd;
 	memset(zeros, 0, PIECE_BYTES);

@@ -44,7 +44,7 @@ def test_it_registers_sends_its_inventory_and_polls(bench):
     check("registered as bench" in bench.log(), bench.log())
 
 
-@pytest.mark.parametrize("order, ends", [("reboot", "reboot"), ("local", "reboot"), ("poweroff", "poweroff")])
+@pytest.mark.parametrize("order, ends", [("reboot", "reboot"), ("local", "reboot"), ("boot", "reboot"), ("poweroff", "poweroff")])
 def test_an_order_that_ends_the_machine_is_told_first(bench, order, ends):
     bench.orders = [{"action": order, "id": 7}]
     bench.start_agent()

@@ -1,0 +1,143 @@
+"""Orders to real VMs whose system is in memory: a disk wiped, the definition installed, a script in what was installed,
+and that started, by one call of the API; memory tested in a small machine; and power cuts in the middle."""
+import json
+import time
+
+import pytest
+
+from kit import http_client
+from kit.check import check, check_equal, eventually
+from kit.command import docker
+from kit.e2e_lab import INSTALL_S
+from kit.scope import needs
+
+MAC = "52:54:00:e2:e0:0c"
+BOOT_S = 400
+
+
+def ask(lab, path, method="GET", body=None):
+    return http_client.request("localhost", f"/api/v1/machines/worker/{path}", unix=lab.socket, method=method, body=body)
+
+
+def give(lab, *orders):
+    answer = ask(lab, "orders", "POST", {"orders": [{"action": a, "args": args} if args else {"action": a} for a, args in orders]})
+    check_equal(answer.status, 200, f"{answer}; status")
+    return [o["id"] for o in answer.json["orders"]]
+
+
+def order_of(lab, number):
+    return next(o for o in ask(lab, "orders").json["orders"] if o["id"] == number)
+
+
+def wait_end(lab, number, seconds):
+    return eventually(lambda: (o := order_of(lab, number))["state"] in ("done", "failed", "cancelled") and o, seconds,
+        f"order {number} has ended", every=0.5)
+
+
+def inventories(lab):
+    return ask(lab, "inventory").json["inventories"]
+
+
+def up(lab, memory):
+    lab.only_the_lab()
+    lab.define("worker", mac=MAC, arch="amd64", distro="debian-13", mode="agent", cpus=2, memory=memory,
+        disks=[{"size": "3G"}, {"size": "1G"}])
+    lab.vmlab("up", "--no-wait", "worker", timeout=90)
+
+
+def output(lab, number):
+    return ask(lab, f"orders/{number}/output").text
+
+
+@pytest.fixture(autouse=True)
+def console(lab):
+    yield
+    if docker("inspect", lab.container("worker"), check_rc=False).returncode == 0:
+        lab.save_console("worker", "orders")
+
+
+def test_a_script_runs_and_the_disk_that_was_meant_is_wiped(lab):
+    up(lab, "256M")
+    eventually(lambda: inventories(lab), BOOT_S, "its inventory is there", every=1)
+    script = "free -m; mkfs.ext4 -q /dev/vdb && echo made"
+    run, wipe, look, odd = give(lab, ("run", {"script": script}), ("wipe", {"disk": "VMLAB-1", "how": "signatures"}),
+        ("run", {"script": "dd if=/dev/vdb bs=1M count=8 2>/dev/null | tr -d '\\0' | wc -c"}),
+        ("wipe", {"disk": "VMLAB-1", "how": "secure"}))
+    check_equal(wait_end(lab, run, 60)["state"], "done", output(lab, run))
+    check("made" in output(lab, run), output(lab, run))
+    wiped = wait_end(lab, wipe, 60)
+    check_equal((wiped["state"], wiped["figures"]["disk"]), ("done", "vdb"), f"{wiped}")
+    check_equal(wait_end(lab, look, 60)["state"], "done", output(lab, look))
+    check_equal(output(lab, look), "0\n", "what is on it")
+    refused = wait_end(lab, odd, 60)
+    check(refused["state"] == "failed" and "no erase of its own" in refused["text"], f"{refused}")
+    print(output(lab, run))
+
+
+@pytest.mark.long
+@needs(test_a_script_runs_and_the_disk_that_was_meant_is_wiped)
+def test_memory_and_disk_of_a_small_machine_are_tested(lab):
+    memory, disk = give(lab, ("memtest", {"minutes": 1}), ("disktest", {"disk": "vdb"}))
+    tested = wait_end(lab, memory, 240)
+    print(f"       {tested['figures']}")
+    check_equal((tested["state"], tested["figures"]["errors"]), ("done", 0), f"{tested}")
+    check(tested["figures"]["memory_bytes"] > 64 << 20 and tested["figures"]["tested_bytes"] > 64 << 20, f"{tested}")
+    read = wait_end(lab, disk, 240)
+    print(f"       {read['figures']}")
+    check_equal((read["state"], read["figures"]["bytes"], read["figures"]["errors"]), ("done", 1 << 30, 0), f"{read}")
+
+
+@pytest.mark.long
+@needs(test_memory_and_disk_of_a_small_machine_are_tested)
+def test_the_firmware_has_the_network_last_then_first(lab):
+    def where():
+        number, = give(lab, ("boot-order", {"network": wanted}))
+        done = wait_end(lab, number, 60)
+        check_equal(done["state"], "done", f"{done}")
+        names = done["figures"]["boot_order"]
+        return [("PXE" in n or "HTTP" in n) for n in names], names
+
+    for wanted in ("last", "first"):
+        network, names = where()
+        check_equal(network, sorted(network, reverse=wanted == "first"), f"{wanted}: {names}")
+        check(any(network) and not all(network), f"{names}")
+
+
+@pytest.mark.long
+@needs(test_the_firmware_has_the_network_last_then_first)
+def test_the_power_goes_in_the_middle(lab):
+    began = len(inventories(lab))
+    script, = give(lab, ("run", {"script": "echo begun; sleep 900"}))
+    eventually(lambda: "begun" in output(lab, script), 60, "it has begun")
+    docker("kill", lab.container("worker"))
+    lab.vmlab("up", "--no-wait", "worker", timeout=90)
+    cut = wait_end(lab, script, BOOT_S)
+    check(cut["state"] == "failed" and "anew" in cut["text"], f"{cut}")
+    wipe, = give(lab, ("wipe", {"disk": "VMLAB-1", "how": "blocks"}))
+    eventually(lambda: order_of(lab, wipe)["done_bytes"] > 0, 60, "it has begun")
+    docker("kill", lab.container("worker"))
+    lab.vmlab("up", "--no-wait", "worker", timeout=90)
+    wiped = wait_end(lab, wipe, BOOT_S + 200)
+    check_equal((wiped["state"], wiped["figures"]["reads_zero"]), ("done", True), f"{wiped}")
+    check(len(inventories(lab)) >= began, "its inventory is lost")
+
+
+@pytest.mark.long
+@needs(test_a_script_runs_and_the_disk_that_was_meant_is_wiped)
+def test_wipe_install_run_and_kexec_by_one_call(lab):
+    docker("kill", lab.container("worker"), check_rc=False)
+    lab.remove_vm("worker")
+    up(lab, "512M")
+    numbers = give(lab, ("wipe", {"disk": "VMLAB-0", "how": "signatures"}), ("install", {}),
+        ("run", {"where": "disk", "script": "set -e\necho \"by order $(hostname) $(cat /etc/hostname)\" >/etc/issue\n. /etc/os-release\necho \"$ID\""}),
+        ("kexec", {}))
+    began = time.monotonic()
+    for number in numbers:
+        done = wait_end(lab, number, BOOT_S + INSTALL_S)
+        print(f"       {done['action']}: {time.monotonic() - began:.0f} s, {json.dumps(done['figures'])}")
+        check_equal(done["state"], "done", f"{done}: {output(lab, number)[-1500:]}")
+    check_equal(output(lab, numbers[2]), "debian\n", "what the script said")
+    eventually(lambda: "by order" in lab.console("worker") and "login:" in lab.console("worker"), BOOT_S, "the installed system is up",
+        every=2)
+    check("by order" in lab.console("worker"), "the script's mark")
+    lab.remove_vm("worker")
