@@ -7,6 +7,7 @@
 
 #include "lib/base/bytes.h"
 #include "lib/base/text.h"
+#include "lib/image/image_name.h"
 #include "lib/machine/smbios_id.h"
 #include "lib/definition/vm.h"
 
@@ -298,6 +299,14 @@ static int parse_slice(struct piece p, struct route *out, struct err *e)
 		   : err_set(e, EINVAL, "a slice is named by its number, from 0");
 }
 
+static int parse_image(struct piece p, struct route *out, struct err *e)
+{
+	if (route_decode(p.text, p.len, false, out->image, sizeof(out->image)) < 0 ||
+	    !image_name_valid(out->image))
+		return err_set(e, EINVAL, "the name is malformed: no image is called so");
+	return 0;
+}
+
 int route_part(struct piece called, struct piece segment, struct route *out, struct err *e)
 {
 	if (piece_is(called, "<mac>") || piece_is(called, "<card>"))
@@ -308,6 +317,8 @@ int route_part(struct piece called, struct piece segment, struct route *out, str
 		return parse_machine(segment, out, e);
 	if (piece_is(called, "<n>"))
 		return parse_order(segment, out, e);
+	if (piece_is(called, "<image>"))
+		return parse_image(segment, out, e);
 	if (piece_is(called, "<slice>"))
 		return parse_slice(segment, out, e);
 	return parse_name(segment, out, e);

@@ -73,6 +73,7 @@ struct route {
 	unsigned wait_s;
 	int64_t number; /* of an order */
 	uint64_t slice; /* from 0 */
+	char image[65]; /* what an image may be called */
 	struct digest sha256;
 };
 
@@ -82,7 +83,7 @@ struct route {
 bool route_segment(struct piece *path, struct piece *segment);
 
 /* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>", "<document>", "<id>",
- * "<n>" or "<slice>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
+ * "<n>", "<slice>" or "<image>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
 must_check int route_part(
     struct piece called, struct piece segment, struct route *out, struct err *e);
 

@@ -123,6 +123,8 @@ const char *endpoint_methods(const struct endpoint *endpoint)
 		return "POST";
 	if (strcmp(endpoint->method, "PUT") == 0)
 		return "PUT";
+	if (strcmp(endpoint->method, "DELETE") == 0)
+		return "DELETE";
 	if (strcmp(endpoint->method, "DELETE|GET") == 0)
 		return "DELETE, GET, HEAD";
 	return strcmp(endpoint->method, "GET") == 0 ? "GET, HEAD" : "GET, HEAD, POST";

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "boot_handler/documents/cloudinit.h"
+#include "boot_handler/http/backups.h"
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
@@ -409,6 +410,9 @@ static const struct endpoint rows[] = {
 	.summary = "what it wrote: the first and the last of it"},
     {"POST", "/api/v1/machines/<id>/orders/<n>/resume", NULL, machine_order_resume,
 	.summary = "begin it again after it did not end well, and what follows it"},
+    {"GET", "/api/v1/backups", NULL, backups_list,
+	.summary = "the images that machines' disks became by order"},
+    {"DELETE", "/api/v1/backups/<image>", NULL, backups_remove, .summary = "remove one"},
     {"GET", "/api/v1/events", route_query_events, events,
 	.summary = "?after=, limit=, vm=: what happened"},
     {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},

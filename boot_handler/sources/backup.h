@@ -66,6 +66,9 @@ must_check int backups_name_free(
 must_check int backups_finish(
     struct backups *b, int64_t order, const struct backup_image *what, struct err *e);
 
+/* An image that was made goes, of all architectures. -ENOENT: there is none. */
+must_check int backups_forget(struct backups *b, const char *name, struct err *e);
+
 /* The order is over. */
 void backups_drop(struct backups *b, int64_t order);
 /* Drops all that are not wanted any more. */

@@ -225,3 +225,25 @@ int backups_finish(struct backups *b, int64_t order, const struct backup_image *
 		backup_part_put(b, p);
 	return r;
 }
+
+/* Its manifest goes first: what is left then is no image. */
+int backups_forget(struct backups *b, const char *name, struct err *e)
+{
+	char path[PATH_MAX];
+	bool found = false;
+
+	for (int i = 0; image_name_valid(name) && i < VM_ARCH_COUNT; i++) {
+		image_path(b, name, (enum vm_arch)i, IMAGE_MANIFEST_FILE, path);
+		if (unlink(path) < 0)
+			continue;
+		found = true;
+		image_path(b, name, (enum vm_arch)i, NULL, path);
+		backup_folder_remove(path);
+	}
+	if (!found)
+		return err_set(e, ENOENT, "no machine's disk became an image %s", name);
+	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 80, b->made, name);
+	(void)rmdir(path);
+	log_info("image removed name=%s", name);
+	return 0;
+}

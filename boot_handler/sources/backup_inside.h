@@ -36,6 +36,9 @@ struct backups {
 must_check int backup_part_get(
     struct backups *b, int64_t order, bool make, struct backup_part **out, struct err *e);
 void backup_part_put(struct backups *b, struct backup_part *p);
+/* A folder of files goes. */
+void backup_folder_remove(const char *path);
+
 /* Its files go; locked. */
 void backup_part_remove(struct backups *b, struct backup_part *p);
 

@@ -166,7 +166,7 @@ int backup_part_get(
 	return r;
 }
 
-static void folder_remove(const char *path)
+void backup_folder_remove(const char *path)
 {
 	_cleanup_closedir_ DIR *dir = opendir(path);
 	const struct dirent *d;
@@ -186,7 +186,7 @@ void backup_part_remove(struct backups *b, struct backup_part *p)
 	p->gone = true;
 	files_close(p);
 	backup_part_path(b, p->order, NULL, path);
-	folder_remove(path);
+	backup_folder_remove(path);
 }
 
 /* ---- the store ----------------------------------------------------------------------------- */
@@ -257,7 +257,7 @@ void backups_drop(struct backups *b, int64_t order)
 		return;
 	if (backup_part_get(b, order, true, &p, &e) < 0) {
 		log_warn("%s", e.msg);
-		folder_remove(path);
+		backup_folder_remove(path);
 		return;
 	}
 	backup_part_remove(b, p);
@@ -277,6 +277,6 @@ void backups_sweep(struct backups *b, bool (*wanted)(void *ctx, int64_t order), 
 			continue;
 		backup_part_path(b, order, NULL, path);
 		log_info("what is left of the backup of order %" PRId64 " goes", order);
-		folder_remove(path);
+		backup_folder_remove(path);
 	}
 }

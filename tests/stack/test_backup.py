@@ -238,6 +238,18 @@ def test_a_slice_is_not_held_in_memory():
     over(client, number, "failed")
 
 
+@needs(test_slices_become_an_image)
+def test_they_are_listed_and_removed():
+    listed = {b["name"]: b for b in lab.api("/api/v1/backups")["backups"]}
+    check_equal((listed["made"]["machine"], listed["made"]["arch"], listed["made"]["disk_bytes"]), ("web1", "amd64", 64 * MIB), "one")
+    check_equal(lab.operator("/api/v1/backups/made", method="DELETE").status, 204, "removed: status")
+    check("made" not in {b["name"] for b in lab.api("/api/v1/backups")["backups"]}, "it is listed")
+    check_equal(ask(scope.client, "/images/made/amd64/disk.raw.zst").status, 404, "its file: status")
+    for name in ("made", "debian-13"):
+        check_equal(lab.operator(f"/api/v1/backups/{name}", method="DELETE").status, 404, f"{name}: status")
+    check_equal(ask(scope.client, "/images/debian-13/amd64/manifest.json").status, 200, "the user's own: status")
+
+
 def test_a_full_disk_is_said_and_nothing_is_left():
     client, data = start(small, "full"), slices(6, seed=5)
     number = begin(small, client, "web1", name="large")
