@@ -740,6 +740,58 @@ static void a_definition_is_shown_with_where_it_comes_from(void **state)
 	    1, "did you mean \"cpus\"", VMLAB "validate %s/vms/_profiles/big.json", folder);
 }
 
+static void machines_are_ordered(void **state)
+{
+	(void)state;
+	vmlab(2, "it takes names, --, and an order", "order web1");
+	vmlab(2, "\"format\" is no order: there are", "order web1 -- format");
+	vmlab(2, "netbot is no argument of local", "order web1 -- local netbot=off");
+	vmlab(2, "is no argument: write NAME=VALUE", "order web1 -- local off");
+	vmlab(2, "is no duration", "order web1 --deadline never -- local");
+	vmlab(0, "starts it anew, once from its disk", "order web1 -- help");
+	vmlab(1, "lab \"lab7\" is down", "order web1 -- inventory");
+	vmlab(0, "web1 is up", "up web1");
+	vmlab(0, "was ordered nothing yet", "orders web1");
+	vmlab(1, "nobody", "order nobody -- inventory");
+	vmlab(0,
+	    "web1: order 1, inventory waits: its agent is not running: it starts at web1's next",
+	    "order web1 --no-wait --deadline 90s -- inventory");
+	vmlab(0, "\"deadline_s\": 90", "orders web1 --json");
+	vmlab(0, "inventory ordered", "ls");
+	vmlab(0, "order 1 of web1 and what follows it in its list are taken back",
+	    "order cancel web1 1");
+	vmlab(0, "cancelled", "orders web1");
+	vmlab(1, "order 1 is over", "order cancel web1 1");
+	vmlab(0, NULL, "order resume --no-wait web1 1");
+	vmlab(0, "waiting", "orders web1");
+	vmlab(0, NULL, "order output web1 1");
+	vmlab(1, "this machine has no order 7", "order output web1 7");
+	vmlab(1, "\"x\" is no order", "order cancel web1 x");
+}
+
+static void workflows_are_judged_and_run(void **state)
+{
+	(void)state;
+	make_folder("vms/_workflows");
+	file_says(folder, "vms/_workflows/check.json",
+	    "{\"orders\": [{\"action\": \"inventory\"},\n {\"action\": \"reboot\"}]}");
+	file_says(folder, "vms/_workflows/bad.json",
+	    "{\"orders\": [{\"action\": \"inventory\"},\n {\"action\": \"local\",\n  \"args\": {\"netboot\": \"of\"}}]}");
+	vmlab(0, "check.json: 2 orders, all well", "workflow validate check");
+	vmlab(1, "bad.json:3:23: orders[1].args.netboot \"of\" is not known",
+	    "workflow validate check bad");
+	vmlab(1, "none.json", "workflow validate none");
+	vmlab(2, "it takes run FILE --on MACHINES", "workflow check");
+	vmlab(2, "on which machines?", "workflow run check");
+	vmlab(2, "--parallel takes a number", "workflow run check --on all --parallel 0");
+	vmlab(0, "web1 is up", "up web1");
+	vmlab(1, "bad.json:3:23:", "workflow run bad --on all");
+	vmlab(1, "no declared machine is \"db*\"", "workflow run check --on db*");
+	vmlab(0, "web1: order 2, reboot waits", "workflow run check --on web*,!web2 --no-wait");
+	vmlab(0, "reboot", "orders web1");
+	vmlab(0, "\"maxItems\": 16", "schema workflow");
+}
+
 int main(void)
 {
 #define LAB(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -760,6 +812,8 @@ int main(void)
 	    LAB(a_definition_is_shown_with_where_it_comes_from),
 	    LAB(a_lab_is_its_folders),
 	    LAB(log_in),
+	    LAB(machines_are_ordered),
+	    LAB(workflows_are_judged_and_run),
 	    LAB(images_are_made_of_what_there_is),
 	};
 

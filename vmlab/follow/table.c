@@ -7,7 +7,9 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/size.h"
+#include "lib/machine/order.h"
 #include "vmlab/follow/cloud_init.h"
+#include "vmlab/follow/order_line.h"
 #include "vmlab/ui/human.h"
 #include "vmlab/follow/progress.h"
 
@@ -38,6 +40,21 @@ static void print_text(FILE *f, const struct table_column *c, const json_t *vm, 
 	human_print_clean(f, text_of(vm, c->key));
 }
 
+/* What its agent does, or is to do. */
+static void print_order(FILE *f, const json_t *order)
+{
+	if (!json_is_object(order))
+		return;
+	fputs(", ", f);
+	human_print_clean(f, text_of(order, "action"));
+	if (strcmp(text_of(order, "state"), order_state_name(ORDER_RUNNING)) != 0) {
+		fputs(" ordered", f);
+		return;
+	}
+	fputc(' ', f);
+	order_progress_words(f, order);
+}
+
 static void print_state(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
 {
 	const char *state = text_of(vm, "state"), *power = text_of(vm, "power");
@@ -52,6 +69,7 @@ static void print_state(FILE *f, const struct table_column *c, const json_t *vm,
 		fputs(*power ? "running" : "", f);
 	else
 		progress_state(f, vm);
+	print_order(f, json_object_get(vm, "order"));
 	if (json_is_false(json_object_get(vm, "netboot")))
 		fputs(", netboot off", f);
 }
@@ -206,6 +224,35 @@ static const struct table_column of_machines[] = {
     {"seen", "SEEN", print_age, "last_seen", .usual = true, .rank = 7},
 };
 
+static void print_progress(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
+{
+	(void)c;
+	(void)now_ms;
+	order_progress_words(f, o);
+}
+
+/* How it went, and what to do about it. */
+static void print_words(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)
+{
+	(void)c;
+	(void)now_ms;
+	human_print_clean(f, text_of(o, "waits_for"));
+	human_print_clean(f, text_of(o, "text"));
+	if (*text_of(o, "hint"))
+		fputs("; ", f);
+	human_print_clean(f, text_of(o, "hint"));
+}
+
+static const struct table_column of_orders[] = {
+    {"id", "N", print_number, "id", .usual = true},
+    {"list", "LIST", print_number, "list", .usual = true, .rank = 1},
+    {"action", "ORDER", print_text, "action", .usual = true},
+    {"state", "STATE", print_text, "state", .usual = true},
+    {"progress", "PROGRESS", print_progress, .usual = true, .rank = 2},
+    {"age", "AGE", print_age, "created", .usual = true, .rank = 3},
+    {"words", "", print_words, .usual = true, .tail = true},
+};
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -231,6 +278,13 @@ void table_machines(struct table *t)
 	t->count = 0;
 	for (size_t i = 0; i < sizeof(of_machines) / sizeof(*of_machines); i++)
 		t->columns[t->count++] = &of_machines[i];
+}
+
+void table_orders(struct table *t)
+{
+	t->count = 0;
+	for (size_t i = 0; i < sizeof(of_orders) / sizeof(*of_orders); i++)
+		t->columns[t->count++] = &of_orders[i];
 }
 
 bool table_has(const struct table *t, const char *name)

@@ -26,6 +26,8 @@ struct table {
 void table_usual(struct table *t, bool wide);
 /* The columns of machines, whose rows are those of the API's /machines. */
 void table_machines(struct table *t);
+/* Those of orders: the API's of one machine. */
+void table_orders(struct table *t);
 /* Columns by name, separated by commas. -EINVAL with the names there are. */
 must_check int table_choose(struct table *t, const char *names, struct err *e);
 

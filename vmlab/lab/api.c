@@ -127,10 +127,35 @@ static int no_answer(const struct api *api, CURLcode code, struct err *e)
 	    api->folder, api->connect_errno ? strerror(api->connect_errno) : why);
 }
 
-/* 0 and the HTTP status, or -errno when there was no whole answer. */
-static int request(
-    struct api *api, bool post, const char *path, struct body *body, long *status, struct err *e)
+/* What is asked. */
+struct question {
+	const char *method; /* NULL: GET */
+	const char *text;   /* JSON that goes with it; NULL: none */
+};
+
+static void set_method(CURL *c, const struct question *q, struct curl_slist *json)
 {
+	if (!q->method)
+		return;
+	curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->text ? q->text : "");
+	curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, q->text ? (long)strlen(q->text) : 0L);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
+	if (json)
+		curl_easy_setopt(c, CURLOPT_HTTPHEADER, json);
+}
+
+static void free_list(struct curl_slist **list)
+{
+	curl_slist_free_all(*list);
+}
+
+/* 0 and the HTTP status, or -errno when there was no whole answer. */
+static int request(struct api *api, const struct question *q, const char *path, struct body *body,
+    long *status, struct err *e)
+{
+	/* Without this one a large text would wait for an answer that never comes. */
+	_cleanup_(free_list) struct curl_slist *header =
+	    q->text ? curl_slist_append(NULL, "Expect:") : NULL;
 	_cleanup_free_ char *url = NULL;
 	CURL *c = api->curl;
 
@@ -151,10 +176,7 @@ static int request(
 	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, api);
 	curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_socket);
-	if (post) {
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
-	}
+	set_method(c, q, header);
 	api->curl_error[0] = '\0';
 	api->connect_errno = 0;
 	CURLcode code = curl_easy_perform(c);
@@ -176,16 +198,22 @@ static int refusal(long status, const char *path, const json_t *doc, struct err 
 	    "the lab's API answers %s with HTTP status %ld", path, status);
 }
 
-static int exchange(
-    struct api *api, bool post, const char *format, va_list ap, json_t **out, struct err *e)
+static void make_path(char path[PATH_ROOM], const char *format, va_list ap)
 {
-	char path[PATH_ROOM] = API_ROOT;
+	strcpy(path, API_ROOT);
+	vsnprintf(path + strlen(API_ROOT), PATH_ROOM - strlen(API_ROOT), format, ap);
+}
+
+static int exchange(struct api *api, const struct question *q, const char *format, va_list ap,
+    json_t **out, struct err *e)
+{
+	char path[PATH_ROOM];
 	struct body body = {0};
 	json_error_t je;
 	long status = 0;
 
-	vsnprintf(path + strlen(API_ROOT), sizeof(path) - strlen(API_ROOT), format, ap);
-	int r = request(api, post, path, &body, &status, e);
+	make_path(path, format, ap);
+	int r = request(api, q, path, &body, &status, e);
 
 	_cleanup_json_ json_t *doc =
 	    r == 0 ? json_loadb(body.data ? body.data : "", body.len, 0, &je) : NULL;
@@ -208,7 +236,7 @@ int api_get(struct api *api, json_t **out, struct err *e, const char *path, ...)
 	va_list ap;
 
 	va_start(ap, path);
-	int r = exchange(api, false, path, ap, out, e);
+	int r = exchange(api, &(struct question){NULL, NULL}, path, ap, out, e);
 	va_end(ap);
 	return r;
 }
@@ -218,16 +246,67 @@ int api_post(struct api *api, json_t **out, struct err *e, const char *path, ...
 	va_list ap;
 
 	va_start(ap, path);
-	int r = exchange(api, true, path, ap, out, e);
+	int r = exchange(api, &(struct question){"POST", NULL}, path, ap, out, e);
 	va_end(ap);
 	return r;
+}
+
+int api_post_json(
+    struct api *api, const json_t *body, json_t **out, struct err *e, const char *path, ...)
+{
+	_cleanup_free_ char *text = json_dumps(body, JSON_COMPACT);
+	va_list ap;
+
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	va_start(ap, path);
+	int r = exchange(api, &(struct question){"POST", text}, path, ap, out, e);
+	va_end(ap);
+	return r;
+}
+
+int api_delete(struct api *api, json_t **out, struct err *e, const char *path, ...)
+{
+	va_list ap;
+
+	va_start(ap, path);
+	int r = exchange(api, &(struct question){"DELETE", NULL}, path, ap, out, e);
+	va_end(ap);
+	return r;
+}
+
+int api_get_bytes(struct api *api, char **out, size_t *len, struct err *e, const char *format, ...)
+{
+	char path[PATH_ROOM];
+	struct body body = {0};
+	long status = 0;
+	va_list ap;
+
+	va_start(ap, format);
+	make_path(path, format, ap);
+	va_end(ap);
+	int r = request(api, &(struct question){NULL, NULL}, path, &body, &status, e);
+	if (r == 0 && status != 200) {
+		_cleanup_json_ json_t *doc =
+		    json_loadb(body.data ? body.data : "", body.len, 0, NULL);
+		r = refusal(status, path, doc, e);
+	}
+	if (r == 0 && !body.data && !(body.data = strdup("")))
+		r = err_set(e, ENOMEM, "out of memory");
+	if (r < 0) {
+		free(body.data);
+		return r;
+	}
+	*out = body.data;
+	*len = body.len;
+	return 0;
 }
 
 int api_ready(struct api *api, struct err *e)
 {
 	struct body body = {0};
 	long status = 0;
-	int r = request(api, false, "/readyz", &body, &status, e);
+	int r = request(api, &(struct question){NULL, NULL}, "/readyz", &body, &status, e);
 
 	if (r == 0 && status != 200) {
 		size_t len = body.data ? strcspn(body.data, "\r\n") : 0;

@@ -30,6 +30,18 @@ must_check int api_get(struct api *api, json_t **out, struct err *e, const char 
 must_check int api_post(struct api *api, json_t **out, struct err *e, const char *path, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The same with one. */
+must_check int api_post_json(struct api *api, const json_t *body, json_t **out, struct err *e,
+    const char *path, ...) __attribute__((format(printf, 5, 6)));
+
+/* DELETE, as api_post(). */
+must_check int api_delete(struct api *api, json_t **out, struct err *e, const char *path, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* What is no JSON; the caller frees *out, which has a NUL behind it. Errors as api_get(). */
+must_check int api_get_bytes(struct api *api, char **out, size_t *len, struct err *e,
+    const char *path, ...) __attribute__((format(printf, 5, 6)));
+
 /* 0 when GET /readyz says 200. -EAGAIN when it answers that it is not ready (the message is its
  * reasons), else as api_get(). */
 must_check int api_ready(struct api *api, struct err *e);

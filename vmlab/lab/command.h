@@ -48,6 +48,9 @@ struct command {
 	row(restart) \
 	row(ls) \
 	row(machines) \
+	row(order) \
+	row(orders) \
+	row(workflow) \
 	row(adopt) \
 	row(ignore) \
 	row(events) \

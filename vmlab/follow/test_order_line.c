@@ -1,0 +1,75 @@
+/* An order as a person reads it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "vmlab/follow/order_line.h"
+#include "vmlab/follow/table.h"
+#include "vmlab/ui/test_capture.h"
+
+static void lines(void **state)
+{
+	static const struct {
+		const char *order, *line;
+		bool ended;
+	} rows[] = {
+	    {"{\"action\":\"wipe\",\"state\":\"waiting\",\"waits_for\":\"its agent is not running\"}",
+		"wipe waits: its agent is not running\n", false},
+	    {"{\"action\":\"wipe\",\"state\":\"waiting\",\"waits_for\":null}", "wipe waits\n",
+		false},
+	    {"{\"action\":\"wipe\",\"state\":\"running\"}", "wipe is begun\n", false},
+	    {"{\"action\":\"wipe\",\"state\":\"running\",\"phase\":\"blocks\",\"done_bytes\":1048576,\"total_bytes\":4194304}",
+		"wipe: blocks 25 %, 1 MiB of 4 MiB\n", false},
+	    {"{\"action\":\"wipe\",\"state\":\"running\",\"done_bytes\":2048,\"text\":\"a\\u001b[2Jb\"}",
+		"wipe: 2 KiB, ab\n", false},
+	    {"{\"action\":\"wipe\",\"state\":\"done\",\"phase\":\"blocks\",\"text\":null}",
+		"wipe done\n", true},
+	    {"{\"action\":\"wipe\",\"state\":\"failed\",\"phase\":\"blocks\",\"text\":\"no disk\",\"hint\":\"plug it in\"}",
+		"wipe failed in blocks: no disk\n  hint    plug it in\n", true},
+	    {"{\"action\":\"wipe\",\"state\":\"stopped\",\"text\":\"why\"}", "wipe stopped: why\n",
+		true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		json_t *order = json_loads(rows[i].order, 0, NULL);
+		char *text = NULL;
+		assert_non_null(order);
+		CAPTURE(text, order_line(f, order));
+		assert_string_equal(text, rows[i].line);
+		assert_int_equal(order_has_ended(order), rows[i].ended);
+		free(text);
+		json_decref(order);
+	}
+}
+
+static void in_the_list(void **state)
+{
+	json_t *vms =
+	    json_pack("[{s:s, s:s, s:{s:s, s:s, s:s, s:i, s:i}}, {s:s, s:s, s:{s:s, s:s}}]", "name",
+		"web1", "state", "ready", "order", "action", "backup", "state", "running", "phase",
+		"copy", "done_bytes", 1 << 20, "total_bytes", 1 << 22, "name", "web2", "state",
+		"ready", "order", "action", "wipe", "state", "waiting");
+	struct table table = {.width = 0};
+	char *text = NULL;
+
+	(void)state;
+	table_usual(&table, false);
+	CAPTURE(text, table_print(f, &table, vms));
+	assert_non_null(strstr(text, "ready, backup copy 25 %, 1 MiB of 4 MiB"));
+	assert_non_null(strstr(text, "ready, wipe ordered"));
+	free(text);
+	json_decref(vms);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(lines), cmocka_unit_test(in_the_list)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
