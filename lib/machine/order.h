@@ -113,7 +113,9 @@ struct order_row {
 		{"sha256", ORDER_ARG_SHA256, .summary = "of the file at url"}, \
 		{"seed", ORDER_ARG_WORD, .words = (const char *const[]){"own", "keep", NULL}, \
 		    .summary = "own: a system with cloud-init becomes this machine's, by its definition; keep: it stays as it is"}, \
-		{"disk", ORDER_ARG_DISK, .required = true, .summary = "the disk it goes to"}, {0}}) \
+		{"disk", ORDER_ARG_DISK, .required = true, .summary = "the disk it goes to"}, \
+		{"netboot", ORDER_ARG_WORD, .words = (const char *const[]){"on", "off", NULL}, \
+		    .summary = "off: from its disk from now on, once all of its list is done"}, {0}}) \
 	row(BACKUP, backup, "backup", .summary = "makes an image of a disk, by its used blocks", \
 	    .timeout_s = 14400, .again = true, \
 	    .args = (const struct order_arg[]){ \
