@@ -16,12 +16,13 @@
 enum order_arg_kind {
 	ORDER_ARG_DISK, /* name, serial number or match; {"name", "serial" or null, "size_bytes"} */
 	ORDER_ARG_NAME, /* what an image may be called; the same */
-	ORDER_ARG_IMAGE,  /* the name of an image there is; what it takes to fetch it */
-	ORDER_ARG_URL,    /* http:// or https://; the same, as are the following */
-	ORDER_ARG_SHA256, /* 64 hexadecimal digits, in lower case */
-	ORDER_ARG_SCRIPT, /* text of at most ORDER_SCRIPT_MAX_BYTES */
-	ORDER_ARG_WORD,   /* one of `words` */
-	ORDER_ARG_COUNT,  /* a whole number from 1 to `most` */
+	ORDER_ARG_IMAGE,      /* the name of an image there is; what it takes to fetch it */
+	ORDER_ARG_BOOT_IMAGE, /* the name of a boot image there is; the same */
+	ORDER_ARG_URL,        /* http:// or https://; the same, as are the following */
+	ORDER_ARG_SHA256,     /* 64 hexadecimal digits, in lower case */
+	ORDER_ARG_SCRIPT,     /* text of at most ORDER_SCRIPT_MAX_BYTES */
+	ORDER_ARG_WORD,       /* one of `words` */
+	ORDER_ARG_COUNT,      /* a whole number from 1 to `most` */
 };
 
 #define ORDER_SCRIPT_MAX_BYTES 32768
@@ -65,7 +66,7 @@ struct order_row {
 	row(BOOT, boot, "boot", .summary = "starts it anew, once into a boot image", \
 	    .timeout_s = 300, .again = true, .ends = true, .then = ORDER_THEN_IMAGE, \
 	    .args = (const struct order_arg[]){ \
-		{"image", ORDER_ARG_NAME, .required = true, .summary = "the boot image"}, {0}}) \
+		{"image", ORDER_ARG_BOOT_IMAGE, .required = true, .summary = "the boot image"}, {0}}) \
 	row(INSTALL, install, "install", .summary = "installs what its definition says", \
 	    .timeout_s = 7200, .destructive = true, .again = true, .installs = true) \
 	row(WIPE, wipe, "wipe", .summary = "makes what is on a disk unreadable", \

@@ -148,6 +148,7 @@ static int judge_arg(struct json_reader *r, const struct order_arg *arg, const j
 		return read_disk(r, value);
 	case ORDER_ARG_NAME:
 	case ORDER_ARG_IMAGE:
+	case ORDER_ARG_BOOT_IMAGE:
 		return read_name(r, value);
 	case ORDER_ARG_URL:
 		return read_url(r, value);

@@ -50,6 +50,7 @@ static json_t *kind_schema(const struct order_arg *arg)
 		return disk_schema();
 	case ORDER_ARG_NAME:
 	case ORDER_ARG_IMAGE:
+	case ORDER_ARG_BOOT_IMAGE:
 		return pattern_schema("^[a-z0-9][a-z0-9.+_-]{0,63}$");
 	case ORDER_ARG_URL:
 		return pattern_schema("^https?://[^ ]*$");

@@ -3,7 +3,7 @@ is taken back, deadlines of an agent that is silent, disks of an inventory, outp
 import subprocess
 import time
 
-from kit import http_client, netns
+from kit import boot_image, http_client, netns
 from kit.check import check, check_equal, eventually
 from kit.command import docker
 from kit.lab import SERVER, Lab
@@ -191,6 +191,19 @@ def test_netboot_goes_off_where_the_order_says_so():
     check("its network boot is off: `vmlab netboot web1 on`" in waits["waits_for"], f"{waits}")
     check_equal(of(waits, method="DELETE").status, 200, "taken back: status")
     check_equal(lab.operator("/api/v1/vms/web1/netboot/on", method="POST").status, 200, "on again: status")
+
+
+@needs(test_a_machine_boots_the_agent_while_orders_wait)
+def test_a_boot_image_is_booted_once():
+    refused = give({"action": "boot", "args": {"image": "rescue"}})
+    check(refused.status == 409 and "no boot image \\\"rescue" in refused.text, f"{refused}")
+    boot_image.add(lab, "rescue/amd64", {"vmlinuz": "a kernel"}, {"format": 1, "kind": "boot", "distro": "rescue", "arch": "amd64",
+        "boot": {"kernel": boot_image.stored("vmlinuz", "a kernel")}})
+    eventually(lambda: give({"action": "boot", "args": {"image": "rescue"}}).status == 200, 10, "the image is known")
+    check("initrd.mode=agent" in boots(), "until it is done")
+    check_equal(done(poll().json).status, 204, "its end: status")
+    check("/images/rescue/amd64/vmlinuz" in boots(), "the next boot")
+    check("sanboot" in boots(), "the one after it")
 
 
 @needs(test_a_machine_boots_the_agent_while_orders_wait)
