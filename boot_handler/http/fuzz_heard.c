@@ -1,8 +1,9 @@
 /* What machines tell besides the targets of their requests, any bytes; the first one chooses what
  * they are: a line of syslog, what dnsmasq tells its script of a DHCP client, the datagram that
- * this becomes, and the bodies of reports. */
+ * this becomes, the bodies of reports, and what the agent tells of an order. */
 #include <jansson.h>
 
+#include "boot_handler/documents/agent_call.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/sources/syslog.h"
 #include "boot_handler/state/firstboot.h"
@@ -151,6 +152,43 @@ static void hear_event(const char *bytes, size_t len)
 		PROMISE(e.msg[0]);
 }
 
+/* ---- the agent --------------------------------------------------------------------------- */
+
+static void hear_progress(const char *bytes, size_t len)
+{
+	struct agent_progress told;
+	struct err e = ERR_INIT;
+
+	if (agent_progress_parse(bytes, len, &told, &e) == 0) {
+		PROMISE(told.id > 0 && told.done_bytes >= 0 && told.total_bytes >= 0);
+		promise_clean(told.phase, sizeof(told.phase));
+		promise_clean(told.text, sizeof(told.text));
+	} else {
+		PROMISE(e.msg[0]);
+	}
+}
+
+static void hear_ending(const char *bytes, size_t len)
+{
+	struct agent_ending told;
+	struct err e = ERR_INIT;
+
+	if (agent_ending_parse(bytes, len, &told, &e) == 0) {
+		PROMISE(told.id > 0);
+		promise_clean(told.text, sizeof(told.text));
+		promise_clean(told.phase, sizeof(told.phase));
+		promise_clean(told.hint, sizeof(told.hint));
+		PROMISE(!told.figures || json_is_object(told.figures));
+		_cleanup_free_ char *kept =
+		    told.figures ? json_dumps(told.figures, JSON_COMPACT) : NULL;
+		PROMISE(!kept == !told.figures);
+		PROMISE(!kept || strlen(kept) <= AGENT_FIGURES_MAX_BYTES);
+	} else {
+		PROMISE(e.msg[0]);
+	}
+	agent_ending_clear(&told);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -174,6 +212,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	case 'e':
 		hear_event(text, size - 1);
+		return 0;
+	case 'p':
+		hear_progress(text, size - 1);
+		return 0;
+	case 'o':
+		hear_ending(text, size - 1);
 		return 0;
 	default:
 		return -1;
