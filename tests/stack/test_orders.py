@@ -87,6 +87,23 @@ def test_a_machine_boots_the_agent_while_orders_wait():
 
 
 @needs(test_a_machine_boots_the_agent_while_orders_wait)
+def test_a_stranger_boots_it_too():
+    strange = lab.client("strange", cidr="192.168.100.99/24")
+
+    def boots_strange():
+        with strange.inside():
+            return http_client.request(SERVER, f"/ipxe?mac={strange.mac}&arch=x86_64").text
+
+    check("initrd.mode" not in boots_strange(), "nothing was ordered")
+    path = f"/api/v1/machines/{strange.mac}/orders"
+    given = lab.operator(path, method="POST", body={"action": "inventory"})
+    check_equal(given.status, 200, f"{given}: status")
+    check("initrd.mode=agent" in boots_strange() and "config_url" not in boots_strange(), boots_strange())
+    check_equal(lab.operator(f"{path}/{given.json['id']}", method="DELETE").status, 200, "taken back: status")
+    check("initrd.mode" not in boots_strange(), "nothing waits any more")
+
+
+@needs(test_a_machine_boots_the_agent_while_orders_wait)
 def test_a_list_stops_and_goes_on_over_a_restart():
     orders = give([{"action": "inventory"}, {"action": "run", "args": {"script": "true"}}, {"action": "poweroff"}]).json["orders"]
     check_equal(len({o["list"] for o in orders}), 1, "lists")
