@@ -439,9 +439,18 @@ static void an_adopted_machine_has_both_names(void **state)
 	vmlab(0, "8 GiB", "ls --columns name,disks rack7");
 	vmlab(0, "its screen", "logs rack7");
 	vmlab(0, "its screen", "logs web1");
-	vmlab(1, "web1 runs with its MAC 52:54:00:00:00:11 already", "restart rack7");
-	vmlab(1, "web1 runs with its MAC 52:54:00:00:00:11 already", "up rack7");
+	vmlab(0, "rack7", "start rack7");
+	vmlab(0, "rack7", "start web1");
+	vmlab(0, "rack7", "wait --timeout 60 web1");
+	vmlab(0, "installer", "events web1");
 	asked("stop", false);
+	vmlab(0, "starts it from that", "down rack7");
+	vmlab(0, "rack7: ", "start web1");
+	vmlab(0, "rack7: ", "restart web1 --no-wait");
+	asked("lab7-disk-rack7", false);
+	vmlab(0, "is down after", "down");
+	vmlab(0, "rack7: amd64", "up --no-wait rack7");
+	asked("src=lab7-disk-web1", true);
 	vmlab(0, "will be installed anew when it next boots", "reinstall -y --later rack7");
 	vmlab(0,
 	    "rack7 is down, its disk kept, which is called as it was when it was started, web1",
@@ -682,6 +691,15 @@ static void what_has_no_effect_is_told(void **state)
 	    "{\"name\": \"di\", \"mac\": \"52:54:00:00:00:31\",\n\"mode\": \"off\",\n\"image\": \"x\"}");
 	vmlab(
 	    0, "di.json:3:10: warning: \"image\" has no effect with \"mode\": \"off\"", "validate");
+	file_says(folder, "vms/di.json", OF_DI "\"unattended\": true, \"role\": \"x\"}");
+	vmlab(0, "its definition says \"role\" and no \"pxeboot\": true", "plan di");
+	vmlab(0, "\"role\": it boots its disk and is not installed", "validate di");
+	vmlab(0, "write \"pxeboot\": true, \"mode\": \"boot\"", "validate di");
+	file_says(folder, "vms/wrongname.json", WEB2);
+	vmlab(0, "1 definition, no error", "validate web2");
+	forget_file("vms/wrongname.json");
+	file_says(folder, "vms/di.json",
+	    "{\"name\": \"di\", \"mac\": \"52:54:00:00:00:31\",\n\"mode\": \"off\",\n\"image\": \"x\"}");
 	make_folder("vms/_profiles");
 	file_says(folder, "vms/_profiles/rack.json",
 	    "{\"distro\": \"debain-13\",\n\"name\": \"n-{serial}\"}");

@@ -27,7 +27,8 @@ const struct boot_mode *boot_mode_of(const struct vm *vm)
 const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE])
 {
 	if (!vm->pxeboot)
-		return "\"pxeboot\": false";
+		return vm->role && *vm->role ? "\"role\" and no \"pxeboot\": true"
+					     : "\"pxeboot\": false";
 	snprintf(buf, BOOT_MODE_SAID_SIZE, "\"mode\": \"%s\"", boot_mode_name(vm->mode));
 	return buf;
 }

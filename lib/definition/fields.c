@@ -128,7 +128,8 @@ const struct vm_field vm_fields[] = {
     {.name = "role",
 	TEXT(role),
 	.max = 64,
-	.summary = "What the machine is for, in your own words.",
+	.summary =
+	    "What the machine is for, in your own words. A file that has it is taken for one of pvmlab's tool, which leaves out what is false: without `\"pxeboot\": true` the machine boots its disk, and is not installed.",
 	.example = "\"target\""},
     {.name = "cpus",
 	NUMBER(cpus, 1, 512),

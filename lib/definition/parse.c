@@ -463,9 +463,9 @@ int vm_defaults_parse(
 }
 
 /* Of a profile. */
-static void warn_useless_name(struct vm_reader *vr)
+static void warn_useless_name(struct vm_reader *vr, bool has_match)
 {
-	if (!json_object_get(vr->kept, "name") || json_object_get(vr->kept, "match"))
+	if (!json_object_get(vr->kept, "name") || has_match)
 		return;
 	json_enter(&vr->json, "name");
 	json_warn(&vr->json,
@@ -478,6 +478,8 @@ static void warn_useless_name(struct vm_reader *vr)
  * has the fields of vm_profile_fields. */
 static void read_shared(struct vm_reader *vr, json_t *root, bool profile)
 {
+	bool has_match = json_object_get(root, "match") != NULL; /* also one that is refused */
+
 	for (size_t i = 0; i < vm_profile_field_count && profile; i++) {
 		const struct vm_field *f = &vm_profile_fields[i];
 		json_t *value = json_object_get(root, f->name);
@@ -487,7 +489,7 @@ static void read_shared(struct vm_reader *vr, json_t *root, bool profile)
 		json_leave(&vr->json);
 		json_object_del(root, f->name);
 	}
-	warn_useless_name(vr);
+	warn_useless_name(vr, has_match);
 	for (size_t i = 0; i < vm_field_count; i++) {
 		const struct vm_field *f = &vm_fields[i];
 		const char *why =

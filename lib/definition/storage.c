@@ -27,7 +27,9 @@ const struct storage_partition *storage_root(const struct storage *s)
 
 /* ---- values ----------------------------------------------------------------------------------*/
 
-static int fs_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
+/* `word`: those that are offered in place of an unknown one. */
+static int fs_read_of(struct json_reader *r, const json_t *value, const char *(*word)(size_t),
+    struct storage_partition *p)
 {
 	const char *text;
 	char list[120];
@@ -37,9 +39,19 @@ static int fs_read(struct json_reader *r, const json_t *value, struct storage_pa
 	int i = word_index(fs_word, text);
 	if (i < 0)
 		return json_refuse(r, "\"%.40s\" is not possible: write %s", text,
-		    word_list(fs_word, "\"", list, sizeof(list)));
+		    word_list(word, "\"", list, sizeof(list)));
 	p->fs = (enum storage_fs)i;
 	return 0;
+}
+
+static int fs_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
+{
+	return fs_read_of(r, value, fs_word, p);
+}
+
+static int root_fs_read(struct json_reader *r, const json_t *value, struct storage_partition *p)
+{
+	return fs_read_of(r, value, fs_root_word, p);
 }
 
 static int percent_read(struct json_reader *r, const char *text, struct storage_partition *p)
@@ -306,7 +318,7 @@ static void root_read(struct json_reader *r, const json_t *value, struct storage
 		return;
 	json_enter(r, "root");
 	if (json_want_object(r, value, "{\"fs\": \"xfs\"}", root_keys, COUNT(root_keys)) == 0 &&
-	    member(r, value, "fs", fs_read, root) == GOOD && !file_systems[root->fs].root) {
+	    member(r, value, "fs", root_fs_read, root) == GOOD && !file_systems[root->fs].root) {
 		(void)json_refuse_member(r, "fs", "cannot be \"%s\": write %s",
 		    file_systems[root->fs].name, word_list(fs_root_word, "\"", list, sizeof(list)));
 		root->fs = STORAGE_FS_EXT4;

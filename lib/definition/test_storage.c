@@ -95,7 +95,8 @@ static void test_refuses(void **state)
 	} table[] = {
 	    {"[]", "", "must be an object"},
 	    {"{\"root\":\"xfs\"}", "root", "must be an object"},
-	    {"{\"root\":{\"fs\":\"zfs\"}}", "root.fs", "\"zfs\" is not possible"},
+	    {"{\"root\":{\"fs\":\"zfs\"}}", "root.fs",
+		"\"zfs\" is not possible: write \"ext4\", \"xfs\" or \"btrfs\""},
 	    {"{\"root\":{\"fs\":\"swap\"}}", "root.fs", "cannot be \"swap\""},
 	    {"{\"swap\":2}", "swap", "text in quotes"},
 	    {"{\"swap\":\"rest\"}", "swap", "cannot be \"rest\""},

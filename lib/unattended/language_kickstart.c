@@ -49,6 +49,8 @@ static int put(
 	if (strchr(v->text, '\n'))
 		return err_set(e, EINVAL,
 		    "has more than one line, which kickstart takes in scripts only: use one line of it");
+	if (section == OTHER && !*v->text)
+		return 0;
 	if (section == OTHER && !shell_is_plain(v->text))
 		return err_set(e, EINVAL,
 		    "has characters that cannot be quoted in this section: use it in a command or a script");

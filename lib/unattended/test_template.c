@@ -49,6 +49,7 @@ static void values_are_written_for_their_place(void **state)
 	    {"a.sh", "x=\"a << {{role}}\"\n", "x=\"a << it's \\\"\\$(id)\\\" & <x>\"\n"},
 	    {"a.sh", "x={{initrd}}.\n", "x=''.\n"},
 	    {"a.sh", "docker --format {{ '{{' }}.Names}}\n", "docker --format {{.Names}}\n"},
+	    {"a.ks", "%packages\n@core\n{{initrd}}\n%end\n", "%packages\n@core\n\n%end\n"},
 	    {"a.ks", "user --gecos={{role}}\n", "user --gecos='it'\\''s \"$(id)\" & <x>'\n"},
 	    {"a.ks", "user --gecos=\"{{role}}\"\n", "user --gecos=\"it's \\\"$(id)\\\" & <x>\"\n"},
 	    {"a.ks", "%post\nx=\"{{role}}\"\n%end\n",

@@ -22,7 +22,9 @@
 
 struct watch {
 	struct session session;
-	const char *name; /* "" for all */
+	const char *name;   /* "" for all */
+	const char *before; /* the name it was started under, or NULL */
+	bool any;           /* there was one */
 	FILE *out;
 	json_t *last_ms;               /* VM -> when its last event was */
 	json_t *from_disk;             /* VM -> whether it was last sent to its disk */
@@ -99,14 +101,14 @@ static void print_event(struct watch *w, const json_t *event, bool show)
 }
 
 /* Prints the events of one answer; how many, or -errno. *cursor goes on behind the last. */
-static int print_page(struct watch *w, const char *query, int64_t *cursor, struct err *e)
+static int print_page(
+    struct watch *w, const char *vm, const char *query, int64_t *cursor, struct err *e)
 {
 	_cleanup_json_ json_t *answer = NULL;
 	const json_t *event;
 	size_t i;
 
-	int r = api_get(
-	    w->session.api, &answer, e, "/events?%s%s%s", query, *w->name ? "&vm=" : "", w->name);
+	int r = api_get(w->session.api, &answer, e, "/events?%s%s%s", query, *vm ? "&vm=" : "", vm);
 	if (r < 0)
 		return r;
 	const json_t *events = json_object_get(answer, "events");
@@ -116,6 +118,7 @@ static int print_page(struct watch *w, const char *query, int64_t *cursor, struc
 		print_event(w, event, i >= hidden);
 	}
 	w->lines = 0;
+	w->any |= count > 0;
 	*cursor = json_integer_value(json_object_get(answer, "last"));
 	return (int)json_array_size(events);
 }
@@ -124,14 +127,18 @@ static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
 {
 	int64_t cursor = 0;
 	char query[64];
+	int r = 0;
 
 	w->lines = (size_t)atol(limit);
 	snprintf(query, sizeof(query), "limit=%d", EVENTS_MAX);
-	int r = print_page(w, query, &cursor, e);
+	if (w->before && (r = print_page(w, w->before, query, &(int64_t){0}, e)) >= 0)
+		w->lines = (size_t)atol(limit);
+	if (r >= 0)
+		r = print_page(w, w->name, query, &cursor, e);
 	while (r >= 0 && follow && !interrupt_pending()) {
 		fflush(w->out);
 		snprintf(query, sizeof(query), "limit=%d&after=%" PRId64, EVENTS_MAX, cursor);
-		r = print_page(w, query, &cursor, e);
+		r = print_page(w, w->name, query, &cursor, e);
 		if (r == 0)
 			interrupt_sleep_ms(POLL_MS);
 	}
@@ -141,6 +148,10 @@ static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
 		fputs("\nHow long each stage took, the last time it got there:\n", w->out);
 		stages_print_table(w->out, 1, names, list);
 	}
+	if (r >= 0 && !follow && !w->any)
+		fprintf(stderr,
+		    "vmlab: there are no events of %s yet: they begin with a boot of a machine that has a definition\n",
+		    *w->name ? w->name : "any machine");
 	return r < 0 ? r : 0;
 }
 
@@ -149,6 +160,16 @@ static const struct option options[] = {
     {"lines", required_argument, NULL, 'n'},
     {0},
 };
+
+/* Of one that was given another name its events are under both, one after the other. */
+static void find_container(struct watch *w)
+{
+	const struct container *c = vm_container_find(&w->session, w->name);
+
+	w->history.on_ms = goal_container_start_ms(c, -1);
+	if (c && strcmp(c->vm, w->name) != 0)
+		w->before = c->vm;
+}
 
 static int run(struct lab *lab, int argc, char **argv)
 {
@@ -179,11 +200,14 @@ static int run(struct lab *lab, int argc, char **argv)
 	int r = session_open(&w.session, lab, &e);
 	if (r == 0 && *w.name)
 		r = session_check_name(&w.session, w.name, &e);
+	_cleanup_free_ char *machine =
+	    r == 0 && *w.name ? vm_container_machine(&w.session, w.name) : NULL;
+	if (machine)
+		w.name = machine;
 	if (r == 0)
 		r = session_need_stack(&w.session, &e);
 	if (r == 0 && *w.name)
-		w.history.on_ms =
-		    goal_container_start_ms(vm_container_find(&w.session, w.name), -1);
+		find_container(&w);
 	if (r == 0)
 		r = watch(&w, limit, follow, &e);
 	json_decref(w.last_ms);

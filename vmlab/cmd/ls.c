@@ -107,7 +107,11 @@ static void add_container(const struct listing *l, json_t *vms, const struct con
 	const char *had = json_string_value(json_object_get(vm, "container"));
 	if (adopter && had && !c->running)
 		return;
-	const char *power = power_state_name(power_state_of(c, l->api ? vm : NULL));
+	/* Nothing of what it does is told but by a definition's machine. */
+	bool unknown = l->api && !json_object_get(vm, "mode");
+	const char *power = power_state_name(power_state_of(c, l->api && !unknown ? vm : NULL));
+	if (unknown)
+		json_object_set_new(vm, "defined", json_false());
 	json_object_set_new(vm, "container", json_string(c->status));
 	json_object_set_new(vm, "power", json_string(power));
 	if (adopter)
@@ -405,7 +409,7 @@ const struct command ls_command = {
 	"  --watch[=S]      show it again every S seconds (2) until Ctrl-C\n"
 	"  --json           {\"lab\",\"up\",\"vms_dir\",\"vms\":[...],\"problems\":[...]}: all the API knows of each\n"
 	"                   VM, and \"container\": the container's status, or null (\"started_as\": its name where that is\n"
-	"                   another's); \"disks_bytes\" are the\n"
+	"                   another's), \"defined\": false where there is no definition of it; \"disks_bytes\" are the\n"
 	"                   definition's, \"disks_seen_bytes\" what the disks have, \"installed_disk_bytes\"\n"
 	"                   what the installer saw\n"
 	"\n"

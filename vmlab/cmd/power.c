@@ -1,11 +1,13 @@
 /* power.c - `vmlab start` and `vmlab restart`: what `up` and `down` do, by the names people look
  * for. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/start.h"
+#include "vmlab/lab/vm_container.h"
 
 /* Runs `c` with the words of argv after the first, and `last` behind them unless NULL. */
 static int run_as(const struct command *c, struct lab *lab, int argc, char **argv, const char *last)
@@ -54,21 +56,25 @@ const struct command start_command = {
     .operands = OPERANDS_VMS,
 };
 
-/* `up` gives a machine that runs under another's name a disk of its own, and no way back to what it
- * had: it is not to be stopped for that. */
+/* What `up` would refuse afterwards is not to be stopped. */
 static int check_names(struct lab *lab, int argc, char **argv, struct err *e)
 {
 	_cleanup_session_ struct session s = SESSION_INIT;
-	const struct start st = {.s = &s};
+	struct start st = {.s = &s};
 	struct vm_store *store = NULL;
 
 	int r = session_open(&s, lab, e);
 	if (r < 0 || session_open_store(&s, &store, e) < 0)
 		return r;
-	const struct vm_snapshot *snap = vm_store_snapshot(store);
+	const struct vm_snapshot *snap = st.snap = vm_store_snapshot(store);
 	for (int i = 1; r == 0 && i < argc; i++) {
-		const struct vm *vm = vm_snapshot_by_name(snap, argv[i]);
-		r = vm ? start_vm_check(&st, vm, e) : 0;
+		const struct vm *vm = vm_container_named(&s.containers, snap, argv[i]);
+		if (vm)
+			r = start_vm_check(&st, vm, e);
+		else if (container_list_vm(&s.containers, argv[i]))
+			r = err_set(e, ENOENT,
+			    "%s has no definition in %s that it could be started from again, and is left as it is: put its file back, or write one with its MAC (`vmlab machines` lists it, `vmlab adopt` does)",
+			    argv[i], lab->vms_dir);
 	}
 	vm_snapshot_unref(snap);
 	vm_store_close(store);

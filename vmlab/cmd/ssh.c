@@ -130,13 +130,14 @@ int ssh_args(const struct lab *lab, const struct ssh_target *t, const struct ssh
 struct login {
 	struct session session;
 	json_t *vm; /* the API's, or NULL while the stack is down */
-	char *user, *ip;
+	char *name, *user, *ip;
 	bool nobody; /* can log in, by the definition */
 };
 
 static void login_clear(struct login *l)
 {
 	json_decref(l->vm);
+	free(l->name);
 	free(l->user);
 	free(l->ip);
 	session_clear(&l->session);
@@ -168,8 +169,13 @@ static int look_up(struct login *l, const char *name, bool unverified, struct er
 {
 	int r = api_get(l->session.api, &l->vm, e, "/vms/%s", name);
 
+	if (r == -ENOENT)
+		return err_set(e, ENOENT,
+		    "%s has no definition, and so neither a user nor host keys of it are known: `vmlab machines` lists it, `vmlab adopt` writes one; its screen: `vmlab console %s`",
+		    name, name);
 	if (r < 0 && r != -ECONNREFUSED)
 		return r;
+	const char *stays = progress_stays(l->vm);
 	const char *user = json_string_value(json_object_get(l->vm, "user"));
 	const char *ip = json_string_value(json_object_get(l->vm, "ip"));
 	const char *state = json_string_value(json_object_get(l->vm, "state"));
@@ -185,6 +191,9 @@ static int look_up(struct login *l, const char *name, bool unverified, struct er
 		return 0;
 	r = keys_remember_host(l->session.lab, name, json_object_get(l->vm, "ssh_host_keys"), e);
 	_cleanup_free_ char *known = keys_known_hosts_path(l->session.lab, name);
+	if (r == KEYS_NONE && stays)
+		return err_set(e, EAGAIN, "%s has no system to log in to: %s (`vmlab console %s`)",
+		    name, stays, name);
 	if (r == KEYS_NONE && known && (l->vm || access(known, R_OK) < 0))
 		return err_set(e, EAGAIN,
 		    "%s has not reported its SSH host keys yet (state: %s): `vmlab wait --for ready %s` waits for them; for a guest without cloud-init: `vmlab ssh --unverified %s`",
@@ -222,6 +231,8 @@ static int run(struct lab *lab, int argc, char **argv)
 	int r = session_open(&l.session, lab, &e);
 	if (r == 0)
 		r = session_check_name(&l.session, name, &e);
+	if (r == 0 && (l.name = vm_container_machine(&l.session, name)))
+		name = l.name;
 	if (r == 0 && !container_list_role(&l.session.containers, "net"))
 		r = err_set(&e, ENOTCONN, "lab \"%s\" is not up: `vmlab up %s`", lab->name, name);
 	const struct container *c = r == 0 ? vm_container_find(&l.session, name) : NULL;

@@ -6,6 +6,8 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/boot/boot.h"
+#include "lib/definition/menu_choice.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/container.h"
 #include "vmlab/follow/follow.h"
@@ -121,14 +123,34 @@ static int down_all(struct session *s, bool volumes, struct err *e)
 }
 
 /* `c` is its container, whose name the disk has; NULL: it has none. */
+static int disk_name(struct session *s, const char *name, const struct container *c,
+    char kept[VM_LABEL_SIZE], struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct vm_store *store = NULL;
+
+	snprintf(kept, VM_LABEL_SIZE, "%s", c ? c->vm : name);
+	if (c || session_open_store(s, &store, &ignored) < 0)
+		return 0;
+	const struct vm_snapshot *snap = vm_store_snapshot(store);
+	const struct vm *vm = vm_snapshot_by_name(snap, name);
+	int r = vm ? vm_container_kept(s, snap, vm, kept, e) : 0;
+	vm_snapshot_unref(snap);
+	vm_store_close(store);
+	return r;
+}
+
 static int remove_disk(
     struct session *s, const char *name, const struct container *c, struct err *e)
 {
 	_cleanup_argv_ struct argv volumes = ARGV_INIT;
 	_cleanup_free_ char *volume = NULL;
 	struct err ignored = ERR_INIT;
+	char kept[VM_LABEL_SIZE];
 
-	int r = lab_volume_name(s->lab, &s->engine, "disk", c ? c->vm : name, &volume, e);
+	int r = disk_name(s, name, c, kept, e);
+	if (r == 0)
+		r = lab_volume_name(s->lab, &s->engine, "disk", kept, &volume, e);
 	if (r < 0)
 		return r;
 	argv_add(&volumes, volume);
@@ -164,7 +186,7 @@ static int down_some(struct session *s, int count, char **names, bool volumes, s
 			    volumes ? ", its disk removed" : ", its disk kept");
 		if (c && !volumes && strcmp(c->vm, names[i]) != 0)
 			printf(
-			    ", which is called as it was when it was started, %s: `vmlab up %s` gives it a new one",
+			    ", which is called as it was when it was started, %s: `vmlab up %s` starts it from that",
 			    c->vm, names[i]);
 		if (c)
 			putchar('\n');
@@ -316,6 +338,30 @@ struct reinstall {
 	int64_t timeout_ms;
 };
 
+/* A menu installs what is chosen there; by itself only what it begins with, after a while. */
+static int check_menu(struct session *s, const char *name, struct err *e)
+{
+	char image[MENU_NAME_MAX + 1];
+	struct err ignored = ERR_INIT;
+	struct vm_store *store = NULL;
+
+	if (session_open_store(s, &store, &ignored) < 0)
+		return 0;
+	const struct vm_snapshot *snap = vm_store_snapshot(store);
+	const struct vm *vm = vm_snapshot_by_name(snap, name);
+	bool by_hand = vm && boot_mode_of(vm) == &boot_mode_menu &&
+		       !(vm->menu_timeout && vm->menu_default &&
+			   (strcmp(vm->menu_default, boot_mode_install.name) == 0 ||
+			       menu_choice_split(vm->menu_default, image)));
+	vm_snapshot_unref(snap);
+	vm_store_close(store);
+	return by_hand
+		   ? err_set(e, EBUSY,
+			 "%s is installed by whoever chooses that at its menu, and nothing was changed: `vmlab restart %s --no-wait` brings it there and `vmlab console %s` shows it; or write \"mode\": \"install\"",
+			 name, name, name)
+		   : 0;
+}
+
 /* *end: where the server expects it to end. */
 static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *end, struct err *e)
 {
@@ -329,6 +375,9 @@ static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *
 		r = stopping_settle(s, stdout, e);
 	if (r == 0)
 		r = session_need_stack(s, e);
+	if (r < 0)
+		return r;
+	r = check_menu(s, name, e);
 	if (r < 0)
 		return r;
 	const struct container *c = vm_container_find(s, name);

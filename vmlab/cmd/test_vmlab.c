@@ -132,8 +132,8 @@ static void test_duration(void **state)
 
 /* ---- containers ------------------------------------------------------------------------------ */
 
-static const struct container_names stack_names = {"lab7-stack", "lab7-net", "lab7-state"};
-static const struct container_names vm_names = {"lab7-vm-web1", "lab7-net", "lab7-disk-web1"};
+static const struct container_names stack_names = {"lab7-stack", "lab7-net", "lab7-state", NULL};
+static const struct container_names vm_names = {"lab7-vm-web1", "lab7-net", "lab7-disk-web1", NULL};
 
 static void test_two_readings(void **state)
 {

@@ -25,6 +25,7 @@
 #include "vmlab/lab/readable.h"
 #include "vmlab/lab/start.h"
 #include "vmlab/lab/stopping.h"
+#include "vmlab/lab/vm_container.h"
 
 #define STACK_TIMEOUT_MS 90000
 
@@ -66,15 +67,16 @@ static int choose(struct up *up, int count, char **names, struct err *e)
 	if (!up->vms)
 		return err_set(e, ENOMEM, "out of memory");
 	for (int i = 0; i < count; i++) {
-		const struct vm *vm = vm_snapshot_by_name(up->snap, names[i]);
+		const struct vm *vm =
+		    vm_container_named(&up->session.containers, up->snap, names[i]);
 		if (!vm) {
 			if (problems_hide(stderr, up->session.lab, up->snap, names[i], e))
 				return -e->code;
 			return session_check_name(&up->session, names[i], e) < 0
 				   ? -e->code
 				   : err_set(e, ENOENT,
-					 "%s has a container but no definition in %s any more: `vmlab rm %s` removes it",
-					 names[i], up->session.lab->vms_dir, names[i]);
+					 "%s has a container but no definition in %s, which says what to start: put its file back, or write one with its MAC (`vmlab machines` lists it, `vmlab adopt` does)",
+					 names[i], up->session.lab->vms_dir);
 		}
 		bool twice = false;
 		for (size_t k = 0; k < up->count; k++)
@@ -100,9 +102,11 @@ static bool has_no_disk_yet(struct up *up, const struct vm *vm)
 {
 	_cleanup_free_ char *volume = NULL;
 	struct err ignored = ERR_INIT;
+	char kept[VM_LABEL_SIZE];
 
-	return lab_volume_name(up->session.lab, &up->session.engine, "disk", vm->name, &volume,
-		   &ignored) == 0 &&
+	return vm_container_kept(&up->session, up->snap, vm, kept, &ignored) == 0 &&
+	       lab_volume_name(
+		   up->session.lab, &up->session.engine, "disk", kept, &volume, &ignored) == 0 &&
 	       engine_volume_find(&up->session.engine, volume, &ignored) == ENGINE_ABSENT;
 }
 
@@ -157,7 +161,7 @@ static int prepare(struct up *up, int count, char **names, struct err *e)
 		r = session_open_store(&up->session, &up->store, e);
 	if (r < 0)
 		return r;
-	up->snap = vm_store_snapshot(up->store);
+	up->snap = up->start.snap = vm_store_snapshot(up->store);
 	r = choose(up, count, names, e);
 	if (r == 0)
 		r = drop_hopeless(up, e);
@@ -196,14 +200,15 @@ static json_t *ask_state(struct up *up, const char *name)
 }
 
 /* A machine whose disk is gone must not be sent to boot from it. */
-static int forget_lost_disk(struct up *up, const struct vm *vm, json_t **state, struct err *e)
+static int forget_lost_disk(
+    struct up *up, const struct vm *vm, const char *kept, json_t **state, struct err *e)
 {
 	const char *word = json_string_value(json_object_get(*state, "state"));
 	_cleanup_free_ char *volume = NULL;
 
 	if (!word || strcmp(word, "declared") == 0 || strcmp(word, "waiting") == 0)
 		return 0;
-	int r = lab_volume_name(up->session.lab, &up->session.engine, "disk", vm->name, &volume, e);
+	int r = lab_volume_name(up->session.lab, &up->session.engine, "disk", kept, &volume, e);
 	if (r == 0)
 		r = engine_volume_find(&up->session.engine, volume, e);
 	if (r != ENGINE_ABSENT)
@@ -217,10 +222,13 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 {
 	_cleanup_json_ json_t *state = ask_state(up, vm->name);
 	enum start_action action;
+	struct follow_vm follow = {.name = vm->name, .has_container = true};
 
 	int r = start_vm_check(&up->start, vm, e);
 	if (r == 0)
-		r = forget_lost_disk(up, vm, &state, e);
+		r = vm_container_kept(&up->session, up->snap, vm, follow.container, e);
+	if (r == 0)
+		r = forget_lost_disk(up, vm, follow.container, &state, e);
 	if (r < 0)
 		return r;
 	struct goal_facts facts = {
@@ -233,16 +241,14 @@ static int bring_up(struct up *up, const struct vm *vm, struct err *e)
 	if (!goal_is_disk(&facts.expected) && look_ahead(up, vm, false))
 		return err_set(e, EINVAL, "%s could not be installed so, see above", vm->name);
 	int64_t before = wall_ms();
-	r = start_vm(&up->start, vm, &action, e);
+	r = start_vm(&up->start, vm, follow.container, &action, e);
 	if (r < 0)
 		return r;
 	bool running = action == START_KEEP || action == START_KEEP_CHANGED;
-	const struct container *c = container_list_vm(&up->session.containers, vm->name);
+	const struct container *c = container_list_vm(&up->session.containers, follow.container);
 	facts.was_running = running && !power_state_was_ready(c, state);
-	struct follow_vm follow = {.name = vm->name,
-	    .has_container = true,
-	    .begin_ms = running ? goal_container_start_ms(c, before) : before,
-	    .print_from_ms = before};
+	follow.begin_ms = running ? goal_container_start_ms(c, before) : before;
+	follow.print_from_ms = before;
 	switch (goal_decide(&facts, &follow.goal)) {
 	case GOAL_FOLLOW:
 		up->follow[up->follow_count++] = follow;
@@ -267,7 +273,7 @@ static void begin_with_power(struct up *up)
 		struct follow_vm *vm = &up->follow[i];
 		bool starts = vm->begin_ms == vm->print_from_ms;
 		vm->begin_ms = goal_container_start_ms(
-		    container_list_vm(&up->session.containers, vm->name), vm->begin_ms);
+		    container_list_vm(&up->session.containers, vm->container), vm->begin_ms);
 		if (starts)
 			vm->print_from_ms = vm->begin_ms;
 	}

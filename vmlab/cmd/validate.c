@@ -162,8 +162,9 @@ static const char *profile_of(
 }
 
 /* A VM's name, where no file is called so, stands for its file; caller frees. */
-static char *file_of(const struct lab *lab, const char *word)
+static char *file_of(const struct lab *lab, const struct vm_snapshot *snap, const char *word)
 {
+	const struct vm *vm = snap ? vm_snapshot_by_name(snap, word) : NULL;
 	char *path;
 
 	if (!lab->vms_dir || !vm_name_valid(word) || access(word, F_OK) == 0 ||
@@ -172,7 +173,9 @@ static char *file_of(const struct lab *lab, const char *word)
 	if (access(path, F_OK) == 0)
 		return path;
 	free(path);
-	return strdup(word);
+	if (!vm)
+		return strdup(word);
+	return asprintf(&path, "%s/%s", lab->vms_dir, vm_snapshot_file(snap, vm)) < 0 ? NULL : path;
 }
 
 /* A broken _defaults.json holds all definitions back; what is wrong with them is to be seen all the
@@ -217,7 +220,7 @@ static int validate(struct lab *lab, struct report *rp, int count, char **files,
 		rp->files = vm_snapshot_count(snap);
 	}
 	for (int i = 0; i < count; i++) {
-		_cleanup_free_ char *file = file_of(lab, files[i]);
+		_cleanup_free_ char *file = file_of(lab, snap, files[i]);
 		const char *base = file && snap ? in_folder(lab, file) : NULL;
 		if (base)
 			validate_folder(rp, lab, snap, base);

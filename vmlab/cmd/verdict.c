@@ -85,7 +85,8 @@ static void judge_outlook(const struct judged *j)
 	}
 	preflight_check(&subject, &found);
 	for (size_t i = 0; i < found.count; i++)
-		warn(j, found.finding[i].field, ": %s", found.finding[i].text);
+		if (strcmp(found.finding[i].field, "role") != 0 || !says(j, "pxeboot"))
+			warn(j, found.finding[i].field, ": %s", found.finding[i].text);
 }
 
 /* ---- what has no effect ------------------------------------------------------------------ */
@@ -172,7 +173,9 @@ static void judge_unattended(struct judged *j)
 	if (!by_menu && boot_mode_of(vm) != &boot_mode_unattended &&
 	    (!j->shared || says(j, "mode")))
 		warn(j, field,
-		    " has no effect in this mode: only a boot image takes the file; write \"mode\": \"boot\" and its \"image\"");
+		    j->vm->pxeboot
+			? " has no effect in this mode: only a boot image takes the file; write \"mode\": \"boot\" and its \"image\""
+			: " has no effect with \"pxeboot\": false, which a file with \"role\" has unless it says otherwise: write \"pxeboot\": true, \"mode\": \"boot\" and its \"image\"");
 	if (kind == UNATTENDED_OWN) {
 		judge_own_file(j, &source, own);
 	} else if ((format = installer_of(j->lab, vm, &e))) {

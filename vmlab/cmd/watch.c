@@ -223,8 +223,10 @@ static void name_all(struct session *s, struct argv *names)
 {
 	for (size_t i = 0; i < s->containers.count; i++) {
 		const struct container *c = &s->containers.items[i];
-		if (c->vm && c->running && strcmp(c->role, "vm") == 0)
-			argv_add(names, c->vm);
+		_cleanup_free_ char *name = NULL;
+		if (c->vm && c->running && strcmp(c->role, "vm") == 0 &&
+		    (name = vm_container_machine(s, c->vm)))
+			argv_add(names, name);
 	}
 }
 
@@ -237,7 +239,12 @@ static int judge_power(struct session *s, const char *name, enum boot_end *goal,
 	struct goal_expected expected;
 	struct err ignored = ERR_INIT;
 
-	if (api_get(s->api, &vm, &ignored, "/vms/%s", name) < 0)
+	int known = api_get(s->api, &vm, &ignored, "/vms/%s", name);
+	if (known == -ENOENT)
+		return err_set(e, ENOENT,
+		    "%s has no definition, and so nothing tells how far it is: `vmlab machines` lists it, `vmlab adopt` writes one",
+		    name);
+	if (known < 0)
 		vm = NULL;
 	const char *state = json_string_value(json_object_get(vm, "state"));
 	bool installed =
@@ -260,7 +267,7 @@ static int wait_for(struct session *s, const struct argv *names, enum boot_end w
 	if (!vms || (quiet && !null))
 		return STATUS_FAILED;
 	for (size_t i = 0; i < names->count; i++) {
-		const struct container *c = container_list_vm(&s->containers, names->items[i]);
+		const struct container *c = vm_container_find(s, names->items[i]);
 		enum boot_end goal = wanted;
 		struct err e = ERR_INIT;
 		if (judge_power(s, names->items[i], &goal, &e) < 0)
@@ -270,6 +277,8 @@ static int wait_for(struct session *s, const struct argv *names, enum boot_end w
 		    .has_container = c && c->running,
 		    .begin_ms = goal_container_start_ms(c, now),
 		    .print_from_ms = now};
+		snprintf(
+		    vms[i].container, sizeof(vms[i].container), "%s", c ? c->vm : names->items[i]);
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	int status = follow_run(s, vms, names->count, timeout_ms, quiet ? null : stdout);
@@ -304,7 +313,8 @@ static int wait_run(struct lab *lab, int argc, char **argv)
 	int r = session_open(&s, lab, &e);
 	for (int i = optind; r == 0 && i < argc; i++) {
 		r = session_check_name(&s, argv[i], &e);
-		argv_add(&names, argv[i]);
+		_cleanup_free_ char *name = r == 0 ? vm_container_machine(&s, argv[i]) : NULL;
+		argv_add(&names, name ? name : argv[i]);
 	}
 	const struct container *stack = container_list_role(&s.containers, "stack");
 	if (r == 0 && names.count > 0 && (!stack || !stack->running))

@@ -437,7 +437,7 @@ static void take_containers(struct follow *f)
 		return;
 	for (size_t i = 0; i < f->count; i++) {
 		struct follow_vm *vm = &f->vms[i];
-		const struct container *c = container_list_vm(&f->s->containers, vm->name);
+		const struct container *c = container_list_vm(&f->s->containers, vm->container);
 		if (vm->outcome == FOLLOW_GOING && vm->has_container && (!c || !c->running))
 			failed_container(f, vm, c);
 	}
@@ -489,12 +489,13 @@ static void give_up(struct follow *f, int64_t timeout_ms)
 	for (size_t i = 0; i < f->count; i++) {
 		struct follow_vm *vm = &f->vms[i];
 		const char *state = json_string_value(json_object_get(vm->state, "state"));
+		const char *stays = progress_stays(vm->state);
 		if (vm->outcome != FOLLOW_GOING)
 			continue;
 		sayf(f, vm,
-		    "not there, gave up waiting after %s (state: %s): it goes on by itself; `vmlab wait %s` waits longer, `vmlab console %s` shows its screen",
-		    human_duration(timeout_ms, took), state ? state : "unknown", vm->name,
-		    vm->name);
+		    "not there, gave up waiting after %s (state: %s): %s; `vmlab wait %s` waits longer, `vmlab console %s` shows its screen",
+		    human_duration(timeout_ms, took), state ? state : "unknown",
+		    stays ? stays : "it goes on by itself", vm->name, vm->name);
 		failed(f, vm);
 	}
 }

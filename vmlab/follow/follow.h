@@ -19,9 +19,10 @@ enum follow_outcome { FOLLOW_GOING, FOLLOW_ARRIVED, FOLLOW_FAILED };
 struct follow_vm {
 	const char *name; /* borrowed */
 	enum boot_end goal;
-	int64_t begin_ms;      /* since 1970: events before are another story */
-	int64_t print_from_ms; /* events before are counted in, but not printed */
-	bool has_container;    /* its container is watched */
+	int64_t begin_ms;              /* since 1970: events before are another story */
+	int64_t print_from_ms;         /* events before are counted in, but not printed */
+	bool has_container;            /* its container is watched */
+	char container[VM_LABEL_SIZE]; /* the VM's name that it has */
 	/* Owned by follow_run() from here on. */
 	enum follow_outcome outcome;
 	struct stages stages;

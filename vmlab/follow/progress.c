@@ -93,6 +93,20 @@ static const char *stands(const json_t *vm)
 	return machine_state_is(state, MACHINE_DECLARED) ? told->started : NULL;
 }
 
+const char *progress_stays(const json_t *vm)
+{
+	const struct boot_mode *told = boot_mode_find(text_of(vm, "told"));
+	const char *stage = text_of(json_object_get(vm, "outlook"), "stage");
+
+	if (!stands(vm) || *stage)
+		return NULL;
+	if (told->verb == BOOT_MENU)
+		return "it stands at its menu: choose there, on its screen, or have its definition say another \"mode\" and restart it";
+	if (told->verb == BOOT_WAIT)
+		return "it waits as its \"mode\" says, until its definition says another";
+	return "it is where its \"mode\" leads, and stays there until its definition says another and it is restarted";
+}
+
 void progress_state(FILE *f, const json_t *vm)
 {
 	const char *state = text_of(vm, "state"), *place = stands(vm);

@@ -21,6 +21,10 @@ bool progress_event(FILE *f, const json_t *event);
  * "waiting: no image", "stalled: boot". */
 void progress_state(FILE *f, const json_t *vm);
 
+/* Where it was seen to stand until somebody does something, and what that is; NULL: nowhere, it
+ * goes on by itself. */
+const char *progress_stays(const json_t *vm);
+
 /* As progress_state(), with bytes, rate and the time left where there are any:
  * "rootfs 45 %, 66 MiB of 148 MiB, 32 MiB/s, 3 s left". */
 void progress_detail(FILE *f, const json_t *vm);

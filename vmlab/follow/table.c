@@ -70,6 +70,8 @@ static void print_state(FILE *f, const struct table_column *c, const json_t *vm,
 	else
 		progress_state(f, vm);
 	print_order(f, json_object_get(vm, "order"));
+	if (json_is_false(json_object_get(vm, "defined")))
+		fputs(*power ? ", no definition" : "no definition", f);
 	if (json_is_false(json_object_get(vm, "netboot")))
 		fputs(", netboot off", f);
 }

@@ -133,6 +133,15 @@ static void check_raspberry_mode(const struct vm *vm, struct preflight *p)
 		    boot_mode_said(vm, said));
 }
 
+/* A file of pvmlab's tool, as it seems: what is meant differently is to be seen. */
+static void check_role(const struct vm *vm, struct preflight *p)
+{
+	if (!vm->pxeboot && vm->role && *vm->role && boot_mode_of(vm) == &boot_mode_local)
+		find(p, false, "role",
+		    "it boots its disk and is not installed, as a file with \"role\" is pvmlab's, which leaves \"pxeboot\" out where it is false: write \"pxeboot\": true to have %s",
+		    boot_mode_at(vm->mode) == &boot_mode_install ? "it installed" : "its \"mode\"");
+}
+
 /* ---- the machine ------------------------------------------------------------------------- */
 
 static uint64_t base_memory(const struct vm *vm)
@@ -252,6 +261,7 @@ void preflight_check(const struct subject *s, struct preflight *out)
 		return;
 	}
 	check_raspberry_mode(s->vm, out);
+	check_role(s->vm, out);
 	check_own_kernel(s, out);
 	if (needs & (BOOT_NEEDS_IMAGE | BOOT_NEEDS_BOOT))
 		check_image(s, out);

@@ -110,6 +110,9 @@ static void test_findings(void **state)
 		const char *fields, *said[3];
 	} cases[] = {
 	    {"", {NULL}},
+	    {",\"role\":\"web\"", {"role: it boots its disk and is not installed"}},
+	    {",\"role\":\"web\",\"pxeboot\":true", {NULL}},
+	    {",\"pxeboot\":false", {NULL}},
 	    {",\"memory\":\"512M\",\"disks\":[{\"size\":\"2G\"}]", {NULL}},
 	    {",\"memory\":\"128M\"", {"!memory: 128 MiB of memory are too little"}},
 	    {",\"memory\":\"128M\",\"mode\":\"shell\"", {"!memory: "}},

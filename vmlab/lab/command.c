@@ -172,8 +172,8 @@ static int lock_once(struct session *s, bool create, struct err *e)
 	return lab_dir_lock(s->lab, words, LOCK_TIMEOUT_MS, stderr, &s->lock, e);
 }
 
-/* Looks again, as what was seen before may have changed while it waited. LAB_MOVED when the name
- * has become another folder's, and this folder's lab has another one. */
+/* Looks again, also at the settings, as what was seen before may have changed while it waited.
+ * LAB_MOVED when the name has become another folder's, and this folder's lab has another one. */
 #define LAB_MOVED 1
 static int settle_again(struct session *s, struct err *e)
 {
@@ -181,7 +181,9 @@ static int settle_again(struct session *s, struct err *e)
 
 	if (!name)
 		return err_set(e, ENOMEM, "out of memory");
-	int r = lab_find(s->lab, &s->engine, &s->containers, e);
+	int r = s->lab->name_given ? lab_rename(s->lab, name, e) : 0;
+	if (r == 0)
+		r = lab_find(s->lab, &s->engine, &s->containers, e);
 	if (r < 0 || strcmp(name, s->lab->name) == 0)
 		return r;
 	api_free(s->api);

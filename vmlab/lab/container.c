@@ -290,7 +290,8 @@ void container_vm_args(const struct lab *lab, const struct container_names *name
 {
 	char buf[VALUE_SIZE];
 
-	common_args(lab, names->name, "vm", vm->name, container_vm_spec(lab, vm), a);
+	common_args(lab, names->name, "vm", names->vm ? names->vm : vm->name,
+	    container_vm_spec(lab, vm), a);
 	log_args(a);
 	/* A terminal and an open stdin: that is what `vmlab console` attaches to. */
 	argv_adds(a, "--interactive", "--tty");

@@ -26,6 +26,7 @@ char *container_name(const struct lab *lab, const char *role, const char *vm);
 /* What the engine calls the container, the one it joins and the volume it has. */
 struct container_names {
 	const char *name, *net, *volume;
+	const char *vm; /* the VM's name where that is not its definition's, or NULL */
 };
 
 void container_net_args(const struct lab *lab, const char *name, bool ipv6, struct argv *a);

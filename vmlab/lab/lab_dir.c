@@ -52,14 +52,15 @@ static char *path_of(const struct lab *lab, const char *name)
 /* ---- the lock -------------------------------------------------------------------------------- */
 
 /* "`vmlab up web1` (process 123)", as the holder wrote it. */
-static const char *holder(int fd, char text[HOLDER_MAX])
+static void holder(int fd, char text[HOLDER_MAX])
 {
 	ssize_t n = pread(fd, text, HOLDER_MAX - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	text_clean_string(text, "");
-	return *text ? text : "another command";
+	if (!*text)
+		snprintf(text, HOLDER_MAX, "another command");
 }
 
 static int wait_for_it(const struct lab *lab, int fd, int64_t timeout_ms, FILE *out, struct err *e)

@@ -220,9 +220,11 @@ int lab_find(
 	return r < 0 ? r : lab_adopt(lab, containers, e);
 }
 
-int lab_make_volume(
-    const struct lab *lab, const struct engine *en, const char *volume, struct err *e)
+int lab_make_volume(const struct lab *lab, const struct engine *en, const char *volume,
+    const char *name, const struct vm *vm, struct err *e)
 {
+	char mac[MAC_TEXT_SIZE];
+
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_free_ char *owner = NULL;
 
@@ -237,6 +239,10 @@ int lab_make_volume(
 	argv_addf(&a, "--label=vmlab.vms=%s", lab->vms_dir);
 	if (lab->folder_id && *lab->folder_id)
 		argv_addf(&a, "--label=vmlab.folder=%s", lab->folder_id);
+	if (vm) {
+		argv_addf(&a, "--label=" LAB_VOLUME_VM "=%s", name);
+		argv_addf(&a, "--label=" LAB_VOLUME_MAC "=%s", mac_format(&vm->mac, mac));
+	}
 	argv_add(&a, volume);
 	return engine_run(en, &a, VOLUME_TIMEOUT_MS, NULL, e);
 }

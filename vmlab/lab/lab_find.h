@@ -20,9 +20,10 @@ must_check int lab_find(
  * none. */
 bool lab_left_sentence(const struct lab *lab, char *text, size_t size);
 
-/* Makes the volume with the lab's labels, unless it is there. */
-must_check int lab_make_volume(
-    const struct lab *lab, const struct engine *en, const char *volume, struct err *e);
+/* Makes the volume with the lab's labels, unless it is there. A disk (`vm` is not NULL) carries the
+ * name that it is of, and the machine's MAC address, by which it is found under another one. */
+must_check int lab_make_volume(const struct lab *lab, const struct engine *en, const char *volume,
+    const char *name, const struct vm *vm, struct err *e);
 
 /* True when an older version, which called every lab "vmlab", has left disks that this folder's
  * new lab will not see. */

@@ -13,6 +13,10 @@
 #include "vmlab/engine/engine.h"
 #include "vmlab/lab/lab.h"
 
+/* Labels of a disk: the name it is of, and the MAC address of its machine. */
+#define LAB_VOLUME_VM "vmlab.vm"
+#define LAB_VOLUME_MAC "vmlab.mac"
+
 /* The name of the container that is there or to be made; caller frees. -EEXIST when other labs have
  * both names. */
 must_check int lab_container_name(const struct lab *lab, const struct engine *en, const char *role,

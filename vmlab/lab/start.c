@@ -18,6 +18,7 @@
 #include "vmlab/lab/mounts.h"
 #include "vmlab/lab/net_clash.h"
 #include "vmlab/lab/stopping.h"
+#include "vmlab/lab/vm_container.h"
 #include "vmlab/lab/vm_disks.h"
 
 #define RUN_TIMEOUT_MS 120000
@@ -266,17 +267,17 @@ static void clear_names(struct names *n)
 }
 
 /* For a container that is to be made; its volume first, so that it carries the lab's labels. */
-static int make_names(struct start *st, const char *role, const char *disk, const char *vm,
-    enum start_action action, struct names *n, struct err *e)
+static int make_names(struct start *st, const char *role, const char *disk, const char *name,
+    const struct vm *vm, enum start_action action, struct names *n, struct err *e)
 {
 	const struct lab *lab = st->s->lab;
 
 	if (action != START_CREATE && action != START_RECREATE)
 		return 0;
-	int r = lab_container_name(lab, &st->s->engine, role, vm, &n->name, e);
+	int r = lab_container_name(lab, &st->s->engine, role, name, &n->name, e);
 	if (r == 0)
-		r = lab_volume_name(lab, &st->s->engine, disk, vm, &n->volume, e);
-	return r < 0 ? r : lab_make_volume(lab, &st->s->engine, n->volume, e);
+		r = lab_volume_name(lab, &st->s->engine, disk, name, &n->volume, e);
+	return r < 0 ? r : lab_make_volume(lab, &st->s->engine, n->volume, name, vm, e);
 }
 
 /* Started again, the stack sees the folders that are there now; machines run on. */
@@ -316,10 +317,10 @@ int start_stack(struct start *st, struct err *e)
 	}
 	if (action == START_RECREATE && stack->running)
 		fprintf(st->out, "lab: replaces the stack (newer image or other settings)\n");
-	int r = make_names(st, "stack", "state", NULL, action, &n, e);
+	int r = make_names(st, "stack", "state", NULL, NULL, action, &n, e);
 	if (n.volume)
-		container_stack_args(
-		    st->s->lab, &(struct container_names){n.name, net_name(st), n.volume}, &run);
+		container_stack_args(st->s->lab,
+		    &(struct container_names){n.name, net_name(st), n.volume, NULL}, &run);
 	if (r == 0)
 		r = carry_out(st, action, stack, n.name, &run, e);
 	if (r == 0)
@@ -410,13 +411,14 @@ int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e)
 	}
 }
 
-static void describe(struct start *st, const struct vm *vm, bool kvm, const char *why_not)
+static void describe(
+    struct start *st, const struct vm *vm, const char *kept, bool kvm, const char *why_not)
 {
 	char text[SIZE_TEXT_SIZE];
 	struct vm_disks disks;
 	FILE *f = st->out;
 
-	vm_disks_look(&st->s->engine, st->s->lab, vm->name, &disks);
+	vm_disks_look(&st->s->engine, st->s->lab, kept, &disks);
 	fprintf(f, "%s: %s, %u CPU%s, %s memory", vm->name, vm_arch_name(vm->arch), vm->cpus,
 	    vm->cpus == 1 ? "" : "s", size_text_short(vm->memory_bytes, text));
 	for (unsigned i = 0; i < vm->disk_count; i++)
@@ -461,7 +463,8 @@ int start_vm_check(const struct start *st, const struct vm *vm, struct err *e)
 	const struct container *holder = start_mac_holder(&st->s->containers, vm);
 	char mac[MAC_TEXT_SIZE];
 
-	if (!holder || (c && c->running))
+	if (!holder || (c && c->running) ||
+	    vm_container_adopter(&st->s->containers, st->snap, holder) == vm)
 		return 0;
 	return err_set(e, EADDRINUSE,
 	    "%s: %s runs with its MAC %s already, and two machines cannot share one. Was the file renamed? Then give it its old name, or let go of the old machine: `vmlab down %s && vmlab up %s` installs %s on a disk of its own (`vmlab rm %s` removes the old one with its disk)",
@@ -469,9 +472,10 @@ int start_vm_check(const struct start *st, const struct vm *vm, struct err *e)
 	    holder->vm);
 }
 
-int start_vm(struct start *st, const struct vm *vm, enum start_action *action, struct err *e)
+int start_vm(struct start *st, const struct vm *vm, const char *kept, enum start_action *action,
+    struct err *e)
 {
-	const struct container *c = container_list_vm(&st->s->containers, vm->name);
+	const struct container *c = container_list_vm(&st->s->containers, kept);
 	struct container_vm_options options = st->vm_options;
 	_cleanup_argv_ struct argv run = ARGV_INIT;
 	_cleanup_free_ char *spec = container_vm_spec(st->s->lab, vm);
@@ -490,11 +494,12 @@ int start_vm(struct start *st, const struct vm *vm, enum start_action *action, s
 	else if (*action == START_START)
 		fprintf(st->out, "%s: started again\n", vm->name);
 	else if (*action != START_KEEP)
-		describe(st, vm, options.kvm, why_not);
-	int r = make_names(st, "vm", "disk", vm->name, *action, &n, e);
+		describe(st, vm, kept, options.kvm, why_not);
+	int r = make_names(st, "vm", "disk", kept, vm, *action, &n, e);
 	if (n.volume)
 		container_vm_args(st->s->lab,
-		    &(struct container_names){n.name, net_name(st), n.volume}, vm, &options, &run);
+		    &(struct container_names){n.name, net_name(st), n.volume, kept}, vm, &options,
+		    &run);
 	if (r == 0)
 		r = carry_out(st, *action, c, n.name, &run, e);
 	return r < 0 ? err_wrap(e, "%s", vm->name) : 0;

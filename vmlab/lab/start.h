@@ -37,6 +37,7 @@ const struct container *start_mac_holder(
 
 struct start {
 	struct session *s;
+	const struct vm_snapshot *snap; /* the definitions; borrowed */
 	FILE *out;
 	char *stack_image_id, *vm_image_id;
 	struct container_vm_options vm_options;
@@ -56,13 +57,13 @@ must_check int start_stack(struct start *st, struct err *e);
  * while it waits, and the stack's last lines when it does not come. */
 must_check int start_wait_healthy(struct start *st, int64_t timeout_ms, struct err *e);
 
-/* -EADDRINUSE with a sentence while another VM runs with its MAC address. Before anything is
- * changed or ordered. */
+/* -EADDRINUSE with a sentence while another VM runs with its MAC address, unless that is the same
+ * machine under the name it had. Before anything is changed or ordered. */
 must_check int start_vm_check(const struct start *st, const struct vm *vm, struct err *e);
 
 /* Starts one VM that start_vm_check() lets pass, and says what was done. *action tells; for
- * START_KEEP_CHANGED nothing was. */
-must_check int start_vm(
-    struct start *st, const struct vm *vm, enum start_action *action, struct err *e);
+ * START_KEEP_CHANGED nothing was. `kept`: vm_container_kept(). */
+must_check int start_vm(struct start *st, const struct vm *vm, const char *kept,
+    enum start_action *action, struct err *e);
 
 #endif
