@@ -130,7 +130,7 @@ component = $(firstword $(subst /, ,$(1)))
 objs_of = $(call obj,$(sort $(COMPONENT_SRC_$(1)) $(LIB_SRC)))
 
 .PHONY: programs static vm-programs check fuzzers
-programs: $(OUT)/boot_handler/boot_handler $(OUT)/vm_watcher/vm_watcher
+programs: $(OUT)/boot_handler/boot_handler $(OUT)/vm_watcher/vm_watcher $(OUT)/docker/stack/tftp-beneath.so
 static: $(OUT)/os_installer/os-installer $(OUT)/vmlab/vmlab
 vm-programs: $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command
 
@@ -173,6 +173,13 @@ $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command:
 	$(Q)$(CC) $(LDFLAGS_static_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $^
 	$(Q)$(if $(filter release,$(VARIANT)),$(STRIP) -g $@)
 
+# What dnsmasq loads before its libraries.
+$(OUT)/docker/stack/tftp_beneath.o: CFLAGS_COMMON += -fPIC
+$(OUT)/docker/stack/tftp-beneath.so: $(OUT)/docker/stack/tftp_beneath.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(LDFLAGS_ALL) -o $@ $^
+	$(Q)$(if $(filter release,$(VARIANT)),$(STRIP) -g $@)
+
 # Unit tests: `check` runs them all and goes on after a failure; check-<component> one component's.
 define unit_test # dir/test_name
 $(OUT)/$(1): $(OUT)/$(1).o $(call objs_of,$(call component,$(1)))
@@ -191,7 +198,7 @@ run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
 	UBSAN_OPTIONS=print_stacktrace=1 CMOCKA_MESSAGE_OUTPUT=STDOUT $(OUT)/$$t || rc=1; done; exit $$rc
 
 # All of it compiled, nothing linked: with VARIANT=test a warning is an error.
-MAIN_SRC := docker/vm/qemu_command.c docker/vm/with_tap.c lib/fuzz_main.c tests/coverage_exit.c \
+MAIN_SRC := docker/stack/tftp_beneath.c docker/vm/qemu_command.c docker/vm/with_tap.c lib/fuzz_main.c tests/coverage_exit.c \
 	$(addsuffix /main.c,vm_watcher boot_handler os_installer vmlab)
 ALL_SRC := $(sort $(MAIN_SRC) $(foreach c,$(COMPONENTS),$(COMPONENT_SRC_$(c))) $(addsuffix .c,$(TESTS) $(FUZZERS)))
 .PHONY: objects

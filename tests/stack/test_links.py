@@ -1,9 +1,11 @@
 """Links in the folders that machines are served from: none leads to other files of the container, and what is
 missing for that is told."""
 import os
+import shutil
 
 from kit.boot_image import add, stored
 from kit.check import check, check_equal, eventually
+from kit.lab import SERVER
 
 MACHINE = "52:54:00:7e:57:4c"
 ADDRESS = "192.168.100.20"  # one that the client machine has
@@ -22,6 +24,14 @@ def gets(lab, path, status):
     check_equal(answer.status, status, f"GET {path}: {answer.text[:200]!r}; status")
     check("root:" not in answer.text, f"GET {path}: a file of the container's: {answer.text[:200]!r}")
     return answer.text
+
+
+def tftp(lab, name, where):
+    """What is got; None: nothing is."""
+    if where.exists():
+        where.unlink()
+    done = lab.machine.run(["busybox", "tftp", "-g", "-r", name, "-l", str(where), SERVER], check_rc=False, timeout=30)
+    return where.read_text() if done.returncode == 0 else None
 
 
 def test_nginx_follows_no_link_out_of_the_images(lab):
@@ -77,3 +87,46 @@ def test_a_users_own_unattended_file_is_none_of_the_containers(lab):
         text = gets(lab, f"/unattended/{MACHINE}", status)
         check(INSIDE in text if status == 200 else "is not followed" in text, text)
     lab.undefine("tied.json")
+
+
+def test_dnsmasq_follows_no_link_out_of_the_users_own_loaders(lab, tmp_path):
+    where = folder(lab, "_loaders")
+    with open(os.path.join(where, "true.efi"), "w") as f:
+        f.write(INSIDE)
+    os.mkdir(os.path.join(where, "below"))
+    links = {"within.efi": "true.efi", "false.efi": AWAY, "root": "/", "below/up": "../../linked"}
+    for name, target in links.items():
+        os.symlink(target, os.path.join(where, name))
+    lab.define("secret", mac="52:54:00:7e:57:4d", kernel_args="secret=1")
+    out = tmp_path / "got"
+    try:
+        check_equal(tftp(lab, "own/true.efi", out), INSIDE, "what is no link")
+        check_equal(tftp(lab, "own/within.efi", out), INSIDE, "a link that stays inside")
+        check(tftp(lab, "boot.ipxe", out).startswith("#!ipxe"), "the stack's own script")
+        for name in ("own/false.efi", "own/root/etc/passwd", "own/root/vms/secret.json", "own/below/up/amd64/own"):
+            check_equal(tftp(lab, name, out), None, f"{name}, which leads out")
+        os.rename(where, where + ".away")
+        os.symlink("/etc", where)
+        check_equal(tftp(lab, "own/passwd", out), None, "where the whole folder is a link")
+        os.unlink(where)
+        os.rename(where + ".away", where)
+        check_equal(tftp(lab, "own/true.efi", out), INSIDE, "and when it is none any more")
+    finally:
+        lab.undefine("secret.json")
+        shutil.rmtree(where)
+
+
+def test_nor_out_of_the_image_of_raspberry_pis(lab, tmp_path):
+    where = folder(lab, "raspberrypi", "arm64")
+    with open(os.path.join(where, "config.txt"), "w") as f:
+        f.write(INSIDE)
+    os.symlink(AWAY, os.path.join(where, "start4.elf"))
+    lab.define("pi", serial="0a1b2c3d", arch="arm64", mode="shell")
+    out = tmp_path / "got"
+    try:
+        eventually(lambda: tftp(lab, "0a1b2c3d/config.txt", out) == INSIDE, 10, "what is no link is served")
+        for name in ("0a1b2c3d/start4.elf", "raspberrypi/start4.elf"):
+            check_equal(tftp(lab, name, out), None, f"{name}, which leads out")
+    finally:
+        lab.undefine("pi.json")
+        shutil.rmtree(where)
