@@ -86,7 +86,10 @@ def test_unknown_machines_and_paths_get_404_other_methods_405(lab):
 def test_a_report_too_big_gets_413_a_broken_one_400_and_neither_is_believed(lab):
     before = lab.vm("alpha")["state"]
     big = json.dumps({"phase": "rootfs", "status": "running", "log": "x" * 200000}).encode()
-    check_equal(lab.ask(f"/report/{ALPHA}", method="POST", body=big).status, 413, "200 kB: status")
+    for path, body in ((f"/report/{ALPHA}", big), (f"/inventory/{ALPHA}", {"text": "x" * (2 << 20)})):
+        answer = lab.ask(path, method="POST", body=body)
+        check_equal(answer.status, 413, f"{path}: status")
+        check("too large" in answer.text and "<" not in answer.text, f"{path}: no sentence: {answer.text!r}")
     answer = lab.ask(f"/report/{ALPHA}", method="POST", body=b"", headers={"Content-Length": "99999999999"})
     check_equal(answer.status, 413, "announced 99 GB: status")
     for body in (b"", b"{", b"[]", b"null", b'{"phase":"nosuch","status":"running"}',
