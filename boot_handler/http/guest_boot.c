@@ -12,8 +12,10 @@
 
 /* ---- who asks ---------------------------------------------------------------------------- */
 
-static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct route *route)
+/* What it shows of itself counts before a card that was learned. */
+static const struct vm *find_vm(const struct call *c, const struct route *route)
 {
+	const struct vm_snapshot *snapshot = c->snapshot;
 	const struct vm *vm = NULL;
 
 	if (route->has_mac)
@@ -22,6 +24,8 @@ static const struct vm *find_vm(const struct vm_snapshot *snapshot, const struct
 		vm = vm_snapshot_by_uuid(snapshot, route->uuid);
 	if (!vm && route->serial[0])
 		vm = vm_snapshot_by_serial(snapshot, route->serial);
+	if (!vm && route->has_mac)
+		vm = services_vm_by_mac(c->services, snapshot, &route->mac);
 	return vm;
 }
 
@@ -278,7 +282,7 @@ static int script(const struct call *c, const struct boot_loader *loader, struct
 	struct boot_plan plan;
 	struct words words;
 
-	facts.vm = find_vm(c->snapshot, route);
+	facts.vm = find_vm(c, route);
 	if (facts.vm)
 		find_facts(services, route, &facts, &words);
 	else

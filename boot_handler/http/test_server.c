@@ -337,6 +337,13 @@ static void its_mac_is_learned(void **state)
 	assert_true(says("\"mac\": \"52:54:00:00:00:91\""));
 	assert_int_equal(ask("g", "GET", "/cloud-init/rack/network-config", ""), 200);
 	assert_true(says("52:54:00:00:00:91"));
+	/* And without the number: GRUB and iPXE do not always tell it. */
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=52:54:00:00:00:91", ""), 200);
+	assert_true(says("initrd.mode=install") && says("BOOTIF=01-52-54-00-00-00-91"));
+	assert_int_equal(ask("g", "GET", "/grub?mac=52:54:00:00:00:91", ""), 200);
+	assert_true(says("initrd.mode=install"));
+	assert_int_equal(ask("g", "GET", "/ipxe?mac=52:54:00:00:00:92", ""), 200);
+	assert_true(says("no definition") && !says("initrd.mode"));
 	from = "10.0.0.99"; /* by DHCP, which knows the card by now */
 	assert_int_equal(ask("g", "GET", "/config/52:54:00:00:00:91", ""), 200);
 	from = "10.0.0.171";
