@@ -134,16 +134,13 @@ static void begin(struct adopter *w, struct one *o, int64_t now)
 	    o->source.folder, o->source.file);
 }
 
-static void look_at(struct adopter *w, struct one *o, int64_t now)
+static void look_at(struct adopter *w, struct one *o, const struct adopted *found, int64_t now)
 {
 	static const char wait[] = "it goes on by itself as soon as the file is whole";
-	struct adopted found;
 
-	if (!adopted_find(w->a->images_dir, o->distro, o->arch, &found))
-		return;
 	o->present = true;
-	if (!o->still_since_ms || !adopted_same(&found, &o->source)) {
-		o->source = found;
+	if (!o->still_since_ms || !adopted_same(found, &o->source)) {
+		o->source = *found;
 		o->still_since_ms = now;
 		o->failed = false;
 		if (w->reading == o) {
@@ -217,12 +214,15 @@ static struct one *entry(struct adopter *w, const char *distro, enum vm_arch arc
 	return o;
 }
 
-static void each_arch(struct adopter *w, const char *distro, int64_t now)
+/* `made`: the name is of something that was made, which goes when it has no source. */
+static void each_arch(struct adopter *w, const char *distro, bool made, int64_t now)
 {
 	for (int i = 0; image_name_valid(distro) && i < VM_ARCH_COUNT; i++) {
-		struct one *o = entry(w, distro, (enum vm_arch)i);
-		if (o)
-			look_at(w, o, now);
+		struct adopted found;
+		bool is = adopted_find(w->a->images_dir, distro, (enum vm_arch)i, &found);
+		struct one *o = is || made ? entry(w, distro, (enum vm_arch)i) : NULL;
+		if (o && is)
+			look_at(w, o, &found, now);
 	}
 }
 
@@ -236,7 +236,6 @@ static void forget(struct adopter *w, struct one *o)
 		image_adopt_read_stop(&w->read);
 		w->reading = NULL;
 	}
-	o->still_since_ms = 0;
 	unsay(w, o);
 	if (!made_path(w, o, "", path))
 		return;
@@ -247,12 +246,27 @@ static void forget(struct adopter *w, struct one *o)
 	rmdir(path); /* stays when something else is in it */
 }
 
-static void names_of(struct adopter *w, const char *dir, int64_t now)
+static void forget_all_gone(struct adopter *w)
+{
+	for (size_t i = w->count; i-- > 0;) {
+		struct one *o = &w->all[i], *last = &w->all[w->count - 1];
+		if (o->present)
+			continue;
+		forget(w, o);
+		free(o->distro);
+		if (w->reading == last)
+			w->reading = o;
+		*o = *last;
+		w->count--;
+	}
+}
+
+static void names_of(struct adopter *w, const char *dir, bool made, int64_t now)
 {
 	_cleanup_closedir_ DIR *d = opendir(dir);
 
 	for (const struct dirent *de; d && (de = readdir(d));)
-		each_arch(w, de->d_name, now);
+		each_arch(w, de->d_name, made, now);
 }
 
 static void look(struct adopter *w)
@@ -265,11 +279,9 @@ static void look(struct adopter *w)
 	for (size_t i = 0; i < w->count; i++)
 		w->all[i].present = false;
 	finish(w, now);
-	names_of(w, w->a->images_dir, now);
-	names_of(w, w->a->made_dir, now); /* also what an earlier run left */
-	for (size_t i = 0; i < w->count; i++)
-		if (!w->all[i].present)
-			forget(w, &w->all[i]);
+	names_of(w, w->a->images_dir, false, now);
+	names_of(w, w->a->made_dir, true, now); /* also what an earlier run left */
+	forget_all_gone(w);
 }
 
 static int touch(const char *path, struct err *e)

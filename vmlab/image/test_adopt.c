@@ -1,13 +1,16 @@
 /* Images made of what other tools put into the folder of images: read in place, whole or not at
  * all. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -178,6 +181,39 @@ static void not_ours_to_remove(void **state)
 	sh("test -e images/theirs/x86_64/rootfs.tar.gz");
 }
 
+static bool comes(const char *path)
+{
+	for (int i = 0; i < 600 && access(path, F_OK) < 0; i++)
+		usleep(100000);
+	return access(path, F_OK) == 0;
+}
+
+/* What is gone takes no room from what comes: the daemon runs for years. */
+static void gone_ones_are_forgotten(void **state)
+{
+	struct image_adopt a = {images, made, NULL};
+	static const volatile sig_atomic_t never;
+	char first[100], fresh[100];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	snprintf(first, sizeof(first), "%s/old-1024/amd64.json", made);
+	snprintf(fresh, sizeof(fresh), "%s/fresh/amd64.json", made);
+	sh("rm -rf images/* made/*; for i in $(seq 1024); do mkdir -p images/old-$i/x86_64;"
+	   "echo x >images/old-$i/x86_64/rootfs.tar.gz; done");
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(image_adopt_run(&a, &never, &e) < 0);
+	bool filled = comes(first);
+	sh("rm -r images/old-*; mkdir -p images/fresh/x86_64; echo x >images/fresh/x86_64/rootfs.tar.gz");
+	bool told = comes(fresh);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_true(filled);
+	assert_true(told);
+	sh("test \"$(ls made)\" = fresh; rm -r images/fresh made/fresh");
+}
+
 static void silent(enum log_level level, const char *line)
 {
 	(void)level;
@@ -192,6 +228,7 @@ int main(void)
 	    cmocka_unit_test(changed_meanwhile),
 	    cmocka_unit_test(killed),
 	    cmocka_unit_test(not_ours_to_remove),
+	    cmocka_unit_test(gone_ones_are_forgotten),
 	};
 
 	log_set_sink(silent);
