@@ -50,7 +50,7 @@ struct event_info {
 		.fields = {"attempt"}) \
 	row(LEASE, "lease", .says = {{NULL, "DHCP: {text}"}}) \
 	row(ACTION, "action", .says = {{NULL, "asked for: {text}"}}) \
-	row(REFUSED, "refused") \
+	row(REFUSED, "refused", .says = {{NULL, "refused to {source}: {text}"}}) \
 	row(CARD, "card", .says = {{NULL, "its card is another machine's by now: {text}"}}) \
 	row(DECLARED, "declared", .says = {{NULL, "declared by its profile {text}"}}) \
 	row(AGENT, "agent", .says = {{NULL, "the agent is there"}}) \

@@ -37,7 +37,8 @@ static void sentences(void **state)
 	assert_string_equal(event_sentence(ipxe, "local"), "iPXE: boots from disk");
 	assert_string_equal(event_sentence(ipxe, "new"), "iPXE: {text}");
 	assert_null(event_sentence(event_info(EVENT_STATE), "booting"));
-	assert_null(event_sentence(event_info(EVENT_REFUSED), "/config"));
+	assert_string_equal(
+	    event_sentence(event_info(EVENT_REFUSED), "/config"), "refused to {source}: {text}");
 }
 
 static void data(void **state)
