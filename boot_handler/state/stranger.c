@@ -27,8 +27,10 @@ struct id {
 static uint64_t id_hash(const struct strangers *t, const struct id *id)
 {
 	size_t len = id->kind == ID_MAC ? sizeof(struct mac) : strlen(id->value);
+	uint64_t seed = t->seed + (uint64_t)id->kind;
 
-	return hash_bytes(id->value, len, t->seed + (uint64_t)id->kind);
+	return id->kind == ID_SERIAL ? smbios_serial_hash(id->value, seed)
+				     : hash_bytes(id->value, len, seed);
 }
 
 static bool has_mac(const struct stranger *s, const struct mac *mac)
@@ -50,7 +52,7 @@ static bool has_id(const void *item, const void *key)
 	case ID_UUID:
 		return strcmp(s->shown.uuid, id->value) == 0;
 	case ID_SERIAL:
-		return strcmp(s->shown.serial, id->value) == 0;
+		return smbios_serial_same(s->shown.serial, id->value);
 	}
 	return false;
 }

@@ -172,7 +172,7 @@ const struct vm_field vm_fields[] = {
 	.pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
 	.flags = VM_FIELD_IDENTIFIES | VM_FIELD_OWN,
 	.summary =
-	    "SMBIOS system UUID; a machine that boots with an unknown MAC is found by it, unless its own card is there: while the machine is ready, or had a lease or was heard of within the last hour, only `mac` says that it has another one. A UUID that vendors leave unset, such as all zeros, is refused. `vmlab` gives a VM without it one of its own, the same each time.",
+	    "SMBIOS system UUID, in upper or lower case; a machine that boots with an unknown MAC is found by it, unless its own card is there: while the machine is ready, or had a lease or was heard of within the last hour, only `mac` says that it has another one. A UUID that vendors leave unset, such as all zeros, is refused. `vmlab` gives a VM without it one of its own, the same each time.",
 	.example = "\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
     {.name = "serial",
 	TEXT(serial),
@@ -180,7 +180,7 @@ const struct vm_field vm_fields[] = {
 	.pattern = "^[!-~]([ -~]{0,62}[!-~])?$",
 	.flags = VM_FIELD_IDENTIFIES | VM_FIELD_OWN,
 	.summary =
-	    "SMBIOS system serial number, printable ASCII; a machine that boots with an unknown MAC is found by it, as by `uuid`. One that vendors leave unset, such as `Default string`, is refused.",
+	    "SMBIOS system serial number, printable ASCII, in upper or lower case; a machine that boots with an unknown MAC is found by it, as by `uuid`. One that vendors leave unset, such as `Default string`, is refused.",
 	.example = "\"CZ3021ABCD\""},
     {.name = "mode",
 	WORD(mode, boot_mode_name),

@@ -130,8 +130,7 @@ int vm_judge_serial(struct json_reader *r, const char *text)
  */
 struct mac vm_mac_make(const char *serial, const char *uuid)
 {
-	const char *id = serial ? serial : uuid;
-	uint64_t hash = hash_bytes(id, strlen(id), serial ? 1 : 2);
+	uint64_t hash = serial ? smbios_serial_hash(serial, 1) : hash_bytes(uuid, strlen(uuid), 2);
 	struct mac mac = {{0x52}};
 
 	for (size_t i = 1; i < sizeof(mac.octet); i++)

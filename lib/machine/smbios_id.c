@@ -3,7 +3,9 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
+#include "lib/base/hash_table.h"
 #include "lib/base/text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -16,6 +18,21 @@ bool smbios_serial_valid(const char *serial)
 
 	return len >= 1 && len <= SMBIOS_SERIAL_MAX && serial[0] != ' ' && serial[len - 1] != ' ' &&
 	       text_is_ascii(serial);
+}
+
+bool smbios_serial_same(const char *a, const char *b)
+{
+	return strcasecmp(a, b) == 0;
+}
+
+uint64_t smbios_serial_hash(const char *serial, uint64_t seed)
+{
+	char upper[SMBIOS_SERIAL_MAX];
+	size_t len = strnlen(serial, sizeof(upper));
+
+	for (size_t i = 0; i < len; i++)
+		upper[i] = (char)toupper((unsigned char)serial[i]);
+	return hash_bytes(upper, len, seed);
 }
 
 /* Letters and digits alone, in lower case: "To be filled by O.E.M." has a dozen spellings. */

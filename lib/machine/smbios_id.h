@@ -6,6 +6,7 @@
 #define LIB_MACHINE_SMBIOS_ID_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/bytes.h"
 
@@ -14,6 +15,10 @@
 /* The one rule for a serial number that tells a machine: 1 to SMBIOS_SERIAL_MAX printable ASCII
  * characters with no blank at either end. */
 bool smbios_serial_valid(const char *serial);
+
+/* One number is written in upper and in lower case: by people, and by loaders. */
+bool smbios_serial_same(const char *a, const char *b);
+uint64_t smbios_serial_hash(const char *serial, uint64_t seed);
 
 /* True for text such as "Default string", "To be filled by O.E.M." or "0123456789", however it is
  * spaced, punctuated or capitalised. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lib/machine/smbios_id.h"
+
 static const char *const claim_fields[] = {"name", "mac", "ip", "ipv6", "uuid", "serial"};
 
 /* The static addresses of network_config come behind the single fields. */
@@ -43,14 +45,21 @@ bool vm_claim_at(const struct vm *vm, unsigned index, struct vm_claim *key)
 	return true;
 }
 
+static bool same(const struct vm_claim *a, const struct vm_claim *b)
+{
+	if (a->kind != b->kind || a->len != b->len)
+		return false;
+	return a->kind == VM_CLAIM_SERIAL ? smbios_serial_same(a->data, b->data)
+					  : memcmp(a->data, b->data, a->len) == 0;
+}
+
 unsigned vm_claim_index(const struct vm *vm, const struct vm_claim *key)
 {
 	unsigned c = 0;
 	struct vm_claim own;
 
 	for (; c < vm_claim_count(vm); c++)
-		if (vm_claim_at(vm, c, &own) && own.kind == key->kind && own.len == key->len &&
-		    memcmp(own.data, key->data, own.len) == 0)
+		if (vm_claim_at(vm, c, &own) && same(&own, key))
 			break;
 	return c;
 }

@@ -9,6 +9,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/json/text.h"
+#include "lib/machine/smbios_id.h"
 #include "lib/store/claim.h"
 #include "lib/store/file.h"
 #include "lib/store/profiles.h"
@@ -17,7 +18,10 @@
 
 static uint64_t key_hash(const struct vm_claim *key)
 {
-	return hash_bytes(key->data, key->len, (uint64_t)key->kind + 1);
+	uint64_t seed = (uint64_t)key->kind + 1;
+
+	return key->kind == VM_CLAIM_SERIAL ? smbios_serial_hash(key->data, seed)
+					    : hash_bytes(key->data, key->len, seed);
 }
 
 static bool claims_key(const struct vm_node *node, const struct vm_claim *key)

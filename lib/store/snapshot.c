@@ -5,6 +5,7 @@
 
 #include "lib/base/hash_table.h"
 #include "lib/base/text.h"
+#include "lib/machine/smbios_id.h"
 
 struct vm_snapshot {
 	atomic_uint refs;
@@ -165,7 +166,8 @@ static bool make_indexes(struct vm_snapshot *s)
 		struct vm *vm = s->nodes[i]->vm;
 		if (hash_table_add(&s->by_mac, mac_hash(&vm->mac), vm) < 0 ||
 		    (vm->uuid && hash_table_add(&s->by_uuid, text_hash(vm->uuid), vm) < 0) ||
-		    (vm->serial && hash_table_add(&s->by_serial, text_hash(vm->serial), vm) < 0) ||
+		    (vm->serial &&
+			hash_table_add(&s->by_serial, smbios_serial_hash(vm->serial, 0), vm) < 0) ||
 		    (strcmp(vm->label, vm->name) != 0 &&
 			hash_table_add(&s->by_label, text_hash(vm->label), vm) < 0) ||
 		    !index_addresses(s, vm))
@@ -287,7 +289,7 @@ static bool has_uuid(const void *vm, const void *uuid)
 
 static bool has_serial(const void *vm, const void *serial)
 {
-	return strcmp(((const struct vm *)vm)->serial, serial) == 0;
+	return smbios_serial_same(((const struct vm *)vm)->serial, serial);
 }
 
 static bool has_label(const void *vm, const void *label)
@@ -340,7 +342,7 @@ const struct vm *vm_snapshot_by_uuid(const struct vm_snapshot *s, const char *uu
 
 const struct vm *vm_snapshot_by_serial(const struct vm_snapshot *s, const char *serial)
 {
-	return hash_table_find(&s->by_serial, text_hash(serial), has_serial, serial);
+	return hash_table_find(&s->by_serial, smbios_serial_hash(serial, 0), has_serial, serial);
 }
 
 size_t vm_snapshot_count(const struct vm_snapshot *s)

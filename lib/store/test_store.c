@@ -261,6 +261,7 @@ static void folder_is_indexed(void **state)
 	assert_string_equal(vm_snapshot_file(lab->snap, vm), "b.json");
 	assert_true(vm_snapshot_noreboot(lab->snap, vm));
 	assert_ptr_equal(vm_snapshot_by_serial(lab->snap, "S1"), vm);
+	assert_ptr_equal(vm_snapshot_by_serial(lab->snap, "s1"), vm);
 	vm = vm_snapshot_by_uuid(lab->snap, "6F1C2A34-5B6D-4E7F-8A9B-0C1D2E3F4A5B");
 	assert_non_null(vm);
 	assert_string_equal(vm->name, "web1");
@@ -648,14 +649,17 @@ static void newcomer_is_refused(void **state)
 static void every_claim_is_unique(void **state)
 {
 	static const char *const more[] = {",\"ip\":\"192.168.100.7\"", ",\"ipv6\":\"fd00::7\"",
-	    ",\"uuid\":\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\"", ",\"serial\":\"S1\""};
+	    ",\"uuid\":\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\"", ",\"serial\":\"S1\"",
+	    ",\"serial\":\"abc-1\""};
+	static const char *const again[] = {NULL, NULL,
+	    ",\"uuid\":\"6F1C2A34-5B6D-4E7F-8A9B-0C1D2E3F4A5B\"", NULL, ",\"serial\":\"ABC-1\""};
 	struct lab *lab = *state;
 
 	open_store(lab);
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
 		put_vm(lab, "a.json", "a", 1, more[i]);
 		changed(lab);
-		put_vm(lab, "b.json", "b", 2, more[i]);
+		put_vm(lab, "b.json", "b", 2, again[i] ? again[i] : more[i]);
 		changed(lab);
 		assert_int_equal(vm_snapshot_count(lab->snap), 1);
 		expect_problem(lab, "b.json", "belongs to a.json", false);
@@ -805,10 +809,12 @@ static void colliders_at_start_are_all_refused(void **state)
 
 static void numbers_in_place_of_a_mac_collide_by_their_own_name(void **state)
 {
-	static const char *const rows[][2] = {
-	    {"\"serial\":\"S1\"", "\"serial\" S1"},
+	static const char *const rows[][3] = {
+	    {"\"serial\":\"S1\"", "\"serial\" S1", "\"serial\":\"S1\""},
+	    {"\"serial\":\"abc-1\"", "\"serial\" ABC-1", "\"serial\":\"ABC-1\""},
 	    {"\"uuid\":\"6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\"",
-		"\"uuid\" 6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b"},
+		"\"uuid\" 6f1c2a34-5b6d-4e7f-8a9b-0c1d2e3f4a5b",
+		"\"uuid\":\"6F1C2A34-5b6d-4e7f-8a9b-0c1d2e3f4a5b\""},
 	};
 	struct lab *lab = *state;
 	char text[200];
@@ -818,7 +824,7 @@ static void numbers_in_place_of_a_mac_collide_by_their_own_name(void **state)
 		snprintf(text, sizeof(text), "{\"name\":\"a\",%s}", rows[i][0]);
 		write_in(lab->dir, "a.json", text);
 		changed(lab);
-		snprintf(text, sizeof(text), "{\"name\":\"b\",%s}", rows[i][0]);
+		snprintf(text, sizeof(text), "{\"name\":\"b\",%s}", rows[i][2]);
 		write_in(lab->dir, "b.json", text);
 		changed(lab);
 		expect_problem(lab, "b.json", rows[i][1], false);
