@@ -467,7 +467,15 @@ static void an_adopted_machine_has_both_names(void **state)
 	file_says(folder, "vms/web2.json", WEB2);
 	vmlab(0, "web2: amd64", "up --no-wait web2");
 	forget_file("vms/web2.json");
+	file_says(folder, "engine/asked", "");
+	vmlab(1, "web2 has no definition", "restart web2");
+	vmlab(1, "which says what to start", "start web2");
+	asked("stop", false);
 	vmlab(0, "container and disk are gone; it has no definition", "rm -y web2");
+	file_says(folder, "vms/asks.json",
+	    "{\"name\": \"asks\", \"mac\": \"52:54:00:00:00:32\", \"mode\": \"menu\"}");
+	vmlab(1, "is installed by whoever chooses that at its menu", "reinstall -y asks");
+	vmlab(0, "there are no events of asks yet", "events asks");
 }
 
 static void definitions_are_made_and_judged(void **state)
