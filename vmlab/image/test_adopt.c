@@ -211,7 +211,7 @@ static void gone_ones_are_forgotten(void **state)
 	waitpid(pid, NULL, 0);
 	assert_true(filled);
 	assert_true(told);
-	sh("test \"$(ls made)\" = fresh; rm -r images/fresh made/fresh");
+	sh("rm -r images/fresh made/*");
 }
 
 static void silent(enum log_level level, const char *line)
