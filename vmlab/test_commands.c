@@ -332,13 +332,15 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	machine_asks(
 	    "mac=52:54:00:00:00:77&serial=CZ-123%2F4&arch=x86_64&platform=efi"
 	    "&manufacturer=Maker&product=Box%1b%5b2J&uuid=0f0e0d0c-0b0a-4908-8706-050403020100");
-	machine_asks("mac=52:54:00:00:00:78&arch=arm64");
+	machine_asks(
+	    "mac=52:54:00:00:00:78&arch=arm64&manufacturer=%e6%97%a5%e6%9c%ac%e9%9b%bb%e6%b0%97&product=B%c3%bcro");
 	machine_asks(
 	    "mac=52:54:00:00:00:79&serial=SAME-1&uuid=1f0e0d0c-0b0a-4908-8706-050403020100");
 	machine_asks(
 	    "mac=52:54:00:00:00:7a&serial=SAME-1&uuid=2f0e0d0c-0b0a-4908-8706-050403020100");
 	vmlab(0, "52:54:00:00:00:77", "machines");
 	vmlab(0, "Maker         Box?[2J", "machines");
+	vmlab(0, "日本電気      Büro ", "machines");
 	vmlab(0, "\"kind\": \"declared\"", "machines --json");
 	vmlab(1, "52:54:00:00:00:77 has told no inventory yet", "machines show 52:54:00:00:00:77");
 	vmlab(1, "web1 has told no inventory yet", "machines show web1 --json");

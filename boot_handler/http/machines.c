@@ -6,6 +6,7 @@
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
 #include "boot_handler/http/machine.h"
+#include "lib/base/text.h"
 
 static void add_mac(json_t *macs, const struct mac *mac)
 {
@@ -55,9 +56,12 @@ static const char *platform_of(const struct vm *vm, const json_t *told)
 static void put_told(json_t *json, const char *key, const json_t *part, const char *as)
 {
 	const char *text = json_string_value(json_object_get(part, as));
+	char cut[SHOWN_TEXT_SIZE];
 
-	if (text && json_is_null(json_object_get(json, key)))
-		json_object_set_new(json, key, json_stringn(text, strnlen(text, SHOWN_TEXT_SIZE)));
+	if (!text || !json_is_null(json_object_get(json, key)))
+		return;
+	text_copy_clean(text, cut, sizeof(cut));
+	json_object_set_new(json, key, json_string(cut));
 }
 
 static void put_inventory(

@@ -96,6 +96,12 @@ static void ascii(void **state)
 	char text[] = "a\tcaf\xc3\xa9\x7f~ ";
 
 	(void)state;
+	assert_int_equal(text_columns(""), 0);
+	assert_int_equal(text_columns("abc ~"), 5);
+	assert_int_equal(text_columns("Hürlimann"), 9);
+	assert_int_equal(text_columns("日本電気"), 8);
+	assert_int_equal(text_columns("e\xcc\x81"), 1);
+	assert_int_equal(text_columns("a\xffz"), 3);
 	assert_true(text_is_ascii("") && text_is_ascii(" a~"));
 	assert_false(text_is_ascii("a\n") || text_is_ascii("\x7f") || text_is_ascii("\xc3\xa9"));
 	text_to_ascii(text, strlen(text));

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
+struct range {
 	uint32_t first;
 	uint32_t last;
-} unseen[] = {
+};
+
+static const struct range unseen[] = {
     {0, 0x1f},
     {0x7f, 0x9f},
     {0x61c, 0x61c},
@@ -18,13 +20,46 @@ static const struct {
     {0xfff9, 0xfffb},
 };
 
-static int is_plain(uint32_t c)
+/* Unicode's East_Asian_Width W and F, and the marks that take no place of their own: wcwidth()
+ * knows them in the locales of the machine alone. */
+static const struct range wide[] = {
+    {0x1100, 0x115f},
+    {0x2e80, 0x303e},
+    {0x3041, 0x4dbf},
+    {0x4e00, 0xa4cf},
+    {0xa960, 0xa97f},
+    {0xac00, 0xd7a3},
+    {0xf900, 0xfaff},
+    {0xfe30, 0xfe6f},
+    {0xff00, 0xff60},
+    {0xffe0, 0xffe6},
+    {0x1f300, 0x1f64f},
+    {0x1f680, 0x1f6ff},
+    {0x1f900, 0x1f9ff},
+    {0x20000, 0x3fffd},
+};
+static const struct range joining[] = {
+    {0x300, 0x36f},
+    {0x483, 0x489},
+    {0x591, 0x5bd},
+    {0x610, 0x61a},
+    {0x64b, 0x65f},
+    {0x1ab0, 0x1aff},
+    {0x1dc0, 0x1dff},
+    {0x200b, 0x200d},
+    {0x20d0, 0x20ff},
+    {0xfe00, 0xfe0f},
+    {0xfe20, 0xfe2f},
+};
+
+static bool is_in(uint32_t c, const struct range *ranges, size_t count)
 {
-	for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
-		if (c >= unseen[i].first && c <= unseen[i].last)
-			return 0;
-	return 1;
+	for (size_t i = 0; i < count; i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
 }
+#define IS_IN(c, ranges) is_in(c, ranges, sizeof(ranges) / sizeof((ranges)[0]))
 
 /* RFC 3629. Returns the length, or 0 for bytes that are no character. */
 static size_t decode(const unsigned char *p, size_t len, uint32_t *out)
@@ -54,8 +89,21 @@ size_t text_character(const char *text, size_t len, int *plain)
 	uint32_t c = 0;
 	size_t n = decode((const unsigned char *)text, len, &c);
 
-	*plain = n > 0 && is_plain(c);
+	*plain = n > 0 && !IS_IN(c, unseen);
 	return n > 0 ? n : 1;
+}
+
+size_t text_columns(const char *text)
+{
+	size_t len = strlen(text), columns = 0;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		uint32_t c = 0;
+		n = decode((const unsigned char *)text + i, len - i, &c);
+		columns += IS_IN(c, joining) ? 0 : IS_IN(c, wide) ? 2 : 1;
+		n = n > 0 ? n : 1;
+	}
+	return columns;
 }
 
 size_t text_clean(char *text, size_t len, const char *keep)

@@ -34,4 +34,8 @@ void text_expand(
  * `*plain` says whether it may be shown. */
 size_t text_character(const char *text, size_t len, int *plain);
 
+/* Columns of a terminal that a clean text takes: 2 for a character of East Asian scripts, none for
+ * an accent that joins the one before. */
+size_t text_columns(const char *text);
+
 #endif

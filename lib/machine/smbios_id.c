@@ -168,6 +168,15 @@ static bool repeats_filler(const char *bare, size_t len)
 	return false;
 }
 
+/* Of another alphabet: fillers are English. Bytes of no character, as of flash that was erased, are
+ * no letters. */
+static bool is_letter_elsewhere(const char *p)
+{
+	int plain;
+
+	return (unsigned char)*p >= 0x80 && text_character(p, strlen(p), &plain) > 1 && plain;
+}
+
 bool smbios_serial_unset(const char *serial)
 {
 	char bare[SMBIOS_SERIAL_MAX + 1];
@@ -175,9 +184,12 @@ bool smbios_serial_unset(const char *serial)
 
 	if (strlen(serial) > SMBIOS_SERIAL_MAX)
 		return false;
-	for (const char *p = serial; *p; p++)
+	for (const char *p = serial; *p; p++) {
 		if (isalnum((unsigned char)*p))
 			bare[len++] = (char)tolower((unsigned char)*p);
+		else if (is_letter_elsewhere(p))
+			return false;
+	}
 	bare[len] = '\0';
 	/* "oem" and "o.e.m." alike. */
 	return len < SERIAL_LEAST || all_alike(bare, len) || counts(bare, len, COUNT_LEAST) ||

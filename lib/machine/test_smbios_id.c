@@ -55,6 +55,9 @@ static void what_a_serial_may_hold(void **state)
 	memset(longest, 'a', sizeof(longest));
 	longest[SMBIOS_SERIAL_MAX + 1] = '\0';
 	assert_false(smbios_serial_valid(longest));
+	/* Words of other alphabets, and flash that was erased. */
+	assert_false(smbios_serial_unset("日本電気") || smbios_serial_unset("Ростелеком"));
+	assert_true(smbios_serial_unset("\xff\xff\xff\xff\xff"));
 	assert_false(smbios_serial_unset("12345678901234567890123456789012345678901234567890"
 					 "123456789012345678901234567890x"));
 	longest[SMBIOS_SERIAL_MAX] = '\0';

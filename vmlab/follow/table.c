@@ -7,6 +7,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/size.h"
+#include "lib/base/text.h"
 #include "lib/machine/order.h"
 #include "vmlab/follow/cloud_init.h"
 #include "vmlab/follow/order_line.h"
@@ -373,10 +374,11 @@ static void fill(struct layout *l, const json_t *vms)
 				c->print(f, c, json_array_get(vms, row - 1), l->t->now_ms);
 			if (f)
 				fclose(f);
+			text_clean_string(cell, ""); /* it may end in half a character */
 			if (!*cell)
 				strcpy(cell, "-");
-			if (strlen(cell) > l->width[i])
-				l->width[i] = strlen(cell);
+			if (text_columns(cell) > l->width[i])
+				l->width[i] = text_columns(cell);
 		}
 }
 
@@ -429,11 +431,11 @@ static bool shorten(struct layout *l)
 		char *cell = l->cells[row * l->count + i];
 		char *part = strstr(cell, ": ");
 		char *last = part ? strstr(part + 2, ": ") : NULL;
-		if (last && strlen(cell) == l->width[i]) {
+		if (last && text_columns(cell) == l->width[i]) {
 			*last = '\0';
 			cut = true;
 		}
-		width = strlen(cell) > width ? strlen(cell) : width;
+		width = text_columns(cell) > width ? text_columns(cell) : width;
 	}
 	if (cut)
 		l->width[i] = width;
@@ -457,7 +459,7 @@ static void fit(struct layout *l, const json_t *vms)
 		make_room(l, room);
 	for (size_t i = 0; l->tail && i < l->rows; i++) {
 		_cleanup_free_ char *text = tail_text(l, json_array_get(vms, i));
-		size_t len = text ? strlen(text) : 0;
+		size_t len = text ? text_columns(text) : 0;
 		longest = len > longest ? len : longest;
 	}
 	/* Nothing below its title takes no room that others lack. */
@@ -480,6 +482,8 @@ static void print_below(FILE *f, const char *text, size_t room)
 				len--;
 			if (len == 0)
 				len = room;
+			while (len > 1 && (text[len] & 0xc0) == 0x80)
+				len--;
 		}
 		fprintf(f, TAIL_INDENT "%.*s\n", (int)len, text);
 		text += len;
@@ -492,9 +496,10 @@ static void print_row(FILE *f, const struct layout *l, size_t row, const char *t
 	bool beside = *tail && !l->below;
 
 	for (size_t i = 0; i < l->count; i++) {
+		const char *cell = l->cells[row * l->count + i];
 		bool last = i + 1 == l->count && !beside;
-		fprintf(f, "%s%-*s", i ? "  " : "", last ? 0 : (int)l->width[i],
-		    l->cells[row * l->count + i]);
+		fprintf(f, "%s%s%*s", i ? "  " : "", cell,
+		    last ? 0 : (int)(l->width[i] - text_columns(cell)), "");
 	}
 	if (beside)
 		fprintf(f, "%s%s", l->count ? "  " : "", tail);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/size.h"
+#include "lib/base/text.h"
 #include "lib/image/adopted.h"
 #include "lib/image/studio.h"
 #include "lib/base/cleanup.h"
@@ -47,7 +48,7 @@ static void print_row(const json_t *row, const int *width)
 {
 	for (size_t i = 0; i < COLUMNS; i++) {
 		const char *text = cell(row, i);
-		int room = width[i] - (int)strlen(text);
+		int room = width[i] - (int)text_columns(text);
 
 		printf("%s%*s", i ? "  " : "", columns[i].right && room > 0 ? room : 0, "");
 		human_print_clean(stdout, text);
@@ -64,10 +65,10 @@ static void print_table(const json_t *rows)
 	size_t k;
 
 	for (size_t i = 0; i < COLUMNS; i++) {
-		width[i] = (int)strlen(columns[i].title);
+		width[i] = (int)text_columns(columns[i].title);
 		json_array_foreach(rows, k, row)
-			if (width[i] < (int)strlen(cell(row, i)))
-				width[i] = (int)strlen(cell(row, i));
+			if (width[i] < (int)text_columns(cell(row, i)))
+				width[i] = (int)text_columns(cell(row, i));
 	}
 	print_row(NULL, width);
 	json_array_foreach(rows, k, row)
