@@ -70,14 +70,9 @@ def test_left_alone_it_boots_the_default(lab):
     os.unlink(os.path.join(lab.vms, "asked.json"))
 
 
-def strangers_get(lab, word):
-    lab.env["VMLAB_STRANGERS"] = word
-    lab.vmlab("up", "--no-wait", timeout=90)
-
-
 @pytest.mark.long
 def test_a_stranger_is_asked_as_well(lab, images):
-    strangers_get(lab, "menu")
+    lab.strangers_get("menu")
     try:
         lab.start_vm("strange", STRANGE)
         with screen_of(lab, "strange") as screen:
@@ -95,4 +90,4 @@ def test_a_stranger_is_asked_as_well(lab, images):
             screen.shows(r"strange boots from its disk", 120)
     finally:
         lab.remove_vm("strange")
-        strangers_get(lab, "wait")
+        lab.strangers_get("wait")

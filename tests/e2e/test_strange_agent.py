@@ -14,11 +14,6 @@ BOOT_S = 400
 GIB = 1 << 30
 
 
-def strangers_get(lab, word):
-    lab.env["VMLAB_STRANGERS"] = word
-    lab.vmlab("up", "--no-wait", timeout=90)
-
-
 def ask(lab, path, **kwargs):
     return http_client.request("localhost", f"/api/v1/machines/{STRANGE}/{path}", unix=lab.socket, **kwargs)
 
@@ -44,7 +39,7 @@ def told(lab):
 
 def test_its_inventory_is_what_qemu_was_given(lab):
     lab.only_the_lab()
-    strangers_get(lab, "agent")
+    lab.strangers_get("agent")
     lab.start_vm("agent", STRANGE, env=[f"VM_UUID={UUID}", f"VM_SERIAL={SERIAL}"])
     newest = eventually(lambda: told(lab), BOOT_S, "the inventory is told", every=2)[0]["inventory"]
     lab.save_console("agent", "agent")
@@ -76,4 +71,4 @@ def test_poweroff_switches_it_off(lab):
     eventually(lambda: state_of(lab, number) == "done", 90, "the order is done")
     eventually(lambda: docker("inspect", "-f", "{{.State.Running}}", lab.container("agent")).stdout.strip() == "false", 120, "it is off")
     lab.remove_vm("agent")
-    strangers_get(lab, "wait")
+    lab.strangers_get("wait")

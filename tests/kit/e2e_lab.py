@@ -43,6 +43,12 @@ class E2eLab(VmLab):
         if not docker("ps", "--filter", f"name={self.name}-stack", "-q").stdout.strip():
             self.vmlab("up", "--no-wait", timeout=90)
 
+    def strangers_get(self, word):
+        """VMLAB_STRANGERS. `up` starts every VM that is defined: they are stopped again."""
+        self.env["VMLAB_STRANGERS"] = word
+        self.vmlab("up", "--no-wait", timeout=240)
+        self.only_the_lab()
+
     def define(self, name, **fields):
         """As any lab's; but here every definition is meant to be taken, and tests share the folder."""
         for other in (f for f in os.listdir(self.vms) if f.endswith(".json") and f != f"{name}.json"):
