@@ -13,6 +13,7 @@ from kit.calls import heard_in
 from kit.check import check, check_equal, eventually
 from kit.command import tail
 from kit.e2e_lab import INSTALL_S
+from kit.screen import screen_of
 
 SUITES = {"12": "bookworm", "13": "trixie"}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3qNw6yT0aBQ0Qdl4f2mTm7aK1r5wD3sXj8oZ9pV7bT ann@elsewhere"
@@ -40,17 +41,21 @@ def initrd_of(lab, image):
     return os.path.join(lab.images, image, "amd64", "initrd-1")
 
 
-def install(lab, release, name, mac, ip):
+def install(lab, release, name, mac, ip, **how):
     image = f"debian-installer-{release}"
     lab.only_the_lab()
     lab.build_image(image)
-    lab.define(name, mac=mac, ip=ip, mode="boot", image=image, unattended=True, **WANTED)
+    lab.define(name, mac=mac, ip=ip, **(how or {"mode": "boot", "image": image, "unattended": True}), **WANTED)
     time.sleep(1)
     lab.start_vm(name, mac, disk_bytes=8 << 30, memory_mib=1024)
 
 
+def all_events(lab, name):
+    return lab.api(f"/api/v1/events?vm={name}&limit=1000")["events"]
+
+
 def events(lab, name):
-    return [(e["kind"], e["phase"], e["source"]) for e in lab.api(f"/api/v1/events?vm={name}&limit=1000")["events"]]
+    return [(e["kind"], e["phase"], e["source"]) for e in all_events(lab, name)]
 
 
 def log(lab, name):
@@ -68,11 +73,15 @@ def waits_for(lab, name, what, seconds):
 
 
 @pytest.mark.timeout(BOOTS_S + 300)
-def test_it_boots_by_pxe_takes_our_preseed_and_calls_back_and_its_syslog_is_progress(lab, archive):
-    mac = "52:54:00:e2:d1:01"
+def test_chosen_at_the_menu_it_takes_our_preseed_and_calls_back_and_its_syslog_is_progress(lab, archive):
+    mac, item = "52:54:00:e2:d1:01", "debian-installer-13:unattended"
     with heard_in(archive.namespace) as heard:
-        install(lab, "13", "by-di", mac, "192.168.100.61")
+        install(lab, "13", "by-di", mac, "192.168.100.61", mode="menu", menu_default=item, menu_timeout=0)
         try:
+            with screen_of(lab, "by-di") as screen:
+                screen.shows(r"(?s)what shall it boot\?.*install by debian-installer-13, unattended", BOOTS_S)
+                screen.types(b"\r")
+                screen.shows("by-di is installed by debian-installer-13", BOOTS_S)
             waits_for(lab, "by-di", f"successfully loaded preseed file from http://192.168.100.1/unattended/{mac}", BOOTS_S)
             eventually(lambda: (mac, "POST", f"/report/{mac}") in heard, 60, "the preseed's first command calls back")
             waits_for(lab, "by-di", "Menu item 'localechooser' selected", 300)
@@ -80,6 +89,8 @@ def test_it_boots_by_pxe_takes_our_preseed_and_calls_back_and_its_syslog_is_prog
             lab.save_console("by-di", "by-di")
             lab.remove_vm("by-di")
     check(("phase", "config", "syslog") in events(lab, "by-di"), f"events: {events(lab, 'by-di')}")
+    chosen = [e["text"] for e in all_events(lab, "by-di") if e["kind"] == "choice"]
+    check_equal(chosen, [item], "the events of choices")
     vm = lab.vm("by-di")
     check_equal((vm["state"], vm["phase"]), ("installing", "config"), "state")
 
