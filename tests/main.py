@@ -24,9 +24,11 @@ from kit.sweep import sweep
 HERE = os.path.join(ROOT, "tests")
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable  # who has Debian's pytest
 
-# What computes runs alone. Then one lane has a VM at all times, and beside it the other mostly waits for answers.
+# What computes runs alone. Most tests of single programs wait for time limits of theirs. Then one lane has a VM at all
+# times, and beside it the other mostly waits for answers.
 STAGES = [
-    {"first": ["lint", "build", "unit", "installer"]},
+    {"first": ["lint", "build"]},
+    {"units": ["unit"], "installer": ["installer"]},
     {"machines": ["e2e", "input", "machine"], "answers": ["consumers", "stack", "lab", "faults"]},
     {"last": ["fuzz"]},
 ]
