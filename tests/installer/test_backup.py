@@ -1,14 +1,13 @@
 """The agent's orders `backup` and `deploy`: disks of all kinds go to a server by their used bytes and come back."""
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
 
 import pytest
 
-from kit.backup_bench import MIB, SLICE, BackupBench
+from kit.backup_bench import MIB, BackupBench
 from kit.check import check, check_equal, eventually, skip
 from kit.command import have_command
 from kit.made_disk import KINDS, MadeDisk, run
@@ -30,13 +29,7 @@ def made(own_mounts):
 
 @pytest.fixture
 def bench(made):
-    made.stop_server()
-    made.fresh()
-    made.start_server()
-    made.work = tempfile.mkdtemp(dir=scope.tempdir())
-    yield made
-    made.stop_agent()
-    shutil.rmtree(made.work, ignore_errors=True)
+    yield from made.for_one_test()
 
 
 def back_up(bench, path, **options):

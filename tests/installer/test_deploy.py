@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import lzma
 import os
-import shutil
 import subprocess
 import tempfile
 
@@ -45,13 +44,7 @@ def run_zstd(data):
 
 @pytest.fixture
 def bench(made):
-    made.stop_server()
-    made.fresh()
-    made.start_server()
-    made.work = tempfile.mkdtemp(dir=scope.tempdir())
-    yield made
-    made.stop_agent()
-    shutil.rmtree(made.work, ignore_errors=True)
+    yield from made.for_one_test()
 
 
 def old_disk(bench, size):

@@ -7,9 +7,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 
-from kit import agent_bench, netns
+from kit import agent_bench
 from kit.agent_bench import MAC, PORT, SERVER, AgentBench
 from kit.check import check, eventually, skip
 from kit.command import run
@@ -76,6 +78,16 @@ class Handler(agent_bench.Handler):
 
 
 class BackupBench(AgentBench):
+    def for_one_test(self):
+        """A fixture's body: a server that has nothing, and `work`, a folder of the test's own."""
+        self.stop_server()
+        self.fresh()
+        self.start_server()
+        self.work = tempfile.mkdtemp(dir=self.scope.tempdir())
+        yield self
+        self.stop_agent()
+        shutil.rmtree(self.work, ignore_errors=True)
+
     handler = Handler
 
     def fresh(self):
