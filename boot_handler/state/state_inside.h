@@ -29,6 +29,18 @@ void state_record(
 void state_record_data(struct state *s, const struct machine *m, enum event_kind kind,
     const char *text, const int64_t *values, int64_t now);
 
+/* A change of the locked machine's life, now: recorded and logged where its state is another. */
+void state_change_life(struct state *s, struct machine *m, struct life life, int64_t now);
+void state_record_state(struct state *s, const struct machine *m, enum machine_state state,
+    unsigned attempt, int64_t now);
+/* What the last attempt told of itself; of the boot before. The machine is locked. */
+void state_forget_progress(struct machine *m);
+void state_begin_boot(struct machine *m);
+/* What cloud-init made of it, taken over; NULL: nothing is known. */
+void state_keep_result(struct machine *m, char *result);
+/* Frees the text for a copy of `with`; NULL or "": for none. */
+void machine_replace_text(char **text, const char *with);
+
 /* What state_on_addresses() is about. */
 void state_tell_addresses(struct state *s);
 
