@@ -1,7 +1,7 @@
 /* db_columns.h - inside of db.h: which member of a row is which column of the state file.
  *
  * The tables here are the only list of columns: the statements that write and read rows are made
- * from them. A new column is a row here and a line in the migrations of db.c.
+ * from them. A new column is a row here and a line in the migrations of db_schema.c.
  */
 #ifndef BOOT_HANDLER_STATE_DB_COLUMNS_H
 #define BOOT_HANDLER_STATE_DB_COLUMNS_H
