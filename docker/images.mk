@@ -31,7 +31,8 @@ base_image = vmlab_$(1):$(shell cut -c1-12 $(BASE)/$(1)-$(HOST_ARCH).tar.key)
 # ---- the way in -------------------------------------------------------------------------------
 
 .PHONY: all stack vm-image load builder programs vmlab initrds fuzzers
-all: $(addprefix stack-,$(ARCHES))
+# A foreign base takes longest: it is begun first.
+all: $(addprefix stack-,$(filter-out $(HOST_ARCH),$(ARCHES)) $(filter $(HOST_ARCH),$(ARCHES)))
 stack: stack-$(ARCH)
 vm-image: vm-image-$(ARCH)
 programs: programs-$(ARCH)

@@ -24,13 +24,13 @@ from kit.sweep import sweep
 HERE = os.path.join(ROOT, "tests")
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable  # who has Debian's pytest
 
-# What computes runs alone. Most tests of single programs wait for time limits of theirs. Then one lane has a VM at all
-# times, and beside it the other mostly waits for answers.
+# The base of the foreign architecture is one emulated process for minutes: lint and unit tests have the other
+# processor. The installer's tests mostly wait for time limits of theirs: the fuzzers compute meanwhile. Then one lane
+# has a VM at all times, and beside it the other mostly waits for answers.
 STAGES = [
-    {"first": ["lint", "build"]},
-    {"units": ["unit"], "installer": ["installer"]},
+    {"build": ["build"], "checks": ["lint", "unit"]},
+    {"installer": ["installer"], "fuzzers": ["fuzz"]},
     {"machines": ["e2e", "input", "machine"], "answers": ["consumers", "stack", "lab", "faults"]},
-    {"last": ["fuzz"]},
 ]
 Result = collections.namedtuple("Result", "part title outcome seconds reason")
 screen = threading.Lock()
