@@ -12,7 +12,7 @@
 #include "vmlab/image/list.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/host.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/lab/lab_settings.h"
 #include "vmlab/lab/mounts.h"
 #include "vmlab/lab/net_clash.h"

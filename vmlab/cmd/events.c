@@ -12,10 +12,10 @@
 #include "vmlab/follow/goal.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/vm_container.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
-#include "vmlab/follow/progress.h"
-#include "vmlab/follow/stages.h"
+#include "lib/follow/progress.h"
+#include "lib/follow/stages.h"
 
 #define EVENTS_MAX 1000 /* of one request */
 #define POLL_MS 500

@@ -11,7 +11,7 @@
 #include "lib/definition/mode.h"
 #include "lib/base/clock.h"
 #include "vmlab/lab/command.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/follow/power_state.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/mounts.h"

@@ -4,7 +4,7 @@
 #include "lib/base/clock.h"
 #include "vmlab/cmd/machine_id.h"
 #include "vmlab/follow/inventory.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 static void print_age(FILE *f, const json_t *one, const char *key)
 {

@@ -13,7 +13,7 @@
 #include "vmlab/cmd/machine_show.h"
 #include "vmlab/follow/table.h"
 #include "vmlab/lab/command.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 static int open_lab(struct session *s, struct lab *lab, struct err *e)
 {

@@ -8,7 +8,7 @@
 #include "lib/base/clock.h"
 #include "vmlab/cmd/machine_id.h"
 #include "vmlab/follow/order_line.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 
 #define LOOK_EVERY_MS 1000

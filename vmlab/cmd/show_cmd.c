@@ -13,7 +13,7 @@
 #include "lib/json/text.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/problems.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 #define VALUE_COLUMNS 44
 #define VALUE_COLUMNS_MAX 100 /* what is longer has its place in a line of its own */

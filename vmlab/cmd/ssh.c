@@ -11,9 +11,9 @@
 #include "vmlab/lab/command.h"
 #include "vmlab/lab/keys.h"
 #include "vmlab/lab/vm_container.h"
-#include "vmlab/follow/cloud_init.h"
+#include "lib/follow/cloud_init.h"
 #include "vmlab/follow/power_state.h"
-#include "vmlab/follow/progress.h"
+#include "lib/follow/progress.h"
 
 /* The options of ssh(1) that take a value. */
 static const char with_value[] = "BbcDEeFIiJLlmOopQRSWw";

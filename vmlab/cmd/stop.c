@@ -12,7 +12,7 @@
 #include "vmlab/lab/container.h"
 #include "vmlab/follow/follow.h"
 #include "vmlab/follow/goal.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/keys.h"
 #include "vmlab/lab/lab_find.h"

@@ -15,7 +15,7 @@
 #include "vmlab/ui/help_text.h"
 #include "vmlab/cmd/man.h"
 #include "vmlab/follow/table.h"
-#include "vmlab/ui/test_capture.h"
+#include "lib/base/test_capture.h"
 
 /* ---- the list -------------------------------------------------------------------------------- */
 

@@ -10,11 +10,11 @@
 #include "vmlab/lab/command.h"
 #include "vmlab/follow/follow.h"
 #include "vmlab/follow/goal.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/lab/mounts.h"
 #include "vmlab/lab/vm_container.h"
 #include "vmlab/follow/power_state.h"
-#include "vmlab/follow/progress.h"
+#include "lib/follow/progress.h"
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 

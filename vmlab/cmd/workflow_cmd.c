@@ -12,7 +12,7 @@
 #include "vmlab/cmd/machine_choice.h"
 #include "vmlab/cmd/order_run.h"
 #include "vmlab/lab/command.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 #define FILE_MAX_BYTES ((size_t)512 * 1024)
 #define NESTING_MAX 16

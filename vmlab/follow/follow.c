@@ -10,11 +10,11 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/machine/machine.h"
-#include "vmlab/follow/cloud_init.h"
+#include "lib/follow/cloud_init.h"
 #include "vmlab/lab/container.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
-#include "vmlab/follow/progress.h"
+#include "lib/follow/progress.h"
 
 #define POLL_MS 400
 #define PLAIN_PROGRESS_MS 5000

@@ -12,7 +12,7 @@
 
 #include "lib/boot/boot.h"
 #include "vmlab/lab/command.h"
-#include "vmlab/follow/stages.h"
+#include "lib/follow/stages.h"
 
 enum follow_outcome { FOLLOW_GOING, FOLLOW_ARRIVED, FOLLOW_FAILED };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/base/size.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 #define LABEL_WIDTH 10
 #define PARTS_MAX 512 /* lines of one kind; more are counted */

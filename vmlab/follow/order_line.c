@@ -4,8 +4,8 @@
 
 #include "lib/base/size.h"
 #include "lib/machine/order.h"
-#include "vmlab/follow/progress.h"
-#include "vmlab/ui/human.h"
+#include "lib/follow/progress.h"
+#include "lib/base/human.h"
 
 static const char *text_of(const json_t *o, const char *key)
 {

@@ -5,7 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/machine/machine.h"
 #include "vmlab/follow/goal.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 static int64_t time_of(const json_t *vm, const char *key)
 {

@@ -9,10 +9,10 @@
 #include "lib/base/size.h"
 #include "lib/base/text.h"
 #include "lib/machine/order.h"
-#include "vmlab/follow/cloud_init.h"
+#include "lib/follow/cloud_init.h"
 #include "vmlab/follow/order_line.h"
-#include "vmlab/ui/human.h"
-#include "vmlab/follow/progress.h"
+#include "lib/base/human.h"
+#include "lib/follow/progress.h"
 
 #define CELL_SIZE 128
 #define SHORTEN_RANK 3 /* before a column of this rank is left out, states are shortened */

@@ -10,7 +10,7 @@
 
 #include "vmlab/follow/order_line.h"
 #include "vmlab/follow/table.h"
-#include "vmlab/ui/test_capture.h"
+#include "lib/base/test_capture.h"
 
 static void lines(void **state)
 {

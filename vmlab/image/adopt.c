@@ -19,7 +19,7 @@
 #include "lib/base/log.h"
 #include "lib/image/image_name.h"
 #include "vmlab/lab/command.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/image/list.h"
 #include "vmlab/image/manifest.h"
 #include "vmlab/lab/readable.h"

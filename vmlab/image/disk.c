@@ -15,7 +15,7 @@
 #include "lib/base/size.h"
 #include "lib/base/process.h"
 #include "vmlab/engine/engine.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/image/disk_look.h"
 #include "vmlab/image/file.h"
 #include "vmlab/image/manifest.h"

@@ -14,7 +14,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/boot/raspberry.h"
 #include "lib/image/image_name.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/image/add.h"
 #include "vmlab/image/build.h"

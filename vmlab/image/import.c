@@ -9,7 +9,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "lib/base/size.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/image/file.h"
 #include "vmlab/image/kernel.h"
 #include "vmlab/image/manifest.h"

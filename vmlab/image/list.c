@@ -18,7 +18,7 @@
 #include "lib/definition/vm.h"
 #include "lib/image/image_name.h"
 #include "vmlab/image/manifest.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 struct listing {
 	enum { COUNTED, TABLE, JSON } as;

@@ -6,7 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/size.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 #define TTY_INTERVAL_MS 200
 #define PLAIN_INTERVAL_MS 5000

@@ -6,7 +6,7 @@
 
 #include "lib/boot/raspberry.h"
 #include "lib/unattended/format.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/judge/preflight_network.h"
 #include "lib/base/size.h"
 

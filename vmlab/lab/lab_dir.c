@@ -12,7 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "vmlab/lab/host.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 
 #define LOCK_POLL_MS 100

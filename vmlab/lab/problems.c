@@ -8,7 +8,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/json/text.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 void problem_print(FILE *f, const char *folder, const char *file, struct vm_where where,
     bool warning, const char *text)

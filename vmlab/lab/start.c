@@ -10,7 +10,7 @@
 #include "lib/base/size.h"
 #include "vmlab/engine/engine_ops.h"
 #include "vmlab/lab/host.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/lab_find.h"
 #include "vmlab/lab/lab_settings.h"

@@ -8,7 +8,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/lab_dir.h"
 

@@ -7,7 +7,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/size.h"
 #include "vmlab/lab/container.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/lab/lab_volume.h"
 
 #define LOOK_TIMEOUT_MS 60000

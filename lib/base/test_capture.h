@@ -1,6 +1,6 @@
 /* test_capture.h - for tests: what code writes to a stream, as text. */
-#ifndef VMLAB_UI_TEST_CAPTURE_H
-#define VMLAB_UI_TEST_CAPTURE_H
+#ifndef LIB_BASE_TEST_CAPTURE_H
+#define LIB_BASE_TEST_CAPTURE_H
 
 #include <stdio.h>
 

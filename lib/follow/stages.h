@@ -5,8 +5,8 @@
  * iPXE was started by the installer: that is "kexec", until the new system has its address, then
  * "disk boot" until cloud-init tells of itself.
  */
-#ifndef VMLAB_FOLLOW_STAGES_H
-#define VMLAB_FOLLOW_STAGES_H
+#ifndef LIB_FOLLOW_STAGES_H
+#define LIB_FOLLOW_STAGES_H
 
 #include <jansson.h>
 #include <stdbool.h>

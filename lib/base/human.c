@@ -1,4 +1,4 @@
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

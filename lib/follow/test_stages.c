@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmlab/follow/stages.h"
-#include "vmlab/ui/test_capture.h"
+#include "lib/follow/stages.h"
+#include "lib/base/test_capture.h"
 
 static void feed(
     struct stages *s, int second, const char *kind, const char *text, const char *phase)

@@ -1,4 +1,4 @@
-#include "vmlab/follow/progress.h"
+#include "lib/follow/progress.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include "lib/base/size.h"
 #include "lib/definition/mode.h"
 #include "lib/machine/event.h"
-#include "vmlab/follow/cloud_init.h"
-#include "vmlab/ui/human.h"
+#include "lib/follow/cloud_init.h"
+#include "lib/base/human.h"
 
 static const char *text_of(const json_t *o, const char *key)
 {

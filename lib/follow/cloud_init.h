@@ -1,6 +1,6 @@
 /* cloud_init.h - what a guest's cloud-init told of itself, as the API has it, in words. Pure. */
-#ifndef VMLAB_FOLLOW_CLOUD_INIT_H
-#define VMLAB_FOLLOW_CLOUD_INIT_H
+#ifndef LIB_FOLLOW_CLOUD_INIT_H
+#define LIB_FOLLOW_CLOUD_INIT_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "vmlab/follow/cloud_init.h"
+#include "lib/follow/cloud_init.h"
 
 static json_t *vm_with(const char *cloud_init)
 {

@@ -1,4 +1,4 @@
-#include "vmlab/follow/stages.h"
+#include "lib/follow/stages.h"
 
 #include <string.h>
 
@@ -6,8 +6,8 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/machine/event.h"
-#include "vmlab/follow/progress.h"
-#include "vmlab/ui/human.h"
+#include "lib/follow/progress.h"
+#include "lib/base/human.h"
 
 #define REBOOT "reboot"
 #define KEXEC "kexec"

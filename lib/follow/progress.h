@@ -1,8 +1,8 @@
 /* progress.h - the API's JSON as lines a person follows. Pure: JSON in, text out. Everything that
  * came from a guest is cleaned of what could drive a terminal.
  */
-#ifndef VMLAB_FOLLOW_PROGRESS_H
-#define VMLAB_FOLLOW_PROGRESS_H
+#ifndef LIB_FOLLOW_PROGRESS_H
+#define LIB_FOLLOW_PROGRESS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
-#include "vmlab/follow/cloud_init.h"
+#include "lib/follow/cloud_init.h"
 
 #include <string.h>
 
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 static const char *const warning_levels[] = {"CRITICAL", "ERROR", "WARNING"};
 

@@ -1,8 +1,8 @@
 /* human.h - durations and ages as people write them, and text of others made safe to print.
  * Pure, apart from the look at the terminal.
  */
-#ifndef VMLAB_UI_HUMAN_H
-#define VMLAB_UI_HUMAN_H
+#ifndef LIB_BASE_HUMAN_H
+#define LIB_BASE_HUMAN_H
 
 #include <stddef.h>
 #include <stdint.h>
