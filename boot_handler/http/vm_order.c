@@ -1,0 +1,43 @@
+#include "boot_handler/http/vm_order.h"
+
+#include <errno.h>
+
+#include "lib/boot/boot.h"
+
+int vm_order_local(struct services *services, const struct vm *vm, struct err *e)
+{
+	(void)e;
+	state_local(services->state, &vm->mac, vm->name);
+	return 0;
+}
+
+int vm_order_reinstall(struct services *services, const struct vm *vm, struct err *e)
+{
+	const struct boot_mode *mode = boot_mode_of(vm);
+	char said[BOOT_MODE_SAID_SIZE];
+
+	if (!(mode->needs & BOOT_NEEDS_DISK) && mode != &boot_mode_menu)
+		return err_set(e, EBUSY,
+		    "%s is not installed by this lab: its definition says %s; change that first",
+		    vm->name, boot_mode_said(vm, said));
+	if (state_life(services->state, &vm->mac).netboot_off)
+		return err_set(e, EBUSY,
+		    "network boot of %s is off, and it could not be installed: vmlab netboot %s on first",
+		    vm->name, vm->name);
+	state_reinstall(services->state, &vm->mac, vm->name);
+	return 0;
+}
+
+int vm_order_netboot_off(struct services *services, const struct vm *vm, struct err *e)
+{
+	(void)e;
+	state_netboot(services->state, &vm->mac, vm->name, false);
+	return 0;
+}
+
+int vm_order_netboot_on(struct services *services, const struct vm *vm, struct err *e)
+{
+	(void)e;
+	state_netboot(services->state, &vm->mac, vm->name, true);
+	return 0;
+}
