@@ -112,17 +112,25 @@ static json_t *orders_json(
 	return list;
 }
 
-static int list_orders(
-    const struct call *c, const struct machine_named *named, struct server_answer *a, struct err *e)
+json_t *machine_orders_list(const struct call *c, const struct machine_named *named)
 {
 	_cleanup_free_ struct order *orders = calloc(ORDERS_SHOWN, sizeof(*orders));
 
 	if (!orders)
-		return err_set(e, ENOMEM, "out of memory");
+		return NULL;
 	unsigned count =
 	    orders_of(state_orders(c->services->state), &named->cards, orders, ORDERS_SHOWN);
-	return answer_json(
-	    a, json_pack("{s:o}", "orders", orders_json(c, named, orders, count)), e);
+	return orders_json(c, named, orders, count);
+}
+
+static int list_orders(
+    const struct call *c, const struct machine_named *named, struct server_answer *a, struct err *e)
+{
+	json_t *orders = machine_orders_list(c, named);
+
+	if (!orders)
+		return err_set(e, ENOMEM, "out of memory");
+	return answer_json(a, json_pack("{s:o}", "orders", orders), e);
 }
 
 /* ---- given --------------------------------------------------------------------------------- */
@@ -233,7 +241,7 @@ static int find_disks(
 }
 
 /* They are on disk before anyone is told of them. */
-static int add_orders(const struct call *c, const struct machine_named *named, const json_t *said,
+int machine_orders_give(const struct call *c, const struct machine_named *named, const json_t *said,
     struct server_answer *a, struct err *e)
 {
 	struct order orders[ORDER_LIST_MAX] = {0};
@@ -283,7 +291,7 @@ static int post_orders(
 		return err_set(e, EINVAL,
 		    "the body is no JSON (line %d: %s): send {\"action\": ..., \"args\": {...}}, or a list of those",
 		    why.line, why.text);
-	int r = add_orders(c, named, said, a, e);
+	int r = machine_orders_give(c, named, said, a, e);
 	json_decref(said);
 	return r;
 }
@@ -338,9 +346,14 @@ static int show_order(const struct call *c, struct server_answer *a, struct err 
 	return r < 0 ? r : answer_json(a, order_json(c, &named, &order), e);
 }
 
+int machine_order_cancel(const struct call *c, struct server_answer *a, struct err *e)
+{
+	return change_order(c, orders_cancel, NULL, a, e);
+}
+
 int machine_order(const struct call *c, struct server_answer *a, struct err *e)
 {
-	return c->request->drop ? change_order(c, orders_cancel, NULL, a, e) : show_order(c, a, e);
+	return c->request->drop ? machine_order_cancel(c, a, e) : show_order(c, a, e);
 }
 
 int machine_order_output(const struct call *c, struct server_answer *a, struct err *e)

@@ -5,12 +5,23 @@
 #include <jansson.h>
 
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/machine.h"
 
 #define MACHINE_ORDER_MAX_BYTES ((size_t)256 * 1024)
 
 /* What its agent does, or will do next; null: nothing. A new reference. */
 json_t *machine_order_current(
     struct services *services, const struct vm *vm, const struct machine_row *row);
+
+/* Those of the machine, the newest first: a new reference; NULL: out of memory. */
+json_t *machine_orders_list(const struct call *c, const struct machine_named *named);
+
+/* Orders what `said` says, as lib/order/order_read.h takes it; the answer is what became of it. */
+must_check int machine_orders_give(const struct call *c, const struct machine_named *named,
+    const json_t *said, struct server_answer *a, struct err *e);
+
+/* Of the machine and the order that the path names; the answer is that order. */
+must_check int machine_order_cancel(const struct call *c, struct server_answer *a, struct err *e);
 
 /* Handlers of rows in operator.c. */
 int machine_orders(const struct call *c, struct server_answer *a, struct err *e);
