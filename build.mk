@@ -99,11 +99,12 @@ LIBS_lib          = $(call pkg_libs,jansson) -lz
 LIBS_docker       = $(LIBS_lib)
 LIBS_vm_watcher   = $(LIBS_lib) -lpthread
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd nettle sqlite3) -lpthread
+CURL = -lcurl -lmbedtls -lmbedx509 -lmbedcrypto
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
 # nl_langinfo: see os_installer/unpack/archive.c.
-LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luuid -lcurl -larchive \
+LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luuid $(CURL) -larchive \
 	-lacl -lzstd -llzma -lz -lnettle -ljansson -lpthread
-LIBS_vmlab        = -L$(STATIC)/lib -lcurl -larchive -lacl -lzstd -llzma -lbz2 -lz -lnettle -ljansson \
+LIBS_vmlab        = -L$(STATIC)/lib $(CURL) -larchive -lacl -lzstd -llzma -lbz2 -lz -lnettle -ljansson \
 	-lpthread
 
 # Programs that ship static. A sanitizer build cannot be: there the same archives are linked into a

@@ -51,7 +51,7 @@ arch_row "$arch" || die "architecture '$arch' is not supported: use one of $arch
 
 # -dev packages of one architecture: what our programs compile against.
 libraries="libc6-dev libcmocka-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libarchive-dev \
-zlib1g-dev libzstd-dev liblzma-dev"
+zlib1g-dev libzstd-dev liblzma-dev libmbedtls-dev"
 
 variant=essential
 case $name in
@@ -76,7 +76,7 @@ vm)
 	packages="qemu-system-x86 ovmf qemu-system-arm qemu-efi-aarch64 qemu-utils iproute2 socat"
 	;;
 loaders)
-	packages="ipxe pxelinux syslinux-common isolinux xorriso mtools device-tree-compiler"
+	packages="ipxe pxelinux syslinux-common isolinux xorriso mtools device-tree-compiler ca-certificates"
 	signed="shim-signed grub-efi-ARCH-signed" # of every architecture
 	variant=extract
 	;;
@@ -99,6 +99,7 @@ esac
 # shellcheck disable=SC2086 # a list of files
 key=$({
 	echo "$suite $name $arch $week $variant $packages${signed:+ $signed}"
+	[ "$name" != cross ] || echo "$libraries"
 	sed -n '/^# ---- here -/,$p' "$0"
 	cat $inputs
 } | sha256sum | cut -d' ' -f1)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # static-libs.sh ARCH PREFIX - builds the static libraries that Debian does not ship (or ships in a
 # form that cannot be linked statically) from Debian's own sources: libfdisk, libblkid, libuuid, and
-# a libcurl that speaks plain HTTP and nothing else.
+# a libcurl that speaks HTTP, and TLS by Debian's mbedTLS, and nothing else.
 #
 #   ARCH    e.g. arm64; cross-compiles against /sysroot/ARCH when this is another machine
 #   PREFIX  e.g. /opt/static/arm64; gets lib/*.a, include/, lib/pkgconfig/*.pc
@@ -128,12 +128,12 @@ curl_build()
 		dependency-tracking; do
 		set -- "$@" "--disable-$f"
 	done
-	for f in ssl zlib brotli zstd libpsl libidn2 libssh libssh2 librtmp nghttp2 nghttp3 ngtcp2 \
+	for f in zlib brotli zstd libpsl libidn2 libssh libssh2 librtmp nghttp2 nghttp3 ngtcp2 \
 		libgsasl gssapi ca-bundle ca-path; do
 		set -- "$@" "--without-$f"
 	done
 	run curl-configure ./configure --host="$triplet" --prefix="$prefix" --libdir="$prefix/lib" \
-		--enable-static --enable-http "$@"
+		--enable-static --enable-http --with-mbedtls "$@"
 	run curl-make make -j"$jobs" -C lib install
 	run curl-headers make -C include install
 	run curl-pc make install-pkgconfigDATA

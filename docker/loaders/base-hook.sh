@@ -1,13 +1,15 @@
 #!/bin/sh
 # base-hook.sh ROOT ARCH - leaves of the packages' files what is served: the loaders of loaders.table, iPXE in
-# U-Boot's format and the bootable medium in /srv/tftp, and what lpxelinux.0 fetches over HTTP in /srv/syslinux.
+# U-Boot's format and the bootable medium in /srv/tftp, what lpxelinux.0 fetches over HTTP in /srv/syslinux, and
+# the certificates of Mozilla's authorities in /srv/tls, by which the system in memory judges https.
 set -eu
 
 root=$1
 here=$(cd "$(dirname "$0")" && pwd)
 out=$root/out/srv
 
-mkdir -p "$out/tftp" "$out/syslinux"
+mkdir -p "$out/tftp" "$out/syslinux" "$out/tls"
+cat "$root"/usr/share/ca-certificates/mozilla/*.crt >"$out/tls/ca-certificates.crt"
 ln -s /run/vmlab/loaders "$out/tftp/own" # entrypoint.sh leads on to the user's folder
 awk '$1 == "loader" || $1 == "file" {print $(NF - 1), $NF}' "$here/loaders.table" | while read -r file source; do
 	cp "$root/$source" "$out/tftp/$file"
@@ -35,7 +37,7 @@ PATCH
 "$here/medium.sh" "$root" "$out/tftp" "$here/../stack/tftp/autoexec.ipxe"
 
 mkdir -p "$out/doc"
-for package in ipxe pxelinux isolinux syslinux-common shim-signed grub-efi-amd64-signed; do
+for package in ipxe pxelinux isolinux syslinux-common shim-signed grub-efi-amd64-signed ca-certificates; do
 	cp "$root/usr/share/doc/$package/copyright" "$out/doc/$package"
 done
 find "$root" -mindepth 1 -maxdepth 1 ! -name out -exec rm -rf {} +

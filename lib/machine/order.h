@@ -110,7 +110,7 @@ struct order_row {
 	    .args = (const struct order_arg[]){ \
 		{"image", ORDER_ARG_IMAGE, .either = true, .summary = "the name of an image of a disk"}, \
 		{"url", ORDER_ARG_URL, .either = true, \
-		    .summary = "where one is: raw, or packed by gzip, xz or zstd"}, \
+		    .summary = "where one is, by http or https: raw, or packed by gzip, xz or zstd"}, \
 		{"sha256", ORDER_ARG_SHA256, .summary = "of the file at url"}, \
 		{"seed", ORDER_ARG_WORD, .words = (const char *const[]){"own", "keep", NULL}, \
 		    .summary = "own: a system with cloud-init becomes this machine's, by its definition; keep: it stays as it is"}, \

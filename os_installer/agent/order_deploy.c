@@ -17,6 +17,8 @@
 
 #define URL_SIZE 2048
 #define TIMEOUT_S 30
+#define AUTHORITIES "/tls/ca-certificates.crt"
+#define AUTHORITIES_MAX_BYTES (1U << 20)
 #define DIRECTORY "/run/deploy"
 #define NOT_VERIFIED "no SHA-256 was given: nobody has verified what is on the disk now"
 
@@ -79,15 +81,35 @@ static int by_name(const json_t *image, struct source *s, struct err *e)
 	return 0;
 }
 
-static int by_url(const json_t *args, struct source *s, struct err *e)
+/* The server tells whom to trust, as it tells all else; for the rest of this process. Also an http
+ * server may lead to one that is asked over TLS. */
+static int trust_get(const struct server *server, struct err *e)
 {
+	static struct http_response authorities;
+	char url[SERVER_URL_SIZE + sizeof(AUTHORITIES)];
+
+	snprintf(url, sizeof(url), "%s" AUTHORITIES, server->url);
+	int r = http_get(url, AUTHORITIES_MAX_BYTES, TIMEOUT_S, &authorities, e);
+	if (r < 0)
+		return r;
+	if (authorities.status != 200)
+		return err_set(e, EPROTO, "%s: the server answered %ld", url, authorities.status);
+	http_trust(authorities.body, authorities.len);
+	return 0;
+}
+
+static int by_url(const struct order_run *o, struct source *s, struct err *e)
+{
+	const json_t *args = o->args;
 	const char *url = text_of(args, "url"), *sum = text_of(args, "sha256");
 
 	if (strlen(url) >= sizeof(s->url))
 		return err_set(e, EINVAL, "the address of the image is too long");
 	snprintf(s->url, sizeof(s->url), "%s", url);
-	int r = source_look(url, &s->contents, e);
-	if (r < 0)
+	int r = trust_get(o->server, e);
+	if (r < 0 && http_is_tls(url))
+		return r;
+	if ((r = source_look(url, &s->contents, e)) < 0)
 		return r;
 	s->verified = sum[0] != '\0';
 	if (s->verified && !hex_decode(sum, s->contents.sha256.byte, DIGEST_BYTES))
@@ -127,7 +149,7 @@ static void tell(struct order_run *o, const struct source *s, const struct disk 
 static int find_source(struct order_run *o, struct source *s, struct err *e)
 {
 	const json_t *image = json_object_get(o->args, "image");
-	int r = image ? by_name(image, s, e) : by_url(o->args, s, e);
+	int r = image ? by_name(image, s, e) : by_url(o, s, e);
 
 	if (r == 0 && !s->verified) {
 		log_warn("deploying %s: " NOT_VERIFIED, s->url);

@@ -46,12 +46,9 @@ static size_t on_data(char *data, size_t size, size_t count, void *ctx)
 
 static int check_url(const char *url, struct err *e)
 {
-	if (strncasecmp(url, "https://", 8) == 0)
-		return err_set(e, EINVAL,
-		    "the system in memory speaks no TLS, and %s begins with https: serve the image by http, with its SHA-256 in the order, or import it and deploy it by its name",
-		    url);
-	if (strncasecmp(url, "http://", 7) != 0)
-		return err_set(e, EINVAL, "%s is no address that begins with http://", url);
+	if (strncasecmp(url, "https://", 8) != 0 && strncasecmp(url, "http://", 7) != 0)
+		return err_set(
+		    e, EINVAL, "%s is no address that begins with http:// or https://", url);
 	return 0;
 }
 
@@ -85,6 +82,7 @@ int source_look(const char *url, struct image_contents *out, struct err *e)
 	CURL *c = http_handle_new(url);
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
+	http_follow(c);
 	snprintf(range, sizeof(range), "0-%u", SOURCE_LOOK_BYTES - 1);
 	curl_easy_setopt(c, CURLOPT_RANGE, range);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, TIMEOUT_S);

@@ -424,6 +424,8 @@ int fetch_chunks(const char *url, const struct image_contents *m, const struct f
 	CURL *c = http_handle_new(url);
 	if (!c)
 		return err_set(f.e, ENOMEM, "out of memory");
+	if (!m->chunks)
+		http_follow(c); /* it is on somebody else's server */
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_time);

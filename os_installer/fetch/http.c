@@ -3,10 +3,25 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CONNECT_TIMEOUT_S 5L
 #define JSON_TYPE "Content-Type: application/json"
 #define BYTES_TYPE "Content-Type: application/octet-stream"
+
+#define REDIRECTS_MAX 5L
+
+static struct curl_blob trusted;
+
+void http_trust(const char *pem, size_t len)
+{
+	trusted = (struct curl_blob){.data = (void *)pem, .len = len, .flags = CURL_BLOB_NOCOPY};
+}
+
+bool http_is_tls(const char *url)
+{
+	return strncasecmp(url, "https:", 6) == 0;
+}
 
 CURL *http_handle_new(const char *url)
 {
@@ -15,13 +30,26 @@ CURL *http_handle_new(const char *url)
 	if (!c)
 		return NULL;
 	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http");
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (trusted.len > 0)
+		curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &trusted);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "os-installer/" VMLAB_VERSION);
 	return c;
+}
+
+void http_follow(CURL *c)
+{
+	char *url = NULL;
+
+	curl_easy_getinfo(c, CURLINFO_EFFECTIVE_URL, &url);
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+	curl_easy_setopt(c, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+	curl_easy_setopt(
+	    c, CURLOPT_REDIR_PROTOCOLS_STR, url && http_is_tls(url) ? "https" : "http,https");
 }
 
 const char *http_problem(CURLcode code)
@@ -35,6 +63,14 @@ const char *http_problem(CURLcode code)
 		return "the server did not answer in time";
 	case CURLE_GOT_NOTHING:
 		return "the server closed the connection without an answer";
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return "the server's certificate is of no authority known here, or for another name, or not valid at the time that this machine's clock tells";
+	case CURLE_SSL_CONNECT_ERROR:
+		return "no TLS connection could be agreed on with the server";
+	case CURLE_TOO_MANY_REDIRECTS:
+		return "the server leads from place to place";
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return "the server leads to a place that is not asked over TLS";
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 		return "the connection broke off";

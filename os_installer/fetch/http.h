@@ -1,16 +1,26 @@
-/* http.h - small HTTP requests, and the settings all our transfers share: plain HTTP only, no
- * proxy, no redirects to elsewhere. Safe in every thread.
+/* http.h - small HTTP requests, and the settings all our transfers share: no proxy, no redirects to
+ * elsewhere unless asked for, https by the authorities told to http_trust() alone. Safe in every
+ * thread.
  */
 #ifndef OS_INSTALLER_FETCH_HTTP_H
 #define OS_INSTALLER_FETCH_HTTP_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/base/err.h"
 
+/* The authorities that may vouch for an https server: certificates as PEM (RFC 7468), borrowed for
+ * as long as transfers are made. Before, and with `len` 0, none does. Before there are threads. */
+void http_trust(const char *pem, size_t len);
+bool http_is_tls(const char *url);
+
 /* A handle with the shared settings, freed by curl_easy_cleanup(); NULL: out of memory. */
 CURL *http_handle_new(const char *url);
+
+/* Has it go where the server leads it: five times at most, and from https to nothing else. */
+void http_follow(CURL *c);
 
 /* What a failed transfer means, e.g. "the server refused the connection". */
 const char *http_problem(CURLcode code);

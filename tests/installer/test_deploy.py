@@ -145,10 +145,9 @@ WRONG = {  # the order's arguments of (bench, raw, packed), and the reason
     "larger than it says": (lambda b, raw, packed: {"image": b.image(len(raw) - MIB, data=packed)}, "more than the"),
     "an archive": (lambda b, raw, packed: {"image": b.image(len(raw), data=packed, format="tar.zst")}, "no image of a whole disk"),
     "nothing": (lambda b, raw, packed: {"image": {"image": "made", "url": f"http://{SERVER}:{PORT}/files/none"}}, "404"),
-    "TLS": (lambda b, raw, packed: {"url": "https://192.0.2.1/disk"}, "no TLS"),
     "an address without a file": (lambda b, raw, packed: {"url": f"http://{SERVER}:{PORT}/files/none"}, "404"),
 }
-UNTOUCHED = ("an archive", "nothing", "TLS", "an address without a file")
+UNTOUCHED = ("an archive", "nothing", "an address without a file")
 
 
 def served(bench, raw, packed, other):

@@ -50,6 +50,21 @@ def test_nginx_follows_no_link_out_of_the_images(lab):
         gets(lab, "/images/" + path, 404)
 
 
+def test_the_users_own_authorities_are_told_instead_of_mozillas_and_no_link(lab):
+    path = "/tls/ca-certificates.crt"
+    check(gets(lab, path, 200).count("BEGIN CERTIFICATE") > 50, "Mozilla's authorities")
+    own = os.path.join(folder(lab, "_tls"), "ca-certificates.crt")
+    os.symlink(AWAY, own)
+    try:
+        check("BEGIN CERTIFICATE" in gets(lab, path, 200), "Mozilla's still: a link is not followed")
+        os.unlink(own)
+        with open(own, "w") as f:
+            f.write(INSIDE)
+        check_equal(gets(lab, path, 200), INSIDE, "the user's own")
+    finally:
+        os.unlink(own)
+
+
 def test_nor_out_of_the_users_own_loaders(lab):
     where = folder(lab, "_loaders")
     with open(os.path.join(where, "true.efi"), "w") as f:
