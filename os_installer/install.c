@@ -27,7 +27,7 @@
 #include "os_installer/unpack/handover.h"
 
 #define HTTP_TIMEOUT_S 10
-#define NETWORK_PATIENCE_S 600
+#define BELIEVED 4 /* times that the server has no such file */
 #define REPORT_PATIENCE_S 900
 #define DISK_WAIT_MS 30000
 #define MATCH_WAIT_MS 15000 /* for a disk that is found late */
@@ -50,30 +50,11 @@ struct install {
 /* ---- network, config ---------------------------------------------------------------------------
  */
 
-/* Asks until the server gives an answer: the link, its DHCP or the server itself may be late. */
-static int get_patiently(
-    const char *url, size_t max_bytes, struct http_response *out, struct err *e)
-{
-	int64_t deadline = monotonic_ms() + NETWORK_PATIENCE_S * 1000LL;
-
-	for (unsigned n = 1;; n++) {
-		int r = http_get(url, max_bytes, HTTP_TIMEOUT_S, out, e);
-		if (r == 0 && (out->status == 200 || (out->status < 500 && n >= 5)))
-			return 0;
-		if (r == 0)
-			r = err_set(e, EPROTO, "%s: the server answered %ld", url, out->status);
-		http_response_clear(out);
-		if (monotonic_ms() > deadline || r == -EFBIG)
-			return r;
-		if (n == 2)
-			log_info("waiting for the server: %s", e->msg);
-		usleep(n < 5 ? 300000 : 2000000);
-	}
-}
-
+/* The link, its DHCP or the server itself may be late. */
 static int phase_network(struct install *in, struct err *e)
 {
-	return get_patiently(in->o->config_url, CONFIG_MAX_BYTES, &in->answer, e);
+	return http_get_patiently(
+	    in->o->config_url, CONFIG_MAX_BYTES, HTTP_TIMEOUT_S, BELIEVED, &in->answer, e);
 }
 
 static void warn_key(const char *text)
@@ -102,7 +83,8 @@ static int manifest_fetch(struct config *c, struct err *e)
 	if (!url)
 		return err_set(e, ENOMEM, "out of memory");
 	log_info("the configuration does not say what the rootfs holds, asking %s", url);
-	int r = get_patiently(url, IMAGE_MANIFEST_MAX_BYTES, &answer, e);
+	int r =
+	    http_get_patiently(url, IMAGE_MANIFEST_MAX_BYTES, HTTP_TIMEOUT_S, BELIEVED, &answer, e);
 	if (r < 0)
 		return r;
 	if (answer.status != 200)

@@ -49,7 +49,7 @@ static int manifest_get(const char *base, const json_t *image, struct source *s,
 	if (vm_arch_parse(VMLAB_ARCH, &arch) < 0)
 		return err_set(e, EINVAL, "this machine's architecture is not known");
 	snprintf(url, sizeof(url), "%s/" VMLAB_ARCH "/" IMAGE_MANIFEST_FILE, base);
-	int r = http_get(url, IMAGE_MANIFEST_MAX_BYTES, TIMEOUT_S, &got, e);
+	int r = http_get_patiently(url, IMAGE_MANIFEST_MAX_BYTES, TIMEOUT_S, 1, &got, e);
 	if (r == 0 && got.status != 200)
 		r = err_set(e, EPROTO, "%s: the server answered %ld", url, got.status);
 	if (r == 0) {
@@ -89,7 +89,7 @@ static int trust_get(const struct server *server, struct err *e)
 	char url[SERVER_URL_SIZE + sizeof(AUTHORITIES)];
 
 	snprintf(url, sizeof(url), "%s" AUTHORITIES, server->url);
-	int r = http_get(url, AUTHORITIES_MAX_BYTES, TIMEOUT_S, &authorities, e);
+	int r = http_get_patiently(url, AUTHORITIES_MAX_BYTES, TIMEOUT_S, 1, &authorities, e);
 	if (r < 0)
 		return r;
 	if (authorities.status != 200)

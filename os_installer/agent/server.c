@@ -7,6 +7,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/text.h"
 #include "os_installer/fetch/http.h"
+#include "os_installer/fetch/patience.h"
 
 #define ANSWER_MAX_BYTES 65536
 #define TIMEOUT_S 15
@@ -17,9 +18,7 @@ static int judge(const char *url, long status, struct err *e)
 	if (status >= 200 && status < 300)
 		return 0;
 	err_set(e, EPROTO, "%s: the server answered %ld", url, status);
-	/* Too early and too often pass; so does a timeout. */
-	bool final =
-	    status >= 400 && status < 500 && status != 408 && status != 425 && status != 429;
+	bool final = status >= 400 && !patience_is_for(status);
 	return final ? SERVER_REFUSED : -EPROTO;
 }
 

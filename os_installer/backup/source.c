@@ -2,19 +2,23 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <zstd.h>
 
 #include "os_installer/fetch/http.h"
+#include "os_installer/fetch/patience.h"
 
 #define TIMEOUT_S 30L
+#define PATIENT_S 60 /* no longer: the address may be a wrong one */
 
 struct look {
 	uint8_t start[SOURCE_LOOK_BYTES];
 	size_t len;
 	uint64_t range_total;
+	uint64_t size_bytes; /* 0: the server does not say it */
 };
 
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
@@ -68,18 +72,34 @@ uint64_t source_unpacked_bytes(const uint8_t *start, size_t len, uint64_t file_b
 	return file_bytes;
 }
 
-int source_look(const char *url, struct image_contents *out, struct err *e)
+/* One request. 0, or negative; then `passes` says whether another may go better. */
+static int look_once(CURL *c, const char *url, struct look *l, bool *passes, struct err *e)
 {
-	struct look l = {.len = 0};
-	char range[32];
-	curl_off_t length = -1;
 	long status = 0;
-	int r = check_url(url, e);
 
-	memset(out, 0, sizeof(*out));
-	if (r < 0)
-		return r;
+	memset(l, 0, sizeof(*l));
+	CURLcode code = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	*passes = http_problem_passes(code);
+	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && l->len == sizeof(l->start)))
+		return err_set(e, EIO, "%s: %s", url, http_problem(code));
+	*passes = patience_is_for(status);
+	if (status != 200 && status != 206)
+		return err_set(e, EPROTO, "%s: the server answered %ld", url, status);
+	curl_off_t length = -1;
+	curl_easy_getinfo(c, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	l->size_bytes = status == 206 ? l->range_total : length > 0 ? (uint64_t)length : 0;
+	return 0;
+}
+
+static int look(const char *url, struct look *l, struct err *e)
+{
 	CURL *c = http_handle_new(url);
+	struct patience patience;
+	char range[32];
+	bool passes;
+	int r;
+
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
 	http_follow(c);
@@ -87,18 +107,26 @@ int source_look(const char *url, struct image_contents *out, struct err *e)
 	curl_easy_setopt(c, CURLOPT_RANGE, range);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, TIMEOUT_S);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, &l);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, l);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, &l);
-	CURLcode code = curl_easy_perform(c);
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(c, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, l);
+	patience_begin(&patience, PATIENT_S);
+	do
+		r = look_once(c, url, l, &passes, e);
+	while (r < 0 && passes && patience_rest(&patience, e->msg));
 	curl_easy_cleanup(c);
-	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && l.len == sizeof(l.start)))
-		return err_set(e, EIO, "%s: %s", url, http_problem(code));
-	if (status != 200 && status != 206)
-		return err_set(e, EPROTO, "%s: the server answered %ld", url, status);
-	out->size_bytes = status == 206 ? l.range_total : length > 0 ? (uint64_t)length : 0;
+	return r;
+}
+
+int source_look(const char *url, struct image_contents *out, struct err *e)
+{
+	struct look l;
+	int r = check_url(url, e);
+
+	memset(out, 0, sizeof(*out));
+	if (r < 0 || (r = look(url, &l, e)) < 0)
+		return r;
+	out->size_bytes = l.size_bytes;
 	if (out->size_bytes == 0)
 		return err_set(e, EPROTO, "%s: the server does not say how long it is", url);
 	out->chunk_bytes = IMAGE_CHUNK_BYTES;

@@ -8,14 +8,10 @@
 
 #include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
-#include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/text.h"
 #include "os_installer/fetch/http.h"
+#include "os_installer/fetch/patience.h"
 
-#define PATIENCE_MS 900000
-#define PAUSE_FIRST_MS 250
-#define PAUSE_MOST_MS 8000
 #define STALL_S 60L
 #define THINKING_S 900L /* it may read all that it has */
 #define ANSWER_MAX_BYTES (4U << 20)
@@ -119,12 +115,8 @@ static enum verdict judge(struct upload *u, CURLcode code, const char *url, stru
 		u->hint =
 		    "make room where the stack keeps its state, or back up to another server, then give the order again";
 		return OVER;
-	case 408:
-	case 425:
-	case 429:
-		return AGAIN;
 	default:
-		return u->status >= 500 ? AGAIN : OVER;
+		return patience_is_for(u->status) ? AGAIN : OVER;
 	}
 }
 
@@ -153,9 +145,10 @@ static enum verdict once(struct upload *u, const char *url, const char *method, 
 static int ask(struct upload *u, const char *url, const char *method, const void *data, size_t len,
     long quiet_s, struct err *e)
 {
-	int64_t began = monotonic_ms(), pause = PAUSE_FIRST_MS;
+	struct patience patience;
 	unsigned wrong = 0;
 
+	patience_begin(&patience, PATIENCE_S);
 	for (;;) {
 		switch (once(u, url, method, data, len, quiet_s, e)) {
 		case GOOD:
@@ -171,12 +164,9 @@ static int ask(struct upload *u, const char *url, const char *method, const void
 		case AGAIN:
 			break;
 		}
-		if (monotonic_ms() - began > PATIENCE_MS)
-			return err_wrap(e, "nothing went for %d s", PATIENCE_MS / 1000);
-		log_warn("%s, again in %" PRId64 " ms", e->msg, pause);
+		if (!patience_rest(&patience, e->msg))
+			return err_wrap(e, "nothing went for %d s", PATIENCE_S);
 		u->retries++;
-		sleep_ms(pause);
-		pause = pause * 2 < PAUSE_MOST_MS ? pause * 2 : PAUSE_MOST_MS;
 	}
 }
 

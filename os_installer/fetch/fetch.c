@@ -14,10 +14,11 @@
 #include "lib/base/log.h"
 #include "os_installer/fetch/digest.h"
 #include "os_installer/fetch/http.h"
+#include "os_installer/fetch/patience.h"
 
 #define STALL_MS 15000
 #define TICK_MS 250
-#define PATIENCE_MS (15 * 60 * 1000)
+#define PATIENCE_MS (PATIENCE_S * 1000)
 #define BACKOFF_MS 250
 #define BACKOFF_DOUBLINGS 5
 #define CHUNK_TRIES 20 /* a chunk that is wrong in ever different ways: a bad line */
@@ -222,9 +223,7 @@ static void refused(struct fetch *f)
 	char why[sizeof(f->why)];
 
 	snprintf(why, sizeof(why), "the server answered %ld", f->status);
-	/* 5xx, 408 and 429 are passing states of servers and proxies; the rest seldom is. */
-	bool passing = f->status >= 500 || f->status == 408 || f->status == 429;
-	if (!passing && ++f->refusals >= REFUSALS_MAX) {
+	if (!patience_is_for(f->status) && ++f->refusals >= REFUSALS_MAX) {
 		f->verdict = FATAL;
 		err_set(f->e, f->status == 404 ? ENOENT : EPROTO, "%s: %s", f->url, why);
 		return;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "os_installer/fetch/patience.h"
+
 #define CONNECT_TIMEOUT_S 5L
 #define JSON_TYPE "Content-Type: application/json"
 #define BYTES_TYPE "Content-Type: application/octet-stream"
@@ -79,6 +81,18 @@ const char *http_problem(CURLcode code)
 	}
 }
 
+bool http_problem_passes(CURLcode code)
+{
+	static const CURLcode passing[] = {CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST,
+	    CURLE_OPERATION_TIMEDOUT, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_SEND_ERROR,
+	    CURLE_RECV_ERROR};
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(*passing); i++)
+		if (passing[i] == code)
+			return true;
+	return false;
+}
+
 struct body {
 	struct http_response *out;
 	size_t max_bytes;
@@ -141,6 +155,25 @@ int http_get(
     const char *url, size_t max_bytes, unsigned timeout_s, struct http_response *out, struct err *e)
 {
 	return answer_take(http_handle_new(url), url, max_bytes, timeout_s, out, e);
+}
+
+int http_get_patiently(const char *url, size_t max_bytes, unsigned timeout_s, unsigned believed,
+    struct http_response *out, struct err *e)
+{
+	struct patience patience;
+
+	patience_begin(&patience, PATIENCE_S);
+	for (unsigned n = 1;; n++) {
+		int r = http_get(url, max_bytes, timeout_s, out, e);
+		if (r == 0 &&
+		    (out->status == 200 || (!patience_is_for(out->status) && n >= believed)))
+			return 0;
+		if (r == 0)
+			r = err_set(e, EPROTO, "%s: the server answered %ld", url, out->status);
+		http_response_clear(out);
+		if (r == -EFBIG || !patience_rest(&patience, e->msg))
+			return r;
+	}
 }
 
 /* The headers are the caller's to free, after the transfer. */

@@ -24,6 +24,8 @@ void http_follow(CURL *c);
 
 /* What a failed transfer means, e.g. "the server refused the connection". */
 const char *http_problem(CURLcode code);
+/* Whether it may go better another time: the server or what leads to it is away. */
+bool http_problem_passes(CURLcode code);
 
 struct http_response {
 	long status; /* 200, 404... */
@@ -35,6 +37,11 @@ struct http_response {
  * set and must be cleared. Returns 0, -EFBIG, or another -errno when there was no whole answer. */
 must_check int http_get(const char *url, size_t max_bytes, unsigned timeout_s,
     struct http_response *out, struct err *e);
+
+/* The same until the server answers, for as long as patience.h has it; a status that does not pass,
+ * as 404, is an answer when it comes for the `believed`th time: what serves it may be starting. */
+must_check int http_get_patiently(const char *url, size_t max_bytes, unsigned timeout_s,
+    unsigned believed, struct http_response *out, struct err *e);
 
 /* One POST of a JSON body; as http_get(). */
 must_check int http_post_json_get(const char *url, const char *body, size_t max_bytes,

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/base/log.h"
 #include "os_installer/fetch/http.h"
@@ -13,7 +12,7 @@
 
 #define DOCUMENT_MAX_BYTES (1U << 20)
 #define TIMEOUT_S 10
-#define TRIES 8
+#define BELIEVED 4 /* times that the server does not have what it must */
 
 static const struct {
 	const char *name;
@@ -29,25 +28,20 @@ static const struct {
 static int document_fetch(const char *url, bool required, char **text, size_t *len, struct err *e)
 {
 	struct http_response answer;
+	int r = http_get_patiently(
+	    url, DOCUMENT_MAX_BYTES, TIMEOUT_S, required ? BELIEVED : 1, &answer, e);
 
-	for (unsigned n = 1;; n++) {
-		int r = http_get(url, DOCUMENT_MAX_BYTES, TIMEOUT_S, &answer, e);
-		if (r == 0 && answer.status == 200) {
-			*text = answer.body;
-			*len = answer.len;
-			return 0;
-		}
-		long status = answer.status;
-		http_response_clear(&answer);
-		if (r == 0 && status == 404 && !required)
-			return 0;
-		if (r == 0)
-			r = err_set(e, EPROTO, "%s: the server answered %ld", url, status);
-		if (n == TRIES || r == -EFBIG)
-			return r;
-		log_warn("%s, trying again", e->msg);
-		sleep(n < 5 ? n : 5);
+	if (r < 0)
+		return r;
+	if (answer.status == 200) {
+		*text = answer.body;
+		*len = answer.len;
+		return 0;
 	}
+	if (answer.status != 404 || required)
+		r = err_set(e, EPROTO, "%s: the server answered %ld", url, answer.status);
+	http_response_clear(&answer);
+	return r;
 }
 
 int seed_fetch(const char *url, struct seed *seed, struct err *e)
