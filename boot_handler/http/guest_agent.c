@@ -142,6 +142,17 @@ static json_t *given_json(const struct call *c, const struct vm *vm, const struc
 	    "timeout_s", (int)order->timeout_s);
 }
 
+/* On disk before the agent has it: a server that is killed then would take it for one that waits,
+ * and what is told of it for a mistake. */
+static void remember_given(const struct call *c, const struct order *order)
+{
+	struct err e = ERR_INIT;
+
+	if (state_save(c->services->state, &e) < 0)
+		log_warn("that order %lld is handed out is not on disk yet: %s",
+		    (long long)order->id, e.msg);
+}
+
 /* What the agent is to do; without anything the answer is put off. */
 int guest_poll(const struct call *c, struct server_answer *a, struct err *e)
 {
@@ -159,6 +170,7 @@ int guest_poll(const struct call *c, struct server_answer *a, struct err *e)
 	order_news_tell(c->services);
 	if (given) {
 		guest_order_begins(c, who.vm, &order);
+		remember_given(c, &order);
 		return answer_json(a, given_json(c, who.vm, &order), e);
 	}
 	a->status = 204;

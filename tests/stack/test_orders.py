@@ -1,5 +1,7 @@
 """Orders as an operator gives them and machines hear of them: what boots the agent for them, lists that stop and go on, what
 is taken back, deadlines of an agent that is silent, disks of an inventory, output; a client made of sh and curl."""
+import os
+import signal
 import subprocess
 import time
 
@@ -130,6 +132,18 @@ def test_a_list_stops_and_goes_on_over_a_restart():
     check_equal(states(orders), ["done", "failed", "done"], "states")
     told = [e["text"] for e in lab.api("/api/v1/events?vm=web1")["events"] if e["kind"] == "order"]
     check(told[-1] == "poweroff done" and "run failed" in told and "resumed" in told, f"{told}")
+
+
+@needs(test_a_machine_boots_the_agent_while_orders_wait)
+def test_a_server_that_is_killed_right_after_it_handed_one_out_has_it_on_record():
+    order, killed = give({"action": "run", "args": {"script": "true"}}).json, lab.pids()["boot_handler"]
+    check_equal(poll().json["id"], order["id"], "the order")
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: lab.pids()["boot_handler"] not in ([], killed) and lab.operator("/readyz").status == 200, 20, "it is back")
+    check_equal(states([order]), ["running"], "states")
+    check_equal(post("/api/action-progress", id=order["id"]).status, 204, "it goes on: status")
+    check_equal(done(order).status, 204, "its end: status")
 
 
 @needs(test_a_machine_boots_the_agent_while_orders_wait)
