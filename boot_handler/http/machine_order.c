@@ -18,7 +18,7 @@
 
 /* ---- shown --------------------------------------------------------------------------------- */
 
-static const char *starts_at_all(
+static void starts_at_all(
     const struct call *c, const struct machine_named *named, char *text, size_t size)
 {
 	const struct vm *vm = named->vm;
@@ -42,19 +42,29 @@ static const char *starts_at_all(
 		snprintf(text, size,
 		    "its agent is not running: it starts at %s's next network boot (`vmlab restart %s`, or switch the machine off and on)",
 		    vm->name, vm->name);
-	return text;
 }
 
-/* Why one that waits is not begun with; null: its agent is there. */
+/* What it was given may still go on behind a line that is cut; or the machine has lost it. */
+static const char *says_nothing(const struct order *o)
+{
+	return order_row(o->action)->again
+		   ? "nothing is heard of its agent: with its line cut it goes on, and tells it when the line is back; switched off, it begins anew when the machine boots the agent again"
+		   : "nothing is heard of its agent: with its line cut it goes on, and tells it when the line is back; switched off, it fails when the machine boots the agent again";
+}
+
+/* Why one is not begun with, or says nothing more; null: its agent is there. */
 static json_t *waits_json(
     const struct call *c, const struct machine_named *named, const struct order *o)
 {
-	char text[400];
+	struct orders *orders = state_orders(c->services->state);
+	int64_t now_ms = wall_ms(), silent_ms = orders_silent_ms(orders, &named->cards, now_ms);
+	char text[400] = "";
 
-	if (o->state != ORDER_WAITING ||
-	    orders_heard(state_orders(c->services->state), &named->cards, wall_ms()))
-		return json_null();
-	return json_string(starts_at_all(c, named, text, sizeof(text)));
+	if (o->state == ORDER_WAITING && !orders_heard(orders, &named->cards, now_ms))
+		starts_at_all(c, named, text, sizeof(text));
+	else if (o->state == ORDER_RUNNING && silent_ms >= ORDER_HEARD_MS)
+		return json_string(says_nothing(o));
+	return text_or_null(text);
 }
 
 static json_t *order_facts(const struct order *o)

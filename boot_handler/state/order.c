@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "boot_handler/state/order_inside.h"
+#include "lib/base/clock.h"
 
 bool order_is_open(const struct order *o)
 {
@@ -267,6 +268,7 @@ int orders_new(struct orders **out, struct err *e)
 	if (!t)
 		return err_set(e, ENOMEM, "out of memory");
 	pthread_mutex_init(&t->lock, NULL);
+	t->began_ms = wall_ms();
 	*out = t;
 	return 0;
 }

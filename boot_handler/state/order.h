@@ -126,6 +126,8 @@ void orders_booted(struct orders *t, const struct order_cards *cards);
 /* Whether the agent of that machine was heard of lately. */
 #define ORDER_HEARD_MS 75000
 bool orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms);
+/* For how long it was not, as far as this memory goes. */
+int64_t orders_silent_ms(struct orders *t, const struct order_cards *cards, int64_t now_ms);
 /* What it does, or else will do next; false: nothing. */
 bool orders_current(struct orders *t, const struct order_cards *cards, struct order *out);
 

@@ -31,20 +31,34 @@ void order_hear(struct orders *t, const struct order_cards *cards, int64_t now_m
 			place_of(t, mac_number(&cards->mac[i]))->at_ms = now_ms;
 }
 
-bool orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms)
+int64_t order_heard_ms(const struct orders *t, const struct order_cards *cards)
 {
-	bool heard = false;
+	int64_t newest = 0;
 
-	pthread_mutex_lock(&t->lock);
 	for (unsigned i = 0; i < cards->count; i++)
 		for (unsigned n = 0; n < PROBES; n++) {
 			uint64_t mac = mac_number(&cards->mac[i]);
 			const struct order_agent *a = &t->agents[(mac + n) % ORDER_AGENTS];
-			heard |=
-			    mac && a->mac == mac && a->at_ms && a->at_ms + ORDER_HEARD_MS > now_ms;
+			if (mac && a->mac == mac && a->at_ms > newest)
+				newest = a->at_ms;
 		}
+	return newest;
+}
+
+bool orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	int64_t at_ms = order_heard_ms(t, cards);
 	pthread_mutex_unlock(&t->lock);
-	return heard;
+	return at_ms && at_ms + ORDER_HEARD_MS > now_ms;
+}
+
+int64_t orders_silent_ms(struct orders *t, const struct order_cards *cards, int64_t now_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	int64_t at_ms = order_heard_ms(t, cards);
+	pthread_mutex_unlock(&t->lock);
+	return now_ms - (at_ms ? at_ms : t->began_ms);
 }
 
 /* ---- what a boot is for -------------------------------------------------------------------- */

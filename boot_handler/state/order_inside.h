@@ -34,7 +34,8 @@ struct orders {
 	 * for nothing else where that is none. */
 	_Atomic uint16_t due[ORDER_DUE_SLOTS];
 	struct order_agent agents[ORDER_AGENTS];
-	int64_t *gone; /* rows of the file that memory has no more */
+	int64_t began_ms; /* before, nobody can have been heard of */
+	int64_t *gone;    /* rows of the file that memory has no more */
 	size_t gone_count, gone_room;
 	/* What is being written; the writer's thread only. */
 	struct order *rows;
@@ -54,6 +55,8 @@ struct order_kept *order_kept_find(
 void order_mark(struct orders *t, struct order_kept *k);
 /* Its agent was heard of; 0: it ends. */
 void order_hear(struct orders *t, const struct order_cards *cards, int64_t now_ms);
+/* When its agent was heard of last; 0: not since this memory begins. */
+int64_t order_heard_ms(const struct orders *t, const struct order_cards *cards);
 /* Sets its state, and the count of open ones. */
 void order_set_state(struct orders *t, struct order_kept *k, enum order_state state);
 /* It ends. */

@@ -112,14 +112,24 @@ static int64_t deadline_ms(const struct order *o)
 
 bool order_overdue(struct orders *t, struct order_kept *k, int64_t now_ms)
 {
+	const struct order_cards cards = {.mac = {k->is.mac}, .count = 1};
 	char text[ORDER_TEXT_SIZE];
 
 	if (k->is.state != ORDER_RUNNING || now_ms < deadline_ms(&k->is))
 		return false;
-	snprintf(text, sizeof(text), "it had not ended within %u s", k->is.timeout_s);
+	int64_t heard_ms = order_heard_ms(t, &cards);
+	bool silent = heard_ms && heard_ms + ORDER_HEARD_MS <= now_ms;
+	int len = snprintf(text, sizeof(text), "it had not ended within %u s", k->is.timeout_s);
+	if (silent)
+		snprintf(text + len, sizeof(text) - (size_t)len,
+		    ", and its agent has been silent for %lld s",
+		    (long long)(now_ms - heard_ms) / 1000);
 	order_finish(t, k,
 	    &(struct order_end){.text = text,
-		.hint = "give it more time with \"deadline_s\", or look at the machine's console"},
+		.hint =
+		    silent
+			? "look whether the machine is on and its line is there; then have it begun again"
+			: "give it more time with \"deadline_s\", or look at the machine's console"},
 	    now_ms);
 	return true;
 }
@@ -131,9 +141,21 @@ static const char *lost(const struct order *o)
 {
 	if (o->begun && !order_row(o->action)->again)
 		return "the machine started anew in the middle of it";
-	if (o->given == ORDER_GIVEN_MAX)
-		return "the agent got it three times and did not tell its end";
-	return NULL;
+	if (o->given < ORDER_GIVEN_MAX)
+		return NULL;
+	return o->begun ? "the machine started anew three times in the middle of it"
+			: "the agent got it three times and did not tell its end";
+}
+
+static void finish_lost(struct orders *t, struct order_kept *k, const char *why, int64_t now_ms)
+{
+	const struct order_end how = {.text = why,
+	    .hint =
+		k->is.begun
+		    ? "it may be half done: look, then begin it again (`vmlab order resume`)"
+		    : "look at the machine's console, then begin it again (`vmlab order resume`)"};
+
+	order_finish(t, k, &how, now_ms);
 }
 
 bool orders_give(
@@ -150,7 +172,7 @@ bool orders_give(
 			continue;
 		const char *why = lost(&k->is);
 		if (why) {
-			order_finish(t, k, &(struct order_end){.text = why}, now_ms);
+			finish_lost(t, k, why, now_ms);
 			continue;
 		}
 		if (k->is.given++ == 0)

@@ -90,6 +90,23 @@ static void a_silent_agents_time_is_over(void **state)
 	/* Whoever asks ends it as well. */
 	assert_int_equal(progress(next, 900000), -EBUSY);
 	assert_int_equal(state_of(next), ORDER_FAILED);
+	assert_string_equal(got.text, "it had not ended within 60 s");
+	assert_int_equal(news(), 1);
+}
+
+static void how_long_an_agent_is_silent(void **state)
+{
+	(void)state;
+	int64_t began = orders->began_ms;
+	assert_int_equal(orders_silent_ms(orders, &card, began + 5000), 5000);
+	int64_t id = add(&card, ORDER_RUN, 60);
+	assert_true(give(began + 6000));
+	assert_int_equal(orders_silent_ms(orders, &card, began + 6001), 1);
+	assert_int_equal(orders_silent_ms(orders, &other, began + 6001), 6001);
+	assert_int_equal(orders_expire(orders, began + 200000), -1);
+	assert_int_equal(state_of(id), ORDER_FAILED);
+	assert_string_equal(
+	    got.text, "it had not ended within 60 s, and its agent has been silent for 194 s");
 	assert_int_equal(news(), 1);
 }
 
@@ -183,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_silent_agents_time_is_over),
+	    TEST(how_long_an_agent_is_silent),
 	    TEST(what_may_not_be_begun_twice_is_not),
 	    TEST(a_boot_is_for_what_waits),
 	    TEST(many_are_kept_and_none_that_is_open_goes),

@@ -62,6 +62,7 @@ static void put_running(FILE *f, const json_t *order)
 		fputs(" is begun", f);
 	}
 	put(f, ", ", text_of(order, "text"));
+	put(f, ": ", text_of(order, "waits_for"));
 }
 
 void order_line(FILE *f, const json_t *order)

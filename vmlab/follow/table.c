@@ -239,11 +239,15 @@ static void print_words(FILE *f, const struct table_column *c, const json_t *o, 
 {
 	(void)c;
 	(void)now_ms;
-	human_print_clean(f, text_of(o, "waits_for"));
-	human_print_clean(f, text_of(o, "text"));
-	if (*text_of(o, "hint"))
-		fputs("; ", f);
-	human_print_clean(f, text_of(o, "hint"));
+	static const char *const keys[] = {"waits_for", "text", "hint"};
+	const char *between = "";
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		const char *text = text_of(o, keys[i]);
+		fputs(*text ? between : "", f);
+		human_print_clean(f, text);
+		between = *text ? "; " : between;
+	}
 }
 
 static const struct table_column of_orders[] = {

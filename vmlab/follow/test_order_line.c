@@ -27,6 +27,8 @@ static void lines(void **state)
 		"wipe: blocks 25 %, 1 MiB of 4 MiB\n", false},
 	    {"{\"action\":\"wipe\",\"state\":\"running\",\"done_bytes\":2048,\"text\":\"a\\u001b[2Jb\"}",
 		"wipe: 2 KiB, ab\n", false},
+	    {"{\"action\":\"wipe\",\"state\":\"running\",\"phase\":\"look\",\"waits_for\":\"it is silent\"}",
+		"wipe: look: it is silent\n", false},
 	    {"{\"action\":\"wipe\",\"state\":\"done\",\"phase\":\"blocks\",\"text\":null}",
 		"wipe done\n", true},
 	    {"{\"action\":\"wipe\",\"state\":\"failed\",\"phase\":\"blocks\",\"text\":\"no disk\",\"hint\":\"plug it in\"}",
