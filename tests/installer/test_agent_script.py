@@ -156,8 +156,7 @@ def test_when_the_agent_is_killed_its_script_does_not_go_on(bench):
     bench.give("run", script=f"sleep {MARK}; sleep {MARK}")
     eventually(sleepers, 20, "it has begun")
     # The agent only, not its process namespace.
-    agent = subprocess.run(["pgrep", "-P", str(bench.agent.pid)], capture_output=True, text=True).stdout.split()[0]
-    os.kill(int(agent), signal.SIGKILL)
+    os.kill(bench.agent_pid(), signal.SIGKILL)
     gone(40)
 
 

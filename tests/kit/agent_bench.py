@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from urllib.parse import parse_qs, urlparse
@@ -129,10 +130,56 @@ class AgentServer:
             f"{count} × {path}; told: {[t[:2] for t in self.told[-5:]]}; the agent says: {self.log()[-600:]}")
 
 
-class AgentBench(AgentServer):
+class RunsAgent:
+    """os-installer --agent in the network namespace at `path`, asking at `agent_url`."""
+
+    path, agent_url, agent, log_path = None, None, None, None
+
+    def begin_agent(self, scope):
+        self.scope, self.installer = scope, find_installer()
+        scope.cleanup(self.stop_agent)
+        scope.log_on_failure(self.log)
+
+    def start_agent(self, *words):
+        self.stop_agent()
+        handle, self.log_path = tempfile.mkstemp(".log", "agent-", self.scope.tempdir())
+        with netns.inside(self.path), os.fdopen(handle, "w") as log:
+            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", self.installer, "--agent",
+                "--agent-url", self.agent_url, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def stop_agent(self):
+        """As when the power goes: it and all that it started."""
+        if self.agent:
+            self.agent.kill()
+            self.agent.wait()
+        self.agent = None
+
+    def log(self):
+        if not self.log_path:
+            return ""
+        with open(self.log_path) as f:
+            return f.read()
+
+    def agent_pid(self):
+        """The first process of its process namespace."""
+        return int(run(["pgrep", "-P", str(self.agent.pid)]).stdout.split()[0])
+
+    def rss_kib(self):
+        """The most that the agent had, without what the kernel shares."""
+        with open(f"/proc/{self.agent_pid()}/status") as f:
+            return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
+
+    def ended(self, seconds=20):
+        """How the machine ended."""
+        status = self.agent.wait(seconds)
+        return ENDED.get(-status if status < 0 else status - 128)
+
+
+class AgentBench(AgentServer, RunsAgent):
+    agent_url = f"http://{SERVER}:{PORT}/"
+
     def __init__(self, scope):
-        self.installer = find_installer()
-        self.scope = scope
+        self.begin_agent(scope)
         self.path, server_path = (self.namespace(label) for label in ("agent", "server"))
         super().__init__(scope, server_path, SERVER)
         with netns.inside(self.path):
@@ -142,9 +189,6 @@ class AgentBench(AgentServer):
             with netns.inside(path):
                 run(["ip", "addr", "add", f"{address}/24", "dev", card])
                 run(["ip", "link", "set", card, "up"])
-        self.agent = None
-        scope.cleanup(self.stop_agent)
-        scope.log_on_failure(self.log)
 
     def namespace(self, label):
         name = f"{PREFIX}{label}"
@@ -155,31 +199,3 @@ class AgentBench(AgentServer):
     def line(self, state):
         with netns.inside(self.server_path):
             run(["ip", "link", "set", "srv0", state])
-
-    def start_agent(self, *words):
-        self.stop_agent()
-        self.log_path = os.path.join(self.scope.tempdir(), "agent.log")
-        with netns.inside(self.path), open(self.log_path, "w") as log:
-            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", self.installer, "--agent",
-                "--agent-url", f"http://{SERVER}:{PORT}/", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def stop_agent(self):
-        if self.agent:
-            self.agent.kill()
-            self.agent.wait()
-        self.agent = None
-
-    def log(self):
-        with open(self.log_path) as f:
-            return f.read()
-
-    def rss_kib(self):
-        """The most that the agent had, without what the kernel shares."""
-        child = run(["pgrep", "-P", str(self.agent.pid)]).stdout.split()[0]
-        with open(f"/proc/{child}/status") as f:
-            return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
-
-    def ended(self, seconds=20):
-        """How the machine ended."""
-        status = self.agent.wait(seconds)
-        return ENDED.get(-status if status < 0 else status - 128)

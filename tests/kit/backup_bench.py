@@ -21,6 +21,19 @@ MIB = 1 << 20
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 
 
+def image_files(name, data, disk_bytes, **rootfs):
+    """{file: content} of an image of a disk of so many bytes, which is `data` packed by zstd."""
+    sha = lambda b: hashlib.sha256(b).hexdigest()
+    manifest = {"format": 1, "distro": name, "arch": ARCH, "kernel_version": "1", "rootfs": {
+        "file": "disk.raw.zst", "format": "raw.zst", "size_bytes": len(data), "sha256": sha(data),
+        "unpacked_bytes": disk_bytes, "entries": 0, "chunk_bytes": SLICE,
+        "chunks": [sha(data[i:i + SLICE]) for i in range(0, len(data), SLICE)], **rootfs}}
+    others = {"kernel": "vmlinuz", "modules": "modules.cpio.zst"}
+    for key, file in others.items():
+        manifest[key] = {"file": file, "size_bytes": 1, "sha256": sha(b"x")}
+    return {"manifest.json": json.dumps(manifest).encode(), "disk.raw.zst": data, **{file: b"x" for file in others.values()}}
+
+
 class Handler(agent_bench.Handler):
     def do_GET(self):
         bench = self.server.bench
@@ -120,16 +133,9 @@ class BackupBench(AgentBench):
 
     def image(self, disk_bytes, name="made", data=None, **rootfs):
         """Serves it; what the server gives an order for its image."""
-        data = b"".join(self.slices) if data is None else data
-        sha = lambda b: hashlib.sha256(b).hexdigest()
-        manifest = {"format": 1, "distro": name, "arch": ARCH, "kernel_version": "1", "rootfs": {
-            "file": "disk.raw.zst", "format": "raw.zst", "size_bytes": len(data), "sha256": sha(data),
-            "unpacked_bytes": disk_bytes, "entries": 0, "chunk_bytes": SLICE,
-            "chunks": [sha(data[i:i + SLICE]) for i in range(0, len(data), SLICE)], **rootfs}}
-        for key, file in ("kernel", "vmlinuz"), ("modules", "modules.cpio.zst"):
-            manifest[key] = {"file": file, "size_bytes": 1, "sha256": sha(b"x")}
         at = f"/files/{name}/{ARCH}"
-        self.files = {f"{at}/manifest.json": json.dumps(manifest).encode(), f"{at}/disk.raw.zst": data}
+        self.files = {f"{at}/{file}": data for file, data in
+            image_files(name, b"".join(self.slices) if data is None else data, disk_bytes, **rootfs).items()}
         return {"image": name, "url": f"http://{SERVER}:{PORT}/files/{name}"}
 
     def raw(self, path):

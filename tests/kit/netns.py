@@ -41,7 +41,7 @@ class Client:
 
     def plug(self, lab_pid, bridge="lab0"):
         """Wires eth0 to the bridge in the namespace of process lab_pid, replacing what was there."""
-        port = f"vt{os.getpid() % 1000000}n{Client._count}"
+        port = self.port = f"vt{os.getpid() % 1000000}n{Client._count}"
         lab = f"/proc/{lab_pid}/ns/net"
         with inside(self.path):
             run(["ip", "link", "del", "eth0"], check_rc=False)
