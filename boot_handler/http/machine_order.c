@@ -268,6 +268,8 @@ int machine_orders_give(const struct call *c, const struct machine_named *named,
 	if (r == 0)
 		r = orders_add(state_orders(state), &named->cards.mac[0],
 		    named->vm ? named->vm->name : "", &list, wall_ms(), orders, e);
+	if (r == 0 && !named->vm)
+		strangers_keep(state_strangers(state), &named->cards.mac[0]);
 	unsigned count = r == 0 ? list.count : 0;
 	order_list_clear(&list);
 	for (unsigned i = 0; i < count; i++)

@@ -302,6 +302,15 @@ bool strangers_at(struct strangers *t, unsigned slot, struct stranger *out)
 	return used;
 }
 
+void strangers_keep(struct strangers *t, const struct mac *mac)
+{
+	pthread_mutex_lock(&t->lock);
+	struct stranger_place *p = find(t, ID_MAC, mac);
+	if (p)
+		stranger_mark(t, p, STRANGER_URGENT);
+	pthread_mutex_unlock(&t->lock);
+}
+
 void strangers_forget(
     struct strangers *t, bool (*declared)(void *ctx, const struct stranger *stranger), void *ctx)
 {

@@ -63,6 +63,9 @@ must_check int strangers_find(
 /* The one at a place; false: nobody is there. */
 bool strangers_at(struct strangers *t, unsigned slot, struct stranger *out);
 
+/* The one with that card is on disk with what is written next: something was asked of it. */
+void strangers_keep(struct strangers *t, const struct mac *mac);
+
 /* Forgets those for whom declared() holds; it must not block. */
 void strangers_forget(
     struct strangers *t, bool (*declared)(void *ctx, const struct stranger *stranger), void *ctx);
