@@ -14,7 +14,7 @@ from kit.check import check, check_equal, eventually, skip
 from kit.command import have_command, run
 from kit.scope import Scope
 
-SIZE = 640 << 20
+SIZE = 128 << 20
 scope = Scope("agent-disk")
 
 
@@ -37,10 +37,10 @@ class Disk:
 
     def fill(self):
         """A partition table with a file system, and data where neither is."""
-        run(["sfdisk", "-q", self.device], stdin="label: gpt\nsize=300M\n,\n")
-        run(["mkfs.ext4", "-q", "-F", "-E", "offset=1048576", self.device, "200M"])
+        run(["sfdisk", "-q", self.device], stdin="label: gpt\nsize=60M\n,\n")
+        run(["mkfs.ext4", "-q", "-F", "-E", "offset=1048576", self.device, "40M"])
         with open(self.file, "r+b") as f:
-            f.seek(400 << 20)
+            f.seek(90 << 20)
             f.write(b"secret" * 100000)
 
     def told(self, **other):
