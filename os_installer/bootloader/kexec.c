@@ -27,7 +27,10 @@ int kexec_load(
 		return initramfs_fd;
 	if (syscall(SYS_kexec_file_load, kernel_fd, initramfs_fd, strlen(cmdline) + 1, cmdline,
 		flags) < 0)
-		return err_errno(e, "this kernel does not start another one (kexec)");
+		return errno == ENOSYS
+			   ? err_set(e, ENOSYS,
+				 "this kernel does not start another one: it was built without kexec_file_load(2), as Debian's for arm64 is")
+			   : err_errno(e, "this kernel does not start another one (kexec)");
 	return 0;
 }
 
