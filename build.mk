@@ -70,7 +70,7 @@ LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition follow image 
 VM_WATCHER_SRC := $(call sources_in,vm_watcher)
 BOOT_HANDLER_SRC := $(call sources_in,boot_handler $(addprefix boot_handler/,documents http sources state))
 OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,agent backup base bootloader disk fetch fs inventory method report system trial unpack))
-VMLAB_SRC := $(call sources_in,$(addprefix vmlab/,cmd engine follow image judge lab ui))
+VMLAB_SRC := $(call sources_in,$(addprefix vmlab/,cmd engine follow image judge lab simulate ui))
 
 # Of the VM's image, but for the programs' main files.
 DOCKER_SRC := \

@@ -11,6 +11,7 @@
 #include "vmlab/cmd/complete.h"
 #include "vmlab/image/adopt.h"
 #include "vmlab/cmd/man.h"
+#include "vmlab/simulate/inside.h"
 
 #define ROW(name) &name##_command,
 static const struct command *const commands[] = {COMMANDS(ROW)};
@@ -271,6 +272,8 @@ static int run(int argc, char **argv)
 		return print_man(argc, argv);
 	if (strcmp(argv[0], "__adopt") == 0)
 		return image_adopt_main(argc, argv);
+	if (strcmp(argv[0], "__simulate") == 0)
+		return simulate_inside_main(argc, argv);
 	if (strcmp(argv[0], "__complete") == 0)
 		return print_completion(&lo, argc, argv);
 	const struct command *c = find(argv[0]);

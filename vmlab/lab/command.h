@@ -62,6 +62,7 @@ struct command {
 	row(netboot) \
 	row(down) \
 	row(resume) \
+	row(simulate) \
 	row(rm) \
 	row(schema) \
 	row(reference) \
