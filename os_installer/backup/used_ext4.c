@@ -20,6 +20,8 @@
 	(0x2U | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000)
 #define INCOMPAT_RECOVER 0x4U
 #define INCOMPAT_64BIT 0x80U
+#define COMPAT_SPARSE_SUPER2 0x200U
+#define RO_COMPAT_SPARSE_SUPER 1U
 #define RO_COMPAT_BIGALLOC 0x200U
 #define RO_COMPAT_CHECKED (0x10U | 0x400) /* gdt_csum, metadata_csum: groups may be left unmade */
 #define GROUP_BLOCKS_UNMADE 2U
@@ -28,8 +30,9 @@ struct ext4 {
 	struct used_source source;
 	uint64_t blocks, groups;
 	uint32_t block_bytes, first, per_group, group_desc_bytes, inode_table_blocks;
-	uint32_t base_blocks; /* at the start of a group: superblock and descriptors, at most */
-	bool wide, unmade;
+	uint32_t base_blocks; /* of a group that has a superblock: it and the descriptors */
+	bool wide, unmade, sparse, sparse2;
+	uint32_t backups[2]; /* sparse2: the groups that have one, besides the first */
 	bool told_start;
 	uint64_t group;     /* that is loaded, or to be */
 	uint32_t bit, bits; /* bits == 0: to be loaded */
@@ -88,6 +91,10 @@ static bool read_shape(const uint8_t *s, uint64_t bytes, struct ext4 *x)
 	x->per_group = u32(s + 0x20);
 	x->group_desc_bytes = x->wide ? u16(s + 0xfe) : 32;
 	x->unmade = (u32(s + 0x64) & RO_COMPAT_CHECKED) != 0;
+	x->sparse = (u32(s + 0x64) & RO_COMPAT_SPARSE_SUPER) != 0;
+	x->sparse2 = (u32(s + 0x5c) & COMPAT_SPARSE_SUPER2) != 0;
+	x->backups[0] = u32(s + 0x24c);
+	x->backups[1] = u32(s + 0x250);
 	uint32_t inodes = u32(s + 0x28), inode_bytes = u32(s + 0x4c) ? u16(s + 0x58) : 128;
 	if (x->first != (log == 0) || x->per_group == 0 || x->per_group > x->block_bytes * 8 ||
 	    x->blocks <= x->first || x->blocks > bytes / x->block_bytes ||
@@ -151,6 +158,24 @@ static uint32_t free_in_map(const struct ext4 *x)
 	return x->bits - used;
 }
 
+static bool is_power_of(uint64_t n, unsigned base)
+{
+	while (n % base == 0)
+		n /= base;
+	return n == 1;
+}
+
+/* As the kernel's ext4_bg_has_super(). */
+static bool has_super(const struct ext4 *x, uint64_t group)
+{
+	if (group == 0)
+		return true;
+	if (x->sparse2)
+		return group == x->backups[0] || group == x->backups[1];
+	return !x->sparse || group == 1 || is_power_of(group, 3) || is_power_of(group, 5) ||
+	       is_power_of(group, 7);
+}
+
 static uint64_t place(const struct ext4 *x, const uint8_t *d, size_t low, size_t high)
 {
 	return u32(d + low) | (x->wide ? (uint64_t)u32(d + high) << 32 : 0);
@@ -171,7 +196,7 @@ static int load(struct ext4 *x, struct err *e)
 	uint32_t unused = u16(d + 0xc) | (x->wide ? (uint32_t)u16(d + 0x2c) << 16 : 0);
 	if (x->unmade && (u16(d + 0x12) & GROUP_BLOCKS_UNMADE)) {
 		memset(x->map, 0, x->block_bytes);
-		mark(x, first_of(x, x->group), x->base_blocks);
+		mark(x, first_of(x, x->group), has_super(x, x->group) ? x->base_blocks : 0);
 		mark(x, bitmap, 1);
 		mark(x, place(x, d, 4, 0x24), 1);
 		mark(x, place(x, d, 8, 0x28), x->inode_table_blocks);
