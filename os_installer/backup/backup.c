@@ -18,8 +18,9 @@
 #include "os_installer/backup/used_disk.h"
 #include "os_installer/fetch/digest.h"
 
-#define UNIT_BYTES SLICER_HOLE_BYTES /* of the disk: read at once */
-#define UNITS 4
+#define STEP_BYTES SLICER_HOLE_BYTES /* of the disk: zeros, or not */
+#define FRAME_BYTES (4U << 20)       /* of the disk: compressed by themselves */
+#define FRAMES 2
 #define SLICES 2
 #define PASSES_MAX 5
 
@@ -28,7 +29,7 @@ struct pass {
 	const struct backup *b;
 	struct backup_figures *f;
 	struct used_disk *used;
-	struct ring *units, *slices;
+	struct ring *frames, *slices;
 	struct digest *have; /* by the server */
 	size_t have_count;
 	struct ring_slot *slice; /* being filled */
@@ -56,16 +57,14 @@ static int read_at(const struct backup *b, uint64_t at, uint8_t *buf, size_t len
 	return 0;
 }
 
-/* Reads of the unit [at, at + len) what is in use, the rest is zeros; *count becomes how much that
- * is. */
-static int unit_read(
+/* Reads of [at, at + len) what is in use, the rest is zeros; *count grows by how much that is. */
+static int step_read(
     struct pass *p, uint64_t at, size_t len, uint8_t *buf, uint64_t *count, struct err *e)
 {
 	uint64_t end = at + len, done = at; /* up to here it is as it should be */
 	struct used_run run;
 	int r = 0;
 
-	*count = 0;
 	while (done < end && (r = used_disk_run(p->used, done, &run, e)) == 1 && run.at < end) {
 		uint64_t from = run.at > done ? run.at : done;
 		uint64_t to = run.at + run.len < end ? run.at + run.len : end;
@@ -79,7 +78,7 @@ static int unit_read(
 	return r < 0 ? r : 0;
 }
 
-/* Up to where nothing is in use from `at` on, in whole units; `at`: something is. */
+/* Up to where nothing is in use from `at` on, in whole steps; `at`: something is. */
 static int hole_end(struct pass *p, uint64_t at, uint64_t *end, struct err *e)
 {
 	uint64_t size = p->b->disk_bytes;
@@ -88,46 +87,51 @@ static int hole_end(struct pass *p, uint64_t at, uint64_t *end, struct err *e)
 
 	if (r < 0)
 		return r;
-	*end = r == 0 ? size : run.at <= at ? at : run.at / UNIT_BYTES * UNIT_BYTES;
+	*end = r == 0 ? size : run.at <= at ? at : run.at / STEP_BYTES * STEP_BYTES;
 	return 0;
 }
 
-static int unit_give(struct pass *p, uint64_t *at, struct err *e)
+/* A slot's `len` bytes of the disk are followed by `number` zeros. */
+static int frame_fill(struct pass *p, uint64_t at, struct ring_slot *slot, struct err *e)
 {
-	uint64_t end, left = p->b->disk_bytes - *at;
-	struct ring_slot *slot;
-	int r = hole_end(p, *at, &end, e);
+	while (slot->len < FRAME_BYTES && slot->number == 0 && at < p->b->disk_bytes) {
+		uint64_t end, left = p->b->disk_bytes - at;
+		size_t n = left < STEP_BYTES ? (size_t)left : STEP_BYTES;
+		uint8_t *step = slot->data + slot->len;
+		int r = hole_end(p, at, &end, e);
 
-	if (r < 0 || (r = ring_take(p->units, &slot)) < 0)
-		return r;
-	slot->count = 0;
-	slot->len = 0;
-	if (end > *at) {
-		slot->number = end - *at;
-	} else {
-		slot->number = left < UNIT_BYTES ? left : UNIT_BYTES;
-		r = unit_read(p, *at, (size_t)slot->number, slot->data, &slot->count, e);
+		if (r == 0 && end == at)
+			r = step_read(p, at, n, step, &slot->count, e);
 		if (r < 0)
 			return r;
-		if (!bytes_are_zero(slot->data, (size_t)slot->number))
-			slot->len = (size_t)slot->number;
+		if (end > at)
+			slot->number = end - at;
+		else if (bytes_are_zero(step, n))
+			slot->number = n;
+		else
+			slot->len += n;
+		at += n;
 	}
-	*at += slot->number;
-	ring_give(p->units);
 	return 0;
 }
 
-/* A slot's `number` is how far it goes, `len` how much of that is not zeros: all of it, or
- * nothing. */
 static void *reader_main(void *ctx)
 {
 	struct pass *p = ctx;
+	struct ring_slot *slot;
 	struct err e = ERR_INIT;
 	int r = 0;
 
-	for (uint64_t at = 0; r == 0 && at < p->b->disk_bytes;)
-		r = unit_give(p, &at, &e);
-	ring_end(p->units, r, &e);
+	for (uint64_t at = 0; at < p->b->disk_bytes; at += slot->len + slot->number) {
+		if ((r = ring_take(p->frames, &slot)) < 0)
+			break;
+		slot->len = 0;
+		slot->number = slot->count = 0;
+		if ((r = frame_fill(p, at, slot, &e)) < 0)
+			break;
+		ring_give(p->frames);
+	}
+	ring_end(p->frames, r, &e);
 	return NULL;
 }
 
@@ -203,10 +207,9 @@ static int compress_all(struct pass *p, struct err *e)
 
 	if (r < 0)
 		return r;
-	while ((r = ring_next(p->units, &slot, e)) == 1) {
-		r = slot->len ? slicer_data(s, slot->data, slot->len, e)
-			      : slicer_hole(s, slot->number, e);
-		if (r < 0)
+	while ((r = ring_next(p->frames, &slot, e)) == 1) {
+		if ((r = slicer_data(s, slot->data, slot->len, e)) < 0 ||
+		    (r = slicer_hole(s, slot->number, e)) < 0)
 			break;
 		p->f->read_bytes += slot->count;
 		p->f->sent_bytes = atomic_load(&p->sent_bytes);
@@ -232,7 +235,7 @@ static int threads_run(struct pass *p, struct err *e)
 		return err_set(e, code, "cannot start a thread");
 	code = pthread_create(&sender, NULL, sender_main, p);
 	int r = code == 0 ? compress_all(p, &mine) : err_set(&mine, code, "cannot start a thread");
-	ring_stop(p->units);
+	ring_stop(p->frames);
 	ring_end(p->slices, r, &mine);
 	pthread_join(reader, NULL);
 	if (code == 0)
@@ -248,7 +251,7 @@ static int pass_run(struct pass *p, struct err *e)
 	int r;
 
 	if ((r = upload_have(p->b->upload, &p->have, &p->have_count, e)) < 0 ||
-	    (r = ring_new(UNITS, UNIT_BYTES, &p->units, e)) < 0 ||
+	    (r = ring_new(FRAMES, FRAME_BYTES, &p->frames, e)) < 0 ||
 	    (r = ring_new(SLICES, IMAGE_CHUNK_BYTES, &p->slices, e)) < 0)
 		return r;
 	if (p->have_count > 0)
@@ -277,7 +280,7 @@ int backup_run(const struct backup *b, struct backup_figures *f, struct err *e)
 			log_warn("the server has lost slices, beginning again: %s", e->msg);
 		r = pass_run(&p, e);
 		sent = atomic_load(&p.sent_bytes);
-		ring_free(p.units);
+		ring_free(p.frames);
 		ring_free(p.slices);
 		free(p.have);
 	}

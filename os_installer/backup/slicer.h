@@ -27,7 +27,8 @@ must_check int slicer_new(
     const struct slicer_sink *sink, int level, struct slicer **out, struct err *e);
 void slicer_free(struct slicer *s); /* NULL is allowed */
 
-/* The next bytes, and the next zeros. 0, -errno, what the sink returned. */
+/* The next bytes, as a frame of their own: the more there are, the less room they take, up to some
+ * MiB. And the next zeros. 0, -errno, what the sink returned. */
 must_check int slicer_data(struct slicer *s, const void *data, size_t len, struct err *e);
 must_check int slicer_hole(struct slicer *s, uint64_t len, struct err *e);
 /* There are no more: gives the last slice. */
