@@ -2,14 +2,14 @@
 """bench.py - speed and size against their targets; what `make bench` runs. No test: it fails nobody.
 
     tests/bench/bench.py                    everything
-    tests/bench/bench.py http watcher       only these: http watcher sizes installer backup simulate e2e
+    tests/bench/bench.py http watcher       only these: http watcher sizes installer backup agents simulate e2e
     tests/bench/bench.py --quick            fewer runs and edits, to see whether it works
 
 http: boot_handler and nginx run from the stack image in one network namespace and are asked over
 its loopback by wrk, turn by turn, each for RUN_S seconds; figures are medians of the runs, ratios
 are within one run of this program. watcher: the whole stack with a real DHCP client. installer:
-see bench_installer.py. backup: bench_backup.py.
-simulate: bench_simulate.py. e2e: one `vmlab up` from nothing to ready. One table at the end, all figures in build/bench.json.
+see bench_installer.py. backup: bench_backup.py. agents: bench_agents.py. simulate: bench_simulate.py. e2e: one `vmlab up`
+from nothing to ready. One table at the end, all figures in build/bench.json.
 """
 import argparse
 import json
@@ -21,6 +21,7 @@ import time
 
 sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from bench_agents import bench_agents
 from bench_backup import bench_backup
 from bench_http import bench_http
 from bench_installer import bench_installer
@@ -87,34 +88,42 @@ def bench_e2e(scope, limit=420):
 
 # ---- the run ---------------------------------------------------------------------------------------
 
+def parts(quick):
+    """{its name: (function, its arguments but the scope)}"""
+    runs, edits = (2, 10) if quick else (9, 100)
+    counts = (10, 1000) if quick else (10, 1000, 100000)
+    return {
+        "sizes": (bench_sizes,),
+        "http": (bench_http, runs, counts),
+        "watcher": (bench_watcher, edits, runs),
+        "installer": (bench_installer, runs, row),
+        "backup": (bench_backup, min(runs, 5)),
+        "agents": (bench_agents, runs, min(runs, 3)),
+        "simulate": (bench_simulate, quick),
+        "e2e": (bench_e2e,),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="*", choices=["http", "watcher", "sizes", "installer", "backup", "simulate", "e2e", []], default=[])
+    parser.add_argument("part", nargs="*", choices=[*parts(False), []], default=[])
     parser.add_argument("--quick", action="store_true", help="fewer runs")
     args = parser.parse_args()
-    parts = args.part or ["sizes", "http", "watcher", "installer", "backup", "simulate", "e2e"]
-    runs, edits = (2, 10) if args.quick else (9, 100)
-    counts = (10, 1000) if args.quick else (10, 1000, 100000)
     if not have_image(STACK_IMAGE):
         print(f"there is no image {STACK_IMAGE}: `make load` builds it", file=sys.stderr)
         return 1
     scope = Scope("bench")
     failed = []
-
-    def measure(name, function, *fargs):
-        print(f"{name}:", flush=True)
-        try:
-            function(scope, *fargs)
-        except Exception as e:
-            failed.append(name)
-            row(name, f"not measured: {e}"[:300], "")
     try:
-        for name, function, fargs in (("sizes", bench_sizes, ()), ("http", bench_http, (runs, counts)),
-                ("watcher", bench_watcher, (edits, runs)), ("installer", bench_installer, (runs, row)),
-                ("backup", bench_backup, (min(runs, 5), row)), ("simulate", bench_simulate, (args.quick,)),
-                ("e2e", bench_e2e, ())):
-            if name in parts:
-                measure(name, function, *fargs)
+        for name, (function, *fargs) in parts(args.quick).items():
+            if args.part and name not in args.part:
+                continue
+            print(f"{name}:", flush=True)
+            try:
+                function(scope, *fargs)
+            except Exception as e:
+                failed.append(name)
+                row(name, f"not measured: {e}"[:300], "")
     finally:
         scope.end()
     write_table(args)

@@ -2,18 +2,16 @@
 
 The server is the contract's, written down once more: what of it is wrong in boot_handler, tests/stack finds.
 """
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 
-from kit import agent_bench
+from kit import agent_bench, loop_disk
 from kit.agent_bench import MAC, PORT, SERVER, AgentBench
-from kit.check import check, eventually, skip
+from kit.check import check, eventually
 from kit.command import run
 
 SLICE = 4 << 20
@@ -109,20 +107,10 @@ class BackupBench(AgentBench):
         self.finished, self.hold_at, self.held = None, None, False
         self.files, self.cut_after, self.requests = {}, 0, 0
 
-    @contextlib.contextmanager
-    def loop(self, path):
-        """A loop device's name."""
-        device = subprocess.run(["losetup", "-f", "--show", path], stdout=subprocess.PIPE, text=True).stdout.strip()
-        if not device:
-            skip("no loop device can be had")
-        try:
-            yield os.path.basename(device)
-        finally:
-            run(["losetup", "-d", device])
+    loop = staticmethod(loop_disk.attached)
 
     def disk(self, name, **other):
-        with open(f"/sys/block/{name}/size") as f:
-            return {"name": name, "serial": None, "size_bytes": int(f.read()) * 512, **other}
+        return {"name": name, "serial": None, "size_bytes": loop_disk.size_bytes(name), **other}
 
     def order(self, action, seconds=300, **args):
         """What was told of its end."""
