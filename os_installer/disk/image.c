@@ -284,16 +284,27 @@ static size_t data_ahead(const struct disk_image *i, const uint8_t *p, size_t le
 
 	if (i->erased == ERASED_NOT)
 		return len;
+	if (!p)
+		return n < len ? n : len;
 	for (; n + BLOCK_BYTES <= len && zeros < HOLE_BYTES; n += BLOCK_BYTES)
 		zeros = bytes_are_zero(p + n, BLOCK_BYTES) ? zeros + BLOCK_BYTES : 0;
 	return zeros < HOLE_BYTES ? len : n - zeros;
 }
 
+static void edge_write(uint8_t *to, const uint8_t *p, size_t len)
+{
+	if (p)
+		memcpy(to, p, len);
+	else
+		memset(to, 0, len);
+}
+
 /* The part between head and tail; *len becomes what of it was taken. */
 static int middle_write(struct disk_image *i, const uint8_t *p, size_t *len, struct err *e)
 {
-	bool aligned = i->position % BLOCK_BYTES == 0;
-	size_t zeros = i->erased != ERASED_NOT && aligned ? zeros_count(p, *len) : 0;
+	bool holes = i->erased != ERASED_NOT && i->position % BLOCK_BYTES == 0;
+	size_t whole = *len / BLOCK_BYTES * BLOCK_BYTES;
+	size_t zeros = !holes ? 0 : p ? zeros_count(p, *len) : whole;
 	int r;
 
 	if (zeros > 0) {
@@ -301,7 +312,10 @@ static int middle_write(struct disk_image *i, const uint8_t *p, size_t *len, str
 		return hole_add(i, len, e);
 	}
 	*len = data_ahead(i, p, *len);
-	if ((r = hole_end(i, e)) < 0 || (r = write_at(i, i->position, p, *len, e)) < 0)
+	if ((r = hole_end(i, e)) < 0)
+		return r;
+	r = p ? write_at(i, i->position, p, *len, e) : disk_image_erase(i, i->position, *len, e);
+	if (r < 0)
 		return r;
 	writeback_begin(i, i->position + *len);
 	return 0;
@@ -324,15 +338,15 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 		size_t n = end - i->position < len ? (size_t)(end - i->position) : len;
 		int r = 0;
 		if (i->position < EDGE)
-			memcpy(disk_image_head(i) + i->position, p, n);
+			edge_write(disk_image_head(i) + i->position, p, n);
 		else if (i->position >= tail_at(i))
-			memcpy(disk_image_tail(i) + (i->position - tail_at(i)), p, n);
+			edge_write(disk_image_tail(i) + (i->position - tail_at(i)), p, n);
 		else
 			r = middle_write(i, p, &n, e);
 		if (r < 0)
 			return r;
 		i->position += n;
-		p += n;
+		p = p ? p + n : NULL;
 		len -= n;
 	}
 	return 0;

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "os_installer/unpack/decompress_inside.h"
 
 #define BLOCKS 8U
 #define BLOCK_BYTES (256U << 10)
-#define ZEROS_MIN_BYTES 4096U
 
 struct decompressor {
 	struct byte_source source;
@@ -22,6 +22,8 @@ struct decompressor {
 	/* The thread's. */
 	uint8_t *block; /* NULL, or being filled */
 	uint32_t used;
+	const uint8_t *first; /* of the source, not yet given to libarchive; NULL: it was */
+	uint32_t first_len;
 	int source_failed; /* -errno of the source */
 	bool source_ended;
 	struct err source_err;
@@ -45,33 +47,16 @@ struct decompressor {
 /* ---- the thread --------------------------------------------------------------------------------
  */
 
-static la_ssize_t on_read(struct archive *a, void *ctx, const void **data)
+int decompress_source(struct decompressor *d, const uint8_t **data, uint32_t *len, struct err *e)
 {
-	struct decompressor *d = ctx;
-	const uint8_t *bytes = NULL;
-	uint32_t len = 0;
-	int got = d->source.next(d->source.ctx, &bytes, &len, &d->source_err);
+	int got = d->source.next(d->source.ctx, data, len, &d->source_err);
 
 	d->source_ended = got == 0;
 	if (got < 0) {
 		d->source_failed = got;
-		archive_set_error(a, -got, "%s", d->source_err.msg);
-		return -1;
-	}
-	*data = bytes;
-	return got == 0 ? 0 : (la_ssize_t)len;
-}
-
-static int unreadable(struct decompressor *d, struct archive *a, struct err *e)
-{
-	const char *text = archive_error_string(a);
-
-	if (d->source_failed) {
 		*e = d->source_err;
-		return d->source_failed;
 	}
-	return err_set(e, archive_errno(a) == ENOMEM ? ENOMEM : EBADMSG,
-	    "the file cannot be decompressed: %s", text ? text : "unknown error");
+	return got;
 }
 
 /* Disk images are mostly zeros: those are neither copied nor fetched from another processor's
@@ -101,20 +86,34 @@ static void block_give(struct decompressor *d, const uint8_t *data, size_t len)
 	pthread_mutex_unlock(&d->lock);
 }
 
-static void block_end(struct decompressor *d)
+void decompress_end(struct decompressor *d)
 {
-	if (d->block)
-		block_give(d, d->block, d->used);
+	if (d->used > 0)
+		block_give(d, bytes_are_zero(d->block, d->used) ? zeros : d->block, d->used);
 	d->block = NULL;
 	d->used = 0;
 }
 
-/* False when no more is wanted. */
-static bool zeros_pass(struct decompressor *d, size_t len)
+uint8_t *decompress_room(struct decompressor *d, size_t *len)
 {
-	block_end(d);
+	if (!d->block && !(d->block = block_take(d)))
+		return NULL;
+	*len = BLOCK_BYTES - d->used;
+	return d->block + d->used;
+}
+
+void decompress_filled(struct decompressor *d, size_t len)
+{
+	d->used += (uint32_t)len;
+	if (d->used == BLOCK_BYTES)
+		decompress_end(d);
+}
+
+bool decompress_zeros(struct decompressor *d, uint64_t len)
+{
+	decompress_end(d);
 	while (len > 0) {
-		size_t n = len < BLOCK_BYTES ? len : BLOCK_BYTES;
+		size_t n = len < BLOCK_BYTES ? (size_t)len : BLOCK_BYTES;
 		if (!block_take(d))
 			return false;
 		block_give(d, zeros, n);
@@ -123,23 +122,54 @@ static bool zeros_pass(struct decompressor *d, size_t len)
 	return true;
 }
 
+/* ---- by libarchive ----------------------------------------------------------------------------
+ */
+
+static la_ssize_t on_read(struct archive *a, void *ctx, const void **data)
+{
+	struct decompressor *d = ctx;
+	const uint8_t *bytes = d->first;
+	uint32_t len = d->first_len;
+	struct err e = ERR_INIT;
+
+	d->first = NULL;
+	int got = bytes ? 1 : decompress_source(d, &bytes, &len, &e);
+	if (got < 0) {
+		archive_set_error(a, -got, "%s", e.msg);
+		return -1;
+	}
+	*data = bytes;
+	return got == 0 ? 0 : (la_ssize_t)len;
+}
+
+static int unreadable(struct decompressor *d, struct archive *a, struct err *e)
+{
+	const char *text = archive_error_string(a);
+
+	if (d->source_failed) {
+		*e = d->source_err;
+		return d->source_failed;
+	}
+	return err_set(e, archive_errno(a) == ENOMEM ? ENOMEM : EBADMSG, DECOMPRESS_FAILED,
+	    text ? text : "unknown error");
+}
+
 static bool bytes_pass(struct decompressor *d, const uint8_t *p, size_t len)
 {
-	while (len > 0) {
-		if (!d->block && !(d->block = block_take(d)))
+	size_t n;
+
+	for (; len > 0; p += n, len -= n) {
+		uint8_t *room = decompress_room(d, &n);
+		if (!room)
 			return false;
-		size_t n = len < BLOCK_BYTES - d->used ? len : BLOCK_BYTES - d->used;
-		memcpy(d->block + d->used, p, n);
-		d->used += (uint32_t)n;
-		p += n;
-		len -= n;
-		if (d->used == BLOCK_BYTES)
-			block_end(d);
+		n = len < n ? len : n;
+		memcpy(room, p, n);
+		decompress_filled(d, n);
 	}
 	return true;
 }
 
-static int blocks_fill(struct decompressor *d, struct archive *a, struct err *e)
+static int archive_fill(struct decompressor *d, struct archive *a, struct err *e)
 {
 	struct archive_entry *entry;
 	const void *data;
@@ -148,7 +178,6 @@ static int blocks_fill(struct decompressor *d, struct archive *a, struct err *e)
 	bool wanted = true;
 
 	archive_read_support_format_raw(a);
-	archive_read_support_filter_zstd(a);
 	archive_read_support_filter_gzip(a);
 	archive_read_support_filter_xz(a);
 	if (archive_read_open2(a, d, NULL, on_read, NULL, NULL) != ARCHIVE_OK)
@@ -160,24 +189,51 @@ static int blocks_fill(struct decompressor *d, struct archive *a, struct err *e)
 		return unreadable(d, a, e);
 	while (wanted && (rc = archive_read_data_block(a, &data, &len, &offset)) >= ARCHIVE_WARN) {
 		if (rc == ARCHIVE_EOF) {
-			block_end(d);
+			decompress_end(d);
 			return 0;
 		}
-		wanted = len >= ZEROS_MIN_BYTES && bytes_are_zero(data, len)
-			     ? zeros_pass(d, len)
+		wanted = len >= DECOMPRESS_ZEROS_MIN_BYTES && bytes_are_zero(data, len)
+			     ? decompress_zeros(d, len)
 			     : bytes_pass(d, data, len);
 	}
 	return wanted ? unreadable(d, a, e) : 0;
 }
 
+static int decompress_archive(
+    struct decompressor *d, const uint8_t *data, uint32_t len, struct err *e)
+{
+	struct archive *a = archive_read_new();
+
+	d->first = data;
+	d->first_len = len;
+	int r = a ? archive_fill(d, a, e) : err_set(e, ENOMEM, "out of memory");
+	archive_read_free(a);
+	return r;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------
+ */
+
+static int blocks_fill(struct decompressor *d, struct err *e)
+{
+	static const uint8_t zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+	const uint8_t *data;
+	uint32_t len;
+	int r = decompress_source(d, &data, &len, e);
+
+	if (r <= 0)
+		return r;
+	return len >= sizeof(zstd) && memcmp(data, zstd, sizeof(zstd)) == 0
+		   ? decompress_zstd(d, data, len, e)
+		   : decompress_archive(d, data, len, e);
+}
+
 static void *thread_main(void *ctx)
 {
 	struct decompressor *d = ctx;
-	struct archive *a = archive_read_new();
 	struct err e = ERR_INIT;
-	int r = a ? blocks_fill(d, a, &e) : err_set(&e, ENOMEM, "out of memory");
+	int r = blocks_fill(d, &e);
 
-	archive_read_free(a);
 	pthread_mutex_lock(&d->lock);
 	d->result = r;
 	d->err = e;
@@ -239,6 +295,11 @@ int decompress_next(void *ctx, const uint8_t **data, uint32_t *len, struct err *
 	}
 	pthread_mutex_unlock(&d->lock);
 	return r;
+}
+
+bool decompress_is_zeros(const uint8_t *data)
+{
+	return data == zeros;
 }
 
 int decompress_finish(struct decompressor *d, struct err *e)

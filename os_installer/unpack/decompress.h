@@ -1,10 +1,11 @@
 /* decompress.h - decompresses a stream in a thread of its own, so that a second processor works
  * while the caller writes what came out. zstd, gzip, xz or no compression at all, told by the first
- * bytes; libarchive does it. Holds two MiB of decompressed bytes at most.
+ * bytes; libarchive does all but zstd. Holds two MiB of decompressed bytes at most.
  */
 #ifndef OS_INSTALLER_UNPACK_DECOMPRESS_H
 #define OS_INSTALLER_UNPACK_DECOMPRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
@@ -26,6 +27,9 @@ must_check int decompress_start(
  * compressed data, -ENOMEM when unpacking it would take too much memory, what `compressed`
  * returned. */
 must_check int decompress_next(void *d, const uint8_t **data, uint32_t *len, struct err *e);
+
+/* Whether what decompress_next() gave is known to be nothing but zeros; false says nothing. */
+bool decompress_is_zeros(const uint8_t *data);
 
 /* Wants no more: reads what is left of `compressed` to its very end without decompressing it, and
  * frees the decompressor. Returns what `compressed` returned at last.

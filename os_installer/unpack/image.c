@@ -10,7 +10,8 @@ static int all_write(struct decompressor *d, struct disk_image *image,
 	int r;
 
 	while ((r = decompress_next(d, &data, &len, e)) > 0) {
-		if ((r = disk_image_write(image, data, len, e)) < 0)
+		if ((r = disk_image_write(image, decompress_is_zeros(data) ? NULL : data, len, e)) <
+		    0)
 			return r;
 		atomic_fetch_add_explicit(&counters->bytes, len, memory_order_relaxed);
 	}

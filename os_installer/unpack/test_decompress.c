@@ -11,6 +11,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <zstd.h>
 
 #include "os_installer/unpack/decompress.h"
 
@@ -111,6 +112,58 @@ static void test_all_of_it(void **state)
 	}
 }
 
+static void frame_add(size_t at, size_t len, bool sum)
+{
+	ZSTD_CCtx *z = ZSTD_createCCtx();
+
+	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, sum);
+	size_t n = ZSTD_compress2(
+	    z, packed + packed_bytes, sizeof(packed) - packed_bytes, plain + at, len);
+	assert_false(ZSTD_isError(n));
+	packed_bytes += n;
+	ZSTD_freeCCtx(z);
+}
+
+/* As a backup has them: frames of zeros that are alike, and others that are not. */
+static void test_frames(void **state)
+{
+	static const size_t steps[] = {7, 1001, 5000, MIB, PLAIN_BYTES};
+	static const uint8_t skipped[] = {0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3};
+	size_t at = 0, len;
+
+	(void)state;
+	packed_bytes = 0;
+	for (unsigned n = 0; at < sizeof(plain); n++, at += len) {
+		bool zeros = at >= 3 * MIB && at < 6 * MIB;
+		len = at < MIB ? MIB : zeros ? (n % 5 ? 65536 : 32768) : 600001;
+		len = at < 3 * MIB && at + len > 3 * MIB ? 3 * MIB - at : len;
+		len = len < sizeof(plain) - at ? len : sizeof(plain) - at;
+		frame_add(at, len, n % 7 == 0);
+		if (n % 6 == 0) {
+			memcpy(packed + packed_bytes, skipped, sizeof(skipped));
+			packed_bytes += sizeof(skipped);
+		}
+	}
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		struct feed f = {.step = steps[i]};
+		struct err e = ERR_INIT;
+		size_t total;
+		struct decompressor *d = start(&f);
+		assert_int_equal(compare_all(d, &total, &e), 0);
+		assert_int_equal(total, sizeof(plain));
+		assert_int_equal(decompress_finish(d, &e), 0);
+	}
+	/* What lies behind the last frame is none. */
+	packed[packed_bytes++] = 1;
+	packed[packed_bytes++] = 2;
+	struct feed f = {.step = 5000};
+	struct err e = ERR_INIT;
+	size_t total;
+	struct decompressor *d = start(&f);
+	assert_int_equal(compare_all(d, &total, &e), -EBADMSG);
+	assert_int_equal(decompress_finish(d, &e), 0);
+}
+
 static void test_enough(void **state)
 {
 	struct err e = ERR_INIT;
@@ -161,6 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all_of_it),
+	    cmocka_unit_test(test_frames),
 	    cmocka_unit_test(test_enough),
 	    cmocka_unit_test(test_failures),
 	};
