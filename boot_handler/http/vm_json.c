@@ -139,8 +139,7 @@ static json_t *outlook_json(const struct outlook *look)
 	    look->limit_s ? json_integer(look->limit_s) : json_null());
 }
 
-json_t *vm_json(
-    struct services *services, const struct vm_snapshot *snapshot, const struct vm *vm)
+json_t *vm_json(struct services *services, const struct vm_snapshot *snapshot, const struct vm *vm)
 {
 	json_t *json = recorded_json(services, vm);
 	struct own_kernel_gap gaps[OWN_KERNEL_FILES];

@@ -1,5 +1,6 @@
 /* vm_order.h - what the operator orders of a declared machine that needs no agent: what its next
- * boots do. Each returns 0, or -EBUSY with the sentence; state_save() before anyone is told of it. */
+ * boots do. Each returns 0, or -EBUSY with the sentence; state_save() before anyone is told of it.
+ */
 #ifndef BOOT_HANDLER_HTTP_VM_ORDER_H
 #define BOOT_HANDLER_HTTP_VM_ORDER_H
 

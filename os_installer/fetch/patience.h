@@ -14,8 +14,8 @@ struct patience {
 
 void patience_begin(struct patience *p, unsigned seconds);
 
-/* Rests, each time longer, and logs `why` until it rests as long as it ever does. False at once when
- * it is over. */
+/* Rests, each time longer, and logs `why` until it rests as long as it ever does. False at once
+ * when it is over. */
 bool patience_rest(struct patience *p, const char *why);
 
 /* Whether an answer of that HTTP status passes: of a server or a proxy that is starting, or has too

@@ -9,7 +9,7 @@
 #include "vmlab/lab/command.h"
 #include "vmlab/simulate/box.h"
 #include "vmlab/simulate/result.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 
 #define PROFILE_MAX_BYTES ((size_t)1 << 20)

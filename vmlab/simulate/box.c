@@ -11,7 +11,7 @@
 #include "vmlab/lab/lab_volume.h"
 #include "vmlab/simulate/inside.h"
 #include "vmlab/simulate/machine.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 
 #define PLUG_TIMEOUT_MS 20000

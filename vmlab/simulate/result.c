@@ -4,7 +4,7 @@
 
 #include "lib/base/size.h"
 #include "vmlab/simulate/machine.h"
-#include "vmlab/ui/human.h"
+#include "lib/base/human.h"
 
 static json_int_t number(const json_t *o, const char *key)
 {
