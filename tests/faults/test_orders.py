@@ -6,7 +6,7 @@ import concurrent.futures
 import pytest
 
 from kit import order_faults
-from kit.check import check_equal, skip
+from kit.check import check, check_equal, eventually, skip
 from kit.command import have_command
 from kit.counts import tell
 from kit.order_faults import CASES, FAULTS
@@ -94,3 +94,19 @@ def test_an_order_and_what_comes_of_it(rounds, fault, name):
     tried, good = rows.get(f"orders: {fault}", (0, 0))
     rows[f"orders: {fault}"] = tried + 1, good + (wrong is None)
     check_equal(wrong, None, f"{name}, {fault}")
+
+
+@pytest.mark.long
+def test_a_running_order_whose_agent_is_silent_says_so(world):
+    m = world.machines["run"]
+    m.power_on()
+    number = m.give("run", {"script": "echo begun; sleep 90; echo ended"})
+    eventually(lambda: "begun" in m.output(number), 20, "it has begun")
+    check_equal(m.of(number)["waits_for"], None, "what is said while it is heard")
+    m.line(False)
+    said = eventually(lambda: m.of(number)["waits_for"], 100, "it is said that nothing is heard", every=1)
+    check("nothing is heard of its agent" in said and "fails when the machine boots the agent again" in said, said)
+    m.line(True)
+    order = eventually(lambda: (now := m.of(number))["state"] == "done" and now, 60, "it is done", every=0.5)
+    check_equal((order["waits_for"], m.output(number)), (None, "begun\nended\n"), f"{order}")
+    m.stop_agent()

@@ -47,7 +47,7 @@ def is_wiped(m, order):
 
 
 def is_read(m, order):
-    check_equal((order["figures"]["bytes"], order["figures"]["errors"]), (m.target_bytes, 0), f"{order}")
+    check_equal((order["figures"]["bytes"], order["figures"]["errors"]), (m.read_bytes, 0), f"{order}")
     check_equal(m.target_sum(), m.target_before, "what is on the disk")
 
 
@@ -84,7 +84,7 @@ CASES = {
     "wipe": Case(lambda m: {"disk": m.target, "how": "blocks"}, works, is_wiped),
     "run": Case(lambda m: {"script": "echo begun; sleep 4; echo ended"}, wrote("begun"), is_run, lost="failed"),
     "memtest": Case(lambda m: {"minutes": 1, "mib": 64}, works, taken_back=True),
-    "disktest": Case(lambda m: {"disk": m.target}, works, is_read),
+    "disktest": Case(lambda m: {"disk": m.read_disk}, works, is_read),
     "kexec": Case(lambda m: {"disk": m.system}, ends=True, by_vm=True),
     "boot-order": Case(lambda m: {"network": "first"}, by_vm=True),
     "deploy": Case(deploy_args, works, is_deployed),

@@ -72,7 +72,7 @@ class World:
 
 class Machine(RunsAgent):
     agent_url = f"http://{SERVER}/"
-    image, boot_image, target_bytes, patience_s = "disk", "rescue", DISK_BYTES, 60
+    image, boot_image, read_bytes, patience_s = "disk", "rescue", DISK_BYTES, 60
     _numbers = iter(range(20, 250))
 
     def __init__(self, scope, world, name):
@@ -91,7 +91,7 @@ class Machine(RunsAgent):
         self.fill()
         self.target_before, self.other_before = map(sum_of, self.files)
         self.disks = [self.attach(path) for path in self.files]
-        self.target = self.disks[0]
+        self.target = self.read_disk = self.disks[0]
 
     def fill(self):
         """As they were at first."""
