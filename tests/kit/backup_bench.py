@@ -19,10 +19,10 @@ MIB = 1 << 20
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 
 
-def image_files(name, data, disk_bytes, **rootfs):
+def image_files(name, data, disk_bytes, arch=ARCH, **rootfs):
     """{file: content} of an image of a disk of so many bytes, which is `data` packed by zstd."""
     sha = lambda b: hashlib.sha256(b).hexdigest()
-    manifest = {"format": 1, "distro": name, "arch": ARCH, "kernel_version": "1", "rootfs": {
+    manifest = {"format": 1, "distro": name, "arch": arch, "kernel_version": "1", "rootfs": {
         "file": "disk.raw.zst", "format": "raw.zst", "size_bytes": len(data), "sha256": sha(data),
         "unpacked_bytes": disk_bytes, "entries": 0, "chunk_bytes": SLICE,
         "chunks": [sha(data[i:i + SLICE]) for i in range(0, len(data), SLICE)], **rootfs}}
