@@ -54,13 +54,19 @@ static int open_checked(const char *path, int flags, mode_t mode)
 	return -1;
 }
 
+/* O_TMPFILE has O_DIRECTORY in it (open(2)). */
+static bool takes_mode(int flags)
+{
+	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 #define OPENS(name)                                                                                \
 	int name(const char *path, int flags, ...);                                                \
 	int name(const char *path, int flags, ...)                                                 \
 	{                                                                                          \
 		va_list ap;                                                                        \
 		va_start(ap, flags);                                                               \
-		mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;              \
+		mode_t mode = takes_mode(flags) ? va_arg(ap, mode_t) : 0;                          \
 		va_end(ap);                                                                        \
 		return open_checked(path, flags, mode);                                            \
 	}
