@@ -70,6 +70,7 @@ static void see_stranger(const struct call *c, const struct guest_caller *who,
 static void see(const struct call *c, const struct guest_caller *who, const struct shown *shown,
     const struct inventory *inventory)
 {
+	orders_hear(state_orders(c->services->state), &who->cards, wall_ms());
 	if (!who->vm) {
 		see_stranger(c, who, shown, inventory);
 		return;

@@ -6,6 +6,7 @@
 #include "boot_handler/documents/owner.h"
 #include "boot_handler/http/guest_stranger.h"
 #include "boot_handler/http/neighbour.h"
+#include "boot_handler/http/ordered_boot.h"
 #include "lib/boot/loader.h"
 #include "lib/boot/offer.h"
 #include "lib/boot/stranger.h"
@@ -167,25 +168,13 @@ static void find_facts(
 		find_offers(services, f->vm->arch, f);
 }
 
-/* A machine without a definition has nothing that says which kernel fits it: that of what machines
- * are installed with here. */
-static const char *agent_image(const struct call *c, enum vm_arch arch, char name[IMAGE_NAME_SIZE])
-{
-	const char *said = vm_snapshot_defaults(c->snapshot);
-	json_t *defaults = said ? json_loads(said, 0, NULL) : NULL;
-	const char *distro = json_string_value(json_object_get(defaults, "distro"));
-
-	snprintf(name, IMAGE_NAME_SIZE, "%s", distro ? distro : "debian-13");
-	json_decref(defaults);
-	return arch < VM_ARCH_COUNT && images_has(c->services->images, name, arch) ? name : NULL;
-}
-
 static void find_stranger(
     const struct call *c, const struct route *route, struct boot_facts *f, struct words *w)
 {
 	f->arch = route->arch;
 	if (f->stranger == &boot_stranger_menu || f->stranger == &boot_stranger_agent)
-		f->agent_image = agent_image(c, f->arch, w->agent_image);
+		f->agent_image =
+		    ordered_boot_agent_image(c->services, c->snapshot, f->arch, w->agent_image);
 	if (f->stranger == &boot_stranger_menu)
 		find_offers(c->services, f->arch, f);
 }
@@ -201,53 +190,6 @@ static struct order_cards cards_of(const struct boot_facts *f)
 	if (f->vm)
 		cards.mac[cards.count++] = f->vm->mac;
 	return cards;
-}
-
-/* The kernel of what it is installed with, else of what machines are installed with here. False:
- * there is none. */
-static bool find_agent(const struct call *c, struct boot_facts *f, struct words *w)
-{
-	const struct vm *vm = f->vm;
-
-	if (!vm) {
-		f->agent_image = agent_image(c, f->arch, w->agent_image);
-		return f->agent_image;
-	}
-	if (vm->distro && images_has(c->services->images, vm->distro, vm->arch))
-		return true;
-	f->agent_image = agent_image(c, vm->arch, w->agent_image);
-	return f->agent_image;
-}
-
-/* What cannot be had of it does not keep the machine from what it would boot else. */
-static void find_ordered(const struct call *c, struct boot_facts *f, struct words *w)
-{
-	const struct order_cards cards = cards_of(f);
-	char image[IMAGE_NAME_SIZE];
-
-	switch (orders_due(state_orders(c->services->state), &cards, image)) {
-	case ORDER_DUE_NOTHING:
-		break;
-	case ORDER_DUE_DISK:
-		f->disk_once = true;
-		break;
-	case ORDER_DUE_IMAGE: {
-		const struct boot_image *ordered =
-		    f->vm ? images_boot(c->services->images, image, f->vm->arch, IMAGE_BOOTED)
-			  : NULL;
-		f->image_once = ordered != NULL;
-		f->image = ordered ? ordered : f->image;
-		f->has_needed |= f->image_once;
-		break;
-	}
-	case ORDER_DUE_AGENT:
-		if (!find_agent(c, f, w))
-			break;
-		f->agent_once = f->has_needed = true;
-		if (!f->vm)
-			f->stranger = &boot_stranger_agent;
-		break;
-	}
 }
 
 static void find_words(
@@ -287,17 +229,17 @@ static int script(const struct call *c, const struct boot_loader *loader, struct
 		find_facts(services, route, &facts, &words);
 	else
 		find_stranger(c, route, &facts, &words);
-	find_ordered(c, &facts, &words);
+	const struct order_cards cards = cards_of(&facts);
+	ordered_boot_find(services, c->snapshot, &cards, &facts, words.agent_image);
 	struct boot_choice choice = boot_decide(&facts);
 	if (facts.vm)
 		note_boot(c, &facts, choice, loader);
 	else
 		guest_note_stranger(
 		    c, loader->name, boot_stranger_chooses(&facts) ? facts.chosen : NULL);
-	if ((facts.disk_once || facts.image_once) && !facts.elsewhere && !c->request->head) {
-		const struct order_cards cards = cards_of(&facts);
-		orders_booted(state_orders(services->state), &cards);
-	}
+	if (!facts.elsewhere && !c->request->head)
+		orders_asked(
+		    state_orders(services->state), &cards, facts.disk_once || facts.image_once);
 	find_words(services, choice, &facts, &words);
 	boot_plan_make(&facts, choice, &plan);
 	a->len = loader->render(&plan, &facts, buf);

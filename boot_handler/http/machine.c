@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "boot_handler/http/json_value.h"
+#include "boot_handler/http/machine_now.h"
 #include "lib/base/cleanup.h"
 
 /* ---- which one ----------------------------------------------------------------------------- */
@@ -102,6 +103,19 @@ json_t *machine_told(struct services *services, const struct order_cards *cards)
 	return text ? json_loads(text, 0, NULL) : NULL;
 }
 
+/* What it does, beside what it is made of. */
+static void put_now(const struct call *c, const struct machine_named *named, json_t *json)
+{
+	_cleanup_machine_now_ struct machine_now now = {.has_order = false};
+
+	if (!named->vm) {
+		machine_now_put_stranger(c->services, &named->cards, json);
+		return;
+	}
+	machine_now_find(c->services, c->snapshot, named->vm, &now);
+	machine_now_put(&now, json);
+}
+
 int machine_inventory(const struct call *c, struct server_answer *a, struct err *e)
 {
 	struct inventory_row
@@ -126,8 +140,8 @@ int machine_inventory(const struct call *c, struct server_answer *a, struct err 
 		if (one)
 			json_array_append_new(list, one);
 	}
-	return answer_json(a,
-	    json_pack("{s:s?, s:o, s:o}", "name", named.vm ? named.vm->name : NULL, "macs",
-		macs_json(&named.cards), "inventories", list),
-	    e);
+	json_t *json = json_pack("{s:s?, s:o, s:o}", "name", named.vm ? named.vm->name : NULL,
+	    "macs", macs_json(&named.cards), "inventories", list);
+	put_now(c, &named, json);
+	return answer_json(a, json, e);
 }

@@ -93,17 +93,10 @@ static json_t *order_json(
 	return json;
 }
 
-json_t *machine_order_current(
-    struct services *services, const struct vm *vm, const struct machine_row *row)
+json_t *machine_order_brief(const struct order *order)
 {
-	struct order_cards cards = {.mac = {vm->mac}, .count = 1};
-	_cleanup_order_ struct order order = {0};
+	json_t *json = order_facts(order);
 
-	if (mac_number(&row->nic))
-		cards.mac[cards.count++] = row->nic;
-	if (!orders_current(state_orders(services->state), &cards, &order))
-		return json_null();
-	json_t *json = order_facts(&order);
 	json_object_del(json, "args");
 	json_object_del(json, "figures");
 	return json;

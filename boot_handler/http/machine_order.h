@@ -9,9 +9,8 @@
 
 #define MACHINE_ORDER_MAX_BYTES ((size_t)256 * 1024)
 
-/* What its agent does, or will do next; null: nothing. A new reference. */
-json_t *machine_order_current(
-    struct services *services, const struct vm *vm, const struct machine_row *row);
+/* An order as lists of machines tell it: without arguments and figures. A new reference. */
+json_t *machine_order_brief(const struct order *order);
 
 /* Those of the machine, the newest first: a new reference; NULL: out of memory. */
 json_t *machine_orders_list(const struct call *c, const struct machine_named *named);

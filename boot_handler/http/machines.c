@@ -6,6 +6,7 @@
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
 #include "boot_handler/http/machine.h"
+#include "boot_handler/http/machine_now.h"
 #include "lib/base/text.h"
 
 static void add_mac(json_t *macs, const struct mac *mac)
@@ -21,25 +22,32 @@ static json_t *stranger_json(
 {
 	const struct shown *shown = &s->shown;
 	struct declaration found;
+	struct order_cards cards = {.count = 0};
 	json_t *macs = json_array();
 
-	for (int i = 0; i < STRANGER_MACS; i++)
+	for (int i = 0; i < STRANGER_MACS; i++) {
 		add_mac(macs, &s->mac[i]);
+		if (mac_number(&s->mac[i]))
+			cards.mac[cards.count++] = s->mac[i];
+	}
 	declare_judge(snapshot, s, &found);
 	declarer_excuse(&services->declarer, &found);
-	return json_pack("{s:s, s:n, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-			 " s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:n, s:s?, s:o, s:o}",
-	    "kind", "stranger", "name", "ignored", s->ignored, "macs", macs, "uuid",
-	    text_or_null(shown->uuid), "serial", text_or_null(shown->serial), "arch",
-	    text_or_null(shown->arch), "platform", text_or_null(shown->platform), "loader",
-	    text_or_null(shown->loader), "version", text_or_null(shown->version), "manufacturer",
-	    text_or_null(shown->manufacturer), "product", text_or_null(shown->product), "asset",
-	    text_or_null(shown->asset), "ip", ip_json(AF_INET, &s->ip), "ipv6",
-	    ip_json(AF_INET6, &s->ip6), "first_seen", time_json(s->first_seen_ms), "last_seen",
-	    time_json(s->last_seen_ms), "asked", (json_int_t)s->asked, "chosen",
-	    text_or_null(s->chosen), "chosen_at", time_json(s->chosen_at_ms), "state", "told",
-	    "profile", found.profile, "declares_as", text_or_null(found.name), "problem",
-	    text_or_null(found.problem));
+	json_t *json =
+	    json_pack("{s:s, s:n, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+		      " s:o, s:o, s:o, s:I, s:o, s:o, s:n, s:n, s:s?, s:o, s:o}",
+		"kind", "stranger", "name", "ignored", s->ignored, "macs", macs, "uuid",
+		text_or_null(shown->uuid), "serial", text_or_null(shown->serial), "arch",
+		text_or_null(shown->arch), "platform", text_or_null(shown->platform), "loader",
+		text_or_null(shown->loader), "version", text_or_null(shown->version),
+		"manufacturer", text_or_null(shown->manufacturer), "product",
+		text_or_null(shown->product), "asset", text_or_null(shown->asset), "ip",
+		ip_json(AF_INET, &s->ip), "ipv6", ip_json(AF_INET6, &s->ip6), "first_seen",
+		time_json(s->first_seen_ms), "last_seen", time_json(s->last_seen_ms), "asked",
+		(json_int_t)s->asked, "chosen", text_or_null(s->chosen), "chosen_at",
+		time_json(s->chosen_at_ms), "state", "told", "profile", found.profile,
+		"declares_as", text_or_null(found.name), "problem", text_or_null(found.problem));
+	machine_now_put_stranger(services, &cards, json);
+	return json;
 }
 
 /* As iPXE calls it: what its agent has seen, else what its definition says. */
@@ -81,32 +89,34 @@ static void put_inventory(
 }
 
 /* The same members: what its definition says, and its agent. */
-static json_t *declared_json(struct services *services, const struct vm *vm)
+static json_t *declared_json(
+    struct services *services, const struct vm_snapshot *snapshot, const struct vm *vm)
 {
+	_cleanup_machine_now_ struct machine_now now;
 	struct machine_addresses known;
-	struct machine_row row;
 	json_t *macs = json_array();
 	struct mac own;
 
-	state_row(services->state, &vm->mac, &row);
+	machine_now_find(services, snapshot, vm, &now);
+	const struct machine_row *row = &now.row;
 	state_addresses(services->state, &vm->mac, &known);
 	struct in_addr ip = address_ip(vm, &known);
 	struct in6_addr ip6 = address_ip6(vm, &known);
-	add_mac(macs, &row.nic);
-	if (address_mac(vm, &row, &own) && !mac_equal(&own, &row.nic))
+	add_mac(macs, &row->nic);
+	if (address_mac(vm, row, &own) && !mac_equal(&own, &row->nic))
 		add_mac(macs, &own);
-	json_t *json =
-	    json_pack("{s:s, s:s, s:b, s:o, s:s?, s:s?, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:o,"
-		      " s:o, s:n, s:o, s:n, s:n, s:n, s:s, s:o, s:O?, s:n, s:n}",
-		"kind", "declared", "name", vm->name, "ignored", false, "macs", macs, "uuid",
-		vm->uuid && *vm->uuid ? vm->uuid : NULL, "serial",
-		vm->serial && *vm->serial ? vm->serial : NULL, "arch", vm_arch_name(vm->arch),
-		"platform", "loader", "version", "manufacturer", "product", "asset", "ip",
-		ip_json(AF_INET, &ip), "ipv6", ip_json(AF_INET6, &ip6), "first_seen", "last_seen",
-		time_json(row.last_seen_ms), "asked", "chosen", "chosen_at", "state",
-		machine_state_name(row.state), "told", told_json(&row), "profile",
-		json_object_get(vm->more, "profile"), "declares_as", "problem");
-	put_inventory(services, vm, &row, json);
+	json_t *json = json_pack(
+	    "{s:s, s:s, s:b, s:o, s:s?, s:s?, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:o,"
+	    " s:o, s:n, s:o, s:n, s:n, s:n, s:o, s:O?, s:n, s:n}",
+	    "kind", "declared", "name", vm->name, "ignored", false, "macs", macs, "uuid",
+	    vm->uuid && *vm->uuid ? vm->uuid : NULL, "serial",
+	    vm->serial && *vm->serial ? vm->serial : NULL, "arch", vm_arch_name(vm->arch),
+	    "platform", "loader", "version", "manufacturer", "product", "asset", "ip",
+	    ip_json(AF_INET, &ip), "ipv6", ip_json(AF_INET6, &ip6), "first_seen", "last_seen",
+	    time_json(row->last_seen_ms), "asked", "chosen", "chosen_at", "told", told_json(row),
+	    "profile", json_object_get(vm->more, "profile"), "declares_as", "problem");
+	machine_now_put(&now, json);
+	put_inventory(services, vm, row, json);
 	return json;
 }
 
@@ -117,7 +127,8 @@ static json_t *next_machine(struct listing *l)
 	struct stranger stranger;
 
 	if (l->next < declared)
-		return declared_json(l->services, vm_snapshot_at(l->snapshot, l->next++));
+		return declared_json(
+		    l->services, l->snapshot, vm_snapshot_at(l->snapshot, l->next++));
 	while (l->next < declared + STRANGERS_MAX) {
 		unsigned slot = (unsigned)(l->next++ - declared);
 		if (strangers_at(state_strangers(l->services->state), slot, &stranger) &&

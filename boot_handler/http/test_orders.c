@@ -189,6 +189,7 @@ static void what_waits_for_what(void **state)
 	(void)state;
 	assert_int_equal(
 	    ask(STRANGE_IP, "POST", "/api/register-device", "{\"mac\":\"" STRANGE "\"}"), 200);
+	assert_int_equal(ask(STRANGE_IP, "GET", "/ipxe?mac=" STRANGE "&arch=x86_64", ""), 200);
 	order(STRANGE, "inventory");
 	assert_true(
 	    says("\"waits_for\":\"its agent is not running: it starts at the machine's next"));

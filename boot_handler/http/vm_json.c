@@ -7,8 +7,7 @@
 
 #include "boot_handler/documents/cloudinit.h"
 #include "boot_handler/http/json_value.h"
-#include "boot_handler/http/machine_order.h"
-#include "lib/base/clock.h"
+#include "boot_handler/http/machine_now.h"
 
 static struct machine_addresses addresses_of(const struct machine_row *row)
 {
@@ -96,35 +95,32 @@ static json_t *user_json(const struct vm *vm, const json_t *cloud_init)
 	return json_copy((json_t *)told);
 }
 
-static json_t *recorded_json(struct services *services, const struct vm *vm)
+static json_t *recorded_json(const struct vm *vm, const struct machine_row *row)
 {
-	struct machine_row row;
 	char mac[MAC_TEXT_SIZE], nic[MAC_TEXT_SIZE];
 	struct mac own;
 
-	state_row(services->state, &vm->mac, &row);
-	bool known = address_mac(vm, &row, &own);
-	json_t *cloud_init = cloud_init_json(&row);
+	bool known = address_mac(vm, row, &own);
+	json_t *cloud_init = cloud_init_json(row);
 	json_t *json =
-	    json_pack("{s:s, s:s?, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
-		      " s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
+	    json_pack("{s:s, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:i,"
+		      " s:b, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:o}",
 		"name", vm->name, "mac", known ? mac_format(&own, mac) : NULL, "nic",
-		mac_number(&row.nic) ? json_string(mac_format(&row.nic, nic)) : json_null(), "arch",
-		vm_arch_name(vm->arch), "distro", vm->distro ? vm->distro : "", "hostname",
-		vm->hostname, "mode", boot_mode_name(vm->mode), "state",
-		machine_state_name(row.state), "phase", text_or_null(machine_phase_name(row.phase)),
-		"bytes", (json_int_t)row.bytes, "total_bytes", (json_int_t)row.total_bytes,
-		"rate_bytes_per_s", (json_int_t)row.rate_bytes_per_s, "eta_s",
-		row.eta_s >= 0 ? json_integer(row.eta_s) : json_null(), "attempt", (int)row.attempt,
-		"local", row.local, "changed_at", time_json(row.changed_at_ms), "last_seen",
-		time_json(row.last_seen_ms), "error", error_json(&row), "user",
-		user_json(vm, cloud_init), "cloud_init", cloud_init, "ssh_host_keys",
-		host_keys_json(&row), "cpus", (int)vm->cpus, "memory_bytes",
-		(json_int_t)vm->memory_bytes, "disks_bytes", disks_json(vm));
+		mac_number(&row->nic) ? json_string(mac_format(&row->nic, nic)) : json_null(),
+		"arch", vm_arch_name(vm->arch), "distro", vm->distro ? vm->distro : "", "hostname",
+		vm->hostname, "mode", boot_mode_name(vm->mode), "phase",
+		text_or_null(machine_phase_name(row->phase)), "bytes", (json_int_t)row->bytes,
+		"total_bytes", (json_int_t)row->total_bytes, "rate_bytes_per_s",
+		(json_int_t)row->rate_bytes_per_s, "eta_s",
+		row->eta_s >= 0 ? json_integer(row->eta_s) : json_null(), "attempt",
+		(int)row->attempt, "local", row->local, "last_seen", time_json(row->last_seen_ms),
+		"error", error_json(row), "user", user_json(vm, cloud_init), "cloud_init",
+		cloud_init, "ssh_host_keys", host_keys_json(row), "cpus", (int)vm->cpus,
+		"memory_bytes", (json_int_t)vm->memory_bytes, "disks_bytes", disks_json(vm));
 	if (json) {
-		put_addresses(json, vm, &row);
+		put_addresses(json, vm, row);
 		json_object_set_new(json, "installed_disk_bytes",
-		    row.disk_bytes ? json_integer((json_int_t)row.disk_bytes) : json_null());
+		    row->disk_bytes ? json_integer((json_int_t)row->disk_bytes) : json_null());
 	}
 	return json;
 }
@@ -141,30 +137,21 @@ static json_t *outlook_json(const struct outlook *look)
 
 json_t *vm_json(struct services *services, const struct vm_snapshot *snapshot, const struct vm *vm)
 {
-	json_t *json = recorded_json(services, vm);
-	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
-	struct image_facts image;
-	struct machine_row row;
-	struct outlook look;
+	_cleanup_machine_now_ struct machine_now now;
 
-	state_row(services->state, &vm->mac, &row);
-	images_facts(services->images, boot_image_name(vm), vm->arch, boot_image_use(vm), &image);
-	const struct own_kernel_gap *own =
-	    own_kernel_missing(services->images_dir, vm, gaps) > 0 ? gaps : NULL;
-	outlook_make(&(struct outlook_facts){vm, &row, &image, &services->limits, wall_ms(), own,
-			 vm_snapshot_noreboot(snapshot, vm)},
-	    &look);
-	json_object_set_new(json, "state", json_string(look.state));
-	json_object_set_new(json, "told", told_json(&row));
+	machine_now_find(services, snapshot, vm, &now);
+	const struct outlook *look = &now.look;
+	json_t *json = recorded_json(vm, &now.row);
+	machine_now_put(&now, json);
+	json_object_set_new(json, "told", told_json(&now.row));
 	json_object_set_new(json, "image",
 	    boot_mode_of(vm)->needs & BOOT_NEEDS_BOOT ? text_or_null(vm->image) : json_null());
-	json_object_set_new(json, "outlook", outlook_json(&look));
+	json_object_set_new(json, "outlook", outlook_json(look));
 	json_object_set_new(json, "expected",
-	    json_pack("{s:s, s:s?}", "does", look.does, "ends", boot_end_name(look.ends)));
-	json_object_set_new(json, "netboot", json_boolean(!row.netboot_off));
-	json_object_set_new(json, "order", machine_order_current(services, vm, &row));
+	    json_pack("{s:s, s:s?}", "does", look->does, "ends", boot_end_name(look->ends)));
+	json_object_set_new(json, "netboot", json_boolean(!now.row.netboot_off));
 	json_object_set_new(json, "after_install", json_string(vm_after_name(vm->after_install)));
-	if (look.boots && json_is_null(json_object_get(json, "cloud_init")))
+	if (look->boots && json_is_null(json_object_get(json, "cloud_init")))
 		json_object_set_new(json, "cloud_init", json_pack("{s:s}", "status", "booting"));
 	return json;
 }

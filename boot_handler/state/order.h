@@ -120,12 +120,16 @@ bool orders_news(struct orders *t, struct order *out);
 enum order_due { ORDER_DUE_NOTHING, ORDER_DUE_DISK, ORDER_DUE_IMAGE, ORDER_DUE_AGENT };
 enum order_due orders_due(
     struct orders *t, const struct order_cards *cards, char image[IMAGE_NAME_SIZE]);
-/* This is that boot. */
-void orders_booted(struct orders *t, const struct order_cards *cards);
+/* It asks what to boot: an agent that it had is there no more. `once`: this is the boot that was
+ * ordered for once. */
+void orders_asked(struct orders *t, const struct order_cards *cards, bool once);
 
-/* Whether the agent of that machine was heard of lately. */
+/* Its agent said something that is about no order; what is about one is heard by the others. */
+void orders_hear(struct orders *t, const struct order_cards *cards, int64_t now_ms);
+/* Since when the agent of that machine is there, in ms since 1970, by what was heard of it; 0: it
+ * was not heard of lately, or has left. */
 #define ORDER_HEARD_MS 75000
-bool orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms);
+int64_t orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms);
 /* For how long it was not, as far as this memory goes. */
 int64_t orders_silent_ms(struct orders *t, const struct order_cards *cards, int64_t now_ms);
 /* What it does, or else will do next; false: nothing. */

@@ -20,37 +20,73 @@ static struct order_agent *place_of(struct orders *t, uint64_t mac)
 		if (!oldest || a->at_ms < oldest->at_ms)
 			oldest = a;
 	}
-	*oldest = (struct order_agent){.mac = mac};
+	oldest->mac = mac;
+	oldest->since_ms = oldest->at_ms = 0;
 	return oldest;
+}
+
+static bool is_there(const struct order_agent *a, int64_t now_ms)
+{
+	return a->since_ms && a->at_ms + ORDER_HEARD_MS > now_ms;
+}
+
+static void hear(struct order_agent *a, int64_t now_ms)
+{
+	if (now_ms == 0 || !is_there(a, now_ms))
+		a->since_ms = now_ms;
+	if (now_ms)
+		a->at_ms = now_ms;
 }
 
 void order_hear(struct orders *t, const struct order_cards *cards, int64_t now_ms)
 {
 	for (unsigned i = 0; i < cards->count; i++)
 		if (mac_number(&cards->mac[i]))
-			place_of(t, mac_number(&cards->mac[i]))->at_ms = now_ms;
+			hear(place_of(t, mac_number(&cards->mac[i])), now_ms);
+}
+
+void orders_hear(struct orders *t, const struct order_cards *cards, int64_t now_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	order_hear(t, cards, now_ms);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* NULL: it was never heard of, or long ago. */
+static struct order_agent *agent_of(const struct orders *t, const struct mac *mac)
+{
+	uint64_t number = mac_number(mac);
+
+	for (unsigned i = 0; number && i < PROBES; i++)
+		if (t->agents[(number + i) % ORDER_AGENTS].mac == number)
+			return (struct order_agent *)&t->agents[(number + i) % ORDER_AGENTS];
+	return NULL;
 }
 
 int64_t order_heard_ms(const struct orders *t, const struct order_cards *cards)
 {
 	int64_t newest = 0;
 
-	for (unsigned i = 0; i < cards->count; i++)
-		for (unsigned n = 0; n < PROBES; n++) {
-			uint64_t mac = mac_number(&cards->mac[i]);
-			const struct order_agent *a = &t->agents[(mac + n) % ORDER_AGENTS];
-			if (mac && a->mac == mac && a->at_ms > newest)
-				newest = a->at_ms;
-		}
+	for (unsigned i = 0; i < cards->count; i++) {
+		const struct order_agent *a = agent_of(t, &cards->mac[i]);
+		if (a && a->at_ms > newest)
+			newest = a->at_ms;
+	}
 	return newest;
 }
 
-bool orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms)
+int64_t orders_heard(struct orders *t, const struct order_cards *cards, int64_t now_ms)
 {
+	int64_t since_ms = 0;
+
 	pthread_mutex_lock(&t->lock);
-	int64_t at_ms = order_heard_ms(t, cards);
+	for (unsigned i = 0; i < cards->count; i++) {
+		const struct order_agent *a = agent_of(t, &cards->mac[i]);
+		if (a && is_there(a, now_ms) && (!since_ms || a->since_ms < since_ms))
+			since_ms = a->since_ms;
+	}
 	pthread_mutex_unlock(&t->lock);
-	return at_ms && at_ms + ORDER_HEARD_MS > now_ms;
+	return since_ms;
 }
 
 int64_t orders_silent_ms(struct orders *t, const struct order_cards *cards, int64_t now_ms)
@@ -103,12 +139,25 @@ enum order_due orders_due(
 	return due;
 }
 
-void orders_booted(struct orders *t, const struct order_cards *cards)
+static bool none_known(struct orders *t, const struct order_cards *cards)
 {
-	if (none_due(t, cards))
+	for (unsigned i = 0; i < cards->count; i++)
+		if (agent_of(t, &cards->mac[i]))
+			return false;
+	return true;
+}
+
+void orders_asked(struct orders *t, const struct order_cards *cards, bool once)
+{
+	if (!once && none_known(t, cards))
 		return;
 	pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < t->count; i++) {
+	for (unsigned i = 0; i < cards->count; i++) {
+		struct order_agent *a = agent_of(t, &cards->mac[i]);
+		if (a)
+			a->since_ms = 0;
+	}
+	for (size_t i = 0; once && i < t->count; i++) {
 		struct order_kept *k = &t->items[i];
 		if (!k->is.boot_due || !order_is_for(&k->is, cards))
 			continue;

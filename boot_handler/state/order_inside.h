@@ -10,9 +10,10 @@
 #define ORDER_DUE_SLOTS (1u << 14)
 #define ORDER_AGENTS 8192u
 
-/* When the agent of a machine was heard of last. */
+/* When the agent of a machine came, and was heard of last. */
 struct order_agent {
-	uint64_t mac;
+	_Atomic uint64_t mac; /* read without the lock, to know that there is none */
+	int64_t since_ms; /* 0: it has left */
 	int64_t at_ms;
 };
 

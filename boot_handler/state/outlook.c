@@ -159,6 +159,41 @@ static bool waits(
 	return true;
 }
 
+/* ---- in the agent ------------------------------------------------------------------------ */
+
+/* It was told to boot the agent, which has not come up since. */
+static bool starts_agent(const struct machine_row *row)
+{
+	return was_told(row, boot_mode_agent.name) && row->agent_at_ms < row->asked_at_ms &&
+	       row->changed_at_ms <= row->asked_at_ms;
+}
+
+/* One that is silent for longer than usual is there as long as what it has begun. */
+static bool is_in_agent(const struct outlook_facts *f)
+{
+	const struct machine_row *row = f->row;
+	bool came = was_told(row, boot_mode_agent.name) && row->agent_at_ms >= row->asked_at_ms &&
+		    row->agent_at_ms >= row->changed_at_ms;
+
+	return f->agent_since_ms || (f->order_begun && came);
+}
+
+/* What failed is shown until it is mended, wherever the machine is. */
+static bool shows_agent(const struct outlook_facts *f, struct outlook *out)
+{
+	const struct machine_row *row = f->row;
+	int64_t limit_ms = (int64_t)f->limits->seconds[BOOT] * 1000;
+	bool starts =
+	    starts_agent(row) && (limit_ms == 0 || f->now_ms - row->asked_at_ms < limit_ms);
+
+	if (row->state == MACHINE_FAILED || f->order_installs || !(is_in_agent(f) || starts))
+		return false;
+	out->state = "agent";
+	out->starts_agent = starts && !f->agent_since_ms;
+	out->since_ms = f->agent_since_ms ? f->agent_since_ms : row->asked_at_ms;
+	return true;
+}
+
 /* ---- stalled ----------------------------------------------------------------------------- */
 
 /* Installed machines that end there, and images that never call back, are no trouble. */
@@ -210,6 +245,11 @@ static int stage_of(const struct outlook_facts *f, int64_t *since_ms)
 	const struct machine_row *row = f->row;
 
 	*since_ms = row->moved_at_ms;
+	if (row->state != MACHINE_FAILED && was_told(row, boot_mode_agent.name) &&
+	    row->asked_at_ms >= row->changed_at_ms) {
+		*since_ms = row->asked_at_ms;
+		return starts_agent(row) ? BOOT : -1;
+	}
 	switch (row->state) {
 	case MACHINE_BOOTING:
 		if (boot_mode_of(f->vm) == &boot_mode_unattended)
@@ -297,20 +337,28 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 	return true;
 }
 
+static bool has_needed(const struct outlook_facts *f)
+{
+	return boot_mode_of(f->vm)->needs & BOOT_NEEDS_FILES ? !f->own : f->image->complete;
+}
+
 void outlook_make(const struct outlook_facts *f, struct outlook *out)
 {
 	const struct machine_row *row = f->row;
+	bool ordered = f->due == ORDER_DUE_IMAGE || f->due == ORDER_DUE_AGENT;
 	struct boot_facts facts = {.vm = f->vm,
 	    .life = {row->state, row->local, row->reinstall, row->attempt, row->ordered,
 		.netboot_off = row->netboot_off},
-	    .has_needed =
-		boot_mode_of(f->vm)->needs & BOOT_NEEDS_FILES ? !f->own : f->image->complete,
+	    .has_needed = ordered || has_needed(f),
+	    .disk_once = f->due == ORDER_DUE_DISK,
+	    .image_once = f->due == ORDER_DUE_IMAGE,
+	    .agent_once = f->due == ORDER_DUE_AGENT,
 	    .noreboot = f->noreboot,
 	    .tells = row->cloud_init[0] != '\0'};
 
 	*out = (struct outlook){.state = machine_state_name(row->state),
 	    .does = boot_choice_word(boot_decide(&facts)),
 	    .ends = boot_expects(&facts)};
-	if (!waits(f, &facts, out) && !stalls(f, out))
+	if (!shows_agent(f, out) && !waits(f, &facts, out) && !stalls(f, out))
 		out->boots = boots(f);
 }

@@ -30,7 +30,7 @@ static struct happening booting(const struct machine *m, struct boot_choice choi
 {
 	return (struct happening){.kind = LIFE_BOOTS,
 	    .installs = installs(choice),
-	    .from_disk = boot_choice_verb(choice) == BOOT_DISK,
+	    .restarts = !choice.wait && boot_mode_restarts(choice.mode),
 	    .tells = m && atomic_load_explicit(&m->calls, memory_order_relaxed)};
 }
 

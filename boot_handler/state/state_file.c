@@ -49,6 +49,7 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->asked = atomic_load_explicit(&m->asked, memory_order_relaxed);
 	row->asked_at_ms = atomic_load_explicit(&m->asked_ms, memory_order_relaxed);
 	row->last_seen_ms = atomic_load_explicit(&m->last_seen_ms, memory_order_relaxed);
+	row->agent_at_ms = m->agent_at_ms;
 	row->nic = mac_from_number(atomic_load(&m->nic));
 	row->leased_ip = m->address.leased_ip;
 	row->leased_ip6 = m->address.leased_ip6;

@@ -148,11 +148,30 @@ static void a_boot_is_for_what_waits(void **state)
 	assert_false(orders_heard(orders, &card, 3001)); /* it starts anew */
 	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_DISK);
 	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_DISK);
-	orders_booted(orders, &card);
+	orders_asked(orders, &card, true);
 	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_AGENT);
 	order_clear(&got);
 	assert_int_equal(orders_cancel(orders, &card, more, 4000, &got, &e), 0);
 	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_NOTHING);
+}
+
+/* From its first word until it asks what to boot, or is silent for long. */
+static void an_agent_is_there_until_it_leaves(void **state)
+{
+	(void)state;
+	assert_int_equal(orders_heard(orders, &card, 500), 0);
+	orders_hear(orders, &card, 1000);
+	assert_false(give(40000));
+	assert_int_equal(orders_heard(orders, &card, 41000), 1000);
+	orders_asked(orders, &other, false);
+	assert_int_equal(orders_heard(orders, &card, 41000), 1000);
+	orders_asked(orders, &card, false);
+	assert_int_equal(orders_heard(orders, &card, 41000), 0);
+	assert_false(give(50000));
+	assert_int_equal(orders_heard(orders, &card, 51000), 50000);
+	assert_false(give(50000 + 2 * ORDER_HEARD_MS));
+	assert_int_equal(
+	    orders_heard(orders, &card, 50001 + 2 * ORDER_HEARD_MS), 50000 + 2 * ORDER_HEARD_MS);
 }
 
 static void many_are_kept_and_none_that_is_open_goes(void **state)
@@ -203,6 +222,7 @@ int main(void)
 	    TEST(how_long_an_agent_is_silent),
 	    TEST(what_may_not_be_begun_twice_is_not),
 	    TEST(a_boot_is_for_what_waits),
+	    TEST(an_agent_is_there_until_it_leaves),
 	    TEST(many_are_kept_and_none_that_is_open_goes),
 	};
 

@@ -69,7 +69,10 @@ static struct outlook look(
 	    .missing = {"gone", "build it"}};
 	struct outlook out;
 
-	outlook_make(&(struct outlook_facts){&vm, &row, &image, limits, NOW, NULL, false}, &out);
+	outlook_make(
+	    &(struct outlook_facts){
+		.vm = &vm, .row = &row, .image = &image, .limits = limits, .now_ms = NOW},
+	    &out);
 	return out;
 }
 
@@ -261,15 +264,20 @@ static void test_own_kernel(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct machine_row row = {.state = cases[i].state, .asked = cases[i].asked};
 		struct outlook out;
-		outlook_make(
-		    &(struct outlook_facts){&own, &row, &image, &limits, NOW, &gap, false}, &out);
+		struct outlook_facts facts = {.vm = &own,
+		    .row = &row,
+		    .image = &image,
+		    .limits = &limits,
+		    .now_ms = NOW,
+		    .own = &gap};
+		outlook_make(&facts, &out);
 		assert_string_equal(out.state, cases[i].wanted);
 		if (strcmp(cases[i].wanted, "waiting") != 0)
 			continue;
 		assert_string_equal(out.stage, "no initrd");
 		assert_string_equal(out.reason, "initrd i is not there");
-		outlook_make(
-		    &(struct outlook_facts){&own, &row, &image, &limits, NOW, NULL, false}, &out);
+		facts.own = NULL;
+		outlook_make(&facts, &out);
 		assert_string_equal(out.state, machine_state_name(cases[i].state));
 	}
 }
@@ -296,13 +304,105 @@ static void test_expected(void **state)
 		    x->fields);
 		assert_int_equal(
 		    vm_parse(text, strlen(text), NULL, &defined, &where, NULL, NULL, &e), 0);
-		outlook_make(&(struct outlook_facts){defined, &row, &image, &limits, NOW,
-				 x->has_needed ? NULL : &gap, x->noreboot},
-		    &out);
+		struct outlook_facts facts = {.vm = defined,
+		    .row = &row,
+		    .image = &image,
+		    .limits = &limits,
+		    .now_ms = NOW,
+		    .own = x->has_needed ? NULL : &gap,
+		    .noreboot = x->noreboot};
+		outlook_make(&facts, &out);
 		const char *ends = boot_end_name(out.ends);
 		if (strcmp(out.does, x->does) != 0 || strcmp(ends ? ends : "-", x->ends) != 0)
 			fail_msg("%s: %s %s", x->fields, out.does, ends);
 		vm_free(defined);
+	}
+}
+
+/* Whatever is recorded of it: an order, or its mode, has brought it to the agent. */
+static void test_agent(void **state)
+{
+	static const struct {
+		enum machine_state state;
+		const char *asked;
+		int64_t asked_s, came_s, heard_s; /* ago; 0: never, or not any more */
+		bool begun, installs;
+		const char *wanted, *stage;
+	} cases[] = {
+	    {MACHINE_READY, "local", 900, 0, 0, false, false, "ready", NULL},
+	    {MACHINE_READY, "local", 900, 0, 30, false, false, "agent", NULL},
+	    {MACHINE_INSTALLED, "agent", 299, 0, 0, false, false, "agent", NULL},
+	    {MACHINE_INSTALLED, "agent", 300, 0, 0, false, false, "stalled", "boot"},
+	    {MACHINE_INSTALLED, "agent", 9000, 8990, 8990, false, false, "agent", NULL},
+	    {MACHINE_INSTALLED, "agent", 9000, 8990, 0, true, false, "agent", NULL},
+	    {MACHINE_INSTALLED, "agent", 9000, 8990, 0, false, false, "installed", NULL},
+	    {MACHINE_READY, "local", 900, 8990, 0, true, false, "ready", NULL},
+	    {MACHINE_DECLARED, "agent", 9000, 8990, 8990, false, false, "agent", NULL},
+	    {MACHINE_INSTALLING, "install", 20, 8990, 8990, true, true, "installing", NULL},
+	    {MACHINE_FAILED, "agent", 9000, 8990, 8990, false, false, "failed", NULL},
+	    {MACHINE_FAILED, "agent", 9000, 0, 0, false, false, "failed", NULL},
+	};
+	struct outlook_limits limits;
+	struct image_facts image = {.complete = true, .cloud_init = true};
+
+	(void)state;
+	outlook_limits_default(&limits);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct machine_row row = {.state = cases[i].state,
+		    .asked = cases[i].asked,
+		    .changed_at_ms = NOW - 9999 * S,
+		    .moved_at_ms = NOW - 10 * S,
+		    .asked_at_ms = NOW - cases[i].asked_s * S,
+		    .agent_at_ms = cases[i].came_s ? NOW - cases[i].came_s * S : 0};
+		struct outlook out;
+		outlook_make(
+		    &(struct outlook_facts){.vm = &vm,
+			.row = &row,
+			.image = &image,
+			.limits = &limits,
+			.now_ms = NOW,
+			.agent_since_ms = cases[i].heard_s ? NOW - cases[i].heard_s * S : 0,
+			.order_begun = cases[i].begun,
+			.order_installs = cases[i].installs},
+		    &out);
+		if (strcmp(out.state, cases[i].wanted) != 0 || !out.stage != !cases[i].stage ||
+		    (out.stage && strcmp(out.stage, cases[i].stage) != 0))
+			fail_msg("case %zu: %s %s", i, out.state, out.stage);
+	}
+}
+
+/* What was ordered is what its next boot does, and where that ends. */
+static void test_ordered(void **state)
+{
+	static const struct {
+		enum order_due due;
+		bool has_image, netboot_off;
+		const char *does, *ends;
+	} cases[] = {
+	    {ORDER_DUE_NOTHING, true, false, "install", "ready"},
+	    {ORDER_DUE_AGENT, true, false, "agent", "started"},
+	    {ORDER_DUE_AGENT, false, false, "agent", "started"},
+	    {ORDER_DUE_IMAGE, false, false, "boot", "started"},
+	    {ORDER_DUE_DISK, false, false, "local", "answers"},
+	    {ORDER_DUE_AGENT, true, true, "off", "answers"},
+	};
+	struct outlook_limits limits;
+
+	(void)state;
+	outlook_limits_default(&limits);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct machine_row row = {.netboot_off = cases[i].netboot_off};
+		struct image_facts image = {.complete = cases[i].has_image};
+		struct outlook out;
+		outlook_make(&(struct outlook_facts){.vm = &vm,
+				 .row = &row,
+				 .image = &image,
+				 .limits = &limits,
+				 .now_ms = NOW,
+				 .due = cases[i].due},
+		    &out);
+		assert_string_equal(out.does, cases[i].does);
+		assert_string_equal(boot_end_name(out.ends), cases[i].ends);
 	}
 }
 
@@ -344,6 +444,8 @@ int main(void)
 	    cmocka_unit_test(test_wrong_arch),
 	    cmocka_unit_test(test_own_kernel),
 	    cmocka_unit_test(test_expected),
+	    cmocka_unit_test(test_agent),
+	    cmocka_unit_test(test_ordered),
 	    cmocka_unit_test(test_limits),
 	};
 

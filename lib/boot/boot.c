@@ -135,7 +135,7 @@ enum boot_end boot_expects(const struct boot_facts *f)
 {
 	if (!f->vm)
 		return BOOT_END_UNKNOWN;
-	return (f->life.netboot_off ? &boot_mode_off : boot_mode_of(f->vm))->expects(f);
+	return boot_mode_now(f)->expects(f);
 }
 
 static const char *const ends[] = {

@@ -29,3 +29,8 @@ const struct boot_mode *boot_mode_find(const char *name)
 			return mode;
 	return strcmp(boot_mode_kernel.name, name) == 0 ? &boot_mode_kernel : NULL;
 }
+
+bool boot_mode_restarts(const struct boot_mode *mode)
+{
+	return mode && (mode->verb == BOOT_DISK || mode == &boot_mode_agent);
+}

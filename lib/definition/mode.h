@@ -6,6 +6,7 @@
 #ifndef LIB_DEFINITION_MODE_H
 #define LIB_DEFINITION_MODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The first is what a definition that says nothing has; a new one stands at the end. */
@@ -75,5 +76,8 @@ const char *boot_mode_name(size_t i);
 const char *boot_mode_summary(size_t i);
 /* By its name, boot_mode_kernel's too; NULL: none. */
 const struct boot_mode *boot_mode_find(const char *name);
+/* Whether what is installed stays, and is not what runs until it tells so: from its disk a machine
+ * starts it anew, and in the agent it does not run. NULL is allowed. */
+bool boot_mode_restarts(const struct boot_mode *mode);
 
 #endif

@@ -9,6 +9,7 @@
 #include "lib/definition/mode.h"
 #include "lib/machine/event.h"
 #include "lib/follow/cloud_init.h"
+#include "lib/follow/order_words.h"
 #include "lib/base/human.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -72,19 +73,32 @@ int progress_percent(const json_t *vm)
 	return bytes >= total ? 100 : (int)((double)bytes * 100 / (double)total);
 }
 
+/* What is recorded of it, which is not what it does now; an older server tells that alone. */
+static const char *recorded(const json_t *vm)
+{
+	const char *word = text_of(vm, "recorded");
+
+	return *word ? word : text_of(vm, "state");
+}
+
+static bool is_in_agent(const json_t *vm)
+{
+	return strcmp(text_of(vm, "state"), "agent") == 0;
+}
+
 static bool installing(const json_t *vm)
 {
 	return machine_state_is(text_of(vm, "state"), MACHINE_INSTALLING) && *text_of(vm, "phase");
 }
 
 /* Where it was seen to stand, of which its recorded state tells nothing: that is how far an
- * installation has come. NULL: nowhere. */
+ * installation has come. NULL: nowhere. Of the agent its state tells. */
 static const char *stands(const json_t *vm)
 {
 	const struct boot_mode *told = boot_mode_find(text_of(vm, "told"));
 	const char *state = text_of(vm, "state");
 
-	if (!told || machine_state_is(state, MACHINE_FAILED))
+	if (!told || told == &boot_mode_agent || machine_state_is(state, MACHINE_FAILED))
 		return NULL;
 	if (told->verb == BOOT_MENU)
 		return "menu";
@@ -98,6 +112,8 @@ const char *progress_stays(const json_t *vm)
 	const struct boot_mode *told = boot_mode_find(text_of(vm, "told"));
 	const char *stage = text_of(json_object_get(vm, "outlook"), "stage");
 
+	if (is_in_agent(vm))
+		return "it is in the agent, which does what it is ordered and then waits: an order \"local\" starts what is on its disk";
 	if (!stands(vm) || *stage)
 		return NULL;
 	if (told->verb == BOOT_MENU)
@@ -114,6 +130,10 @@ void progress_state(FILE *f, const json_t *vm)
 
 	const char *stage = text_of(json_object_get(vm, "outlook"), "stage");
 
+	if (is_in_agent(vm)) {
+		order_agent_words(f, vm);
+		return;
+	}
 	if (place && !*stage) {
 		fputs(place, f);
 		if (!machine_state_is(state, MACHINE_DECLARED)) {
@@ -197,6 +217,8 @@ void progress_status_line(
 			progress_detail(m, item->vm);
 		else if (percent >= 0)
 			fprintf(m, "%s %d %%", item->stage, percent);
+		else if (is_in_agent(item->vm))
+			progress_state(m, item->vm);
 		else
 			fprintf(m, "%s %s", item->stage, human_age(item->stage_ms, text));
 	}
@@ -243,7 +265,7 @@ void progress_failure(FILE *f, const json_t *vm, size_t log_lines)
 /* The log is that of the last install that ended, and says so when another one goes on by now. */
 void progress_installer_log(FILE *f, const json_t *vm)
 {
-	const char *log = text_of(vm, "log"), *state = text_of(vm, "state");
+	const char *log = text_of(vm, "log"), *state = recorded(vm);
 	const json_t *error = json_object_get(vm, "error");
 	bool ended = machine_state_is(state, MACHINE_FAILED) ||
 		     machine_state_is(state, MACHINE_INSTALLED) ||

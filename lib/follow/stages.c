@@ -11,6 +11,7 @@
 
 #define REBOOT "reboot"
 #define KEXEC "kexec"
+#define AGENT_BOOT "agent boot"
 
 static const char *current(const struct stages *s)
 {
@@ -59,7 +60,8 @@ static void on_ipxe(struct stages *s, const char *text, int64_t at_ms)
 	};
 	const struct boot_mode *mode = boot_mode_find(text);
 
-	enter(s, names[mode ? mode->verb : BOOT_WAIT], at_ms);
+	enter(
+	    s, mode == &boot_mode_agent ? AGENT_BOOT : names[mode ? mode->verb : BOOT_WAIT], at_ms);
 }
 
 static void on_dhcp(struct stages *s, int64_t at_ms)
@@ -75,8 +77,9 @@ static void on_dhcp(struct stages *s, int64_t at_ms)
 
 static void on_state(struct stages *s, const char *text, int64_t at_ms)
 {
-	/* From its disk a machine that was ready is only installed once more. */
-	if (machine_state_is(text, MACHINE_INSTALLED) && !is_in(s, "disk boot")) {
+	/* What was ready is only installed once more when it boots what installs nothing. */
+	if (machine_state_is(text, MACHINE_INSTALLED) && !is_in(s, "disk boot") &&
+	    !is_in(s, AGENT_BOOT)) {
 		enter(s, REBOOT, at_ms);
 		s->sign_ms = 0;
 	} else if (machine_state_is(text, MACHINE_READY) ||

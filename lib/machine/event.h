@@ -53,7 +53,7 @@ struct event_info {
 	row(REFUSED, "refused", .says = {{NULL, "refused to {source}: {text}"}}) \
 	row(CARD, "card", .says = {{NULL, "its card is another machine's by now: {text}"}}) \
 	row(DECLARED, "declared", .says = {{NULL, "declared by its profile {text}"}}) \
-	row(AGENT, "agent", .says = {{NULL, "the agent is there"}}) \
+	row(AGENT, "agent", .says = {{NULL, "the agent is there"}}, .stage = "agent") \
 	row(INVENTORY, "inventory", .says = {{NULL, "inventory: {text}"}}) \
 	/* An order of the agent's, and how it ended: "reboot done". */ \
 	row(ORDER, "order", .says = {{NULL, "order: {text}"}}, .fields = {"order"}) \

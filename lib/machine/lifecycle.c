@@ -1,9 +1,9 @@
 #include "lib/machine/lifecycle.h"
 
 /* An install starts the next attempt, unless one has started and not even the installer has come up
- * since; what is installed already is installed anew by order only, be it given at its menu. From
- * its disk one that tells of each boot is no more than installed until it does: the
- * firmware runs. */
+ * since; what is installed already is installed anew by order only, be it given at its menu. One
+ * that tells of each boot is no more than installed until it does: what it runs now is not what
+ * was ready. */
 static void boots(struct life_step *step, const struct happening *h)
 {
 	struct life *life = &step->life;
@@ -17,7 +17,7 @@ static void boots(struct life_step *step, const struct happening *h)
 		    .ordered = life->ordered || life->reinstall || installed,
 		    .netboot_off = life->netboot_off};
 		step->changed = step->anew = true;
-	} else if (h->from_disk && h->tells && life->state == MACHINE_READY) {
+	} else if (h->restarts && h->tells && life->state == MACHINE_READY) {
 		life->state = MACHINE_INSTALLED;
 		step->changed = step->reboots = true;
 	}

@@ -32,10 +32,10 @@ enum happening_kind {
 
 struct happening {
 	enum happening_kind kind;
-	bool installs, from_disk; /* LIFE_BOOTS: what it was told; else it waits, or does neither */
-	bool tells;               /* LIFE_BOOTS: its system tells of each boot */
-	bool done, failed;        /* LIFE_REPORTS: the install has ended so */
-	unsigned installed_as;    /* LIFE_REPORTS, done: the attempt its disk tells; 0: not told */
+	bool installs, restarts; /* LIFE_BOOTS: what it was told; else it does neither, or waits */
+	bool tells;              /* LIFE_BOOTS: its system tells of each boot */
+	bool done, failed;       /* LIFE_REPORTS: the install has ended so */
+	unsigned installed_as;   /* LIFE_REPORTS, done: the attempt its disk tells; 0: not told */
 };
 
 struct life_step {

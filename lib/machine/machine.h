@@ -72,6 +72,7 @@ struct machine_row {
 	unsigned asks;       /* of iPXE in this attempt, before the installer's first report */
 	const char *asked;   /* what it was told to boot last: boot_choice_name(); NULL: nothing */
 	int64_t asked_at_ms; /* when that was news */
+	int64_t agent_at_ms; /* when its agent last said that it is there */
 	char error_reason[MACHINE_TEXT_SIZE]; /* empty: no error */
 	char error_hint[MACHINE_TEXT_SIZE];
 	char host_key[MACHINE_KEYS_MAX][MACHINE_KEY_SIZE];

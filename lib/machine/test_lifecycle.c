@@ -38,10 +38,10 @@ static const struct {
 	LIFE(BOOTING, .attempt = 2, .ordered = true)},
     {LIFE(READY, .attempt = 1), BOOTS(.installs = true), TAKEN | CHANGED | ANEW,
 	LIFE(BOOTING, .attempt = 2, .ordered = true)},
-    {LIFE(INSTALLED, .attempt = 1), BOOTS(.from_disk = true, .tells = true), TAKEN, {0}},
-    {LIFE(READY, .attempt = 1), BOOTS(.from_disk = true, .tells = true), TAKEN | CHANGED | REBOOTS,
+    {LIFE(INSTALLED, .attempt = 1), BOOTS(.restarts = true, .tells = true), TAKEN, {0}},
+    {LIFE(READY, .attempt = 1), BOOTS(.restarts = true, .tells = true), TAKEN | CHANGED | REBOOTS,
 	LIFE(INSTALLED, .attempt = 1)},
-    {LIFE(READY, .attempt = 1), BOOTS(.from_disk = true), TAKEN, {0}},
+    {LIFE(READY, .attempt = 1), BOOTS(.restarts = true), TAKEN, {0}},
     {LIFE(READY, .attempt = 1), BOOTS(.tells = true), TAKEN, {0}},
     /* Reports. */
     {LIFE(BOOTING, .attempt = 1), REPORTS(0), TAKEN | CHANGED, LIFE(INSTALLING, .attempt = 1)},

@@ -54,14 +54,17 @@ class Lab:
 
     # ---- containers
 
+    def labels(self, role):
+        return ["--label", f"vmlab.lab={self.name}"]
+
     def start_net(self):
-        docker("run", "-d", "--name", self.net, "--label", f"vmlab.lab={self.name}",
+        docker("run", "-d", "--name", self.net, *self.labels("net"),
             "--sysctl", "net.ipv4.ip_forward=1", "--sysctl", "net.ipv6.conf.all.disable_ipv6=0",
             "--sysctl", "net.ipv6.conf.default.disable_ipv6=0", "--sysctl", "net.ipv6.conf.all.forwarding=1",
             "--entrypoint", "/bin/sleep", "--no-healthcheck", self.image, "infinity")
 
     def stack_args(self, name, env=()):
-        args = ["--name", name, "--label", f"vmlab.lab={self.name}",
+        args = ["--name", name, *self.labels("stack"),
             "--network", f"container:{self.net}", *CONFINED,
             "-v", f"{self.vms}:/vms:{self.vms_mount}", "-v", f"{self.images}:/srv/images:ro",
             "-v", f"{self.state_volume}:/state", "-v", f"{self.api_dir}:/run/operator",

@@ -137,7 +137,7 @@ def test_such_an_image_is_installed_and_deployed():
     check_equal(told["args"]["cloud_init_url"], f"http://{SERVER}/cloud-init/web2", "what it is told of its seed")
     check_equal(told["args"]["image"], {"image": "made", "url": f"http://{SERVER}/images/made"}, "what it is told of the image")
     over(scope.other, told["id"])
-    check_equal(lab.vm("web2")["state"], "installed", "its state")
+    check_equal(lab.vm("web2")["recorded"], "installed", "its state")
     answer = order(lab, "web2", "deploy", image="debian-13", disk="vda")
     check(answer.status == 409 and "root file system" in answer.text, str(answer))
     answer = order(lab, "web2", "deploy", image="nowhere", disk="vda")

@@ -27,7 +27,7 @@ struct watch {
 	bool any;           /* there was one */
 	FILE *out;
 	json_t *last_ms;               /* VM -> when its last event was */
-	json_t *from_disk;             /* VM -> whether it was last sent to its disk */
+	json_t *restarted;             /* VM -> what boot_mode_restarts() says of its last boot */
 	struct stages_history history; /* of the one VM that is named */
 	size_t lines;                  /* of the first answer; 0: all */
 };
@@ -56,7 +56,8 @@ static void print_since(struct watch *w, const char *vm, int64_t at_ms)
 	json_object_set_new(w->last_ms, vm, json_integer(at_ms));
 }
 
-/* A machine that boots from its disk is not newly installed, though that is its state again. */
+/* A machine that boots from its disk, or the agent, is not newly installed, though that is its
+ * state again. */
 static bool is_news(struct watch *w, const char *vm, const json_t *event)
 {
 	const char *kind = json_string_value(json_object_get(event, "kind"));
@@ -66,11 +67,10 @@ static bool is_news(struct watch *w, const char *vm, const json_t *event)
 		return true;
 	if (strcmp(kind, "ipxe") == 0) {
 		const struct boot_mode *mode = boot_mode_find(text);
-		json_object_set_new(
-		    w->from_disk, vm, json_boolean(mode && mode->verb == BOOT_DISK));
+		json_object_set_new(w->restarted, vm, json_boolean(boot_mode_restarts(mode)));
 	}
 	return strcmp(kind, "state") != 0 || !machine_state_is(text, MACHINE_INSTALLED) ||
-	       !json_is_true(json_object_get(w->from_disk, vm));
+	       !json_is_true(json_object_get(w->restarted, vm));
 }
 
 /* `show` is false for those of before, which tell only what the others mean. */
@@ -195,7 +195,7 @@ static int run(struct lab *lab, int argc, char **argv)
 	if (optind < argc)
 		w.name = argv[optind];
 	w.last_ms = json_object();
-	w.from_disk = json_object();
+	w.restarted = json_object();
 	interrupt_install();
 	int r = session_open(&w.session, lab, &e);
 	if (r == 0 && *w.name)
@@ -211,7 +211,7 @@ static int run(struct lab *lab, int argc, char **argv)
 	if (r == 0)
 		r = watch(&w, limit, follow, &e);
 	json_decref(w.last_ms);
-	json_decref(w.from_disk);
+	json_decref(w.restarted);
 	session_clear(&w.session);
 	if (interrupt_pending())
 		return STATUS_OK;

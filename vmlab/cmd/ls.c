@@ -397,6 +397,7 @@ const struct command ls_command = {
 	"Lists what vms/ defines and what runs, also while the lab is down. STATE is how far the\n"
 	"machine is (declared, booting, installing with phase and percent, installed, ready, failed,\n"
 	"\"waiting\" for what is missing or by its mode, at its \"menu\", \"stalled\" when its stage does not get on for longer than it may,\n"
+	"in the \"agent\" with what it does there (\"recorded\" of --json: how far it was before),\n"
 	"stopped: its disk is kept, or starting: it has power, and its firmware has asked for nothing yet; \"ready, with\n"
 	"errors\" or warnings: cloud-init met them, and \"cloud_init\" of --json has them all). AGE is since\n"
 	"when. On a narrow terminal columns that matter less are left out.\n"

@@ -5,6 +5,8 @@
 #include "vmlab/cmd/machine_id.h"
 #include "vmlab/follow/inventory.h"
 #include "lib/base/human.h"
+#include "lib/follow/order_words.h"
+#include "lib/follow/progress.h"
 
 static void print_age(FILE *f, const json_t *one, const char *key)
 {
@@ -34,6 +36,21 @@ static void print_title(FILE *f, const json_t *answer, const json_t *newest)
 		fputs(", the same again ", f);
 		print_age(f, newest, "seen");
 	}
+	fputc('\n', f);
+}
+
+/* What it does now, as far as that is known. */
+static void print_now(FILE *f, const json_t *answer)
+{
+	bool declared = json_is_string(json_object_get(answer, "state"));
+
+	if (!declared && !json_is_object(json_object_get(answer, "agent")))
+		return;
+	fprintf(f, "%-10s ", "state");
+	if (declared)
+		progress_state(f, answer);
+	else
+		order_agent_words(f, answer);
 	fputc('\n', f);
 }
 
@@ -73,6 +90,7 @@ int machine_show(struct session *s, const char *id, bool json)
 	const json_t *list = json_object_get(answer, "inventories"),
 		     *newest = json_array_get(list, 0);
 	print_title(stdout, answer, newest);
+	print_now(stdout, answer);
 	inventory_print(stdout, json_object_get(newest, "inventory"));
 	print_older(stdout, list);
 	return STATUS_OK;

@@ -362,6 +362,16 @@ static int check_menu(struct session *s, const char *name, struct err *e)
 		   : 0;
 }
 
+/* Orders that wait bring it to the agent first; the installation follows. */
+static enum boot_end end_of_install(const json_t *vm)
+{
+	const char *after = json_string_value(json_object_get(vm, "after_install"));
+	bool boots = !after || strcmp(after, vm_after_name(VM_AFTER_REBOOT)) == 0 ||
+		     strcmp(after, vm_after_name(VM_AFTER_KEXEC)) == 0;
+
+	return boots ? BOOT_END_READY : BOOT_END_INSTALLED;
+}
+
 /* *end: where the server expects it to end. */
 static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *end, struct err *e)
 {
@@ -385,6 +395,8 @@ static int reinstall_one(struct reinstall *ri, const char *name, enum boot_end *
 	if (r < 0)
 		return r;
 	*end = goal_told(vm, &expected) ? expected.ends : BOOT_END_READY;
+	if (*end == BOOT_END_STARTED)
+		*end = end_of_install(vm);
 	keys_forget_host(s->lab, name);
 	if (ri->later || !c || !c->running) {
 		printf("%s will be installed anew when it next boots%s%s\n", name,

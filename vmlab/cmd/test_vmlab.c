@@ -456,6 +456,10 @@ static void test_goals(void **state)
 	    {SAYS("local", "\"answers\""), {.was_running = true}, GOAL_UNKNOWN, 0},
 	    {SAYS("local", "\"ready\""), {.was_running = true}, GOAL_FOLLOW, BOOT_END_READY},
 	    {SAYS("kernel", "null"), {.has_image = true}, GOAL_UNKNOWN, 0},
+	    {SAYS("agent", "\"started\""), {.state = "ready"}, GOAL_FOLLOW, BOOT_END_STARTED},
+	    {SAYS("install", "\"ready\""), {.state = "agent", .was_running = true}, GOAL_FOLLOW,
+		BOOT_END_STARTED},
+	    {SAYS("local", "\"ready\""), {.state = "agent"}, GOAL_FOLLOW, BOOT_END_READY},
 	    {SAYS("later", "\"some word of a newer server\""), {.state = NULL}, GOAL_UNKNOWN, 0},
 	};
 
@@ -542,6 +546,34 @@ static void test_judge(void **state)
 	}
 }
 
+/* Told to boot the agent it has arrived once that says so, and not before. */
+static void test_judge_agent(void **state)
+{
+	static const struct {
+		const char *state, *started;
+		enum boot_end goal;
+		enum follow_outcome outcome;
+	} cases[] = {
+	    {"{\"state\":\"agent\"}", NULL, BOOT_END_STARTED, FOLLOW_GOING},
+	    {"{\"state\":\"ready\"}", NULL, BOOT_END_STARTED, FOLLOW_GOING},
+	    {"{\"state\":\"agent\"}", "in the agent", BOOT_END_STARTED, FOLLOW_ARRIVED},
+	    {STALLED("boot", "1970-01-01T00:10:00.000Z"), NULL, BOOT_END_STARTED, FOLLOW_FAILED},
+	    {"{\"state\":\"agent\",\"recorded\":\"ready\"}", NULL, BOOT_END_READY, FOLLOW_GOING},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct follow_vm vm = {.goal = cases[i].goal,
+		    .begin_ms = 500000,
+		    .to_agent = true,
+		    .started = cases[i].started};
+		json_t *o = json_from(cases[i].state);
+		if (follow_judge(&vm, o, 700000) != cases[i].outcome)
+			fail_msg("case %zu", i);
+		json_decref(o);
+	}
+}
+
 /* ---- progress -------------------------------------------------------------------------------- */
 
 static void test_progress_fill(void **state)
@@ -612,7 +644,8 @@ static void test_progress_texts(void **state)
 		"ready, with warnings", "ready, with warnings"},
 	    {"{\"state\":\"declared\",\"told\":\"menu\"}", "menu", "menu"},
 	    {"{\"state\":\"declared\",\"told\":\"wait\"}", "waiting", "waiting"},
-	    {"{\"state\":\"declared\",\"told\":\"agent\"}", "in the agent", "in the agent"},
+	    {"{\"state\":\"agent\",\"told\":\"agent\",\"agent\":{}}", "agent: waits for orders",
+		"agent: waits for orders"},
 	    {"{\"state\":\"declared\",\"told\":\"boot\"}", "in its boot image",
 		"in its boot image"},
 	    {"{\"state\":\"declared\",\"told\":null}", "declared", "declared"},
@@ -1027,6 +1060,7 @@ int main(void)
 	    cmocka_unit_test(test_goals),
 	    cmocka_unit_test(test_goals_defined),
 	    cmocka_unit_test(test_judge),
+	    cmocka_unit_test(test_judge_agent),
 	    cmocka_unit_test(test_progress_event),
 	    cmocka_unit_test(test_progress_fill),
 	    cmocka_unit_test(test_progress_texts),

@@ -203,10 +203,10 @@ static json_t *ask_state(struct up *up, const char *name)
 static int forget_lost_disk(
     struct up *up, const struct vm *vm, const char *kept, json_t **state, struct err *e)
 {
-	const char *word = json_string_value(json_object_get(*state, "state"));
+	const char *word = json_string_value(json_object_get(*state, "recorded"));
 	_cleanup_free_ char *volume = NULL;
 
-	if (!word || strcmp(word, "declared") == 0 || strcmp(word, "waiting") == 0)
+	if (!word || machine_state_is(word, MACHINE_DECLARED))
 		return 0;
 	int r = lab_volume_name(up->session.lab, &up->session.engine, "disk", kept, &volume, e);
 	if (r == 0)
@@ -317,6 +317,10 @@ static void print_login(struct up *up, const struct follow_vm *vm)
 	if (vm->goal == BOOT_END_READY || vm->goal == BOOT_END_ANSWERS)
 		fprintf(up->out, "%s is up%s. Log in with: vmlab ssh %s\n", vm->name,
 		    cloud_init_words(cloud_init_judge(vm->state)), vm->name);
+	else if (vm->goal == BOOT_END_STARTED && vm->started == boot_mode_agent.started)
+		fprintf(up->out,
+		    "%s is in the agent: vmlab orders %s shows what it does, vmlab console %s its screen\n",
+		    vm->name, vm->name, vm->name);
 	else if (vm->goal == BOOT_END_STARTED)
 		fprintf(
 		    up->out, "%s waits %s: vmlab console %s\n", vm->name, vm->started, vm->name);

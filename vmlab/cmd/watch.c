@@ -246,7 +246,7 @@ static int judge_power(struct session *s, const char *name, enum boot_end *goal,
 		    name);
 	if (known < 0)
 		vm = NULL;
-	const char *state = json_string_value(json_object_get(vm, "state"));
+	const char *state = json_string_value(json_object_get(vm, "recorded"));
 	bool installed =
 	    machine_state_is(state, MACHINE_INSTALLED) || machine_state_is(state, MACHINE_READY);
 	if (power_state_of(c, vm) == POWER_STOPPED && !(*goal == BOOT_END_INSTALLED && installed))

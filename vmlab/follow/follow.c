@@ -118,6 +118,13 @@ static void say_module(struct follow *f, struct follow_vm *vm)
 	vm->module[0] = '\0';
 }
 
+static bool state_is(const struct follow_vm *vm, const char *word)
+{
+	const char *state = json_string_value(json_object_get(vm->state, "state"));
+
+	return state && strcmp(state, word) == 0;
+}
+
 /* Without a terminal to redraw, bytes get a line of their own now and then. */
 static void plain_progress(struct follow *f, struct follow_vm *vm)
 {
@@ -126,11 +133,13 @@ static void plain_progress(struct follow *f, struct follow_vm *vm)
 	int64_t now = monotonic_ms();
 
 	const char *phase = json_string_value(json_object_get(vm->state, "phase"));
+	bool agent = state_is(vm, "agent");
 
-	if (f->tty || progress_percent(vm->state) < 0 || now - vm->plain_at_ms < PLAIN_PROGRESS_MS)
+	if (f->tty || (!agent && progress_percent(vm->state) < 0) ||
+	    now - vm->plain_at_ms < PLAIN_PROGRESS_MS)
 		return;
 	/* Not before the line that says that the phase has begun. */
-	if (!phase || strcmp(phase, vm->phase) != 0)
+	if (!agent && (!phase || strcmp(phase, vm->phase) != 0))
 		return;
 	FILE *m = open_memstream(&text, &len);
 	if (!m)
@@ -195,13 +204,6 @@ static void say_waiting(struct follow *f, struct follow_vm *vm)
 		sayf(f, vm, "waits: %s; %s", reason ? reason : "?", hint ? hint : "?");
 }
 
-static bool state_is(const struct follow_vm *vm, const char *word)
-{
-	const char *state = json_string_value(json_object_get(vm->state, "state"));
-
-	return state && strcmp(state, word) == 0;
-}
-
 static void failed_install(struct follow *f, struct follow_vm *vm)
 {
 	_cleanup_json_ json_t *detail = NULL;
@@ -260,13 +262,13 @@ enum follow_outcome follow_judge(const struct follow_vm *vm, const json_t *state
 
 	if (!name)
 		return FOLLOW_GOING;
-	if (vm->goal == BOOT_END_STARTED)
+	if (vm->goal == BOOT_END_STARTED && (vm->started || !vm->to_agent))
 		return vm->started ? FOLLOW_ARRIVED : FOLLOW_GOING;
 	if (machine_state_is(name, MACHINE_FAILED))
 		return FOLLOW_FAILED;
 	if (strcmp(name, "stalled") == 0)
 		return judge_stalled(vm, json_object_get(state, "outlook"), now_ms);
-	if (vm->goal == BOOT_END_ANSWERS)
+	if (vm->goal == BOOT_END_ANSWERS || vm->goal == BOOT_END_STARTED)
 		return FOLLOW_GOING;
 	if (machine_state_is(name, MACHINE_READY))
 		return vm->goal == BOOT_END_INSTALLED || is_ready(vm, state) ? FOLLOW_ARRIVED
@@ -334,6 +336,16 @@ static struct follow_vm *find(struct follow *f, const char *name)
 	return NULL;
 }
 
+/* The agent is there once it says so. */
+static void take_boot(struct follow_vm *vm, const struct boot_mode *mode)
+{
+	vm->booted_local = mode && mode->verb == BOOT_DISK;
+	vm->restarted = boot_mode_restarts(mode);
+	vm->to_agent = mode == &boot_mode_agent;
+	if (mode && mode->started && !vm->to_agent)
+		vm->started = mode->started;
+}
+
 static void take_event(struct follow *f, const json_t *event)
 {
 	struct follow_vm *vm = find(f, json_string_value(json_object_get(event, "vm")));
@@ -346,12 +358,10 @@ static void take_event(struct follow *f, const json_t *event)
 	if (!vm || !kind || vm->outcome != FOLLOW_GOING || at_ms < vm->begin_ms)
 		return;
 	stages_event(&vm->stages, event);
-	if (strcmp(kind, "ipxe") == 0 && text) {
-		const struct boot_mode *mode = boot_mode_find(text);
-		vm->booted_local = mode && mode->verb == BOOT_DISK;
-		if (mode && mode->started)
-			vm->started = mode->started;
-	}
+	if (strcmp(kind, "ipxe") == 0 && text)
+		take_boot(vm, boot_mode_find(text));
+	if (strcmp(kind, "agent") == 0)
+		vm->started = boot_mode_agent.started;
 	if (strcmp(kind, "phase") == 0) {
 		const char *phase = json_string_value(json_object_get(event, "phase"));
 		snprintf(vm->phase, sizeof(vm->phase), "%s", phase ? phase : "");
@@ -366,7 +376,7 @@ static void take_event(struct follow *f, const json_t *event)
 	/* The end has its own line, and a boot from disk makes nothing newly installed. */
 	bool worth = progress_event(m, event) &&
 		     !(strcmp(kind, "state") == 0 && text &&
-			 (!machine_state_is(text, MACHINE_INSTALLED) || vm->booted_local));
+			 (!machine_state_is(text, MACHINE_INSTALLED) || vm->restarted));
 	if (fclose(m) != 0 || !worth || at_ms < vm->print_from_ms)
 		return;
 	if (strcmp(kind, "cloud-init") == 0 && !strstr(line, " failed")) {

@@ -26,8 +26,9 @@ struct follow_vm {
 	/* Owned by follow_run() from here on. */
 	enum follow_outcome outcome;
 	struct stages stages;
-	bool flawed; /* it has arrived, but cloud-init tells of errors */
-	bool booted_local;
+	bool flawed;                  /* it has arrived, but cloud-init tells of errors */
+	bool booted_local, restarted; /* as it was told last: boot_mode_restarts() */
+	bool to_agent;                /* it was told to boot the agent, last */
 	const char *started;  /* where it is, when its boot has ended with itself; or NULL */
 	char module[80];      /* of cloud-init: what it does, not said yet; else empty */
 	int64_t module_at_ms; /* since when */

@@ -34,6 +34,10 @@ enum goal_kind goal_decide(const struct goal_facts *facts, enum boot_end *end)
 	bool ready = machine_state_is(facts->state, MACHINE_READY);
 	struct boot_choice waits = {NULL, BOOT_NO_IMAGE};
 
+	if (facts->was_running && facts->state && strcmp(facts->state, "agent") == 0) {
+		*end = BOOT_END_STARTED;
+		return GOAL_FOLLOW;
+	}
 	if (strcmp(x->does, boot_choice_word(waits)) == 0 && !facts->has_image)
 		return GOAL_NO_IMAGE;
 	*end = x->ends;

@@ -4,7 +4,7 @@
 
 #include "lib/base/size.h"
 #include "lib/machine/order.h"
-#include "lib/follow/progress.h"
+#include "lib/follow/order_words.h"
 #include "lib/base/human.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -36,9 +36,9 @@ void order_progress_words(FILE *f, const json_t *order)
 	char a[SIZE_TEXT_SIZE], b[SIZE_TEXT_SIZE];
 
 	human_print_clean(f, text_of(order, "phase"));
-	if (total > 0 && done >= 0 && done <= total)
+	if (order_percent(order) >= 0)
 		fprintf(f, "%s%d %%, %s of %s", *text_of(order, "phase") ? " " : "",
-		    (int)((double)done * 100 / (double)total), size_text_short((uint64_t)done, a),
+		    order_percent(order), size_text_short((uint64_t)done, a),
 		    size_text_short((uint64_t)total, b));
 	else if (done > 0)
 		fprintf(f, "%s%s", *text_of(order, "phase") ? " " : "",

@@ -12,6 +12,7 @@
 #include "lib/follow/cloud_init.h"
 #include "vmlab/follow/order_line.h"
 #include "lib/base/human.h"
+#include "lib/follow/order_words.h"
 #include "lib/follow/progress.h"
 
 #define CELL_SIZE 128
@@ -41,19 +42,20 @@ static void print_text(FILE *f, const struct table_column *c, const json_t *vm, 
 	human_print_clean(f, text_of(vm, c->key));
 }
 
-/* What its agent does, or is to do. */
-static void print_order(FILE *f, const json_t *order)
+/* What its agent does, or is to do, where the state does not tell it already. */
+static void print_order(FILE *f, const json_t *vm)
 {
-	if (!json_is_object(order))
+	const json_t *order = json_object_get(vm, "order");
+
+	if (strcmp(text_of(vm, "state"), "agent") == 0)
 		return;
-	fputs(", ", f);
-	human_print_clean(f, text_of(order, "action"));
-	if (strcmp(text_of(order, "state"), order_state_name(ORDER_RUNNING)) != 0) {
-		fputs(" ordered", f);
-		return;
+	if (json_is_object(json_object_get(vm, "agent"))) {
+		fputs(", ", f);
+		order_agent_words(f, vm);
+	} else if (json_is_object(order)) {
+		fputs(", ", f);
+		order_brief(f, order);
 	}
-	fputc(' ', f);
-	order_progress_words(f, order);
 }
 
 static void print_state(FILE *f, const struct table_column *c, const json_t *vm, int64_t now_ms)
@@ -70,7 +72,7 @@ static void print_state(FILE *f, const struct table_column *c, const json_t *vm,
 		fputs(*power ? "running" : "", f);
 	else
 		progress_state(f, vm);
-	print_order(f, json_object_get(vm, "order"));
+	print_order(f, vm);
 	if (json_is_false(json_object_get(vm, "defined")))
 		fputs(*power ? ", no definition" : "no definition", f);
 	if (json_is_false(json_object_get(vm, "netboot")))
@@ -185,6 +187,7 @@ static void print_kind(FILE *f, const struct table_column *c, const json_t *o, i
 		progress_state(f, o);
 	else
 		fputs(json_is_true(json_object_get(o, "ignored")) ? "ignored" : "stranger", f);
+	print_order(f, o);
 }
 
 static void print_macs(FILE *f, const struct table_column *c, const json_t *o, int64_t now_ms)

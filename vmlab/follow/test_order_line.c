@@ -63,15 +63,57 @@ static void in_the_list(void **state)
 	(void)state;
 	table_usual(&table, false);
 	CAPTURE(text, table_print(f, &table, vms));
-	assert_non_null(strstr(text, "ready, backup copy 25 %, 1 MiB of 4 MiB"));
+	assert_non_null(strstr(text, "ready, backup 25 %"));
 	assert_non_null(strstr(text, "ready, wipe ordered"));
 	free(text);
 	json_decref(vms);
 }
 
+#define THERE "\"state\":\"agent\",\"agent\":{\"is\":\"there\"}"
+
+static void in_the_agent(void **state)
+{
+	static const struct {
+		const char *vm, *text;
+	} rows[] = {
+	    {"{" THERE ",\"order\":null}", "agent: waits for orders"},
+	    {"{" THERE ",\"order\":{\"action\":\"wipe\",\"state\":\"running\",\"phase\":\"blocks\","
+	     "\"done_bytes\":43,\"total_bytes\":100}}",
+		"agent: wipe 43 %"},
+	    {"{" THERE
+	     ",\"order\":{\"action\":\"run\",\"state\":\"running\",\"phase\":\"script\"}}",
+		"agent: run: script"},
+	    {"{" THERE ",\"order\":{\"action\":\"run\",\"state\":\"waiting\"}}",
+		"agent: run ordered"},
+	    {"{\"state\":\"agent\",\"agent\":{\"is\":\"silent\"},\"order\":{\"action\":\"run\",\"state\":\"running\"}}",
+		"agent: run, silent"},
+	    {"{\"state\":\"agent\",\"agent\":{\"is\":\"starting\"},\"order\":{\"action\":\"run\",\"state\":\"waiting\"}}",
+		"agent: starts"},
+	    {"{\"state\":\"failed\",\"error\":{\"phase\":\"format\"},\"agent\":{},\"order\":null}",
+		"failed: format, agent: waits for orders"},
+	};
+	struct table table = {.width = 0};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(table_choose(&table, "state", &e), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		json_t *vms = json_pack("[o]", json_loads(rows[i].vm, 0, NULL));
+		char *text = NULL;
+		CAPTURE(text, table_print(f, &table, vms));
+		const char *cell = strchr(text, '\n') + 1;
+		if (strlen(cell) != strlen(rows[i].text) + 1 ||
+		    strncmp(cell, rows[i].text, strlen(rows[i].text)) != 0)
+			fail_msg("row %zu: %s", i, cell);
+		free(text);
+		json_decref(vms);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(lines), cmocka_unit_test(in_the_list)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(lines), cmocka_unit_test(in_the_list), cmocka_unit_test(in_the_agent)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
