@@ -34,11 +34,14 @@ static json_t *show(const char *folder, const char *name, const char *arch)
 	json_t *doc = json_loadb(text, len, 0, NULL);
 	const json_t *of = json_object_get(doc, "backup");
 	const json_t *rootfs = json_object_get(doc, "rootfs");
-	json_t *shown = json_pack("{s:s, s:s, s:O?, s:O?, s:O?, s:O?, s:O?}", "name", name, "arch",
-	    arch, "created", json_object_get(doc, "created"), "machine",
+	json_t *shown = json_pack("{s:s, s:s, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?}",
+	    "name", name, "arch", arch, "created", json_object_get(doc, "created"), "machine",
 	    json_object_get(of, "machine"), "order", json_object_get(of, "order"), "size_bytes",
 	    json_object_get(rootfs, "size_bytes"), "disk_bytes",
-	    json_object_get(rootfs, "unpacked_bytes"));
+	    json_object_get(rootfs, "unpacked_bytes"), "kernel_version",
+	    json_object_get(doc, "kernel_version"), "kernel_bytes",
+	    json_object_get(json_object_get(doc, "kernel"), "size_bytes"), "modules_bytes",
+	    json_object_get(json_object_get(doc, "modules"), "size_bytes"));
 	json_decref(doc);
 	return shown;
 }

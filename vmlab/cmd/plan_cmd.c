@@ -50,8 +50,12 @@ static void print_text(const struct wanted *w, const struct subject *s, const st
 		    loader);
 	if (!s->has_image && !w->format)
 		printf(
-		    "there is no image %s for %s yet: whether the system fits is not checked; %s\n",
-		    s->vm->distro, vm_arch_name(s->vm->arch), s->advice);
+		    "there is no image %s for %s yet%s: whether the system fits is not checked; %s\n",
+		    s->vm->distro, vm_arch_name(s->vm->arch),
+		    s->backups_silent
+			? ", or it is a backup, which the stack tells while it runs (vmlab up)"
+			: "",
+		    s->advice);
 }
 
 /* What the plan does not show. */

@@ -15,6 +15,8 @@
 #include "lib/boot/raspberry.h"
 #include "lib/image/image_name.h"
 #include "lib/base/human.h"
+#include "vmlab/lab/api.h"
+#include "vmlab/lab/backups.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/image/add.h"
 #include "vmlab/image/build.h"
@@ -270,9 +272,17 @@ static int list(const struct options *o)
 
 	if (o->operand_count)
 		return usage("ls takes no name");
-	return need_folder(o, &e) < 0 || image_list_print(o->images_dir, o->json, &e)
-		   ? fail(&e)
-		   : EXIT_SUCCESS;
+	/* Those of the lab, not of another folder. */
+	bool own = o->lab->images_dir && strcmp(o->images_dir, o->lab->images_dir) == 0;
+	_cleanup_json_ json_t *backups = NULL;
+	enum backups_answer known = own ? backups_list(o->lab, &backups) : BACKUPS_LACK;
+	if (need_folder(o, &e) < 0 || image_list_print(o->images_dir, backups, o->json, &e))
+		return fail(&e);
+	if (known == BACKUPS_SILENT)
+		fputs(
+		    "backups are not listed: the stack has them, and tells of them while it runs (vmlab up)\n",
+		    stderr);
+	return EXIT_SUCCESS;
 }
 
 /* Names of the VMs whose definitions name the image, ", " between them; NULL without memory. */
@@ -303,6 +313,32 @@ static char *image_users(const struct options *o, const char *image, enum vm_arc
 	return text;
 }
 
+/* One that the folder does not have: `e` says so, unless the lab's stack has it. */
+static int remove_backup(const struct options *o, const char *name, struct err *e)
+{
+	_cleanup_json_ json_t *list = NULL;
+	enum backups_answer known = backups_list(o->lab, &list);
+	const json_t *one;
+	bool there = false;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		const char *of = json_string_value(json_object_get(one, "arch"));
+		there |= !strcmp(json_string_value(json_object_get(one, "name")), name) &&
+			 (!o->arch || !strcmp(of, o->arch));
+	}
+	if (known == BACKUPS_SILENT)
+		return err_set(e, ENOENT,
+		    "there is no image %s in %s, and whether it is a backup only the stack knows, which does not run: `vmlab up` starts it",
+		    name, o->images_dir);
+	if (!there)
+		return -ENOENT;
+	int rc = backups_remove(o->lab, name, e);
+	if (rc == 0)
+		fprintf(stderr, "removed the backup %s\n", name);
+	return rc;
+}
+
 static int remove_image(const struct options *o)
 {
 	struct err e = ERR_INIT;
@@ -317,10 +353,11 @@ static int remove_image(const struct options *o)
 	    !command_confirm(
 		o->yes, "Definitions name the image %s: %s. Remove it?", o->operands[0], users))
 		return EXIT_FAILURE;
-	return image_list_remove(
-		   o->images_dir, o->operands[0], o->arch ? vm_arch_name(arch) : NULL, &e)
-		   ? fail(&e)
-		   : EXIT_SUCCESS;
+	int rc = image_list_remove(
+	    o->images_dir, o->operands[0], o->arch ? vm_arch_name(arch) : NULL, &e);
+	if (rc == -ENOENT)
+		rc = remove_backup(o, o->operands[0], &e);
+	return rc ? fail(&e) : EXIT_SUCCESS;
 }
 
 static const struct {

@@ -35,8 +35,9 @@
 	"add     makes a boot image of files that are there: a kernel of Linux with its initrds in\n"   \
 	"        their order, a script of iPXE, a program for UEFI, or an ISO. A definition boots it\n" \
 	"        with \"mode\": \"boot\", \"image\": NAME.\n"
-#define WHAT_LS "ls      lists the images there are.\n"
-#define WHAT_RM "rm      removes one; asks before when a definition names it.\n"
+#define WHAT_LS                                                                                    \
+	"ls      lists the images there are, and the backups of machines' disks while the stack runs.\n"
+#define WHAT_RM "rm      removes one, or a backup; asks before when a definition names it.\n"
 #define OPTION_ARCH "  --arch A         " ARCH_OR " (build: this machine's unless given; rm: all)\n"
 #define OPTION_IMAGES                                                                              \
 	"  --images DIR     where images are kept (VMLAB_IMAGES; default images/ beside vms/)\n"

@@ -137,6 +137,32 @@ static int show_one(
 	return show(l, &m, e);
 }
 
+/* By whom, in the place of a kernel's version. */
+static json_t *row_of_backup(const json_t *backup)
+{
+	char size[SIZE_TEXT_SIZE], disk[SIZE_TEXT_SIZE], what[80];
+	const char *machine = json_string_value(json_object_get(backup, "machine"));
+	json_int_t bytes = json_integer_value(json_object_get(backup, "size_bytes"));
+	json_int_t unpacked = json_integer_value(json_object_get(backup, "disk_bytes"));
+
+	snprintf(what, sizeof(what), "backup of %s", machine ? machine : "a machine");
+	return json_pack("[s, s, s, s, s, s]", json_string_value(json_object_get(backup, "name")),
+	    json_string_value(json_object_get(backup, "arch")),
+	    size_text_short((uint64_t)bytes, size), size_text_short((uint64_t)unpacked, disk), what,
+	    text(json_string_value(json_object_get(backup, "created"))));
+}
+
+static void add_backups(struct listing *l, const json_t *backups)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(backups, i, one) {
+		l->count++;
+		json_array_append_new(l->list, row_of_backup(one));
+	}
+}
+
 static int walk(struct listing *l, const char *images_dir, struct err *e)
 {
 	struct dirent **names;
@@ -157,13 +183,16 @@ static int walk(struct listing *l, const char *images_dir, struct err *e)
 	return rc;
 }
 
-int image_list_print(const char *images_dir, bool json, struct err *e)
+int image_list_print(const char *images_dir, const json_t *backups, bool json, struct err *e)
 {
 	struct listing l = {.as = json ? JSON : TABLE, .list = json_array()};
 	int rc = walk(&l, images_dir, e);
 
+	if (!rc && !json)
+		add_backups(&l, backups);
 	if (!rc && json) {
-		json_t *doc = json_pack("{sO}", "images", l.list);
+		json_t *doc =
+		    json_pack("{sO, sO?}", "images", l.list, "backups", (json_t *)backups);
 		if (!doc || json_dumpf(doc, stdout, JSON_INDENT(2)))
 			rc = err_set(e, EIO, "cannot write the list");
 		putchar('\n');

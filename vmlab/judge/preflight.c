@@ -56,7 +56,11 @@ static void check_image(const struct subject *s, struct preflight *p)
 	const char *name = boot_image_name(vm);
 	const char *field = boot_image_use(vm) == IMAGE_INSTALLED ? "distro" : "image";
 
-	if (!s->has_image && !s->adopted)
+	if (!s->has_image && !s->adopted && s->backups_silent)
+		find(p, false, field,
+		    "there is no image %s for %s but perhaps a backup, which the stack has and tells while it runs (vmlab up); if there is none, it waits: %s",
+		    name, vm_arch_name(vm->arch), s->advice);
+	else if (!s->has_image && !s->adopted)
 		find(p, false, field, "there is no image %s for %s, so it waits: %s", name,
 		    vm_arch_name(vm->arch), s->advice);
 	else if (s->unreadable[0])

@@ -10,6 +10,7 @@
 #include "lib/boot/raspberry.h"
 #include "lib/definition/menu_choice.h"
 #include "vmlab/image/manifest.h"
+#include "vmlab/lab/backups.h"
 #include "vmlab/lab/readable.h"
 
 void subject_clear(struct subject *s)
@@ -32,6 +33,16 @@ static void look_at_files(const char *images_dir, struct subject *s)
 		image_advice_for(images_dir, name, s->vm->arch, true, s->advice);
 }
 
+/* What is in the folder of images comes first. 0, or -ENOENT: it is none. */
+static int look_at_backups(const struct lab *lab, const char *name, struct subject *s)
+{
+	enum backups_answer answer = backups_find(lab, name, s->vm->arch, &s->image);
+
+	s->backup = answer == BACKUPS_HAVE;
+	s->backups_silent = answer == BACKUPS_SILENT;
+	return s->backup ? 0 : -ENOENT;
+}
+
 static int look_at_image(const struct lab *lab, struct subject *s, struct err *e)
 {
 	_cleanup_free_ char *folder = NULL;
@@ -44,6 +55,8 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 				: -ENOENT;
 	if (r < 0 && r != -ENOENT)
 		return r;
+	if (r == -ENOENT && use == IMAGE_INSTALLED)
+		r = look_at_backups(lab, name, s);
 	s->has_image = r == 0;
 	if (r == 0)
 		(void)image_suits(&s->image, use, &s->misuse);
@@ -53,9 +66,10 @@ static int look_at_image(const struct lab *lab, struct subject *s, struct err *e
 		boot_image_advice(name, vm->arch, s->advice);
 	s->adopted = r == -ENOENT && use == IMAGE_INSTALLED && lab->images_dir &&
 		     adopted_find(lab->images_dir, name, vm->arch, &found);
-	if ((r == 0 || s->adopted) && asprintf(&folder, "%s/%s", lab->images_dir, name) > 0)
+	if (((r == 0 && !s->backup) || s->adopted) &&
+	    asprintf(&folder, "%s/%s", lab->images_dir, name) > 0)
 		readable_images_complaint(folder, s->unreadable, sizeof(s->unreadable));
-	if (s->has_image)
+	if (s->has_image && !s->backup)
 		look_at_files(lab->images_dir, s);
 	s->own_gap_count = own_kernel_missing(lab->images_dir, vm, s->own_gaps);
 	return 0;

@@ -30,7 +30,9 @@ struct subject {
 	struct own_kernel_gap own_gaps[OWN_KERNEL_FILES];
 	unsigned own_gap_count; /* files of its own that it boots and that are not there */
 	bool adopted;           /* no image, but a rootfs that the stack makes one of */
-	char menu_lack[600];    /* why its menu cannot begin with "menu_default"; "": it can */
+	bool backup;            /* the image is one that the lab's stack made of a machine's disk */
+	bool backups_silent; /* no image, unless the stack, which does not answer, has such a one */
+	char menu_lack[600]; /* why its menu cannot begin with "menu_default"; "": it can */
 	unsigned host_cpus;
 	uint64_t host_memory_bytes; /* 0: not known */
 };

@@ -222,7 +222,7 @@ static int exchange(struct api *api, const struct question *q, const char *forma
 		return r;
 	if (status < 200 || status > 299)
 		return refusal(status, path, doc, e);
-	if (!doc)
+	if (!doc && out)
 		return err_set(e, EPROTO,
 		    "the lab's API answers %s with something that is not JSON (%s): `vmlab logs` shows the stack's log",
 		    path, je.text);

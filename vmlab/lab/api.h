@@ -26,7 +26,7 @@ static inline void cleanup_json(json_t **value)
 must_check int api_get(struct api *api, json_t **out, struct err *e, const char *path, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* POST without a body; errors as api_get(). `out` may be NULL. */
+/* POST without a body; errors as api_get(). `out` may be NULL: then the answer may be empty. */
 must_check int api_post(struct api *api, json_t **out, struct err *e, const char *path, ...)
     __attribute__((format(printf, 4, 5)));
 

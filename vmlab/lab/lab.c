@@ -1,3 +1,4 @@
+#include "vmlab/lab/backups.h"
 #include "vmlab/lab/lab.h"
 
 #include <errno.h>
@@ -407,6 +408,17 @@ int lab_open_store(
 	return r < 0 ? r : vm_store_open(&options, store, e);
 }
 
+static bool is_backup(const struct lab *lab, const struct vm *vm, const char *name)
+{
+	struct image_manifest image = {0};
+
+	if (boot_image_use(vm) != IMAGE_INSTALLED ||
+	    backups_find(lab, name, vm->arch, &image) != BACKUPS_HAVE)
+		return false;
+	image_manifest_clear(&image);
+	return true;
+}
+
 bool lab_has_image(const struct lab *lab, const struct vm *vm)
 {
 	struct own_kernel_gap gaps[OWN_KERNEL_FILES];
@@ -430,5 +442,5 @@ bool lab_has_image(const struct lab *lab, const struct vm *vm)
 	    asprintf(&path, "%s/%s/%s/" IMAGE_MANIFEST_FILE, lab->images_dir, name,
 		vm_arch_name(vm->arch)) < 0)
 		return false;
-	return access(path, F_OK) == 0;
+	return access(path, F_OK) == 0 || is_backup(lab, vm, name);
 }
