@@ -251,7 +251,8 @@ static int start_services(const struct options *options, struct services *servic
 		inet_ntop(AF_INET, &options->lab.addr, services->dns, sizeof(services->dns));
 	int r = vm_store_open(&store_options, &services->store, e);
 	if (r == 0 && options->backups)
-		r = backups_new(options->backups, options->images, &services->backups, e);
+		r = backups_new(options->backups, options->images, guest_backup_use, services,
+		    &services->backups, e);
 	if (r == 0)
 		r = images_new(options->images, options->made, backups_images(services->backups),
 		    options->initrds, &services->images, e);
@@ -374,7 +375,6 @@ static int serve(const struct options *options)
 		    options->listen, options->operator_listen,
 		    options->operator_tcp ? options->operator_tcp : "off", options->base_url);
 		services_forget_declared(&services);
-		guest_backup_sweep(&services);
 		log_problems(services.store);
 		watch(&services, options->holders);
 		log_info("stopping");

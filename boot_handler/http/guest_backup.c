@@ -192,13 +192,17 @@ static const struct endpoint rows[] = {
 const struct endpoint_table guest_backup_endpoints = {
     ENDPOINT_GUEST, rows, sizeof(rows) / sizeof(rows[0])};
 
-static bool is_open(void *ctx, int64_t id)
+enum backup_use guest_backup_use(void *ctx, int64_t order)
 {
-	return orders_is_open(ctx, id);
-}
+	struct services *services = ctx;
 
-void guest_backup_sweep(struct services *services)
-{
-	if (services->backups)
-		backups_sweep(services->backups, is_open, state_orders(services->state));
+	switch (orders_use(state_orders(services->state), order)) {
+	case ORDER_USE_OPEN:
+		return BACKUP_IN_USE;
+	case ORDER_USE_RESUMABLE:
+		return BACKUP_MAY_RESUME;
+	case ORDER_USE_NONE:
+		break;
+	}
+	return BACKUP_OVER;
 }

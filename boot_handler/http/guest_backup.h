@@ -5,10 +5,11 @@
 
 #include "boot_handler/http/endpoint.h"
 #include "boot_handler/http/services.h"
+#include "boot_handler/sources/backup.h"
 
 extern const struct endpoint_table guest_backup_endpoints;
 
-/* Drops the slices of orders that are over. */
-void guest_backup_sweep(struct services *services);
+/* What can still become of an order, for backups_new(); `ctx` is struct services. */
+enum backup_use guest_backup_use(void *ctx, int64_t order);
 
 #endif

@@ -22,12 +22,19 @@
 #define BACKUP_SLICES_MAX 60000U
 #define BACKUP_RESERVE_BYTES ((uint64_t)128 << 20)
 
+/* Of orders that have ended and may be resumed. */
+#define BACKUP_KEPT_MS ((int64_t)3 * 24 * 3600 * 1000)
+#define BACKUP_KEPT_MAX 64
+
 struct backups;
 
+enum backup_use { BACKUP_OVER, BACKUP_MAY_RESUME, BACKUP_IN_USE };
+
 /* Makes the folders where they are missing. `images` are the user's, whose names are taken;
- * borrowed. */
-must_check int backups_new(
-    const char *dir, const char *images, struct backups **out, struct err *e);
+ * borrowed. use() tells of an order, in any thread. */
+must_check int backups_new(const char *dir, const char *images,
+    enum backup_use (*use)(void *ctx, int64_t order), void *ctx, struct backups **out,
+    struct err *e);
 void backups_free(struct backups *b); /* NULL is allowed */
 
 /* Where the images that were made are, as images/: the store's; NULL where that is NULL. */
@@ -69,9 +76,14 @@ must_check int backups_finish(
 /* An image that was made goes, of all architectures. -ENOENT: there is none. */
 must_check int backups_forget(struct backups *b, const char *name, struct err *e);
 
-/* The order is over. */
+/* The order has ended. What it has sent stays until it is done, if it may be resumed: see
+ * backups_sweep(). */
+void backups_ended(struct backups *b, int64_t order, bool done);
+/* What is there of an order goes. */
 void backups_drop(struct backups *b, int64_t order);
-/* Drops all that are not wanted any more. */
-void backups_sweep(struct backups *b, bool (*wanted)(void *ctx, int64_t order), void *ctx);
+/* Drops what is of orders that are over, and of those that may be resumed, the oldest first, what
+ * nothing was sent of for BACKUP_KEPT_MS, what are more than BACKUP_KEPT_MAX, and what takes the
+ * room: so much, and the reserve, is to be free. */
+void backups_sweep(struct backups *b, uint64_t room_bytes, int64_t now_ms);
 
 #endif

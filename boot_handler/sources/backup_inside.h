@@ -27,6 +27,9 @@ struct backup_part {
 struct backups {
 	char *dir, *made; /* made: <dir>/images */
 	const char *images;
+	enum backup_use (*use)(void *ctx, int64_t order);
+	void *use_ctx;
+	pthread_mutex_t sweep; /* one at a time; taken before the others */
 	pthread_mutex_t lock;
 	struct backup_part *parts;
 };
@@ -36,8 +39,13 @@ struct backups {
 must_check int backup_part_get(
     struct backups *b, int64_t order, bool make, struct backup_part **out, struct err *e);
 void backup_part_put(struct backups *b, struct backup_part *p);
+/* What is still being sent for the order counts no more. */
+void backup_part_stop(struct backups *b, int64_t order);
 /* A folder of files goes. */
 void backup_folder_remove(const char *path);
+
+/* Bytes that are free where the backups are. */
+uint64_t backup_room_left(const struct backups *b);
 
 /* Its files go; locked. */
 void backup_part_remove(struct backups *b, struct backup_part *p);

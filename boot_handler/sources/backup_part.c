@@ -202,7 +202,9 @@ static int folder_make(const char *dir, const char *name, struct err *e)
 	return 0;
 }
 
-int backups_new(const char *dir, const char *images, struct backups **out, struct err *e)
+int backups_new(const char *dir, const char *images,
+    enum backup_use (*use)(void *ctx, int64_t order), void *ctx, struct backups **out,
+    struct err *e)
 {
 	int r;
 
@@ -219,7 +221,10 @@ int backups_new(const char *dir, const char *images, struct backups **out, struc
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	b->images = images;
+	b->use = use;
+	b->use_ctx = ctx;
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&b->sweep, NULL);
 	*out = b;
 	return 0;
 }
@@ -236,6 +241,7 @@ void backups_free(struct backups *b)
 		free(p);
 	}
 	pthread_mutex_destroy(&b->lock);
+	pthread_mutex_destroy(&b->sweep);
 	free(b->dir);
 	free(b->made);
 	free(b);
@@ -246,37 +252,42 @@ const char *backups_images(const struct backups *b)
 	return b ? b->made : NULL;
 }
 
-void backups_drop(struct backups *b, int64_t order)
+/* Locked, without reading what it has; NULL: it is not in memory. */
+static struct backup_part *take_loaded(struct backups *b, int64_t order)
 {
-	struct backup_part *p;
-	struct err e = ERR_INIT;
-	char path[PATH_MAX];
+	pthread_mutex_lock(&b->lock);
+	struct backup_part *p = find(b, order);
+	if (p)
+		p->users++;
+	pthread_mutex_unlock(&b->lock);
+	if (p)
+		pthread_mutex_lock(&p->lock);
+	return p;
+}
 
-	backup_part_path(b, order, NULL, path);
-	if (access(path, F_OK) < 0)
+void backup_part_stop(struct backups *b, int64_t order)
+{
+	struct backup_part *p = take_loaded(b, order);
+
+	if (!p)
 		return;
-	if (backup_part_get(b, order, true, &p, &e) < 0) {
-		log_warn("%s", e.msg);
-		backup_folder_remove(path);
-		return;
-	}
-	backup_part_remove(b, p);
+	p->writer = NULL;
 	backup_part_put(b, p);
 }
 
-void backups_sweep(struct backups *b, bool (*wanted)(void *ctx, int64_t order), void *ctx)
+void backups_drop(struct backups *b, int64_t order)
 {
-	char path[PATH_MAX], *end;
+	struct backup_part *p = take_loaded(b, order);
+	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/parts", b->dir);
-	_cleanup_closedir_ DIR *dir = opendir(path);
-	const struct dirent *d;
-	while (dir && (d = readdir(dir))) {
-		int64_t order = strtoll(d->d_name, &end, 10);
-		if (*end || end == d->d_name || wanted(ctx, order))
-			continue;
-		backup_part_path(b, order, NULL, path);
-		log_info("what is left of the backup of order %" PRId64 " goes", order);
-		backup_folder_remove(path);
+	if (p) {
+		backup_part_remove(b, p);
+		backup_part_put(b, p);
+		return;
 	}
+	backup_part_path(b, order, NULL, path);
+	pthread_mutex_lock(&b->lock);
+	if (!find(b, order) && access(path, F_OK) == 0)
+		backup_folder_remove(path);
+	pthread_mutex_unlock(&b->lock);
 }

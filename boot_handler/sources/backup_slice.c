@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "boot_handler/sources/backup_inside.h"
 #include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "lib/base/size.h"
 
 struct backup_writer {
@@ -52,13 +52,6 @@ int backups_sums(struct backups *b, int64_t order, char **out, struct err *e)
 }
 
 /* ---- room ---------------------------------------------------------------------------------- */
-
-static uint64_t room_left(const struct backups *b)
-{
-	struct statvfs v;
-
-	return statvfs(b->dir, &v) < 0 ? 0 : (uint64_t)v.f_bavail * v.f_frsize;
-}
 
 /* What was sent goes: half a disk is of no use, and takes the room of all else. */
 static int give_up(struct backups *b, struct backup_part *p, struct err *e)
@@ -114,13 +107,16 @@ int backups_slice_begin(struct backups *b, int64_t order, uint64_t number, const
     struct backup_writer **out, struct err *e)
 {
 	struct backup_part *p;
-	int r = backup_part_get(b, order, true, &p, e);
 
+	/* What waits to be resumed gives way to what goes on. */
+	if (backup_room_left(b) < BACKUP_RESERVE_BYTES + BACKUP_SLICE_BYTES)
+		backups_sweep(b, BACKUP_SLICE_BYTES, wall_ms());
+	int r = backup_part_get(b, order, true, &p, e);
 	if (r < 0)
 		return r;
 	struct backup_writer *w = calloc(1, sizeof(*w));
 	r = w ? check_number(p, number, e) : err_set(e, ENOMEM, "out of memory");
-	if (r == 0 && room_left(b) < BACKUP_RESERVE_BYTES + BACKUP_SLICE_BYTES)
+	if (r == 0 && backup_room_left(b) < BACKUP_RESERVE_BYTES + BACKUP_SLICE_BYTES)
 		r = give_up(b, p, e);
 	if (r == 0)
 		r = cut(p, number, e);

@@ -248,15 +248,18 @@ bool orders_news(struct orders *t, struct order *out)
 	return found;
 }
 
-bool orders_is_open(struct orders *t, int64_t id)
+enum order_use orders_use(struct orders *t, int64_t id)
 {
-	bool open = false;
+	enum order_use use = ORDER_USE_NONE;
 
 	pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < t->count && !open; i++)
-		open = t->items[i].is.id == id && order_is_open(&t->items[i].is);
+	for (size_t i = 0; i < t->count; i++) {
+		const struct order *o = &t->items[i].is;
+		if (o->id == id && o->state != ORDER_DONE)
+			use = order_is_open(o) ? ORDER_USE_OPEN : ORDER_USE_RESUMABLE;
+	}
 	pthread_mutex_unlock(&t->lock);
-	return open;
+	return use;
 }
 
 /* ---- life -------------------------------------------------------------------------------- */

@@ -138,8 +138,9 @@ bool orders_current(struct orders *t, const struct order_cards *cards, struct or
 /* The newest first, at most `most`; how many. */
 unsigned orders_of(
     struct orders *t, const struct order_cards *cards, struct order *out, unsigned most);
-/* Of whatever machine. */
-bool orders_is_open(struct orders *t, int64_t id);
+/* What can still become of one, of whatever machine: it is open, or orders_resume() may open it. */
+enum order_use { ORDER_USE_NONE, ORDER_USE_RESUMABLE, ORDER_USE_OPEN };
+enum order_use orders_use(struct orders *t, int64_t id);
 /* -ENOENT: this machine has no such order. */
 must_check int orders_find(struct orders *t, const struct order_cards *cards, int64_t id,
     struct order *out, struct err *e);

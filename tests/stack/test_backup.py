@@ -3,6 +3,8 @@ overwritten by; what is refused, what a restart and a full disk leave."""
 import hashlib
 import json
 import random
+import socket
+import time
 
 import pytest
 
@@ -207,17 +209,76 @@ def test_a_server_that_starts_anew_has_what_it_had():
     check_equal(sha(ask(client, "/images/fourth/amd64/disk.raw.zst").body), sha(b"".join(data)), "the file")
 
 
+def resume(where, client, number):
+    """The operator does, and its agent begins with it."""
+    check_equal(where.operator(f"/api/v1/machines/web1/orders/{number}/resume", method="POST").status, 200, "resumed: status")
+    check_equal(ask(client, f"/api/device-action-poll?mac={client.mac}").json["id"], number, "what it is told")
+
+
 @needs(test_slices_become_an_image)
-def test_one_that_is_taken_back_leaves_nothing():
-    client, data = scope.client, slices(1)
-    number = begin(lab, client, "web1", name="fifth")
-    check_equal(put(client, number, 0, data[0]).status, 204, "status")
+@pytest.mark.parametrize("how", ("cancelled", "failed", "server killed"))
+def test_one_that_has_ended_goes_on_where_it_was_when_it_is_resumed(how):
+    client, data = scope.client, slices(3, seed=6)
+    number = begin(lab, client, "web1", name=how.split()[-1])
+    for n in (0, 1):
+        check_equal(put(client, number, n, data[n]).status, 204, f"slice {n}: status")
+    if how == "failed":
+        over(client, number, "failed")
+    else:
+        check_equal(lab.operator(f"/api/v1/machines/web1/orders/{number}", method="DELETE").status, 200, "taken back: status")
+    answer = put(client, number, 2, data[2])
+    check(answer.status == 409 and ("cancelled" in answer.text or "failed" in answer.text), str(answer))
+    if how == "server killed":
+        before = lab.pids()["boot_handler"]
+        lab.exec("sh", "-c", "kill -9 $(pidof boot_handler)")
+        eventually(lambda: lab.pids()["boot_handler"] not in ([], before) and lab.operator("/readyz").status == 200, 20, "it is back")
     check_equal(parts(lab), [str(number)], "what is there of it")
+    resume(lab, client, number)
+    check_equal(have(client, number), [sha(d) for d in data[:2]], "slices that count")
+    check_equal(put(client, number, 2, data[2]).status, 204, "the last: status")
+    check_equal(finish(client, number, data).status, 204, "status")
+    over(client, number)
+    check_equal((parts(lab), sha(ask(client, f"/images/{how.split()[-1]}/amd64/disk.raw.zst").body)), ([], sha(b"".join(data))), "the file")
+
+
+@needs(test_slices_become_an_image)
+def test_what_nobody_resumes_goes_in_the_end():
+    client, data, numbers = scope.client, slices(2, seed=7), []
+    for name in ("old", "young", "empty"):
+        numbers.append(begin(lab, client, "web1", name=name))
+        if name != "empty":
+            check_equal(put(client, numbers[-1], 0, data[0]).status, 204, "status")
+        over(client, numbers[-1], "failed")
+    check_equal(sorted(parts(lab)), sorted(str(n) for n in numbers[:2]), "what is there of them")
+    sums = f"{STORE}/parts/{numbers[0]}/sums"
+    lab.exec("touch", "-d", f"@{int(time.time()) - 3 * 86400 - 1}", sums, user=lab.exec("stat", "-c", "%u", sums).stdout.strip())
+    again = begin(lab, client, "web1", name="other")
+    over(client, again, "failed")
+    check_equal(parts(lab), [str(numbers[1])], "when another ends")
+    resume(lab, client, numbers[0])
+    check_equal(have(client, numbers[0]), [], "slices of the one that went")
+    over(client, numbers[0], "failed")
+    resume(lab, client, numbers[1])
+    check_equal(have(client, numbers[1]), [sha(data[0])], "slices of the one that stayed")
+    over(client, numbers[1], "failed")
+
+
+@needs(test_slices_become_an_image)
+def test_a_slice_that_is_on_its_way_counts_no_more_when_its_order_ends():
+    client, data = scope.client, slices(1, seed=8)
+    number = begin(lab, client, "web1", name="late")
+    with client.inside():
+        s = socket.create_connection((SERVER, 80), timeout=20)
+    s.sendall(f"PUT {path(client, number)}/slice/0?sha256={sha(data[0])} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data[0])}\r\n\r\n"
+        .encode() + data[0][:1000])
+    eventually(lambda: parts(lab) and str(number) in parts(lab), 10, "it has begun")
     check_equal(lab.operator(f"/api/v1/machines/web1/orders/{number}", method="DELETE").status, 200, "taken back: status")
-    eventually(lambda: parts(lab) == [], 5, "its slices are gone")
-    answer = put(client, number, 0, data[0])
-    check(answer.status == 409 and "cancelled" in answer.text, str(answer))
-    check_equal(ask(client, "/images/fifth/amd64/manifest.json").status, 404, "an image: status")
+    s.sendall(data[0][1000:])
+    check(b" 409 " in s.recv(4096).split(b"\r\n")[0], "it counts")
+    s.close()
+    resume(lab, client, number)
+    check_equal(have(client, number), [], "slices that count")
+    over(client, number, "failed")
 
 
 @needs(test_slices_become_an_image)
@@ -264,3 +325,19 @@ def test_a_full_disk_is_said_and_nothing_is_left():
     check_equal((small.exec("ls", f"{STORE}/parts").stdout, small.exec("ls", f"{STORE}/images").stdout), ("", ""), "what is left")
     check_equal(small.operator("/readyz").status, 200, "its health: status")
     over(client, number, "failed")
+    scope.full = client
+
+
+@needs(test_a_full_disk_is_said_and_nothing_is_left)
+def test_what_waits_to_be_resumed_gives_way_to_what_goes_on():
+    client, data = scope.full, slices(3, last=SLICE, seed=9)
+    first = begin(small, client, "web1", name="first")
+    for n in (0, 1):
+        check_equal(put(client, first, n, data[n]).status, 204, f"slice {n}: status")
+    over(client, first, "failed")
+    check_equal(parts(small), [str(first)], "what is there of it")
+    second = begin(small, client, "web1", name="second")
+    for n in range(3):
+        check_equal(put(client, second, n, data[n]).status, 204, f"slice {n} of the other: status")
+    check_equal(parts(small), [str(second)], "what is there")
+    over(client, second, "failed")
