@@ -5,10 +5,19 @@ import tempfile
 
 import pytest
 
+from kit.agent_bench import AgentBench
 from kit.check import skip
 from kit.command import PREFIX, have_command
 from kit.installer_bench import Bench
 from kit.mounts import own_mounts  # noqa: F401 (a fixture)
+
+
+@pytest.fixture(scope="module")
+def made(own_mounts, request):  # noqa: F811
+    """An agent and the server it asks, in the scope of the file that wants it."""
+    if os.geteuid() != 0 or not have_command("unshare"):
+        skip("needs root and unshare")
+    return AgentBench(request.module.scope)
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,16 @@
 """os-installer --agent and a server that restarts, is cut off, refuses and gives orders."""
-import os
 import time
 
 import pytest
 
 from kit import agent_bench
-from kit.agent_bench import IP, MAC, AgentBench
-from kit.check import check, check_equal, eventually, skip
-from kit.command import have_command
+from kit.agent_bench import IP, MAC
+from kit.check import check, check_equal, eventually
 from kit.scope import Scope
 
 REGISTER, POLL, DONE = "/api/register-device", "/api/device-action-poll", "/api/action-done"
 INVENTORY = f"/inventory/{MAC}"
 scope = Scope("agent")
-
-
-@pytest.fixture(scope="module")
-def made(own_mounts):
-    if os.geteuid() != 0 or not have_command("unshare"):
-        skip("needs root and unshare")
-    return AgentBench(scope)
 
 
 @pytest.fixture

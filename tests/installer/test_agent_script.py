@@ -7,21 +7,12 @@ import time
 
 import pytest
 
-from kit.agent_bench import AgentBench
-from kit.check import check, check_equal, eventually, skip
-from kit.command import have_command
+from kit.check import check, check_equal, eventually
 from kit.scope import Scope
 
 DONE = "/api/action-done"
 MARK = "987654.25"  # a sleep of these many seconds is ours
 scope = Scope("agent-script")
-
-
-@pytest.fixture(scope="module")
-def made(own_mounts):
-    if os.geteuid() != 0 or not have_command("unshare"):
-        skip("needs root and unshare")
-    return AgentBench(scope)
 
 
 @pytest.fixture
