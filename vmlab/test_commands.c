@@ -344,7 +344,8 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(0, "\"kind\": \"declared\"", "machines --json");
 	vmlab(1, "52:54:00:00:00:77 has told no inventory yet", "machines show 52:54:00:00:00:77");
 	vmlab(1, "web1 has told no inventory yet", "machines show web1 --json");
-	vmlab(1, "no machine without a definition has shown \"nobody\"", "machines show nobody");
+	vmlab(1, "no definition has a machine \"nobody\", and no other has shown that",
+	    "machines show nobody");
 	vmlab(2, "`vmlab machines show NAME` what it is made of", "machines web1");
 	vmlab(1, "is no MAC address, serial number or UUID",
 	    "ignore 0123456789012345678901234567890123456789012345678901234567890123456789");
@@ -615,6 +616,12 @@ static void images_are_made_of_what_there_is(void **state)
 	expect_program(
 	    0, "image ready", VMLAB "image add tool+1 --arch amd64 --script %s/boot.txt", folder);
 	free(first);
+	char linked[PATH_MAX];
+	snprintf(linked, sizeof(linked), "%s/images/linked", folder);
+	assert_int_equal(symlink(folder, linked), 0);
+	expect_program(1, "is a link, and machines are served nothing behind one",
+	    VMLAB "image add linked --arch amd64 --script %s/boot.txt", folder);
+	assert_int_equal(unlink(linked), 0);
 	vmlab(0,
 	    "IMAGE      ARCH   ROOTFS  UNPACKED  KERNEL         CREATED\n"
 	    "debian-13  amd64     5 B",
@@ -793,8 +800,13 @@ static void machines_are_ordered(void **state)
 	vmlab(0, NULL, "order resume --no-wait web1 1");
 	vmlab(0, "waiting", "orders web1");
 	vmlab(0, NULL, "order output web1 1");
-	vmlab(1, "this machine has no order 7", "order output web1 7");
+	vmlab(1, "web1 has no order 7: `vmlab orders web1` lists them", "order output web1 7");
 	vmlab(1, "\"x\" is no order", "order cancel web1 x");
+	/* What waits is what the next boot is for, and `up` waits for that. */
+	vmlab(0, "web1 is in the agent: vmlab orders web1 shows what it does", "restart web1");
+	vmlab(0, "agent: inventory ordered", "ls");
+	vmlab(0, "\"recorded\": \"", "ls --json web1");
+	vmlab(1, "it is in the agent, which does what it is ordered", "wait --timeout 1s web1");
 }
 
 static void workflows_are_judged_and_run(void **state)

@@ -47,6 +47,10 @@ int machine_find(const struct call *c, struct machine_named *out, struct err *e)
 		return 0;
 	}
 	int r = strangers_find(state_strangers(state), id, &stranger, e);
+	if (r == -ENOENT)
+		return err_set(e, ENOENT,
+		    "no definition has a machine \"%s\", and no other has shown that as MAC, UUID or serial number: `vmlab machines` lists all",
+		    id);
 	for (int i = 0; r == 0 && i < STRANGER_MACS; i++)
 		add_card(&out->cards, &stranger.mac[i]);
 	if (r == 0 && out->cards.count == 0)

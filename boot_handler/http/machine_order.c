@@ -311,6 +311,16 @@ int machine_orders(const struct call *c, struct server_answer *a, struct err *e)
 	return c->request->post ? post_orders(c, &named, a, e) : list_orders(c, &named, a, e);
 }
 
+/* Of its name. */
+static int name_missing(
+    int r, const struct call *c, const struct machine_named *named, struct err *e)
+{
+	return r == -ENOENT && named->name
+		   ? err_set(e, ENOENT, "%s has no order %lld: `vmlab orders %s` lists them",
+			 named->name, (long long)c->request->route->number, named->name)
+		   : r;
+}
+
 /* ---- one of them --------------------------------------------------------------------------- */
 
 /* orders_cancel() and orders_resume(). */
@@ -325,9 +335,11 @@ static int change_order(const struct call *c, order_change *change_it, const cha
 	struct machine_named named;
 
 	int r = machine_find(c, &named, e);
-	if (r == 0)
-		r = change_it(state_orders(state), &named.cards, c->request->route->number,
-		    wall_ms(), &order, e);
+	if (r < 0)
+		return r;
+	r = name_missing(change_it(state_orders(state), &named.cards, c->request->route->number,
+			     wall_ms(), &order, e),
+	    c, &named, e);
 	if (r < 0)
 		return r;
 	order_news_tell(c->services);
@@ -339,15 +351,23 @@ static int change_order(const struct call *c, order_change *change_it, const cha
 	return r < 0 ? r : answer_json(a, order_json(c, &named, &order), e);
 }
 
+static int find_order(
+    const struct call *c, struct machine_named *named, struct order *order, struct err *e)
+{
+	int r = machine_find(c, named, e);
+
+	return r < 0 ? r
+		     : name_missing(orders_find(state_orders(c->services->state), &named->cards,
+					c->request->route->number, order, e),
+			   c, named, e);
+}
+
 static int show_order(const struct call *c, struct server_answer *a, struct err *e)
 {
 	_cleanup_order_ struct order order = {0};
 	struct machine_named named;
 
-	int r = machine_find(c, &named, e);
-	if (r == 0)
-		r = orders_find(state_orders(c->services->state), &named.cards,
-		    c->request->route->number, &order, e);
+	int r = find_order(c, &named, &order, e);
 	return r < 0 ? r : answer_json(a, order_json(c, &named, &order), e);
 }
 
@@ -368,10 +388,7 @@ int machine_order_output(const struct call *c, struct server_answer *a, struct e
 	char *text = NULL;
 	size_t len = 0;
 
-	int r = machine_find(c, &named, e);
-	if (r == 0)
-		r = orders_find(state_orders(c->services->state), &named.cards,
-		    c->request->route->number, &order, e);
+	int r = find_order(c, &named, &order, e);
 	if (r == 0)
 		r = outputs_read(state_outputs(c->services->state), order.id, &text, &len, e);
 	if (r < 0)

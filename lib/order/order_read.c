@@ -229,7 +229,7 @@ static void read_arg(struct json_reader *r, const struct order_arg *arg,
 	if (json_absent(value)) {
 		if (arg->required)
 			(void)json_refuse_member(
-			    r, arg->name, "is missing: %s needs %s", row->name, arg->summary);
+			    r, arg->name, "is missing: %s needs it (%s)", row->name, arg->summary);
 		json_t *made = usual(arg);
 		if (made)
 			json_object_set_new(out, arg->name, made);
@@ -259,8 +259,8 @@ static void read_args(
 		given += a->either && !json_absent(json_object_get(args, a->name));
 	}
 	if (alternatives && given != 1)
-		(void)json_refuse(r, "%s takes exactly one of %s", row->name,
-		    arg_names(row, true, names, sizeof(names)));
+		(void)json_refuse(r, "need exactly one of %s: %s takes no other number of them",
+		    arg_names(row, true, names, sizeof(names)), row->name);
 	if (json_object_size(taken_args) > 0)
 		out->args = json_incref(taken_args);
 	json_decref(taken_args);

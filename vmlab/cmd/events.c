@@ -150,7 +150,7 @@ static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
 	}
 	if (r >= 0 && !follow && !w->any)
 		fprintf(stderr,
-		    "vmlab: there are no events of %s yet: they begin with a boot of a machine that has a definition\n",
+		    "vmlab: there are no events of %s yet: a boot is one, and an order\n",
 		    *w->name ? w->name : "any machine");
 	return r < 0 ? r : 0;
 }

@@ -116,7 +116,10 @@ static int machines_run(struct lab *lab, int argc, char **argv)
 		if (o == '?')
 			return command_wrong_option(&machines_command, argv);
 	}
-	bool show = argc - optind == 2 && strcmp(argv[optind], "show") == 0;
+	bool show = optind < argc && strcmp(argv[optind], "show") == 0;
+	if (show && argc - optind != 2)
+		return command_usage(&machines_command,
+		    "show takes one machine: a name, MAC address, serial number or UUID");
 	if (optind < argc && !show)
 		return command_usage(&machines_command,
 		    "it takes no names: `vmlab ls NAME` shows how far one is, `vmlab machines show NAME` what it is made of");

@@ -152,6 +152,8 @@ static int print_output(struct session *s, const char *encoded, json_int_t n, st
 	    s->api, &text, &len, e, "/machines/%s/orders/%lld/output", encoded, (long long)n);
 	if (r < 0)
 		return r;
+	if (len == 0)
+		fprintf(stderr, "order %lld has written nothing\n", (long long)n);
 	/* It is kept as it came; only a terminal would do what it says. */
 	if (isatty(STDOUT_FILENO))
 		len = text_clean(text, len, "\n\t");
@@ -243,6 +245,10 @@ static int order_run_command(struct lab *lab, int argc, char **argv)
 	int count = line - optind;
 	if (line == argc && count == 3 && is_change(words[0]))
 		return change(lab, words, said.no_wait);
+	if (line == argc && count > 0 && is_change(words[0]))
+		return command_usage(&order_command,
+		    "%s takes a machine and the number of its order: vmlab order %s web1 7",
+		    words[0], words[0]);
 	if (count < 1 || line + 1 >= argc)
 		return command_usage(&order_command,
 		    "it takes names, --, and an order: vmlab order web1 -- inventory");

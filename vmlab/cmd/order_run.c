@@ -13,6 +13,7 @@
 
 #define LOOK_EVERY_MS 1000
 #define PROGRESS_EVERY_MS 5000
+#define NAMED_MAX 20
 #define SILENT_LOOKS_MAX 30 /* so often in turn the API may not answer */
 
 /* A machine, and its list of orders. */
@@ -41,8 +42,12 @@ static void complain(struct target *t, const struct err *e)
 {
 	fflush(stdout);
 	fputs("vmlab: ", stderr);
-	human_print_clean(stderr, t->id);
-	fprintf(stderr, ": %s\n", e->msg);
+	/* Many sentences begin with its name. */
+	if (strncmp(e->msg, t->id, strlen(t->id)) != 0) {
+		human_print_clean(stderr, t->id);
+		fputs(": ", stderr);
+	}
+	fprintf(stderr, "%s\n", e->msg);
 	t->is = BADLY;
 }
 
@@ -157,6 +162,27 @@ static void give_more(
 			give(s, run, &targets[i]);
 }
 
+/* Of several, how it went with each that did not end well. */
+static void sum_up(const struct order_run *run, const struct target *targets, size_t count)
+{
+	size_t bad = count_of(targets, count, BADLY), named = 0;
+
+	if (count < 2)
+		return;
+	printf("%zu machines: %zu %s", count, count_of(targets, count, WELL),
+	    run->no_wait ? "given" : "done");
+	if (bad > 0)
+		printf(", %zu not: ", bad);
+	for (size_t i = 0; i < count; i++)
+		if (targets[i].is == BADLY && named++ < NAMED_MAX) {
+			fputs(named > 1 ? ", " : "", stdout);
+			human_print_clean(stdout, targets[i].id);
+		}
+	if (named > NAMED_MAX)
+		printf(" and %zu more", named - NAMED_MAX);
+	putchar('\n');
+}
+
 static int interrupted(const struct target *targets, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -184,12 +210,23 @@ static int follow(
 				if (targets[i].at == at)
 					break;
 			}
-		if (count_of(targets, count, GOING) + count_of(targets, count, NOT_GIVEN) == 0)
+		if (count_of(targets, count, GOING) + count_of(targets, count, NOT_GIVEN) == 0) {
+			sum_up(run, targets, count);
 			return count_of(targets, count, WELL) == count ? STATUS_OK : STATUS_FAILED;
+		}
 		if (count_of(targets, count, GOING) > 0)
 			interrupt_sleep_ms(LOOK_EVERY_MS);
 	}
 	return interrupted(targets, count);
+}
+
+/* Named twice is as good as once. */
+static bool is_among(const struct target *targets, size_t count, const char *id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(targets[i].id, id) == 0)
+			return true;
+	return false;
 }
 
 int order_run(struct session *s, const struct order_run *run)
@@ -198,9 +235,11 @@ int order_run(struct session *s, const struct order_run *run)
 
 	if (!targets)
 		return STATUS_FAILED;
+	size_t count = 0;
 	for (size_t i = 0; i < run->count; i++)
-		targets[i].id = run->id[i];
-	return follow(s, run, targets, run->count);
+		if (!is_among(targets, count, run->id[i]))
+			targets[count++].id = run->id[i];
+	return follow(s, run, targets, count);
 }
 
 /* ---- one that is given --------------------------------------------------------------------- */

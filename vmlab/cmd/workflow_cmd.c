@@ -103,7 +103,8 @@ static int validate(const struct lab *lab, char **words, int count)
 		_cleanup_free_ char *path = path_of(lab, words[i]);
 		_cleanup_json_ json_t *orders = path ? judge(path) : NULL;
 		if (orders)
-			printf("%s: %zu orders, all well\n", path, json_array_size(orders));
+			printf("%s: %zu order%s, all well\n", path, json_array_size(orders),
+			    json_array_size(orders) == 1 ? "" : "s");
 		else
 			status = STATUS_FAILED;
 	}

@@ -71,12 +71,17 @@ static int make_directories(const char *path, struct err *e)
 int image_work_open(struct image_work *w, const char *images_dir, const char *name,
     enum vm_arch arch, struct err *e)
 {
+	struct stat st;
 	int rc;
 
 	if (asprintf(&w->parent, "%s/%s", images_dir, name) < 0) {
 		w->parent = NULL;
 		return err_set(e, ENOMEM, "out of memory");
 	}
+	if (lstat(w->parent, &st) == 0 && S_ISLNK(st.st_mode))
+		return err_set(e, ELOOP,
+		    "%s is a link, and machines are served nothing behind one: remove it, or put the folder itself there",
+		    w->parent);
 	rc = make_directories(w->parent, e);
 	if (rc)
 		return rc;
