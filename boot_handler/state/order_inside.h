@@ -13,7 +13,7 @@
 /* When the agent of a machine came, and was heard of last. */
 struct order_agent {
 	_Atomic uint64_t mac; /* read without the lock, to know that there is none */
-	int64_t since_ms; /* 0: it has left */
+	int64_t since_ms;     /* 0: it has left */
 	int64_t at_ms;
 };
 
