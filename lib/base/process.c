@@ -41,6 +41,20 @@ void process_end_with(pid_t parent, int signal)
 		raise(signal);
 }
 
+_Noreturn void process_end_like(int status)
+{
+	sigset_t all;
+
+	if (WIFSIGNALED(status)) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+		signal(WTERMSIG(status), SIG_DFL);
+		sigfillset(&all);
+		sigprocmask(SIG_UNBLOCK, &all, NULL);
+		raise(WTERMSIG(status));
+	}
+	_exit(WEXITSTATUS(status));
+}
+
 static _Noreturn void become(const struct process *p, int report)
 {
 	int null = p->bond == PROCESS_GROUP ? open("/dev/null", O_RDONLY) : -1;
@@ -57,17 +71,6 @@ static _Noreturn void become(const struct process *p, int report)
 	execvpe(p->argv[0], (char *const *)p->argv,
 	    p->environment ? (char *const *)p->environment : environ);
 	give_up(report, false);
-}
-
-static _Noreturn void end_like(int status, const sigset_t *all)
-{
-	if (WIFSIGNALED(status)) {
-		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-		signal(WTERMSIG(status), SIG_DFL);
-		sigprocmask(SIG_UNBLOCK, all, NULL);
-		raise(WTERMSIG(status));
-	}
-	_exit(WEXITSTATUS(status));
 }
 
 /* The first of the group, between us and the program: when we are gone, it ends the group. Else it
@@ -91,7 +94,7 @@ static _Noreturn void keep(const struct process *p, pid_t child, pid_t parent, c
 	}
 	if (orphan)
 		kill(0, SIGKILL);
-	end_like(status, all);
+	process_end_like(status);
 }
 
 static _Noreturn void child_main(const struct process *p, pid_t parent, int report)

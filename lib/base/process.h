@@ -82,6 +82,9 @@ must_check int process_exec(const struct argv *a, struct err *e);
 must_check int process_attach(
     const struct argv *a, enum process_bond bond, int *status, struct err *e);
 
+/* Ends this process as `status`, of waitpid(2), says that another one did; without a core file. */
+_Noreturn void process_end_like(int status);
+
 /* In a child right after fork(): `signal` comes when `parent`, by its thread that forked, ends.
  * Not inherited; a change of user ends it. */
 void process_end_with(pid_t parent, int signal);

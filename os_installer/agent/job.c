@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,8 +25,8 @@ struct job {
 	const struct server_order *told;
 	struct order_run run;
 	struct voice *voice;
-	int output; /* what it writes, to be read */
-	pid_t pid;
+	int output;     /* what it writes, to be read */
+	pid_t pid;      /* of its keeper */
 	int status;     /* as of waitpid(2), once it has ended */
 	struct err why; /* it was ended by us; "": it was not */
 };
@@ -62,6 +63,44 @@ static _Noreturn void child_main(struct job *j, pid_t parent)
 	_exit(r == 0 ? 0 : 1);
 }
 
+/* ---- in its keeper -----------------------------------------------------------------------------
+ */
+
+/* Between the agent and the order's process, so that what the order leaves behind, in whatever
+ * group or session, descends from it: it ends all that when the agent is gone, however that went.
+ * Else it ends as the order's process does, and leaves them to the agent. */
+static _Noreturn void keeper_main(struct job *j, pid_t agent)
+{
+	pid_t self = getpid();
+	sigset_t all, before;
+	int status;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	signal(SIGCHLD, SIG_DFL);
+	process_end_with(agent, SIGTERM);
+	prctl(PR_SET_NAME, "order-keeper"); /* who ends the agent by its name means not it */
+	offspring_adopt();
+	pid_t order = fork();
+	if (order < 0)
+		_exit(126);
+	if (order == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		child_main(j, self);
+	}
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	for (;;) {
+		for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+			if (pid == order)
+				process_end_like(status);
+		if (getppid() != agent) {
+			(void)offspring_end(LAST_MS);
+			_exit(1);
+		}
+		sigwaitinfo(&all, NULL);
+	}
+}
+
 /* ---- in the agent ------------------------------------------------------------------------------
  */
 
@@ -93,7 +132,7 @@ static void stop_when_due(struct job *j, int64_t began_ms)
 	}
 }
 
-/* Its other children are orphans of the order. True when it is the order's process that ended. */
+/* Its other children are orphans of the order. True when the order's process has ended. */
 static bool reap(struct job *j)
 {
 	int status;
@@ -163,7 +202,7 @@ static int job_start(struct job *j, struct err *e)
 	if (j->pid < 0)
 		return err_errno(e, "cannot start a process");
 	if (j->pid == 0)
-		child_main(j, parent);
+		keeper_main(j, parent);
 	/* After the fork, which takes no threads along. */
 	r = voice_start(j->run.server, j->told, j->run.board, &j->voice, e);
 	if (r < 0)

@@ -1,6 +1,6 @@
 /* job.h - carries out an order in a process of its own: the agent goes on speaking with its server,
  * keeps the order's time, ends it with all that it has started when the server says so, and lives
- * on when it crashes.
+ * on when it crashes. When the agent itself is ended, by whatever signal, all that ends, too.
  */
 #ifndef OS_INSTALLER_AGENT_JOB_H
 #define OS_INSTALLER_AGENT_JOB_H

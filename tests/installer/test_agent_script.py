@@ -16,13 +16,19 @@ scope = Scope("agent-script")
 
 
 @pytest.fixture
-def bench(made):
+def idle(made):
+    """Its agent is not started yet."""
     made.stop_server()
     made.fresh()
     made.start_server()
-    made.start_agent()
     yield made
     made.stop_agent()
+
+
+@pytest.fixture
+def bench(idle):
+    idle.start_agent()
+    return idle
 
 
 def sleepers():
@@ -143,12 +149,31 @@ p=$PPID; p=$(awk '$1 == "PPid:" {{ print $2 }}' /proc/$p/status); kill -SEGV $p;
     check_equal(bench.order("run", 8, script="true")["result"], "ok", "the next one")
 
 
-def test_when_the_agent_is_killed_its_script_does_not_go_on(bench):
-    bench.give("run", script=f"sleep {MARK}; sleep {MARK}")
-    eventually(sleepers, 20, "it has begun")
-    # The agent only, not its process namespace.
-    os.kill(bench.agent_pid(), signal.SIGKILL)
-    gone(40)
+def children(pid):
+    return [int(p) for p in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()]
+
+
+@pytest.mark.parametrize("ends", (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV), ids=lambda s: s.name)
+def test_when_the_agent_is_killed_nothing_of_its_order_goes_on(idle, ends):
+    """Also what went into a session of its own: of a daemon that writes, nothing more comes. The next agent goes on."""
+    bench = idle
+    bench.start_agent(again=True)
+    written = os.path.join(scope.tempdir(), f"written{int(ends)}")
+    bench.give("run", script=f"""setsid sh -c 'trap "" TERM HUP INT; setsid sleep {MARK} & while :; do echo more; sleep 0.05; done >{written}' &
+(setsid sleep {MARK} &); sleep {MARK}""")
+    eventually(lambda: len(sleepers()) >= 3 and os.path.exists(written) and os.path.getsize(written), 20, "all of it has begun")
+    first = bench.agent_pid()
+    agent = children(first)[0]
+    bench.orders = []
+    since = len(bench.told)
+    os.kill(agent, ends)
+    gone(20)
+    bench.waits_for("/api/device-action-poll", since=since)
+    size = os.path.getsize(written)
+    time.sleep(0.5)
+    check_equal(os.path.getsize(written), size, "bytes that the daemon had written")
+    check_equal(len(children(first)), 1, f"what is left beside the next agent: {children(first)}")
+    check_equal(bench.order("run", 8, script="echo next")["result"], "ok", "the next one's order")
 
 
 def test_progress_comes_once_a_second(bench):

@@ -140,12 +140,14 @@ class RunsAgent:
         scope.cleanup(self.stop_agent)
         scope.log_on_failure(self.log)
 
-    def start_agent(self, *words):
+    def start_agent(self, *words, again=False):
+        """`again`: it is not the first process, which starts another when it ends, as /init does."""
         self.stop_agent()
         handle, self.log_path = tempfile.mkstemp(".log", "agent-", self.scope.tempdir())
+        init = ["sh", "-c", "while :; do \"$@\"; sleep 0.2; done", "init"] if again else []
         with netns.inside(self.path), os.fdopen(handle, "w") as log:
-            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", self.installer, "--agent",
-                "--agent-url", self.agent_url, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", *init, self.installer,
+                "--agent", "--agent-url", self.agent_url, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop_agent(self):
         """As when the power goes: it and all that it started."""
