@@ -82,11 +82,13 @@ DOCKER_SRC := \
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := $(patsubst %.c,%,$(sort $(wildcard $(addsuffix /test_*.c,docker/vm vmlab \
 	$(patsubst %/,%,$(sort $(dir $(LIB_SRC) $(VM_WATCHER_SRC) $(BOOT_HANDLER_SRC) $(OS_INSTALLER_SRC) $(VMLAB_SRC))))))))
-FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/unattended/fuzz_template vm_watcher/fuzz_hosts \
-	boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard os_installer/inventory/fuzz_lldp \
-	os_installer/inventory/fuzz_smbios
+FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/order/fuzz_order lib/unattended/fuzz_template \
+	vm_watcher/fuzz_hosts boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard \
+	os_installer/backup/fuzz_used os_installer/inventory/fuzz_lldp os_installer/inventory/fuzz_smbios
 # Where clang is there are no static libraries: of the installer what needs none.
-FUZZ_SRC_os_installer := $(addprefix os_installer/inventory/,below.c lldp.c memory.c smbios.c unset.c) $(LIB_SRC)
+FUZZ_SRC_os_installer := $(addprefix os_installer/inventory/,below.c lldp.c memory.c smbios.c unset.c) \
+	$(filter-out os_installer/backup/used_disk.c,$(wildcard os_installer/backup/used*.c)) \
+	os_installer/backup/xfs_log.c $(LIB_SRC)
 
 # V=1 shows whole command lines.
 Q   := $(if $(V),,@)

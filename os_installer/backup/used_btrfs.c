@@ -27,9 +27,10 @@
 #define INCOMPAT_KNOWN (0xfffULL | 0x10000) /* up to no_holes and metadata_uuid; simple quotas */
 #define SEEDING (1ULL << 32)
 #define RUNS_MAX 65536U
-#define CHUNKS_MAX 64U         /* of the system, in the superblock */
-#define CRC32C 0x82f63b78U     /* Castagnoli's polynomial (RFC 3720, B.4) */
-#define START_BYTES (1U << 20) /* never given away: the first superblock, and boot loaders */
+#define TREE_BYTES_MAX (16U << 20) /* of nodes that are half empty, for so many chunks */
+#define CHUNKS_MAX 64U             /* of the system, in the superblock */
+#define CRC32C 0x82f63b78U         /* Castagnoli's polynomial (RFC 3720, B.4) */
+#define START_BYTES (1U << 20)     /* never given away: the first superblock, and boot loaders */
 
 struct chunk {
 	uint64_t logical, len, physical;
@@ -84,15 +85,20 @@ static int broken(struct err *e)
 	return unsure(e, "its tree of chunks cannot be relied on");
 }
 
-/* Of a few blocks: no table is worth its room. */
+/* Of a few blocks: by half bytes, a larger table is not worth its room. */
 static bool sum_is_right(const uint8_t *block, size_t len)
 {
-	uint32_t crc = ~0U;
+	uint32_t table[16], crc = ~0U;
 
+	for (uint32_t i = 0; i < 16; i++) {
+		table[i] = i;
+		for (int bit = 0; bit < 4; bit++)
+			table[i] = table[i] >> 1 ^ (table[i] & 1 ? CRC32C : 0);
+	}
 	for (size_t i = 32; i < len; i++) {
 		crc ^= block[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? CRC32C : 0);
+		crc = crc >> 4 ^ table[crc & 15];
+		crc = crc >> 4 ^ table[crc & 15];
 	}
 	return ~crc == u32(block);
 }
@@ -194,12 +200,13 @@ static bool leaf_take(struct btrfs *b, const uint8_t *node)
 }
 
 /* Returns 1, 0 for what cannot be relied on, -errno. A hostile tree may lead to one node many
- * times, so they are counted. */
+ * times, so they are counted: each has to be summed up. */
 static int tree_take(
     struct btrfs *b, uint64_t logical, unsigned level, unsigned *nodes, struct err *e)
 {
 	uint8_t *node = b->node + (size_t)level * b->node_bytes;
-	int r = (*nodes)++ > RUNS_MAX ? 0 : node_read(b, logical, level, node, e);
+	int r =
+	    (*nodes)++ > TREE_BYTES_MAX / b->node_bytes ? 0 : node_read(b, logical, level, node, e);
 
 	if (r <= 0)
 		return r;

@@ -25,6 +25,7 @@
 #define RO_COMPAT_BIGALLOC 0x200U
 #define RO_COMPAT_CHECKED (0x10U | 0x400) /* gdt_csum, metadata_csum: groups may be left unmade */
 #define GROUP_BLOCKS_UNMADE 2U
+#define PER_GROUP_MIN 256U /* mke2fs makes no smaller ones */
 
 struct ext4 {
 	struct used_source source;
@@ -96,10 +97,11 @@ static bool read_shape(const uint8_t *s, uint64_t bytes, struct ext4 *x)
 	x->backups[0] = u32(s + 0x24c);
 	x->backups[1] = u32(s + 0x250);
 	uint32_t inodes = u32(s + 0x28), inode_bytes = u32(s + 0x4c) ? u16(s + 0x58) : 128;
-	if (x->first != (log == 0) || x->per_group == 0 || x->per_group > x->block_bytes * 8 ||
-	    x->blocks <= x->first || x->blocks > bytes / x->block_bytes ||
-	    x->group_desc_bytes < (x->wide ? 64U : 32U) || x->group_desc_bytes > x->block_bytes ||
-	    inode_bytes < 128 || inode_bytes > x->block_bytes || inodes > x->block_bytes * 8)
+	if (x->first != (log == 0) || x->per_group < PER_GROUP_MIN ||
+	    x->per_group > x->block_bytes * 8 || x->blocks <= x->first ||
+	    x->blocks > bytes / x->block_bytes || x->group_desc_bytes < (x->wide ? 64U : 32U) ||
+	    x->group_desc_bytes > x->block_bytes || inode_bytes < 128 ||
+	    inode_bytes > x->block_bytes || inodes > x->block_bytes * 8)
 		return false;
 	x->inode_table_blocks =
 	    (uint32_t)(((uint64_t)inodes * inode_bytes + x->block_bytes - 1) / x->block_bytes);
@@ -140,11 +142,12 @@ static uint64_t first_of(const struct ext4 *x, uint64_t group)
 /* Those of the blocks [at, at + count) that are in this group. */
 static void mark(struct ext4 *x, uint64_t at, uint64_t count)
 {
-	uint64_t start = first_of(x, x->group);
+	uint64_t start = first_of(x, x->group), end = start + x->bits;
 
-	for (uint64_t b = at; b < at + count; b++)
-		if (b >= start && b - start < x->bits)
-			x->map[(b - start) / 8] |= (uint8_t)(1U << (b - start) % 8);
+	if (at >= end || at + count <= start)
+		return;
+	for (uint64_t b = at > start ? at : start; b < at + count && b < end; b++)
+		x->map[(b - start) / 8] |= (uint8_t)(1U << (b - start) % 8);
 }
 
 static uint32_t free_in_map(const struct ext4 *x)

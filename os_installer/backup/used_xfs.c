@@ -11,6 +11,9 @@
 
 #define BLOCK_BYTES_MAX (64U << 10)
 #define DEPTH_MAX 9
+#define GROUP_BYTES_MIN                                                                            \
+	(16ULL << 20) /* mkfs.xfs makes no smaller ones, unless there is but one                   \
+		       */
 #define NONE 0xffffffffU
 /* ftype, sparse inodes, meta_uuid, bigtime, nrext64, exchange range, parent pointers. */
 #define INCOMPAT_KNOWN (0x1U | 0x2 | 0x4 | 0x8 | 0x20 | 0x40 | 0x80)
@@ -71,7 +74,8 @@ static bool read_shape(const uint8_t *s, uint64_t bytes, struct xfs *x, struct x
 	    x->sector_bytes > x->block_bytes || x->group_blocks < 16 || x->groups == 0 ||
 	    x->group_blocks > 1ULL << group_log || x->blocks > bytes / x->block_bytes ||
 	    x->blocks > (uint64_t)x->groups * x->group_blocks ||
-	    x->blocks <= (uint64_t)(x->groups - 1) * x->group_blocks)
+	    x->blocks <= (uint64_t)(x->groups - 1) * x->group_blocks ||
+	    (x->groups > 1 && (uint64_t)x->group_blocks * x->block_bytes < GROUP_BYTES_MIN))
 		return false;
 	uint64_t start = u64(s + 48), blocks = u32(s + 96);
 	uint64_t group = start >> group_log, at = start & ((1ULL << group_log) - 1);
