@@ -39,6 +39,8 @@ static struct made made[] = {
     {"xfs", "xfs", 16559 * 4096ULL, .fd = -1},                                     /* xfs_db */
     {"btrfs", "btrfs", (1ULL << 20) + 3 * 8388608ULL + 2 * 33554432ULL, .fd = -1}, /* dump-tree */
     {"swap", "swap", 65536, .fd = -1},
+    /* FAT32 of 20408 clusters, since its sectors are of 4096 bytes: fsck.vfat */
+    {"vfat-4096", "vfat", 72 * 4096 + 1 * 4096ULL, .fd = -1},
 };
 #define MADE (sizeof(made) / sizeof(*made))
 

@@ -1,5 +1,6 @@
 /* FAT16 and FAT32 (Microsoft's specification of 2000): what its first table says of each cluster.
- * All of one that was not unmounted is taken, and of FAT12, which cannot say so. */
+ * All of one that was not unmounted is taken, and of FAT12, which cannot say so. As Linux and
+ * mtools have it, a FAT32 of few clusters, which large sectors make, is one. */
 #include <endian.h>
 #include <stdbool.h>
 #include <string.h>
@@ -56,11 +57,12 @@ static bool read_shape(const uint8_t *b, uint64_t bytes, struct vfat *x)
 	if (data >= total || (total - data) / per_cluster > FAT32_MASK)
 		return false;
 	x->clusters = (uint32_t)((total - data) / per_cluster);
-	x->entry_bytes = x->clusters < FAT32_FROM ? 2 : 4;
+	x->entry_bytes = number(b + 22, 2) ? 2 : 4;
 	x->table_at = (uint64_t)reserved * sector;
 	x->data_at = data * sector;
 	x->cluster_bytes = (uint64_t)per_cluster * sector;
-	return (x->clusters + 2ULL) * x->entry_bytes <= table * sector;
+	return (x->entry_bytes == 4 || x->clusters < FAT32_FROM) &&
+	       (x->clusters + 2ULL) * x->entry_bytes <= table * sector;
 }
 
 /* Also one whose tables are not the same. */
@@ -83,7 +85,7 @@ static int open_vfat(const struct used_source *s, void **state, struct err *e)
 		return r;
 	if (!read_shape(boot, s->bytes, &shape))
 		return unsure(e, "its boot sector contradicts itself or what it lies on");
-	if (shape.clusters < FAT16_FROM)
+	if (shape.entry_bytes == 2 && shape.clusters < FAT16_FROM)
 		return unsure(e, "FAT12 does not say whether it was unmounted");
 	r = s->read(s->ctx, shape.table_at + shape.entry_bytes, entry, shape.entry_bytes, e);
 	if (r < 0)
