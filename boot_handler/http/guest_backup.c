@@ -136,22 +136,24 @@ static int slice_end(const struct call *c, struct server_answer *a, struct err *
 
 static int read_told(const struct call *c, struct backup_image *out, struct err *e)
 {
-	json_int_t disk = 0, file = 0, slices = 0;
+	json_int_t disk = 0, sector = IMAGE_SECTOR_BYTES, file = 0, slices = 0;
 	const char *arch = NULL;
 	json_t *told = json_loadb(c->request->body, c->request->body_len, 0, NULL);
-	int bad = json_unpack(told, "{s:I, s:I, s:I, s:s}", "disk_bytes", &disk, "file_bytes",
-	    &file, "slices", &slices, "arch", &arch);
-	bool good =
-	    !bad && disk > 0 && file > 0 && slices > 0 && vm_arch_parse(arch, &out->arch) == 0;
+	int bad = json_unpack(told, "{s:I, s?I, s:I, s:I, s:s}", "disk_bytes", &disk,
+	    "sector_bytes", &sector, "file_bytes", &file, "slices", &slices, "arch", &arch);
+	bool good = !bad && disk > 0 && sector >= IMAGE_SECTOR_BYTES &&
+		    sector <= IMAGE_SECTOR_BYTES_MAX && file > 0 && slices > 0 &&
+		    vm_arch_parse(arch, &out->arch) == 0;
 
 	json_decref(told);
 	out->disk_bytes = (uint64_t)disk;
+	out->sector_bytes = (uint32_t)sector;
 	out->file_bytes = (uint64_t)file;
 	out->slices = (uint64_t)slices;
 	return good
 		   ? 0
 		   : err_set(e, EINVAL,
-			 "the body has to be {\"disk_bytes\", \"file_bytes\", \"slices\", \"arch\"}");
+			 "the body has to be {\"disk_bytes\", \"sector_bytes\", \"file_bytes\", \"slices\", \"arch\"}");
 }
 
 static int manifest(const struct call *c, struct server_answer *a, struct err *e)
@@ -186,7 +188,8 @@ static const struct endpoint rows[] = {
 	.body_max = BACKUP_SLICE_BYTES, .begin = slice_begin,
 	.summary = "?sha256=: the next slice of the disk, or one that is other than it was"},
     {"PUT", "/backup/<card>/<n>/manifest", NULL, manifest, .body_max = MANIFEST_MAX_BYTES,
-	.summary = "these are all: {\"disk_bytes\", \"file_bytes\", \"slices\", \"arch\"}"},
+	.summary =
+	    "these are all: {\"disk_bytes\", \"sector_bytes\", \"file_bytes\", \"slices\", \"arch\"}"},
 };
 
 const struct endpoint_table guest_backup_endpoints = {

@@ -61,6 +61,7 @@ struct backup_image {
 	const char *name, *machine;
 	enum vm_arch arch;
 	uint64_t disk_bytes, file_bytes, slices; /* as the machine says */
+	uint32_t sector_bytes;
 	/* The image whose kernel, modules and abilities it gets, and its folder. */
 	const struct image_manifest *like;
 	const char *like_name, *like_folder;

@@ -16,7 +16,6 @@
 #include "lib/image/image_name.h"
 
 #define DISK_BYTES_MIN (4U << 20) /* as the installer has it */
-#define SECTOR_BYTES 512U
 
 /* ---- its name ------------------------------------------------------------------------------ */
 
@@ -87,6 +86,7 @@ static json_t *manifest_make(
 		.format = "raw.zst",
 		.size_bytes = p->bytes,
 		.unpacked_bytes = what->disk_bytes,
+		.sector_bytes = what->sector_bytes,
 		.chunk_bytes = BACKUP_SLICE_BYTES,
 		.chunk_count = p->count,
 		.chunks = sums},
@@ -155,7 +155,7 @@ static int judge(const struct backup_part *p, const struct backup_image *what, s
 		    "%" PRIu64 " slices with %" PRIu64 " bytes are here, not %" PRIu64
 		    " with %" PRIu64,
 		    p->count, p->bytes, what->slices, what->file_bytes);
-	if (what->disk_bytes < DISK_BYTES_MIN || what->disk_bytes % SECTOR_BYTES != 0)
+	if (what->disk_bytes < DISK_BYTES_MIN || what->disk_bytes % what->sector_bytes != 0)
 		return err_set(e, EINVAL, "a disk of %" PRIu64 " bytes is none", what->disk_bytes);
 	return 0;
 }

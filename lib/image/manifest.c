@@ -54,6 +54,11 @@ bool image_provides(const struct image_manifest *m, const char *word)
 	return false;
 }
 
+uint32_t image_sector_bytes(const struct image_contents *rootfs)
+{
+	return rootfs->sector_bytes ? rootfs->sector_bytes : IMAGE_SECTOR_BYTES;
+}
+
 uint32_t image_chunk_length(const struct image_contents *rootfs, size_t i)
 {
 	uint64_t left = rootfs->size_bytes - (uint64_t)i * rootfs->chunk_bytes;
@@ -206,7 +211,7 @@ int image_rootfs_read(
     struct json_reader *r, const json_t *value, bool whole, struct image_contents *out)
 {
 	unsigned before = r->refusals;
-	uint64_t chunk_bytes = 0;
+	uint64_t chunk_bytes = 0, sector_bytes = 0;
 
 	if (!manifest_is_object(r, value))
 		return -EINVAL;
@@ -214,6 +219,9 @@ int image_rootfs_read(
 	manifest_read_stored(r, value, whole, out);
 	read_number(r, value, "unpacked_bytes", whole, 1, UNPACKED_MAX, &out->unpacked_bytes);
 	read_number(r, value, "entries", whole, 0, ENTRIES_MAX, &out->entries);
+	read_number(r, value, "sector_bytes", false, IMAGE_SECTOR_BYTES, IMAGE_SECTOR_BYTES_MAX,
+	    &sector_bytes);
+	out->sector_bytes = (uint32_t)sector_bytes;
 	read_number(r, value, "chunk_bytes", whole, IMAGE_CHUNK_BYTES_MIN, IMAGE_CHUNK_BYTES_MAX,
 	    &chunk_bytes);
 	out->chunk_bytes = (uint32_t)chunk_bytes;
@@ -339,10 +347,11 @@ static json_t *chunks_json(const struct image_contents *c)
 bool manifest_put_file(json_t *doc, const char *key, const struct image_contents *c)
 {
 	bool summed = !bytes_are_zero(c->sha256.byte, DIGEST_BYTES);
-	json_t *object = json_pack("{ss* ss* so* so* so* so* so*}", "file", c->file, "format",
+	json_t *object = json_pack("{ss* ss* so* so* so* so* so* so*}", "file", c->file, "format",
 	    c->format, "size_bytes", number(c->size_bytes), "sha256",
 	    summed ? digest_json(&c->sha256) : NULL, "unpacked_bytes", number(c->unpacked_bytes),
 	    "entries", c->unpacked_bytes ? json_integer((json_int_t)c->entries) : NULL,
+	    "sector_bytes", number(c->sector_bytes == IMAGE_SECTOR_BYTES ? 0 : c->sector_bytes),
 	    "chunk_bytes", number(c->chunk_bytes));
 	bool made = object && (!c->chunk_bytes || !c->chunk_count ||
 				  json_object_set_new(object, "chunks", chunks_json(c)) == 0);

@@ -30,6 +30,9 @@
 #define IMAGE_CHUNK_BYTES_MIN (64U << 10)
 #define IMAGE_CHUNK_BYTES_MAX (8U << 20) /* the installer holds three of them in memory */
 
+#define IMAGE_SECTOR_BYTES 512U /* of disks, where a manifest says nothing */
+#define IMAGE_SECTOR_BYTES_MAX 4096U
+
 /* A file of it, as it is stored. What is not said is NULL or 0. */
 struct image_contents {
 	const char *file; /* its name, without a slash */
@@ -40,7 +43,8 @@ struct image_contents {
 	const char *format;      /* one of image_format_word() */
 	uint64_t unpacked_bytes; /* sum of the regular files' sizes; of a disk, its size */
 	uint64_t entries;        /* of a disk 0 */
-	uint32_t chunk_bytes;    /* it is verified in slices of this length, the last one shorter */
+	uint32_t sector_bytes; /* of a disk: by which its table counts; not said where it is 512 */
+	uint32_t chunk_bytes;  /* it is verified in slices of this length, the last one shorter */
 	size_t chunk_count;
 	struct digest *chunks; /* its own */
 };
@@ -112,6 +116,9 @@ struct image_misuse {
 	char what[200], advice[400];
 };
 bool image_suits(const struct image_manifest *m, enum image_use use, struct image_misuse *out);
+
+/* By which the table of such an image counts. */
+uint32_t image_sector_bytes(const struct image_contents *rootfs);
 
 /* Length of slice i. */
 uint32_t image_chunk_length(const struct image_contents *rootfs, size_t i);

@@ -10,7 +10,6 @@
 #include "os_installer/agent/named_disk.h"
 #include "os_installer/agent/order.h"
 #include "os_installer/backup/backup.h"
-#include "os_installer/disk/image_table.h"
 
 #define LEVEL 3
 #define URL_SIZE (SERVER_URL_SIZE + 100)
@@ -35,12 +34,12 @@ static void tell(
 	order_figure(o, "seconds", json_real(seconds));
 }
 
-static int finish(
-    struct order_run *o, struct upload *u, const struct backup_figures *f, struct err *e)
+static int finish(struct order_run *o, struct upload *u, const struct backup *b,
+    const struct backup_figures *f, struct err *e)
 {
-	json_t *what =
-	    json_pack("{s:I, s:I, s:I, s:s}", "disk_bytes", (json_int_t)f->disk_bytes, "file_bytes",
-		(json_int_t)f->file_bytes, "slices", (json_int_t)f->slices, "arch", VMLAB_ARCH);
+	json_t *what = json_pack("{s:I, s:I, s:I, s:I, s:s}", "disk_bytes",
+	    (json_int_t)f->disk_bytes, "sector_bytes", (json_int_t)b->sector_bytes, "file_bytes",
+	    (json_int_t)f->file_bytes, "slices", (json_int_t)f->slices, "arch", VMLAB_ARCH);
 
 	order_progress(o, "image", 0, 0);
 	int r = what ? upload_finish(u, what, e) : err_set(e, ENOMEM, "out of memory");
@@ -53,10 +52,6 @@ static int check_disk(const struct disk *d, struct err *e)
 	if (strcmp(d->excluded, "in use") == 0)
 		return err_set(
 		    e, EBUSY, "disk %s is in use: it would change while it is read", d->path);
-	if (d->sector_bytes != TABLE_SECTOR_BYTES)
-		return err_set(e, ENOTSUP,
-		    "disk %s has sectors of %u bytes, and disk images are made for 512", d->path,
-		    d->sector_bytes);
 	return 0;
 }
 
@@ -74,13 +69,14 @@ static int back_up(struct order_run *o, struct upload *u, const struct disk *d, 
 	struct backup b = {.fd = fd,
 	    .path = d->path,
 	    .disk_bytes = d->size_bytes,
+	    .sector_bytes = d->sector_bytes,
 	    .level = level ? (int)level : LEVEL,
 	    .upload = u,
 	    .tick = tick,
 	    .ctx = o};
 	int r = backup_run(&b, &f, e);
 	if (r == 0)
-		r = finish(o, u, &f, e);
+		r = finish(o, u, &b, &f, e);
 	tell(o, d, &f, began_ms);
 	if (r < 0 && upload_hint(u)[0])
 		order_hint(o, upload_hint(u));

@@ -76,6 +76,7 @@ static int by_name(const json_t *image, struct source *s, struct err *e)
 		    "%s is no image of a whole disk: it is installed, by order \"install\"",
 		    text_of(image, "image"));
 	s->contents = s->manifest.rootfs;
+	s->contents.sector_bytes = image_sector_bytes(&s->manifest.rootfs);
 	s->verified = true;
 	snprintf(s->url, sizeof(s->url), "%s/" VMLAB_ARCH "/%s", base, s->contents.file);
 	return 0;

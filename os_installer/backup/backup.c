@@ -269,7 +269,7 @@ int backup_run(const struct backup *b, struct backup_figures *f, struct err *e)
 	uint64_t sent = 0;
 
 	*f = (struct backup_figures){.disk_bytes = b->disk_bytes};
-	int r = used_disk_open(b->fd, b->path, b->disk_bytes, &used, e);
+	int r = used_disk_open(b->fd, b->path, b->disk_bytes, b->sector_bytes, &used, e);
 	if (r < 0)
 		return r;
 	(void)posix_fadvise(b->fd, 0, 0, POSIX_FADV_SEQUENTIAL);

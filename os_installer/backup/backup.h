@@ -23,7 +23,8 @@ struct backup {
 	int fd; /* of the disk, open for reading; borrowed */
 	const char *path;
 	uint64_t disk_bytes;
-	int level; /* zstd's */
+	uint32_t sector_bytes; /* by which its partition table counts */
+	int level;             /* zstd's */
 	struct upload *upload;
 	/* Called often, in the caller's thread. */
 	void (*tick)(void *ctx, const struct backup_figures *f);

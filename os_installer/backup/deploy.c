@@ -18,10 +18,12 @@ static int check_disk(const struct deploy *d, struct err *e)
 {
 	char image[SIZE_TEXT_SIZE], disk[SIZE_TEXT_SIZE];
 
-	if (d->disk->sector_bytes != TABLE_SECTOR_BYTES)
-		return err_set(e, ENOTSUP,
-		    "disk %s has sectors of %u bytes, and disk images are made for 512: nothing was written",
-		    d->disk->path, d->disk->sector_bytes);
+	if (d->contents->sector_bytes) {
+		int r =
+		    table_fits(d->contents->sector_bytes, d->disk->path, d->disk->sector_bytes, e);
+		if (r < 0)
+			return err_wrap(e, "nothing was written");
+	}
 	if (d->contents->unpacked_bytes > d->disk->size_bytes)
 		return err_set(e, ENOSPC,
 		    "the image is a disk of %s (%llu bytes), and %s has %s (%llu bytes): nothing was written",
@@ -44,13 +46,17 @@ static void marker_clear(const struct deploy *d, uint8_t *head)
 static int table_fit(const struct deploy *d, struct disk_image *i, uint64_t image_bytes,
     struct table *t, struct err *e)
 {
+	uint32_t told = d->contents->sector_bytes, seen = table_sector_bytes(disk_image_head(i));
+	uint32_t sector_bytes = seen ? seen : told ? told : TABLE_SECTOR_BYTES;
 	struct err none = ERR_INIT;
 	int r;
 
-	if (table_read(disk_image_head(i), image_bytes, t, &none) < 0) {
+	if (table_read(disk_image_head(i), image_bytes, sector_bytes, t, &none) < 0) {
 		log_warn("%s: it is written as it is", none.msg);
 		return 0;
 	}
+	if ((r = table_fits(sector_bytes, d->disk->path, d->disk->sector_bytes, e)) < 0)
+		return r;
 	marker_clear(d, disk_image_head(i));
 	if ((r = disk_image_old_tail_erase(i, t, e)) < 0 ||
 	    (r = table_settle(disk_image_head(i), disk_image_tail(i), d->disk->size_bytes, t, e)) <

@@ -17,7 +17,7 @@
 struct deploy {
 	const struct disk *disk;
 	const char *url;                       /* of the file */
-	const struct image_contents *contents; /* unpacked_bytes 0: not known */
+	const struct image_contents *contents; /* unpacked_bytes, sector_bytes 0: not known */
 	const char *mac; /* of this machine: what another one's disk says of its install goes */
 	void (*tick)(void *ctx, const struct unpack_progress *p);
 	void *ctx;
@@ -31,7 +31,8 @@ struct deployed {
 	bool seeded;
 };
 
-/* -ENOSPC before anything is written when it is known to be too large. `out` in any case. */
+/* -ENOSPC and -ENOTSUP before anything is written when it is known to be too large, or made for
+ * other sectors than the disk's. `out` in any case. */
 must_check int deploy_run(const struct deploy *d, struct deployed *out, struct err *e);
 
 #endif

@@ -159,18 +159,18 @@ static bool partitions_add(struct used_disk *d, struct table *t)
 
 	qsort(t->part, t->count, sizeof(*t->part), by_start);
 	for (unsigned i = 0; i < t->count; i++) {
-		uint64_t at = t->part[i].start_lba * TABLE_SECTOR_BYTES;
+		uint64_t at = t->part[i].start_lba * t->sector_bytes;
 		if (at < end)
 			return false;
 		area_add(d, end, at, 0);
-		end = at + t->part[i].sectors * TABLE_SECTOR_BYTES;
+		end = at + t->part[i].sectors * t->sector_bytes;
 		area_add(d, at, end, t->part[i].number);
 	}
 	area_add(d, end, d->bytes, 0);
 	return true;
 }
 
-static int areas_find(struct used_disk *d, struct err *e)
+static int areas_find(struct used_disk *d, uint32_t sector_bytes, struct err *e)
 {
 	_cleanup_free_ struct table *table = calloc(1, sizeof(*table));
 	_cleanup_free_ uint8_t *head = calloc(1, TABLE_EDGE_BYTES);
@@ -183,7 +183,7 @@ static int areas_find(struct used_disk *d, struct err *e)
 	int r = read_area(&whole, 0, head, len, e);
 	if (r < 0)
 		return r;
-	bool found = table_read(head, d->bytes, table, &none) == 0;
+	bool found = table_read(head, d->bytes, sector_bytes, table, &none) == 0;
 	if (!found)
 		log_info("%s: %s", d->path, none.msg);
 	if (!found || !partitions_add(d, table)) {
@@ -261,7 +261,8 @@ void used_disk_rewind(struct used_disk *d)
 	d->run.len = 0;
 }
 
-int used_disk_open(int fd, const char *path, uint64_t bytes, struct used_disk **out, struct err *e)
+int used_disk_open(int fd, const char *path, uint64_t bytes, uint32_t sector_bytes,
+    struct used_disk **out, struct err *e)
 {
 	struct used_disk *d = calloc(1, sizeof(*d));
 
@@ -270,7 +271,7 @@ int used_disk_open(int fd, const char *path, uint64_t bytes, struct used_disk **
 	d->fd = fd;
 	d->path = path;
 	d->bytes = bytes;
-	int r = areas_find(d, e);
+	int r = areas_find(d, sector_bytes, e);
 	if (r < 0) {
 		used_disk_free(d);
 		return r;

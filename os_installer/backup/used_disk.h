@@ -11,8 +11,8 @@
 struct used_disk;
 
 /* `fd` is borrowed; `path` is for the log, which says of each partition what is taken. */
-must_check int used_disk_open(
-    int fd, const char *path, uint64_t bytes, struct used_disk **out, struct err *e);
+must_check int used_disk_open(int fd, const char *path, uint64_t bytes, uint32_t sector_bytes,
+    struct used_disk **out, struct err *e);
 void used_disk_free(struct used_disk *d); /* NULL is allowed */
 
 /* Of all runs together. */

@@ -26,7 +26,7 @@
 #define HOLE_BYTES (64U << 10) /* fewer zeros amid data are written: a gap costs a request */
 #define BLOCK_BYTES 4096U
 #define ERASE_STEP (1ULL << 30)
-#define LAST_BYTES 4096U /* of the head: what makes it a partition table */
+#define LAST_BYTES (2 * TABLE_SECTOR_BYTES_MAX) /* of the head: what makes it a partition table */
 #define NODE_WAIT_MS 10000
 #define NODE_HELP_MS 500
 
@@ -147,8 +147,8 @@ static void erase_all(struct disk_image *i)
 
 int disk_image_old_tail_erase(struct disk_image *i, const struct table *t, struct err *e)
 {
-	uint64_t at = t->old_tail_lba * TABLE_SECTOR_BYTES;
-	uint64_t end = at + t->old_tail_sectors * TABLE_SECTOR_BYTES;
+	uint64_t at = t->old_tail_lba * t->sector_bytes;
+	uint64_t end = at + t->old_tail_sectors * t->sector_bytes;
 	uint64_t tail = tail_at(i);
 
 	if (at < EDGE || end > i->disk.size_bytes || end == i->disk.size_bytes)
@@ -200,9 +200,10 @@ int disk_image_open(
 
 	if (unknown)
 		image_bytes = d->size_bytes;
-	if (image_bytes < 4 * (uint64_t)EDGE || image_bytes % TABLE_SECTOR_BYTES != 0)
-		return err_set(e, EINVAL, "a disk image of %llu bytes is none: import it again",
-		    (unsigned long long)image_bytes);
+	if (image_bytes < 4 * (uint64_t)EDGE || image_bytes % d->sector_bytes != 0)
+		return err_set(e, EINVAL,
+		    "a disk image of %llu bytes is none for sectors of %u bytes: import it again",
+		    (unsigned long long)image_bytes, d->sector_bytes);
 	if (image_bytes > d->size_bytes)
 		return err_set(e, ENOSPC, "disk %s is smaller than the disk image", d->path);
 	struct disk_image *i = calloc(1, sizeof(*i));
@@ -321,6 +322,14 @@ static int middle_write(struct disk_image *i, const uint8_t *p, size_t *len, str
 	return 0;
 }
 
+/* Before the rest of the image is fetched. */
+static int head_check(struct disk_image *i, struct err *e)
+{
+	uint32_t sector_bytes = table_sector_bytes(disk_image_head(i));
+
+	return sector_bytes ? table_fits(sector_bytes, i->disk.path, i->disk.sector_bytes, e) : 0;
+}
+
 int disk_image_write(struct disk_image *i, const void *data, size_t len, struct err *e)
 {
 	const uint8_t *p = data;
@@ -348,6 +357,8 @@ int disk_image_write(struct disk_image *i, const void *data, size_t len, struct 
 		i->position += n;
 		p = p ? p + n : NULL;
 		len -= n;
+		if (i->position == EDGE && (r = head_check(i, e)) < 0)
+			return r;
 	}
 	return 0;
 }
@@ -357,7 +368,7 @@ static int end_find(struct disk_image *i, struct err *e)
 {
 	uint64_t from = i->position, end = from + EDGE < tail_at(i) ? from + EDGE : tail_at(i);
 
-	if (from < 4 * (uint64_t)EDGE || from % TABLE_SECTOR_BYTES != 0)
+	if (from < 4 * (uint64_t)EDGE || from % i->disk.sector_bytes != 0)
 		return err_set(
 		    e, EBADMSG, "a disk image of %llu bytes is none", (unsigned long long)from);
 	i->image_bytes = from;
@@ -417,8 +428,8 @@ int disk_image_show(
 	size_t len = strlen(i->disk.path);
 	bool digit = isdigit((unsigned char)i->disk.path[len - 1]);
 	struct blkpg_partition add = {
-	    .start = (long long)(p->start_lba * TABLE_SECTOR_BYTES),
-	    .length = (long long)(p->sectors * TABLE_SECTOR_BYTES),
+	    .start = (long long)(p->start_lba * i->disk.sector_bytes),
+	    .length = (long long)(p->sectors * i->disk.sector_bytes),
 	    .pno = (int)p->number,
 	};
 	struct blkpg_ioctl_arg arg = {

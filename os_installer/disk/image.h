@@ -25,7 +25,8 @@ struct disk_image;
 must_check int disk_image_open(
     const struct disk *d, uint64_t image_bytes, struct disk_image **out, struct err *e);
 
-/* The image's next bytes; `data` NULL: zeros. */
+/* The image's next bytes; `data` NULL: zeros. -ENOTSUP when its partition table is made for other
+ * sectors than the disk has. */
 must_check int disk_image_write(struct disk_image *i, const void *data, size_t len, struct err *e);
 
 /* After the last of them: -EBADMSG when there were fewer than image_bytes, or too few for a disk.

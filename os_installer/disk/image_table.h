@@ -1,7 +1,8 @@
 /* image_table.h - the partition table of a disk image, read and made to fit a larger disk: GPT
  * (UEFI 2.10, 5.3) and MBR. Pure: works on the image's first and the disk's last bytes in memory.
  *
- * Sectors of 512 bytes only, which is what disk images are made for.
+ * A table counts in sectors of the disk that it was made for, of 512 or 4096 bytes, and is not
+ * translated: the file systems in it know of them, too.
  */
 #ifndef OS_INSTALLER_DISK_IMAGE_TABLE_H
 #define OS_INSTALLER_DISK_IMAGE_TABLE_H
@@ -13,7 +14,8 @@
 #include "lib/base/err.h"
 
 #define TABLE_EDGE_BYTES (1U << 20) /* the head and the tail of a disk that this works on */
-#define TABLE_SECTOR_BYTES 512U
+#define TABLE_SECTOR_BYTES 512U     /* where nothing says another */
+#define TABLE_SECTOR_BYTES_MAX 4096U
 #define TABLE_PARTITIONS_MAX 128
 
 struct table_partition {
@@ -26,6 +28,7 @@ struct table_partition {
 
 struct table {
 	bool gpt;
+	uint32_t sector_bytes;
 	unsigned count;
 	struct table_partition part[TABLE_PARTITIONS_MAX]; /* in the order of the table */
 	unsigned last;                                     /* index of the one that ends last */
@@ -34,10 +37,18 @@ struct table {
 	uint64_t old_tail_sectors;
 };
 
-/* Reads the table of an image of image_bytes that starts with `head` (TABLE_EDGE_BYTES). -EINVAL
- * when there is none, or one that contradicts itself. */
-must_check int table_read(
-    const uint8_t *head, uint64_t image_bytes, struct table *out, struct err *e);
+/* For which sectors the table in `head` (TABLE_EDGE_BYTES) was made, as the place of a GPT's header
+ * tells; 0: an MBR does not tell, nor does what is no table. */
+uint32_t table_sector_bytes(const uint8_t *head);
+
+/* Reads the table, for sectors of sector_bytes, of an image of image_bytes that starts with `head`
+ * (TABLE_EDGE_BYTES). -EINVAL when there is none, or one that contradicts itself. */
+must_check int table_read(const uint8_t *head, uint64_t image_bytes, uint32_t sector_bytes,
+    struct table *out, struct err *e);
+
+/* -ENOTSUP with one sentence where image_sector_bytes are not the disk's. */
+must_check int table_fits(
+    uint32_t image_sector_bytes, const char *disk, uint32_t disk_sector_bytes, struct err *e);
 
 /* Makes the last partition reach the end of a disk of disk_bytes, in `head` and `t`, and writes a
  * GPT's backup into `tail`, the disk's last TABLE_EDGE_BYTES. A disk no larger than the image

@@ -20,6 +20,7 @@
 struct disk_install {
 	struct disk_image *disk;
 	uint64_t disk_bytes, image_bytes;
+	uint32_t sector_bytes;
 	struct table table;
 	struct image_root root;
 };
@@ -36,14 +37,14 @@ static int partition(struct job *j, struct err *e)
 {
 	const struct disk *d = &j->plan.disk;
 
-	if (d->sector_bytes != TABLE_SECTOR_BYTES)
-		return err_set(e, ENOTSUP,
-		    "disk %s has sectors of %u bytes, and disk images are made for 512: install from a root file system instead",
-		    d->path, d->sector_bytes);
+	int r = table_fits(image_sector_bytes(&j->config->rootfs), d->path, d->sector_bytes, e);
+	if (r < 0)
+		return r;
 	struct disk_install *in = j->own = calloc(1, sizeof(*in));
 	if (!in)
 		return err_set(e, ENOMEM, "out of memory");
 	in->disk_bytes = d->size_bytes;
+	in->sector_bytes = d->sector_bytes;
 	in->image_bytes = j->config->rootfs.unpacked_bytes;
 	return disk_image_open(d, in->image_bytes, &in->disk, e);
 }
@@ -75,7 +76,7 @@ static int configure(struct job *j, struct err *e)
 	uint8_t *head = disk_image_head(in->disk);
 	int r;
 
-	if ((r = table_read(head, in->image_bytes, &in->table, e)) < 0 ||
+	if ((r = table_read(head, in->image_bytes, in->sector_bytes, &in->table, e)) < 0 ||
 	    (r = disk_image_old_tail_erase(in->disk, &in->table, e)) < 0 ||
 	    (r = table_grow(head, disk_image_tail(in->disk), in->disk_bytes, &in->table, e)) < 0)
 		return r;
@@ -98,7 +99,7 @@ static void marker_leave(struct disk_install *in, const struct config *c)
 	struct marker old;
 	if (marker_parse(head + MARKER_OFFSET, &old))
 		memset(head + MARKER_OFFSET, 0, MARKER_BYTES);
-	if (marker_has_place(head, TABLE_SECTOR_BYTES))
+	if (marker_has_place(head, in->sector_bytes))
 		marker_render(&m, head + MARKER_OFFSET);
 	else
 		log_warn(

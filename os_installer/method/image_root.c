@@ -33,7 +33,7 @@ static int last_grow(
 	struct err refused = ERR_INIT;
 
 	int r = fs_grow(kind, directory,
-	    in->table->part[in->table->last].sectors * TABLE_SECTOR_BYTES, &refused);
+	    in->table->part[in->table->last].sectors * in->table->sector_bytes, &refused);
 	if (r < 0 && kind->grow_unmounted) {
 		log_info("%s, trying %s", refused.msg, kind->grow_unmounted_program);
 		if ((r = mounts_undo(m, m->count - 1, e)) < 0)

@@ -32,8 +32,8 @@ def bench(made):
     yield from made.for_one_test()
 
 
-def back_up(bench, path, **options):
-    with bench.loop(path) as name:
+def back_up(bench, path, sector=512, **options):
+    with bench.loop(path, sector) as name:
         bench.start_agent()
         done = bench.order("backup", name="made", disk=bench.disk(name), **options)
     return done
@@ -41,9 +41,9 @@ def back_up(bench, path, **options):
 
 def backed_up(bench, disk):
     """The disk that the server has then."""
-    done = back_up(bench, disk.path)
+    done = back_up(bench, disk.path, disk.sector)
     check_equal(done["result"], "ok", f"{done}; {bench.log()[-800:]}")
-    check_equal(bench.finished["disk_bytes"], disk.bytes, "bytes of the disk")
+    check_equal((bench.finished["disk_bytes"], bench.finished["sector_bytes"]), (disk.bytes, disk.sector), "bytes of the disk, of a sector")
     print({k: v for k, v in done["figures"].items()})
     raw = bench.raw(os.path.join(bench.work, "raw"))
     check_equal(os.path.getsize(raw), disk.bytes, "bytes of what came")
@@ -85,7 +85,7 @@ def filled(path, block):
 def contents(part, kind, where):
     """Sums of all files."""
     os.makedirs(where)
-    if kind.startswith("vfat"):
+    if "vfat" in kind:
         run("mcopy", "-s", "-Q", "-m", "-i", part, "::*", where)
         return run("bash", "-c", f"cd {where} && find . -type f -print0 | sort -z | xargs -0 sha256sum")
     run("mount", "-o", "loop,ro" + (",norecovery,nouuid" if kind == "xfs" else ""), part, where)
@@ -136,6 +136,13 @@ def judge(bench, disk, raw):
 @pytest.mark.parametrize("seed", (1, 2))
 def test_what_is_in_use_comes_back_and_nothing_else_is_read(bench, kinds, seed):
     disk = MadeDisk(bench.work, seed, kinds)
+    judge(bench, disk, backed_up(bench, disk))
+
+
+@pytest.mark.parametrize("label", ("gpt", "dos"))
+@pytest.mark.parametrize("kinds", [("ext4", "vfat 16"), ("large vfat 32", "swap"), ("xfs",), ("btrfs",)], ids=str)
+def test_so_is_a_disk_with_sectors_of_4096_bytes(bench, kinds, label):
+    disk = MadeDisk(bench.work, 5, kinds, label, sector=4096)
     judge(bench, disk, backed_up(bench, disk))
 
 

@@ -2,6 +2,7 @@
 short or another than was said, and what is left of the disk then."""
 import gzip
 import hashlib
+import json
 import lzma
 import os
 import subprocess
@@ -13,6 +14,7 @@ from kit.agent_bench import PORT, SERVER
 from kit.backup_bench import MIB, SLICE, BackupBench
 from kit.check import check, check_equal, skip
 from kit.command import have_command
+from kit.loop_disk import attached
 from kit.made_disk import MadeDisk, run
 from kit.scope import Scope
 
@@ -47,9 +49,9 @@ def bench(made):
     yield from made.for_one_test()
 
 
-def old_disk(bench, size):
+def old_disk(bench, size, name="target"):
     """Full of what is no zeros, and bootable."""
-    path = os.path.join(bench.work, "target")
+    path = os.path.join(bench.work, name)
     with open(path, "wb") as f:
         for at in range(0, size, MIB):
             f.write(bytes([1 + at // MIB % 250]) * min(MIB, size - at))
@@ -57,8 +59,8 @@ def old_disk(bench, size):
     return path
 
 
-def deploy(bench, path, **args):
-    with bench.loop(path) as name:
+def deploy(bench, path, sector=512, **args):
+    with bench.loop(path, sector) as name:
         bench.start_agent()
         done = bench.order("deploy", disk=bench.disk(name), **args)
         print(done["figures"] if "figures" in done else done)
@@ -211,3 +213,77 @@ def test_a_backup_comes_back_as_it_was(bench):
     check_equal(done["result"], "ok", f"{done}")
     check(back == raw, "what came back is another")
     check_equal(len(bench.slices[0]) <= SLICE, True, "a slice")
+
+
+def partitions(path, sector):
+    """[(offset, bytes, what is in it)] as sfdisk reads them of such a device; and what sgdisk says."""
+    with attached(path, sector) as name:
+        table = json.loads(run("sfdisk", "-J", f"/dev/{name}"))["partitiontable"]
+        said = run("sgdisk", "-v", f"/dev/{name}")
+    check_equal(table["sectorsize"], sector, "bytes of a sector")
+    places = [(p["start"] * sector, p["size"] * sector) for p in table["partitions"]]
+    return [(at, size, inside(path, sector, at, size)) for at, size in places], said
+
+
+def inside(path, sector, at, size):
+    """The names in the file system there, which the kernel mounts from a device with such sectors."""
+    device = run("losetup", "-f", "--show", "--sector-size", str(sector), "-o", str(at), "--sizelimit", str(size), path).strip()
+    where = tempfile.mkdtemp(dir=scope.tempdir())
+    try:
+        run("mount", "-o", "ro", device, where)
+        names = sorted(os.path.join(folder, f) for folder, _, files in os.walk(where) for f in files)
+        run("umount", where)
+        return [n.removeprefix(where) for n in names]
+    finally:
+        run("losetup", "-d", device)
+
+
+@pytest.mark.parametrize("more", (0, 40 * MIB))
+def test_a_disk_with_sectors_of_4096_bytes_comes_back(bench, more):
+    """The kernel finds its partitions on another such disk and mounts them, also where that is larger."""
+    disk = MadeDisk(bench.work, 8, ("ext4", "xfs", "btrfs"), "gpt", sector=4096)
+    with bench.loop(disk.path, 4096) as name:
+        bench.start_agent()
+        done = bench.order("backup", name="made", disk=bench.disk(name))
+        check_equal(done["result"], "ok", f"{done}")
+    path = old_disk(bench, disk.bytes + more)
+    done, _ = deploy(bench, path, 4096, image=bench.image(disk.bytes, sector_bytes=4096))
+    check_equal(done["result"], "ok", f"{done} {bench.log()[-600:]}")
+    was, _ = partitions(disk.path, 4096)
+    now, said = partitions(path, 4096)
+    check_equal(now, was, "partitions and what is in them")
+    check(len(now) == 3 and all(len(names) > 10 for _, _, names in now), f"{now}")
+    check("No problems found" in said, said)
+
+
+@pytest.mark.parametrize("how", ("name", "raw", "zst"))
+@pytest.mark.parametrize("of, on", ((512, 4096), (4096, 512)), ids=str)
+def test_a_disk_with_other_sectors_than_the_images_is_refused(bench, of, on, how):
+    disk = MadeDisk(bench.work, 4, ("ext4", "unknown"), "gpt", sector=of)
+    with open(disk.path, "rb") as f:
+        raw = f.read()
+    packed = run_zstd(raw)
+    path = old_disk(bench, len(raw) + 8 * MIB)
+    with open(path, "rb") as f:
+        before = f.read()
+    if how == "name":
+        args = {"image": bench.image(len(raw), data=packed, **({} if of == 512 else {"sector_bytes": of}))}
+    else:
+        args = by_url(bench, raw if how == "raw" else packed)
+    done, after = deploy(bench, path, on, **args)
+    check_equal(done["result"], "failed", f"{done}")
+    check(f"sectors of {of} bytes" in done["text"] and f"has sectors of {on}" in done["text"], done["text"])
+    if how == "name":
+        check("nothing was written" in done["text"], done["text"])
+        check(after == before, "the disk was written to")
+    else:
+        check(not any(after[:MIB]) and not any(after[-MIB:]), "something is in the first or the last MiB")
+
+
+def test_an_mbr_does_not_say_its_sectors_and_is_taken_for_512(bench):
+    disk = MadeDisk(bench.work, 4, ("ext4", "unknown"), "dos")
+    with open(disk.path, "rb") as f:
+        raw = f.read()
+    done, after = deploy(bench, old_disk(bench, len(raw)), 4096, **by_url(bench, raw))
+    check(done["result"] == "failed" and "sectors of 512 bytes" in done["text"], f"{done}")
+    check(not any(after[:MIB]) and not any(after[-MIB:]), "something is in the first or the last MiB")

@@ -1,8 +1,10 @@
 """os-installer writing whole disk images onto a loop device full of old data."""
 import gzip
 import hashlib
+import json
 import lzma
 import os
+import re
 import shutil
 import subprocess
 
@@ -11,6 +13,7 @@ import pytest
 from kit import old_members
 from kit.check import check, check_equal, skip
 from kit.installer_bench import Handler
+from kit.loop_disk import attached
 from kit.scope import needs
 from kit.tar import Case, zstd
 
@@ -230,3 +233,43 @@ def test_larger_than_the_disk_is_refused(larger):
 
 def test_larger_than_the_disk_is_refused_before_the_first_write(bench, larger):
     check_equal(hashlib.sha256(part(bench.disk, 0, DISK)).hexdigest(), larger[2], "the disk")
+
+
+@pytest.fixture
+def large_sectors(bench):
+    old_disk(bench)
+    bench.sectors_of(4096)
+    yield bench
+    bench.sectors_of(512)
+
+
+def test_an_image_of_large_sectors_is_written_and_grown(large_sectors):
+    bench, path = large_sectors, f"{large_sectors.work}/image.4096"
+    image_make(bench.work, "gpt")
+    run("truncate", "-s", str(IMAGE), path)
+    with attached(path, 4096) as name:
+        run("sfdisk", "-q", f"/dev/{name}", input=f"label: gpt\n1 : start={ROOT_AT // 4096}\n")
+    run("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", f"offset={ROOT_AT}", "-d", f"{bench.work}/root", path, f"{(IMAGE - ROOT_AT) // 1024 - 1024}k")
+    with open(path, "rb") as f:
+        image = f.read()
+    code, log, _, _ = bench.install(Case(zstd(image), 0, IMAGE, "raw.zst"), "--until", "bootloader", image_sector_bytes=4096)
+    check_equal(code, 0, f"{log}; exit status")
+    said = run("sgdisk", "-v", bench.loop)
+    check("No problems found" in said, said)
+    row, = json.loads(run("sfdisk", "-J", bench.loop))["partitiontable"]["partitions"]
+    check(row["start"] * 4096 == ROOT_AT and DISK - 2 * MIB <= (row["start"] + row["size"]) * 4096 < DISK, f"{row}")
+    fs = f"{bench.work}/fs"
+    with open(fs, "wb") as f:
+        f.write(part(bench.disk, ROOT_AT, row["size"] * 4096))
+    run("e2fsck", "-fn", fs)
+    blocks = int(re.search(r"^Block count: +(\d+)", run("dumpe2fs", "-h", fs), re.M)[1])
+    check(blocks * 4096 > row["size"] * 4096 - MIB, f"the file system has {blocks} blocks, its partition {row['size']}")
+
+
+def test_an_image_of_other_sectors_is_refused_before_the_first_write(large_sectors, good):
+    bench = large_sectors
+    before = hashlib.sha256(part(bench.disk, 0, DISK)).hexdigest()
+    code, _, _, _ = bench.install(Case(good, 0, IMAGE, "raw.zst"), "--until", "bootloader")
+    said = Handler.now.get("failure", {}).get("message", "")
+    check(code == 1 and "sectors of 512 bytes" in said and "has sectors of 4096" in said, f"{code}: {said}")
+    check_equal(hashlib.sha256(part(bench.disk, 0, DISK)).hexdigest(), before, "the disk")

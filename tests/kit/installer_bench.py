@@ -40,7 +40,7 @@ class Handler(range_server.Handler):
 class Bench:
     """The loop device, the server, the program."""
 
-    disk_bytes = 4 << 30
+    disk_bytes, sector_bytes = 4 << 30, 512
 
     def __init__(self, work):
         self.work = work
@@ -63,7 +63,7 @@ class Bench:
             return
         with open(self.disk, "ab") as f:
             f.truncate(self.disk_bytes)
-        self.loop = subprocess.run(["losetup", "-fP", "--show", self.disk], stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.loop = subprocess.run(["losetup", "-fP", "--show", "--sector-size", str(self.sector_bytes), self.disk], stdout=subprocess.PIPE, text=True).stdout.strip()
         if not self.loop:
             skip("no loop device can be had")
 
@@ -84,14 +84,21 @@ class Bench:
             subprocess.run(["losetup", "-d", self.loop], check=False)
         self.loop = None
 
-    def install(self, c, *options, **config):
+    def sectors_of(self, sector_bytes):
+        """From now on the disk has those."""
+        self.detach()
+        self.sector_bytes = sector_bytes
+        self.disk_ready()
+
+    def install(self, c, *options, image_sector_bytes=None, **config):
         sha = lambda b: hashlib.sha256(b).hexdigest()
         base = f"http://127.0.0.1:{self.server.server_port}"
         Handler.now = {"data": c.data, "config": json.dumps({"format": 1, "name": "hostile", "distro": "test",
             "arch": os.uname().machine, "rootfs_url": f"{base}/images/rootfs", "report_url": f"{base}/report/x",
             "rootfs": {"format": c.form, "size_bytes": len(c.data), "sha256": sha(c.data),
                 "unpacked_bytes": c.unpacked, "entries": c.entries, "chunk_bytes": CHUNK,
-                "chunks": [sha(c.data[i:i + CHUNK]) for i in range(0, len(c.data), CHUNK)]},
+                "chunks": [sha(c.data[i:i + CHUNK]) for i in range(0, len(c.data), CHUNK)],
+                **({"sector_bytes": image_sector_bytes} if image_sector_bytes else {})},
             **config}).encode()}
         began, peak = time.monotonic(), {}
         with open(f"{self.work}/log", "w+b") as log:

@@ -8,9 +8,9 @@ from kit.command import run
 
 
 @contextlib.contextmanager
-def attached(path):
+def attached(path, sector_bytes=512):
     """The disk's name, until the block ends."""
-    device = subprocess.run(["losetup", "-f", "--show", path], stdout=subprocess.PIPE, text=True).stdout.strip()
+    device = subprocess.run(["losetup", "-f", "--show", "--sector-size", str(sector_bytes), path], stdout=subprocess.PIPE, text=True).stdout.strip()
     if not device:
         skip("no loop device can be had")
     try:

@@ -1,10 +1,12 @@
 """made_disk.py - disks as they are found: tables, file systems with files, some removed again, swap, and what
 nobody knows, at places that a seed draws. Each part with the program that judges it."""
+import contextlib
 import os
 import random
 import subprocess
 
 from kit.check import check
+from kit.loop_disk import attached
 
 MIB = 1 << 20
 
@@ -29,11 +31,12 @@ def tree(rng, where, mib):
         n += 1
 
 
-# Each makes a file system of `size` bytes in the file `part` from the folder `root`.
+# Each makes a file system of `size` bytes for sectors of `sector` in the file `part` from the folder `root`.
 
 def ext(kind, *options):
-    def make(rng, part, size, root):
-        run(f"mkfs.{kind}", "-q", "-F", *options, *rng.choice(((), ("-b", "1024"), ("-b", "4096"))), "-d", root, part)
+    def make(rng, part, size, sector, root):
+        blocks = ((), ("-b", "1024"), ("-b", "4096")) if sector == 512 else (("-b", "4096"),)
+        run(f"mkfs.{kind}", "-q", "-F", *options, *rng.choice(blocks), "-d", root, part)
         for name in rng.sample(sorted(f for f in os.listdir(f"{root}/d0")), min(2, len(os.listdir(f"{root}/d0")))):
             run("debugfs", "-w", "-R", f"rm /d0/{name}", part)
         if rng.random() < 0.5:
@@ -41,14 +44,15 @@ def ext(kind, *options):
     return make
 
 
-def vfat(rng, part, size, root):
-    run("mkfs.vfat", *(("-F", "32") if size >= 64 * MIB else ("-F", "16")), part)
+def vfat(rng, part, size, sector, root):
+    few = ("-s", "1") if sector != 512 else ()
+    run("mkfs.vfat", "-S", str(sector), *(("-F", "32") if size >= 64 * MIB else ("-F", "16")), *few, part)
     for d in sorted(os.listdir(root)):
         run("mcopy", "-s", "-Q", "-i", part, f"{root}/{d}", "::")
 
 
-def xfs(rng, part, size, root):
-    proto = part + ".proto"
+def xfs(rng, part, size, sector, root):
+    proto = root + ".proto"
     lines = ["/", "0 0", "d--755 0 0"]
     for d in sorted(os.listdir(root)):
         lines.append(f"{d} d--755 0 0")
@@ -56,19 +60,20 @@ def xfs(rng, part, size, root):
         lines.append("$")
     with open(proto, "w") as f:
         f.write("\n".join([*lines, "$", ""]))
-    run("mkfs.xfs", "-q", "-f", *rng.choice(((), ("-m", "crc=0"), ("-b", "size=1024"), ("-d", "agcount=3"))), "-p", proto, part)
+    blocks = (("-b", "size=1024"),) if sector == 512 else ()
+    run("mkfs.xfs", "-q", "-f", "-s", f"size={sector}", *rng.choice(((), ("-m", "crc=0"), ("-d", "agcount=3"), *blocks)), "-p", proto, part)
     os.unlink(proto)
 
 
-def btrfs(rng, part, size, root):
+def btrfs(rng, part, size, sector, root):
     run("mkfs.btrfs", "-q", "-f", *rng.choice(((), ("-m", "single"), ("--mixed",))), "--rootdir", root, part)
 
 
-def swap(rng, part, size, root):
+def swap(rng, part, size, sector, root):
     run("mkswap", part)
 
 
-def unknown(rng, part, size, root):
+def unknown(rng, part, size, sector, root):
     with open(part, "r+b") as f:
         for _ in range(3):
             f.seek(rng.randrange(0, size - MIB) & ~511)
@@ -82,6 +87,7 @@ KINDS = {  # how it is made, MiB at least, what judges it
     "ext4 without flex_bg": (ext("ext4", "-O", "^flex_bg,^metadata_csum,uninit_bg"), 48, ("e2fsck", "-fn")),
     "vfat 16": (vfat, 40, ("fsck.vfat", "-n")),
     "vfat 32": (vfat, 80, ("fsck.vfat", "-n")),
+    "large vfat 32": (vfat, 290, ("fsck.vfat", "-n")),  # of sectors of 4096 bytes, that mtools takes for one, too
     "xfs": (xfs, 320, ("xfs_repair", "-n", "-f")),
     "btrfs": (btrfs, 160, ("btrfs", "check", "-q")),
     "swap": (swap, 16, None),
@@ -92,16 +98,17 @@ KINDS = {  # how it is made, MiB at least, what judges it
 class MadeDisk:
     """parts: [(kind, offset, size)]"""
 
-    def __init__(self, work, seed, kinds=None, label=None):
-        rng = self.rng = random.Random(seed)
+    def __init__(self, work, seed, kinds=None, label=None, sector=512):
+        rng, self.sector = random.Random(seed), sector
+        self.rng = rng
         self.path, self.parts, self.work = os.path.join(work, f"disk{seed}"), [], work
-        kinds = kinds or rng.sample(sorted(KINDS), 3)
+        kinds = kinds or rng.sample(sorted(set(KINDS) - {"large vfat 32"}), 3)
         label = label or rng.choice(("gpt", "dos"))
         at, rows = 2048, [f"label: {label}"]
         for n, kind in enumerate(kinds):
             at += rng.choice((0, 2048, 4096))
             size = (KINDS[kind][1] + rng.randrange(30)) * MIB
-            rows.append(f"{n + 1} : start={at}, size={size // 512}")
+            rows.append(f"{n + 1} : start={at * 512 // sector}, size={size // sector}")
             self.parts.append((kind, at * 512, size))
             at += size // 512
         self.bytes = (at + rng.choice((4096, 40960))) * 512
@@ -109,7 +116,8 @@ class MadeDisk:
             f.truncate(self.bytes)
             f.seek(20 * 512 if label == "dos" else 100 * 512)
             f.write(rng.randbytes(9000))  # a boot loader before the first partition
-        run("sfdisk", "-q", self.path, input="\n".join(rows) + "\n")
+        with attached(self.path, sector) if sector != 512 else contextlib.nullcontext() as name:
+            run("sfdisk", "-q", f"/dev/{name}" if name else self.path, input="\n".join(rows) + "\n")
         for kind, offset, size in self.parts:
             self.fill(kind, offset, size)
 
@@ -121,7 +129,7 @@ class MadeDisk:
                 f.seek(at)
                 f.write(self.rng.randbytes(self.rng.choice((0, 512, 65536))))
         tree(self.rng, root, max(2, min(60, size // MIB // 4)))
-        KINDS[kind][0](self.rng, part, size, root)
+        KINDS[kind][0](self.rng, part, size, self.sector, root)
         run("rm", "-rf", root)
         run("dd", f"if={part}", f"of={self.path}", "bs=1M", "oflag=seek_bytes", f"seek={offset}",
             "conv=notrunc", "status=none")

@@ -171,10 +171,14 @@ def test_what_is_wrong_is_refused_and_what_is_there_stays():
     check_equal(put(client, number, 2, data[2]).status, 204, "the last: status")
     check_equal(finish(client, number, data, disk_bytes=1000).status, 400, "no disk: status")
     check_equal(finish(client, number, data, slices=2).status, 400, "fewer than there are: status")
-    check_equal(finish(client, number, data).status, 204, "status")
-    check_equal(finish(client, number, data).status, 204, "told twice: status")
+    for sector_bytes in (0, 256, 8192, "4096"):
+        check_equal(finish(client, number, data, sector_bytes=sector_bytes).status, 400, f"sectors of {sector_bytes!r}: status")
+    check_equal(finish(client, number, data, disk_bytes=64 * MIB + 512, sector_bytes=4096).status, 400, "half a sector: status")
+    check_equal(finish(client, number, data, sector_bytes=4096).status, 204, "status")
+    check_equal(finish(client, number, data, sector_bytes=4096).status, 204, "told twice: status")
     over(client, number)
-    check_equal(ask(client, "/images/second/amd64/manifest.json").json["rootfs"]["sha256"], sha(b"".join(data)), "sum")
+    rootfs = ask(client, "/images/second/amd64/manifest.json").json["rootfs"]
+    check_equal((rootfs["sha256"], rootfs["sector_bytes"]), (sha(b"".join(data)), 4096), "sum, bytes of a sector")
     check_equal(put(client, number, 0, data[0]).status, 409, "after its end: status")
 
 

@@ -24,7 +24,6 @@
 
 #define DISK_ZSTD_LEVEL 10
 #define THREADS_MAX 8
-#define SECTOR_BYTES 512
 #define DISK_BYTES_MIN (4U << 20) /* what the installer takes for a disk */
 #define CONVERTED_NAME ".converted"
 
@@ -45,9 +44,9 @@ struct qcow2_header {
 /* A disk says so in its first two sectors; tar's magic lies in the first, too. */
 static bool is_disk(const uint8_t *p, size_t len)
 {
-	if (len < 2 * SECTOR_BYTES || memcmp(p + 257, "ustar", 5) == 0)
+	if (len < 2 * IMAGE_SECTOR_BYTES || memcmp(p + 257, "ustar", 5) == 0)
 		return false;
-	return memcmp(p + SECTOR_BYTES, "EFI PART", 8) == 0 || (p[510] == 0x55 && p[511] == 0xaa);
+	return disk_look_gpt(p, len) || (p[510] == 0x55 && p[511] == 0xaa);
 }
 
 int image_kind_look(int fd, enum image_kind *out, struct err *e)
@@ -223,15 +222,17 @@ static int read_disk(const struct image_disk *d, int fd, int dirfd, struct image
 		image_source_tap(source, store, file);
 	rc = pump(d, source, file, keep, look, e);
 	uint64_t bytes = look->seen_bytes;
-	if (!rc && (bytes % SECTOR_BYTES || bytes < DISK_BYTES_MIN))
+	uint32_t sector_bytes = look->sector_bytes ? look->sector_bytes : IMAGE_SECTOR_BYTES;
+	if (!rc && (bytes % sector_bytes || bytes < DISK_BYTES_MIN))
 		rc = err_set(e, EINVAL,
-		    "the disk image unpacks to %llu bytes: a disk has whole sectors of %d bytes, and at least %u MiB",
-		    (unsigned long long)bytes, SECTOR_BYTES, DISK_BYTES_MIN >> 20);
+		    "the disk image unpacks to %llu bytes: a disk has whole sectors of %u bytes, and at least %u MiB",
+		    (unsigned long long)bytes, sector_bytes, DISK_BYTES_MIN >> 20);
 	if (!rc)
 		rc = image_file_finish(file, out, e);
 	out->file = image_format_file(format);
 	out->format = format;
 	out->unpacked_bytes = bytes;
+	out->sector_bytes = sector_bytes;
 	out->chunk_bytes = IMAGE_CHUNK_BYTES;
 	if (!rc)
 		image_progress_end(d->in.progress, image_source_raw_bytes(source));

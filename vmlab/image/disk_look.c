@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "lib/image/manifest.h"
 #include "lib/machine/file_system.h"
 
-#define SECTOR_BYTES 512
 #define GPT_ENTRY_BYTES 128
 #define BOOT_CODE_BYTES 440
 #define MBR_ENTRIES 446
@@ -57,22 +57,30 @@ static uint64_t le64(const uint8_t *p)
 	return le64toh(v);
 }
 
+uint32_t disk_look_gpt(const uint8_t *start, size_t len)
+{
+	for (uint32_t n = IMAGE_SECTOR_BYTES; n <= IMAGE_SECTOR_BYTES_MAX && n + 8 <= len; n *= 2)
+		if (memcmp(start + n, "EFI PART", 8) == 0)
+			return n;
+	return 0;
+}
+
 static void add(struct disk_look *l, uint64_t lba)
 {
-	if (l->count < DISK_LOOK_PARTITIONS && lba <= UINT64_MAX / SECTOR_BYTES / 2)
-		l->start_bytes[l->count++] = lba * SECTOR_BYTES;
+	if (l->count < DISK_LOOK_PARTITIONS && lba <= UINT64_MAX / IMAGE_SECTOR_BYTES_MAX / 2)
+		l->start_bytes[l->count++] = lba * l->sector_bytes;
 }
 
 static void read_gpt(struct disk_look *l)
 {
-	const uint8_t *header = l->head + SECTOR_BYTES;
+	const uint8_t *header = l->head + l->sector_bytes;
 
 	if (le64(header + 72) != 2 || le32(header + 84) != GPT_ENTRY_BYTES) {
 		l->unclear = true;
 		return;
 	}
 	for (unsigned i = 0; i < le32(header + 80) && i < DISK_LOOK_PARTITIONS; i++) {
-		const uint8_t *entry = l->head + 2 * SECTOR_BYTES + i * GPT_ENTRY_BYTES;
+		const uint8_t *entry = l->head + 2UL * l->sector_bytes + i * GPT_ENTRY_BYTES;
 		if (!bytes_are_zero(entry, 16))
 			add(l, le64(entry + 32));
 	}
@@ -91,8 +99,11 @@ static void read_mbr(struct disk_look *l)
 
 static void read_table(struct disk_look *l)
 {
+	uint32_t gpt = disk_look_gpt(l->head, sizeof(l->head));
+
 	l->boot_code = !bytes_are_zero(l->head, BOOT_CODE_BYTES);
-	if (memcmp(l->head + SECTOR_BYTES, "EFI PART", 8) == 0)
+	l->sector_bytes = gpt ? gpt : IMAGE_SECTOR_BYTES;
+	if (gpt)
 		read_gpt(l);
 	else
 		read_mbr(l);

@@ -17,6 +17,7 @@ struct content {
 	unsigned partitions;
 	const char *first, *second; /* what lies there: "ext4", "vfat", NULL */
 	bool boot_code;
+	uint32_t sector;
 };
 
 static void put_le32(uint8_t *p, uint32_t v)
@@ -40,27 +41,28 @@ static void format(uint8_t *p, const char *fs)
 static uint8_t *disk_make(const struct content *c)
 {
 	uint8_t *disk = calloc(1, DISK_BYTES);
+	uint32_t sector = c->sector;
 
 	assert_non_null(disk);
 	disk[510] = 0x55;
 	disk[511] = 0xaa;
 	disk[0] = c->boot_code ? 0xeb : 0;
 	for (unsigned i = 0; i < c->partitions; i++) {
-		uint8_t *mbr = disk + 446 + 16UL * i, *gpt = disk + 1024 + 128UL * i;
+		uint8_t *mbr = disk + 446 + 16UL * i, *gpt = disk + 2UL * sector + 128UL * i;
 		if (c->mbr_type) {
 			mbr[4] = c->mbr_type;
 			put_le32(mbr + 8, (i + 1) * 2048);
 		} else {
 			gpt[0] = 0x28;
-			put_le32(gpt + 32, (i + 1) * 2048);
+			put_le32(gpt + 32, (uint32_t)((i + 1) * MIB / sector));
 		}
 	}
 	if (!c->mbr_type) {
 		disk[446 + 4] = 0xee;
-		memcpy(disk + 512, "EFI PART", 8);
-		put_le32(disk + 512 + 72, 2);
-		put_le32(disk + 512 + 80, 128);
-		put_le32(disk + 512 + 84, 128);
+		memcpy(disk + sector, "EFI PART", 8);
+		put_le32(disk + sector + 72, 2);
+		put_le32(disk + sector + 80, 128);
+		put_le32(disk + sector + 84, 128);
 	}
 	format(disk + MIB, c->first);
 	format(disk + 2 * MIB, c->second);
@@ -74,18 +76,20 @@ static void complaints(void **state)
 		bool bios;
 		const char *said; /* NULL: nothing */
 	} cases[] = {
-	    {{0, 1, NULL, NULL, false}, true, "1 partition without a file system"},
-	    {{0, 1, NULL, NULL, true}, true, "1 partition without a file system"},
-	    {{0x83, 1, NULL, NULL, true}, true, "1 partition without a file system"},
-	    {{0x83, 2, "swap", NULL, true}, true, "2 partitions without a file system"},
-	    {{0, 0, NULL, NULL, true}, true, "no partition"},
-	    {{0, 1, "ext4", NULL, false}, true, "neither an EFI partition nor boot code"},
-	    {{0, 1, "ext4", NULL, true}, false, "no EFI partition"},
-	    {{0x83, 1, "btrfs", NULL, false}, true, "neither an EFI partition nor boot code"},
-	    {{0x83, 1, "ext4", NULL, true}, true, NULL},
-	    {{0, 2, "vfat", "ext4", false}, true, NULL},
-	    {{0, 2, "btrfs", "vfat", false}, false, NULL},
-	    {{0x05, 1, NULL, NULL, false}, true,
+	    {{0, 1, NULL, NULL, false, 512}, true, "1 partition without a file system"},
+	    {{0, 1, NULL, NULL, true, 512}, true, "1 partition without a file system"},
+	    {{0x83, 1, NULL, NULL, true, 512}, true, "1 partition without a file system"},
+	    {{0x83, 2, "swap", NULL, true, 512}, true, "2 partitions without a file system"},
+	    {{0, 0, NULL, NULL, true, 512}, true, "no partition"},
+	    {{0, 1, "ext4", NULL, false, 512}, true, "neither an EFI partition nor boot code"},
+	    {{0, 1, "ext4", NULL, true, 512}, false, "no EFI partition"},
+	    {{0x83, 1, "btrfs", NULL, false, 512}, true, "neither an EFI partition nor boot code"},
+	    {{0x83, 1, "ext4", NULL, true, 512}, true, NULL},
+	    {{0, 2, "vfat", "ext4", false, 512}, true, NULL},
+	    {{0, 2, "btrfs", "vfat", false, 512}, false, NULL},
+	    {{0, 2, "btrfs", "vfat", false, 4096}, false, NULL},
+	    {{0, 1, "ext4", NULL, true, 4096}, false, "no EFI partition"},
+	    {{0x05, 1, NULL, NULL, false, 512}, true,
 		NULL}, /* what is in an extended one is not known */
 	};
 	/* However the bytes come: all at once, in large pieces, in some that cut everything. */
@@ -102,6 +106,7 @@ static void complaints(void **state)
 				disk_look_feed(l, disk + at,
 				    at + pieces[k] < DISK_BYTES ? pieces[k] : DISK_BYTES - at);
 			assert_int_equal(l->seen_bytes, DISK_BYTES);
+			assert_int_equal(l->sector_bytes, cases[i].content.sector);
 			bool any = disk_look_complaint(l, cases[i].bios, text, sizeof(text));
 			if (any != (cases[i].said != NULL) || (any && !strstr(text, cases[i].said)))
 				fail_msg("case %zu, pieces of %zu: \"%s\"", i, pieces[k], text);
@@ -116,7 +121,7 @@ static void file_systems(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		const struct content c = {0, 2, NULL, names[i], false};
+		const struct content c = {0, 2, NULL, names[i], false, 512};
 		struct disk_look *l = calloc(1, sizeof(*l));
 		uint8_t *disk = disk_make(&c);
 		assert_non_null(l);
