@@ -6,6 +6,7 @@
 #include "lib/base/cleanup.h"
 #include "os_installer/agent/order.h"
 #include "os_installer/bootloader/nvram.h"
+#include "os_installer/bootloader/raspberry.h"
 
 #define TOLD_MAX 24 /* within what figures may hold */
 
@@ -22,6 +23,18 @@ static void tell(struct order_run *o, const struct nvram_order *order)
 	order_figure(o, "boot_order", list);
 }
 
+static int without_variables(struct order_run *o, const char *where, bool first, struct err *e)
+{
+	int r = raspberry_order_judge("", first, e);
+
+	if (r == RASPBERRY_ORDERED)
+		order_text(o, "the network is %s in this Raspberry Pi's EEPROM already", where);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return err_set(e, ENOTSUP,
+	    "this machine has no EFI variables (it was not started by UEFI firmware): its boot order is changed in the firmware's setup");
+}
+
 static int run(struct order_run *o, struct err *e)
 {
 	const char *where = json_string_value(json_object_get(o->args, "network"));
@@ -32,12 +45,12 @@ static int run(struct order_run *o, struct err *e)
 	if (!where || (strcmp(where, "first") != 0 && strcmp(where, "last") != 0))
 		return err_set(
 		    e, EINVAL, "the order does not say whether the network is first or last");
-	int r = nvram_network_move(strcmp(where, "first") == 0, order, e);
+	bool first = strcmp(where, "first") == 0;
+	int r = nvram_network_move(first, order, e);
+	if (r == NVRAM_ABSENT)
+		return without_variables(o, where, first, e);
 	if (r < 0)
 		return r;
-	if (r == NVRAM_ABSENT)
-		return err_set(e, ENOTSUP,
-		    "this machine has no EFI variables (it was not started by UEFI firmware): its boot order is changed in the firmware's setup");
 	tell(o, order);
 	if (order->networks == 0)
 		return err_set(e, ENOENT,
