@@ -57,8 +57,12 @@ static int secure(struct order_run *o, const struct disk *d, struct err *e)
 		return r;
 	if ((fd = device_open(d->path, O_EXCL, e)) < 0)
 		return fd;
-	order_hint(o, "should the disk be locked now: its password is \"" SECURE_PASSWORD
-		      "\", and `hdparm --security-disable` takes it away");
+	/* For whoever has not heard of its end. */
+	order_hint(o,
+	    way.locks
+		? "the disk may be erasing itself still; should it be locked then: its password is \"" SECURE_PASSWORD
+		  "\", and `hdparm --security-disable` takes it away"
+		: "the disk may be erasing itself still: nothing is to use it before it is done");
 	if ((r = secure_erase(fd, d, &way, secure_ioctl_real, e)) < 0)
 		return r;
 	order_hint(o, "");
@@ -70,12 +74,13 @@ static int secure(struct order_run *o, const struct disk *d, struct err *e)
 static const struct {
 	const char *name;
 	int (*run)(struct order_run *o, const struct disk *d, struct err *e);
-	bool all; /* of the disk, not only what tells of its content */
+	bool all;     /* of the disk, not only what tells of its content */
+	bool counted; /* it is known how far it is */
 } ways[] = {
-    {"signatures", signatures, false},
-    {"discard", discard, true},
-    {"blocks", blocks, true},
-    {"secure", secure, true},
+    {"signatures", signatures, false, false},
+    {"discard", discard, true, true},
+    {"blocks", blocks, true, true},
+    {"secure", secure, true, false},
 };
 
 /* What is said of it was seen. */
@@ -106,16 +111,17 @@ static int run(struct order_run *o, struct err *e)
 	if (r < 0)
 		return r;
 	log_info("wiping %s serial=%s how=%s", d.path, d.serial, ways[i].name);
-	order_progress(o, "wipe", 0, ways[i].all ? d.size_bytes : 0);
+	order_progress(o, "wipe", 0, ways[i].counted ? d.size_bytes : 0);
 	order_figure(o, "disk", json_string(d.name));
 	if ((r = ways[i].run(o, &d, e)) < 0)
 		return r;
 	double seconds = (double)(monotonic_ms() - began_ms) / 1000;
 	order_figure(o, "seconds", json_real(seconds));
-	if (ways[i].all) {
-		order_figure(o, "bytes", json_integer((json_int_t)d.size_bytes));
+	if (ways[i].counted)
 		order_figure(o, "mb_per_s",
 		    json_real((double)d.size_bytes / 1e6 / (seconds > 0 ? seconds : 1)));
+	if (ways[i].all) {
+		order_figure(o, "bytes", json_integer((json_int_t)d.size_bytes));
 		look(o, &d);
 	}
 	order_text(o, "%s is wiped (%s)", d.path, ways[i].name);

@@ -21,14 +21,15 @@ typedef int (*secure_ioctl)(int fd, unsigned long request, void *arg);
 struct secure_way {
 	char text[64];      /* "NVMe format, cryptographic" */
 	unsigned about_min; /* what the disk says it takes; 0: it does not */
+	bool locks;         /* it has SECURE_PASSWORD while it does so */
 	/* private: */
 	bool nvme, enhanced;
 	uint32_t format; /* NVMe: the command's dword 10 */
 	uint32_t namespace_id;
 };
 
-/* Whether it can, and how it would: -ENOTSUP, with the reason. Changes nothing. `fd` is the disk.
- */
+/* Whether it can, and how it would: -ENOTSUP, with the reason, also where it would erase another
+ * disk, too. Changes nothing. `fd` is the disk. */
 must_check int secure_look(
     int fd, const struct disk *d, secure_ioctl call, struct secure_way *out, struct err *e);
 

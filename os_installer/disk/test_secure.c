@@ -67,6 +67,10 @@ static int ata_ioctl(int fd, unsigned long request, void *arg)
 		memset(data, 0, 512);
 		data[256] = (uint8_t)ata.security;
 		data[178] = data[180] = (uint8_t)(ata.minutes / 2);
+		if (ata.minutes > 508) {
+			data[179] = data[181] = (uint8_t)(0x80 | ata.minutes / 2 >> 8);
+			assert_true(ata.minutes < 65536);
+		}
 		return 0;
 	case 0xf1:
 		assert_true(password);
@@ -79,6 +83,7 @@ static int ata_ioctl(int fd, unsigned long request, void *arg)
 	case 0xf4:
 		if (!ata.locked || !ata.prepared || !password)
 			return ata_fails(io);
+		assert_true(io->timeout / 60000 >= ata.minutes);
 		ata.erase_word0 = data[0];
 		ata.erased = true;
 		ata.locked = false;
@@ -119,6 +124,12 @@ static void a_sata_disk_erases_itself(void **state)
 	assert_string_equal(way.text, "ATA enhanced security erase");
 	assert_int_equal(secure_erase(3, &sata, &way, ata_ioctl, &e), 0);
 	assert_int_equal(ata.erase_word0, 2);
+	/* One of many terabytes. */
+	ata_is(0x01);
+	ata.minutes = 4000;
+	assert_int_equal(secure_look(3, &sata, ata_ioctl, &way, &e), 0);
+	assert_int_equal(way.about_min, 4000);
+	assert_int_equal(secure_erase(3, &sata, &way, ata_ioctl, &e), 0);
 }
 
 static void one_that_cannot_is_told_why(void **state)
@@ -173,6 +184,7 @@ static struct {
 	int format_status;
 	uint32_t formatted; /* dword 10 */
 	unsigned formats;
+	bool another; /* namespace is there */
 } controller;
 
 static int nvme_ioctl(int fd, unsigned long request, void *arg)
@@ -185,8 +197,13 @@ static int nvme_ioctl(int fd, unsigned long request, void *arg)
 	assert_int_equal(request, NVME_IOCTL_ADMIN_CMD);
 	if (c->opcode == 0x06) {
 		uint8_t *data = (uint8_t *)(uintptr_t)c->addr;
-		assert_int_equal(c->nsid, c->cdw10 == 1 ? 0 : 1);
+		assert_int_equal(c->nsid, c->cdw10 == 0 ? 1 : 0);
 		assert_int_equal(c->data_len, 4096);
+		if (c->cdw10 == 2) {
+			data[0] = 1;
+			data[4] = controller.another ? 7 : 0;
+			return 0;
+		}
 		if (c->cdw10 == 1) {
 			data[256] = (uint8_t)controller.oacs;
 			data[524] = (uint8_t)controller.fna;
@@ -229,6 +246,25 @@ static void an_nvme_disk_is_formatted_as_it_is(void **state)
 	assert_int_equal(secure_look(3, &nvme, nvme_ioctl, &way, &e), -ENOTSUP);
 }
 
+/* A controller whose format erases all namespaces has this one only. */
+static void no_other_disk_is_formatted(void **state)
+{
+	struct secure_way way;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (unsigned fna = 0; fna < 8; fna++)
+		for (int another = 0; another < 2; another++) {
+			memset(&controller, 0, sizeof(controller));
+			controller.oacs = 2;
+			controller.fna = fna;
+			controller.another = another;
+			int r = secure_look(3, &nvme, nvme_ioctl, &way, &e);
+			assert_int_equal(r, another && (fna & 3) ? -ENOTSUP : 0);
+			assert_true(r == 0 || strstr(e.msg, "not the only one of its controller"));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +272,7 @@ int main(void)
 	    cmocka_unit_test(one_that_cannot_is_told_why),
 	    cmocka_unit_test(one_that_fails_is_not_left_locked),
 	    cmocka_unit_test(an_nvme_disk_is_formatted_as_it_is),
+	    cmocka_unit_test(no_other_disk_is_formatted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

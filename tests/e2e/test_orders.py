@@ -35,14 +35,14 @@ def wait_end(lab, number, seconds):
 
 
 def inventories(lab):
-    return ask(lab, "inventory").json["inventories"]
+    return ask(lab, "inventory").json.get("inventories", [])
 
 
-def up(lab, memory):
+def up(lab, memory, *options, sizes=("3G", "1G")):
     lab.only_the_lab()
     lab.define("worker", mac=MAC, arch="amd64", distro="debian-13", mode="agent", cpus=2, memory=memory,
-        disks=[{"size": "3G"}, {"size": "1G"}])
-    lab.vmlab("up", "--no-wait", "worker", timeout=90)
+        disks=[{"size": size} for size in sizes])
+    lab.vmlab("up", "--no-wait", *options, "worker", timeout=90)
 
 
 def output(lab, number):
@@ -120,6 +120,42 @@ def test_the_power_goes_in_the_middle(lab):
     wiped = wait_end(lab, wipe, BOOT_S + 200)
     check_equal((wiped["state"], wiped["figures"]["reads_zero"]), ("done", True), f"{wiped}")
     check(len(inventories(lab)) >= began, "its inventory is lost")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bus", ("nvme", "sata"))
+def test_a_disk_erases_itself_where_it_can_and_no_other(lab, bus):
+    """QEMU's NVMe device carries out Format NVM; its SATA disks have no security feature set, and say so."""
+    docker("kill", lab.container("worker"), check_rc=False)
+    lab.remove_vm("worker")
+    lab.only_the_lab()
+    before = len(inventories(lab))
+    up(lab, "256M", "--disk-bus", bus, sizes=("64M", "80M"))
+    eventually(lambda: len(inventories(lab)) > before, BOOT_S, "its inventory is there", every=1)
+    disk = {"nvme": "/dev/nvme1n1", "sata": "/dev/sdb"}[bus]
+    other = {"nvme": "/dev/nvme0n1", "sata": "/dev/sda"}[bus]
+    fill, = give(lab, ("run", {"script": f"""set -e
+for d in {disk} {other}; do for at in 0 56; do dd if=/dev/urandom of=$d bs=1M count=8 seek=$at conv=fsync 2>/dev/null; done; done
+sha256sum <{disk}; sha256sum <{other}"""}))
+    check_equal(wait_end(lab, fill, 300)["state"], "done", output(lab, fill))
+    sums = output(lab, fill).split("\n")
+    wipe, = give(lab, ("wipe", {"disk": "VMLAB-1", "how": "secure"}))
+    wiped = wait_end(lab, wipe, 300)
+    print(f"       {wiped['text']} {wiped['figures']}")
+    if bus == "nvme":
+        check_equal((wiped["state"], wiped["figures"]["reads_zero"]), ("done", True), f"{wiped}")
+        check_equal(wiped["figures"]["erased_by"], "NVMe format, its data erased", "how")
+    else:
+        check("failed" == wiped["state"] and "has no ATA security erase" in wiped["text"] and "blocks" in wiped["text"], f"{wiped}")
+    look, = give(lab, ("run", {"script": f"tr -d '\\0' <{disk} | wc -c; sha256sum <{disk}; sha256sum <{other}"}))
+    check_equal(wait_end(lab, look, 300)["state"], "done", output(lab, look))
+    left, *now = output(lab, look).split("\n")
+    check_equal(now[1], sums[1], "the other disk")
+    if bus == "nvme":
+        check_equal(left, "0", "bytes of the disk that are not zero")
+    else:
+        check_equal(now[0], sums[0], "a disk that cannot")
+    lab.remove_vm("worker")
 
 
 @pytest.mark.long
