@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """healthcheck.py - asks each daemon the question a machine would ask, and says what does not answer.
 
-    dnsmasq       a DNS query for the stack's own name; the ports of DHCP and TFTP are bound
+    dnsmasq       a DNS query for the stack's own name; the port of DHCP is bound
+    tftp          a request for a file that is not there
     nginx         GET of an unknown path
     boot_handler  through nginx, as guests reach it, and /readyz on the operator's socket
     vm_watcher    alive, and has looked at vms/ within the last WATCH_S seconds
@@ -25,8 +26,8 @@ NOTICES = "/run/vmlab/notices"  # what the operator should know though all is we
 
 
 def dnsmasq(conf):
-    # One process does all three, so one answer shows that it is alive. A TFTP transfer or a lease
-    # every few seconds would only fill the log.
+    # One process does both, so one answer shows that it is alive. A lease every few seconds would
+    # only fill the log.
     name = "provisioner." + conf["domain"]
     question = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0\0\1\0\1"
     query = struct.pack(">HHHHHH", 0x564d, 0x0100, 1, 0, 0, 0) + question
@@ -38,9 +39,17 @@ def dnsmasq(conf):
         raise OSError(f"{name} is not {conf['address']}")
     with open("/proc/net/udp", encoding="ascii") as f:
         bound = {line.split()[1].split(":")[1] for line in f if ":" in line}
-    for port, what in ("0043", "DHCP"), ("0045", "TFTP"):
-        if port not in bound:
-            raise OSError(f"nothing is bound to the UDP port of {what}")
+    if "0043" not in bound:
+        raise OSError("nothing is bound to the UDP port of DHCP")
+
+
+def tftp(conf):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(TIMEOUT_S)
+        s.sendto(b"\0\1health\0octet\0", (conf["address"], 69))
+        answer = s.recv(2048)
+    if answer[:4] != b"\0\5\0\1":
+        raise OSError(f"it answers {answer[:40]!r} where \"no such file\" was expected")
 
 
 def get(connection, path, status):
@@ -112,6 +121,7 @@ def image_adopt(_conf):
 
 CHECKS = (
     ("dnsmasq", dnsmasq),
+    ("tftp", tftp),
     ("nginx", nginx),
     ("boot_handler for guests", boot_handler_guest),
     ("boot_handler for the operator", boot_handler_operator),

@@ -5,7 +5,7 @@
                                   (what is wrong, where, what to do) and exits with 1
     settings.py help              prints the image's help
     settings.py render DIR [FLAG...]
-                                  writes dnsmasq.conf, nginx.conf, supervisord.conf, nftables.conf, ports.nft
+                                  writes dnsmasq.conf, tftp.conf, nginx.conf, supervisord.conf, nftables.conf, ports.nft
                                   and health.json into DIR. Flags: ipv6 (the lab has it), noroute6
                                   (but no way out), keys (the operator gave public keys), notices
                                   (there are some in DIR/notices, for the operator)
@@ -522,7 +522,7 @@ def expand(template, values, flags):
 
 
 def render(directory, values, flags):
-    for name in "dnsmasq.conf", "nginx.conf", "supervisord.conf", "nftables.conf", "ports.nft":
+    for name in "dnsmasq.conf", "tftp.conf", "nginx.conf", "supervisord.conf", "nftables.conf", "ports.nft":
         with open(os.path.join(TEMPLATES, name), encoding="ascii") as f:
             text = expand(f.read(), values, flags)
         with open(os.path.join(directory, name), "w", encoding="ascii") as f:

@@ -23,6 +23,7 @@ CONTROLS = [*range(0x20), 0x7f, *range(0x80, 0xa0), 0x61c, 0x200e, 0x200f, *rang
 CLEAN = {c: "?" for c in CONTROLS if chr(c) not in "\n\t"}
 CLEAN[0xfffd] = "?"
 DROPPED = {"dnsmasq": re.compile(r"(?m)^dnsmasq-tftp(\[\d+\])?: sent [^\n]* to [0-9a-f.:]+\n")}
+DROPPED["tftp"] = DROPPED["dnsmasq"]  # another dnsmasq
 LINE_MAX = 16384  # of one that has no end yet
 
 
