@@ -10,16 +10,21 @@
 #include "boot_handler/state/address.h"
 #include "boot_handler/check.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/definition_news.h"
 #include "boot_handler/http/guest.h"
 #include "boot_handler/http/guest_backup.h"
+#include "boot_handler/http/guest_files.h"
 #include "boot_handler/http/guest_syslog.h"
+#include "boot_handler/http/metrics.h"
 #include "boot_handler/http/neighbour.h"
 #include "boot_handler/sources/lease.h"
+#include "boot_handler/sources/port.h"
 #include "boot_handler/http/operator.h"
 #include "boot_handler/http/order_news.h"
 #include "boot_handler/options.h"
 #include "boot_handler/http/server.h"
 #include "boot_handler/http/services.h"
+#include "boot_handler/http/stream.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -65,6 +70,19 @@ static void note_stranger(struct services *services, const struct lease *lease)
 	(void)services_stranger_seen(services, &sight);
 }
 
+static void tell_fetched(struct services *services, const struct vm *vm, const struct lease *lease)
+{
+	const struct event_value values[] = {{.text = lease->file}, {.number = lease->size}};
+	char address[INET6_ADDRSTRLEN];
+
+	inet_ntop(lease->six ? AF_INET6 : AF_INET,
+	    lease->six ? (const void *)&lease->ip6 : &lease->ip, address, sizeof(address));
+	state_source(address);
+	state_heard(services->state, vm ? &vm->mac : &lease->mac, vm ? vm->name : NULL, EVENT_TFTP,
+	    "", values);
+	state_source("");
+}
+
 /* A file was sent to an address: that of who has it on this network, or, behind a router, by its
  * lease. */
 static void on_fetch(struct services *services, const struct lease *lease)
@@ -77,9 +95,9 @@ static void on_fetch(struct services *services, const struct lease *lease)
 		       lease_memory_holder(&services->undeclared, lease, &seen.mac);
 	const struct vm *vm =
 	    seen.has_mac ? services_vm_by_mac(services, snapshot, &seen.mac) : NULL;
-	if (vm)
-		state_seen(services->state, &vm->mac, vm->name);
-	else if (seen.has_mac)
+	if (seen.has_mac)
+		tell_fetched(services, vm, &seen);
+	if (seen.has_mac && !vm)
 		note_stranger(services, &seen);
 	vm_snapshot_unref(snapshot);
 }
@@ -119,6 +137,41 @@ static void on_lease(void *ctx, const struct lease *lease)
 	} else if (asked) {
 		note_stranger(services, lease);
 	}
+}
+
+static void on_said(void *ctx, const struct dhcp_said *said)
+{
+	struct services *services = ctx;
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct vm *vm = services_vm_by_mac(services, snapshot, &said->mac);
+
+	state_source("dhcp");
+	state_heard(services->state, vm ? &vm->mac : &said->mac, vm ? vm->name : NULL, said->kind,
+	    said->why, &(struct event_value){.text = said->ip});
+	vm_snapshot_unref(snapshot);
+}
+
+/* A VM's first card; its others are told of, too, and are nobody's. */
+static void on_port(void *ctx, const struct mac *mac, bool there)
+{
+	struct services *services = ctx;
+	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
+	const struct vm *vm = services_vm_by_mac(services, snapshot, mac);
+
+	state_source("bridge");
+	if (vm)
+		state_tell(
+		    services->state, &vm->mac, vm->name, EVENT_POWER, there ? "on" : "off", NULL);
+	vm_snapshot_unref(snapshot);
+}
+
+/* No reason to serve nobody. */
+static void listen_ports(struct services *services, struct port_receiver **out)
+{
+	struct err e = ERR_INIT;
+
+	if (port_receiver_start(on_port, services, out, &e) < 0)
+		log_warn("when VMs are switched on and off is not heard: %s", e.msg);
 }
 
 /* The problems of vms/ go to the log once for each snapshot that has other ones. */
@@ -189,8 +242,14 @@ static int declare_strangers(struct services *services)
 	return again;
 }
 
-static void note_snapshot(struct services *services)
+/* `*before` is what was in force, and becomes what is. */
+static void note_snapshot(struct services *services, const struct vm_snapshot **before)
 {
+	const struct vm_snapshot *after = vm_store_snapshot(services->store);
+
+	definition_news_tell(services, *before, after);
+	vm_snapshot_unref(*before);
+	*before = after;
 	services_forget_cards(services);
 	services_replay_leases(services);
 	services_forget_declared(services);
@@ -201,6 +260,7 @@ static void note_snapshot(struct services *services)
 
 static void watch(struct services *services, const char *holders)
 {
+	const struct vm_snapshot *known = vm_store_snapshot(services->store);
 	struct keeper keeper = {.path = holders, .due = true};
 	struct err e = ERR_INIT;
 
@@ -215,7 +275,7 @@ static void watch(struct services *services, const char *holders)
 
 		if (r == 1) {
 			keeper.due = true;
-			note_snapshot(services);
+			note_snapshot(services, &known);
 		}
 		if (r < 0 && !atomic_exchange(&services->store_unreadable, true))
 			log_error("%s; the last definitions stay in force", e.msg);
@@ -226,6 +286,16 @@ static void watch(struct services *services, const char *holders)
 	}
 	if (keeper.due)
 		keep_holders(&keeper, services->store);
+	vm_snapshot_unref(known);
+}
+
+/* Of all that happens, once it is on disk. */
+static void heard(void *ctx, const struct event *events, size_t count)
+{
+	struct services *services = ctx;
+
+	streams_put(services->streams, events, count);
+	metrics_heard(services->metrics, events, count);
 }
 
 static int start_services(const struct options *options, struct services *services, struct err *e)
@@ -264,6 +334,12 @@ static int start_services(const struct options *options, struct services *servic
 		r = keys_new(options->authorized_keys, &services->keys, e);
 	if (r == 0)
 		r = state_open(options->state, &services->state, e);
+	if (r == 0)
+		r = streams_new(services->state, &services->streams, e);
+	if (r == 0)
+		r = metrics_new(&services->metrics, e);
+	if (r == 0)
+		state_on_events(services->state, heard, services);
 	services->declarer = (struct declarer){.state = services->state, .dir = options->vms};
 	if (r == 0 && options->machines)
 		r = address_file_start(
@@ -276,6 +352,8 @@ static void stop_services(struct services *services)
 	address_file_stop(services->addresses);
 	json_decref(services->declarer.profiles);
 	state_close(services->state);
+	streams_free(services->streams);
+	metrics_free(services->metrics);
 	keys_free(services->keys);
 	image_list_free(services->boot_images);
 	images_free(services->images);
@@ -291,6 +369,8 @@ struct listeners {
 	struct server *operator_tcp; /* NULL when not asked for */
 	struct access *access;
 	struct lease_receiver *leases;
+	struct guest_files *files;
+	struct port_receiver *ports;
 	struct guest_syslog *syslog;
 };
 
@@ -352,10 +432,14 @@ static int start_listeners(const struct options *options, struct services *servi
 			r = server_start(&operator, & listeners->operator_tcp, e);
 	}
 	if (r == 0 && options->lease_socket)
-		r = lease_receiver_start(
-		    options->lease_socket, on_lease, services, &listeners->leases, e);
+		r = lease_receiver_start(options->lease_socket,
+		    &(struct lease_handler){on_lease, on_said, services}, &listeners->leases, e);
+	if (r == 0 && options->file_log)
+		r = guest_files_start(options->file_log, services, &listeners->files, e);
 	if (r == 0)
 		listen_syslog(options->syslog, services, &listeners->syslog);
+	if (r == 0)
+		listen_ports(services, &listeners->ports);
 	return r;
 }
 
@@ -381,12 +465,15 @@ static int serve(const struct options *options)
 	} else {
 		log_error("%s", e.msg);
 	}
+	streams_stop(services.streams);
 	server_stop(listeners.operator);
 	server_stop(listeners.operator_tcp);
 	server_stop(listeners.guest);
 	server_stop(listeners.upload);
 	access_free(listeners.access);
 	lease_receiver_stop(listeners.leases);
+	guest_files_stop(listeners.files);
+	port_receiver_stop(listeners.ports);
 	guest_syslog_stop(listeners.syslog);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);

@@ -44,6 +44,8 @@ const char options_help[] =
     "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
     "                         WHERE is unix:/path, fd:3 for a socket it inherits, 127.0.0.1:8080\n"
     "                         or [::1]:8080; --operator-listen takes the first two\n"
+    "  --file-log PATH        for what nginx logs of files that it sent, by syslog\n"
+    "                         [files.sock beside --listen unix:...]\n"
     "  --syslog WHERE         for the syslog of other systems' installers, over UDP at\n"
     "                         192.168.100.1:514, or fd:4                                 [off]\n"
     "  --operator-tcp ADDRESS:PORT   for you, over TCP as well                       [off]\n"
@@ -95,6 +97,7 @@ enum {
 	OPT_OPERATOR_HOSTS,
 	OPT_LEASE_SOCKET,
 	OPT_SYSLOG,
+	OPT_FILE_LOG,
 	OPT_AUTHORIZED_KEYS,
 	OPT_NOTICES,
 	OPT_DOMAIN,
@@ -128,6 +131,7 @@ static const struct option long_options[] = {
     {"operator-hosts", required_argument, NULL, OPT_OPERATOR_HOSTS},
     {"lease-socket", required_argument, NULL, OPT_LEASE_SOCKET},
     {"syslog", required_argument, NULL, OPT_SYSLOG},
+    {"file-log", required_argument, NULL, OPT_FILE_LOG},
     {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
     {"notices", required_argument, NULL, OPT_NOTICES},
     {"domain", required_argument, NULL, OPT_DOMAIN},
@@ -202,6 +206,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_SYSLOG:
 		o->syslog = value;
+		return OPTIONS_RUN;
+	case OPT_FILE_LOG:
+		o->file_log = value;
 		return OPTIONS_RUN;
 	case OPT_AUTHORIZED_KEYS:
 		o->authorized_keys = value;
@@ -333,6 +340,8 @@ static void derive_sockets(struct options *o)
 {
 	if (!o->lease_socket && beside(o, "", "lease.sock", o->lease_path))
 		o->lease_socket = o->lease_path;
+	if (!o->file_log && beside(o, "", "files.sock", o->file_log_path))
+		o->file_log = o->file_log_path;
 	if (o->backups && !o->upload_listen && beside(o, "unix:", "upload.sock", o->upload_path))
 		o->upload_listen = o->upload_path;
 }

@@ -25,6 +25,7 @@ struct options {
 	const char *operator_hosts;      /* NULL: none more */
 	const char *lease_socket;        /* NULL: none */
 	const char *syslog;              /* NULL: not heard */
+	const char *file_log;            /* likewise */
 	const char *authorized_keys;     /* NULL: none */
 	const char *machines;            /* NULL: none */
 	const char *notices;             /* NULL: none; what /readyz warns of, a sentence a line */
@@ -44,6 +45,7 @@ struct options {
 	struct outlook_limits limits;
 	char upload_path[108]; /* what upload_listen points to when it follows from listen */
 	char lease_path[108];  /* what lease_socket points to when it follows from listen */
+	char file_log_path[108];
 };
 
 enum options_wish { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };

@@ -69,6 +69,7 @@ case $purpose in
 test | bench)
 	[ -e /usr/lib/python3/dist-packages/pytest_timeout.py ] || want python3-pytest-timeout
 	[ -e /usr/lib/python3/dist-packages/jsonschema/__init__.py ] || want python3-jsonschema
+	[ -e /usr/lib/python3/dist-packages/prometheus_client/__init__.py ] || want python3-prometheus-client
 	[ -e /usr/lib/u-boot/qemu_arm64/u-boot.bin ] || want u-boot-qemu
 	;;
 esac

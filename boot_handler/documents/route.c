@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/bytes.h"
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "lib/image/image_name.h"
 #include "lib/machine/smbios_id.h"
@@ -343,6 +344,70 @@ int route_query_report(struct piece query, struct route *out, struct err *e)
 	return 0;
 }
 
+int route_event_id(const char *text, uint64_t *out)
+{
+	return parse_number((struct piece){text, strlen(text)}, INT64_MAX, out);
+}
+
+/* "dhcp,ipxe" */
+static int parse_kinds(struct piece p, struct route *out, struct err *e)
+{
+	char text[256], *rest = text;
+
+	if (!decode_trimmed(p, text, sizeof(text)))
+		return err_set(
+		    e, EINVAL, "kind is malformed: give names of kinds, as kind=dhcp,ipxe");
+	for (const char *word; (word = strsep(&rest, ","));) {
+		const struct event_info *info = event_info_find(word);
+		if (!info)
+			return err_set(e, EINVAL,
+			    "there is no kind of event \"%s\": vmlab/README.md lists them", word);
+		out->kinds |= UINT64_C(1) << (info - event_info(0));
+	}
+	return 0;
+}
+
+static int parse_severity(struct piece p, struct route *out, struct err *e)
+{
+	char text[16];
+
+	out->has_severity = true;
+	if (!decode_trimmed(p, text, sizeof(text)) ||
+	    event_severity_parse(text, &out->severity) < 0)
+		return err_set(e, EINVAL,
+		    "severity is malformed: give debug, info, warning or error, for this and more");
+	return 0;
+}
+
+static int parse_time(struct piece key, struct piece value, int64_t *out, struct err *e)
+{
+	char text[TIME_TEXT_SIZE + 8];
+
+	*out = decode_trimmed(value, text, sizeof(text)) ? time_parse(text) : -1;
+	if (*out <= 0)
+		return err_set(e, EINVAL, "%.*s is malformed: give a time as 2026-01-31T12:00:00Z",
+		    (int)key.len, key.text);
+	return 0;
+}
+
+static int parse_event_filter(
+    struct piece key, struct piece value, struct route *out, struct err *e)
+{
+	if (piece_is(key, "vm"))
+		return parse_name(value, out, e);
+	if (piece_is(key, "machine"))
+		return parse_machine(value, out, e);
+	if (piece_is(key, "kind"))
+		return parse_kinds(value, out, e);
+	if (piece_is(key, "severity"))
+		return parse_severity(value, out, e);
+	if (piece_is(key, "since"))
+		return parse_time(key, value, &out->since_ms, e);
+	if (piece_is(key, "until"))
+		return parse_time(key, value, &out->until_ms, e);
+	return 0;
+}
+
 int route_query_events(struct piece query, struct route *out, struct err *e)
 {
 	struct piece key;
@@ -360,11 +425,9 @@ int route_query_events(struct piece query, struct route *out, struct err *e)
 		    (parse_number(value, ROUTE_EVENTS_LIMIT_MAX, &limit) < 0 || limit == 0))
 			return err_set(e, EINVAL, "limit is malformed: give a number from 1 to %d",
 			    ROUTE_EVENTS_LIMIT_MAX);
-		if (piece_is(key, "vm")) {
-			int r = parse_name(value, out, e);
-			if (r < 0)
-				return r;
-		}
+		int r = parse_event_filter(key, value, out, e);
+		if (r < 0)
+			return r;
 	}
 	out->limit = (unsigned)limit;
 	return 0;

@@ -16,6 +16,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/err.h"
 #include "lib/machine/arch.h"
+#include "lib/machine/event.h"
 #include "lib/machine/shown.h"
 
 /* Longest request target looked at, in bytes; a longer one is malformed. */
@@ -70,6 +71,10 @@ struct route {
 	bool has_after; /* `after` was given; else the newest ones are wanted */
 	uint64_t after; /* ids greater than this */
 	unsigned limit; /* at most so many */
+	uint64_t kinds; /* of events, a bit each; 0: all */
+	bool has_severity;
+	enum event_severity severity; /* this or more */
+	int64_t since_ms, until_ms;   /* 0: not given */
 	unsigned wait_s;
 	int64_t number; /* of an order */
 	uint64_t slice; /* from 0 */
@@ -91,6 +96,8 @@ must_check int route_part(
 must_check int route_query_ipxe(struct piece query, struct route *out, struct err *e);
 must_check int route_query_report(struct piece query, struct route *out, struct err *e);
 must_check int route_query_events(struct piece query, struct route *out, struct err *e);
+/* The id of an event. -EINVAL */
+must_check int route_event_id(const char *text, uint64_t *out);
 must_check int route_query_output(struct piece query, struct route *out, struct err *e);
 must_check int route_query_slice(struct piece query, struct route *out, struct err *e);
 must_check int route_query_poll(struct piece query, struct route *out, struct err *e);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "boot_handler/documents/owner.h"
+#include "boot_handler/http/metrics.h"
 
 bool call_is_its_own(const struct call *c, const struct vm *vm)
 {
@@ -96,6 +97,8 @@ void call_answer(void *ctx, const struct server_request *request, struct server_
 
 	if (r < 0)
 		server_answer_error(a, request->side, server_status(r), e.msg);
+	if (a->hold_ms == 0 || request->over)
+		metrics_asked(((struct services *)ctx)->metrics, request->endpoint, a->status);
 }
 
 int call_begin(

@@ -1,9 +1,11 @@
 /* What machines tell besides the targets of their requests, any bytes; the first one chooses what
  * they are: a line of syslog, what dnsmasq tells its script of a DHCP client, the datagram that
  * this becomes, the bodies of reports, and what the agent tells of an order. */
+#include <arpa/inet.h>
 #include <jansson.h>
 
 #include "boot_handler/documents/agent_call.h"
+#include "boot_handler/sources/file_log.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/sources/syslog.h"
 #include "boot_handler/state/firstboot.h"
@@ -40,6 +42,7 @@ static void check_lease(const struct lease *l)
 	PROMISE(!l->uuid[0] || strlen(l->uuid) == UUID_TEXT_SIZE - 1);
 	promise_clean(l->arch, sizeof(l->arch));
 	promise_clean(l->platform, sizeof(l->platform));
+	promise_clean(l->file, sizeof(l->file));
 	PROMISE(strnlen(l->name, sizeof(l->name)) < sizeof(l->name) && !strchr(l->name, '.'));
 	PROMISE(l->ends >= 0 && (!l->six || !l->ip.s_addr));
 	PROMISE(!l->has_mac || (l->mac.octet[0] & 1) == 0);
@@ -78,6 +81,29 @@ static void hear_dhcp(char *text)
 	check_lease(&lease);
 	PROMISE(lease.added && lease.has_mac && lease.mac.octet[5] == 0x11 && lease.ends == 7);
 	PROMISE(lease.ip.s_addr == htonl(0xc0a8640b));
+}
+
+static void hear_log(const char *line)
+{
+	struct dhcp_said said;
+	struct in_addr ip;
+
+	if (!dhcp_log_parse(line, &said))
+		return;
+	PROMISE(!said.ip[0] || inet_pton(AF_INET, said.ip, &ip) == 1);
+	promise_clean(said.why, sizeof(said.why));
+	PROMISE(strncmp(event_info(said.kind)->name, "dhcp-", 5) == 0);
+}
+
+static void hear_file(const char *line)
+{
+	struct file_sent sent;
+
+	if (!file_log_parse(line, &sent))
+		return;
+	PROMISE(sent.path[0] == '/' && sent.status <= 999 && sent.ms >= 0);
+	promise_clean(sent.path, sizeof(sent.path));
+	promise_clean(sent.source, sizeof(sent.source));
 }
 
 /* ---- reports ----------------------------------------------------------------------------- */
@@ -197,6 +223,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0]) {
 	case 's':
 		hear_syslog(text, size - 1);
+		return 0;
+	case 'q':
+		hear_log(text);
+		return 0;
+	case 'n':
+		hear_file(text);
 		return 0;
 	case 'd':
 		hear_dhcp(text);

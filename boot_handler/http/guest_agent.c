@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,35 +17,16 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/base/pace.h"
 
 /* ---- what is made of it -------------------------------------------------------------------- */
 
-/* Those of strangers; a hall full of them may be switched on at once. */
-static const struct pace_rule events_pace = {.free = 500, .first_ms = 10000, .most_ms = 10000};
-
-static bool may_tell(const struct guest_caller *who)
+static void tell(
+    const struct call *c, const struct guest_caller *who, enum event_kind kind, const char *text)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static struct pace events;
-	int64_t now = monotonic_ms();
-
 	if (who->vm)
-		return true;
-	pthread_mutex_lock(&lock);
-	bool may = pace_wait_ms(&events, &events_pace, now) == 0;
-	if (may)
-		pace_take(&events, &events_pace, now);
-	pthread_mutex_unlock(&lock);
-	return may;
-}
-
-static void tell(const struct call *c, const struct guest_caller *who, enum event_kind kind,
-    const char *text, const int64_t *values)
-{
-	if (may_tell(who))
-		state_tell(c->services->state, who->vm ? &who->vm->mac : &who->mac, who->name, kind,
-		    text, values);
+		state_tell(c->services->state, &who->vm->mac, who->name, kind, text, NULL);
+	else
+		state_heard(c->services->state, &who->mac, NULL, kind, text, NULL);
 }
 
 static void see_stranger(const struct call *c, const struct guest_caller *who,
@@ -95,7 +75,7 @@ int guest_register(const struct call *c, struct server_answer *a, struct err *e)
 		return r;
 	see(c, &who, &greeting.shown, NULL);
 	if (!who.vm)
-		tell(c, &who, EVENT_AGENT, "", NULL);
+		tell(c, &who, EVENT_AGENT, "");
 	return answer_json(a, json_pack("{s:s}", "machine", who.name), e);
 }
 
@@ -116,7 +96,7 @@ static int take_inventory(const struct call *c, const struct guest_caller *who,
 	    wall_ms(), is_declared, (void *)c, e);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	tell(c, who, EVENT_INVENTORY, inventory->summary, NULL);
+	tell(c, who, EVENT_INVENTORY, inventory->summary);
 	return state_save(state, e);
 }
 

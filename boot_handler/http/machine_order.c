@@ -152,7 +152,7 @@ static void tell_given(
 
 	state_tell(c->services->state, vm ? &vm->mac : &order->mac,
 	    vm ? vm->name : mac_format(&order->mac, mac), EVENT_ORDER,
-	    order_action_name(order->action), (const int64_t[]){order->id});
+	    order_action_name(order->action), &(struct event_value){.number = order->id});
 }
 
 /* The image that it is to boot is there, and for its architecture. */
@@ -345,7 +345,7 @@ static int change_order(const struct call *c, order_change *change_it, const cha
 	order_news_tell(c->services);
 	if (said)
 		state_tell(state, named.vm ? &named.vm->mac : &order.mac, named.name, EVENT_ORDER,
-		    said, (const int64_t[]){order.id});
+		    said, &(struct event_value){.number = order.id});
 	r = state_save(state, e);
 	wake(c, &named.cards);
 	return r < 0 ? r : answer_json(a, order_json(c, &named, &order), e);

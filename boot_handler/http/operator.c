@@ -7,11 +7,13 @@
 
 #include "boot_handler/http/backups.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/events.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
 #include "boot_handler/http/machine.h"
 #include "boot_handler/http/machine_order.h"
 #include "boot_handler/http/machines.h"
+#include "boot_handler/http/metrics.h"
 #include "boot_handler/http/vm_json.h"
 #include "boot_handler/http/vm_order.h"
 #include "lib/base/atomic_file.h"
@@ -80,50 +82,7 @@ static int netboot_on(const struct call *c, struct server_answer *a, struct err 
 	return ordered(c, vm_order_netboot_on(c->services, c->vm, e), a, e);
 }
 
-/* ---- events and health ------------------------------------------------------------------- */
-
-struct event_list {
-	json_t *events;
-	uint64_t last;
-};
-
-static void add_event(void *ctx, const struct event *event)
-{
-	struct event_list *list = ctx;
-	char mac[MAC_TEXT_SIZE];
-
-	json_array_append_new(list->events,
-	    json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o*}", "id",
-		(json_int_t)event->id, "at", time_json(event->at_ms), "vm", event->vm, "mac",
-		mac_format(&event->mac, mac), "kind", event_info(event->kind)->name, "text",
-		event->text, "source", text_or_null(event->source), "phase",
-		text_or_null(machine_phase_name(event->phase)), "bytes", (json_int_t)event->bytes,
-		"total_bytes", (json_int_t)event->total_bytes, "data",
-		event->data[0] ? json_loads(event->data, 0, NULL) : NULL));
-	list->last = event->id;
-}
-
-/* "last" is where to go on: the last event handed out, not the last there is. */
-static int events(const struct call *c, struct server_answer *a, struct err *e)
-{
-	const struct route *route = c->request->route;
-	struct event_list list = {json_array(), route->after};
-
-	struct db_event_query query = {
-	    .newest = !route->has_after,
-	    .after = route->after,
-	    .limit = route->limit,
-	    .vm = route->name,
-	};
-
-	int r = state_events(c->services->state, &query, add_event, &list, e);
-	if (r < 0) {
-		json_decref(list.events);
-		return r;
-	}
-	return answer_json(
-	    a, json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last), e);
-}
+/* ---- health ------------------------------------------------------------------------------ */
 
 /* What the operator should know though all is well. */
 static json_t *notices_json(const char *path)
@@ -201,9 +160,13 @@ static const struct endpoint rows[] = {
     {"GET", "/api/v1/backups", NULL, backups_list,
 	.summary = "the images that machines' disks became by order"},
     {"DELETE", "/api/v1/backups/<image>", NULL, backups_remove, .summary = "remove one"},
-    {"GET", "/api/v1/events", route_query_events, events,
-	.summary = "?after=, limit=, vm=: what happened"},
+    {"GET", "/api/v1/events", route_query_events, events_list,
+	.summary =
+	    "what happened: ?after=, limit=, machine=, vm=, kind=, severity=, since=, until="},
+    {"GET", "/api/v1/stream", route_query_events, events_stream,
+	.summary = "the same as it happens (SSE); Last-Event-ID goes on after that"},
     {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},
+    {"GET", "/metrics", NULL, metrics_answer, .summary = "for Prometheus: its text format 0.0.4"},
     {"GET", "/readyz", NULL, readiness, .summary = "whether all works, else 503 and why not"},
     {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
 };

@@ -21,7 +21,7 @@ static void tell(struct services *services, const struct order *order)
 	snprintf(text, sizeof(text), "%s %s", order_action_name(order->action),
 	    order_state_name(order->state));
 	state_tell(services->state, &mac, order->vm[0] ? order->vm : mac_format(&mac, name),
-	    EVENT_ORDER, text, (const int64_t[]){order->id});
+	    EVENT_ORDER, text, &(struct event_value){.number = order->id});
 }
 
 unsigned order_news_tell(struct services *services)

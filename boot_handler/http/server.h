@@ -21,9 +21,10 @@ struct server_request {
 	const char *source; /* the client's address as text; "" when it is not known */
 	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
 	bool post;
-	bool drop;        /* DELETE */
-	bool over;        /* it may not be put aside (any more) */
-	const char *body; /* NUL-terminated; "" when there is none, or none is wanted */
+	bool drop;                 /* DELETE */
+	const char *last_event_id; /* of who follows a stream again; NULL: not given */
+	bool over;                 /* it may not be put aside (any more) */
+	const char *body;          /* NUL-terminated; "" when there is none, or none is wanted */
 	size_t body_len;
 	void *sink; /* the endpoint's, which has all of the body; NULL: it has none */
 };
@@ -40,7 +41,14 @@ enum server_body {
 	SERVER_BODY_COPY,   /* copied before the handler is called again in this thread */
 	SERVER_BODY_OWNED,  /* malloc'ed; the server frees it */
 	SERVER_BODY_STREAM, /* made by `stream` while it is sent */
+	SERVER_BODY_LIVE,   /* likewise, as things happen; no cache keeps it */
 };
+
+/* Returned by `stream` of a live body after server_line_sleep(): there is nothing now. */
+#define SERVER_ASLEEP ((size_t)-1)
+
+/* The connection that a live body is sent on. */
+struct server_line;
 
 struct server_answer {
 	unsigned status;
@@ -51,6 +59,9 @@ struct server_answer {
 	/* Writes up to size bytes into buf and returns their number, 0 at the end. */
 	size_t (*stream)(void *ctx, char *buf, size_t size);
 	void (*stream_free)(void *ctx);
+	/* Of a live body, once, before the first `stream`: where it is sent, until `stream_free`.
+	 */
+	void (*stream_on)(void *ctx, struct server_line *line);
 	void *stream_ctx;
 	/* Not 0: there is no answer yet. The request is put aside for so long at most, and comes
 	 * again when that is over or server_wake() has woken its key; a newer one with the same key
@@ -96,6 +107,12 @@ must_check int server_start(
     const struct server_options *options, struct server **out, struct err *e);
 /* Lets the request that was put aside with that key come again. Any thread; NULL is allowed. */
 void server_wake(struct server *s, uint64_t key);
+/* Has `stream` not be called before server_line_wake(): to be called in `stream`, which then
+ * returns SERVER_ASLEEP. The caller sees to it that each sleep is followed by one wake, and none by
+ * a `stream_free`, and that nobody sleeps when the server is stopped. */
+void server_line_sleep(struct server_line *line);
+void server_line_wake(struct server_line *line); /* any thread */
+
 /* Stops taking connections, gives requests under way 50 ms, then closes. NULL is allowed. */
 void server_stop(struct server *s);
 

@@ -8,6 +8,9 @@
 
 #include "boot_handler/http/server_inside.h"
 
+#define STREAM_BLOCK_BYTES ((size_t)64 * 1024)
+#define LIVE_BLOCK_BYTES ((size_t)4 * 1024)
+
 unsigned server_status(int r)
 {
 	switch (-r) {
@@ -80,7 +83,29 @@ static void stream_free(void *ctx)
 	free(a);
 }
 
-static struct MHD_Response *streamed(const struct server_answer *a)
+static ssize_t live_read(void *ctx, uint64_t pos, char *buf, size_t size)
+{
+	struct server_answer *a = ctx;
+
+	(void)pos;
+	size_t n = a->stream(a->stream_ctx, buf, size);
+	if (n == SERVER_ASLEEP)
+		return 0;
+	return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+void server_line_sleep(struct server_line *line)
+{
+	MHD_suspend_connection((struct MHD_Connection *)line);
+}
+
+void server_line_wake(struct server_line *line)
+{
+	MHD_resume_connection((struct MHD_Connection *)line);
+}
+
+static struct MHD_Response *made_by(
+    const struct server_answer *a, size_t block, MHD_ContentReaderCallback read)
 {
 	struct server_answer *copy = malloc(sizeof(*copy));
 	struct MHD_Response *response = NULL;
@@ -88,7 +113,7 @@ static struct MHD_Response *streamed(const struct server_answer *a)
 	if (copy) {
 		*copy = *a;
 		response = MHD_create_response_from_callback(
-		    MHD_SIZE_UNKNOWN, 64 * 1024, stream_read, copy, stream_free);
+		    MHD_SIZE_UNKNOWN, block, read, copy, stream_free);
 	}
 	if (!response) {
 		a->stream_free(a->stream_ctx);
@@ -97,14 +122,33 @@ static struct MHD_Response *streamed(const struct server_answer *a)
 	return response;
 }
 
-static struct MHD_Response *copied(const struct server_answer *a)
+static struct MHD_Response *streamed(
+    struct MHD_Connection *connection, const struct server_answer *a)
 {
+	(void)connection;
+	return made_by(a, STREAM_BLOCK_BYTES, stream_read);
+}
+
+/* There may be very many at once. */
+static struct MHD_Response *live(struct MHD_Connection *connection, const struct server_answer *a)
+{
+	a->stream_on(a->stream_ctx, (struct server_line *)connection);
+	struct MHD_Response *response = made_by(a, LIVE_BLOCK_BYTES, live_read);
+	if (response)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	return response;
+}
+
+static struct MHD_Response *copied(struct MHD_Connection *connection, const struct server_answer *a)
+{
+	(void)connection;
 	return MHD_create_response_from_buffer(
 	    a->body ? a->len : 0, (void *)a->body, MHD_RESPMEM_MUST_COPY);
 }
 
-static struct MHD_Response *owned(const struct server_answer *a)
+static struct MHD_Response *owned(struct MHD_Connection *connection, const struct server_answer *a)
 {
+	(void)connection;
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 	    a->body ? a->len : 0, (void *)a->body, MHD_RESPMEM_MUST_FREE);
 
@@ -114,16 +158,18 @@ static struct MHD_Response *owned(const struct server_answer *a)
 }
 
 /* How a body of each kind is sent. Takes over what the answer owns; NULL without memory. */
-static struct MHD_Response *(*const kinds[])(const struct server_answer *a) = {
+static struct MHD_Response *(*const kinds[])(
+    struct MHD_Connection *connection, const struct server_answer *a) = {
     [SERVER_BODY_COPY] = copied,
     [SERVER_BODY_OWNED] = owned,
     [SERVER_BODY_STREAM] = streamed,
+    [SERVER_BODY_LIVE] = live,
 };
 
 enum MHD_Result server_send(struct MHD_Connection *connection, const struct server_answer *a,
     const char *name, const char *value)
 {
-	struct MHD_Response *response = kinds[a->kind](a);
+	struct MHD_Response *response = kinds[a->kind](connection, a);
 
 	if (!response)
 		return MHD_NO;

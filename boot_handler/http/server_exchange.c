@@ -95,6 +95,7 @@ static struct server_request request_of(const struct server *s, const struct exc
 	    .head = method[0] == 'H',
 	    .post = method[0] == 'P',
 	    .drop = method[0] == 'D',
+	    .last_event_id = peer_header(connection, "Last-Event-ID"),
 	    .body = x->body ? x->body : "",
 	    .body_len = x->len,
 	    .sink = x->sink.ctx,

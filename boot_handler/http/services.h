@@ -18,6 +18,8 @@
 #include "lib/store/store.h"
 
 struct server;
+struct streams;
+struct metrics;
 
 struct services {
 	struct vm_store *store;
@@ -33,6 +35,8 @@ struct services {
 	struct boot_urls urls;
 	const struct boot_stranger *strangers; /* what they get; NULL: wait */
 	_Atomic(struct server *) guests;       /* the listener of machines; NULL: there is none */
+	struct streams *streams;               /* who follows what happens */
+	struct metrics *metrics;
 	struct declarer declarer;
 	atomic_bool declares;    /* some profile may: the store's thread is to know who asks */
 	atomic_bool declare_due; /* it was told, and has not looked yet */

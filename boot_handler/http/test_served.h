@@ -18,9 +18,11 @@
 
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/guest.h"
+#include "boot_handler/http/metrics.h"
 #include "boot_handler/http/operator.h"
 #include "boot_handler/http/server.h"
 #include "boot_handler/http/services.h"
+#include "boot_handler/http/stream.h"
 #include "lib/base/test_file.h"
 
 static char dir[] = "/tmp/test_served.XXXXXX";
@@ -40,12 +42,30 @@ static inline void served_make(void)
 	assert_int_equal(mkdir(served_images, 0755), 0);
 }
 
+static inline void served_heard(void *ctx, const struct event *events, size_t count)
+{
+	(void)ctx;
+	streams_put(services.streams, events, count);
+	metrics_heard(services.metrics, events, count);
+}
+
 static inline void served_open_state(void)
 {
 	struct err e = ERR_INIT;
 
 	if (state_open(file_in(dir, "state.db"), &services.state, &e) < 0)
 		fail_msg("%s", e.msg);
+	if (!services.metrics && metrics_new(&services.metrics, &e) < 0)
+		fail_msg("%s", e.msg);
+	if (streams_new(services.state, &services.streams, &e) < 0)
+		fail_msg("%s", e.msg);
+	state_on_events(services.state, served_heard, NULL);
+}
+
+static inline void served_close_state(void)
+{
+	state_close(services.state);
+	streams_free(services.streams);
 }
 
 static inline void served_open(void)
@@ -93,6 +113,7 @@ static inline void served_start(void)
 
 static inline void served_stop(void)
 {
+	streams_stop(services.streams);
 	server_stop(operators);
 	server_stop(guest);
 	operators = guest = NULL;
@@ -102,7 +123,7 @@ static inline void served_stop(void)
 static inline void served_restart(void)
 {
 	served_stop();
-	state_close(services.state);
+	served_close_state();
 	served_open_state();
 	served_start();
 }
@@ -112,7 +133,8 @@ static inline int served_close(void)
 {
 	char command[100];
 
-	state_close(services.state);
+	served_close_state();
+	metrics_free(services.metrics);
 	keys_free(services.keys);
 	image_list_free(services.boot_images);
 	images_free(services.images);

@@ -36,7 +36,7 @@ static struct in6_addr address_of(const struct sockaddr_storage *from)
 
 static void receive_one(struct datagram_receiver *r)
 {
-	char bytes[DATAGRAM_MAX];
+	_Alignas(8) char bytes[DATAGRAM_MAX];
 	struct sockaddr_storage from = {0};
 	socklen_t size = sizeof(from);
 

@@ -7,11 +7,11 @@
 
 #include "lib/base/err.h"
 
-/* Of a longer one the rest is lost. */
-#define DATAGRAM_MAX 2048
+/* Of a longer one the rest is lost. supervise.py joins lines up to it. */
+#define DATAGRAM_MAX (32 * 1024)
 
 struct datagram {
-	const char *bytes;
+	const char *bytes;    /* aligned as a pointer is */
 	size_t len;           /* not 0 */
 	struct in6_addr from; /* IPv4 as ip4_mapped(); :: of a unix socket's */
 };

@@ -13,6 +13,7 @@
 #include "boot_handler/sources/listen.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 #include "lib/machine/arch.h"
 
 #define SEND_TRIES 50
@@ -122,6 +123,30 @@ static bool parse_shown(const char *word, struct lease *out)
 	       !smbios_uuid_unset(out->uuid);
 }
 
+static int parse_ip(const char *ip, struct lease *out, struct err *e)
+{
+	out->six = strchr(ip, ':');
+	if (inet_pton(out->six ? AF_INET6 : AF_INET, ip,
+		out->six ? (void *)&out->ip6 : (void *)&out->ip) != 1)
+		return err_set(e, EINVAL, "the lease event has no IP address");
+	return 0;
+}
+
+/* The folder that is served is called so (docker/stack/dnsmasq.conf). */
+#define SERVED "/tftp/"
+
+static int parse_fetched(
+    const char *ip, const char *size, const char *file, struct lease *out, struct err *e)
+{
+	const char *served = file ? strstr(file, SERVED) : NULL;
+
+	if (!file || !parse_end(size, &out->size))
+		return err_set(e, EINVAL, "the event of a file has to be: tftp - IP SIZE FILE");
+	out->fetched = true;
+	text_copy_clean(served ? served + strlen(SERVED) : file, out->file, sizeof(out->file));
+	return parse_ip(ip, out, e);
+}
+
 int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 {
 	char copy[LEASE_TEXT_MAX];
@@ -135,9 +160,11 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 	const char *mac = strsep(&rest, " ");
 	const char *ip = strsep(&rest, " ");
 	const char *ends = strsep(&rest, " ");
+	memset(out, 0, sizeof(*out));
+	if (ends && strcmp(action, "tftp") == 0)
+		return parse_fetched(ip, ends, rest, out, e);
 	const char *word = strsep(&rest, " ");
 	const char *name = word && !strchr(word, '=') ? word : NULL;
-	memset(out, 0, sizeof(*out));
 	bool good = ends && parse_end(ends, &out->ends);
 	for (word = name ? strsep(&rest, " ") : word; good && word; word = strsep(&rest, " "))
 		good = parse_shown(word, out);
@@ -146,16 +173,13 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 		    "the lease event has to be: add|old|del MAC|- IP END|- [NAME] [arch=CODE|=rpi] [uuid=UUID]");
 	out->gone = strcmp(action, "del") == 0;
 	out->added = strcmp(action, "add") == 0;
-	out->fetched = strcmp(action, "tftp") == 0;
-	if (!out->gone && !out->added && !out->fetched && strcmp(action, "old") != 0)
+	if (!out->gone && !out->added && strcmp(action, "old") != 0)
 		return err_set(e, EINVAL, "the lease event has to be add, old, del or tftp");
 	out->has_mac = strcmp(mac, "-") != 0;
 	if (out->has_mac && mac_parse(mac, strlen(mac), &out->mac, e) < 0)
 		return -EINVAL;
-	out->six = strchr(ip, ':');
-	if (inet_pton(out->six ? AF_INET6 : AF_INET, ip,
-		out->six ? (void *)&out->ip6 : (void *)&out->ip) != 1)
-		return err_set(e, EINVAL, "the lease event has no IP address");
+	if (parse_ip(ip, out, e) < 0)
+		return -EINVAL;
 	if (name)
 		snprintf(out->name, sizeof(out->name), "%.*s", (int)strcspn(name, "."), name);
 	return 0;
@@ -187,11 +211,10 @@ static const char *or_dash(const char *text)
 int lease_event_text(const struct lease_event *event, char out[LEASE_TEXT_MAX], struct err *e)
 {
 	bool fetched = strcmp(event->action, "tftp") == 0;
-	bool named = event->name && !fetched;
 	struct lease lease;
 	int n = snprintf(out, LEASE_TEXT_MAX, "%s %s %s %s%s%s", event->action,
-	    fetched ? "-" : or_dash(event->mac), event->ip, fetched ? "-" : or_dash(event->ends),
-	    named ? " " : "", named ? event->name : "");
+	    fetched ? "-" : or_dash(event->mac), event->ip, or_dash(event->ends),
+	    event->name ? " " : "", event->name ? event->name : "");
 
 	if (n > 0 && n < LEASE_TEXT_MAX && !fetched)
 		n += add_shown(event, out + n, LEASE_TEXT_MAX - (size_t)n);
@@ -237,12 +260,13 @@ int lease_event_main(int argc, char **argv)
 	/* dnsmasq has more events (init, tftp, arp-add...), and leases of other kinds. */
 	if (argc < 3)
 		return 0;
+	bool fetched = strcmp(argv[0], "tftp") == 0;
 	struct lease_event event = {
 	    .action = argv[0],
 	    /* IPv6: the first argument is the DUID. */
 	    .mac = strchr(argv[2], ':') ? getenv("DNSMASQ_MAC") : argv[1],
 	    .ip = argv[2],
-	    .ends = getenv("DNSMASQ_LEASE_EXPIRES"),
+	    .ends = fetched ? argv[1] : getenv("DNSMASQ_LEASE_EXPIRES"),
 	    .name = argc > 3 ? argv[3] : NULL,
 	    .vendor_class = getenv("DNSMASQ_VENDOR_CLASS"),
 	    .client_id = getenv("DNSMASQ_CLIENT_ID"),
@@ -264,31 +288,43 @@ int lease_event_main(int argc, char **argv)
 struct lease_receiver {
 	struct datagram_receiver *datagrams;
 	char *path;
-	void (*leased)(void *ctx, const struct lease *lease);
-	void *ctx;
+	struct lease_handler handler;
 };
+
+static void take_log(struct lease_receiver *r, const char *bytes, size_t len)
+{
+	_cleanup_free_ char *text = strndup(bytes, len);
+	char *rest = text;
+	struct dhcp_said said;
+
+	for (const char *line; (line = strsep(&rest, "\n"));)
+		if (dhcp_log_parse(line, &said))
+			r->handler.said(r->handler.ctx, &said);
+}
 
 static void take(void *ctx, const struct datagram *d)
 {
 	struct lease_receiver *r = ctx;
+	const size_t mark = strlen(LEASE_LOG);
 	struct err e = ERR_INIT;
 	struct lease lease;
 
-	if (lease_parse(d->bytes, d->len, &lease, &e) < 0)
+	if (d->len > mark && memcmp(d->bytes, LEASE_LOG, mark) == 0)
+		take_log(r, d->bytes + mark, d->len - mark);
+	else if (lease_parse(d->bytes, d->len, &lease, &e) < 0)
 		log_warn("%s", e.msg);
 	else
-		r->leased(r->ctx, &lease);
+		r->handler.leased(r->handler.ctx, &lease);
 }
 
-int lease_receiver_start(const char *path, void (*leased)(void *ctx, const struct lease *lease),
-    void *ctx, struct lease_receiver **out, struct err *e)
+int lease_receiver_start(
+    const char *path, const struct lease_handler *with, struct lease_receiver **out, struct err *e)
 {
 	_cleanup_free_ struct lease_receiver *r = calloc(1, sizeof(*r));
 
 	if (!r || !(r->path = strdup(path)))
 		return err_set(e, ENOMEM, "out of memory");
-	r->leased = leased;
-	r->ctx = ctx;
+	r->handler = *with;
 	int fd = listen_datagram(path, e);
 	struct datagram_handler handler = {.what = "lease events", .take = take, .ctx = r};
 	int code = fd < 0 ? fd : datagram_receiver_start(fd, &handler, &r->datagrams, e);

@@ -97,7 +97,7 @@ static void what_firmware_shows_comes_along(void **state)
 	    {"PXEClient:Arch:00009:x", "00:2c:34:1a:6f:6d:5b:7f:4e:8a:9b:0c:1d:2e:3f:4a:5b",
 		"amd64", "6f1a342c-5b6d-4e7f-8a9b-0c1d2e3f4a5b", NULL, NULL},
 	};
-	static const char fetch[] = "tftp - 1.2.3.4 -";
+	static const char fetch[] = "tftp - 1.2.3.4 7 /run/x/tftp/grub/\033.cfg";
 	char *lease_of[] = {"add", "52:54:00:00:00:11", "1.2.3.4", "web1"};
 	char *fetch_of[] = {"tftp", "1047552", "1.2.3.4", "/srv/tftp/a file"};
 	struct err e = ERR_INIT;
@@ -106,8 +106,12 @@ static void what_firmware_shows_comes_along(void **state)
 	(void)state;
 	assert_int_equal(lease_parse(fetch, strlen(fetch), &lease, &e), 0);
 	assert_true(lease.fetched && !lease.has_mac && lease.ip.s_addr == htonl(0x01020304));
+	assert_string_equal(lease.file, "grub/?.cfg");
+	assert_int_equal(lease.size, 7);
 	assert_int_equal(lease_event(4, fetch_of, &lease), 0);
 	assert_true(lease.fetched && !lease.has_mac && !lease.name[0]);
+	assert_string_equal(lease.file, "a file");
+	assert_int_equal(lease.size, 1047552);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		unsetenv("DNSMASQ_VENDOR_CLASS");
 		unsetenv("DNSMASQ_CLIENT_ID");
@@ -366,7 +370,7 @@ static void count_one(void *ctx, const struct event *event)
 
 static unsigned events_of(struct state *s)
 {
-	struct db_event_query query = {.limit = 100000, .vm = ""};
+	struct event_query query = {.limit = 100000, .vm = ""};
 	struct err e = ERR_INIT;
 	unsigned count = 0;
 

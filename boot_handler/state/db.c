@@ -24,7 +24,6 @@ static const char *const statement_text[STATEMENTS] = {
     [DROP_INVENTORY] = "DELETE FROM inventory WHERE id = ?",
     [PUT_LOG] = "INSERT OR REPLACE INTO log VALUES (?,?)",
     [PUT_PROBE] = "INSERT OR REPLACE INTO probe VALUES (1,?)",
-    [PRUNE] = "DELETE FROM event WHERE id <= ?",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
 };
@@ -301,10 +300,7 @@ int db_put_probe(struct db *db, struct err *e)
 	return run(db, PUT_PROBE, "write to", e);
 }
 
-int db_prune(struct db *db, uint64_t newest_id, struct err *e)
+int db_prune(struct db *db, const struct event_retention *rule, int64_t now_ms, struct err *e)
 {
-	if (newest_id <= DB_EVENTS_KEPT)
-		return 0;
-	sqlite3_bind_int64(db->statement[PRUNE], 1, (sqlite3_int64)(newest_id - DB_EVENTS_KEPT));
-	return run(db, PRUNE, "prune", e);
+	return event_prune(db->handle, rule, now_ms) == SQLITE_OK ? 0 : db_err(db, e, "prune");
 }

@@ -9,11 +9,15 @@
 
 #include <stddef.h>
 
+#include "boot_handler/state/event_prune.h"
+#include "boot_handler/state/event_query.h"
 #include "lib/machine/event.h"
 #include "lib/base/err.h"
 
-/* Events kept; older ones go. */
-#define DB_EVENTS_KEPT 100000
+/* Events kept: about 30 MB. */
+#define DB_EVENTS_RETENTION                                                                        \
+	((struct event_retention){                                                                 \
+	    .age_ms = (int64_t)90 * 24 * 3600 * 1000, .total = 100000, .of_one = 10000})
 
 struct db;
 struct stranger;
@@ -64,19 +68,13 @@ must_check int db_drop_inventory(struct db *db, int64_t id, struct err *e);
 must_check int db_drop_stranger(struct db *db, unsigned slot, struct err *e);
 /* Writes something that changes nothing, so that the commit tells whether writing works. */
 must_check int db_put_probe(struct db *db, struct err *e);
-/* Keeps the newest DB_EVENTS_KEPT events, given the newest id. */
-must_check int db_prune(struct db *db, uint64_t newest_id, struct err *e);
+/* Removes what is not to be kept any longer. */
+must_check int db_prune(
+    struct db *db, const struct event_retention *rule, int64_t now_ms, struct err *e);
 must_check int db_commit(struct db *db, struct err *e);
 void db_rollback(struct db *db);
 
-/* Which events to read; they always come in the order of their ids. */
-struct db_event_query {
-	bool newest; /* the last `limit` ones; else the first `limit` with id > after */
-	uint64_t after;
-	unsigned limit;
-	const char *vm; /* of this VM only, unless it is "" */
-};
-must_check int db_read_events(struct db *db, const struct db_event_query *query,
+must_check int db_read_events(struct db *db, const struct event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
 /* *out is the caller's to free; NULL when there is no log. */
 must_check int db_read_log(struct db *db, const struct mac *mac, char **out, struct err *e);

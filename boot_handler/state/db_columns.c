@@ -20,12 +20,14 @@ enum column_type {
 	COLUMN_UNSIGNED,
 	COLUMN_BOOL,
 	COLUMN_MAC,
-	COLUMN_NIC, /* a MAC; NULL when zero */
+	COLUMN_ANY_MAC, /* or none: "" when zero */
+	COLUMN_NIC,     /* a MAC; NULL when zero */
 	COLUMN_IP4,
 	COLUMN_IP6,
 	COLUMN_STATE,
 	COLUMN_PHASE,
 	COLUMN_KIND,
+	COLUMN_SEVERITY,
 	COLUMN_ACTION,
 	COLUMN_ORDER_STATE,
 	COLUMN_JSON, /* json_t *; NULL when there is none, or it makes no sense */
@@ -80,9 +82,11 @@ static const struct column of_machine[] = {
 static const struct column of_event[] = {
     EVENT(id, COLUMN_INT64),
     EVENT(at_ms, COLUMN_INT64),
-    EVENT(mac, COLUMN_MAC),
+    EVENT(mac, COLUMN_ANY_MAC),
     EVENT(vm, COLUMN_WORDS),
     EVENT(kind, COLUMN_KIND),
+    EVENT(severity, COLUMN_SEVERITY),
+    EVENT(stranger, COLUMN_BOOL),
     EVENT(text, COLUMN_WORDS),
     EVENT(source, COLUMN_TEXT),
     EVENT(phase, COLUMN_PHASE),
@@ -251,6 +255,10 @@ static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void 
 	case COLUMN_MAC:
 		sqlite3_bind_text(s, i, mac_format(value, mac), -1, SQLITE_TRANSIENT);
 		break;
+	case COLUMN_ANY_MAC:
+		sqlite3_bind_text(s, i, mac_number(value) == 0 ? "" : mac_format(value, mac), -1,
+		    SQLITE_TRANSIENT);
+		break;
 	case COLUMN_NIC:
 		if (mac_number(value) == 0)
 			sqlite3_bind_null(s, i);
@@ -271,6 +279,9 @@ static void bind_one(const struct column *c, sqlite3_stmt *s, int i, const void 
 		break;
 	case COLUMN_KIND:
 		bind_text(s, i, event_info(*(const enum event_kind *)value)->name);
+		break;
+	case COLUMN_SEVERITY:
+		sqlite3_bind_int(s, i, *(const enum event_severity *)value);
 		break;
 	case COLUMN_ACTION:
 		bind_text(s, i, order_action_name(*(const enum order_action *)value));
@@ -323,6 +334,7 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 		break;
 	case COLUMN_MAC:
 		return mac_parse(text, strlen(text), value, NULL);
+	case COLUMN_ANY_MAC:
 	case COLUMN_NIC:
 		if (mac_parse(text, strlen(text), value, NULL) < 0)
 			memset(value, 0, c->size);
@@ -340,6 +352,9 @@ static int read_one(const struct column *c, sqlite3_stmt *s, int i, void *value)
 		break;
 	case COLUMN_KIND:
 		return read_kind(text, value);
+	case COLUMN_SEVERITY:
+		*(enum event_severity *)value = sqlite3_column_int(s, i);
+		break;
 	case COLUMN_ACTION:
 		return order_action_parse(text, value);
 	case COLUMN_ORDER_STATE:

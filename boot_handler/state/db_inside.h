@@ -20,7 +20,6 @@ enum statement {
 	DROP_INVENTORY,
 	PUT_LOG,
 	PUT_PROBE,
-	PRUNE,
 	BEGIN,
 	COMMIT,
 	STATEMENTS,

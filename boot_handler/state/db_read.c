@@ -148,26 +148,19 @@ int db_last_event(struct db *db, uint64_t *id, struct err *e)
 	return 0;
 }
 
-/* Bound: 1 after, 2 vm, 3 limit. Ids grow, so that "after" is a range of the table's own key. */
-static const char first_events[] = "%s WHERE id > ?1 AND (?2 = '' OR vm = ?2) ORDER BY id LIMIT ?3";
-static const char newest_events[] = "SELECT * FROM (%s WHERE id > ?1 AND (?2 = '' OR vm = ?2)"
-				    " ORDER BY id DESC LIMIT ?3) ORDER BY id";
-
-int db_read_events(struct db *db, const struct db_event_query *query,
+int db_read_events(struct db *db, const struct event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)
 {
 	_cleanup_free_ char *select = columns_select_text(&event_columns);
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
-	_cleanup_free_ char *sql = NULL;
+	_cleanup_free_ char *sql = select ? event_query_sql(query, select) : NULL;
 	int code;
 
-	if (!select || asprintf(&sql, query->newest ? newest_events : first_events, select) < 0)
+	if (!sql)
 		return err_set(e, ENOMEM, "out of memory");
 	if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK)
 		return db_err(db, e, "read");
-	sqlite3_bind_int64(s, 1, query->newest ? 0 : (sqlite3_int64)query->after);
-	db_bind_text(s, 2, query->vm);
-	sqlite3_bind_int64(s, 3, query->limit);
+	event_query_bind(query, s);
 	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
 		struct event one = {0};
 

@@ -56,6 +56,13 @@ static const char *const migrations[] = {
     "ALTER TABLE agent_order ADD COLUMN hint TEXT;"
     "ALTER TABLE agent_order ADD COLUMN args TEXT;"
     "ALTER TABLE agent_order ADD COLUMN figures TEXT;",
+    "ALTER TABLE event ADD COLUMN severity INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE event ADD COLUMN stranger INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE event SET severity = 2 WHERE kind = 'state' AND text = 'failed';"
+    "UPDATE event SET severity = 1 WHERE kind IN ('refused', 'card')"
+    " OR (kind = 'ipxe' AND text IN ('no-image', 'failed'));"
+    "UPDATE event SET stranger = 1 WHERE vm = '' OR instr(vm, ':') > 0;"
+    "CREATE INDEX event_mac ON event (mac, stranger);",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

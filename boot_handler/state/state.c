@@ -36,7 +36,7 @@ void state_keep_result(struct machine *m, char *result)
 }
 
 void state_record_data(struct state *s, const struct machine *m, enum event_kind kind,
-    const char *text, const int64_t *values, int64_t now)
+    const char *text, const struct event_value *values, int64_t now)
 {
 	struct event event = {
 	    .at_ms = now,
@@ -60,11 +60,21 @@ void state_record(
 	state_record_data(s, m, kind, text, NULL, now);
 }
 
+/* Its installation, or its first boot. */
+static int64_t took_ms(const struct machine *m, enum machine_state state, int64_t now)
+{
+	bool ends = state == MACHINE_INSTALLED || state == MACHINE_READY || state == MACHINE_FAILED;
+
+	return ends && m->began_ms && now > m->began_ms ? now - m->began_ms : 0;
+}
+
 void state_record_state(struct state *s, const struct machine *m, enum machine_state state,
     unsigned attempt, int64_t now)
 {
-	state_record_data(
-	    s, m, EVENT_STATE, machine_state_name(state), (const int64_t[]){attempt}, now);
+	const struct event_value values[] = {
+	    {.number = attempt}, {.number = took_ms(m, state, now)}};
+
+	state_record_data(s, m, EVENT_STATE, machine_state_name(state), values, now);
 }
 
 void state_change_life(struct state *s, struct machine *m, struct life life, int64_t now)
@@ -77,6 +87,10 @@ void state_change_life(struct state *s, struct machine *m, struct life life, int
 	machine_mark_dirty(&s->table, m);
 	if (differs) {
 		state_record_state(s, m, life.state, life.attempt, now);
+		m->began_ms = life.state == MACHINE_INSTALLED && m->began_ms ? now
+			      : life.state == MACHINE_READY || life.state == MACHINE_FAILED
+				  ? 0
+				  : m->began_ms;
 		log_info("state changed vm=%s state=%s attempt=%u", m->name,
 		    machine_state_name(life.state), life.attempt);
 	}
@@ -165,7 +179,7 @@ void state_declared(struct state *s, const struct mac *mac, const char *name, co
 }
 
 void state_tell(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
-    const char *text, const int64_t *values)
+    const char *text, const struct event_value *values)
 {
 	struct event event = {.at_ms = wall_ms(), .mac = *mac, .kind = kind};
 
@@ -174,6 +188,48 @@ void state_tell(struct state *s, const struct mac *mac, const char *name, enum e
 	text_copy_clean(acting, event.source, sizeof(event.source));
 	event_data(event_info(kind), values, event.data);
 	writer_event(s->writer, &event);
+}
+
+/* A boot is some ten events of these, of a Raspberry Pi's some fifty. A hall full of strangers may
+ * be switched on at once. */
+static const struct pace_rule heard_pace = {.free = 200, .first_ms = 1000, .most_ms = 60000};
+static const struct pace_rule strangers_pace = {.free = 500, .first_ms = 10000, .most_ms = 10000};
+
+static bool may_be_heard(struct pace *pace, const struct pace_rule *rule, int64_t now)
+{
+	bool may = pace_wait_ms(pace, rule, now) == 0;
+
+	if (may)
+		pace_take(pace, rule, now);
+	return may;
+}
+
+static bool stranger_may_be_heard(struct state *s)
+{
+	pthread_mutex_lock(&s->heard_lock);
+	bool may = may_be_heard(&s->heard, &strangers_pace, wall_ms());
+	pthread_mutex_unlock(&s->heard_lock);
+	return may;
+}
+
+void state_heard(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
+    const char *text, const struct event_value *values)
+{
+	char own[MAC_TEXT_SIZE];
+	int64_t now = wall_ms();
+
+	if (!name) {
+		if (stranger_may_be_heard(s))
+			state_tell(s, mac, mac_format(mac, own), kind, text, values);
+		return;
+	}
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+	if (!m)
+		return;
+	machine_touch(&s->table, m, now);
+	if (may_be_heard(&m->heard_pace, &heard_pace, now))
+		state_record_data(s, m, kind, text, values, now);
+	machine_unlock(&s->table, m);
 }
 
 void state_agent(struct state *s, const struct mac *mac, const char *name)

@@ -73,7 +73,12 @@ void state_agent(struct state *s, const struct mac *mac, const char *name);
 /* An event of a machine of which nothing else changes; `name` "": no definition has it. As many as
  * this is called: the caller bounds them. `values`: those of the kind's fields, or NULL. */
 void state_tell(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
-    const char *text, const int64_t *values);
+    const char *text, const struct event_value *values);
+/* The same of what anyone on the machines' network can cause: of one machine only so many, and of
+ * all strangers together. `name` NULL: no definition has it; then the event is under its MAC
+ * address. */
+void state_heard(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
+    const char *text, const struct event_value *values);
 
 /* The machine has been heard from. */
 void state_seen(struct state *s, const struct mac *mac, const char *name);
@@ -99,7 +104,7 @@ must_check int state_became_ready(
 
 /* cloud-init is on its way. Ignored of a machine that is not installed; of one boot at most
  * STATE_STAGE_EVENTS_MAX become events of ours. */
-#define STATE_STAGE_EVENTS_MAX 200
+#define STATE_STAGE_EVENTS_MAX 400
 void state_cloud_init(
     struct state *s, const struct mac *mac, const char *name, const struct firstboot_event *event);
 
@@ -153,8 +158,15 @@ must_check int state_save(struct state *s, struct err *e);
 /* Tells whether the file can be written, by writing. */
 must_check int state_probe(struct state *s, struct err *e);
 
+/* `heard` is called in one thread with each event that is on disk from now on, in their order; it
+ * must not wait long. NULL: nobody, when it returns after a
+ * state_save(). */
+void state_on_events(
+    struct state *s, void (*heard)(void *ctx, const struct event *events, size_t count), void *ctx);
+must_check int state_last_event(struct state *s, uint64_t *last, struct err *e);
+
 /* Events and logs, from the file; see db.h. */
-must_check int state_events(struct state *s, const struct db_event_query *query,
+must_check int state_events(struct state *s, const struct event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
 must_check int state_log(struct state *s, const struct mac *mac, char **out, struct err *e);
 

@@ -51,8 +51,10 @@ static struct life take_boot(
 		state_tell_addresses(s);
 		state_record(s, m, EVENT_IPXE, boot_choice_word(choice), now);
 	}
-	if (step.anew)
+	if (step.anew) {
 		atomic_store(&m->asks, 1);
+		m->began_ms = now;
+	}
 	if (step.reboots) {
 		state_keep_result(m, firstboot_booting(m->cloud_init));
 		state_begin_boot(m);

@@ -156,6 +156,7 @@ void state_close(struct state *s)
 	inventories_free(s->inventories);
 	machine_table_clear(&s->table);
 	pthread_mutex_destroy(&s->reader_lock);
+	pthread_mutex_destroy(&s->heard_lock);
 	free(s);
 }
 
@@ -186,6 +187,7 @@ int state_open(const char *path, struct state **out, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	machine_table_init(&s->table);
 	pthread_mutex_init(&s->reader_lock, NULL);
+	pthread_mutex_init(&s->heard_lock, NULL);
 	int r = db_open(path, &db, e);
 	if (r < 0)
 		return r;
@@ -252,7 +254,21 @@ int state_probe(struct state *s, struct err *e)
 	return writer_flush(s->writer, true, e);
 }
 
-int state_events(struct state *s, const struct db_event_query *query,
+void state_on_events(
+    struct state *s, void (*heard)(void *ctx, const struct event *events, size_t count), void *ctx)
+{
+	writer_listen(s->writer, &(struct writer_listener){heard, ctx});
+}
+
+int state_last_event(struct state *s, uint64_t *last, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_last_event(s->reader, last, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}
+
+int state_events(struct state *s, const struct event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e)
 {
 	pthread_mutex_lock(&s->reader_lock);

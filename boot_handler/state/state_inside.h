@@ -18,6 +18,8 @@ struct state {
 	struct writer *writer;
 	struct db *reader;
 	pthread_mutex_t reader_lock;
+	pthread_mutex_t heard_lock;
+	struct pace heard; /* of strangers, under that lock */
 	void (*addresses_changed)(void *ctx);
 	void *addresses_ctx;
 };
@@ -27,7 +29,7 @@ void state_record(
     struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now);
 /* Of a kind with fields: their values, in the row's order. */
 void state_record_data(struct state *s, const struct machine *m, enum event_kind kind,
-    const char *text, const int64_t *values, int64_t now);
+    const char *text, const struct event_value *values, int64_t now);
 
 /* A change of the locked machine's life, now: recorded and logged where its state is another. */
 void state_change_life(struct state *s, struct machine *m, struct life life, int64_t now);

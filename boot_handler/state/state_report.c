@@ -11,6 +11,7 @@
 static void take_progress(struct state *s, struct machine *m, const struct report *r, int64_t now)
 {
 	bool begins = m->phase != r->phase;
+	bool ends = r->status == REPORT_DONE && m->phase == r->phase && m->phase_ms;
 
 	if (begins || r->bytes != m->bytes)
 		m->moved_at_ms = now;
@@ -25,8 +26,15 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 		m->eta_s = r->eta_s;
 	}
 	machine_mark_dirty(&s->table, m);
-	if (begins)
+	if (begins) {
+		m->phase_ms = now;
 		state_record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);
+	}
+	if (ends) { /* once */
+		state_record_data(s, m, EVENT_PHASE_END, machine_phase_name(r->phase),
+		    &(struct event_value){.number = now - m->phase_ms}, now);
+		m->phase_ms = 0;
+	}
 }
 
 static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)
@@ -179,6 +187,8 @@ void state_cloud_init(
 		    text, sizeof(text), "%.55s%s", event->text, event->failed ? " failed" : "");
 		if (m->stage_events++ < STATE_STAGE_EVENTS_MAX)
 			state_record(s, m, EVENT_CLOUD_INIT, text, now);
+	} else if (taken && m->stage_events++ < STATE_STAGE_EVENTS_MAX) {
+		state_record(s, m, EVENT_CLOUD_INIT_END, event->text, now);
 	}
 	machine_unlock(&s->table, m);
 }

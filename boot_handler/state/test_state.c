@@ -250,7 +250,7 @@ static void calls_but_once(void **state)
 
 static void count_stage(void *ctx, const struct event *event)
 {
-	*(int *)ctx += event->kind == EVENT_CLOUD_INIT;
+	*(int *)ctx += event->kind == EVENT_CLOUD_INIT || event->kind == EVENT_CLOUD_INIT_END;
 }
 
 static void bounded_stages(void **state)
@@ -268,7 +268,7 @@ static void bounded_stages(void **state)
 	assert_int_equal(call(f->s, "{\"boot_id\":\"a\"}"), STATE_IMPORTANT);
 	cloud_init_says(f->s, "modules-final: late", true, false);
 	assert_int_equal(state_save(f->s, &e), 0);
-	struct db_event_query query = {.limit = 1000, .vm = ""};
+	struct event_query query = {.limit = 1000, .vm = ""};
 	assert_int_equal(state_events(f->s, &query, count_stage, &stages, &e), 0);
 	assert_int_equal(stages, STATE_STAGE_EVENTS_MAX);
 	assert_string_equal(row_of(f->s).stage, "");
@@ -495,7 +495,7 @@ static void see(void *ctx, const struct event *event)
 static int read_events(struct state *s, uint64_t after, const char *vm,
     void (*event)(void *ctx, const struct event *event), struct seen *seen)
 {
-	struct db_event_query query = {.after = after, .limit = 100, .vm = vm};
+	struct event_query query = {.after = after, .limit = 100, .vm = vm};
 	struct err e = ERR_INIT;
 
 	return state_events(s, &query, event, seen, &e);
@@ -523,7 +523,7 @@ static void events(void **state)
 	struct seen other = {0};
 	assert_int_equal(read_events(f->s, 0, "web2", see, &other), 0);
 	assert_int_equal(other.count, 0);
-	struct db_event_query newest = {.newest = true, .limit = 2, .vm = "web1"};
+	struct event_query newest = {.newest = true, .limit = 2, .vm = "web1"};
 	struct seen end = {0};
 	assert_int_equal(state_events(f->s, &newest, see, &end, &e), 0);
 	assert_string_equal(end.text, "action:reinstall state:declared ");

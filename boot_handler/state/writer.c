@@ -14,7 +14,8 @@
 #define LAZY_MS 60000
 #define RETRY_MS 1000
 #define FLUSH_WAIT_MS 3000
-#define PRUNE_EVERY 1000
+#define PRUNE_EVERY 1000 /* events */
+#define PRUNE_EVERY_MS ((int64_t)3600 * 1000)
 #define ROWS_A_COMMIT 20000
 
 struct log_item {
@@ -49,8 +50,10 @@ struct writer {
 	bool kicked;
 	bool stop;
 	struct err last; /* code 0: the last commit went well */
+	struct writer_listener listener;
 
-	uint64_t pruned_at; /* writer's thread only, as are the following */
+	int64_t pruned_ms;  /* monotonic; 0: not yet */
+	uint64_t pruned_at; /* newest event then; writer's thread only, as are the following */
 	bool was_bad;
 	struct mac *macs; /* of the rows in the open transaction */
 	size_t macs_room;
@@ -78,11 +81,21 @@ static int put_batch(struct writer *w, const struct batch *b, struct err *e)
 		r = db_put_log(w->db, &l->mac, l->text, e);
 	if (r == 0 && b->probe)
 		r = db_put_probe(w->db, e);
-	if (r == 0 && b->count > 0 && b->events[b->count - 1].id >= w->pruned_at + PRUNE_EVERY) {
-		w->pruned_at = b->events[b->count - 1].id;
-		r = db_prune(w->db, w->pruned_at, e);
-	}
 	return r;
+}
+
+static bool is_prune_due(const struct writer *w, const struct batch *b)
+{
+	return w->pruned_ms == 0 || monotonic_ms() - w->pruned_ms >= PRUNE_EVERY_MS ||
+	       (b->count > 0 && b->events[b->count - 1].id >= w->pruned_at + PRUNE_EVERY);
+}
+
+static int prune(struct writer *w, const struct batch *b, struct err *e)
+{
+	w->pruned_ms = monotonic_ms();
+	if (b->count > 0)
+		w->pruned_at = b->events[b->count - 1].id;
+	return db_prune(w->db, &DB_EVENTS_RETENTION, wall_ms(), e);
 }
 
 static int remember_mac(struct writer *w, size_t n, const struct mac *mac, struct err *e)
@@ -136,9 +149,10 @@ static int write_once(struct writer *w, const struct batch *b, bool last, bool *
 	int r = 0;
 	bool have = w->source.next(w->source.ctx, &row);
 	unsigned asides = asides_due(w, last);
+	bool prunes = is_prune_due(w, b);
 
 	*more = false;
-	if (!have && !asides && b->count == 0 && !b->logs && !b->probe)
+	if (!have && !asides && !prunes && b->count == 0 && !b->logs && !b->probe)
 		return 0;
 	r = db_begin(w->db, e);
 	bool begun = r == 0;
@@ -164,6 +178,8 @@ static int write_once(struct writer *w, const struct batch *b, bool last, bool *
 		r = put_batch(w, b, e);
 	if (r == 0)
 		r = put_asides(w, asides, e);
+	if (r == 0 && prunes)
+		r = prune(w, b, e);
 	if (r == 0)
 		r = db_commit(w->db, e);
 	if (r == 0)
@@ -223,6 +239,7 @@ static void write_all(struct writer *w)
 {
 	struct batch b = w->queue;
 	struct err e = ERR_INIT;
+	struct writer_listener listener = w->listener;
 	uint64_t asked = w->asked;
 	bool more = false, last = w->stop;
 
@@ -231,6 +248,8 @@ static void write_all(struct writer *w)
 	pthread_mutex_unlock(&w->lock);
 	int r = write_once(w, &b, last, &more, &e);
 	tell_outcome(w, r, &e);
+	if (r == 0 && b.count > 0 && listener.heard)
+		listener.heard(listener.ctx, b.events, b.count);
 	pthread_mutex_lock(&w->lock);
 
 	b.probe = false;
@@ -331,10 +350,20 @@ void writer_stop(struct writer *w)
 	writer_free(w);
 }
 
+void writer_listen(struct writer *w, const struct writer_listener *listener)
+{
+	pthread_mutex_lock(&w->lock);
+	w->listener = *listener;
+	pthread_mutex_unlock(&w->lock);
+}
+
 void writer_event(struct writer *w, struct event *event)
 {
 	struct batch *q = &w->queue;
 
+	event->severity = event_severity(event_info(event->kind), event->text);
+	/* Named by its MAC address, or by nothing that has one. */
+	event->stranger = !event->vm[0] || strchr(event->vm, ':') || mac_number(&event->mac) == 0;
 	pthread_mutex_lock(&w->lock);
 	event->id = ++w->last_event;
 	if (q->count == q->room && q->room < WRITER_EVENTS_MAX) {

@@ -13,8 +13,14 @@
 #include "lib/machine/machine.h"
 #include "lib/base/err.h"
 
+/* Who hears of events once they are on disk, in their order; called by the writer's thread only. */
+struct writer_listener {
+	void (*heard)(void *ctx, const struct event *events, size_t count); /* NULL: nobody */
+	void *ctx;
+};
+
 /* Events waiting to be written; more than this at once are counted and dropped. */
-#define WRITER_EVENTS_MAX 32768
+#define WRITER_EVENTS_MAX 16384
 
 /* Where changed rows come from; called by the writer's thread only. */
 struct writer_source {
@@ -45,7 +51,9 @@ must_check int writer_start(struct db *db, uint64_t last_event, const struct wri
 /* Writes what is left, then ends the thread and closes the database. NULL is allowed. */
 void writer_stop(struct writer *w);
 
-/* Gives the event its id and queues it. */
+void writer_listen(struct writer *w, const struct writer_listener *listener);
+
+/* Gives the event its id, and its severity by its kind and text, and queues it. */
 void writer_event(struct writer *w, struct event *event);
 /* Queues the last lines of a log; takes over `text` (malloc'ed). */
 void writer_log(struct writer *w, const struct mac *mac, char *text);

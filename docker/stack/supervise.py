@@ -8,12 +8,15 @@ The daemons' lines hold words of machines on the network, and are read at a term
 steer it there becomes '?', by the rule of lib/base/text.h, whichever daemon forgot to.
 
 dnsmasq tells of each file that it has sent by TFTP, and has no setting that keeps it from that
-(quiet-tftp is about files that are not there): hundreds of machines at once would fill the log.
+(quiet-tftp is about files that are not there): hundreds of machines at once would fill the log. What it
+says of DHCP is for boot_handler, which makes events of it; of that the log has what went wrong.
 """
 
 import codecs
 import re
+import socket
 import sys
+import time
 
 from supervisor import dispatchers, poller, supervisord
 
@@ -22,9 +25,44 @@ CONTROLS = [*range(0x20), 0x7f, *range(0x80, 0xa0), 0x61c, 0x200e, 0x200f, *rang
             *range(0x2066, 0x2070), 0xfeff, *range(0xfff9, 0xfffc)]
 CLEAN = {c: "?" for c in CONTROLS if chr(c) not in "\n\t"}
 CLEAN[0xfffd] = "?"
-DROPPED = {"dnsmasq": re.compile(r"(?m)^dnsmasq-tftp(\[\d+\])?: sent [^\n]* to [0-9a-f.:]+\n")}
+# A word of DHCP with an address and a MAC address, and no more; of an answer that was taken, the name, too.
+DROPPED = {"dnsmasq": re.compile(
+    r"(?m)^dnsmasq-tftp(\[\d+\])?: sent [^\n]* to [0-9a-f.:]+\n|"
+    r"^dnsmasq-dhcp(\[\d+\])?: (?:(?:DHCP(?:DISCOVER|OFFER|REQUEST|RELEASE|INFORM)\([^)\n]*\)(?: [0-9a-f.:-]+){1,2} *"
+    r"|(?:DHCPACK|PXE)\([^)\n]*\)[^\n]*)\n)")}
 DROPPED["tftp"] = DROPPED["dnsmasq"]  # another dnsmasq
+TOLD = re.compile(r"(?m)^dnsmasq-dhcp(?:\[\d+\])?: (DHCP(?:DISCOVER|OFFER|NAK|DECLINE)\([^\n]*)\n")
 LINE_MAX = 16384  # of one that has no end yet
+
+
+class Teller:
+    """Passes lines on to boot_handler (boot_handler/sources/lease.h): what it does not take at once is lost, and
+    so is what is more than 5,000 in a second."""
+    PATH = "/run/boot_handler/lease.sock"
+    BYTES = 32000
+    LINES = 5000
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.second = self.lines = 0
+
+    def tell(self, lines):
+        now = int(time.monotonic())
+        if now != self.second:
+            self.second, self.lines = now, 0
+        lines = lines[:self.LINES - self.lines]
+        self.lines += len(lines)
+        while lines:
+            size = n = 0
+            while n < len(lines) and size + len(lines[n]) < self.BYTES:
+                size += len(lines[n]) + 1
+                n += 1
+            data, lines = "\n".join(["log", *lines[:n]]), lines[max(n, 1):]
+            try:
+                self.socket.sendto(data.encode(errors="replace"), self.PATH)
+            except OSError:
+                return
 
 
 class QuickPoller(poller.Poller):
@@ -38,6 +76,7 @@ class CleanOutput(dispatchers.POutputDispatcher):
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.dropped = DROPPED.get(self.process.config.name)
         self.begun = ""  # of a line of which the end is to come
+        self.teller = Teller() if self.dropped else None
 
     def _log(self, data):
         text = self.decoder.decode(data)
@@ -52,6 +91,9 @@ class CleanOutput(dispatchers.POutputDispatcher):
         if last or len(text) - end > LINE_MAX:
             end = len(text)
         self.begun = text[end:]
+        told = TOLD.findall(text[:end])
+        if told:
+            self.teller.tell(told)
         return self.dropped.sub("", text[:end])
 
 

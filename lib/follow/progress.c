@@ -54,14 +54,16 @@ void progress_fill(FILE *f, const char *sentence, const json_t *event)
 	}
 }
 
-bool progress_event(FILE *f, const json_t *event)
+bool progress_event(FILE *f, const json_t *event, bool all)
 {
 	const struct event_info *info = event_info_find(text_of(event, "kind"));
-	const char *sentence = info ? event_sentence(info, text_of(event, "text")) : NULL;
+	const char *text = text_of(event, "text");
+	const char *sentence = info ? event_sentence(info, text) : NULL;
 
-	if (sentence)
-		progress_fill(f, sentence, event);
-	return sentence != NULL;
+	if (!sentence || (!all && event_severity(info, text) == EVENT_DEBUG))
+		return false;
+	progress_fill(f, sentence, event);
+	return true;
 }
 
 int progress_percent(const json_t *vm)

@@ -14,8 +14,9 @@
 void progress_fill(FILE *f, const char *sentence, const json_t *event);
 
 /* What an event means, without newline: "DHCP: 192.168.100.11", "installer: partition". Returns
- * false, and writes nothing, for events not worth a line. */
-bool progress_event(FILE *f, const json_t *event);
+ * false, and writes nothing, for events not worth a line: those of severity debug are so to who
+ * does not ask for all. */
+bool progress_event(FILE *f, const json_t *event, bool all);
 
 /* The state of one VM in a few words: "installing: rootfs 45 %", "ready", "failed: partition",
  * "waiting: no image", "stalled: boot". */

@@ -1,8 +1,11 @@
 #include "lib/machine/event.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lib/base/text.h"
 
 #define EVENT_ROW(id, word, ...) [EVENT_##id] = {.name = word, __VA_ARGS__},
 static const struct event_info kinds[] = {EVENT_KINDS(EVENT_ROW)};
@@ -13,6 +16,11 @@ const struct event_info *event_info(enum event_kind kind)
 	return &kinds[kind];
 }
 
+size_t event_kinds(void)
+{
+	return COUNT;
+}
+
 const struct event_info *event_info_find(const char *name)
 {
 	for (size_t i = 0; i < COUNT; i++)
@@ -21,20 +29,105 @@ const struct event_info *event_info_find(const char *name)
 	return NULL;
 }
 
-const char *event_sentence(const struct event_info *info, const char *text)
+static const struct event_says *says(const struct event_info *info, const char *text)
 {
 	for (size_t i = 0; i < EVENT_SAYS_MAX && info->says[i].sentence; i++)
 		if (!info->says[i].text || strcmp(info->says[i].text, text) == 0)
-			return info->says[i].sentence;
+			return &info->says[i];
 	return NULL;
 }
 
-void event_data(const struct event_info *info, const int64_t *values, char out[EVENT_DATA_SIZE])
+const char *event_sentence(const struct event_info *info, const char *text)
+{
+	const struct event_says *s = says(info, text);
+
+	return s ? s->sentence : NULL;
+}
+
+/* ---- severities -------------------------------------------------------------------------- */
+
+static const struct {
+	enum event_severity severity;
+	const char *name;
+} severities[] = {
+    {EVENT_DEBUG, "debug"},
+    {EVENT_INFO, "info"},
+    {EVENT_WARNING, "warning"},
+    {EVENT_ERROR, "error"},
+};
+
+enum event_severity event_severity(const struct event_info *info, const char *text)
+{
+	const struct event_says *s = says(info, text);
+
+	return s ? s->severity : EVENT_DEBUG;
+}
+
+const char *event_severity_name(enum event_severity severity)
+{
+	for (size_t i = 0; i < sizeof(severities) / sizeof(*severities); i++)
+		if (severities[i].severity == severity)
+			return severities[i].name;
+	return "info";
+}
+
+int event_severity_parse(const char *name, enum event_severity *out)
+{
+	for (size_t i = 0; i < sizeof(severities) / sizeof(*severities); i++)
+		if (strcmp(severities[i].name, name) == 0) {
+			*out = severities[i].severity;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* ---- data -------------------------------------------------------------------------------- */
+
+/* Cleaned, no control character is left: two characters are to be escaped. */
+static size_t put_text(const char *text, char *out)
+{
+	char clean[EVENT_FIELD_TEXT_MAX + 1];
+	size_t n = 0, len;
+	int plain;
+
+	text_copy_clean(text ? text : "", clean, sizeof(clean));
+	out[n++] = '"';
+	for (const char *p = clean; *p; p += len) {
+		len = text_character(p, strlen(p), &plain);
+		bool escaped = *p == '"' || *p == '\\';
+		if (n + escaped + len > EVENT_FIELD_TEXT_MAX)
+			break;
+		if (escaped)
+			out[n++] = '\\';
+		memcpy(out + n, p, len);
+		n += len;
+	}
+	out[n++] = '"';
+	return n;
+}
+
+/* A name, four signs around it, and the longest number or text. */
+#define ROOM(field)                                                                                \
+	(strlen((field)->name) + 6 + ((field)->type == EVENT_TEXT ? EVENT_FIELD_TEXT_MAX + 1 : 20))
+
+void event_data(
+    const struct event_info *info, const struct event_value *values, char out[EVENT_DATA_SIZE])
 {
 	size_t n = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; info->fields[i] && n < EVENT_DATA_SIZE; i++)
-		n += (size_t)snprintf(out + n, EVENT_DATA_SIZE - n, "%c\"%s\":%" PRId64 "%s",
-		    i == 0 ? '{' : ',', info->fields[i], values[i], info->fields[i + 1] ? "" : "}");
+	for (size_t i = 0; values && info->fields[i].name; i++) {
+		const struct event_field *field = &info->fields[i];
+		if (n + ROOM(field) > EVENT_DATA_SIZE)
+			break;
+		n += (size_t)snprintf(
+		    out + n, EVENT_DATA_SIZE - n, "%c\"%s\":", i == 0 ? '{' : ',', field->name);
+		if (field->type == EVENT_TEXT)
+			n += put_text(values[i].text, out + n);
+		else
+			n += (size_t)snprintf(
+			    out + n, EVENT_DATA_SIZE - n, "%" PRId64, values[i].number);
+	}
+	if (n > 0)
+		memcpy(out + n, "}", 2);
 }

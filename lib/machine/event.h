@@ -6,31 +6,72 @@
 #ifndef LIB_MACHINE_EVENT_H
 #define LIB_MACHINE_EVENT_H
 
+#include "lib/base/err.h"
 #include "lib/machine/machine.h"
 
 #define EVENT_SAYS_MAX 12
 #define EVENT_FIELDS_MAX 4
-#define EVENT_DATA_SIZE 128
+#define EVENT_TEXT_SIZE 160
+#define EVENT_FIELD_TEXT_MAX 100 /* bytes of a field's text, as JSON has them */
+#define EVENT_DATA_SIZE 320
+
+/* How much it is to a person: each is more than those before. The state file has the numbers. */
+enum event_severity {
+	EVENT_DEBUG = -1, /* a step of many, told to those who ask for all */
+	EVENT_INFO = 0,
+	EVENT_WARNING = 1, /* what somebody may have to look at */
+	EVENT_ERROR = 2,   /* it goes no further without somebody */
+};
 
 /* What an event says to a person: "{text}", "{phase}" and "{field}" stand for values of it. */
 struct event_says {
 	const char *text; /* of an event with this text; NULL: with any */
 	const char *sentence;
+	enum event_severity severity;
+};
+
+enum event_field_type { EVENT_NUMBER, EVENT_TEXT };
+
+struct event_field {
+	const char *name; /* NULL: there are no more */
+	enum event_field_type type;
+};
+
+/* Of one field. */
+struct event_value {
+	int64_t number;
+	const char *text; /* of others, too; NULL is "" */
 };
 
 /* What is known of a kind. */
 struct event_info {
 	const char *name;
-	struct event_says says[EVENT_SAYS_MAX];   /* the first that fits; none: no person is told */
-	const char *stage;                        /* of a boot that begins with it; NULL: none */
-	bool begins;                              /* it is told by a machine just switched on */
-	const char *fields[EVENT_FIELDS_MAX + 1]; /* its numbers, members of "data" in the API */
+	struct event_says says[EVENT_SAYS_MAX]; /* the first that fits; none: no person is told */
+	const char *stage;                      /* of a boot that begins with it; NULL: none */
+	bool begins;                            /* it is told by a machine just switched on */
+	/* What else is known of it: members of "data" in the API. */
+	struct event_field fields[EVENT_FIELDS_MAX + 1];
 };
 
 /* EVENT_<id>, name, and what else there is to say of it. */
 /* clang-format off */
 #define EVENT_KINDS(row) \
+	/* The host has given its VM a port of the bridge, or taken it away: seen only while we run. */ \
+	row(POWER, "power", .says = {{"on", "powered on"}, {"off", "powered off"}}) \
+	/* What dnsmasq says of its answers. DHCP is the one that the machine took. */ \
+	row(DHCP_DISCOVER, "dhcp-discover", .says = { \
+		{"", "DHCP: asks for an address", EVENT_DEBUG}, \
+		{NULL, "DHCP: asks for an address in vain: {text}", EVENT_WARNING}}) \
+	row(DHCP_OFFER, "dhcp-offer", .says = {{NULL, "DHCP: is offered {ip}", EVENT_DEBUG}}, \
+		.fields = {{"ip", EVENT_TEXT}}) \
+	row(DHCP_NAK, "dhcp-nak", .says = {{NULL, "DHCP: is refused {ip}: {text}", EVENT_WARNING}}, \
+		.fields = {{"ip", EVENT_TEXT}}) \
+	row(DHCP_DECLINE, "dhcp-decline", .says = { \
+		{NULL, "DHCP: does not take {ip}, which somebody else uses", EVENT_WARNING}}, \
+		.fields = {{"ip", EVENT_TEXT}}) \
 	row(DHCP, "dhcp", .says = {{NULL, "DHCP: {text}"}}, .begins = true) \
+	row(TFTP, "tftp", .says = {{NULL, "TFTP: {file}", EVENT_DEBUG}}, \
+		.fields = {{"file", EVENT_TEXT}, {"size", EVENT_NUMBER}}) \
 	row(IPXE, "ipxe", .says = { \
 		{"install", "iPXE: loads the installer"}, \
 		{"shell", "iPXE: loads the installer's shell"}, \
@@ -40,25 +81,46 @@ struct event_info {
 		{"menu", "iPXE: shows its menu"}, \
 		{"off", "iPXE: its network boot is off"}, \
 		{"wait", "iPXE: nothing to do yet, asks again every 10 s"}, \
-		{"no-image", "iPXE: its image is missing, asks again every 10 s"}, \
-		{"failed", "iPXE: the install failed, waits for a reinstall"}, \
+		{"no-image", "iPXE: its image is missing, asks again every 10 s", EVENT_WARNING}, \
+		{"failed", "iPXE: the install failed, waits for a reinstall", EVENT_WARNING}, \
 		{NULL, "iPXE: {text}"}}, .begins = true) \
 	row(CHOICE, "choice", .says = {{NULL, "chosen at the menu: {text}"}}, .begins = true) \
+	/* A kernel, initrd or archive of modules over HTTP: which of them, or that it got none. */ \
+	row(FETCH, "fetch", .says = { \
+		{"failed", "HTTP: {file} cannot be had, status {status}", EVENT_WARNING}, \
+		{NULL, "HTTP: {text}, {bytes} bytes in {ms} ms", EVENT_DEBUG}}, \
+		.fields = {{"file", EVENT_TEXT}, {"bytes", EVENT_NUMBER}, {"ms", EVENT_NUMBER}, \
+			{"status", EVENT_NUMBER}}) \
 	row(PHASE, "phase", .says = {{NULL, "installer: {phase}"}}, .stage = "{phase}", .begins = true) \
+	row(PHASE_END, "phase-end", .says = {{NULL, "installer: {text} is done", EVENT_DEBUG}}, \
+		.fields = {{"ms", EVENT_NUMBER}}) \
 	row(STATE, "state", .says = { \
-		{"installed", "installed"}, {"ready", "ready"}, {"failed", "failed"}}, \
-		.fields = {"attempt"}) \
+		{"installed", "installed"}, {"ready", "ready"}, {"failed", "failed", EVENT_ERROR}}, \
+		/* "ms" since the boot that installs, of "ready" since it was installed; 0: it was not \
+		   seen to begin. */ \
+		.fields = {{"attempt", EVENT_NUMBER}, {"ms", EVENT_NUMBER}}) \
 	row(LEASE, "lease", .says = {{NULL, "DHCP: {text}"}}) \
 	row(ACTION, "action", .says = {{NULL, "asked for: {text}"}}) \
-	row(REFUSED, "refused", .says = {{NULL, "refused to {source}: {text}"}}) \
-	row(CARD, "card", .says = {{NULL, "its card is another machine's by now: {text}"}}) \
+	row(REFUSED, "refused", .says = {{NULL, "refused to {source}: {text}", EVENT_WARNING}}) \
+	row(CARD, "card", .says = { \
+		{NULL, "its card is another machine's by now: {text}", EVENT_WARNING}}) \
 	row(DECLARED, "declared", .says = {{NULL, "declared by its profile {text}"}}) \
+	/* Its file in vms/ as it is in force. */ \
+	row(DEFINITION, "definition", .says = { \
+		{"added", "its definition is there: {file}"}, \
+		{"changed", "its definition has changed: {file}"}, \
+		{"removed", "its definition is gone: {file}"}}, .fields = {{"file", EVENT_TEXT}}) \
+	/* That a sentence of `vmlab validate` is true from now on. */ \
+	row(PROBLEM, "problem", .says = {{NULL, "{file}:{line}: {text}", EVENT_WARNING}}, \
+		.fields = {{"file", EVENT_TEXT}, {"line", EVENT_NUMBER}, {"column", EVENT_NUMBER}}) \
 	row(AGENT, "agent", .says = {{NULL, "the agent is there"}}, .stage = "agent") \
 	row(INVENTORY, "inventory", .says = {{NULL, "inventory: {text}"}}) \
 	/* An order of the agent's, and how it ended: "reboot done". */ \
-	row(ORDER, "order", .says = {{NULL, "order: {text}"}}, .fields = {"order"}) \
+	row(ORDER, "order", .says = {{NULL, "order: {text}"}}, .fields = {{"order", EVENT_NUMBER}}) \
 	/* A stage or module of cloud-init begins, or has failed. */ \
-	row(CLOUD_INIT, "cloud-init", .says = {{NULL, "cloud-init: {text}"}})
+	row(CLOUD_INIT, "cloud-init", .says = {{NULL, "cloud-init: {text}"}}) \
+	row(CLOUD_INIT_END, "cloud-init-end", .says = { \
+		{NULL, "cloud-init: {text} is done", EVENT_DEBUG}})
 /* clang-format on */
 
 #define EVENT_ID(id, ...) EVENT_##id,
@@ -71,7 +133,9 @@ struct event {
 	char vm[MACHINE_NAME_SIZE];
 	enum event_kind kind;
 	enum machine_phase phase;
-	char text[MACHINE_STAGE_SIZE];
+	enum event_severity severity;
+	bool stranger; /* no definition has the machine */
+	char text[EVENT_TEXT_SIZE];
 	char source[INET6_ADDRSTRLEN]; /* an address, "dhcp", "operator"; or "": nobody */
 	uint64_t bytes;
 	uint64_t total_bytes;
@@ -82,10 +146,21 @@ const struct event_info *event_info(enum event_kind kind);
 /* NULL: a kind that is not known. */
 const struct event_info *event_info_find(const char *name);
 
+/* How many kinds there are. */
+size_t event_kinds(void);
+
 /* What an event of that kind and text says to a person; NULL: nothing. */
 const char *event_sentence(const struct event_info *info, const char *text);
+enum event_severity event_severity(const struct event_info *info, const char *text);
 
-/* {"field":value,...} of the row's fields in their order; "" for a kind without. */
-void event_data(const struct event_info *info, const int64_t *values, char out[EVENT_DATA_SIZE]);
+/* "debug", "info", "warning" or "error". */
+const char *event_severity_name(enum event_severity severity);
+/* -EINVAL: none is called so. */
+must_check int event_severity_parse(const char *name, enum event_severity *out);
+
+/* {"field":value,...} of the row's fields in their order, each text cut to EVENT_FIELD_TEXT_MAX and
+ * cleaned; "" for a kind without, or without values. */
+void event_data(
+    const struct event_info *info, const struct event_value *values, char out[EVENT_DATA_SIZE]);
 
 #endif

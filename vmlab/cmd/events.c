@@ -25,6 +25,7 @@ struct watch {
 	const char *name;   /* "" for all */
 	const char *before; /* the name it was started under, or NULL */
 	bool any;           /* there was one */
+	bool all;           /* each step is told */
 	FILE *out;
 	json_t *last_ms;               /* VM -> when its last event was */
 	json_t *restarted;             /* VM -> what boot_mode_restarts() says of its last boot */
@@ -84,7 +85,7 @@ static void print_event(struct watch *w, const json_t *event, bool show)
 
 	if (!f)
 		return;
-	bool said = progress_event(f, event);
+	bool said = progress_event(f, event, w->all);
 	fclose(f);
 	if (*w->name)
 		stages_history_event(&w->history, event);
@@ -158,6 +159,7 @@ static int watch(struct watch *w, const char *limit, bool follow, struct err *e)
 static const struct option options[] = {
     {"follow", no_argument, NULL, 'f'},
     {"lines", required_argument, NULL, 'n'},
+    {"all", no_argument, NULL, 'a'},
     {0},
 };
 
@@ -179,8 +181,9 @@ static int run(struct lab *lab, int argc, char **argv)
 	bool follow = false;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "fn:", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, "afn:", options, NULL)) != -1) {
 		follow |= o == 'f';
+		w.all |= o == 'a';
 		if (o == 'n' && (strspn(optarg, "0123456789") != strlen(optarg) ||
 				    atol(optarg) < 1 || atol(optarg) > EVENTS_MAX))
 			return command_usage(
@@ -220,19 +223,21 @@ static int run(struct lab *lab, int argc, char **argv)
 
 const struct command events_command = {
     .name = "events",
-    .args = "[-f] [-n NUMBER] [NAME]",
+    .args = "[-a] [-f] [-n NUMBER] [NAME]",
     .summary = "what happened to machines, and how long each step took",
     .help =
 	"Prints the lab's timeline, oldest first: the time, how long after the machine's event before,\n"
 	"and what happened. With a name only that VM's, and below it how long each stage of its last\n"
 	"finished boot or install took, as `vmlab up` counts it.\n"
 	"\n"
+	"  -a, --all          each step, also of DHCP, TFTP, downloads and the ends of phases\n"
 	"  -f, --follow       go on as more happens, until Ctrl-C\n"
 	"  -n, --lines N      the last N events (default 200, at most 1000)\n"
 	"\n"
 	"Examples:\n"
 	"  vmlab events web1\n"
-	"  vmlab events -f\n",
+	"  vmlab events -f\n"
+	"  vmlab events --all web1\n",
     .run = run,
     .operands = OPERANDS_VM,
 };

@@ -602,6 +602,7 @@ static void test_progress_event(void **state)
 	    {"{\"kind\":\"cloud-init\",\"text\":\"modules-final: runcmd\"}",
 		"cloud-init: modules-final: runcmd"},
 	    {"{\"kind\":\"state\",\"text\":\"booting\"}", ""},
+	    {"{\"kind\":\"dhcp-offer\",\"text\":\"10.0.0.1\"}", ""},
 	    {"{\"kind\":\"other\"}", ""},
 	};
 
@@ -610,7 +611,7 @@ static void test_progress_event(void **state)
 		json_t *o = json_from(cases[i].event);
 		char *text = NULL;
 		bool worth = false;
-		CAPTURE(text, worth = progress_event(f, o));
+		CAPTURE(text, worth = progress_event(f, o, false));
 		assert_string_equal(text, cases[i].text);
 		assert_int_equal(worth, *cases[i].text != '\0');
 		free(text);

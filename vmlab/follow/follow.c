@@ -374,7 +374,7 @@ static void take_event(struct follow *f, const json_t *event)
 	if (!m)
 		return;
 	/* The end has its own line, and a boot from disk makes nothing newly installed. */
-	bool worth = progress_event(m, event) &&
+	bool worth = progress_event(m, event, false) &&
 		     !(strcmp(kind, "state") == 0 && text &&
 			 (!machine_state_is(text, MACHINE_INSTALLED) || vm->restarted));
 	if (fclose(m) != 0 || !worth || at_ms < vm->print_from_ms)

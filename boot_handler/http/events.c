@@ -1,0 +1,132 @@
+#include "boot_handler/http/events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/http/json_value.h"
+#include "boot_handler/http/machine.h"
+#include "boot_handler/http/stream.h"
+#include "lib/base/cleanup.h"
+#include "lib/follow/progress.h"
+
+static json_t *sentence_json(const json_t *json)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return json_null();
+	bool says = progress_event(f, json, true);
+	return fclose(f) == 0 && says ? json_string(text) : json_null();
+}
+
+json_t *event_json(const struct event *event)
+{
+	char mac[MAC_TEXT_SIZE];
+	json_t *json = json_pack("{s:I, s:o, s:s, s:s?, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o*}",
+	    "id", (json_int_t)event->id, "at", time_json(event->at_ms), "vm", event->vm, "mac",
+	    mac_number(&event->mac) ? mac_format(&event->mac, mac) : NULL, "severity",
+	    event_severity_name(event->severity), "kind", event_info(event->kind)->name, "text",
+	    event->text, "source", text_or_null(event->source), "phase",
+	    text_or_null(machine_phase_name(event->phase)), "bytes", (json_int_t)event->bytes,
+	    "total_bytes", (json_int_t)event->total_bytes, "data",
+	    event->data[0] ? json_loads(event->data, 0, NULL) : NULL);
+
+	if (json)
+		json_object_set_new(json, "sentence", sentence_json(json));
+	return json;
+}
+
+/* ---- which ------------------------------------------------------------------------------- */
+
+/* By its cards, as before it was declared and under another name it was the same machine. Of one
+ * that is not known any more events may be. */
+static int choose_machine(const struct call *c, struct event_query *q, struct err *e)
+{
+	const char *id = c->request->route->machine;
+	struct machine_named named;
+
+	int r = machine_find(c, &named, e);
+	if (r == 0) {
+		memcpy(q->mac, named.cards.mac, named.cards.count * sizeof(*q->mac));
+		q->macs = named.cards.count;
+	} else if (mac_parse(id, strlen(id), &q->mac[0], NULL) == 0) {
+		q->macs = 1;
+	} else if (vm_name_valid(id)) {
+		q->vm = id;
+	} else {
+		return r;
+	}
+	return 0;
+}
+
+int events_query(const struct call *c, struct event_query *out, struct err *e)
+{
+	const struct route *route = c->request->route;
+
+	*out = (struct event_query){
+	    .newest = !route->has_after,
+	    .after = route->after,
+	    .limit = route->limit,
+	    .vm = route->name,
+	    .kinds = route->kinds,
+	    .has_least = route->has_severity,
+	    .least = route->severity,
+	    .since_ms = route->since_ms,
+	    .until_ms = route->until_ms,
+	};
+	return route->machine[0] ? choose_machine(c, out, e) : 0;
+}
+
+/* ---- a page ------------------------------------------------------------------------------ */
+
+struct event_list {
+	json_t *events;
+	uint64_t last;
+};
+
+static void add_event(void *ctx, const struct event *event)
+{
+	struct event_list *list = ctx;
+
+	json_array_append_new(list->events, event_json(event));
+	list->last = event->id;
+}
+
+/* "last" is where to go on: the last event handed out, not the last there is. */
+int events_list(const struct call *c, struct server_answer *a, struct err *e)
+{
+	struct event_query query;
+
+	int r = events_query(c, &query, e);
+	if (r < 0)
+		return r;
+	struct event_list list = {json_array(), query.after};
+	r = state_events(c->services->state, &query, add_event, &list, e);
+	if (r < 0) {
+		json_decref(list.events);
+		return r;
+	}
+	return answer_json(
+	    a, json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last), e);
+}
+
+/* ---- live -------------------------------------------------------------------------------- */
+
+int events_stream(const struct call *c, struct server_answer *a, struct err *e)
+{
+	const struct route *route = c->request->route;
+	struct event_query query;
+
+	int r = events_query(c, &query, e);
+	if (r < 0)
+		return r;
+	query.newest = !route->has_after && !c->request->last_event_id;
+	if (c->request->last_event_id &&
+	    route_event_id(c->request->last_event_id, &query.after) < 0)
+		return err_set(
+		    e, EINVAL, "Last-Event-ID is malformed: give the id that the stream gave");
+	return streams_answer(c->services->streams, &query, a, e);
+}

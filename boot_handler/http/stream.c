@@ -1,0 +1,502 @@
+#include "boot_handler/http/stream.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/http/events.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#define KEPT 2048 /* events in memory */
+#define PAGE 64   /* events at once from the state file */
+
+/* One event, and its JSON once somebody wanted it. */
+struct kept {
+	struct event event;
+	char *json;
+	size_t len;
+};
+
+struct stream;
+
+struct streams {
+	struct state *state;
+	pthread_mutex_t lock; /* protects all below */
+	pthread_cond_t wake;
+	pthread_t ticker;
+	struct kept kept[KEPT]; /* a ring */
+	size_t first, count;
+	uint64_t floor; /* all after this are in the ring */
+	uint64_t last;  /* the newest that there is */
+	struct stream *clients;
+	unsigned client_count;
+	bool stopped;
+};
+
+/* One client. Its thread's, but for what the ticker looks at under the lock. */
+struct stream {
+	struct streams *of;
+	struct stream *next, *previous;
+	struct server_line *line;
+	struct event_query query;
+	char vm[MACHINE_NAME_SIZE];
+	bool begun;
+	bool asleep;      /* under the lock */
+	uint64_t cursor;  /* all up to this were looked at; likewise */
+	int64_t told_ms;  /* likewise */
+	uint64_t missing; /* the first there is, where those before are gone; 0: none are */
+	char *text;       /* what is being sent */
+	size_t len, used;
+};
+
+/* ---- text -------------------------------------------------------------------------------- */
+
+/* Takes the text over as what is to be sent next. */
+static void send_text(struct stream *c, char *text, size_t len)
+{
+	free(c->text);
+	c->text = text;
+	c->len = text ? len : 0;
+	c->used = 0;
+}
+
+/* What a client begins with: where it stands, so that it can come again though nothing happened. */
+static void send_greeting(struct stream *c)
+{
+	char *text = NULL;
+	int n = -1;
+
+	if (c->missing)
+		n = asprintf(&text,
+		    "retry: 2000\nid: %" PRIu64 "\nevent: gap\ndata: {\"after\":%" PRIu64
+		    ",\"first\":%" PRIu64 "}\n\n",
+		    c->cursor, c->cursor, c->missing);
+	else
+		n = asprintf(&text,
+		    "retry: 2000\nid: %" PRIu64 "\nevent: hello\ndata: {\"last\":%" PRIu64 "}\n\n",
+		    c->cursor, c->cursor);
+	send_text(c, n < 0 ? NULL : text, n < 0 ? 0 : (size_t)n);
+}
+
+/* A batch as it grows. */
+struct batch {
+	FILE *f;
+	char *text;
+	size_t size; /* of `text`, once closed */
+	size_t bytes;
+	unsigned count;
+	uint64_t last; /* the event that was looked at last */
+	const struct event_query *query;
+};
+
+static bool batch_begin(struct batch *b, const struct stream *c)
+{
+	*b = (struct batch){.query = &c->query, .last = c->cursor};
+	b->f = open_memstream(&b->text, &b->size);
+	return b->f != NULL;
+}
+
+static bool batch_is_full(const struct batch *b)
+{
+	return b->bytes >= STREAM_BATCH_BYTES;
+}
+
+static void batch_add(struct batch *b, const char *json, size_t len)
+{
+	fputs(b->count++ == 0 ? "data: {\"events\":[" : ",", b->f);
+	fwrite(json, 1, len, b->f);
+	b->bytes += len;
+}
+
+/* What was gathered is the client's to send; false: nothing was. */
+static bool batch_end(struct batch *b, struct stream *c)
+{
+	if (b->count > 0)
+		fprintf(b->f, "],\"last\":%" PRIu64 "}\nid: %" PRIu64 "\n\n", b->last, b->last);
+	bool good = fclose(b->f) == 0 && b->count > 0;
+	if (!good) {
+		free(b->text);
+		return false;
+	}
+	send_text(c, b->text, b->size);
+	return true;
+}
+
+/* ---- where events come from -------------------------------------------------------------- */
+
+static bool make_json(struct kept *k)
+{
+	json_t *json = k->json ? NULL : event_json(&k->event);
+
+	if (json) {
+		k->json = json_dumps(json, JSON_COMPACT);
+		k->len = k->json ? strlen(k->json) : 0;
+		json_decref(json);
+	}
+	return k->json != NULL;
+}
+
+static struct kept *kept_at(struct streams *s, size_t i)
+{
+	return &s->kept[(s->first + i) % KEPT];
+}
+
+/* The first in the ring that is after `id`. The lock is held. */
+static size_t first_after(struct streams *s, uint64_t id)
+{
+	size_t low = 0, high = s->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (kept_at(s, middle)->event.id <= id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The lock is held. */
+static void gather_kept(struct streams *s, struct batch *b)
+{
+	for (size_t i = first_after(s, b->last); i < s->count && !batch_is_full(b); i++) {
+		struct kept *k = kept_at(s, i);
+		if (event_query_fits(b->query, &k->event) && make_json(k))
+			batch_add(b, k->json, k->len);
+		b->last = k->event.id;
+	}
+}
+
+static void gather_one(void *ctx, const struct event *event)
+{
+	struct batch *b = ctx;
+	_cleanup_free_ char *text = NULL;
+
+	if (batch_is_full(b))
+		return;
+	json_t *json = event_json(event);
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	if (text)
+		batch_add(b, text, strlen(text));
+	b->last = event->id;
+}
+
+/* From the state file, of which all up to `last` is known to be there. */
+static int gather_old(struct streams *s, struct batch *b, uint64_t last, struct err *e)
+{
+	struct event_query page = *b->query;
+
+	page.newest = false;
+	page.after = b->last;
+	page.limit = PAGE;
+	int r = state_events(s->state, &page, gather_one, b, e);
+	if (r == 0 && b->count < PAGE && !batch_is_full(b))
+		b->last = last > b->last ? last : b->last;
+	return r;
+}
+
+/* ---- one client -------------------------------------------------------------------------- */
+
+enum turn { TURN_SEND, TURN_SLEEP, TURN_END };
+
+/* More of what it has not seen. The lock is held, but for the time that the file is read. */
+static enum turn go_on(struct stream *c)
+{
+	struct streams *s = c->of;
+	struct err e = ERR_INIT;
+	struct batch b;
+	int r = 0;
+
+	if (!batch_begin(&b, c))
+		return TURN_END;
+	if (c->cursor >= s->floor) {
+		gather_kept(s, &b);
+	} else {
+		uint64_t last = s->floor;
+		pthread_mutex_unlock(&s->lock);
+		r = gather_old(s, &b, last, &e);
+		pthread_mutex_lock(&s->lock);
+	}
+	c->cursor = b.last;
+	bool some = batch_end(&b, c);
+	if (r < 0) {
+		log_warn("a stream of events ends: %s", e.msg);
+		return TURN_END;
+	}
+	return some ? TURN_SEND : TURN_SLEEP;
+}
+
+/* The lock is held. */
+static enum turn next_turn(struct stream *c)
+{
+	struct streams *s = c->of;
+	enum turn turn = TURN_SLEEP;
+
+	if (!c->begun) {
+		c->begun = true;
+		send_greeting(c);
+		return TURN_SEND;
+	}
+	while (!s->stopped && turn == TURN_SLEEP && c->cursor < s->last)
+		turn = go_on(c);
+	if (s->stopped)
+		return TURN_END;
+	if (turn == TURN_SLEEP && monotonic_ms() - c->told_ms >= STREAM_KEEPALIVE_MS) {
+		send_text(c, strdup(":\n\n"), 3);
+		return TURN_SEND;
+	}
+	return turn;
+}
+
+/* A server_answer.stream. */
+static size_t stream_read(void *ctx, char *buf, size_t size)
+{
+	struct stream *c = ctx;
+
+	if (c->used == c->len) {
+		pthread_mutex_lock(&c->of->lock);
+		enum turn turn = next_turn(c);
+		if (turn == TURN_SLEEP) {
+			send_text(c, NULL, 0);
+			c->asleep = true;
+			server_line_sleep(c->line);
+		} else {
+			c->told_ms = monotonic_ms();
+		}
+		pthread_mutex_unlock(&c->of->lock);
+		if (turn == TURN_SLEEP)
+			return SERVER_ASLEEP;
+		if (turn == TURN_END || c->len == 0)
+			return 0;
+	}
+	size_t n = c->len - c->used < size ? c->len - c->used : size;
+	memcpy(buf, c->text + c->used, n);
+	c->used += n;
+	return n;
+}
+
+static void stream_on(void *ctx, struct server_line *line)
+{
+	struct stream *c = ctx;
+
+	c->line = line;
+}
+
+static void stream_free(void *ctx)
+{
+	struct stream *c = ctx;
+	struct streams *s = c->of;
+
+	pthread_mutex_lock(&s->lock);
+	if (c->previous)
+		c->previous->next = c->next;
+	else
+		s->clients = c->next;
+	if (c->next)
+		c->next->previous = c->previous;
+	s->client_count--;
+	pthread_mutex_unlock(&s->lock);
+	free(c->text);
+	free(c);
+}
+
+/* ---- all of them ------------------------------------------------------------------------- */
+
+/* Whether there is something to tell it; what does not fit its query is passed over. */
+static bool is_due(struct streams *s, struct stream *c, int64_t now)
+{
+	if (s->stopped || now - c->told_ms >= STREAM_KEEPALIVE_MS)
+		return true;
+	if (c->cursor < s->floor)
+		return c->cursor < s->last;
+	for (size_t i = first_after(s, c->cursor); i < s->count; i++) {
+		const struct event *event = &kept_at(s, i)->event;
+		if (event_query_fits(&c->query, event))
+			return true;
+		c->cursor = event->id;
+	}
+	return false;
+}
+
+/* The lock is held. */
+static void wake_due(struct streams *s)
+{
+	int64_t now = monotonic_ms();
+
+	for (struct stream *c = s->clients; c; c = c->next)
+		if (c->asleep && is_due(s, c, now)) {
+			c->asleep = false;
+			server_line_wake(c->line);
+		}
+}
+
+static void *tick(void *ctx)
+{
+	struct streams *s = ctx;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopped) {
+		struct timespec until = monotonic_after(STREAM_EVERY_MS);
+
+		if (!s->clients)
+			pthread_cond_wait(&s->wake, &s->lock);
+		else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
+			wake_due(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+void streams_put(struct streams *s, const struct event *events, size_t count)
+{
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < count; i++) {
+		if (events[i].id <= s->last)
+			continue;
+		if (s->count == KEPT) {
+			s->floor = kept_at(s, 0)->event.id;
+			s->first = (s->first + 1) % KEPT;
+			s->count--;
+		}
+		struct kept *k = kept_at(s, s->count++);
+		free(k->json);
+		*k = (struct kept){.event = events[i]};
+		s->last = events[i].id;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void note_id(void *ctx, const struct event *event)
+{
+	*(uint64_t *)ctx = event->id;
+}
+
+/* Where events that it has not seen are gone from the file. */
+static int find_gap(struct streams *s, struct stream *c, struct err *e)
+{
+	struct event_query first = {.limit = 1};
+	uint64_t oldest = 0;
+
+	if (c->cursor >= s->floor)
+		return 0;
+	int r = state_events(s->state, &first, note_id, &oldest, e);
+	if (r == 0 && oldest > c->cursor + 1)
+		c->missing = oldest;
+	return r;
+}
+
+static int add_client(struct streams *s, struct stream *c, struct err *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->stopped || s->client_count == STREAMS_MAX) {
+		r = err_set(e, ENOSPC,
+		    "%u follow what happens already, and no more can: close one, then ask again",
+		    s->client_count);
+	} else {
+		c->next = s->clients;
+		if (c->next)
+			c->next->previous = c;
+		s->clients = c;
+		s->client_count++;
+		/* Who has seen more than there is saw another state file. */
+		if (c->query.newest || c->cursor > s->last)
+			c->cursor = s->last;
+		pthread_cond_signal(&s->wake);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+int streams_answer(
+    struct streams *s, const struct event_query *query, struct server_answer *a, struct err *e)
+{
+	struct stream *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return err_set(e, ENOMEM, "out of memory");
+	c->of = s;
+	c->query = *query;
+	c->cursor = query->after;
+	c->told_ms = monotonic_ms();
+	snprintf(c->vm, sizeof(c->vm), "%s", query->vm ? query->vm : "");
+	c->query.vm = c->vm;
+	int r = query->newest ? 0 : find_gap(s, c, e);
+	if (r == 0)
+		r = add_client(s, c, e);
+	if (r < 0) {
+		free(c);
+		return r;
+	}
+	a->type = "text/event-stream";
+	a->kind = SERVER_BODY_LIVE;
+	a->stream = stream_read;
+	a->stream_on = stream_on;
+	a->stream_free = stream_free;
+	a->stream_ctx = c;
+	return 0;
+}
+
+unsigned streams_count(struct streams *s)
+{
+	pthread_mutex_lock(&s->lock);
+	unsigned n = s->client_count;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+int streams_new(struct state *state, struct streams **out, struct err *e)
+{
+	_cleanup_free_ struct streams *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	if (!s)
+		return err_set(e, ENOMEM, "out of memory");
+	s->state = state;
+	int r = state_last_event(state, &s->last, e);
+	if (r < 0)
+		return r;
+	s->floor = s->last;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	r = pthread_create(&s->ticker, NULL, tick, s);
+	if (r != 0)
+		return err_set(e, r, "cannot start a thread for streams: %s", strerror(r));
+	*out = steal_ptr(s);
+	return 0;
+}
+
+void streams_stop(struct streams *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	bool was = s->stopped;
+	s->stopped = true;
+	wake_due(s);
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	if (!was)
+		pthread_join(s->ticker, NULL);
+}
+
+void streams_free(struct streams *s)
+{
+	if (!s)
+		return;
+	streams_stop(s);
+	for (size_t i = 0; i < KEPT; i++)
+		free(s->kept[i].json);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
