@@ -32,6 +32,7 @@ struct endpoint {
 	enum endpoint_access access;
 	size_t body_max; /* in bytes; 0: no body is wanted, and what comes is thrown away */
 	const char *summary;
+	const char *produces; /* its answer's type; NULL: JSON */
 	/* Before the body: takes it as it comes. NULL: it is handed over whole. */
 	int (*begin)(const struct call *call, struct server_sink *out, struct err *e);
 };

@@ -14,6 +14,7 @@
 #include "boot_handler/http/machine_order.h"
 #include "boot_handler/http/machines.h"
 #include "boot_handler/http/metrics.h"
+#include "boot_handler/http/openapi.h"
 #include "boot_handler/http/vm_json.h"
 #include "boot_handler/http/vm_order.h"
 #include "lib/base/atomic_file.h"
@@ -154,7 +155,8 @@ static const struct endpoint rows[] = {
     {"DELETE|GET", "/api/v1/machines/<id>/orders/<n>", NULL, machine_order,
 	.summary = "one order; DELETE: take it back, and what follows it in its list"},
     {"GET", "/api/v1/machines/<id>/orders/<n>/output", NULL, machine_order_output,
-	.summary = "what it wrote: the first and the last of it"},
+	.summary = "what it wrote: the first and the last of it",
+	.produces = "application/octet-stream"},
     {"POST", "/api/v1/machines/<id>/orders/<n>/resume", NULL, machine_order_resume,
 	.summary = "begin it again after it did not end well, and what follows it"},
     {"GET", "/api/v1/backups", NULL, backups_list,
@@ -164,11 +166,15 @@ static const struct endpoint rows[] = {
 	.summary =
 	    "what happened: ?after=, limit=, machine=, vm=, kind=, severity=, since=, until="},
     {"GET", "/api/v1/stream", route_query_events, events_stream,
-	.summary = "the same as it happens (SSE); Last-Event-ID goes on after that"},
+	.summary = "the same as it happens (SSE); Last-Event-ID goes on after that",
+	.produces = "text/event-stream"},
+    {"GET", "/api/v1/openapi.json", NULL, openapi_answer,
+	.summary = "all these, as OpenAPI 3.0 has them"},
     {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},
-    {"GET", "/metrics", NULL, metrics_answer, .summary = "for Prometheus: its text format 0.0.4"},
+    {"GET", "/metrics", NULL, metrics_answer, .summary = "for Prometheus: its text format 0.0.4",
+	.produces = "text/plain"},
     {"GET", "/readyz", NULL, readiness, .summary = "whether all works, else 503 and why not"},
-    {"GET", "/healthz", NULL, call_health, .summary = "\"ok\""},
+    {"GET", "/healthz", NULL, call_health, .summary = "\"ok\"", .produces = "text/plain"},
 };
 
 const struct endpoint_table operator_endpoints = {

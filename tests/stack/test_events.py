@@ -4,6 +4,7 @@ with filters, followed live over a restart, and under a flood.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -246,3 +247,35 @@ def test_metrics_are_what_prometheus_reads(bound):
     sent = value("vmlab_http_sent_bytes_total", file="kernel")
     ask(bound, "a", "/images/debian-13/amd64/vmlinuz")
     eventually(lambda: f'vmlab_http_sent_bytes_total{{file="kernel"}} {int(sent) + 50000}\n' in bound.operator("/metrics").text, 3, "bytes")
+
+
+VALIDATE = """import { Validator } from "@seriousme/openapi-schema-validator";
+import { readFileSync } from "fs";
+const result = await new Validator().validate(JSON.parse(readFileSync(process.argv[2], "utf8")));
+console.log(JSON.stringify(result));
+process.exit(result.valid ? 0 : 1);
+"""
+
+
+def test_the_api_is_described_as_openapi_has_it_and_each_path_is_there(bound):
+    document = bound.api("/api/v1/openapi.json")
+    for path, operations in document["paths"].items():
+        if "get" in operations and "{" not in path and path != "/api/v1/stream":
+            answer = bound.operator(path)
+            content = operations["get"]["responses"]["200"]["content"]
+            check(answer.status == 200 and answer.headers["content-type"].split(";")[0] in content, f"{path}: {answer}")
+    check("parameters" in document["paths"]["/api/v1/machines/{id}/orders/{n}"]["delete"], "an operation's parameters")
+    if not shutil.which("npm"):
+        pytest.skip("npm, which brings the validator, is not installed")
+    where = os.path.join(bound.scope.tempdir(), "openapi")
+    os.mkdir(where)
+    if subprocess.run(["npm", "install", "--prefix", where, "--no-audit", "--no-fund", "--silent", "@seriousme/openapi-schema-validator@2.3.1"],
+            check=False, timeout=120).returncode:
+        pytest.skip("no npm registry brings the validator")
+    for name, text in (("validate.mjs", VALIDATE), ("openapi.json", json.dumps(document)), ("wrong.json", json.dumps(dict(document, paths=[])))):
+        with open(os.path.join(where, name), "w") as f:
+            f.write(text)
+    judge = lambda name: subprocess.run(["node", "validate.mjs", name], cwd=where, text=True, stdout=subprocess.PIPE, check=False)
+    done = judge("openapi.json")
+    check(done.returncode == 0, done.stdout)
+    check(judge("wrong.json").returncode == 1, "the validator takes anything")
