@@ -68,7 +68,7 @@ sources_in = $(sort $(filter-out %/main.c $(foreach d,$(1),$(d)/test_% $(d)/fuzz
 
 LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition follow image json machine net order plan store unattended))
 VM_WATCHER_SRC := $(call sources_in,vm_watcher)
-BOOT_HANDLER_SRC := $(call sources_in,boot_handler $(addprefix boot_handler/,documents http sources state))
+BOOT_HANDLER_SRC := $(call sources_in,boot_handler $(addprefix boot_handler/,documents http pages sources state))
 OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,agent backup base bootloader disk fetch fs inventory method report system trial unpack))
 VMLAB_SRC := $(call sources_in,$(addprefix vmlab/,cmd engine follow image judge lab simulate ui))
 
@@ -151,6 +151,15 @@ $(OUT)/%.inc: %.sh build.mk
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q){ echo 'static const char $(notdir $*)_sh[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $<; echo ';'; } >$@
+# And the files of pages: NAME_css, NAME_js, NAME_svg.
+define page_file # its kind
+$(OUT)/%.inc: %.$(1) build.mk
+	@mkdir -p $$(@D)
+	$$(call say,GEN,$$@)
+	$$(Q){ echo 'static const char $$(notdir $$*)_$(1)[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $$<; echo ';'; } >$$@
+endef
+$(foreach k,css js svg,$(eval $(call page_file,$(k))))
+$(OUT)/boot_handler/pages/page.o: $(patsubst %,$(OUT)/boot_handler/pages/%.inc,icon script style)
 $(OUT)/boot_handler/documents/cloudinit_vendor.o: $(OUT)/boot_handler/documents/guest_ready.inc
 $(OUT)/lib/unattended/stage4.o: $(OUT)/lib/unattended/stage4.inc $(OUT)/lib/unattended/stage4_library.inc
 CPPFLAGS_boot_handler = -I$(OUT)
@@ -213,7 +222,7 @@ comma := ,
 compile_command = {"directory": "$(ROOT)", "file": "$(1)", "command": "$(subst ",\",$(CC) $(addprefix --sysroot=,$(HEADERS)) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
 	$(patsubst /opt/%,$(if $(HEADERS),$(HEADERS)/opt/%,/opt/%),$(CPPFLAGS_$(call component,$(1)))) -c $(1))"}
 .PHONY: compile_commands.json
-compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc $(OUT)/lib/unattended/stage4.inc $(OUT)/lib/unattended/stage4_library.inc
+compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc $(patsubst %,$(OUT)/boot_handler/pages/%.inc,icon script style) $(OUT)/lib/unattended/stage4.inc $(OUT)/lib/unattended/stage4_library.inc
 	@:$(file >$@,[$(call compile_command,$(firstword $(ALL_SRC))))
 	$(foreach s,$(wordlist 2,$(words $(ALL_SRC)),$(ALL_SRC)),$(file >>$@,$(comma)$(call compile_command,$(s))))
 	$(file >>$@,])
