@@ -2,16 +2,15 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "lib/base/cleanup.h"
+#include "vmlab/lab/dial.h"
 
 #define BODY_MAX_BYTES (16 * 1024 * 1024)
 #define API_SOCKET "api.sock"
@@ -72,27 +71,11 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 	return n;
 }
 
-/* Non-blocking: a connect() to a daemon that hangs is not to hang as well. */
-static int dial(const char *folder)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir < 0)
-		return -errno;
-	/* An address holds 107 bytes of path, a folder's path may be longer. */
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" API_SOCKET, dir);
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return steal_fd(&fd);
-}
-
 /* The static libcurl speaks TCP only: it is handed a socket that is connected already. */
 static curl_socket_t on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct api *api = ctx;
-	int fd = dial(api->folder);
+	int fd = dial(api->folder, API_SOCKET);
 
 	(void)purpose;
 	(void)address;

@@ -1,0 +1,178 @@
+/* The relay: bytes pass in both directions whole, ends of each one by one, and a lab that is down is told. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "vmlab/lab/host.h"
+#include "vmlab/lab/relay.h"
+
+#define MUCH ((size_t)3 << 20)
+
+static char folder[] = "/tmp/test_relay.XXXXXX";
+static atomic_bool over;
+static int port, relayed;
+static pthread_t relay;
+
+static bool ended(void)
+{
+	return atomic_load(&over);
+}
+
+static void *run(void *ctx)
+{
+	struct err e = ERR_INIT;
+
+	(void)ctx;
+	return relay_run(relayed, folder, "s", ended, &e) < 0 ? "failed" : NULL;
+}
+
+static int begin(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	port = host_find_free_port();
+	assert_int_equal(relay_listen(port, &relayed, &e), 0);
+	return pthread_create(&relay, NULL, run, NULL);
+}
+
+static int end(void **state)
+{
+	char path[60];
+	void *failed;
+
+	(void)state;
+	atomic_store(&over, true);
+	pthread_join(relay, &failed);
+	close(relayed);
+	snprintf(path, sizeof(path), "%s/s", folder);
+	unlink(path);
+	return failed || rmdir(folder) != 0;
+}
+
+/* The lab's side: all that comes, then as much back, then the end. */
+static void *serve(void *ctx)
+{
+	int listener = *(int *)ctx, fd = accept(listener, NULL, NULL);
+	char *all = malloc(MUCH);
+	size_t have = 0;
+	ssize_t n;
+
+	while (have < MUCH && (n = recv(fd, all + have, MUCH - have, 0)) > 0)
+		have += (size_t)n;
+	/* Before the answer the browser has ended its side. */
+	if (recv(fd, all, 1, MSG_PEEK) != 0)
+		have = 0;
+	for (size_t sent = 0; sent < have; sent += (size_t)n)
+		if ((n = send(fd, all + sent, have - sent, MSG_NOSIGNAL)) <= 0)
+			break;
+	close(fd);
+	free(all);
+	return NULL;
+}
+
+static int listen_there(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", folder);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	return fd;
+}
+
+static int connected(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)port),
+	    .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static size_t read_all(int fd, char *out, size_t size)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while (have < size && (n = recv(fd, out + have, size - have, 0)) > 0)
+		have += (size_t)n;
+	return have;
+}
+
+static void test_a_lab_that_is_down(void **state)
+{
+	char said[300] = "";
+	int fd = connected();
+
+	(void)state;
+	read_all(fd, said, sizeof(said) - 1);
+	close(fd);
+	assert_non_null(strstr(said, "HTTP/1.1 503"));
+	const char *body = strstr(said, "\r\n\r\n");
+	assert_non_null(body);
+	assert_int_equal(strlen(body + 4), atoi(strstr(said, "Content-Length:") + 15));
+}
+
+static void test_both_directions_whole(void **state)
+{
+	char *sent = malloc(MUCH), *got = malloc(MUCH + 1);
+	int listener = listen_there();
+	pthread_t server;
+
+	(void)state;
+	assert_int_equal(pthread_create(&server, NULL, serve, &listener), 0);
+	for (size_t i = 0; i < MUCH; i++)
+		sent[i] = (char)(i * 7 + i / 251);
+	int fd = connected();
+	for (size_t n = 0; n < MUCH;) {
+		ssize_t k = send(fd, sent + n, MUCH - n, MSG_NOSIGNAL);
+		assert_true(k > 0);
+		n += (size_t)k;
+	}
+	shutdown(fd, SHUT_WR);
+	assert_int_equal(read_all(fd, got, MUCH + 1), MUCH);
+	assert_memory_equal(got, sent, MUCH);
+	close(fd);
+	pthread_join(server, NULL);
+	close(listener);
+	free(sent);
+	free(got);
+}
+
+static void test_a_port_that_is_taken(void **state)
+{
+	struct err e = ERR_INIT;
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(relay_listen(port, &fd, &e), -EADDRINUSE);
+	assert_non_null(strstr(e.msg, "--port"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_lab_that_is_down),
+	    cmocka_unit_test(test_both_directions_whole),
+	    cmocka_unit_test(test_a_port_that_is_taken),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
