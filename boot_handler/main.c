@@ -22,6 +22,7 @@
 #include "boot_handler/http/operator.h"
 #include "boot_handler/http/order_news.h"
 #include "boot_handler/options.h"
+#include "boot_handler/pages/pages.h"
 #include "boot_handler/http/server.h"
 #include "boot_handler/http/services.h"
 #include "boot_handler/http/stream.h"
@@ -366,8 +367,9 @@ struct listeners {
 	struct server *guest;
 	struct server *upload; /* NULL without backups */
 	struct server *operator;
+	struct server *dashboard;    /* NULL when not asked for */
 	struct server *operator_tcp; /* NULL when not asked for */
-	struct access *access;
+	struct access *browsers, *access;
 	struct lease_receiver *leases;
 	struct guest_files *files;
 	struct port_receiver *ports;
@@ -381,6 +383,40 @@ static void listen_syslog(const char *where, struct services *services, struct g
 
 	if (where && guest_syslog_start(where, services, out, &e) < 0)
 		log_warn("the syslog of other systems' installers is not heard: %s", e.msg);
+}
+
+/* No reason to serve nobody: then there are no pages over TCP, and none by the relay. */
+static void begin_sessions(const struct options *options, struct services *services)
+{
+	struct err e = ERR_INIT;
+
+	if (sessions_new(options->sessions, &services->sessions, &e) < 0)
+		log_warn("browsers cannot sign in: %s", e.msg);
+}
+
+static int start_dashboard(const struct server_options *usual, const struct options *options,
+    struct listeners *l, struct err *e)
+{
+	const struct services *services = usual->ctx;
+	struct server_options browsers = *usual;
+
+	int r = access_new(NULL, "", options->operator_hosts, services->sessions, &l->browsers, e);
+	browsers.listen = options->dashboard_listen;
+	browsers.access = l->browsers;
+	return r < 0 ? r : server_start(&browsers, &l->dashboard, e);
+}
+
+static int start_operator_tcp(const struct server_options *usual, const struct options *options,
+    struct listeners *l, struct err *e)
+{
+	const struct services *services = usual->ctx;
+	struct server_options tcp = *usual;
+
+	int r = access_new(options->operator_token_file, options->operator_tcp,
+	    options->operator_hosts, services->sessions, &l->access, e);
+	tcp.listen = options->operator_tcp;
+	tcp.access = l->access;
+	return r < 0 ? r : server_start(&tcp, &l->operator_tcp, e);
 }
 
 static int start_listeners(const struct options *options, struct services *services,
@@ -399,6 +435,7 @@ static int start_listeners(const struct options *options, struct services *servi
 		.listen = options->operator_listen,
 		.socket_mode = 0600,
 		.endpoints = &operator_endpoints,
+		.pages = &page_endpoints,
 		.threads = 2,
 		.connection_bytes = SERVER_OPERATOR_BYTES,
 		.handle = call_answer,
@@ -423,14 +460,10 @@ static int start_listeners(const struct options *options, struct services *servi
 		r = server_start(&upload, &listeners->upload, e);
 	if (r == 0)
 		r = server_start(&operator, & listeners->operator, e);
-	if (r == 0 && options->operator_tcp) {
-		r = access_new(options->operator_token_file, options->operator_tcp,
-		    options->operator_hosts, &listeners->access, e);
-		operator.listen = options->operator_tcp;
-		operator.access = listeners->access;
-		if (r == 0)
-			r = server_start(&operator, & listeners->operator_tcp, e);
-	}
+	if (r == 0 && options->dashboard_listen)
+		r = start_dashboard(&operator, options, listeners, e);
+	if (r == 0 && options->operator_tcp)
+		r = start_operator_tcp(&operator, options, listeners, e);
 	if (r == 0 && options->lease_socket)
 		r = lease_receiver_start(options->lease_socket,
 		    &(struct lease_handler){on_lease, on_said, services}, &listeners->leases, e);
@@ -452,6 +485,7 @@ static int serve(const struct options *options)
 	int r = start_services(options, &services, &e);
 	if (r == 0) {
 		catch_signals(services.store);
+		begin_sessions(options, &services);
 		r = start_listeners(options, &services, &listeners, &e);
 	}
 	if (r == 0) {
@@ -467,10 +501,13 @@ static int serve(const struct options *options)
 	}
 	streams_stop(services.streams);
 	server_stop(listeners.operator);
+	server_stop(listeners.dashboard);
 	server_stop(listeners.operator_tcp);
 	server_stop(listeners.guest);
 	server_stop(listeners.upload);
 	access_free(listeners.access);
+	access_free(listeners.browsers);
+	sessions_free(services.sessions);
 	lease_receiver_stop(listeners.leases);
 	guest_files_stop(listeners.files);
 	port_receiver_stop(listeners.ports);
@@ -490,6 +527,8 @@ static void print_help(void)
 	endpoint_print(&guest_backup_endpoints, stdout);
 	puts("\nWhat you may ask:");
 	endpoint_print(&operator_endpoints, stdout);
+	puts("\nAnd in a browser:");
+	endpoint_print(&page_endpoints, stdout);
 }
 
 int main(int argc, char **argv)

@@ -30,7 +30,8 @@ const char options_help[] =
     "  --made-images DIR      where manifests are made for folders of images that have none\n"
     "  --backups DIR          where machines' disks become images, by order   [no such orders]\n"
     "  --state FILE           what happened to each machine (SQLite)     [/state/vmlab.db]\n"
-    "                         and beside it, FILE.holders: who holds which name and address\n"
+    "                         and beside it, FILE.holders: who holds which name and address,\n"
+    "                         and FILE.sessions: the key of browsers' sessions\n"
     "  --machines FILE        for vm_watcher: what dnsmasq cannot know of machines' addresses\n"
     "  --authorized-keys FILE public SSH keys for every machine's user; read again when changed\n"
     "  --notices FILE         what /readyz is to warn of, a sentence a line\n"
@@ -42,8 +43,10 @@ const char options_help[] =
     "  --operator-listen WHERE for you\n"
     "                         [unix:/run/boot_handler/operator.sock, for its owner only]\n"
     "  --lease-socket PATH    for lease-event             [lease.sock beside --listen unix:...]\n"
+    "  --dashboard-listen WHERE for browsers, by the relay of `vmlab dashboard`: who comes this way\n"
+    "                         needs a session                                            [off]\n"
     "                         WHERE is unix:/path, fd:3 for a socket it inherits, 127.0.0.1:8080\n"
-    "                         or [::1]:8080; --operator-listen takes the first two\n"
+    "                         or [::1]:8080; --operator-listen and --dashboard-listen take the first two\n"
     "  --file-log PATH        for what nginx logs of files that it sent, by syslog\n"
     "                         [files.sock beside --listen unix:...]\n"
     "  --syslog WHERE         for the syslog of other systems' installers, over UDP at\n"
@@ -92,6 +95,7 @@ enum {
 	OPT_BASE_URL,
 	OPT_LISTEN,
 	OPT_OPERATOR_LISTEN,
+	OPT_DASHBOARD_LISTEN,
 	OPT_OPERATOR_TCP,
 	OPT_OPERATOR_TOKEN_FILE,
 	OPT_OPERATOR_HOSTS,
@@ -126,6 +130,7 @@ static const struct option long_options[] = {
     {"base-url", required_argument, NULL, OPT_BASE_URL},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"operator-listen", required_argument, NULL, OPT_OPERATOR_LISTEN},
+    {"dashboard-listen", required_argument, NULL, OPT_DASHBOARD_LISTEN},
     {"operator-tcp", required_argument, NULL, OPT_OPERATOR_TCP},
     {"operator-token-file", required_argument, NULL, OPT_OPERATOR_TOKEN_FILE},
     {"operator-hosts", required_argument, NULL, OPT_OPERATOR_HOSTS},
@@ -191,6 +196,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_OPERATOR_LISTEN:
 		o->operator_listen = value;
+		return OPTIONS_RUN;
+	case OPT_DASHBOARD_LISTEN:
+		o->dashboard_listen = value;
 		return OPTIONS_RUN;
 	case OPT_OPERATOR_TCP:
 		o->operator_tcp = value;
@@ -269,12 +277,17 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 	}
 }
 
+static bool is_local(const char *listen)
+{
+	return listen_unix_path(listen) || strncmp(listen, "fd:", 3) == 0;
+}
+
 static int validate_operator(const struct options *o, struct err *e)
 {
-	bool local =
-	    listen_unix_path(o->operator_listen) || strncmp(o->operator_listen, "fd:", 3) == 0;
-
-	if (!local)
+	if (o->dashboard_listen && !is_local(o->dashboard_listen))
+		return err_set(e, EINVAL,
+		    "--dashboard-listen has to be unix:/path or fd:NUMBER; over TCP pages are served by --operator-tcp");
+	if (!is_local(o->operator_listen))
 		return err_set(e, EINVAL,
 		    "--operator-listen has to be unix:/path or fd:NUMBER; over TCP the operator is served by --operator-tcp %s with --operator-token-file FILE",
 		    o->operator_listen);
@@ -314,11 +327,12 @@ static int validate(struct options *o, struct err *e)
 	return validate_operator(o, e);
 }
 
-static int derive_holders(struct options *o, struct err *e)
+static int derive_files(struct options *o, struct err *e)
 {
 	int n = snprintf(o->holders, sizeof(o->holders), "%s.holders", o->state);
+	int k = snprintf(o->sessions, sizeof(o->sessions), "%s.sessions", o->state);
 
-	return n > 0 && n < (int)sizeof(o->holders)
+	return n > 0 && k > n && k < (int)sizeof(o->sessions)
 		   ? 0
 		   : err_set(e, EINVAL, "--state has a path that is too long");
 }
@@ -389,7 +403,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	if (r < 0)
 		return r;
 	derive_sockets(out);
-	if (derive_holders(out, e) < 0)
+	if (derive_files(out, e) < 0)
 		return -EINVAL;
 	return OPTIONS_RUN;
 }

@@ -15,11 +15,13 @@ struct options {
 	const char *made;    /* NULL: manifests are made nowhere */
 	const char *backups; /* NULL: no disk becomes an image */
 	const char *state;
-	char holders[400]; /* beside it: see lib/store/holders.h */
+	char holders[400];  /* beside it: see lib/store/holders.h */
+	char sessions[400]; /* the key of the pages' sessions, likewise: see session.h */
 	const char *base_url;
 	const char *listen;
 	const char *upload_listen; /* NULL without backups */
 	const char *operator_listen;
+	const char *dashboard_listen;    /* NULL: none */
 	const char *operator_tcp;        /* NULL: no TCP listener for the operator */
 	const char *operator_token_file; /* NULL without operator_tcp */
 	const char *operator_hosts;      /* NULL: none more */

@@ -75,6 +75,18 @@ static bool next_parameter(struct piece *query, struct piece *key, struct piece 
 	return true;
 }
 
+bool route_field(struct piece form, const char *name, char *out, size_t size)
+{
+	struct piece key, value;
+
+	out[0] = '\0';
+	while (next_parameter(&form, &key, &value))
+		if (piece_is(key, name))
+			return route_decode(value.text, value.len, true, out, size) >= 0 ||
+			       (out[0] = '\0');
+	return false;
+}
+
 static int parse_mac(struct piece p, struct route *out, struct err *e)
 {
 	char text[32];
@@ -320,6 +332,11 @@ int route_part(struct piece called, struct piece segment, struct route *out, str
 		return parse_order(segment, out, e);
 	if (piece_is(called, "<image>"))
 		return parse_image(segment, out, e);
+	if (piece_is(called, "<secret>"))
+		return route_decode(
+			   segment.text, segment.len, false, out->secret, sizeof(out->secret)) < 0
+			   ? err_set(e, EINVAL, "this link is cut off: take the whole of it")
+			   : 0;
 	if (piece_is(called, "<slice>"))
 		return parse_slice(segment, out, e);
 	return parse_name(segment, out, e);

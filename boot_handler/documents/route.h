@@ -57,6 +57,7 @@ enum route_said {
 };
 
 struct route {
+	struct piece query; /* as it came, of a page: see route_field() */
 	bool has_mac;
 	enum route_report report;
 	struct mac mac;
@@ -76,9 +77,10 @@ struct route {
 	enum event_severity severity; /* this or more */
 	int64_t since_ms, until_ms;   /* 0: not given */
 	unsigned wait_s;
-	int64_t number; /* of an order */
-	uint64_t slice; /* from 0 */
-	char image[65]; /* what an image may be called */
+	int64_t number;  /* of an order */
+	uint64_t slice;  /* from 0 */
+	char image[65];  /* what an image may be called */
+	char secret[65]; /* not judged */
 	struct digest sha256;
 };
 
@@ -88,7 +90,8 @@ struct route {
 bool route_segment(struct piece *path, struct piece *segment);
 
 /* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>", "<document>", "<id>",
- * "<n>", "<slice>" or "<image>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a sentence. */
+ * "<n>", "<slice>", "<image>" or "<secret>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a
+ * sentence. */
 must_check int route_part(
     struct piece called, struct piece segment, struct route *out, struct err *e);
 
@@ -104,6 +107,11 @@ must_check int route_query_poll(struct piece query, struct route *out, struct er
 
 /* What the machine shows of itself, but for its loader. The target must be there still. */
 void route_shown(const struct route *route, struct shown *out);
+
+/* The value of a query's, or a form's, field (application/x-www-form-urlencoded), decoded: the
+ * first of that name. False, and "" in out: there is none, it is malformed, or longer than its
+ * place. */
+bool route_field(struct piece form, const char *name, char *out, size_t size);
 
 /* Decodes %XX of text[0..len) into out (NUL-terminated); '+' becomes a space when `form`. Returns
  * the decoded length, or -EINVAL: bad escape, NUL, or more than size - 1 bytes. */

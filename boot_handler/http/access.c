@@ -9,15 +9,17 @@
 #include <strings.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 
 #define TOKEN_MIN 16
 #define TOKEN_MAX 256
 #define HOST_MAX 256
 
 struct access {
-	char token[TOKEN_MAX + 1];
-	char listen[HOST_MAX]; /* "" for a wildcard */
-	char *hosts;           /* comma-separated, or NULL */
+	char token[TOKEN_MAX + 1]; /* "": there is none */
+	char listen[HOST_MAX];     /* "" for a wildcard */
+	char *hosts;               /* comma-separated, or NULL */
+	struct sessions *sessions;
 };
 
 /* The host of "host", "host:port", "[v6]" or "[v6]:port". False when it is none. */
@@ -97,6 +99,14 @@ static int check_host(const struct access *access, const char *host, struct err 
 	    name);
 }
 
+/* A page of this very listener. */
+static bool is_own_page(const char *host, const char *origin)
+{
+	const char *authority = origin ? strstr(origin, "://") : NULL;
+
+	return authority && strcasecmp(authority + 3, host) == 0;
+}
+
 /* Of the listener's own pages, or of a page from a host that was named for this. */
 static int check_origin(
     const struct access *access, const char *host, const char *origin, struct err *e)
@@ -104,7 +114,7 @@ static int check_origin(
 	const char *authority = origin ? strstr(origin, "://") : NULL;
 	char name[HOST_MAX];
 
-	if (!origin || (authority && strcasecmp(authority + 3, host) == 0))
+	if (!origin || is_own_page(host, origin))
 		return 0;
 	if (authority && host_of(authority + 3, name) && is_listed(access->hosts, name))
 		return 0;
@@ -112,23 +122,40 @@ static int check_origin(
 	    "this request comes from a web page of another origin: it is refused; OPERATOR_HOSTS (--operator-hosts) allows pages of a host");
 }
 
-int access_check(const struct access *access, const char *host, const char *origin,
-    const char *authorization, struct err *e)
+const char access_needs_token[] =
+    "this API asks for its token: send the header \"Authorization: Bearer TOKEN\"; the token is in the file \"token\" of the lab's own folder, or what OPERATOR_TOKEN says";
+
+static int check_token(
+    const struct access *access, const char *authorization, enum role *role, struct err *e)
 {
 	static const char scheme[] = "Bearer ";
-	int r = check_host(access, host, e);
 
-	if (r == 0)
-		r = check_origin(access, host, origin, e);
-	if (r < 0)
-		return r;
-	if (!authorization || strncasecmp(authorization, scheme, sizeof(scheme) - 1) != 0)
-		return err_set(e, EACCES,
-		    "this API asks for its token: send the header \"Authorization: Bearer TOKEN\"; the token is in the file \"token\" of the lab's own folder, or what OPERATOR_TOKEN says");
+	if (strncasecmp(authorization, scheme, sizeof(scheme) - 1) != 0)
+		return err_set(e, EACCES, "%s", access_needs_token);
 	const char *given = authorization + sizeof(scheme) - 1;
-	if (!token_equal(access->token, given + strspn(given, " ")))
+	if (!access->token[0] || !token_equal(access->token, given + strspn(given, " ")))
 		return err_set(e, EACCES,
 		    "this is not the token of this API: read it anew from the file \"token\" of the lab's own folder");
+	*role = ROLE_OWNER;
+	return 0;
+}
+
+int access_check(
+    const struct access *access, const struct access_asked *asked, enum role *role, struct err *e)
+{
+	*role = ROLE_NOBODY;
+	int r = check_host(access, asked->host, e);
+	if (r == 0)
+		r = check_origin(access, asked->host, asked->origin, e);
+	if (r < 0)
+		return r;
+	if (asked->authorization)
+		return check_token(access, asked->authorization, role, e);
+	if (access->sessions)
+		*role = sessions_role(access->sessions, asked->cookie, wall_ms());
+	if (*role != ROLE_NOBODY && asked->changes && !is_own_page(asked->host, asked->origin))
+		return err_set(e, EPERM,
+		    "this order does not come from a page of this address: open the page anew, and order there");
 	return 0;
 }
 
@@ -154,20 +181,22 @@ static int read_token(struct access *access, const char *path, struct err *e)
 	return 0;
 }
 
-int access_new(const char *token_file, const char *listen, const char *hosts, struct access **out,
-    struct err *e)
+int access_new(const char *token_file, const char *listen, const char *hosts,
+    struct sessions *sessions, struct access **out, struct err *e)
 {
 	struct access *access = calloc(1, sizeof(*access));
 	struct in6_addr any;
 
 	if (!access)
 		return err_set(e, ENOMEM, "out of memory");
+	access->sessions = sessions;
 	if (!host_of(listen, access->listen) || strcmp(access->listen, "0.0.0.0") == 0 ||
 	    (inet_pton(AF_INET6, access->listen, &any) == 1 && IN6_IS_ADDR_UNSPECIFIED(&any)))
 		access->listen[0] = '\0';
 	access->hosts = hosts ? strdup(hosts) : NULL;
-	int r = hosts && !access->hosts ? err_set(e, ENOMEM, "out of memory")
-					: read_token(access, token_file, e);
+	int r = hosts && !access->hosts ? err_set(e, ENOMEM, "out of memory") : 0;
+	if (r == 0 && token_file)
+		r = read_token(access, token_file, e);
 	if (r < 0) {
 		access_free(access);
 		return r;

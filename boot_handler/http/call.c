@@ -79,7 +79,7 @@ static int answer(struct services *services, const struct server_request *reques
 	const struct endpoint *endpoint = request->endpoint;
 	struct call c = {services, request, vm_store_snapshot(services->store), NULL};
 
-	state_source(request->side == ENDPOINT_GUEST ? request->source : "operator");
+	state_source(request->table->side == ENDPOINT_GUEST ? request->source : "operator");
 	int r = find_vm(&c, e);
 	if (r == 0 && endpoint->access == ENDPOINT_ITSELF)
 		r = call_need_itself(&c, c.vm, e);
@@ -96,7 +96,7 @@ void call_answer(void *ctx, const struct server_request *request, struct server_
 	int r = answer(ctx, request, NULL, a, &e);
 
 	if (r < 0)
-		server_answer_error(a, request->side, server_status(r), e.msg);
+		server_answer_error(a, request->table, server_status(r), e.msg);
 	if (a->hold_ms == 0 || request->over)
 		metrics_asked(((struct services *)ctx)->metrics, request->endpoint, a->status);
 }

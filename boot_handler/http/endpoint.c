@@ -94,6 +94,7 @@ int endpoint_find(const struct endpoint_table *table, const char *target, struct
 	struct piece path = {target, mark ? (size_t)(mark - target) : len};
 	struct piece query = {mark ? mark + 1 : "", mark ? len - path.len - 1 : 0};
 
+	route->query = query;
 	for (size_t i = 0; i < table->count; i++) {
 		const struct endpoint *row = &table->rows[i];
 

@@ -16,8 +16,11 @@ struct server_answer;
 struct server_sink;
 
 enum endpoint_access {
-	ENDPOINT_LISTENER, /* whoever the listener lets in */
+	ENDPOINT_LISTENER, /* whoever the listener lets in; of sessions those for admins where it
+			      changes something */
 	ENDPOINT_ITSELF,   /* only the machine that the path names, from an address of it */
+	ENDPOINT_ANYBODY,  /* also who is not known yet */
+	ENDPOINT_OWNER,    /* not by a session */
 };
 
 /* A path is that of one row alone. */
@@ -46,6 +49,8 @@ struct endpoint_table {
 	enum endpoint_side side;
 	const struct endpoint *rows;
 	size_t count;
+	/* Fills the answer that is an error; NULL: as is usual for the side. */
+	void (*error)(struct server_answer *a, unsigned status, const char *sentence);
 };
 
 /* Parses a target as it came over the wire (still percent-encoded, with its query); what the

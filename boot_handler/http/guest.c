@@ -226,4 +226,4 @@ static const struct endpoint rows[] = {
 };
 
 const struct endpoint_table guest_endpoints = {
-    ENDPOINT_GUEST, rows, sizeof(rows) / sizeof(rows[0])};
+    .side = ENDPOINT_GUEST, .rows = rows, .count = sizeof(rows) / sizeof(rows[0])};

@@ -193,7 +193,7 @@ static const struct endpoint rows[] = {
 };
 
 const struct endpoint_table guest_backup_endpoints = {
-    ENDPOINT_GUEST, rows, sizeof(rows) / sizeof(rows[0])};
+    .side = ENDPOINT_GUEST, .rows = rows, .count = sizeof(rows) / sizeof(rows[0])};
 
 enum backup_use guest_backup_use(void *ctx, int64_t order)
 {

@@ -120,20 +120,30 @@ static json_t *declared_json(
 	return json;
 }
 
+json_t *machines_stranger(
+    struct services *services, const struct vm_snapshot *snapshot, unsigned slot)
+{
+	struct stranger stranger;
+
+	return strangers_at(state_strangers(services->state), slot, &stranger) &&
+		       !services_declares(services, snapshot, &stranger)
+		   ? stranger_json(services, snapshot, &stranger)
+		   : NULL;
+}
+
 /* The declared ones, then place by place the others. */
 static json_t *next_machine(struct listing *l)
 {
 	size_t declared = vm_snapshot_count(l->snapshot);
-	struct stranger stranger;
 
 	if (l->next < declared)
 		return declared_json(
 		    l->services, l->snapshot, vm_snapshot_at(l->snapshot, l->next++));
 	while (l->next < declared + STRANGERS_MAX) {
 		unsigned slot = (unsigned)(l->next++ - declared);
-		if (strangers_at(state_strangers(l->services->state), slot, &stranger) &&
-		    !services_declares(l->services, l->snapshot, &stranger))
-			return stranger_json(l->services, l->snapshot, &stranger);
+		json_t *found = machines_stranger(l->services, l->snapshot, slot);
+		if (found)
+			return found;
 	}
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include "boot_handler/http/events.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
+#include "boot_handler/http/logins.h"
 #include "boot_handler/http/machine.h"
 #include "boot_handler/http/machine_order.h"
 #include "boot_handler/http/machines.h"
@@ -170,6 +171,11 @@ static const struct endpoint rows[] = {
 	.produces = "text/event-stream"},
     {"GET", "/api/v1/openapi.json", NULL, openapi_answer,
 	.summary = "all these, as OpenAPI 3.0 has them"},
+    {"POST", "/api/v1/logins", NULL, logins_invite, .access = ENDPOINT_OWNER,
+	.body_max = LOGINS_MAX_BYTES,
+	.summary = "a link that lets one browser in, to read or as admin"},
+    {"DELETE", "/api/v1/sessions", NULL, logins_end, .access = ENDPOINT_OWNER,
+	.summary = "end all sessions of browsers, and open links"},
     {"GET", "/api/v1/holders", NULL, holders, .summary = "who holds which name and address"},
     {"GET", "/metrics", NULL, metrics_answer, .summary = "for Prometheus: its text format 0.0.4",
 	.produces = "text/plain"},
@@ -178,4 +184,4 @@ static const struct endpoint rows[] = {
 };
 
 const struct endpoint_table operator_endpoints = {
-    ENDPOINT_OPERATOR, rows, sizeof(rows) / sizeof(rows[0])};
+    .side = ENDPOINT_OPERATOR, .rows = rows, .count = sizeof(rows) / sizeof(rows[0])};

@@ -12,13 +12,15 @@
 #include <sys/types.h>
 
 #include "boot_handler/http/endpoint.h"
+#include "boot_handler/http/session.h"
 #include "lib/base/err.h"
 
 struct server_request {
 	const struct endpoint *endpoint;
-	enum endpoint_side side;
+	const struct endpoint_table *table; /* of the endpoint */
 	const struct route *route;
 	const char *source; /* the client's address as text; "" when it is not known */
+	enum role role;     /* who asks; of a listener without access.h its owner */
 	bool head;          /* HEAD: the answer's headers are wanted, and no effect */
 	bool post;
 	bool drop;                 /* DELETE */
@@ -49,9 +51,16 @@ enum server_body {
 
 /* The connection that a live body is sent on. */
 struct server_line;
+struct server_header {
+	const char *name, *value;
+};
 
 struct server_answer {
 	unsigned status;
+	const struct server_header *headers; /* static, ends with a name of NULL; NULL: none */
+	/* One more; the value is malloc'ed, and then the server's. A name of NULL: none. */
+	const char *own_name;
+	char *own_value;
 	const char *type; /* static text; NULL: no body */
 	enum server_body kind;
 	const char *body;
@@ -71,10 +80,10 @@ struct server_answer {
 	bool hold_few;
 };
 
-/* Fills an answer with a sentence: text for guests, {"error": ...} for the operator. The sentence
- * is copied. */
-void server_answer_error(
-    struct server_answer *a, enum endpoint_side side, unsigned status, const char *sentence);
+/* Fills an answer with a sentence, as the table has it: text for guests, {"error": ...} for the
+ * operator, or a page. The sentence is copied. */
+void server_answer_error(struct server_answer *a, const struct endpoint_table *table,
+    unsigned status, const char *sentence);
 /* Takes over malloc'ed text. */
 void server_answer_text(struct server_answer *a, const char *type, char *text);
 
@@ -91,8 +100,9 @@ struct server_options {
 	mode_t socket_mode;          /* of "unix:/path" */
 	const struct access *access; /* NULL: whoever can connect may ask; borrowed till the end */
 	const struct endpoint_table *endpoints;
-	unsigned threads;        /* at least 1 */
-	size_t connection_bytes; /* SERVER_*_BYTES; wiped for each request */
+	const struct endpoint_table *pages; /* for browsers, beside them; NULL: none */
+	unsigned threads;                   /* at least 1 */
+	size_t connection_bytes;            /* SERVER_*_BYTES; wiped for each request */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
 	/* Before the body, of an endpoint that takes it as it comes: 0 with a sink, or -errno with
 	 * the sentence that is the answer. NULL where there is no such endpoint. */

@@ -50,13 +50,15 @@ void server_answer_text(struct server_answer *a, const char *type, char *text)
 	a->len = text ? strlen(text) : 0;
 }
 
-void server_answer_error(
-    struct server_answer *a, enum endpoint_side side, unsigned status, const char *sentence)
+void server_answer_error(struct server_answer *a, const struct endpoint_table *table,
+    unsigned status, const char *sentence)
 {
 	char *text = NULL;
 
 	a->status = status;
-	if (side == ENDPOINT_OPERATOR) {
+	if (table->error) {
+		table->error(a, status, sentence);
+	} else if (table->side == ENDPOINT_OPERATOR) {
 		json_t *json = json_pack("{s:s}", "error", sentence);
 		text = json_dumps(json, JSON_COMPACT);
 		json_decref(json);
@@ -171,8 +173,15 @@ enum MHD_Result server_send(struct MHD_Connection *connection, const struct serv
 {
 	struct MHD_Response *response = kinds[a->kind](connection, a);
 
-	if (!response)
+	if (!response) {
+		free(a->own_value);
 		return MHD_NO;
+	}
+	for (const struct server_header *h = a->headers; h && h->name; h++)
+		MHD_add_response_header(response, h->name, h->value);
+	if (a->own_name && a->own_value)
+		MHD_add_response_header(response, a->own_name, a->own_value);
+	free(a->own_value);
 	if (a->type)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
 	if (name)
@@ -182,11 +191,11 @@ enum MHD_Result server_send(struct MHD_Connection *connection, const struct serv
 	return sent;
 }
 
-enum MHD_Result server_send_error(struct server *s, struct MHD_Connection *connection,
+enum MHD_Result server_send_error(const struct exchange *x, struct MHD_Connection *connection,
     unsigned status, const char *sentence, const char *name, const char *value)
 {
 	struct server_answer a = {0};
 
-	server_answer_error(&a, s->options.endpoints->side, status, sentence);
+	server_answer_error(&a, x->table, status, sentence);
 	return server_send(connection, &a, name, value);
 }

@@ -6,6 +6,23 @@
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 
+static void find(const struct server *s, struct exchange *x, struct err *e)
+{
+	struct err none = ERR_INIT;
+
+	x->table = s->options.endpoints;
+	x->role = ROLE_NOBODY;
+	x->parsed = endpoint_find(x->table, x->target, &x->route, &x->endpoint, e);
+	if (x->parsed != ROUTE_NOT_FOUND || !s->options.pages)
+		return;
+	int r = endpoint_find(s->options.pages, x->target, &x->route, &x->endpoint, &none);
+	if (r == ROUTE_NOT_FOUND)
+		return;
+	x->table = s->options.pages;
+	x->parsed = r;
+	*e = none;
+}
+
 void *exchange_begin(void *ctx, const char *target, struct MHD_Connection *connection)
 {
 	size_t size = strnlen(target, ROUTE_TARGET_MAX + 1) + 1;
@@ -19,7 +36,7 @@ void *exchange_begin(void *ctx, const char *target, struct MHD_Connection *conne
 	memcpy(x->target, target, size - 1);
 	x->target[size - 1] = '\0';
 	e.msg[0] = '\0';
-	x->parsed = endpoint_find(s->options.endpoints, x->target, &x->route, &x->endpoint, &e);
+	find(s, x, &e);
 	if (x->parsed != 0)
 		text_copy_clean(e.msg, x->why, sizeof(x->why)); /* it may quote the client */
 	x->begun = false;
@@ -76,7 +93,7 @@ static enum MHD_Result handle(struct server *s, struct MHD_Connection *connectio
 		case HOLD_IS:
 			return MHD_YES;
 		case HOLD_FULL:
-			return server_send_error(s, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+			return server_send_error(x, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
 			    "very many wait here already: ask again in a minute", NULL, NULL);
 		case HOLD_LOOK_AGAIN:
 			break;
@@ -89,9 +106,10 @@ static struct server_request request_of(const struct server *s, const struct exc
 {
 	return (struct server_request){
 	    .endpoint = x->endpoint,
-	    .side = s->options.endpoints->side,
+	    .table = x->table,
 	    .route = &x->route,
 	    .source = peer_source(s, connection),
+	    .role = x->role,
 	    .head = method[0] == 'H',
 	    .post = method[0] == 'P',
 	    .drop = method[0] == 'D',
@@ -139,10 +157,10 @@ enum MHD_Result exchange_go_on(void *ctx, struct MHD_Connection *connection, con
 		return go_on ? MHD_YES : MHD_NO;
 	}
 	if (x->received > exchange_body_max(x))
-		return server_refuse_body(s, connection, x);
+		return server_refuse_body(connection, x);
 	if (x->sink_failed)
 		return server_send_error(
-		    s, connection, server_status(x->sink_failed), x->why, NULL, NULL);
+		    x, connection, server_status(x->sink_failed), x->why, NULL, NULL);
 
 	if (x->held.until_ms && peer_is_gone(connection))
 		return MHD_NO;

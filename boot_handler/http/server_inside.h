@@ -24,9 +24,11 @@ struct server {
 /* From the request line to the end of the answer. */
 struct exchange {
 	struct route route;
-	const struct endpoint *endpoint; /* NULL: not found */
-	int parsed;                      /* what endpoint_find() said */
-	bool begun;                      /* the handler was called for the headers */
+	const struct endpoint *endpoint;    /* NULL: not found */
+	const struct endpoint_table *table; /* whose it is; of one not found: whose error is told */
+	enum role role;
+	int parsed; /* what endpoint_find() said */
+	bool begun; /* the handler was called for the headers */
 	char *body;
 	size_t len;
 	size_t received;
@@ -54,16 +56,15 @@ bool exchange_take(struct exchange *x, const char *data, size_t size);
 void exchange_fail(struct exchange *x, int r, const struct err *e);
 
 /* server_judge.c: answers what is wrong before any body is read. True: `*result` is set. */
-bool server_refuse(struct server *s, struct MHD_Connection *connection, const struct exchange *x,
+bool server_refuse(struct server *s, struct MHD_Connection *connection, struct exchange *x,
     const char *method, enum MHD_Result *result);
-enum MHD_Result server_refuse_body(
-    struct server *s, struct MHD_Connection *connection, const struct exchange *x);
+enum MHD_Result server_refuse_body(struct MHD_Connection *connection, const struct exchange *x);
 
 /* server_answer.c. `name` and `value`: one more header, or NULL. Takes over what the answer owns.
  */
 enum MHD_Result server_send(struct MHD_Connection *connection, const struct server_answer *a,
     const char *name, const char *value);
-enum MHD_Result server_send_error(struct server *s, struct MHD_Connection *connection,
+enum MHD_Result server_send_error(const struct exchange *x, struct MHD_Connection *connection,
     unsigned status, const char *sentence, const char *name, const char *value);
 
 /* server_peer.c */

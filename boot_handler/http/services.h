@@ -20,6 +20,7 @@
 struct server;
 struct streams;
 struct metrics;
+struct sessions;
 
 struct services {
 	struct vm_store *store;
@@ -42,6 +43,7 @@ struct services {
 	atomic_bool declare_due; /* it was told, and has not looked yet */
 	const char *domain;
 	struct outlook_limits limits;
+	struct sessions *sessions; /* of browsers; NULL: there are none */
 	const char *notices;       /* see options.h */
 	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */
 	bool

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "boot_handler/http/access.h"
+#include "lib/base/clock.h"
 
 #define TOKEN "0123456789abcdefABCDEF"
 
@@ -49,7 +50,7 @@ static void tokens(void **state)
 		struct err e = ERR_INIT;
 
 		write_token(table[i].text);
-		int r = access_new(token_file, "127.0.0.1:1", NULL, &access, &e);
+		int r = access_new(token_file, "127.0.0.1:1", NULL, NULL, &access, &e);
 		if (r != table[i].r || (r < 0) != (e.msg[0] != '\0'))
 			fail_msg("case %zu: %d %s", i, r, e.msg);
 		access_free(access);
@@ -61,12 +62,12 @@ static void tokens(void **state)
 	memset(longest, 'a', sizeof(longest));
 	longest[257] = '\0';
 	write_token(longest);
-	assert_int_equal(access_new(token_file, ":1", NULL, &access, &e), -EINVAL);
+	assert_int_equal(access_new(token_file, ":1", NULL, NULL, &access, &e), -EINVAL);
 	longest[256] = '\0';
 	write_token(longest);
-	assert_int_equal(access_new(token_file, ":1", NULL, &access, &e), 0);
+	assert_int_equal(access_new(token_file, ":1", NULL, NULL, &access, &e), 0);
 	access_free(access);
-	assert_int_equal(access_new("/nonexistent/token", ":1", NULL, &access, &e), -ENOENT);
+	assert_int_equal(access_new("/nonexistent/token", ":1", NULL, NULL, &access, &e), -ENOENT);
 }
 
 static void requests(void **state)
@@ -74,54 +75,56 @@ static void requests(void **state)
 	static const struct {
 		const char *host, *origin, *authorization;
 		int r;
+		enum role role;
 	} table[] = {
-	    {"localhost", NULL, "Bearer " TOKEN, 0},
-	    {"LOCALHOST:7480", NULL, "bearer " TOKEN, 0},
-	    {"127.0.0.1:7480", NULL, "Bearer  " TOKEN, 0},
-	    {"127.9.9.9", NULL, "Bearer " TOKEN, 0},
-	    {"[::1]:7480", NULL, "Bearer " TOKEN, 0},
-	    {"[::1]", NULL, "Bearer " TOKEN, 0},
-	    {"10.0.0.5:8080", NULL, "Bearer " TOKEN, 0},
-	    {"lab.example", NULL, "Bearer " TOKEN, 0},
-	    {"Other.Example:1", NULL, "Bearer " TOKEN, 0},
+	    {"localhost", NULL, "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"LOCALHOST:7480", NULL, "bearer " TOKEN, 0, ROLE_OWNER},
+	    {"127.0.0.1:7480", NULL, "Bearer  " TOKEN, 0, ROLE_OWNER},
+	    {"127.9.9.9", NULL, "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"[::1]:7480", NULL, "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"[::1]", NULL, "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"10.0.0.5:8080", NULL, "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"lab.example", NULL, "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"Other.Example:1", NULL, "Bearer " TOKEN, 0, ROLE_OWNER},
 	    /* tokens */
-	    {"localhost", NULL, NULL, -EACCES},
-	    {"localhost", NULL, "", -EACCES},
-	    {"localhost", NULL, TOKEN, -EACCES},
-	    {"localhost", NULL, "Basic " TOKEN, -EACCES},
-	    {"localhost", NULL, "Bearer", -EACCES},
-	    {"localhost", NULL, "Bearer ", -EACCES},
-	    {"localhost", NULL, "Bearer 0123456789abcdefABCDEG", -EACCES},
-	    {"localhost", NULL, "Bearer 0123456789abcdefABCDE", -EACCES},
-	    {"localhost", NULL, "Bearer " TOKEN TOKEN, -EACCES},
-	    {"localhost", NULL, "Bearer " TOKEN "x", -EACCES},
-	    {"localhost", NULL, "Bearer 0123456789ABCDEFabcdef", -EACCES},
+	    {"localhost", NULL, NULL, 0, ROLE_NOBODY},
+	    {"localhost", NULL, "", -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, TOKEN, -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Basic " TOKEN, -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Bearer", -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Bearer ", -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Bearer 0123456789abcdefABCDEG", -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Bearer 0123456789abcdefABCDE", -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Bearer " TOKEN TOKEN, -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Bearer " TOKEN "x", -EACCES, ROLE_NOBODY},
+	    {"localhost", NULL, "Bearer 0123456789ABCDEFabcdef", -EACCES, ROLE_NOBODY},
 	    /* names: right token or not */
-	    {NULL, NULL, "Bearer " TOKEN, -EPERM},
-	    {"", NULL, "Bearer " TOKEN, -EPERM},
-	    {"evil.example", NULL, "Bearer " TOKEN, -EPERM},
-	    {"evil.example", NULL, NULL, -EPERM},
-	    {"localhost.evil.example", NULL, "Bearer " TOKEN, -EPERM},
-	    {"127.0.0.1.evil.example", NULL, "Bearer " TOKEN, -EPERM},
-	    {"evil.example:127.0.0.1", NULL, "Bearer " TOKEN, -EPERM},
-	    {"localhost:80:evil", NULL, "Bearer " TOKEN, -EPERM},
-	    {"[::1", NULL, "Bearer " TOKEN, -EPERM},
-	    {"[::1]x", NULL, "Bearer " TOKEN, -EPERM},
-	    {"10.0.0.6", NULL, "Bearer " TOKEN, -EPERM},
-	    {"lab.exampl", NULL, "Bearer " TOKEN, -EPERM},
-	    {"lab.example,other.example", NULL, "Bearer " TOKEN, -EPERM},
-	    {"0.0.0.0", NULL, "Bearer " TOKEN, -EPERM},
-	    {"user@localhost", NULL, "Bearer " TOKEN, -EPERM},
+	    {NULL, NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"evil.example", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"evil.example", NULL, NULL, -EPERM, ROLE_NOBODY},
+	    {"localhost.evil.example", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"127.0.0.1.evil.example", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"evil.example:127.0.0.1", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"localhost:80:evil", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"[::1", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"[::1]x", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"10.0.0.6", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"lab.exampl", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"lab.example,other.example", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"0.0.0.0", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"user@localhost", NULL, "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
 	    /* pages */
-	    {"localhost:7480", "http://localhost:7480", "Bearer " TOKEN, 0},
-	    {"localhost:7480", "https://lab.example", "Bearer " TOKEN, 0},
-	    {"localhost:7480", "http://other.example:3000", "Bearer " TOKEN, 0},
-	    {"localhost:7480", "http://localhost:3000", "Bearer " TOKEN, -EPERM},
-	    {"localhost:7480", "http://evil.example", "Bearer " TOKEN, -EPERM},
-	    {"localhost:7480", "null", "Bearer " TOKEN, -EPERM},
-	    {"localhost:7480", "", "Bearer " TOKEN, -EPERM},
-	    {"localhost:7480", "file://", "Bearer " TOKEN, -EPERM},
-	    {"localhost:7480", "http://localhost:7480.evil.example", "Bearer " TOKEN, -EPERM},
+	    {"localhost:7480", "http://localhost:7480", "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"localhost:7480", "https://lab.example", "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"localhost:7480", "http://other.example:3000", "Bearer " TOKEN, 0, ROLE_OWNER},
+	    {"localhost:7480", "http://localhost:3000", "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"localhost:7480", "http://evil.example", "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"localhost:7480", "null", "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"localhost:7480", "", "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"localhost:7480", "file://", "Bearer " TOKEN, -EPERM, ROLE_NOBODY},
+	    {"localhost:7480", "http://localhost:7480.evil.example", "Bearer " TOKEN, -EPERM,
+		ROLE_NOBODY},
 	};
 	struct access *access = NULL;
 	struct err e = ERR_INIT;
@@ -129,13 +132,18 @@ static void requests(void **state)
 	(void)state;
 	write_token(TOKEN "\n");
 	assert_int_equal(
-	    access_new(token_file, "10.0.0.5:8080", "lab.example,other.example", &access, &e), 0);
+	    access_new(token_file, "10.0.0.5:8080", "lab.example,other.example", NULL, &access, &e),
+	    0);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		e.msg[0] = '\0';
-		int r = access_check(
-		    access, table[i].host, table[i].origin, table[i].authorization, &e);
-		if (r != table[i].r)
-			fail_msg("case %zu: %d, not %d: %s", i, r, table[i].r, e.msg);
+		struct access_asked asked = {.host = table[i].host,
+		    .origin = table[i].origin,
+		    .authorization = table[i].authorization};
+		enum role role;
+		int r = access_check(access, &asked, &role, &e);
+		if (r != table[i].r || role != table[i].role)
+			fail_msg(
+			    "case %zu: %d, not %d, role %d: %s", i, r, table[i].r, role, e.msg);
 		assert_true((r < 0) == (e.msg[0] != '\0'));
 		assert_null(strstr(e.msg, TOKEN));
 	}
@@ -152,13 +160,73 @@ static void wildcards_are_no_names(void **state)
 		struct access *access = NULL;
 		struct err e = ERR_INIT;
 
-		assert_int_equal(access_new(token_file, listens[i], NULL, &access, &e), 0);
-		assert_int_equal(
-		    access_check(access, "0.0.0.0", NULL, "Bearer " TOKEN, &e), -EPERM);
-		assert_int_equal(access_check(access, "[::]", NULL, "Bearer " TOKEN, &e), -EPERM);
-		assert_int_equal(access_check(access, "localhost", NULL, "Bearer " TOKEN, &e), 0);
+		struct access_asked asked = {.authorization = "Bearer " TOKEN};
+		enum role role;
+
+		assert_int_equal(access_new(token_file, listens[i], NULL, NULL, &access, &e), 0);
+		asked.host = "0.0.0.0";
+		assert_int_equal(access_check(access, &asked, &role, &e), -EPERM);
+		asked.host = "[::]";
+		assert_int_equal(access_check(access, &asked, &role, &e), -EPERM);
+		asked.host = "localhost";
+		assert_int_equal(access_check(access, &asked, &role, &e), 0);
 		access_free(access);
 	}
+}
+
+/* A session lets in, and orders only from a page of this very listener; without a token nobody has
+ * one. */
+static void sessions_of_browsers(void **state)
+{
+	static const struct {
+		const char *host, *origin, *authorization;
+		bool cookie, changes;
+		int r;
+		enum role role;
+	} table[] = {
+	    {"127.0.0.1:8081", NULL, NULL, true, false, 0, ROLE_ADMIN},
+	    {"127.0.0.1:8081", "http://127.0.0.1:8081", NULL, true, true, 0, ROLE_ADMIN},
+	    {"[::1]:8081", "http://[::1]:8081", NULL, true, true, 0, ROLE_ADMIN},
+	    {"127.0.0.1:8081", NULL, NULL, false, false, 0, ROLE_NOBODY},
+	    {"127.0.0.1:8081", NULL, NULL, true, true, -EPERM, ROLE_ADMIN},
+	    {"127.0.0.1:8081", "null", NULL, true, true, -EPERM, ROLE_NOBODY},
+	    {"127.0.0.1:8081", "http://127.0.0.1:3000", NULL, true, true, -EPERM, ROLE_NOBODY},
+	    {"127.0.0.1:8081", "http://localhost:8081", NULL, true, true, -EPERM, ROLE_NOBODY},
+	    {"127.0.0.1:8081", "http://evil.example", NULL, true, false, -EPERM, ROLE_NOBODY},
+	    {"evil.example", NULL, NULL, true, false, -EPERM, ROLE_NOBODY},
+	    /* A host that was named for the API's sake has no say in what a session orders. */
+	    {"127.0.0.1:8081", "http://lab.example", NULL, true, true, -EPERM, ROLE_ADMIN},
+	    {"127.0.0.1:8081", NULL, "Bearer ", true, false, -EACCES, ROLE_NOBODY},
+	    {"127.0.0.1:8081", NULL, "Bearer " TOKEN, true, false, -EACCES, ROLE_NOBODY},
+	};
+	char key[sizeof(token_file) + 4];
+	struct sessions *sessions = NULL;
+	struct access *access = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	snprintf(key, sizeof(key), "%s.key", token_file);
+	assert_int_equal(sessions_new(key, &sessions, &e), 0);
+	assert_int_equal(access_new(NULL, "", "lab.example", sessions, &access, &e), 0);
+	char *cookie = sessions_cookie(sessions, ROLE_ADMIN, wall_ms());
+	assert_non_null(cookie);
+	cookie[strcspn(cookie, ";")] = '\0';
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct access_asked asked = {.host = table[i].host,
+		    .origin = table[i].origin,
+		    .authorization = table[i].authorization,
+		    .cookie = table[i].cookie ? cookie : NULL,
+		    .changes = table[i].changes};
+		enum role role;
+		int r = access_check(access, &asked, &role, &e);
+		if (r != table[i].r || role != table[i].role)
+			fail_msg(
+			    "case %zu: %d, not %d, role %d: %s", i, r, table[i].r, role, e.msg);
+	}
+	free(cookie);
+	access_free(access);
+	sessions_free(sessions);
+	unlink(key);
 }
 
 static int setup(void **state)
@@ -180,6 +248,7 @@ int main(void)
 	    cmocka_unit_test(tokens),
 	    cmocka_unit_test(requests),
 	    cmocka_unit_test(wildcards_are_no_names),
+	    cmocka_unit_test(sessions_of_browsers),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

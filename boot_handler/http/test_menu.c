@@ -49,7 +49,7 @@ static unsigned ask(const struct endpoint_table *table, const char *target)
 	struct server_answer a = {.status = 200};
 	struct route route = {0};
 	struct server_request request = {
-	    .side = table->side, .route = &route, .source = "10.0.0.9", .body = ""};
+	    .table = table, .route = &route, .source = "10.0.0.9", .body = ""};
 	struct err e = ERR_INIT;
 
 	if (endpoint_find(table, target, &route, &request.endpoint, &e) != 0)

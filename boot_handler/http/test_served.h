@@ -23,6 +23,7 @@
 #include "boot_handler/http/server.h"
 #include "boot_handler/http/services.h"
 #include "boot_handler/http/stream.h"
+#include "boot_handler/pages/pages.h"
 #include "lib/base/test_file.h"
 
 static char dir[] = "/tmp/test_served.XXXXXX";
@@ -95,6 +96,7 @@ static inline void served_listen_on(
 	struct server_options options = {.listen = where,
 	    .socket_mode = 0600,
 	    .endpoints = endpoints,
+	    .pages = endpoints->side == ENDPOINT_OPERATOR ? &page_endpoints : NULL,
 	    .threads = 2,
 	    .connection_bytes =
 		endpoints->side == ENDPOINT_GUEST ? SERVER_GUEST_BYTES : SERVER_OPERATOR_BYTES,

@@ -51,7 +51,7 @@ static void start_tcp(void)
 	tcp_port = ntohs(address.sin_port);
 	write_in(dir, "token", TOKEN "\n");
 	snprintf(where, sizeof(where), "fd:%d", fd);
-	if (access_new(file_in(dir, "token"), "127.0.0.1:1", NULL, &access_tcp, &e) < 0)
+	if (access_new(file_in(dir, "token"), "127.0.0.1:1", NULL, NULL, &access_tcp, &e) < 0)
 		fail_msg("%s", e.msg);
 	struct server_options options = {.listen = where,
 	    .access = access_tcp,

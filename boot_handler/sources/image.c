@@ -20,6 +20,7 @@
 #include "lib/image/image_advice.h"
 #include "lib/image/studio.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 
 #define RECHECK_MS 1000
 #define IMAGE_FOLDER_MAX (PATH_MAX - 160) /* a file's name fits behind it */
@@ -434,6 +435,38 @@ void images_facts(struct images *im, const char *distro, enum vm_arch arch, enum
 		out->complete = false;
 		snprintf(out->missing.what, sizeof(out->missing.what), "%s", misuse.what);
 		snprintf(out->missing.advice, sizeof(out->missing.advice), "%s", misuse.advice);
+	}
+	pthread_mutex_unlock(&im->lock);
+}
+
+static uint64_t size_of(const struct image_manifest *m)
+{
+	const struct image_contents *files[IMAGE_BOOT_FILES_MAX];
+	size_t count = m->boots ? image_boot_files(&m->boot, files) : 0;
+	uint64_t sum =
+	    m->boots ? 0 : m->rootfs.size_bytes + m->kernel.size_bytes + m->modules.size_bytes;
+
+	for (size_t i = 0; i < count; i++)
+		sum += files[i]->size_bytes;
+	return sum;
+}
+
+void images_tell(struct images *im, const char *distro, enum vm_arch arch, struct image_told *out)
+{
+	const struct entry *entry = lock_entry(im, distro, arch);
+	int outcome = entry ? atomic_load(&entry->outcome) : NOT_LOOKED;
+	const struct image_manifest *m = entry && entry->image.doc ? &entry->image : NULL;
+
+	*out = (struct image_told){.complete = outcome == COMPLETE || outcome == BOOTS};
+	if (entry)
+		out->missing = entry->missing;
+	if (m) {
+		out->size_bytes = size_of(m);
+		text_copy_clean(
+		    m->kernel_version ? m->kernel_version : "", out->kernel, sizeof(out->kernel));
+		text_copy_clean(m->created ? m->created : "", out->created, sizeof(out->created));
+		text_copy_clean(
+		    m->boots ? image_boot_form(&m->boot) : "", out->form, sizeof(out->form));
 	}
 	pthread_mutex_unlock(&im->lock);
 }

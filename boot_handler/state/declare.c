@@ -162,8 +162,9 @@ static bool is_alone(const struct declarer *d, const char *id)
 	return *id && strangers_called(state_strangers(d->state), id) == 1;
 }
 
+/* `by`: what the operator asked for; NULL: its profile said so. */
 static int write_definition(struct declarer *d, const struct vm_snapshot *snap,
-    const struct stranger *s, const struct declaration *what, struct err *e)
+    const struct stranger *s, const struct declaration *what, const char *by, struct err *e)
 {
 	_cleanup_free_ char *path = NULL;
 	struct mac mac;
@@ -182,10 +183,37 @@ static int write_definition(struct declarer *d, const struct vm_snapshot *snap,
 	atomic_store(&d->error, r < 0 ? e->code : 0);
 	if (r < 0)
 		return r;
-	d->count++;
-	state_declared(d->state, &mac, what->name, what->profile);
-	log_info("declared vm=%s profile=%s serial=%s", what->name, what->profile, s->shown.serial);
+	if (by)
+		state_tell(d->state, &mac, what->name, EVENT_ACTION, by, NULL);
+	else
+		state_declared(d->state, &mac, what->name, what->profile);
+	log_info("declared vm=%s profile=%s serial=%s", what->name,
+	    what->profile ? what->profile : "-", s->shown.serial);
 	return 0;
+}
+
+bool declarer_may_write(const struct declarer *d)
+{
+	return access(d->dir, W_OK) == 0;
+}
+
+int declarer_adopt(struct declarer *d, const struct vm_snapshot *snap, const struct stranger *s,
+    const char *name, struct err *e)
+{
+	struct declaration what;
+
+	declare_judge(snap, s, &what);
+	if (!vm_name_valid(name) || strlen(name) >= sizeof(what.name))
+		return err_set(e, EINVAL,
+		    "that is no name for a machine: give one of at most 63 letters, digits and inner hyphens, underscores and dots");
+	if (vm_snapshot_by_label(snap, name))
+		return err_set(
+		    e, EBUSY, "another machine is called %s already: give another name", name);
+	memcpy(what.name, name, strlen(name) + 1);
+	int r = write_definition(d, snap, s, &what, "adopt", e);
+	return r == -EEXIST
+		   ? err_set(e, EBUSY, "vms/%s.json exists already: give another name", name)
+		   : r;
 }
 
 void declarer_excuse(struct declarer *d, struct declaration *declaration)
@@ -209,8 +237,10 @@ static void declare(struct declarer *d, const struct vm_snapshot *snap, const st
 		return;
 	}
 	pace_take(&d->pace, &files_pace, monotonic_ms());
-	if (write_definition(d, snap, s, what, &e) == 0)
+	if (write_definition(d, snap, s, what, NULL, &e) == 0) {
+		d->count++;
 		return;
+	}
 	declarer_excuse(d, what);
 	say(d, s, what->problem[0] ? what->problem : e.msg);
 }

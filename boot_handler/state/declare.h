@@ -46,6 +46,13 @@ bool declare_applies(const struct vm_snapshot *snap);
  * Returns in how many ms to come again at the latest, -1: not before one asks. One thread. */
 int declarer_round(struct declarer *d, const struct vm_snapshot *snap);
 
+/* Whether definitions can be written at all. Any thread. */
+bool declarer_may_write(const struct declarer *d);
+/* The operator has it declared by that name. 0, -EINVAL or -EBUSY: another name is needed, or why
+ * no such file can be written. Any thread. */
+must_check int declarer_adopt(struct declarer *d, const struct vm_snapshot *snap,
+    const struct stranger *stranger, const char *name, struct err *e);
+
 /* Puts into a declaration without a problem why it is not in vms/ yet, if the file could not be
  * written. Any thread. */
 void declarer_excuse(struct declarer *d, struct declaration *declaration);

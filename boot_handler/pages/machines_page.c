@@ -1,0 +1,344 @@
+#include "boot_handler/pages/machines_page.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_handler/http/json_value.h"
+#include "boot_handler/pages/machine_list.h"
+#include "boot_handler/pages/page.h"
+#include "lib/base/clock.h"
+
+/* ---- search and filter ------------------------------------------------------------------- */
+
+static void put_option(struct html *h, const struct machine_filter *f, const char *chosen)
+{
+	html_put(h, "<option");
+	html_attr(h, "value", f->word);
+	if (strcmp(f->word, chosen) == 0)
+		html_put(h, " selected");
+	html_put(h, ">");
+	html_text(h, f->title);
+	html_put(h, "</option>");
+}
+
+static void put_search(struct html *h, const struct machine_list *list)
+{
+	html_put(h, "<form class=\"search\" method=\"get\" action=\"/machines\" role=\"search\">"
+		    "<label>Search<input type=\"search\" name=\"q\" maxlength=\"99\" "
+		    "placeholder=\"name, address, MAC, image, serial\"");
+	html_attr(h, "value", list->search);
+	html_put(h, "></label><label>Show<select name=\"state\">");
+	for (const struct machine_filter *f = machine_filters; f->word; f++)
+		put_option(h, f, list->filter);
+	html_put(h, "</select></label><button>Show</button></form>");
+}
+
+static void put_count(struct html *h, const struct machine_filter *f, int64_t count)
+{
+	html_put(h, "<li><a");
+	html_url(h, "href", "/machines?state=", f->word, "");
+	html_put(h, "><span class=\"dot\"");
+	html_attr(h, "data-state", f->word);
+	html_put(h, "></span><b>");
+	html_number(h, count);
+	html_put(h, "</b> ");
+	html_text(h, f->title);
+	html_put(h, "</a></li>");
+}
+
+/* How many there are of each state that any has. */
+static void put_counts(struct html *h, const struct machine_list *list)
+{
+	html_put(
+	    h, "<ul class=\"counts\" id=\"counts\" data-live aria-label=\"Machines by state\">");
+	for (const struct machine_filter *f = machine_filters; f->word; f++) {
+		int64_t count = page_number(list->counts, f->word);
+
+		if (count > 0)
+			put_count(h, f, count);
+	}
+	html_put(h, "</ul>");
+}
+
+/* ---- a row ------------------------------------------------------------------------------- */
+
+static void put_machine(struct html *h, const json_t *row)
+{
+	const char *id = page_text(row, "id");
+
+	html_put(h, "<th scope=\"row\"><a");
+	html_url(h, "href", "/machines/", id, "");
+	html_put(h, ">");
+	html_text(h, id);
+	html_put(h, "</a><span class=\"sub thin\">");
+	html_text(h, page_text(row, "ip"));
+	html_put(h, "</span>");
+	if (*page_text(row, "what")) {
+		html_put(h, "<span class=\"sub\">");
+		html_text(h, page_text(row, "what"));
+		html_put(h, "</span>");
+	}
+	if (*page_text(row, "uuid")) {
+		html_put(h, "<span class=\"sub\">UUID ");
+		html_text(h, page_text(row, "uuid"));
+		html_put(h, "</span>");
+	}
+	if (*page_text(row, "serial")) {
+		html_put(h, "<span class=\"sub\">serial ");
+		html_text(h, page_text(row, "serial"));
+		html_put(h, "</span>");
+	}
+	html_put(h, "</th>");
+}
+
+static void put_progress(struct html *h, const json_t *row)
+{
+	html_put(
+	    h, "<progress max=\"100\" data-part=\"percent\" aria-label=\"installed\" value=\"");
+	html_number(h, page_number(row, "percent"));
+	html_put(h, "\"></progress>");
+}
+
+static void put_line(struct html *h, const char *text)
+{
+	html_put(h, "<span class=\"sub\">");
+	html_text(h, text);
+	html_put(h, "</span>");
+}
+
+static void put_state(struct html *h, const json_t *row)
+{
+	html_put(h, "<td><span class=\"state\"");
+	html_attr(h, "data-state", page_text(row, "state"));
+	html_put(h, " data-part=\"says\">");
+	html_text(h, page_text(row, "says"));
+	html_put(h, "</span>");
+	if (page_number(row, "percent") >= 0)
+		put_progress(h, row);
+	html_put(h, "<span class=\"sub\" data-part=\"detail\">");
+	html_text(h, page_text(row, "detail"));
+	html_put(h, "</span>");
+	if (*page_text(row, "why"))
+		put_line(h, page_text(row, "why"));
+	if (*page_text(row, "hint"))
+		put_line(h, page_text(row, "hint"));
+	html_put(h, "</td>");
+}
+
+static void put_address(struct html *h, const json_t *row)
+{
+	html_put(h, "<td class=\"mono mid\"><span data-part=\"ip\">");
+	html_text(h, page_text(row, "ip"));
+	html_put(h, "</span>");
+	if (*page_text(row, "declared_ip")) {
+		html_put(h, "<span class=\"sub warn\">declared: ");
+		html_text(h, page_text(row, "declared_ip"));
+		html_put(h, "</span>");
+	}
+	html_put(h, "</td>");
+}
+
+static void put_ignore(struct html *h, const json_t *row)
+{
+	html_put(h, "<form method=\"post\"");
+	if (strcmp(page_text(row, "state"), "ignored") == 0) {
+		html_url(h, "action", "/machines/", page_text(row, "id"), "/unignore");
+		html_put(h, "><button class=\"quiet\">List again</button></form>");
+	} else {
+		html_url(h, "action", "/machines/", page_text(row, "id"), "/ignore");
+		html_put(h, "><button class=\"quiet\">Ignore</button></form>");
+	}
+}
+
+static void put_adopt(struct html *h, const json_t *row)
+{
+	html_put(h, "<a");
+	html_url(h, "href", "/machines/", page_text(row, "id"), "#adopt");
+	html_put(h, ">Adopt</a> ");
+}
+
+/* Of one without a definition what may be done with it, and how often it has asked. */
+static void put_stranger(struct html *h, const struct call *c, const json_t *row)
+{
+	html_put(h, "<td class=\"wide\">asked ");
+	html_number(h, page_number(row, "asked"));
+	html_put(h, "&#215;</td><td class=\"wide\"><span class=\"actions\">");
+	put_adopt(h, row);
+	if (page_may_order(c))
+		put_ignore(h, row);
+	html_put(h, "</span></td>");
+}
+
+static void put_declared(struct html *h, const json_t *row, int64_t now_ms)
+{
+	html_put(h, "<td class=\"wide\">");
+	html_text(h, page_text(row, "image"));
+	html_put(h, "</td><td class=\"wide\"><span data-part=\"event\">");
+	html_text(h, page_text(row, "event"));
+	html_put(h, "</span><span class=\"sub\" data-part=\"event_at\">");
+	html_time(h, page_time(row, "event_at"), now_ms);
+	html_put(h, "</span></td>");
+}
+
+static void put_row(struct html *h, const struct call *c, const json_t *row, int64_t now_ms)
+{
+	html_put(h, "<tr");
+	html_attr(h, "data-machine", page_text(row, "id"));
+	html_attr(h, "data-state", page_text(row, "state"));
+	html_put(h, ">");
+	put_machine(h, row);
+	put_state(h, row);
+	put_address(h, row);
+	if (json_is_null(json_object_get(row, "name")))
+		put_stranger(h, c, row);
+	else
+		put_declared(h, row, now_ms);
+	html_put(h, "<td class=\"mid\" data-part=\"seen\">");
+	html_time(h, page_time(row, "seen"), now_ms);
+	html_put(h, "</td></tr>\n");
+}
+
+/* ---- the page ---------------------------------------------------------------------------- */
+
+static void put_none(struct html *h, const struct machine_list *list)
+{
+	if (*list->search || *list->filter)
+		html_put(h,
+		    "<p class=\"notice\">No machine is like that. <a href=\"/machines\">Show "
+		    "all</a></p>");
+	else
+		html_put(h,
+		    "<p class=\"notice\">There is no machine yet: <code>vmlab new web1</code> "
+		    "writes the definition of one, and whatever asks by DHCP or iPXE without "
+		    "one shows up here.</p>");
+}
+
+static void put_table(struct html *h, const struct call *c, const struct machine_list *list)
+{
+	int64_t now_ms = wall_ms();
+	const json_t *row;
+	size_t i;
+
+	html_put(h,
+	    "<div class=\"scroll\" role=\"region\" aria-label=\"Machines\" tabindex=\"0\">"
+	    "<table class=\"machines\" id=\"machines\"><thead><tr><th scope=\"col\">Machine</th>"
+	    "<th scope=\"col\">State</th><th scope=\"col\" class=\"mid\">Address</th>"
+	    "<th scope=\"col\" class=\"wide\">Image</th>"
+	    "<th scope=\"col\" class=\"wide\">Last event</th>"
+	    "<th scope=\"col\" class=\"mid\">Seen</th></tr></thead><tbody>\n");
+	json_array_foreach(list->rows, i, row)
+		put_row(h, c, row, now_ms);
+	html_put(h, "</tbody></table></div>");
+	if (list->found > json_array_size(list->rows)) {
+		html_put(h, "<p class=\"notice\">These are the first ");
+		html_number(h, MACHINE_LIST_MAX);
+		html_put(h, " of ");
+		html_number(h, (int64_t)list->found);
+		html_put(h, ": search for what you look for.</p>");
+	}
+}
+
+/* Files that cannot be used belong to no machine of the list. */
+static void put_problems(struct html *h, const struct call *c)
+{
+	size_t count = vm_snapshot_problem_count(c->snapshot);
+
+	if (count == 0)
+		return;
+	html_put(h, "<details class=\"problems\"><summary>Problems of definitions (");
+	html_number(h, (int64_t)count);
+	html_put(h, ")</summary><ul>");
+	for (size_t i = 0; i < count && i < 100; i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(c->snapshot, i);
+
+		html_put(h, "<li><code>");
+		html_text(h, p->file);
+		html_put(h, ":");
+		html_number(h, p->where.line);
+		html_put(h, "</code> ");
+		html_text(h, p->text);
+		html_put(h, "</li>");
+	}
+	html_put(h, "</ul></details>");
+}
+
+int machines_page(const struct call *c, struct server_answer *a, struct err *e)
+{
+	_cleanup_machine_list_ struct machine_list list = {.rows = NULL};
+	_cleanup_html_ struct html h = HTML_INIT;
+
+	int r = machine_list_make(c, &list, e);
+	if (r < 0)
+		return r;
+	page_begin(&h, c, "Machines", PAGE_MACHINES);
+	html_put(&h, "<div class=\"head\"><h1>Machines</h1>");
+	put_search(&h, &list);
+	html_put(&h, "</div>");
+	put_counts(&h, &list);
+	put_problems(&h, c);
+	if (json_array_size(list.rows) > 0)
+		put_table(&h, c, &list);
+	else
+		put_none(&h, &list);
+	return page_end(&h, a, e);
+}
+
+/* ---- the rows alone ---------------------------------------------------------------------- */
+
+/* Very many scripts may ask for the same at once: it is made once, for ROWS_MS. */
+#define ROWS_MS 500
+
+static struct {
+	pthread_mutex_t lock;
+	char query[2 * MACHINE_SEARCH_SIZE];
+	char *text;
+	int64_t made_ms;
+} rows = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static char *rows_text(const struct call *c, struct err *e)
+{
+	_cleanup_machine_list_ struct machine_list list = {.rows = NULL};
+
+	if (machine_list_make(c, &list, e) < 0)
+		return NULL;
+	json_t *json = json_pack("{s:O, s:O}", "rows", list.rows, "counts", list.counts);
+	char *text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	if (!text)
+		err_set(e, ENOMEM, "out of memory");
+	return text;
+}
+
+static bool is_made(struct piece query)
+{
+	return rows.text && monotonic_ms() - rows.made_ms < ROWS_MS &&
+	       strlen(rows.query) == query.len && memcmp(rows.query, query.text, query.len) == 0;
+}
+
+static void make_rows(const struct call *c, struct piece query, struct err *e)
+{
+	free(rows.text);
+	rows.text = rows_text(c, e);
+	rows.made_ms = monotonic_ms();
+	memcpy(rows.query, query.text, query.len);
+	rows.query[query.len] = '\0';
+}
+
+int machines_page_rows(const struct call *c, struct server_answer *a, struct err *e)
+{
+	struct piece query = c->request->route->query;
+	bool kept = query.len < sizeof(rows.query);
+	char *text;
+
+	pthread_mutex_lock(&rows.lock);
+	if (kept && !is_made(query))
+		make_rows(c, query, e);
+	text = !kept ? rows_text(c, e) : rows.text ? strdup(rows.text) : NULL;
+	pthread_mutex_unlock(&rows.lock);
+	if (!text)
+		return e->code ? -e->code : err_set(e, ENOMEM, "out of memory");
+	server_answer_text(a, JSON_TYPE, text);
+	return 0;
+}
