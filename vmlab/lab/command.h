@@ -54,6 +54,7 @@ struct command {
 	row(adopt) \
 	row(ignore) \
 	row(events) \
+	row(dashboard) \
 	row(wait) \
 	row(ssh) \
 	row(console) \

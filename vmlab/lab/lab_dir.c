@@ -142,8 +142,8 @@ int lab_dir_lock(const struct lab *lab, const char *command, int64_t timeout_ms,
 
 void lab_dir_forget(const struct lab *lab)
 {
-	static const char *const names[] = {
-	    "api.sock", "token", "port", "settings", "holders", "stopping", "lock"};
+	static const char *const names[] = {"api.sock", "dashboard.sock", "dashboard.html", "token",
+	    "port", "settings", "holders", "stopping", "lock"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		_cleanup_free_ char *path = path_of(lab, names[i]);

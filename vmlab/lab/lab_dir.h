@@ -1,6 +1,8 @@
 /* lab_dir.h - the lab's own folder on this machine, for its owner only.
  *
  *	<home>/labs/<lab>/api.sock   the operator's API, made by the stack
+ *	<home>/labs/<lab>/dashboard.sock   the pages, for the relay of `vmlab dashboard`
+ *	<home>/labs/<lab>/dashboard.html   its last link, for a browser to open
  *	<home>/labs/<lab>/token      what the API asks for over TCP, made by the stack
  *	<home>/labs/<lab>/port       the port that was chosen for --port auto
  *	<home>/labs/<lab>/settings   what the lab was given and keeps (lab_settings.h)
