@@ -41,7 +41,7 @@ build="mmdebstrap:mmdebstrap arch-test:arch-test zstd:zstd cpio:cpio git:git mak
 demo="$build ssh:openssh-client ssh-keygen:openssh-client"
 test="$demo python3:python3 pytest-3:python3-pytest shellcheck:shellcheck cppcheck:cppcheck curl:curl ip:iproute2
 	qemu-img:qemu-utils mkfs.vfat:dosfstools mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs busybox:busybox
-	mandoc:mandoc zsh:zsh fish:fish mcopy:mtools sfdisk:fdisk sgdisk:gdisk e2fsck:e2fsprogs losetup:mount depmod:kmod openssl:openssl"
+	chromium:chromium node:nodejs npm:npm mandoc:mandoc zsh:zsh fish:fish mcopy:mtools sfdisk:fdisk sgdisk:gdisk e2fsck:e2fsprogs losetup:mount depmod:kmod openssl:openssl"
 bench="$test wrk:wrk bsdtar:libarchive-tools"
 case $purpose in
 build) wanted=$build ;;

@@ -12,8 +12,7 @@ static void add(void *ctx, const struct event *event)
 	json_array_append_new(ctx, event_json(event));
 }
 
-json_t *event_list(
-    const struct call *c, const struct machine_named *named, bool all, struct err *e)
+json_t *event_list(const struct call *c, const struct machine_named *named, bool all, struct err *e)
 {
 	struct event_query query = {.newest = true,
 	    .limit = EVENT_LIST_MAX,

@@ -19,6 +19,7 @@ const struct machine_filter machine_filters[] = {
     {"waiting", "waiting"},
     {"unknown", "unknown"},
     {"installing", "installing"},
+    {"agent", "in the agent"},
     {"booting", "booting"},
     {"declared", "not seen yet"},
     {"installed", "installed"},

@@ -210,8 +210,7 @@ static void put_facts(struct html *h, const json_t *vm)
 	html_put(h, "</dl>");
 }
 
-static void put_timeline(
-    struct html *h, const struct call *c, const struct machine_named *named)
+static void put_timeline(struct html *h, const struct call *c, const struct machine_named *named)
 {
 	struct err unread = ERR_INIT;
 	JSON_FREE json_t *events = event_list(c, named, false, &unread);

@@ -14,16 +14,18 @@
 #define SECOND 1000
 #define BEGIN 1738324800000
 
-static void add(json_t *events, int64_t second, const char *kind, const char *text, const char *phase)
+static void add(
+    json_t *events, int64_t second, const char *kind, const char *text, const char *phase)
 {
 	char at[TIME_TEXT_SIZE];
 
 	json_array_append_new(events,
-	    json_pack("{s:s, s:s, s:s, s:s?}", "at", time_format(BEGIN + second * SECOND, at), "kind",
-		kind, "text", text, "phase", phase));
+	    json_pack("{s:s, s:s, s:s, s:s?}", "at", time_format(BEGIN + second * SECOND, at),
+		"kind", kind, "text", text, "phase", phase));
 }
 
-/* An install from `second` on, of which the rootfs takes so long; false `ends`: it goes on there. */
+/* An install from `second` on, of which the rootfs takes so long; false `ends`: it goes on there.
+ */
 static void install(json_t *events, int64_t second, int64_t rootfs, bool ends)
 {
 	add(events, second, "ipxe", "install", NULL);

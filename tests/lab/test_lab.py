@@ -4,7 +4,9 @@ Needs the images and the built command; starts no VM. Run as root.
 """
 import json
 import os
+import re
 import shutil
+import signal
 import stat
 
 from kit import folder, http_client
@@ -56,6 +58,30 @@ def test_each_labs_own_folder_is_its_users_0700_socket_0600():
         st = os.stat(os.path.join(where, "api.sock"))
         check_equal((stat.S_IMODE(st.st_mode), st.st_uid), (0o600, os.getuid()), "socket: mode, owner")
         check_equal(http_client.request("", "/healthz", unix=os.path.join(where, "api.sock")).status, 200, "/healthz")
+
+
+@needs(UP)
+def test_dashboard_serves_each_labs_pages_on_loopback_until_it_is_ended_to_whom_its_link_lets_in():
+    shown = {x: state[x].start("dashboard", "--no-open", *(["--read"] if x == "b" else [])) for x in "ab"}
+    links = {x: shown[x].stdout.readline().strip() for x in "ab"}
+    for x, mine in (("a", "web1"), ("b", "db1")):
+        found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)(/login/[0-9a-f]{64})", links[x])
+        check(found, f"the link: {links[x]!r}")
+        port = int(found.group(1))
+        check_equal(http_client.request("127.0.0.1", "/machines", port=port).status, 401, "without the link: status")
+        answer = http_client.request("127.0.0.1", found.group(2), port=port)
+        check_equal(answer.status, 200, "the link: status")
+        state["cookie"] = answer.headers["set-cookie"].split(";")[0]
+        page = http_client.request("127.0.0.1", "/machines", port=port, headers={"Cookie": state["cookie"]})
+        check(mine in page.text and ("read only" in page.text) == (x == "b"), f"{x}: {page}")
+        check_equal(http_client.request("127.0.0.1", found.group(2), port=port).status, 403, "the link again: status")
+    # Both are the same browser's, which sends both cookies to both.
+    check_equal(http_client.request("127.0.0.1", "/machines", port=int(re.search(r":(\d+)", links["a"][7:]).group(1)),
+        headers={"Cookie": state["cookie"]}).status, 401, "the other lab's cookie: status")
+    for x in "ab":
+        shown[x].send_signal(signal.SIGINT)
+        shown[x].communicate(timeout=10)
+        check_equal(shown[x].returncode, 0, "ended by Ctrl-C: status")
 
 
 @needs(UP)

@@ -66,8 +66,8 @@ static bool has_browser(void)
 	       (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
 }
 
-/* By a file that only its owner reads: what is on a command line, every user of this machine sees. It
- * holds characters of a link of ours alone. */
+/* By a file that only its owner reads: what is on a command line, every user of this machine sees.
+ * It holds characters of a link of ours alone. */
 static void open_browser(const struct lab *lab, const char *link)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
@@ -137,8 +137,8 @@ static int run(struct lab *lab, int argc, char **argv)
 		wish.end |= o == 'e';
 		if (o == 'p')
 			wish.port = atoi(optarg);
-		if (o == 'p' && (strspn(optarg, "0123456789") != strlen(optarg) ||
-				    wish.port < 1 || wish.port > 65535))
+		if (o == 'p' && (strspn(optarg, "0123456789") != strlen(optarg) || wish.port < 1 ||
+				    wish.port > 65535))
 			return command_usage(
 			    &dashboard_command, "--port takes a number from 1 to 65535");
 		if (o == '?')

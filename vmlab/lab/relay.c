@@ -93,8 +93,8 @@ static bool write_to(struct pair *p, int i)
 	return true;
 }
 
-/* An end from which nothing is wanted is not looked at: one that has gone, while the other end takes what
- * is left of it, would wake us again and again. */
+/* An end from which nothing is wanted is not looked at: one that has gone, while the other end
+ * takes what is left of it, would wake us again and again. */
 static struct pollfd wanted(const struct pair *p, int i)
 {
 	const struct flow *from = &p->flow[i], *to = &p->flow[1 - i];
@@ -123,17 +123,17 @@ static bool pair_go_on(struct pair *p, const struct pollfd polled[2])
 /* The lab may be down for a while: a browser is told so, and asks again. */
 static void refuse(int fd)
 {
-	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
-				     "Connection: close\r\nContent-Length: 55\r\n\r\n"
-				     "The lab does not answer: is it up? `vmlab up` starts it";
+	static const char answer[] =
+	    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
+	    "Connection: close\r\nContent-Length: 55\r\n\r\n"
+	    "The lab does not answer: is it up? `vmlab up` starts it";
 
 	(void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void take(struct relay *r, int listener, const char *folder, const char *socket)
 {
-	_cleanup_close_ int browser =
-	    accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	_cleanup_close_ int browser = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (browser < 0)
 		return;

@@ -1,6 +1,6 @@
-/* relay.h - a port of this machine's loopback address from which connections are handed on to a socket
- * in the lab's own folder, byte by byte, for as long as this program runs. Who may do what there is
- * the socket's to judge: whoever has an account here may connect to the port. */
+/* relay.h - a port of this machine's loopback address from which connections are handed on to a
+ * socket in the lab's own folder, byte by byte, for as long as this program runs. Who may do what
+ * there is the socket's to judge: whoever has an account here may connect to the port. */
 #ifndef VMLAB_LAB_RELAY_H
 #define VMLAB_LAB_RELAY_H
 

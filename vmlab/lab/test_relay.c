@@ -1,4 +1,5 @@
-/* The relay: bytes pass in both directions whole, ends of each one by one, and a lab that is down is told. */
+/* The relay: bytes pass in both directions whole, ends of each one by one, and a lab that is down
+ * is told. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>

@@ -1,0 +1,75 @@
+// drive.mjs - a browser for the tests: a JSON order a line on stdin, its answer a line on stdout. Each
+// order is a function below. Requests to anywhere but the server under test are counted, none is made.
+import { createInterface } from "node:readline";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+
+const [modules, chromium, profile, base] = process.argv.slice(2);
+const require = createRequire(modules + "/");
+const { chromium: launcher } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir=" + profile];
+const browser = await launcher.launch({ executablePath: chromium, args: FLAGS.slice(0, -1) });
+const sessions = new Map();
+let page, seen;
+
+const orders = {
+	// Another browser of its own: {name, js, dark, width, height}; the one of that name where there is one.
+	async use({ name, js = true, dark = false, width = 1280, height = 800 }) {
+		if (!sessions.has(name)) {
+			const context = await browser.newContext({ javaScriptEnabled: js, colorScheme: dark ? "dark" : "light",
+				viewport: { width, height }, baseURL: base, reducedMotion: "reduce" });
+			const made = await context.newPage();
+			const notes = { dialogs: 0, errors: [], elsewhere: [] };
+			made.on("dialog", (d) => (notes.dialogs++, d.dismiss()));
+			made.on("pageerror", (e) => notes.errors.push(String(e)));
+			made.on("console", (m) => m.type() === "error" && notes.errors.push(m.text() + " " + m.location().url));
+			context.on("request", (r) => r.url().startsWith(base) || notes.elsewhere.push(r.url()));
+			sessions.set(name, { context, page: made, notes });
+		}
+		({ page, notes: seen } = sessions.get(name));
+		await page.bringToFront();
+	},
+	async goto({ path }) {
+		const answer = await page.goto(path, { waitUntil: "load", timeout: 15000 });
+		return { status: answer.status(), headers: answer.headers(), url: page.url() };
+	},
+	async click({ on }) { await page.click(on, { timeout: 5000 }); await page.waitForLoadState("load"); return { url: page.url() }; },
+	async fill({ on, text }) { await page.fill(on, text, { timeout: 5000 }); },
+	async press({ key, times = 1 }) { while (times-- > 0) await page.keyboard.press(key); },
+	async size({ width, height }) { await page.setViewportSize({ width, height }); },
+	async text({ of = "body" }) { return await page.innerText(of, { timeout: 5000 }); },
+	async count({ of }) { return await page.locator(of).count(); },
+	async get({ what }) { return await page.evaluate(what); },
+	// Not by playwright's own: it evaluates text inside the page, which the page's policy forbids.
+	async wait({ until, ms = 10000 }) {
+		for (const end = Date.now() + ms; !(await page.evaluate(until).catch(() => false));) {
+			if (Date.now() > end) throw new Error("not so within " + ms + " ms: " + until);
+			await new Promise((done) => setTimeout(done, 50));
+		}
+	},
+	async cookies() { return await page.context().cookies(); },
+	async shot({ file, whole = true }) { await page.screenshot({ path: file, fullPage: whole }); },
+	async axe() {
+		await page.evaluate(axe);
+		const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa",
+			"wcag22aa", "best-practice"] }));
+		return { passed: found.passes.length, violations: found.violations.map((v) => ({ id: v.id, help: v.help,
+			nodes: v.nodes.slice(0, 5).map((n) => n.html.slice(0, 200) + " " + n.failureSummary) })) };
+	},
+	async notes() { const now = structuredClone(seen); seen.errors.length = seen.elsewhere.length = 0; return now; },
+	async close({ name }) { await sessions.get(name)?.context.close(); sessions.delete(name); },
+};
+
+process.stdout.write(JSON.stringify({ version: browser.version() }) + "\n");
+for await (const line of createInterface({ input: process.stdin })) {
+	const { order, ...how } = JSON.parse(line);
+	try {
+		process.stdout.write(JSON.stringify({ value: (await orders[order](how)) ?? null }) + "\n");
+	} catch (e) {
+		process.stdout.write(JSON.stringify({ error: String(e.message ?? e) }) + "\n");
+	}
+}
+await browser.close();

@@ -1,0 +1,367 @@
+"""The operator's pages in a real browser: every page, with and without its script, light and dark, from 320 px to 4K,
+by keyboard alone; names and reports that try to be markup; who may do what; a stack that restarts.
+
+Screenshots of each page go to build/screenshots/.
+"""
+import json
+import os
+import re
+
+import pytest
+
+from kit import http_client
+from kit.browser import Browser, why_not
+from kit.check import check, check_equal, eventually
+from kit.command import docker
+from kit.lab import OPERATOR_PORT, SERVER, Lab
+from kit.scope import Scope, needs
+
+scope = Scope("pages")
+lab = Lab(scope, "pages")
+lab.vms_mount = "rw"
+BASE = f"http://127.0.0.1:{OPERATOR_PORT}"
+MAC = "52:54:00:7e:5b:{:02x}"
+STRANGER = "52:54:00:7e:5b:f1"
+EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+PAGES = ["/machines", "/machines?state=attention", "/machines?q=nothing-is-like-this", "/machines/web1", "/machines/web1/events",
+    "/machines/web1/log", "/machines/web1/definition", "/machines/web1/orders", "/machines/db1", f"/machines/{STRANGER}",
+    f"/machines/{STRANGER}/orders", "/images"]
+DARK = ["/machines", "/machines/web1", "/machines/db1", "/machines/web1/orders", "/images"]
+state = {}
+
+
+# ---- asked as machines, the operator and browsers ----------------------------------------------------
+
+def ipxe(mac, query=""):
+    return lab.get(f"/ipxe?mac={mac}{query}", from_lab=True)
+
+
+def report(mac, **fields):
+    answer = lab.get(f"/report/{mac}", from_lab=True, method="POST", body=fields)
+    check_equal(answer.status, 204, f"report {fields}: {answer}; status")
+
+
+def install(mac, until=None, **last):
+    """As far as that phase, of which `last` is told."""
+    ipxe(mac)
+    lab.get(f"/config/{mac}", from_lab=True)
+    for phase in ("network", "config", "plan", "partition", "format", "rootfs", "configure", "bootloader", "report"):
+        if phase == until:
+            report(mac, phase=phase, **last)
+            return
+        report(mac, phase=phase, status="running")
+        report(mac, phase=phase, status="done")
+
+
+def ask(path, method="GET", cookie=None, body=None, **headers):
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    if cookie:
+        headers["Cookie"] = cookie
+    if body is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = body.encode()
+    return lab.get(path, method=method, port=OPERATOR_PORT, headers=headers, body=body)
+
+
+def link(role):
+    return lab.api("/api/v1/logins", method="POST", body={"role": role})["path"]
+
+
+def cookie_of(answer):
+    return answer.headers["set-cookie"].split(";")[0]
+
+
+def signed_in(name, role="admin", **how):
+    state["browser"].use(name=name, **how)
+    answer = state["browser"].goto(path=link(role))
+    check_equal(answer["status"], 200, "the link: status")
+    state["browser"].wait(until="location.pathname === '/machines'")
+    return state["browser"]
+
+
+def tidy(browser, what):
+    """Nothing of the page was refused, run that should not be, or fetched from elsewhere."""
+    notes = browser.notes()
+    check_equal((notes["dialogs"], notes["elsewhere"]), (0, []), f"{what}: dialogs, requests to elsewhere")
+    check_equal(notes["errors"], [], f"{what}: errors in the browser's console")
+
+
+# ---- without a browser: who is let in -----------------------------------------------------------------
+
+def test_a_lab_with_machines_in_each_state():
+    lab.make_image()
+    for n, name in enumerate(("web1", "web2", "db1", "db2", "cache", "build")):
+        lab.define(name, mac=MAC.format(n), ip=f"192.168.100.{20 + n}", **{"db2": {"distro": "fedora"}, "build": {EVIL: 1}}.get(name, {}))
+    lab.start(env=[f"OPERATOR_LISTEN=127.0.0.1:{OPERATOR_PORT}"])
+    install(MAC.format(0))
+    ipxe(MAC.format(0))
+    install(MAC.format(1), "rootfs", status="running", bytes=1 << 27, total_bytes=3 << 27, rate_bytes_per_s=40 << 20, eta_s=7)
+    install(MAC.format(2), "partition", status="failed", message=f"no disk {EVIL}", hint=f"add one {EVIL}",
+        log=f"partition: looks for a disk\nerror: {EVIL}\n")
+    ipxe(MAC.format(3))
+    ipxe(MAC.format(4))
+    ipxe(STRANGER, "&serial=%3Cb%3ESN%22%3E&manufacturer=Maker%3Cimg%20src%3Dx%20onerror%3Dalert(3)%3E&product=Box%26%3Csvg%2Fonload%3Dalert(4)%3E"
+        "&uuid=0f0e0d0c-0b0a-4908-8706-0504030201f1&arch=x86_64&platform=efi")
+    lab.write("broken.json", '{"name": "broken", "mac": "52:54:00:7e:5b:77", "</code><script>alert(5)</script>": 1,\n "ip": "10.9.9.9"}')
+    eventually(lambda: lab.problems("broken.json"), 5, "the broken definition is seen")
+    eventually(lambda: lab.vm("db1")["state"] == "failed", 5, "db1 failed")
+
+
+UP = test_a_lab_with_machines_in_each_state
+
+
+@needs(UP)
+def test_nobody_sees_a_page_without_a_link_and_each_works_once():
+    for path in (*PAGES, "/", "/nothing", "/machines.json", "/api/v1/vms", "/api/v1/logins"):
+        answer = ask(path)
+        check_equal(answer.status, 401, f"{path}: status")
+        check("web1" not in answer.text, f"{path} tells of a machine")
+    check("vmlab dashboard" in ask("/machines").text, "the page does not say how to sign in")
+    once = link("admin")
+    check_equal(ask(once, "HEAD").status, 200, "looked at: status")
+    answer = ask(once)
+    check_equal(answer.status, 200, "the link: status")
+    check(re.search(r"^vmlab-[0-9a-f]{8}=admin\.\d+\.[0-9a-f]{64}; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict$",
+        answer.headers["set-cookie"]), answer.headers["set-cookie"])
+    state["admin"] = cookie_of(answer)
+    check_equal(ask(once).status, 403, "the second time: status")
+    check_equal(ask("/login/" + "0" * 64).status, 403, "a made up one: status")
+    check_equal(ask("/login/x").status, 403, "what is none: status")
+    state["read"] = cookie_of(ask(link("read")))
+    check_equal([ask("/machines", cookie=state[role]).status for role in ("admin", "read")], [200, 200], "status")
+
+
+LOGIN = test_nobody_sees_a_page_without_a_link_and_each_works_once
+
+
+@needs(LOGIN)
+def test_every_page_keeps_the_browser_from_running_and_framing_anything_else():
+    for path in (*PAGES, "/nothing", "/assets/style.css", "/assets/script.js", "/assets/icon.svg"):
+        headers = ask(path, cookie=state["admin"], Accept="text/html").headers
+        check_equal(headers.get("content-security-policy"), "default-src 'self'; base-uri 'none'; object-src 'none'; "
+            "form-action 'self'; frame-ancestors 'none'", f"{path}: CSP")
+        check_equal((headers.get("x-content-type-options"), headers.get("referrer-policy")), ("nosniff", "same-origin"), path)
+    page = ask("/machines", cookie=state["admin"]).text
+    check(not re.search(r"<style|style=|<script(?! defer src=\"/assets/)| on[a-z]+=\"", page), "something inline")
+    check("not there" in ask("/nothing", cookie=state["admin"], Accept="text/html").text or
+        "nothing at this path" in ask("/nothing", cookie=state["admin"], Accept="text/html").text, "an unknown path is not told")
+
+
+ORDERS = [("/machines/web1/boot", "order=local"), ("/machines/web1/orders", "action=reboot"),
+    (f"/machines/{STRANGER}/ignore", ""), (f"/machines/{STRANGER}/adopt", "name=mine")]
+
+
+@needs(LOGIN)
+def test_a_session_that_may_only_look_gets_no_forms_and_its_orders_are_refused():
+    for path in PAGES:
+        if path.endswith("definition"):
+            check_equal(ask(path, cookie=state["read"]).status, 403, f"{path}: status")
+            continue
+        forms = re.findall(r"<form[^>]*method=\"post\"[^>]*>", ask(path, cookie=state["read"]).text)
+        check_equal([f for f in forms if "/logout" not in f], [], f"{path}: forms")
+    for path, body in ORDERS:
+        answer = ask(path, "POST", state["read"], body, Origin=BASE)
+        check_equal(answer.status, 403, f"{path}: status")
+    for path in ("/api/v1/vms/web1/local", "/api/v1/vms/web1/reinstall", "/api/v1/logins"):
+        check_equal(ask(path, "POST", state["read"], "", Origin=BASE).status, 403, f"{path}: status")
+    for method, path in (("POST", "/api/v1/logins"), ("DELETE", "/api/v1/sessions")):
+        check_equal(ask(path, method, state["admin"], "", Origin=BASE).status, 403, f"{path}, as admin: status")
+
+
+@needs(LOGIN)
+def test_pages_of_other_origins_order_nothing():
+    before = lab.vm("web1")["local"]
+    for path, body in (*ORDERS, ("/api/v1/vms/web1/local", "")):
+        for origin in ({}, {"Origin": "null"}, {"Origin": "http://evil.example"}, {"Origin": "http://127.0.0.1:3000"},
+                {"Origin": f"http://localhost:{OPERATOR_PORT}"}, {"Origin": BASE, "Host": "evil.example"}):
+            answer = ask(path, "POST", state["admin"], body, **origin)
+            check_equal(answer.status, 403, f"{path} with {origin}: status")
+    check_equal(lab.vm("web1")["local"], before, "web1 was sent to its disk")
+    check_equal(ask("/machines", cookie=state["admin"], Host="evil.example").status, 403, "a rebound name: status")
+
+
+@needs(LOGIN)
+def test_destruction_wants_the_name_typed():
+    for path, body in (("/machines/db1/boot", "order=reinstall"), ("/machines/db1/orders", "action=install")):
+        for typed in ("", "&confirm=", "&confirm=web1", "&confirm=DB1", "&confirm=db1%20"):
+            answer = ask(path, "POST", state["admin"], body + typed, Origin=BASE)
+            check_equal(answer.status, 400, f"{path} {typed}: status")
+            check("was not typed" in answer.text, f"{path}: {answer}")
+    check_equal(lab.vm("db1")["state"], "failed", "state")
+    answer = ask("/machines/db1/boot", "POST", state["admin"], "order=reinstall&confirm=db1", Origin=BASE)
+    check_equal((answer.status, answer.headers.get("location")), (303, "/machines/db1?done=reinstall"), "typed")
+    check(lab.vm("db1")["state"] != "failed", "it still has failed")
+    install(MAC.format(2), "partition", status="failed", message=f"no disk {EVIL}", hint=f"add one {EVIL}",
+        log=f"partition: looks for a disk\nerror: {EVIL}\n")
+
+
+@needs(LOGIN)
+def test_the_pages_own_bytes_are_few():
+    import gzip
+    sizes = {path: len(gzip.compress(ask(path, cookie=state["admin"]).body))
+        for path in ("/machines", "/assets/style.css", "/assets/script.js", "/assets/icon.svg")}
+    print(f"gzip: {sizes}")
+    check(sum(sizes.values()) < 60 * 1024, sizes)
+
+
+# ---- in a browser ----------------------------------------------------------------------------------------
+
+@needs(LOGIN)
+def test_a_browser_signs_in_and_sees_all_machines():
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    state["browser"] = Browser(scope, lab.net_pid(), BASE)
+    browser = signed_in("admin")
+    rows = browser.get(what="[...document.querySelectorAll('tbody tr')].map(r => [r.dataset.machine, r.dataset.state])")
+    check_equal(rows[:3], [["db1", "failed"], ["db2", "waiting"], [STRANGER, "unknown"]], "the first rows")
+    check_equal(sorted(r[0] for r in rows), sorted(["web1", "web2", "db1", "db2", "cache", "build", STRANGER]), "machines")
+    row = browser.text(of="tr[data-machine=web2]")
+    check("installing: rootfs 33 %" in row and "40 MiB/s" in row and "7 s left" in row, row)
+    check_equal(browser.get(what="document.querySelector('tr[data-machine=web2] progress').value"), 33, "progress")
+    browser.shot("machines")
+    tidy(browser, "/machines")
+
+
+SEEN = test_a_browser_signs_in_and_sees_all_machines
+
+
+@needs(SEEN)
+def test_every_page_is_accessible_and_nothing_hostile_runs():
+    for dark in (False, True):
+        browser = signed_in(f"axe-{dark}", dark=dark)
+        for path in DARK if dark else PAGES:
+            answer = browser.goto(path=path)
+            check_equal(answer["status"], 200, f"{path}: status")
+            found = browser.axe()
+            check_equal(found["violations"], [], f"{path}, dark {dark}: axe")
+            check(found["passed"] > 10, f"{path}: axe found {found['passed']} things right")
+            name = re.sub(r"[^a-z0-9]+", "-", path.replace(STRANGER, "unknown")).strip("-")
+            browser.shot(name + ("-dark" if dark else ""))
+            tidy(browser, path)
+    for path, words in (("/machines/db1", EVIL), ("/machines/db1/log", EVIL), (f"/machines/{STRANGER}", "<svg/onload=alert(4)>")):
+        browser.goto(path=path)
+        check(words in browser.text(), f"{path} does not show {words}")
+    browser.goto(path="/machines?q=" + "%22%3E%3Cscript%3Ealert(9)%3C/script%3E")
+    check_equal(browser.get(what="document.querySelector('[name=q]').value"), '"><script>alert(9)</script>', "the search field")
+    tidy(browser, "a hostile search")
+
+
+@needs(SEEN)
+def test_all_can_be_read_and_ordered_without_javascript():
+    browser = signed_in("plain", js=False)
+    for path in PAGES:
+        check_equal(browser.goto(path=path)["status"], 200, f"{path}: status")
+        check(len(browser.text(of="main")) > 40, f"{path} is empty")
+    browser.goto(path="/machines")
+    browser.fill(on="[name=q]", text="web")
+    check("q=web" in browser.click(on=".search button")["url"], "the search is not in the address")
+    check_equal(browser.count(of="tbody tr"), 2, "rows")
+    browser.click(on="tbody tr:last-child th a")
+    browser.click(on=".tabs a:has-text('Events')")
+    check("installer: rootfs" in browser.text(of="main"), "no event of its install")
+    browser.goto(path="/machines/build/definition")
+    check(EVIL in browser.text(of="li:has(.problem) code"), "the problem is not below its line")
+    browser.goto(path="/machines/build")
+    browser.click(on="button:has-text('Network boot off')")
+    check("Network boot is off" in browser.text(of="main"), browser.text(of="main")[:300])
+    check_equal(lab.vm("build")["netboot"], False, "network boot of build")
+    browser.goto(path="/machines/cache/orders")
+    browser.click(on="summary:has-text('reboot')")
+    browser.click(on="details[open] button")
+    check("reboot" in browser.text(of="#orders") and "waiting" in browser.text(of="#orders"), browser.text(of="#orders"))
+
+
+@needs(SEEN)
+def test_the_keyboard_alone_is_enough():
+    browser = signed_in("keys")
+    browser.goto(path="/machines/web1")
+    browser.press(key="Tab")
+    check_equal(browser.get(what="document.activeElement.textContent"), "Skip to content", "the first stop")
+    stops = []
+    for _ in range(60):
+        browser.press(key="Tab")
+        stops.append(browser.get(what="[document.activeElement.tagName, (document.activeElement.textContent || "
+            "document.activeElement.name || '').trim().slice(0, 30), document.activeElement.matches(':focus-visible')]"))
+    names = [s[1] for s in stops]
+    check(all(s[2] for s in stops if s[0] != "BODY"), f"a focus that is not seen: {stops}")
+    for wanted in ("Machines", "Images", "Sign out", "Events", "Definition", "Boot from disk", "Reinstall", "confirm"):
+        check(wanted in names, f"{wanted} is not reached: {names}")
+    browser.goto(path="/machines/web2")
+    for _ in range(40):
+        browser.press(key="Tab")
+        if browser.get(what="document.activeElement.textContent") == "Boot from disk":
+            break
+    browser.press(key="Enter")
+    browser.wait(until="location.search === '?done=local'")
+    check_equal(lab.vm("web2")["local"], True, "web2 boots from its disk")
+
+
+@needs(SEEN)
+def test_from_320_pixels_to_4k_nothing_is_cut_off():
+    browser = signed_in("sizes")
+    for path in PAGES:
+        browser.goto(path=path)
+        for width in (320, 768, 3840):
+            browser.size(width=width, height=900)
+            wide = browser.get(what="document.documentElement.scrollWidth")
+            check(wide <= width, f"{path} at {width}: {wide} wide")
+        if path in ("/machines", "/machines/web1"):
+            browser.size(width=320, height=900)
+            browser.shot(path.strip("/").replace("/", "-") + "-320")
+
+
+@needs(SEEN)
+def test_who_may_only_look_sees_no_button_to_order_with():
+    browser = signed_in("reader", role="read")
+    browser.goto(path="/machines/web1")
+    check("read only" in browser.text(of="header"), "it is not said")
+    check_equal(browser.count(of="main button:not(.search button)"), 0, "buttons")
+
+
+@needs(SEEN)
+def test_the_page_follows_what_happens_and_comes_back_after_a_restart_of_the_stack():
+    browser = signed_in("live")
+    install(MAC.format(4), "rootfs", status="running", bytes=1 << 26, total_bytes=1 << 28, rate_bytes_per_s=1 << 20, eta_s=192)
+    browser.wait(until="document.querySelector('tr[data-machine=cache] progress')?.value === 25")
+    report(MAC.format(4), phase="rootfs", status="running", bytes=3 << 26, total_bytes=1 << 28, rate_bytes_per_s=1 << 20, eta_s=64)
+    report(MAC.format(4), phase="rootfs", status="done")
+    report(MAC.format(4), phase="configure", status="running")
+    browser.wait(until="document.querySelector('tr[data-machine=cache]').textContent.includes('configure')")
+    docker("restart", lab.stack, timeout=60)
+    lab.wait_serving()
+    report(MAC.format(4), phase="configure", status="failed", message=EVIL)
+    browser.wait(until="document.querySelector('tr[data-machine=cache]').dataset.state === 'failed'", ms=20000)
+    check_equal(browser.goto(path="/images")["status"], 200, "the session after the restart: status")
+    notes = browser.notes()
+    check_equal((notes["dialogs"], notes["elsewhere"]), (0, []), "dialogs, requests to elsewhere")
+
+
+@needs(SEEN)
+def test_a_stranger_is_ignored_and_adopted():
+    browser = signed_in("adopts")
+    browser.click(on=f"tr[data-machine='{STRANGER}'] button:has-text('Ignore')")
+    check_equal(browser.count(of=f"tr[data-machine='{STRANGER}']"), 0, "rows of it once it is ignored")
+    browser.goto(path="/machines?state=ignored")
+    browser.click(on="button:has-text('List again')")
+    check_equal(browser.count(of=f"tr[data-machine='{STRANGER}']"), 1, "rows of it")
+    os.chmod(lab.vms, 0o755)
+    browser.goto(path=f"/machines/{STRANGER}")
+    check(f"vmlab adopt {STRANGER} NAME" in browser.text(of="#adopt"), browser.text(of="#adopt"))
+    os.chmod(lab.vms, 0o777)
+    browser.goto(path=f"/machines/{STRANGER}")
+    browser.fill(on="#adopt input", text="box9")
+    browser.click(on="#adopt button")
+    eventually(lambda: lab.vm("box9"), 5, "box9 is declared")
+    with open(os.path.join(lab.vms, "box9.json")) as f:
+        check_equal(json.load(f)["mac"], STRANGER, "its definition")
+
+
+@needs(LOGIN)
+def test_signing_out_and_ending_all_sessions():
+    answer = ask("/logout", "POST", state["read"], "", Origin=BASE)
+    check("Max-Age=0" in answer.headers["set-cookie"], answer.headers)
+    check_equal(ask("/machines", cookie=state["admin"]).status, 200, "before: status")
+    lab.api("/api/v1/sessions", method="DELETE")
+    check_equal(ask("/machines", cookie=state["admin"]).status, 401, "afterwards: status")
+    check_equal(ask("/machines", cookie=cookie_of(ask(link("read")))).status, 200, "a new one: status")
