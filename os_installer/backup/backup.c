@@ -20,7 +20,7 @@
 
 #define STEP_BYTES SLICER_HOLE_BYTES /* of the disk: zeros, or not */
 #define FRAME_BYTES (4U << 20)       /* of the disk: compressed by themselves */
-#define FRAMES 2
+#define FRAMES 3
 #define SLICES 2
 #define PASSES_MAX 5
 

@@ -1,5 +1,5 @@
 /* backup.h - a whole disk, by its used bytes, as compressed slices to the server: one thread reads,
- * one compresses, one sends. Slices that the server has are not sent again. Holds some 20 MiB at
+ * one compresses, one sends. Slices that the server has are not sent again. Holds some 25 MiB at
  * level 3. */
 #ifndef OS_INSTALLER_BACKUP_BACKUP_H
 #define OS_INSTALLER_BACKUP_BACKUP_H

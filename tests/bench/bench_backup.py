@@ -2,7 +2,8 @@
 
 The real agent in a network namespace of its own, the real stack as `vmlab up` runs it, a virtual cable between them. The
 disk has 10 GiB; on it is a Debian system whose files take 1.1 GiB. It is a loop device: over a file in memory for the
-backup, over one on this machine's disk for the deployment, as a file in memory does not zero a range. Turn by turn:
+backup, over one on this machine's disk for the deployment, past the machine's memory: one in memory does not zero a
+range. Turn by turn:
 
     read      of all blocks in use, through the loop device, by one thread
     zstd      `zstd -3`, one thread, of the same bytes, to nowhere
@@ -167,9 +168,9 @@ class Machine(RunsAgent):
             answer = http_client.request(SERVER, f"/inventory/{self.client.mac}", method="POST", body=told)
         check_equal(answer.status, 204, f"{answer}; status")
 
-    def order(self, action, disk, **args):
+    def order(self, action, disk, direct, **args):
         """(its figures, KiB at most, seconds of a processor the agent and the server used)"""
-        with loop_disk.attached(disk) as name:
+        with loop_disk.attached(disk, direct=direct) as name:
             self.begin_with(name)
             pid = self.agent_pid()
             before = cpu_s([pid], children=True), cpu_s(self.server_pids)
@@ -214,8 +215,8 @@ class Turns:
         self.kib = {"backup": 0, "deploy": 0}
         self.cpu = {"backup": [], "deploy": []}
 
-    def order(self, action, disk, **args):
-        figures, kib, used = self.machine.order(action, disk, **args)
+    def order(self, action, *args, **more):
+        figures, kib, used = self.machine.order(action, *args, **more)
         self.took[action].append(figures["seconds"])
         self.kib[action] = max(self.kib[action], kib)
         self.cpu[action].append(used)
@@ -225,22 +226,23 @@ class Turns:
         self.machine.forget("made")
         self.took["read"].append(self.disk.read_s())
         self.took["zstd"].append(seconds(f"zstd -q -3 -T1 -c {self.disk.used} >/dev/null"))
-        return self.order("backup", self.disk.path, name="made")
+        return self.order("backup", self.disk.path, False, name="made")
 
     def deploy(self):
         image = self.machine.image("made", os.path.join(self.folder, "image"))
         self.took["unzstd"].append(seconds(f"zstd -q -dc {image} >/dev/null"))
         os.unlink(image)
         self.fresh()
-        with loop_disk.attached(self.target) as name:
+        with loop_disk.attached(self.target, direct=True) as name:
             self.took["write"].append(seconds(f"dd if={self.disk.used} of=/dev/{name} bs=1M conv=fsync status=none"))
         self.fresh()
-        self.order("deploy", self.target, image="made")
+        check(self.order("deploy", self.target, True, image="made")["seeded"], "the system on the disk has no seed")
 
     def fresh(self):
+        """A disk that is there, and has nothing on it."""
         with open(self.target, "wb") as f:
-            f.truncate(DISK)
-        os.sync()
+            os.posix_fallocate(f.fileno(), 0, DISK)
+            os.fsync(f.fileno())
 
 
 def bench_backup(scope, runs):

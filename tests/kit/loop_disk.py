@@ -8,9 +8,10 @@ from kit.command import run
 
 
 @contextlib.contextmanager
-def attached(path, sector_bytes=512):
-    """The disk's name, until the block ends."""
-    device = subprocess.run(["losetup", "-f", "--show", "--sector-size", str(sector_bytes), path], stdout=subprocess.PIPE, text=True).stdout.strip()
+def attached(path, sector_bytes=512, direct=False):
+    """The disk's name, until the block ends. `direct`: past this machine's memory, as a disk is."""
+    device = subprocess.run(["losetup", "-f", "-P", "--sector-size", str(sector_bytes), f"--direct-io={'on' if direct else 'off'}",
+        "--show", path], stdout=subprocess.PIPE, text=True).stdout.strip()
     if not device:
         skip("no loop device can be had")
     try:
