@@ -62,8 +62,7 @@ class Memory:
 
 def pss_kib(pid):
     try:
-        with open(f"/proc/{pid}/comm") as f:
-            ours = f.read().startswith("os-installer")
+        ours = os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "os-installer"
         with open(f"/proc/{pid}/smaps_rollup") as f:
             return int(re.search(r"^Pss: +(\d+)", f.read(), re.M)[1]) if ours else 0
     except (OSError, TypeError):
