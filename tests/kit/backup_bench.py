@@ -49,7 +49,7 @@ class Handler(agent_bench.Handler):
                 self.close_connection = True
                 return None
             return self.answer(body, code, headers)
-        if self.path.startswith("/files/"):
+        if self.path.startswith(("/files/", "/tls/")):
             return self.answer(b"", 404)
         return super().do_GET()
 
