@@ -37,7 +37,7 @@ def test_an_order_and_what_comes_of_it(lab, machine, fault, name):
         before = machine.of(number)
         FAULTS[fault](World(lab), [machine], CUT_S)
         if name == "kexec":
-            lab.wait_console(machine.name, "login:", 600, since)
+            lab.wait_console(machine.name, rf"Debian GNU/Linux \d+ {machine.name} ttyS0", 600, since)
         order_faults.judge(machine, name, fault, number, before)
     except Exception:
         docker("kill", lab.container(machine.name), check_rc=False)  # the next one begins anew
