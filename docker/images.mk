@@ -65,7 +65,7 @@ fuzzers: clang-ready
 	@$(call in_image,clang,make --no-print-directory -f build.mk -j$$(nproc) VARIANT=fuzz fuzzers)
 
 # in_image BASE,COMMAND - as the calling user, so that what it makes belongs to them.
-in_image = $(CLIENT) run --rm --network none $(in_image_options) --user $$(id -u):$$(id -g) -e HOME=/tmp \
+in_image = $(CLIENT) run --rm --init --network none $(in_image_options) --user $$(id -u):$$(id -g) -e HOME=/tmp \
 	-e SOURCE_DATE_EPOCH -v "$(CURDIR)":/src -w /src $(call base_image,$(1)) $(2)
 
 .PHONY: builder-ready cross-ready clang-ready
