@@ -295,7 +295,8 @@ static void name_image(const struct outlook_facts *f, struct outlook *out)
 {
 	size_t len = strlen(out->reason);
 
-	if (!lacks_its_image(f))
+	out->without_image = lacks_its_image(f);
+	if (!out->without_image)
 		return;
 	snprintf(out->reason + len, sizeof(out->reason) - len, ", and the image %s for %s: %s",
 	    boot_image_name(f->vm), vm_arch_name(f->vm->arch), f->image->missing.what);
@@ -322,6 +323,7 @@ static bool stalls(const struct outlook_facts *f, struct outlook *out)
 	out->stage = stages[stage].name;
 	out->since_ms = since;
 	out->limit_s = f->limits->seconds[stage];
+	out->again = again;
 	if (again)
 		snprintf(out->reason, sizeof(out->reason),
 		    "iPXE came back %u times in %s and the installer has not started", f->row->asks,

@@ -47,6 +47,8 @@ struct outlook {
 			      arch"; "boot", "rootfs"... */
 	int64_t since_ms;  /* since when it has not got on, or its agent is there; 0: not known */
 	int limit_s;       /* of a stalled stage */
+	bool without_image; /* its image was removed in the middle of it */
+	bool again;        /* a stalled boot that gets on, in a circle */
 	bool starts_agent; /* "agent": it is told to boot it, which has not come up yet */
 	bool boots;        /* installed, and on its way to what it will report */
 	const char *does;  /* its next network boot: boot_choice_word() */

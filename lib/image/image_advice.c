@@ -99,7 +99,7 @@ const char *image_advice(const char *distro, enum vm_arch arch, const char *cons
 	return buf;
 }
 
-static bool has_manifest(const char *images_dir, const char *name, enum vm_arch arch)
+bool image_has_manifest(const char *images_dir, const char *name, enum vm_arch arch)
 {
 	char path[PATH_MAX];
 	int n = snprintf(path, sizeof(path), "%s/%s/%s/" IMAGE_MANIFEST_FILE, images_dir, name,
@@ -108,11 +108,11 @@ static bool has_manifest(const char *images_dir, const char *name, enum vm_arch 
 	return n > 0 && n < (int)sizeof(path) && access(path, F_OK) == 0;
 }
 
-/* The name of one that the image is there for, or NULL. */
-static const char *other_arch(const char *images_dir, const char *distro, enum vm_arch arch)
+const char *image_other_arch(const char *images_dir, const char *distro, enum vm_arch arch)
 {
 	for (int i = 0; images_dir && i < VM_ARCH_COUNT; i++)
-		if ((enum vm_arch)i != arch && has_manifest(images_dir, distro, (enum vm_arch)i))
+		if ((enum vm_arch)i != arch &&
+		    image_has_manifest(images_dir, distro, (enum vm_arch)i))
 			return arches[i].name;
 	return NULL;
 }
@@ -136,12 +136,13 @@ const char *image_advice_for(const char *images_dir, const char *distro, enum vm
 		return buf;
 	}
 	for (const struct dirent *entry; d && count < NAMES_MAX && (entry = readdir(d));)
-		if (entry->d_name[0] != '.' && has_manifest(images_dir, entry->d_name, arch) &&
+		if (entry->d_name[0] != '.' &&
+		    image_has_manifest(images_dir, entry->d_name, arch) &&
 		    (names[count] = strdup(entry->d_name)))
 			count++;
 	qsort(names, count, sizeof(*names), by_text);
 	image_advice(distro, arch, (const char *const *)names, count,
-	    other_arch(images_dir, distro, arch), broken, buf);
+	    image_other_arch(images_dir, distro, arch), broken, buf);
 	while (count > 0)
 		free(names[--count]);
 	return buf;

@@ -32,6 +32,11 @@ const char *image_recipe_names(void);
 const char *image_advice(const char *distro, enum vm_arch arch, const char *const *present,
     size_t count, const char *elsewhere, bool broken, char buf[IMAGE_ADVICE_SIZE]);
 
+/* Whether the image has a manifest there; and the name of another architecture that it is there
+ * for, or NULL. `images_dir` may be NULL. */
+bool image_has_manifest(const char *images_dir, const char *name, enum vm_arch arch);
+const char *image_other_arch(const char *images_dir, const char *name, enum vm_arch arch);
+
 /* The same for a folder of images, which it looks through. */
 const char *image_advice_for(const char *images_dir, const char *distro, enum vm_arch arch,
     bool broken, char buf[IMAGE_ADVICE_SIZE]);

@@ -243,8 +243,11 @@ static void report(struct vm_folder *f, struct vm_file *file, const struct verdi
 		    field, value, v->other->name, file->name);
 	if (file->problem && strcmp(file->problem->problem.text, text) == 0)
 		return;
-	vm_file_set_problem(f, file,
-	    vm_problem_new(file->name, locate(f, file, field), text, file->serving != NULL, false));
+	struct vm_problem_node *problem =
+	    vm_problem_new(file->name, locate(f, file, field), text, file->serving != NULL, false);
+	if (problem)
+		problem->problem.claimed = true;
+	vm_file_set_problem(f, file, problem);
 }
 
 /* ---- deciding ---------------------------------------------------------------------------------*/

@@ -49,6 +49,7 @@ struct vm_problem {
 	char *text;             /* one sentence */
 	bool serving_last_good; /* an older definition of this file is still in force */
 	bool warning;           /* the definition is used; e.g. an unknown key */
+	bool claimed;           /* another file has the same name, address or number */
 };
 
 /* Opens the folder and reads it once. A broken file is a problem in the snapshot, not an error. */
