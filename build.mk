@@ -66,7 +66,7 @@ pkg_libs   = $(shell $(PKG_CONFIG) --libs $(1))
 # What is in these folders, but tests and what has a main().
 sources_in = $(sort $(filter-out %/main.c $(foreach d,$(1),$(d)/test_% $(d)/fuzz_%),$(wildcard $(1:%=%/*.c))))
 
-LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition follow image json machine net order plan store unattended))
+LIB_SRC := $(call sources_in,$(addprefix lib/,base boot definition explain follow image json machine net order plan store unattended))
 VM_WATCHER_SRC := $(call sources_in,vm_watcher)
 BOOT_HANDLER_SRC := $(call sources_in,boot_handler $(addprefix boot_handler/,documents http pages sources state))
 OS_INSTALLER_SRC := $(call sources_in,os_installer $(addprefix os_installer/,agent backup base bootloader disk fetch fs inventory method report system trial unpack))
