@@ -52,19 +52,28 @@ static const char *says_nothing(const struct order *o)
 		   : "nothing is heard of its agent: with its line cut it goes on, and tells it when the line is back; switched off, it fails when the machine boots the agent again";
 }
 
-/* Why one is not begun with, or says nothing more; null: its agent is there. */
-static json_t *waits_json(
-    const struct call *c, const struct machine_named *named, const struct order *o)
+bool machine_order_waits(const struct call *c, const struct machine_named *named,
+    const struct order *o, char *text, size_t size)
 {
 	struct orders *orders = state_orders(c->services->state);
 	int64_t now_ms = wall_ms(), silent_ms = orders_silent_ms(orders, &named->cards, now_ms);
-	char text[400] = "";
 
 	if (o->state == ORDER_WAITING && !orders_heard(orders, &named->cards, now_ms))
-		starts_at_all(c, named, text, sizeof(text));
+		starts_at_all(c, named, text, size);
 	else if (o->state == ORDER_RUNNING && silent_ms >= ORDER_HEARD_MS)
-		return json_string(says_nothing(o));
-	return text_or_null(text);
+		snprintf(text, size, "%s", says_nothing(o));
+	else
+		return false;
+	return true;
+}
+
+static json_t *waits_json(
+    const struct call *c, const struct machine_named *named, const struct order *o)
+{
+	char text[MACHINE_ORDER_WAITS_SIZE];
+
+	return machine_order_waits(c, named, o, text, sizeof(text)) ? json_string(text)
+								    : json_null();
 }
 
 static json_t *order_facts(const struct order *o)

@@ -12,6 +12,11 @@
 /* An order as lists of machines tell it: without arguments and figures. A new reference. */
 json_t *machine_order_brief(const struct order *order);
 
+/* Why an open one is not begun with, or says nothing more; false: its agent is there. */
+#define MACHINE_ORDER_WAITS_SIZE 400
+bool machine_order_waits(const struct call *c, const struct machine_named *named,
+    const struct order *o, char *text, size_t size);
+
 /* Those of the machine, the newest first: a new reference; NULL: out of memory. */
 json_t *machine_orders_list(const struct call *c, const struct machine_named *named);
 

@@ -8,6 +8,7 @@
 #include "boot_handler/http/backups.h"
 #include "boot_handler/http/call.h"
 #include "boot_handler/http/events.h"
+#include "boot_handler/http/explain.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
 #include "boot_handler/http/logins.h"
@@ -150,6 +151,8 @@ static const struct endpoint rows[] = {
     {"POST", "/api/v1/machines/<id>/unignore", NULL, machines_unignore, .summary = "list it again"},
     {"GET", "/api/v1/machines/<id>/inventory", NULL, machine_inventory,
 	.summary = "what its agent said that it is made of: the last ones that differ"},
+    {"GET", "/api/v1/machines/<id>/explain", NULL, explain,
+	.summary = "how far it has come, which link is broken, by what evidence, and what to do"},
     {"POST|GET", "/api/v1/machines/<id>/orders", NULL, machine_orders,
 	.body_max = MACHINE_ORDER_MAX_BYTES,
 	.summary = "{\"action\", \"args\"} or a list: what its agent is to do; GET: its orders"},
