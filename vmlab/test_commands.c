@@ -832,6 +832,25 @@ static void workflows_are_judged_and_run(void **state)
 	vmlab(0, "\"maxItems\": 16", "schema workflow");
 }
 
+/* From the host alone, and by what the server tells. */
+static void a_broken_link_is_explained(void **state)
+{
+	(void)state;
+	vmlab(2, "one NAME, please", "explain");
+	vmlab(1, "web1: stack: the stack does not run: lab \"lab7\" is down", "explain web1");
+	vmlab(1, "nobody", "explain nobody");
+	vmlab(0, "web1 is up", "up web1");
+	vmlab(0, "web1: nothing is broken: it is ready", "explain web1");
+	vmlab(0, "first-boot  ok", "explain web1");
+	vmlab(0, "\"ok\": true", "explain --json web1");
+	vmlab(1, "nobody", "explain nobody");
+	vmlab(0, NULL, "down web1");
+	vmlab(1, "web1: power: its VM is off: it ended with status 0", "explain web1");
+	vmlab(1, "\"rule\": \"vm-stopped\"", "explain --json web1");
+	file_says(folder, "vms/web1.json", "{\"name\": \"web1\", \"cpus\": \"x\"}");
+	vmlab(1, "web1: definition: its file is wrong, and the last good", "explain web1");
+}
+
 int main(void)
 {
 #define LAB(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -853,6 +872,7 @@ int main(void)
 	    LAB(a_lab_is_its_folders),
 	    LAB(log_in),
 	    LAB(machines_are_ordered),
+	    LAB(a_broken_link_is_explained),
 	    LAB(workflows_are_judged_and_run),
 	    LAB(images_are_made_of_what_there_is),
 	};

@@ -74,6 +74,8 @@ def test_a_disk_too_small_is_refused_before_the_first_write(lab):
     lab.save_console("tiny", "tiny")
     check_equal(vm["state"], "failed", "state")
     check_equal(vm["error"]["phase"], "plan", f"{vm['error']}; phase")
+    told = lab.vmlab("explain", "tiny", check_rc=False)
+    check(told.returncode == 1 and "too small" in told.stdout.splitlines()[0], f"what explains it: {told.stdout}")
     check(re.search(r"small|needs|at least", vm["error"]["reason"] + (vm["error"]["hint"] or ""), re.I), str(vm["error"]))
     lab.check_untouched("tiny")
 

@@ -71,6 +71,9 @@ def test_an_unsigned_loader_is_refused_by_that_firmware(lab):
     lab.start_vm("unsigned", REFUSED, env=["VM_SECURE_BOOT=true"])
     lab.wait_console("unsigned", r"(?i)access denied|security violation", 120)
     check_equal(lab.vm("unsigned")["state"], "declared", "iPXE has asked: its state")
+    told = lab.vmlab("explain", "unsigned", check_rc=False)
+    check(told.returncode == 1 and told.stdout.startswith("unsigned: loader: its firmware refuses the loader: Secure Boot is on"),
+        f"what explains it: {told.stdout}")
     lab.remove_vm("unsigned")
 
 

@@ -6,7 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "vmlab/cmd/define_file.h"
-#include "vmlab/cmd/machine_id.h"
+#include "vmlab/lab/machine_id.h"
 #include "vmlab/lab/command.h"
 #include "vmlab/ui/interrupt.h"
 

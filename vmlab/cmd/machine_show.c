@@ -2,7 +2,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
-#include "vmlab/cmd/machine_id.h"
+#include "vmlab/lab/machine_id.h"
 #include "vmlab/follow/inventory.h"
 #include "lib/base/human.h"
 #include "lib/follow/order_words.h"

@@ -9,7 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
-#include "vmlab/cmd/machine_id.h"
+#include "vmlab/lab/machine_id.h"
 #include "vmlab/cmd/machine_show.h"
 #include "vmlab/follow/table.h"
 #include "vmlab/lab/command.h"

@@ -10,7 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "lib/order/order_read.h"
-#include "vmlab/cmd/machine_id.h"
+#include "vmlab/lab/machine_id.h"
 #include "vmlab/cmd/order_run.h"
 #include "vmlab/follow/order_line.h"
 #include "vmlab/follow/table.h"

@@ -6,7 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
-#include "vmlab/cmd/machine_id.h"
+#include "vmlab/lab/machine_id.h"
 #include "vmlab/follow/order_line.h"
 #include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"

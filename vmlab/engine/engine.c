@@ -294,14 +294,16 @@ int engine_volumes(
 	return engine_run(en, &a, QUERY_TIMEOUT_MS, names, e);
 }
 
-int engine_log_tail(
-    const struct engine *en, const char *container, unsigned lines, char **text, struct err *e)
+int engine_log_tail(const struct engine *en, const char *container, const char *since,
+    unsigned lines, char **text, struct err *e)
 {
 	_cleanup_argv_ struct argv a = ARGV_INIT;
 	_cleanup_process_result_ struct process_result r = PROCESS_RESULT_INIT;
 
 	argv_adds(&a, "logs", "--tail");
 	argv_addf(&a, "%u", lines);
+	if (since)
+		argv_adds(&a, "--since", since);
 	argv_add(&a, container);
 	int n = engine_capture(en, &a, QUERY_TIMEOUT_MS, &r, e);
 	if (n < 0)

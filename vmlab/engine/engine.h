@@ -115,9 +115,10 @@ must_check int engine_container_label(
 /* The IPv4 and IPv6 networks of the engine's default bridge, separated by blanks (caller frees). */
 must_check int engine_bridge_networks(const struct engine *en, char **text, struct err *e);
 
-/* The container's last lines of output, both streams (caller frees). */
-must_check int engine_log_tail(
-    const struct engine *en, const char *container, unsigned lines, char **text, struct err *e);
+/* The container's last lines of output, both streams (caller frees); with `since`, a time as the
+ * engine writes it, those after that. */
+must_check int engine_log_tail(const struct engine *en, const char *container, const char *since,
+    unsigned lines, char **text, struct err *e);
 
 /* Whether a list as the client prints it, an item a line, has this one. */
 bool engine_list_has(const char *list, const char *item);

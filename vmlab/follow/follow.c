@@ -15,6 +15,7 @@
 #include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "lib/follow/progress.h"
+#include "vmlab/judge/explain.h"
 
 #define POLL_MS 400
 #define PLAIN_PROGRESS_MS 5000
@@ -23,6 +24,8 @@
 #define API_SILENCE_MS 20000
 #define EVENTS_PER_REQUEST 1000
 #define LOG_LINES 20
+#define STILL_MS 45000 /* most steps of a boot take less */
+#define EXPLAIN_MS 15000
 #define MODULE_MS 2000 /* most modules of cloud-init take less, and are not worth a line */
 
 struct follow {
@@ -183,11 +186,42 @@ static void failed(struct follow *f, struct follow_vm *vm)
 	clear_status(f);
 }
 
+/* The broken link as `vmlab explain` tells it; false: none is known. */
+static bool print_broken(struct follow *f, const struct follow_vm *vm)
+{
+	struct err ignored = ERR_INIT;
+	_cleanup_json_ json_t *told = explain_machine(f->s, vm->name, &ignored);
+	bool broken = json_is_object(json_object_get(told, "broken"));
+
+	if (broken)
+		explain_print(f->out, told, false);
+	return broken;
+}
+
+/* The same in one line, of a machine that has not moved for a while. */
+static void say_still(struct follow *f, struct follow_vm *vm)
+{
+	int64_t now = monotonic_ms();
+	struct err ignored = ERR_INIT;
+
+	if (now - vm->moved_at_ms < STILL_MS || now - vm->explained_at_ms < EXPLAIN_MS)
+		return;
+	vm->explained_at_ms = now;
+	_cleanup_json_ json_t *told = explain_machine(f->s, vm->name, &ignored);
+	const json_t *broken = json_object_get(told, "broken");
+	if (json_is_object(broken))
+		sayf(f, vm, "does not move: %s: %s; %s",
+		    json_string_value(json_object_get(broken, "link")),
+		    json_string_value(json_object_get(broken, "sentence")),
+		    json_string_value(json_object_get(broken, "hint")));
+}
+
 /* It may get on by itself yet, but whoever waits has to know. */
 static void stalled(struct follow *f, struct follow_vm *vm)
 {
 	failed(f, vm);
-	progress_outlook(f->out, vm->state);
+	if (!print_broken(f, vm))
+		progress_outlook(f->out, vm->state);
 	fprintf(f->out,
 	    "  then     remove the cause; it goes on by itself, or anew with `vmlab reinstall %s`; `vmlab wait %s` watches again\n",
 	    vm->name, vm->name);
@@ -230,7 +264,7 @@ static void failed_container(struct follow *f, struct follow_vm *vm, const struc
 	}
 	fprintf(f->out, "%s: its container has ended with status %d; its last lines:\n", vm->name,
 	    c->exit_code);
-	if (engine_log_tail(&f->s->engine, c->name, LOG_LINES, &log, &e) < 0)
+	if (engine_log_tail(&f->s->engine, c->name, NULL, LOG_LINES, &log, &e) < 0)
 		fprintf(f->out, "    (%s)\n", e.msg);
 	human_print_lines(f->out, log, "    ", LOG_LINES);
 }
@@ -315,8 +349,10 @@ static void judge(struct follow *f, struct follow_vm *vm)
 		say_waiting(f, vm);
 	else
 		plain_progress(f, vm);
-	if (vm->outcome == FOLLOW_GOING)
+	if (vm->outcome == FOLLOW_GOING) {
 		say_module(f, vm);
+		say_still(f, vm);
+	}
 	const char *ip = json_string_value(json_object_get(vm->state, "ip"));
 	if (vm->outcome == FOLLOW_GOING && vm->goal == BOOT_END_ANSWERS && vm->booted_local && ip &&
 	    monotonic_ms() - vm->probed_at_ms > PROBE_MS) {
@@ -357,6 +393,7 @@ static void take_event(struct follow *f, const json_t *event)
 
 	if (!vm || !kind || vm->outcome != FOLLOW_GOING || at_ms < vm->begin_ms)
 		return;
+	vm->moved_at_ms = monotonic_ms();
 	stages_event(&vm->stages, event);
 	if (strcmp(kind, "ipxe") == 0 && text)
 		take_boot(vm, boot_mode_find(text));
@@ -467,7 +504,8 @@ static bool lost_api(struct follow *f, const struct err *e)
 		return false;
 	clear_status(f);
 	fprintf(stderr, "vmlab: %s\n", e->msg);
-	if (dead && engine_log_tail(&f->s->engine, stack->name, LOG_LINES, &log, &log_err) == 0) {
+	if (dead &&
+	    engine_log_tail(&f->s->engine, stack->name, NULL, LOG_LINES, &log, &log_err) == 0) {
 		fputs("the stack's container has ended; its last lines:\n", stderr);
 		human_print_lines(stderr, log, "    ", LOG_LINES);
 	}
@@ -507,6 +545,7 @@ static void give_up(struct follow *f, int64_t timeout_ms)
 		    human_duration(timeout_ms, took), state ? state : "unknown",
 		    stays ? stays : "it goes on by itself", vm->name, vm->name);
 		failed(f, vm);
+		print_broken(f, vm);
 	}
 }
 
@@ -526,6 +565,7 @@ int follow_run(
 		int len = (int)strlen(vms[i].name);
 		f.name_width = len > f.name_width ? len : f.name_width;
 		stages_begin(&vms[i].stages, vms[i].begin_ms);
+		vms[i].moved_at_ms = monotonic_ms();
 	}
 	interrupt_install();
 	while (going(&f) > 0) {

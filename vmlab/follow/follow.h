@@ -33,6 +33,7 @@ struct follow_vm {
 	char module[80];      /* of cloud-init: what it does, not said yet; else empty */
 	int64_t module_at_ms; /* since when */
 	int64_t plain_at_ms, probed_at_ms;
+	int64_t moved_at_ms, explained_at_ms;
 	char phase[24]; /* of the last phase event */
 	char last_line[160];
 	json_t *state;

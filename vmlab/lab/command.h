@@ -55,6 +55,7 @@ struct command {
 	row(ignore) \
 	row(events) \
 	row(dashboard) \
+	row(explain) \
 	row(wait) \
 	row(ssh) \
 	row(console) \

@@ -362,7 +362,8 @@ static int stack_died(struct start *st, const struct container *stack, struct er
 	_cleanup_free_ char *log = NULL;
 	struct err ignored = ERR_INIT;
 
-	if (stack && engine_log_tail(&st->s->engine, stack->name, LOG_LINES, &log, &ignored) == 0) {
+	if (stack &&
+	    engine_log_tail(&st->s->engine, stack->name, NULL, LOG_LINES, &log, &ignored) == 0) {
 		fputs("the stack's last lines:\n", stderr);
 		human_print_lines(stderr, log, "    ", LOG_LINES);
 	}

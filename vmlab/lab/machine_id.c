@@ -1,4 +1,4 @@
-#include "vmlab/cmd/machine_id.h"
+#include "vmlab/lab/machine_id.h"
 
 #include <ctype.h>
 #include <errno.h>

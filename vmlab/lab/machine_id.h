@@ -1,7 +1,7 @@
 /* machine_id.h - machines as people name them that have no name yet: by a MAC address, UUID or
  * serial number. Pure. */
-#ifndef VMLAB_CMD_MACHINE_ID_H
-#define VMLAB_CMD_MACHINE_ID_H
+#ifndef VMLAB_LAB_MACHINE_ID_H
+#define VMLAB_LAB_MACHINE_ID_H
 
 #include <jansson.h>
 
