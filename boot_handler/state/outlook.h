@@ -42,16 +42,16 @@ struct outlook_facts {
 };
 
 struct outlook {
-	const char *state; /* the recorded one, "agent", "waiting" or "stalled" */
-	const char *stage; /* NULL: nothing is wrong; "no image", "no kernel", "no initrd", "wrong
-			      arch"; "boot", "rootfs"... */
-	int64_t since_ms;  /* since when it has not got on, or its agent is there; 0: not known */
-	int limit_s;       /* of a stalled stage */
+	const char *state;  /* the recorded one, "agent", "waiting" or "stalled" */
+	const char *stage;  /* NULL: nothing is wrong; "no image", "no kernel", "no initrd", "wrong
+			       arch"; "boot", "rootfs"... */
+	int64_t since_ms;   /* since when it has not got on, or its agent is there; 0: not known */
+	int limit_s;        /* of a stalled stage */
 	bool without_image; /* its image was removed in the middle of it */
-	bool again;        /* a stalled boot that gets on, in a circle */
-	bool starts_agent; /* "agent": it is told to boot it, which has not come up yet */
-	bool boots;        /* installed, and on its way to what it will report */
-	const char *does;  /* its next network boot: boot_choice_word() */
+	bool again;         /* a stalled boot that gets on, in a circle */
+	bool starts_agent;  /* "agent": it is told to boot it, which has not come up yet */
+	bool boots;         /* installed, and on its way to what it will report */
+	const char *does;   /* its next network boot: boot_choice_word() */
 	enum boot_end ends;
 	char reason[600];
 	char hint[600];
