@@ -13,10 +13,9 @@ int vm_order_local(struct services *services, const struct vm *vm, struct err *e
 
 int vm_order_reinstall(struct services *services, const struct vm *vm, struct err *e)
 {
-	const struct boot_mode *mode = boot_mode_of(vm);
 	char said[BOOT_MODE_SAID_SIZE];
 
-	if (!(mode->needs & BOOT_NEEDS_DISK) && mode != &boot_mode_menu)
+	if (!boot_may_install(vm))
 		return err_set(e, EBUSY,
 		    "%s is not installed by this lab: its definition says %s; change that first",
 		    vm->name, boot_mode_said(vm, said));

@@ -33,6 +33,13 @@ const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE])
 	return buf;
 }
 
+bool boot_may_install(const struct vm *vm)
+{
+	const struct boot_mode *mode = boot_mode_of(vm);
+
+	return mode->needs & BOOT_NEEDS_DISK || mode == &boot_mode_menu;
+}
+
 const char *boot_image_name(const struct vm *vm)
 {
 	return boot_mode_of(vm)->needs & BOOT_NEEDS_BOOT ? vm->image : vm->distro;

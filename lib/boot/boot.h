@@ -70,6 +70,8 @@ const struct boot_mode *boot_mode_of(const struct vm *vm);
 /* The same as the definition has it: "mode": "shell". Borrowed from `buf`. */
 #define BOOT_MODE_SAID_SIZE 64
 const char *boot_mode_said(const struct vm *vm, char buf[BOOT_MODE_SAID_SIZE]);
+/* Whether a network boot of it may install a system onto its disk. */
+bool boot_may_install(const struct vm *vm);
 
 /* Which image its mode takes, and for what; NULL: none is named. */
 const char *boot_image_name(const struct vm *vm);

@@ -483,6 +483,26 @@ static void more_images_than_a_menu_has_room_for(void **state)
 	}
 }
 
+static void what_may_be_installed(void **state)
+{
+	static const struct {
+		const char *says;
+		bool may;
+	} cases[] = {{"", true}, {",\"mode\":\"menu\"", true}, {",\"mode\":\"agent\"", false},
+	    {",\"mode\":\"local\"", false}, {",\"mode\":\"shell\"", false},
+	    {",\"mode\":\"wait\"", false}, {",\"mode\":\"off\"", false},
+	    {",\"mode\":\"boot\",\"image\":\"live\"", false}, {",\"pxeboot\":false", false}};
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "{" ID "%s}", cases[i].says);
+		struct vm *vm = vm_from(text);
+		assert_int_equal(boot_may_install(vm), cases[i].may);
+		vm_free(vm);
+	}
+}
+
 /* Each mode has a file. */
 static void golden_modes(void **state)
 {
@@ -720,6 +740,7 @@ int main(void)
 	    cmocka_unit_test(expectations),
 	    cmocka_unit_test(the_tftp_script_tells_the_same),
 	    cmocka_unit_test(what_strangers_get_has_a_name),
+	    cmocka_unit_test(what_may_be_installed),
 	    cmocka_unit_test(golden_modes),
 	    cmocka_unit_test(golden),
 	    cmocka_unit_test(elsewhere),

@@ -164,16 +164,33 @@ def test_wipe_install_run_and_kexec_by_one_call(lab):
     docker("kill", lab.container("worker"), check_rc=False)
     lab.remove_vm("worker")
     up(lab, "512M")
-    numbers = give(lab, ("wipe", {"disk": "VMLAB-0", "how": "signatures"}), ("install", {}),
-        ("run", {"where": "disk", "script": "set -e\necho \"by order $(hostname) $(cat /etc/hostname)\" >/etc/issue\n. /etc/os-release\necho \"$ID\""}),
-        ("kexec", {}))
+    in_a_row_to_the_installed_system(lab, "by order", ("install", {}))
+
+
+@pytest.mark.long
+@needs(test_wipe_install_run_and_kexec_by_one_call)
+def test_wipe_deploy_run_and_kexec_by_one_call(lab):
+    docker("kill", lab.container("worker"))
+    lab.vmlab("up", "--no-wait", "worker", timeout=90)
+    backup, = give(lab, ("backup", {"name": "worker-disk", "disk": "VMLAB-0"}))
+    check_equal(wait_end(lab, backup, 2 * BOOT_S)["state"], "done", f"{order_of(lab, backup)}")
+    in_a_row_to_the_installed_system(lab, "from an image", ("deploy", {"image": "worker-disk", "disk": "VMLAB-0"}))
+    lab.remove_vm("worker")
+
+
+def in_a_row_to_the_installed_system(lab, mark, how):
+    """By one call, and nobody at the console: wiped, filled again, changed by a script, started."""
+    script = f"""set -e
+echo "{mark} $(cat /etc/hostname)" >/etc/issue
+. /etc/os-release
+echo "$ID\""""
+    eventually(lambda: inventories(lab), BOOT_S, "its inventory is there", every=1)
+    numbers = give(lab, ("wipe", {"disk": "VMLAB-0", "how": "signatures"}), how, ("run", {"where": "disk", "script": script}), ("kexec", {}))
     began = time.monotonic()
     for number in numbers:
         done = wait_end(lab, number, BOOT_S + INSTALL_S)
         print(f"       {done['action']}: {time.monotonic() - began:.0f} s, {json.dumps(done['figures'])}")
         check_equal(done["state"], "done", f"{done}: {output(lab, number)[-1500:]}")
     check_equal(output(lab, numbers[2]), "debian\n", "what the script said")
-    eventually(lambda: "by order" in lab.console("worker") and "login:" in lab.console("worker"), BOOT_S, "the installed system is up",
-        every=2)
-    check("by order" in lab.console("worker"), "the script's mark")
-    lab.remove_vm("worker")
+    eventually(lambda: mark in (said := lab.console("worker")) and "login:" in said, BOOT_S + INSTALL_S,
+        "the installed system is up", every=2)

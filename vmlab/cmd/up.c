@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/boot/boot.h"
 #include "lib/machine/vm_setting.h"
 #include "lib/base/clock.h"
 #include "lib/image/own_kernel.h"
@@ -206,7 +207,7 @@ static int forget_lost_disk(
 	const char *word = json_string_value(json_object_get(*state, "recorded"));
 	_cleanup_free_ char *volume = NULL;
 
-	if (!word || machine_state_is(word, MACHINE_DECLARED))
+	if (!word || machine_state_is(word, MACHINE_DECLARED) || !boot_may_install(vm))
 		return 0;
 	int r = lab_volume_name(up->session.lab, &up->session.engine, "disk", kept, &volume, e);
 	if (r == 0)
