@@ -25,12 +25,12 @@ HERE = os.path.join(ROOT, "tests")
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable  # who has Debian's pytest
 
 # The base of the foreign architecture is one emulated process for minutes: lint and unit tests have the other
-# processor. The installer's tests mostly wait for time limits of theirs: the fuzzers compute meanwhile. Then one lane
-# has a VM at all times, and beside it the other mostly waits for answers.
+# processor. The installer's tests mostly wait for time limits of theirs, as do those of whole labs and of faults. Then
+# one lane has a VM at all times, and beside it the other mostly waits for answers.
 STAGES = [
     {"build": ["build"], "checks": ["lint", "unit"]},
-    {"installer": ["installer"], "fuzzers": ["fuzz"]},
-    {"machines": ["e2e", "input", "machine"], "answers": ["consumers", "stack", "lab", "faults"]},
+    {"installer": ["installer"], "labs": ["fuzz", "lab"], "faults": ["faults"]},
+    {"machines": ["e2e"], "answers": ["consumers", "stack", "input", "machine"]},
 ]
 Result = collections.namedtuple("Result", "part title outcome seconds reason")
 screen = threading.Lock()
