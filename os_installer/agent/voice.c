@@ -21,6 +21,8 @@ struct voice {
 	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t wake;
 	char *ring; /* VOICE_WAITING_MAX; the byte at offset n is at n modulo that */
+	char *head; /* the first SERVER_OUTPUT_MAX bytes, however much follows */
+	bool head_told;
 	uint64_t sent, written;
 	bool over, ending;
 
@@ -40,6 +42,10 @@ void voice_output(struct voice *v, const void *data, size_t len)
 	if (!v->order->has_id)
 		return;
 	pthread_mutex_lock(&v->mutex);
+	if (v->written < SERVER_OUTPUT_MAX) {
+		size_t room = SERVER_OUTPUT_MAX - v->written;
+		memcpy(v->head + v->written, from, len < room ? len : room);
+	}
 	while (len > 0 && !v->over) {
 		size_t at = v->written % VOICE_WAITING_MAX, room = VOICE_WAITING_MAX - at,
 		       n = len < room ? len : room;
@@ -55,9 +61,17 @@ void voice_output(struct voice *v, const void *data, size_t len)
 	pthread_mutex_unlock(&v->mutex);
 }
 
-static size_t copy_piece(const struct voice *v)
+/* From `at` on. Where the ring has lost the beginning before it was told, that comes first. */
+static size_t copy_piece(const struct voice *v, uint64_t *at_out)
 {
 	uint64_t waiting = v->written - v->sent;
+
+	*at_out = v->sent;
+	if (!v->head_told && v->sent > 0) {
+		*at_out = 0;
+		memcpy(v->piece, v->head, SERVER_OUTPUT_MAX);
+		return SERVER_OUTPUT_MAX;
+	}
 	size_t len = waiting < SERVER_OUTPUT_MAX ? (size_t)waiting : SERVER_OUTPUT_MAX;
 	size_t at = v->sent % VOICE_WAITING_MAX, first = VOICE_WAITING_MAX - at;
 
@@ -93,8 +107,8 @@ static void heard(struct voice *v, int r, const struct err *e)
 static void tell_output(struct voice *v)
 {
 	struct err e = ERR_INIT;
-	uint64_t at = v->sent;
-	size_t len = copy_piece(v);
+	uint64_t at;
+	size_t len = copy_piece(v, &at);
 
 	pthread_mutex_unlock(&v->mutex);
 	int r = server_output(v->server, v->order->id, at, v->piece, len, &e);
@@ -102,6 +116,8 @@ static void tell_output(struct voice *v)
 	v->output_ms = monotonic_ms() + OUTPUT_MS;
 	heard(v, r, &e);
 	/* What a server does not take is not told again. */
+	if (r >= 0)
+		v->head_told = true;
 	if (r >= 0 && v->sent < at + len)
 		v->sent = at + len;
 }
@@ -165,6 +181,7 @@ static void *speak(void *ctx)
 static void voice_free(struct voice *v)
 {
 	free(v->ring);
+	free(v->head);
 	free(v->piece);
 	free(v);
 }
@@ -176,7 +193,7 @@ int voice_start(const struct server *s, const struct server_order *order, struct
 	pthread_condattr_t attr;
 
 	if (!v || !(v->ring = malloc(VOICE_WAITING_MAX)) ||
-	    !(v->piece = malloc(SERVER_OUTPUT_MAX))) {
+	    !(v->head = malloc(SERVER_OUTPUT_MAX)) || !(v->piece = malloc(SERVER_OUTPUT_MAX))) {
 		if (v)
 			voice_free(v);
 		return err_set(e, ENOMEM, "out of memory");
