@@ -16,6 +16,7 @@ from kit.check import check, check_equal, eventually, skip
 from kit.command import run
 from kit.lab import SERVER, Lab
 from kit.netns import inside
+from kit.takes_orders import TakesOrders
 
 MIB = 1 << 20
 DISK_BYTES, OTHER_BYTES, FULL_BYTES = 160 * MIB, 4 * MIB, 48 * MIB
@@ -70,7 +71,7 @@ class World:
         self.lab.wait_serving()
 
 
-class Machine(RunsAgent):
+class Machine(TakesOrders, RunsAgent):
     agent_url = f"http://{SERVER}/"
     image, boot_image, read_bytes, patience_s = "disk", "rescue", DISK_BYTES, 60
     _numbers = iter(range(20, 250))
@@ -162,20 +163,6 @@ class Machine(RunsAgent):
 
     def api(self, path="", method="GET", body=None):
         return self.lab.operator(f"/api/v1/machines/{self.name}/orders{path}", method=method, body=body)
-
-    def give(self, action, args):
-        answer = self.api(method="POST", body={"action": action, "args": args})
-        check_equal(answer.status, 200, f"{action}: {answer}; status")
-        return answer.json["id"]
-
-    def of(self, number):
-        return self.api(f"/{number}").json
-
-    def output(self, number):
-        return self.api(f"/{number}/output").text
-
-    def take_back(self, number):
-        check_equal(self.api(f"/{number}", "DELETE").status, 200, f"order {number} is taken back: status")
 
     def works(self, number):
         """The order's processes have read and written something; memory is tested by neither."""

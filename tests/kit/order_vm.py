@@ -8,6 +8,7 @@ import time
 from kit import boot_image, http_client
 from kit.check import check_equal, eventually
 from kit.command import DOCKER, docker, run
+from kit.takes_orders import TakesOrders
 from kit.vmlab_cli import VM_IMAGE
 
 MAC = "52:54:00:e2:e0:1d"
@@ -49,7 +50,7 @@ class World:
         eventually(lambda: self.lab.api("/api/v1/vms"), 60, "the server answers")
 
 
-class OrderVm:
+class OrderVm(TakesOrders):
     name, patience_s = "struck", 900
     target, system, read_disk, read_bytes = "VMLAB-1", "VMLAB-0", "VMLAB-0", 3 << 30
     image, boot_image = "filled", "rescue"
@@ -111,20 +112,6 @@ class OrderVm:
     def api(self, path="", method="GET", body=None):
         return http_client.request("localhost", f"/api/v1/machines/{self.name}/orders{path}", unix=self.lab.socket, method=method,
             body=body)
-
-    def give(self, action, args):
-        answer = self.api(method="POST", body={"action": action, "args": args})
-        check_equal(answer.status, 200, f"{action}: {answer}; status")
-        return answer.json["id"]
-
-    def of(self, number):
-        return self.api(f"/{number}").json
-
-    def output(self, number):
-        return self.api(f"/{number}/output").text
-
-    def take_back(self, number):
-        check_equal(self.api(f"/{number}", "DELETE").status, 200, f"order {number} is taken back: status")
 
     def works(self, number):
         order = self.of(number)
