@@ -11,13 +11,12 @@ import time
 
 from kit import folder, http_client
 from kit.check import check, check_equal, eventually
-from kit.command import PREFIX, docker
+from kit.command import docker
 from kit.folder import NAME, remove_lab
 from kit.scope import Scope, needs
-from kit.vmlab_cli import STACK_IMAGE
+from kit.sleeper import sleeper
 
 scope = Scope("folders")
-SLEEPER = f"{PREFIX}sleeper:latest"  # in place of a machine: told to stop, it takes some seconds
 state = {}
 
 
@@ -27,19 +26,11 @@ def Folder(where):
 
 # ---- folders that are replaced while the lab runs ------------------------------------------------
 
-def sleeper():
-    one = docker("create", STACK_IMAGE).stdout.strip()
-    waits = json.dumps(["/bin/sh", "-c", "trap 'sleep 3; exit 0' TERM; sleep 600 & wait; sleep 600 & wait"])
-    docker("commit", "-c", f"ENTRYPOINT {waits}", "-c", "HEALTHCHECK NONE", one, SLEEPER)
-    docker("rm", one)
-    scope.cleanup(lambda: docker("rmi", "-f", SLEEPER, check_rc=False))
-
-
 def test_a_lab_is_up_whose_machine_takes_its_time_to_stop():
-    sleeper()
+    state["sleeper"] = sleeper(scope, 3)
     lab = state["lab"] = Folder(f"r/r-{NAME}")
     lab.define("web1", mac="52:54:00:7e:5b:01", mode="local")
-    lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER)
+    lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=state["sleeper"])
     state["name"] = lab.lab()
     scope.cleanup(remove_lab, state["name"])
 
@@ -82,10 +73,10 @@ def test_vms_images_or_the_labs_own_folder_was_replaced_said_at_once_and_mended_
             check(done.returncode == status and f"{path} was replaced" in done.stdout + done.stderr
                 and "`vmlab up`" in done.stdout + done.stderr, f"{argv} after {path}: {done}")
             check(time.monotonic() - began < 15, f"{argv} took long")
-        done = lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=SLEEPER)
+        done = lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=state["sleeper"])
         check(f"{path} was replaced" in done.stdout, f"up after {path}: {done}")
         check("was replaced" not in lab.vmlab("ls").stderr, f"ls after up, {path}")
-        check("was replaced" not in lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=SLEEPER).stdout, "up again")
+        check("was replaced" not in lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=state["sleeper"]).stdout, "up again")
     eventually(lambda: vms() == ["web1", "z"], 5, "the stack serves the new vms/")
     os.unlink(os.path.join(lab.vms, "z.json"))
     eventually(lambda: vms() == ["web1"], 5, "the stack sees what changes there")
@@ -111,7 +102,7 @@ def test_a_broken_defaults_json_hides_nothing_the_running_lab_goes_on_with_the_l
     lab = state["lab"]
     lab.write("_defaults.json", '{"cpus": 3}')
     eventually(lambda: api("/api/v1/vms/web1")["cpus"] == 3, 5, "the defaults hold")
-    lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=SLEEPER)
+    lab.vmlab("up", "--no-wait", "web1", VMLAB_VM_IMAGE=state["sleeper"])
     machine = running("vm-web1")
     lab.write("_defaults.json", '{"memry": "1G"}')
     lab.write("b.json", '{"name": "b", "mac": "nonsense"}')
@@ -125,7 +116,7 @@ def test_a_broken_defaults_json_hides_nothing_the_running_lab_goes_on_with_the_l
                 ["up", "--no-wait", "b"], ["ssh", "b"], ["plan", "c"], ["up", "--no-wait", "c"]):
             if not running_lab and argv[0] in ("up", "start") and argv[-1] == "web1":
                 continue
-            done = lab.vmlab(*argv, check_rc=False, VMLAB_VM_IMAGE=SLEEPER)
+            done = lab.vmlab(*argv, check_rc=False, VMLAB_VM_IMAGE=state["sleeper"])
             check("vmlab rm" not in done.stderr and "vmlab new" not in done.stderr, f"{argv}: {done}")
             if argv[-1] == "web1":
                 check_equal(done.returncode, 0, f"{argv}: {done.stderr}; status")
@@ -162,7 +153,7 @@ def test_a_broken_defaults_json_hides_nothing_the_running_lab_goes_on_with_the_l
 
 def interrupted(argv, after, **env):
     """(status, what it said) of the command, told to end after so many seconds as by Ctrl-C."""
-    command = state["lab"].start(*argv, VMLAB_VM_IMAGE=SLEEPER, **env)
+    command = state["lab"].start(*argv, VMLAB_VM_IMAGE=state["sleeper"], **env)
     time.sleep(after)
     command.send_signal(signal.SIGINT)
     began = time.monotonic()
@@ -175,7 +166,7 @@ def interrupted(argv, after, **env):
 def test_an_interrupted_down_says_what_runs_and_is_being_stopped():
     """An interrupted down says what runs and is being stopped; the next up waits for that and brings all up."""
     lab = state["lab"]
-    lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER)
+    lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=state["sleeper"])
     before = lab.ids()
     for argv, moments in ((["down"], (0.3, 1.0)), (["down", "--volumes", "-y"], (0.05,)), (["down", "web1"], (0.3,))):
         for after in moments:
@@ -184,7 +175,7 @@ def test_an_interrupted_down_says_what_runs_and_is_being_stopped():
             check_equal(status, 130, f"{argv} after {after} s: {out}; status")
             check("was interrupted" in out and "net, stack" in out.replace("stack, net", "net, stack"), f"{argv} after {after} s: {out}")
             check("web1" in out.split("still runs:")[-1], f"{argv} after {after} s: {out}")
-            done = lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER)
+            done = lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=state["sleeper"])
             check_equal(done.returncode, 0, f"up after {argv} {after} s: {done}")
             if "being stopped" in out:
                 check("waits until the engine has stopped web1" in done.stdout and "web1: started again" in done.stdout, f"up: {done.stdout}")
@@ -198,7 +189,7 @@ def test_an_interrupted_down_says_what_runs_and_is_being_stopped():
     command.send_signal(signal.SIGINT)
     out, _ = command.communicate(timeout=60)
     check(command.returncode == 130 and "still runs: " in out, f"{command.returncode}: {out}")
-    check_equal(lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER).returncode, 0, "up: status")
+    check_equal(lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=state["sleeper"]).returncode, 0, "up: status")
     check_equal(lab.ids(), before, "containers at last")
 
 
@@ -221,7 +212,7 @@ def test_an_interrupted_up_says_what_was_started_and_what_was_not_the_next_one_g
         for what in ("net", "stack", "web1"):
             check_equal(what in told, what in left, f"after {after} s, {what}: {out}; {left}")
         lab.vmlab("down")
-    check_equal(lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=SLEEPER).returncode, 0, "up: status")
+    check_equal(lab.vmlab("up", "--no-wait", VMLAB_VM_IMAGE=state["sleeper"]).returncode, 0, "up: status")
     check_equal(len(lab.ids()), 3, "containers")
 
 
@@ -232,7 +223,7 @@ def test_an_interrupted_reinstall_or_rm_says_what_stays_and_up_copes():
     eventually(lambda: api("/api/v1/vms/web1")["mode"] == "install", 5, "the stack knows")
     status, out = interrupted(["reinstall", "-y", "web1"], 1.0)
     check(status == 130 and "web1 will be installed anew" in out and "web1 (being stopped)" in out, out)
-    done = lab.vmlab("up", "--no-wait", check_rc=False, VMLAB_VM_IMAGE=SLEEPER)
+    done = lab.vmlab("up", "--no-wait", check_rc=False, VMLAB_VM_IMAGE=state["sleeper"])
     check("waits until the engine has stopped web1" in done.stdout and "web1 waits for its image" in done.stderr, str(done))
     eventually(lambda: len(lab.ids()) == 3, 10, "all run")
     status, out = interrupted(["rm", "-y", "web1"], 0.1)

@@ -14,6 +14,7 @@ from kit.check import check, check_equal, eventually, skip
 from kit.command import PREFIX, docker, have_image, run
 from kit.folder import NAME
 from kit.scope import Scope, needs
+from kit.sleeper import sleeper
 from kit.vmlab_cli import BINARY, STACK_IMAGE, VM_IMAGE
 
 scope = Scope("lab")
@@ -170,16 +171,11 @@ def test_down_volumes_leaves_the_volumes_of_a_lab_whose_name_begins_alike():
 
 def test_labs_whose_machines_would_have_one_name_in_the_engine_have_a_container_and_a_disk_each():
     """Labs whose machines would have one name in the engine have a container and a disk each, and touch no other's."""
-    short, sleeper = f"{PREFIX}n", f"{PREFIX}sleeper:latest" # no machine has to boot for a name
-    one = docker("create", STACK_IMAGE).stdout.strip()
-    waits = json.dumps(["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"])
-    docker("commit", "-c", f"ENTRYPOINT {waits}", "-c", "HEALTHCHECK NONE", one, sleeper)
-    docker("rm", one)
-    scope.cleanup(lambda: docker("rmi", "-f", sleeper, check_rc=False))
+    short, image = f"{PREFIX}n", sleeper(scope) # no machine has to boot for a name
     labs = {short: ("vm-a", "disk-a"), f"{short}-vm": ("a",), f"{short}-disk": ("a",)}
     folders = {}
     def run_in(lab, *argv):
-        return folders[lab].vmlab("--lab", lab, *argv, check_rc=False, VMLAB_VM_IMAGE=sleeper)
+        return folders[lab].vmlab("--lab", lab, *argv, check_rc=False, VMLAB_VM_IMAGE=image)
     for n, (lab, names) in enumerate(labs.items()):
         folders[lab] = Folder(f"names/{lab}")
         for i, name in enumerate(names):

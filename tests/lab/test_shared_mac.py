@@ -6,14 +6,13 @@ import os
 
 from kit import folder, http_client, netns
 from kit.check import check, check_equal, eventually
-from kit.command import PREFIX, docker
+from kit.command import docker
 from kit.lab import SERVER
 from kit.scope import Scope, needs
-from kit.vmlab_cli import STACK_IMAGE
+from kit.sleeper import sleeper
 
 scope = Scope("shared")
 mine = folder.Folder(scope, "s/lab")
-SLEEPER = f"{PREFIX}sharedsleeper:latest"
 MAC, ADDRESS = "52:54:00:7e:5e:01", "192.168.100.50"
 FIELDS = {"mac": MAC, "ip": ADDRESS, "arch": "amd64", "mode": "boot", "image": "debian-installer-13", "unattended": True}
 
@@ -30,13 +29,6 @@ def add_image():
             "boot": {"kernel": kernel, "args": "", "unattended_args": "url={unattended_url}"}}, f)
 
 
-def sleeper():
-    one = docker("create", STACK_IMAGE).stdout.strip()
-    docker("commit", "-c", 'ENTRYPOINT ["/bin/sleep", "600"]', "-c", "HEALTHCHECK NONE", one, SLEEPER)
-    docker("rm", one)
-    scope.cleanup(lambda: docker("rmi", "-f", SLEEPER, check_rc=False))
-
-
 def state(name):
     return next(vm["state"] for vm in json.loads(mine.vmlab("ls", "--json").stdout)["vms"] if vm["name"] == name)
 
@@ -47,10 +39,10 @@ def call(path):
 
 
 def test_a_machine_is_installed_and_its_file_renamed_while_it_runs():
-    sleeper()
+    scope.sleeper = sleeper(scope)
     add_image()
     mine.define("before", **FIELDS)
-    mine.vmlab("up", "--no-wait", "before", VMLAB_VM_IMAGE=SLEEPER, timeout=120)
+    mine.vmlab("up", "--no-wait", "before", VMLAB_VM_IMAGE=scope.sleeper, timeout=120)
     pid = docker("inspect", "-f", "{{.State.Pid}}", mine.lab() + "-stack").stdout.strip()
     scope.client = netns.Client("sharedmac")
     scope.cleanup(scope.client.close)
@@ -70,7 +62,7 @@ def test_a_machine_is_installed_and_its_file_renamed_while_it_runs():
 @needs(test_a_machine_is_installed_and_its_file_renamed_while_it_runs)
 def test_up_and_restart_find_it_by_its_new_name_and_order_nothing():
     for command in ("up", "restart"):
-        done = mine.vmlab(command, "after", "--no-wait", VMLAB_VM_IMAGE=SLEEPER, timeout=120)
+        done = mine.vmlab(command, "after", "--no-wait", VMLAB_VM_IMAGE=scope.sleeper, timeout=120)
         check("its disk is new" not in done.stdout, f"{command}: {done.stdout}{done.stderr}")
         containers = docker("ps", "-a", "--filter", f"name={mine.lab()}-vm-", "--format", "{{.Names}}").stdout.split()
         check_equal(containers, [f"{mine.lab()}-vm-before"], f"{command}: its containers")
