@@ -99,7 +99,7 @@ say  = $(if $(V),,@echo "  $(1)  $(2)")
 # What each component links besides lib.
 LIBS_lib          = $(call pkg_libs,jansson) -lz
 LIBS_docker       = $(LIBS_lib)
-LIBS_vm_watcher   = $(LIBS_lib) -lpthread
+LIBS_vm_watcher   = $(LIBS_lib) $(call pkg_libs,nettle) -lpthread
 LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd nettle sqlite3) -lpthread
 CURL = -lcurl -lmbedtls -lmbedx509 -lmbedcrypto
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.

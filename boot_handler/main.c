@@ -20,6 +20,7 @@
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/sources/port.h"
 #include "boot_handler/http/operator.h"
+#include "boot_handler/http/order_eeprom.h"
 #include "boot_handler/http/order_news.h"
 #include "boot_handler/options.h"
 #include "boot_handler/pages/pages.h"
@@ -98,6 +99,8 @@ static void on_fetch(struct services *services, const struct lease *lease)
 	    seen.has_mac ? services_vm_by_mac(services, snapshot, &seen.mac) : NULL;
 	if (seen.has_mac)
 		tell_fetched(services, vm, &seen);
+	if (vm)
+		order_eeprom_fetched(services, vm, seen.file);
 	if (seen.has_mac && !vm)
 		note_stranger(services, &seen);
 	vm_snapshot_unref(snapshot);
@@ -343,8 +346,12 @@ static int start_services(const struct options *options, struct services *servic
 		state_on_events(services->state, heard, services);
 	services->declarer = (struct declarer){.state = services->state, .dir = options->vms};
 	if (r == 0 && options->machines)
-		r = address_file_start(
-		    options->machines, services->state, services->store, &services->addresses, e);
+		r = address_file_start(&(struct address_options){.path = options->machines,
+					   .state = services->state,
+					   .store = services->store,
+					   .eeprom = order_eeprom_wish,
+					   .ctx = services},
+		    &services->addresses, e);
 	return r;
 }
 

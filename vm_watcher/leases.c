@@ -68,7 +68,9 @@ static bool parse_machine(char *line, void *item)
 	out->booted_ms = strtoll(word[3], NULL, 10);
 	nic = strsep(&line, " ");
 	out->has_nic = nic && parse_mac(nic, strlen(nic), &out->nic);
-	out->netboot_off = line && strcmp(line, "off") == 0;
+	const char *off = strsep(&line, " "), *eeprom = strsep(&line, " ");
+	out->netboot_off = off && strcmp(off, "off") == 0;
+	out->eeprom = eeprom_wish_parse(eeprom ? eeprom : "-");
 	return true;
 }
 
@@ -191,6 +193,13 @@ bool leases_netboot_off(const struct leases *l, const struct vm *vm)
 	const struct machine_line *m = machine(l, vm->name);
 
 	return m && m->netboot_off;
+}
+
+struct eeprom_wish leases_eeprom(const struct leases *l, const struct vm *vm)
+{
+	const struct machine_line *m = machine(l, vm->name);
+
+	return m ? m->eeprom : (struct eeprom_wish){.kind = NULL};
 }
 
 /* The machine that asked with a card which no definition has. */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/boot/eeprom.h"
 #include "lib/store/store.h"
 
 struct lease_line {
@@ -30,6 +31,7 @@ struct machine_line {
 	struct mac nic;    /* the card it asked with, when that is not the definition's */
 	bool has_nic;
 	bool netboot_off; /* the operator said: no network boot */
+	struct eeprom_wish eeprom;
 };
 
 struct leases {
@@ -43,7 +45,7 @@ struct leases {
 /* dnsmasq's lease file (dnsmasq(8), --dhcp-leasefile). Lines of no interest are left out. Replaces
  * what there was; -ENOMEM. */
 must_check int leases_read(struct leases *l, const char *text);
-/* boot_handler's file, a line "name ip|- ip6|- booted_ms nic|- off|-" each. Likewise. */
+/* boot_handler's file, a line "name ip|- ip6|- booted_ms nic|- off|- eeprom|-" each. Likewise. */
 must_check int leases_read_machines(struct leases *l, const char *text);
 void leases_clear(struct leases *l);
 
@@ -57,6 +59,9 @@ const struct mac *leases_nic(const struct leases *l, const struct vm *vm);
 
 /* Its network boot was ordered off. */
 bool leases_netboot_off(const struct leases *l, const struct vm *vm);
+
+/* What its EEPROM is to become. */
+struct eeprom_wish leases_eeprom(const struct leases *l, const struct vm *vm);
 
 /* The machine that a lease is of, as far as the file tells; NULL: a stranger's. */
 const struct vm *leases_holder(

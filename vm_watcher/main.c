@@ -31,7 +31,7 @@
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
-	const char *leases, *machines, *bus, *ports, *dhcp_opts, *tftp; /* NULL: none */
+	const char *leases, *machines, *bus, *ports, *dhcp_opts, *tftp, *eeproms; /* NULL: none */
 	struct cidr4 lab;
 	struct cidr6 lab6;
 	bool has_lab, has_lab6, check, once;
@@ -69,6 +69,8 @@ static const char usage[] =
     "  --dhcp-opts FILE   written for dnsmasq's dhcp-optsfile=: loaders of the user's own; needs --lab\n"
     "  --tftp DIR         the TFTP server's folder: in it each Raspberry Pi has its own, by its serial\n"
     "                     number; needs --lab\n"
+    "  --eeproms DIR      where images of their EEPROMs are, 2711/pieeprom.bin and 2712/pieeprom.bin;\n"
+    "                     needs --tftp\n"
     "  --pid-file FILE    dnsmasq's; it gets SIGHUP when a file has changed\n"
     "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
     "  --holders FILE     boot_handler's memory of who holds which name and address\n"
@@ -125,6 +127,8 @@ static int check_options(const struct options *o)
 		return usage_error("--dhcp-opts needs --lab", "");
 	if (o->tftp && !o->has_lab)
 		return usage_error("--tftp needs --lab", "");
+	if (o->eeproms && !o->tftp)
+		return usage_error("--eeproms needs --tftp", "");
 	if (o->bus && !o->leases)
 		return usage_error("--bus needs --leases", "");
 	return 0;
@@ -148,6 +152,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		BUS,
 		PORTS,
 		TFTP,
+		EEPROMS,
 		CHECK,
 		ONCE,
 		VERBOSE,
@@ -159,8 +164,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 	    {"domain", 1, NULL, DOMAIN}, {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB},
 	    {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
 	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"tftp", 1, NULL, TFTP},
-	    {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE}, {"verbose", 0, NULL, VERBOSE},
-	    {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION}, {NULL, 0, NULL, 0}};
+	    {"eeproms", 1, NULL, EEPROMS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
+	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
+	    {NULL, 0, NULL, 0}};
 	int c, rc = 0;
 
 	while (rc == 0 && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -206,6 +212,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case TFTP:
 			o->tftp = optarg;
+			break;
+		case EEPROMS:
+			o->eeproms = optarg;
 			break;
 		case CHECK:
 			o->check = true;
@@ -352,11 +361,13 @@ static void write_tftp(
     struct watcher *w, const struct vm_snapshot *snap, const struct leases *leases)
 {
 	const struct options *o = w->options;
+	const struct raspberry_place place = {
+	    .root = o->tftp, .images = o->eeproms, .server = o->lab.addr};
 	struct err e = ERR_INIT;
 
 	if (!o->tftp)
 		return;
-	int rc = raspberry_folders(o->tftp, snap, leases, o->lab.addr, &e);
+	int rc = raspberry_folders(&place, snap, leases, &e);
 	if (rc < 0 && strcmp(w->last_tftp, e.msg) != 0)
 		log_error("a Raspberry Pi is not served: %s", e.msg);
 	snprintf(w->last_tftp, sizeof(w->last_tftp), "%s", rc < 0 ? e.msg : "");

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "lib/boot/raspberry.h"
 
 #define WORDS_FILE "cmdline.txt"
+#define NAME_SIZE 32 /* of a file here */
 
 /* ---- one folder -------------------------------------------------------------------------- */
 
@@ -52,14 +54,78 @@ static int link_files(const char *folder, struct err *e)
 	return rc;
 }
 
-static int folder_write(
-    const char *root, const char *name, const struct vm *vm, struct in_addr server, struct err *e)
+/* ---- the update of its EEPROM -------------------------------------------------------------- */
+
+static int remove_one(const char *folder, const char *name, struct err *e)
 {
+	char path[PATH_MAX + NAME_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return unlink(path) == 0 || errno == ENOENT ? 0 : err_errno(e, "cannot remove %s", path);
+}
+
+/* By the signature its bootloader knows that there is one. */
+static int update_remove(const char *folder, struct err *e)
+{
+	int r = remove_one(folder, EEPROM_SIGNATURE_FILE, e);
+
+	return r < 0 ? r : remove_one(folder, EEPROM_UPDATE_FILE, e);
+}
+
+static int put(const char *folder, const char *name, const void *data, size_t len, struct err *e)
+{
+	char path[PATH_MAX + NAME_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	int r = atomic_file_replace(path, data, len, 0644, e);
+	return r < 0 ? r : 0;
+}
+
+static int update_write(
+    const char *folder, const char *images, const struct eeprom_wish *wish, struct err *e)
+{
+	_cleanup_free_ uint8_t *image = NULL;
+	char signature[EEPROM_SIGNATURE_SIZE];
+	struct sha256_ctx sum;
+	struct digest digest;
+
+	int r = eeprom_read(images, wish->kind, wish->first, &image, e);
+	if (r < 0)
+		return r;
+	sha256_init(&sum);
+	sha256_update(&sum, wish->kind->bytes, image);
+	sha256_digest(&sum, sizeof(digest.byte), digest.byte);
+	size_t len = eeprom_signature(&digest, wish->timestamp, signature);
+	r = put(folder, EEPROM_UPDATE_FILE, image, wish->kind->bytes, e);
+	return r < 0 ? r : put(folder, EEPROM_SIGNATURE_FILE, signature, len, e);
+}
+
+static int update_put(
+    const char *folder, const char *images, const struct eeprom_wish *wish, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+
+	if (!wish->kind || !images)
+		return update_remove(folder, e);
+	int r = update_write(folder, images, wish, e);
+	if (r < 0)
+		(void)!update_remove(folder, &ignored);
+	return r;
+}
+
+/* ---- all of a folder ----------------------------------------------------------------------- */
+
+static int folder_write(const struct raspberry_place *place, const char *name, const struct vm *vm,
+    const struct eeprom_wish *eeprom, struct err *e)
+{
+	const char *root = place->root;
+
 	char folder[PATH_MAX], file[PATH_MAX], base[32] = "http://", text[2048];
 	const struct boot_urls urls = {.base = base};
 	struct boot_plan room;
 
-	inet_ntop(AF_INET, &server, base + strlen(base), (socklen_t)(sizeof(base) - strlen(base)));
+	inet_ntop(
+	    AF_INET, &place->server, base + strlen(base), (socklen_t)(sizeof(base) - strlen(base)));
 	const char *words = raspberry_words(vm, &urls, &room);
 	int len = words ? snprintf(text, sizeof(text), "%s\n", words) : -1;
 	if (len < 0 || len >= (int)sizeof(text))
@@ -71,7 +137,8 @@ static int folder_write(
 	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
 		return err_errno(e, "cannot make the folder %s", folder);
 	int rc = atomic_file_replace(file, text, (size_t)len, 0644, e);
-	return rc < 0 ? rc : link_files(folder, e);
+	rc = rc < 0 ? rc : link_files(folder, e);
+	return rc < 0 ? rc : update_put(folder, place->images, eeprom, e);
 }
 
 static int folder_remove(int root, const char *name, struct err *e)
@@ -159,8 +226,8 @@ static int remove_others(
 	return first->code ? -first->code : 0;
 }
 
-int raspberry_folders(const char *root, const struct vm_snapshot *snap, const struct leases *leases,
-    struct in_addr server, struct err *e)
+int raspberry_folders(const struct raspberry_place *place, const struct vm_snapshot *snap,
+    const struct leases *leases, struct err *e)
 {
 	size_t count = boards_of(snap, leases, NULL);
 	_cleanup_free_ struct board *boards = calloc(count + 1, sizeof(*boards));
@@ -171,16 +238,17 @@ int raspberry_folders(const char *root, const struct vm_snapshot *snap, const st
 	boards_of(snap, leases, boards);
 	qsort(boards, count, sizeof(*boards), by_folder);
 	for (size_t i = 0; i < count; i++) {
+		const struct eeprom_wish eeprom = leases_eeprom(leases, boards[i].vm);
 		struct err one = ERR_INIT;
 		if (i > 0 && strcmp(boards[i - 1].folder, boards[i].folder) == 0)
 			err_set(&one, EEXIST,
 			    "%s and %s have the serial number of the same board: correct one of them",
 			    boards[i - 1].vm->name, boards[i].vm->name);
-		else if (folder_write(root, boards[i].folder, boards[i].vm, server, &one) == 0)
+		else if (folder_write(place, boards[i].folder, boards[i].vm, &eeprom, &one) == 0)
 			continue;
 		if (!first.code)
 			first = one;
 	}
-	int rc = remove_others(root, boards, count, &first);
+	int rc = remove_others(place->root, boards, count, &first);
 	return rc < 0 ? err_set(e, first.code, "%s", first.msg) : 0;
 }

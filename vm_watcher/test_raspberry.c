@@ -16,6 +16,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/test_folder.h"
 #include "lib/boot/raspberry.h"
+#include "lib/boot/test_eeprom.h"
 #include "vm_watcher/raspberry.h"
 
 #define PI(name, last, serial, mode)                                                               \
@@ -26,15 +27,15 @@ static int make(const char *machines, struct err *e)
 {
 	struct vm_store_options o = {.dir = at("vms"), .no_inotify = true};
 	struct leases leases = {0};
-	struct in_addr server;
+	struct raspberry_place place = {.root = at("tftp"), .images = at("images")};
 	struct vm_store *store;
 
-	inet_pton(AF_INET, "192.168.100.1", &server);
+	inet_pton(AF_INET, "192.168.100.1", &place.server);
 	assert_int_equal(leases_read_machines(&leases, machines), 0);
 	if (vm_store_open(&o, &store, e) < 0)
 		fail_msg("%s", e->msg);
 	const struct vm_snapshot *snap = vm_store_snapshot(store);
-	int rc = raspberry_folders(at("tftp"), snap, &leases, server, e);
+	int rc = raspberry_folders(&place, snap, &leases, e);
 	vm_snapshot_unref(snap);
 	vm_store_close(store);
 	leases_clear(&leases);
@@ -141,12 +142,54 @@ static void two_of_one_board(void **state)
 	assert_non_null(strstr(text, "01-dc-a6-32-00-00-0a"));
 }
 
+/* While it is wished for, and whole: the signature goes first and comes last. */
+static void an_update_is_there_while_it_is_wished_for(void **state)
+{
+	static const char config[] = "[all]\nBOOT_ORDER=0xf21\n";
+	const struct eeprom_shape shape = {.soc = "2711", .config = config, .len = strlen(config)};
+	_cleanup_free_ uint8_t *image = eeprom_make(&shape);
+	_cleanup_free_ char *update = NULL, *text = NULL;
+	struct err e = ERR_INIT;
+	size_t len;
+
+	(void)state;
+	unlink(at("vms/a.json"));
+	unlink(at("vms/b.json"));
+	put("vms/c.json", PI("c", "0c", "00c0ffee", "agent"));
+	assert_int_equal(make("c - - 0 - - 2711:first:1790000000\n", &e), -ENOENT);
+	assert_non_null(strstr(e.msg, "there is no images/_raspberry/2711/pieeprom.bin"));
+	assert_true(is_there("tftp/00c0ffee/start4.elf"));
+	assert_false(is_there("tftp/00c0ffee/pieeprom.sig"));
+	assert_int_equal(mkdir(at("images"), 0755), 0);
+	assert_int_equal(mkdir(at("images/2711"), 0755), 0);
+	assert_true(
+	    atomic_file_replace(at("images/2711/pieeprom.bin"), image, 512 * 1024, 0644, &e) >= 0);
+	make_good("c - - 0 - - 2711:first:1790000000\na - - 0 - - -\n");
+	assert_int_equal(
+	    file_read(at("tftp/00c0ffee/pieeprom.upd"), 1 << 20, &update, &len, &e), 0);
+	assert_int_equal(len, 512 * 1024);
+	_cleanup_free_ char *edited = eeprom_config_of((uint8_t *)update);
+	assert_string_equal(edited, "[all]\nBOOT_ORDER=0xf12\n");
+	assert_int_equal(file_read(at("tftp/00c0ffee/pieeprom.sig"), 4096, &text, &len, &e), 0);
+	assert_non_null(strstr(text, "\nts: 1790000000\n"));
+	make_good("c - - 0 - - -\n");
+	assert_false(is_there("tftp/00c0ffee/pieeprom.sig"));
+	assert_false(is_there("tftp/00c0ffee/pieeprom.upd"));
+	make_good("c - - 0 - - 2711:last:1790000001\n");
+	assert_true(is_there("tftp/00c0ffee/pieeprom.sig"));
+	put("images/2711/pieeprom.bin", "cut");
+	assert_int_equal(make("c - - 0 - - 2711:last:1790000001\n", &e), -EINVAL);
+	assert_false(is_there("tftp/00c0ffee/pieeprom.sig"));
+	assert_true(is_there("tftp/00c0ffee/start4.elf"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_has_its_own),
 	    cmocka_unit_test(they_come_and_go),
 	    cmocka_unit_test(two_of_one_board),
+	    cmocka_unit_test(an_update_is_there_while_it_is_wished_for),
 	};
 
 	return cmocka_run_group_tests(tests, begin, remove_folder);

@@ -12,6 +12,7 @@
 #include "boot_handler/http/guest_caller.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/guest_order.h"
+#include "boot_handler/http/order_eeprom.h"
 #include "boot_handler/http/order_image.h"
 #include "boot_handler/http/order_news.h"
 #include "lib/base/cleanup.h"
@@ -118,9 +119,11 @@ int guest_inventory(const struct call *c, struct server_answer *a, struct err *e
 
 static json_t *given_json(const struct call *c, const struct vm *vm, const struct order *order)
 {
+	json_t *args = order_image_given(c->services, vm, order->args);
+
+	order_eeprom_put(c->services, vm, order, args);
 	return json_pack("{s:s, s:I, s:o*, s:i}", "action", order_action_name(order->action), "id",
-	    (json_int_t)order->id, "args", order_image_given(c->services, vm, order->args),
-	    "timeout_s", (int)order->timeout_s);
+	    (json_int_t)order->id, "args", args, "timeout_s", (int)order->timeout_s);
 }
 
 /* On disk before the agent has it: a server that is killed then would take it for one that waits,

@@ -31,19 +31,26 @@ static void add_card(struct order_cards *cards, const struct mac *mac)
 		cards->mac[cards->count++] = *mac;
 }
 
+void machine_cards(struct services *services, const struct vm *vm, struct order_cards *out)
+{
+	struct mac nic;
+
+	out->count = 0;
+	if (state_nic(services->state, &vm->mac, &nic))
+		add_card(out, &nic);
+	add_card(out, &vm->mac);
+}
+
 int machine_find(const struct call *c, struct machine_named *out, struct err *e)
 {
 	struct state *state = c->services->state;
 	const char *id = c->request->route->machine;
 	struct stranger stranger;
-	struct mac nic;
 
 	*out = (struct machine_named){.vm = find_vm(c, id), .name = id};
 	if (out->vm) {
 		out->name = out->vm->name;
-		if (state_nic(state, &out->vm->mac, &nic))
-			add_card(&out->cards, &nic);
-		add_card(&out->cards, &out->vm->mac);
+		machine_cards(c->services, out->vm, &out->cards);
 		return 0;
 	}
 	int r = strangers_find(state_strangers(state), id, &stranger, e);

@@ -12,6 +12,9 @@ struct machine_named {
 	struct order_cards cards; /* the one that it asked with last is the first */
 };
 
+/* Those of a declared one. */
+void machine_cards(struct services *services, const struct vm *vm, struct order_cards *out);
+
 /* The one that the path names. */
 must_check int machine_find(const struct call *c, struct machine_named *out, struct err *e);
 

@@ -16,6 +16,8 @@ static void tell(struct services *services, const struct order *order)
 
 	if (services->backups && order->action == ORDER_BACKUP)
 		backups_ended(services->backups, order->id, order->state == ORDER_DONE);
+	if (services->addresses && order->action == ORDER_BOOT_ORDER)
+		address_file_changed(services->addresses); /* no update is served any more */
 	if (order->vm[0])
 		(void)state_by_nic(services->state, &order->mac, &mac);
 	snprintf(text, sizeof(text), "%s %s", order_action_name(order->action),

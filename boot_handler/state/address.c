@@ -54,9 +54,11 @@ bool address_problem(const struct vm *vm, const struct machine_addresses *a, boo
 	return true;
 }
 
-void address_line(FILE *f, const struct vm *vm, const struct machine_addresses *a)
+void address_line(FILE *f, const struct vm *vm, const struct machine_addresses *a,
+    const struct eeprom_wish *eeprom)
 {
-	char ip[INET_ADDRSTRLEN] = "-", ip6[INET6_ADDRSTRLEN] = "-", nic[MAC_TEXT_SIZE] = "-";
+	char wish[EEPROM_WISH_SIZE], ip[INET_ADDRSTRLEN] = "-", ip6[INET6_ADDRSTRLEN] = "-",
+				     nic[MAC_TEXT_SIZE] = "-";
 	int64_t booted_ms = vm->has_ip6 ? a->booted_ms : 0;
 
 	if (a->seen_ip.s_addr)
@@ -66,17 +68,16 @@ void address_line(FILE *f, const struct vm *vm, const struct machine_addresses *
 	if (mac_number(&a->nic))
 		mac_format(&a->nic, nic);
 	if (a->seen_ip.s_addr || ip6_is_set(&a->seen_ip6) || booted_ms || mac_number(&a->nic) ||
-	    a->netboot_off)
-		fprintf(f, "%s %s %s %lld %s %s\n", vm->name, ip, ip6, (long long)booted_ms, nic,
-		    a->netboot_off ? "off" : "-");
+	    a->netboot_off || eeprom->kind)
+		fprintf(f, "%s %s %s %lld %s %s %s\n", vm->name, ip, ip6, (long long)booted_ms, nic,
+		    a->netboot_off ? "off" : "-", eeprom_wish_format(eeprom, wish));
 }
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
 struct address_file {
 	char *path;
-	struct state *state;
-	struct vm_store *store;
+	struct address_options is; /* but for its path */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -85,15 +86,18 @@ struct address_file {
 
 static char *render(const struct address_file *a, size_t *len)
 {
-	const struct vm_snapshot *snap = vm_store_snapshot(a->store);
+	const struct vm_snapshot *snap = vm_store_snapshot(a->is.store);
 	struct machine_addresses addresses;
+	struct eeprom_wish eeprom;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, len);
 
 	for (size_t i = 0; f && i < vm_snapshot_count(snap); i++) {
 		const struct vm *vm = vm_snapshot_at(snap, i);
-		if (state_addresses(a->state, &vm->mac, &addresses))
-			address_line(f, vm, &addresses);
+		if (!state_addresses(a->is.state, &vm->mac, &addresses))
+			continue;
+		a->is.eeprom(a->is.ctx, vm, &eeprom);
+		address_line(f, vm, &addresses, &eeprom);
 	}
 	vm_snapshot_unref(snap);
 	if (f && fclose(f) == 0)
@@ -146,17 +150,16 @@ void address_file_changed(void *arg)
 	pthread_mutex_unlock(&a->lock);
 }
 
-int address_file_start(const char *path, struct state *state, struct vm_store *store,
-    struct address_file **out, struct err *e)
+int address_file_start(
+    const struct address_options *options, struct address_file **out, struct err *e)
 {
 	struct address_file *a = calloc(1, sizeof(*a));
 
-	if (!a || !(a->path = strdup(path))) {
+	if (!a || !(a->path = strdup(options->path))) {
 		free(a);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	a->state = state;
-	a->store = store;
+	a->is = *options;
 	a->due = true;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->wake, NULL);
@@ -164,9 +167,9 @@ int address_file_start(const char *path, struct state *state, struct vm_store *s
 	if (r != 0) {
 		free(a->path);
 		free(a);
-		return err_set(e, r, "no thread can be started for %s", path);
+		return err_set(e, r, "no thread can be started for %s", options->path);
 	}
-	state_on_addresses(state, address_file_changed, a);
+	state_on_addresses(a->is.state, address_file_changed, a);
 	*out = a;
 	return 0;
 }
@@ -175,7 +178,7 @@ void address_file_stop(struct address_file *a)
 {
 	if (!a)
 		return;
-	state_on_addresses(a->state, NULL, NULL);
+	state_on_addresses(a->is.state, NULL, NULL);
 	pthread_mutex_lock(&a->lock);
 	a->stop = true;
 	pthread_cond_signal(&a->wake);

@@ -84,13 +84,15 @@ static void which_one(void **state)
 	}
 }
 
+static struct eeprom_wish eeprom; /* what its EEPROM is to become */
+
 static char *line_of(const struct vm *vm, const struct machine_addresses *a)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	address_line(f, vm, a);
+	address_line(f, vm, a, &eeprom);
 	fclose(f);
 	return text;
 }
@@ -111,13 +113,16 @@ static void lines(void **state)
 	(void)state;
 	check_line(&vm, &a, ""); /* dnsmasq knows its leases */
 	a.seen_ip = ip4("10.0.0.3");
-	check_line(&vm, &a, "web1 10.0.0.3 - 0 - -\n");
+	check_line(&vm, &a, "web1 10.0.0.3 - 0 - - -\n");
 	vm.has_ip6 = true;
-	check_line(&vm, &a, "web1 10.0.0.3 - 77 - -\n");
+	check_line(&vm, &a, "web1 10.0.0.3 - 77 - - -\n");
 	a = (struct machine_addresses){.seen_ip6 = ip6("fd00::3")};
-	check_line(&vm, &a, "web1 - fd00::3 0 - -\n");
+	check_line(&vm, &a, "web1 - fd00::3 0 - - -\n");
 	a = (struct machine_addresses){.netboot_off = true};
-	check_line(&vm, &a, "web1 - - 0 - off\n");
+	check_line(&vm, &a, "web1 - - 0 - off -\n");
+	a = (struct machine_addresses){.booted_ms = 0};
+	eeprom = (struct eeprom_wish){eeprom_kind_find("2711"), true, 1790000000};
+	check_line(&vm, &a, "web1 - - 0 - - 2711:first:1790000000\n");
 }
 
 int main(void)

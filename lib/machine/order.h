@@ -100,7 +100,7 @@ struct order_row {
 	    .args = (const struct order_arg[]){ \
 		{"disk", ORDER_ARG_DISK, .summary = "whose system, where several disks have one"}, {0}}) \
 	row(BOOT_ORDER, boot_order, "boot-order", \
-	    .summary = "moves the network in the firmware's boot order", .timeout_s = 300, .again = true, \
+	    .summary = "moves the network in the firmware's boot order", .timeout_s = 900, .again = true, \
 	    .args = (const struct order_arg[]){ \
 		{"network", ORDER_ARG_WORD, .required = true, \
 		    .words = (const char *const[]){"first", "last", NULL}, \

@@ -2,13 +2,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
+#include "lib/boot/boot_order.h"
 #include "os_installer/agent/order.h"
+#include "os_installer/base/ending.h"
 #include "os_installer/bootloader/nvram.h"
 #include "os_installer/bootloader/raspberry.h"
 
-#define TOLD_MAX 24 /* within what figures may hold */
+#define TOLD_MAX 24  /* within what figures may hold */
+#define TOLD_MS 1500 /* progress is told once a second */
 
 static void tell(struct order_run *o, const struct nvram_order *order)
 {
@@ -23,12 +28,62 @@ static void tell(struct order_run *o, const struct nvram_order *order)
 	order_figure(o, "boot_order", list);
 }
 
+/* ---- a Raspberry Pi -------------------------------------------------------------------------- */
+
+static void tell_eeprom(struct order_run *o, const struct raspberry_order *board)
+{
+	char words[BOOT_ORDER_WORDS_SIZE];
+
+	if (board->order)
+		order_figure(o, "boot_order",
+		    json_sprintf("0x%x: %s", board->order, boot_order_words(board->order, words)));
+	if (board->hint)
+		order_hint(o, board->hint);
+}
+
+static bool offer_take(const struct order_run *o, struct raspberry_offer *out)
+{
+	const json_t *told = json_object_get(o->args, "eeprom");
+
+	*out = (struct raspberry_offer){
+	    .why = json_string_value(json_object_get(told, "why")),
+	    .soc = json_string_value(json_object_get(told, "soc")),
+	    .timestamp = json_integer_value(json_object_get(told, "timestamp")),
+	    .since_s = json_integer_value(json_object_get(told, "since_s")),
+	};
+	return out->why || out->soc;
+}
+
+static int64_t uptime_s(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+/* The server gives the order again when the machine is back. */
+static int restart(struct order_run *o, struct err *e)
+{
+	order_progress(o, "eeprom", 0, 0);
+	order_text(o, "it starts anew, and its bootloader writes its EEPROM");
+	sleep_ms(TOLD_MS);
+	machine_end(VM_AFTER_REBOOT);
+	return err_set(e, EIO, "this machine does not start anew");
+}
+
 static int without_variables(struct order_run *o, const char *where, bool first, struct err *e)
 {
-	int r = raspberry_order_judge("", first, e);
+	struct raspberry_offer offer;
+	struct raspberry_order board;
 
+	int r = raspberry_order_judge(
+	    "", first, offer_take(o, &offer) ? &offer : NULL, uptime_s(), &board, e);
+	tell_eeprom(o, &board);
+	if (r == RASPBERRY_RESTART)
+		return restart(o, e);
 	if (r == RASPBERRY_ORDERED)
-		order_text(o, "the network is %s in this Raspberry Pi's EEPROM already", where);
+		order_text(o, "the network is %s in this Raspberry Pi's EEPROM", where);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return err_set(e, ENOTSUP,

@@ -1,35 +1,38 @@
-/* raspberry.h - the boot order of a Raspberry Pi, as far as a running system can know it. It has no
- * EFI variables: from the Pi 4 on it is the setting BOOT_ORDER of the bootloader in its EEPROM
- * (Raspberry Pi's documentation, "Raspberry Pi bootloader configuration"). An EEPROM is written
- * whole, by its maker's image and programs, so nothing is changed here: it is said what it is and
- * what it has to become. Neither firmware nor EEPROM of a real board was asked yet.
+/* raspberry.h - the boot order of a Raspberry Pi, as its running system knows it. It has no EFI
+ * variables: from the Pi 4 on it is BOOT_ORDER of the bootloader in its EEPROM (lib/boot/
+ * boot_order.h), which the bootloader writes itself, by a file that the server has for it when the
+ * machine starts anew (lib/boot/eeprom.h). Neither firmware nor EEPROM of a real board was asked
+ * yet.
  */
 #ifndef OS_INSTALLER_BOOTLOADER_RASPBERRY_H
 #define OS_INSTALLER_BOOTLOADER_RASPBERRY_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
 
-/* A boot order has a digit each for what is tried, the lowest first: 1 SD card or eMMC, 2 network,
- * 4 USB, 6 NVMe, 7 HTTP, e stop, f from the start. The same with the network before all else, or
- * behind all but what ends it; without one it gets it. 0: it has no room. Pure. */
-uint32_t raspberry_network_move(uint32_t order, bool first);
+/* What the server says of the file that it has for this board since the order was given. */
+struct raspberry_offer {
+	const char *why;   /* there is none, in a sentence; NULL: there is one */
+	const char *soc;   /* for boards with this one, "2711" */
+	int64_t timestamp; /* in seconds since 1970, as the EEPROM remembers its last update */
+	int64_t since_s;   /* how long ago */
+};
 
-/* The BOOT_ORDER that a bootloader's configuration, `len` bytes of text, says for every board.
- * False when it says none, no number, or one for some boards only. Pure. */
-bool raspberry_order_find(const char *config, size_t len, uint32_t *order);
+struct raspberry_order {
+	uint32_t order, becomes; /* 0: this kernel does not show it */
+	const char *hint;        /* to a failure, or NULL */
+};
 
-/* What is tried, in words: "SD card, USB, from the start". */
-#define RASPBERRY_WORDS_SIZE 200
-const char *raspberry_order_words(uint32_t order, char buf[RASPBERRY_WORDS_SIZE]);
-
-/* 0: this machine is none, by its device tree below `root` ("" is the machine's own).
- * RASPBERRY_ORDERED: it has the network there already. -ENOTSUP: it is one, and `e` says what its
- * boot order is and what to do. */
+/* How it is with the machine of which `root` is the root directory ("": this one), up for
+ * `uptime_s`. 0: it is no Raspberry Pi. RASPBERRY_ORDERED: the network is where it should be.
+ * RASPBERRY_RESTART: its bootloader makes it so when it starts anew. -errno: it cannot be, or was
+ * not done. `offer` may be NULL: the server says nothing. */
 #define RASPBERRY_ORDERED 1
-must_check int raspberry_order_judge(const char *root, bool first, struct err *e);
+#define RASPBERRY_RESTART 2
+must_check int raspberry_order_judge(const char *root, bool first,
+    const struct raspberry_offer *offer, int64_t uptime_s, struct raspberry_order *out,
+    struct err *e);
 
 #endif

@@ -165,8 +165,8 @@ class Lab:
         with netns.inside(f"/proc/{self.net_pid()}/ns/net"):
             yield
 
-    def client(self, label, cidr=None):
-        c = netns.Client(f"{self.name[len(PREFIX):]}-{label}")
+    def client(self, label, cidr=None, mac=None):
+        c = netns.Client(f"{self.name[len(PREFIX):]}-{label}", mac)
         self.scope.cleanup(c.close)
         c.plug(self.net_pid(), self.bridge)
         netns.wait_carrier(c)

@@ -3,6 +3,7 @@
 raspberry_trace.txt beside it says which and where that is known from. Run it in the client's network namespace
 (netns.Client.inside()).
 """
+import hashlib
 import os
 import socket
 import struct
@@ -68,6 +69,8 @@ class RaspberryPi:
         self.model = model
         self.name = name
         self.asked = []  # in order: (path, its length, or None when it is not there)
+        self.eeprom = None  # what an update made it
+        self.updated = 0    # when that was made, by its signature
 
     def dhcp_options(self):
         card = bytes.fromhex(self.mac.replace(":", ""))
@@ -87,7 +90,7 @@ class RaspberryPi:
         return reply.yiaddr, reply.siaddr if reply.siaddr != "0.0.0.0" else reply.server
 
     def fetch(self, server, blocks=None):
-        """Everything that it loads, {name without its folder: content}."""
+        """Everything that it loads, {name without its folder: content}; an update makes it begin again."""
         self.tftp = Tftp(server)
         self.blocks = blocks or BLOCKS
         self.asked = []
@@ -108,7 +111,20 @@ class RaspberryPi:
                     raise NotBooted(f"{prefix}{name} is not there")
                 if data is not None:
                     got[name] = data
+                if name == "pieeprom.sig" and data is not None and self.updates(prefix, data.decode()):
+                    return self.fetch(server, blocks)
         return got
+
+    def updates(self, prefix, signature):
+        """ENABLE_SELF_UPDATE: what is newer than its last update, and whole, is written to its EEPROM."""
+        digest, stamp = signature.splitlines()
+        check(stamp.startswith("ts: "), f"signature: {signature}")
+        if int(stamp[4:]) <= self.updated:
+            return False
+        data = self.ask("rom", prefix + "pieeprom.upd")
+        check_equal(hashlib.sha256(data or b"").hexdigest(), digest, "pieeprom.upd: its digest")
+        self.eeprom, self.updated = data, int(stamp[4:])
+        return True
 
     def ask(self, who, path):
         data = self.tftp.get(path, self.blocks[who])

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kit import http_client, raspberry_rom
+from kit import eeprom_image, http_client, raspberry_rom
 from kit.check import check, check_equal, eventually, skip
 from kit.lab import SERVER, Lab
 from kit.raspberry_rom import NotBooted, RaspberryPi
@@ -53,8 +53,8 @@ def make_tree(where):
     return made
 
 
-def boots(pi, **more):
-    with machine.inside():
+def boots(pi, card=None, **more):
+    with (card or machine).inside():
         _, server = pi.address()
         check_equal(server, SERVER, "the server that it asks by TFTP")
         return pi.fetch(server, **more)
@@ -176,6 +176,88 @@ def test_by_its_mode_it_is_offered_nothing(mode):
     eventually(lambda: is_gone(pi), 3, "its folder is gone")
     here.define("pi", mac=MAC, ip="192.168.100.10", arch="arm64", serial=SERIAL, mode="shell")
     eventually(lambda: boots_at_all(pi), 5, "it boots again", every=0.5)
+
+
+# ---- its boot order
+
+
+def agent(path, method="GET", **more):
+    """As the agent that it has booted."""
+    with scope.board.inside():
+        return http_client.request(SERVER, path, method=method, **more)
+
+
+def order_network(where):
+    number = here.api("/api/v1/machines/cm/orders", method="POST", body={"action": "boot-order", "args": {"network": where}})["id"]
+    return number, lambda: here.api(f"/api/v1/machines/cm/orders/{number}")
+
+
+def handed_out():
+    answer = agent(f"/api/device-action-poll?mac={CM4}")
+    check_equal(answer.status, 200, f"{answer}: status")
+    return answer.json["args"]["eeprom"]
+
+
+def ended(number, result, text=""):
+    check_equal(agent("/api/action-done", method="POST", body={"mac": CM4, "id": number, "result": result, "text": text}).status, 204,
+        "told: status")
+
+
+def served(name="pieeprom.sig", serial=CM4_SERIAL):
+    with scope.board.inside():
+        return raspberry_rom.Tftp(SERVER).get(f"{serial}/{name}", 1024)
+
+
+@needs(test_the_lab_starts)
+def test_an_order_without_an_eeprom_image_says_which_one_is_missing():
+    scope.board = here.client("board", cidr="192.168.100.11/24", mac=CM4)
+    here.define("cm", mac=CM4, ip="192.168.100.11", arch="arm64", serial="10000000" + CM4_SERIAL, mode="agent")
+    eventually(lambda: b"initrd.mode=agent" in served("cmdline.txt"), 5, "it is served the agent")
+    told = agent(f"/inventory/{CM4}", method="POST", body={"format": 1, "system": {"product": "Raspberry Pi Compute Module 4 Rev 1.0"}})
+    check_equal(told.status, 204, f"{told}: status")
+    number, of = order_network("first")
+    check_equal(handed_out(), {"why": "there is no images/_raspberry/2711/pieeprom.bin: put the newest pieeprom-*.bin of "
+        "rpi-eeprom's firmware-2711/ there by that name"}, "what its agent is told")
+    check(served() is None, "an update is served")
+    ended(number, "failed", "no image")
+    check_equal(of()["state"], "failed", "state")
+
+
+@needs(test_an_order_without_an_eeprom_image_says_which_one_is_missing)
+def test_its_bootloader_writes_the_ordered_boot_order_and_nothing_is_served_before_or_after():
+    where = os.path.join(here.images, "_raspberry", "2711")
+    os.makedirs(where)
+    with open(os.path.join(where, "pieeprom.bin"), "wb") as f:
+        f.write(eeprom_image.make("2711", b"[all]\nBOOT_UART=1\nBOOT_ORDER=0xf21\n"))
+    pi = RaspberryPi(CM4, CM4_SERIAL, model="cm4")
+    number, of = order_network("first")
+    check_equal((served(), of()["state"]), (None, "waiting"), "before its agent has the order: update, state")
+    offer = handed_out()
+    check_equal((offer["soc"], offer["since_s"]), ("2711", 0), "what its agent is told")
+    eventually(served, 5, "the update is served")
+    boots(pi, scope.board)
+    check_equal(pi.updated, offer["timestamp"], "the time of its last update")
+    check_equal(eeprom_image.config_of(pi.eeprom), b"[all]\nBOOT_UART=1\nBOOT_ORDER=0xf12\n", "bootconf.txt in its EEPROM")
+    check(f"{CM4_SERIAL}/pieeprom.upd" not in [path for path, _ in pi.asked], "it wrote its EEPROM twice")
+    check_equal(handed_out()["timestamp"], pi.updated, "the agent that it boots again is told the same")
+    check(served(serial=SERIAL) is None, "another board is served an update")
+    ended(number, "ok")
+    check_equal(of()["state"], "done", "state")
+    eventually(lambda: served() is None and served("pieeprom.upd") is None, 5, "nothing is served any more")
+
+
+@needs(test_its_bootloader_writes_the_ordered_boot_order_and_nothing_is_served_before_or_after)
+def test_with_the_network_last_it_is_done_once_the_update_is_fetched():
+    pi = RaspberryPi(CM4, CM4_SERIAL, model="cm4")
+    _, of = order_network("last")
+    handed_out()
+    eventually(served, 5, "the update is served")
+    boots(pi, scope.board)
+    check_equal(eeprom_image.config_of(pi.eeprom), b"[all]\nBOOT_UART=1\nBOOT_ORDER=0xf21\n", "bootconf.txt in its EEPROM")
+    eventually(lambda: of()["state"] == "done", 5, "it is done")
+    check("boots its disk from then on" in of()["text"], of()["text"])
+    eventually(lambda: served() is None, 5, "nothing is served any more")
+    here.define("cm", mac=CM4, ip="192.168.100.11", arch="arm64", serial="10000000" + CM4_SERIAL, mode="shell")
 
 
 @needs(test_the_lab_starts)
