@@ -9,6 +9,7 @@
 #include "os_installer/agent/job.h"
 #include "os_installer/agent/order.h"
 #include "os_installer/agent/server.h"
+#include "os_installer/base/cgroup.h"
 #include "os_installer/base/offspring.h"
 #include "os_installer/inventory/parts.h"
 
@@ -17,8 +18,11 @@
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS 30000
 #define NAME_SIZE 128
+#define GROUP "vmlab-order"
+#define LEFT_MS 10000
 
 struct agent {
+	char group[CGROUP_PATH_SIZE]; /* of what orders run; "": there is none */
 	struct server server;
 	struct ear ear;
 	bool known; /* to the server */
@@ -89,7 +93,8 @@ static void carry_out_new(struct agent *a)
 	log_info("order %s", a->last.action);
 	(void)ear_listen(&a->ear);
 	if (order && order->run)
-		job_run(order, &a->last, &a->server, &a->ear, &a->said);
+		job_run(
+		    order, &a->last, &a->server, &a->ear, a->group[0] ? a->group : NULL, &a->said);
 	else
 		a->said.ok = order != NULL;
 	a->end = a->said.ok && order->end ? order : NULL;
@@ -183,6 +188,24 @@ static int server_set(struct server *s, const char *url, const char *cmdline, st
 	return identity_find(cmdline, &s->as, e);
 }
 
+/* What an order of an agent before runs still, that was killed together with the order's keeper. */
+static void end_what_is_left(struct agent *a)
+{
+	struct err why = ERR_INIT;
+	unsigned left;
+
+	if (cgroup_open(GROUP, a->group, &why) < 0) {
+		a->group[0] = '\0';
+		log_warn(
+		    "an agent that is killed may leave behind what its order runs: %s", why.msg);
+		return;
+	}
+	unsigned found = cgroup_end(a->group, LEFT_MS, &left);
+	if (found)
+		log_warn("%u processes of an order of the agent before went on; %u do not end",
+		    found, left);
+}
+
 int agent_run(const char *url, const char *cmdline, struct err *e)
 {
 	struct agent a = {.retry_ms = RETRY_FIRST_MS, .polled_ms = -POLL_LEAST_MS};
@@ -191,6 +214,7 @@ int agent_run(const char *url, const char *cmdline, struct err *e)
 	if (r < 0)
 		return r;
 	offspring_adopt();
+	end_what_is_left(&a);
 	ear_open(&a.ear);
 	srandom((unsigned)wall_ms() ^ (unsigned)a.server.as.mac[15] << 8 ^
 		(unsigned)a.server.as.mac[16]);

@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/process.h"
 #include "os_installer/agent/voice.h"
+#include "os_installer/base/cgroup.h"
 #include "os_installer/base/offspring.h"
 
 #define TICK_MS 200
@@ -24,6 +25,7 @@ struct job {
 	const struct order *order;
 	const struct server_order *told;
 	struct order_run run;
+	const char *group; /* NULL: there is none */
 	struct voice *voice;
 	int output;     /* what it writes, to be read */
 	pid_t pid;      /* of its keeper */
@@ -68,9 +70,11 @@ static _Noreturn void child_main(struct job *j, pid_t parent)
 
 /* Between the agent and the order's process, so that what the order leaves behind, in whatever
  * group or session, descends from it: it ends all that when the agent is gone, however that went.
- * Else it ends as the order's process does, and leaves them to the agent. */
+ * Else it ends as the order's process does, and leaves them to the agent. Should it be killed with
+ * the agent, the control group tells the next agent what there is. */
 static _Noreturn void keeper_main(struct job *j, pid_t agent)
 {
+	struct err why = ERR_INIT;
 	pid_t self = getpid();
 	sigset_t all, before;
 	int status;
@@ -81,6 +85,8 @@ static _Noreturn void keeper_main(struct job *j, pid_t agent)
 	process_end_with(agent, SIGTERM);
 	prctl(PR_SET_NAME, "order-keeper"); /* who ends the agent by its name means not it */
 	offspring_adopt();
+	if (j->group && cgroup_join(j->group, &why) < 0)
+		log_warn("%s", why.msg);
 	pid_t order = fork();
 	if (order < 0)
 		_exit(126);
@@ -223,10 +229,11 @@ static bool is_still_wanted(const struct server *s, const struct server_order *t
 }
 
 void job_run(const struct order *order, const struct server_order *told, const struct server *s,
-    struct ear *ear, struct said *out)
+    struct ear *ear, const char *group, struct said *out)
 {
 	struct job j = {.order = order,
 	    .told = told,
+	    .group = group,
 	    .run = {.server = s, .id = told->id, .args = told->args, .ear = ear},
 	    .output = -1};
 

@@ -9,8 +9,9 @@
 #include "os_installer/agent/order.h"
 
 /* Does it, until nothing of it runs any more and the server has what it wrote. `out` says how it
- * ended: `ended` is always set there. Needs offspring_adopt(). */
+ * ended: `ended` is always set there. Needs offspring_adopt(). All of it is in the control group
+ * `group` (cgroup.h); NULL: there is none. */
 void job_run(const struct order *order, const struct server_order *told, const struct server *s,
-    struct ear *ear, struct said *out);
+    struct ear *ear, const char *group, struct said *out);
 
 #endif

@@ -30,7 +30,7 @@ static void carry_out(int (*run)(struct order_run *o, struct err *e), const char
 	struct server_order told = {.action = "try", .timeout_s = timeout_s};
 
 	told.args = json_loads(args, 0, NULL);
-	job_run(&order, &told, &nobody, &deaf, out);
+	job_run(&order, &told, &nobody, &deaf, NULL, out);
 	assert_true(out->ended);
 	json_decref(told.args);
 }

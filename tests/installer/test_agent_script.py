@@ -176,6 +176,32 @@ def test_when_the_agent_is_killed_nothing_of_its_order_goes_on(idle, ends):
     check_equal(bench.order("run", 8, script="echo next")["result"], "ok", "the next one's order")
 
 
+def test_when_the_agent_is_killed_together_with_the_keeper_the_next_one_ends_what_is_left(idle):
+    """Nobody descends from anybody of before any more: a daemon's father is the first process, as in the initramfs."""
+    bench = idle
+    bench.start_agent(again=True)
+    bench.give("run", script=f"""setsid sh -c 'trap "" TERM HUP INT; sleep {MARK}' & (setsid sleep {MARK} &); sleep {MARK}""")
+    eventually(lambda: len(sleepers()) >= 3, 20, "all of it has begun")
+    first = bench.agent_pid()
+    agent = children(first)[0]
+    keeper, = children(agent)
+    bench.orders = []
+    since = len(bench.told)
+    for pid, signum in (agent, signal.SIGSTOP), (keeper, signal.SIGKILL), (agent, signal.SIGKILL):
+        os.kill(pid, signum)
+    bench.waits_for("/api/device-action-poll", since=since)
+    check_equal(sleepers(), [], "what of the script goes on when the next agent asks for orders")
+    check("processes of an order of the agent before went on; 0 do not end" in bench.log(), bench.log())
+    check_equal(bench.order("run", 8, script="echo next")["result"], "ok", "the next one's order")
+
+
+def test_where_there_are_no_control_groups_it_says_what_that_means(idle):
+    """Where it would mount them is a file."""
+    idle.start_agent(by=("sh", "-c", 'mount -t tmpfs tmpfs /run && : >/run/os-installer-cgroup && exec "$@"', "sh"))
+    check_equal(idle.order("run", script="echo done")["result"], "ok", "an order without")
+    check("an agent that is killed may leave behind what its order runs: " in idle.log(), idle.log())
+
+
 def test_progress_comes_once_a_second(bench):
     done = bench.order("run", script="sleep 4")
     told = bench.progress(7)

@@ -140,13 +140,13 @@ class RunsAgent:
         scope.cleanup(self.stop_agent)
         scope.log_on_failure(self.log)
 
-    def start_agent(self, *words, again=False):
-        """`again`: it is not the first process, which starts another when it ends, as /init does."""
+    def start_agent(self, *words, again=False, by=()):
+        """`again`: it is not the first process, which starts another when it ends, as /init does. `by`: a command that becomes it."""
         self.stop_agent()
         handle, self.log_path = tempfile.mkstemp(".log", "agent-", self.scope.tempdir())
         init = ["sh", "-c", "while :; do \"$@\"; sleep 0.2; done", "init"] if again else []
         with netns.inside(self.path), os.fdopen(handle, "w") as log:
-            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", *init, self.installer,
+            self.agent = subprocess.Popen(["unshare", "--fork", "--pid", "--kill-child", "--mount-proc", *init, *by, self.installer,
                 "--agent", "--agent-url", self.agent_url, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop_agent(self):
