@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOGS = os.path.join(ROOT, "build", "test-logs")
@@ -65,11 +66,23 @@ def have_command(name):
         for d in os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin"])
 
 
-def end_group(process, patience_s=60):
-    """Asked to clean up first, then killed with all it started."""
+def is_group(pgid):
+    try:
+        os.killpg(pgid, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def end_group(process, patience_s=60, others_s=10):
+    """Asked to clean up first, then killed with all it started. Who outlives it has some time as well: the container
+    engine's client hands the signal on."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, signum)
             process.wait(patience_s)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             pass
+        deadline = time.monotonic() + others_s
+        while is_group(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
