@@ -132,8 +132,8 @@ def test_a_disk_erases_itself_where_it_can_and_no_other(lab, bus):
     before = len(inventories(lab))
     up(lab, "256M", "--disk-bus", bus, sizes=("64M", "80M"))
     eventually(lambda: len(inventories(lab)) > before, BOOT_S, "its inventory is there", every=1)
-    disk = {"nvme": "/dev/nvme1n1", "sata": "/dev/sdb"}[bus]
-    other = {"nvme": "/dev/nvme0n1", "sata": "/dev/sda"}[bus]
+    named = {d["serial"]: d["name"] for d in inventories(lab)[0]["inventory"]["disks"]}  # in no order that would be certain
+    disk, other = f"/dev/{named['VMLAB-1']}", f"/dev/{named['VMLAB-0']}"
     fill, = give(lab, ("run", {"script": f"""set -e
 for d in {disk} {other}; do for at in 0 56; do dd if=/dev/urandom of=$d bs=1M count=8 seek=$at conv=fsync 2>/dev/null; done; done
 sha256sum <{disk}; sha256sum <{other}"""}))
@@ -142,6 +142,7 @@ sha256sum <{disk}; sha256sum <{other}"""}))
     wipe, = give(lab, ("wipe", {"disk": "VMLAB-1", "how": "secure"}))
     wiped = wait_end(lab, wipe, 300)
     print(f"       {wiped['text']} {wiped['figures']}")
+    check_equal(wiped["figures"]["disk"], named["VMLAB-1"], "the disk that was meant")
     if bus == "nvme":
         check_equal((wiped["state"], wiped["figures"]["reads_zero"]), ("done", True), f"{wiped}")
         check_equal(wiped["figures"]["erased_by"], "NVMe format, its data erased", "how")
