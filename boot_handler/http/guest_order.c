@@ -57,6 +57,14 @@ static int judge_again(const struct order *order, bool ok, struct err *e)
 	    order->text[0] ? order->text : order_state_name(order->state));
 }
 
+/* What the agent says of the disk is true also of one that was taken back when it had begun. */
+static bool took_system(const struct order *order, const struct agent_ending *ending, int r)
+{
+	return order->action == ORDER_WIPE &&
+	       (r == 0 || (r == ORDER_ENDED_BEFORE && order->state == ORDER_CANCELLED)) &&
+	       json_is_true(json_object_get(ending->figures, "system_gone"));
+}
+
 static int end_order(const struct call *c, const struct guest_caller *who,
     const struct agent_ending *ending, struct err *e)
 {
@@ -70,6 +78,8 @@ static int end_order(const struct call *c, const struct guest_caller *who,
 
 	int r =
 	    orders_end(state_orders(state), &who->cards, ending->id, &how, wall_ms(), &order, e);
+	if (took_system(&order, ending, r) && who->vm)
+		state_wiped(state, &who->vm->mac, who->vm->name);
 	if (r == ORDER_ENDED_BEFORE)
 		return judge_again(&order, ending->ok, e);
 	if (r < 0)

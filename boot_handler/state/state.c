@@ -272,8 +272,10 @@ static void take_order(struct state *s, const struct mac *mac, const char *name,
 		for (int i = 0; i < MACHINE_KEYS_MAX; i++)
 			machine_replace_text(&m->host_key[i], NULL);
 	}
-	state_record(s, m, EVENT_ACTION, word, now);
-	state_change_life(s, m, step.life, now);
+	if (step.taken) {
+		state_record(s, m, EVENT_ACTION, word, now);
+		state_change_life(s, m, step.life, now);
+	}
 	machine_unlock(&s->table, m);
 	writer_kick(s->writer);
 }
@@ -291,6 +293,11 @@ void state_local(struct state *s, const struct mac *mac, const char *name)
 void state_deployed(struct state *s, const struct mac *mac, const char *name)
 {
 	take_order(s, mac, name, LIFE_DEPLOYED, "deployed");
+}
+
+void state_wiped(struct state *s, const struct mac *mac, const char *name)
+{
+	take_order(s, mac, name, LIFE_WIPED, "wiped");
 }
 
 void state_netboot(struct state *s, const struct mac *mac, const char *name, bool on)

@@ -113,6 +113,8 @@ void state_reinstall(struct state *s, const struct mac *mac, const char *name);
 void state_local(struct state *s, const struct mac *mac, const char *name);
 /* An order wrote a system onto its disk. */
 void state_deployed(struct state *s, const struct mac *mac, const char *name);
+/* One erased the disk that its system was on: nothing is installed. */
+void state_wiped(struct state *s, const struct mac *mac, const char *name);
 /* Beside those: whether it boots from the network at all. */
 void state_netboot(struct state *s, const struct mac *mac, const char *name, bool on);
 

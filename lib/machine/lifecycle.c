@@ -65,6 +65,17 @@ static void reports(struct life_step *step, const struct happening *h)
 	step->changed = life->state != before;
 }
 
+/* Nothing is installed. It boots as its definition says then, or as was ordered. */
+static void is_wiped(struct life_step *step)
+{
+	enum machine_state was = step->life.state;
+
+	step->taken = was == MACHINE_INSTALLED || was == MACHINE_READY;
+	step->changed = step->anew = step->must_save = step->taken;
+	if (step->taken)
+		step->life.state = MACHINE_DECLARED;
+}
+
 static void is_ready(struct life_step *step)
 {
 	step->changed = step->life.state == MACHINE_INSTALLED;
@@ -110,6 +121,9 @@ struct life_step lifecycle_step(const struct life *life, const struct happening 
 		    .attempt = life->attempt ? life->attempt : 1,
 		    .netboot_off = life->netboot_off};
 		step.taken = step.changed = step.anew = step.must_save = true;
+		break;
+	case LIFE_WIPED:
+		is_wiped(&step);
 		break;
 	case LIFE_NETBOOT_OFF:
 	case LIFE_NETBOOT_ON:

@@ -1,7 +1,8 @@
 /* lifecycle.h - how a machine gets on: what a boot, a report and an order make of it. Pure.
  *
  *	declared -> booting -> installing -> installed -> ready
- *	            any of the first three -> failed; ready -> installed when it boots again
+ *	            any of the first three -> failed; ready -> installed when it boots again;
+ *	            installed, ready -> declared when its disk is wiped
  */
 #ifndef LIB_MACHINE_LIFECYCLE_H
 #define LIB_MACHINE_LIFECYCLE_H
@@ -28,6 +29,7 @@ enum happening_kind {
 	LIFE_NETBOOT_OFF, /* beside those two */
 	LIFE_NETBOOT_ON,
 	LIFE_DEPLOYED, /* an order wrote a system onto its disk */
+	LIFE_WIPED,    /* an order erased the disk that its system was on */
 };
 
 struct happening {

@@ -1,8 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
@@ -11,8 +14,10 @@
 #include "os_installer/agent/named_disk.h"
 #include "os_installer/disk/device.h"
 #include "os_installer/disk/disk.h"
+#include "os_installer/disk/scan.h"
 #include "os_installer/disk/secure.h"
 #include "os_installer/disk/wipe.h"
+#include "os_installer/system/installed.h"
 
 #define PLACES 64 /* that are looked at afterwards */
 
@@ -96,6 +101,52 @@ static void look(struct order_run *o, const struct disk *d)
 		order_figure(o, "reads_zero", json_boolean(zero));
 }
 
+/* ---- the system that is on it ---------------------------------------------------------------- */
+
+/* Disks are looked at by mounting them. */
+static bool has_mounts_of_its_own(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* Whether no other disk holds one; *alone: there is no other disk. */
+static bool no_other_has(const struct order_run *o, const struct disk *d, bool *alone)
+{
+	_cleanup_free_ struct disk *disks = calloc(DISKS_MAX, sizeof(*disks));
+	struct err ignored = ERR_INIT;
+
+	if (!disks)
+		return false;
+	int n = disk_list(NULL, 0, disks, DISKS_MAX, &ignored);
+	*alone = n >= 0;
+	for (int i = 0; i < n; i++) {
+		if (strcmp(disks[i].name, d->name) == 0 ||
+		    strcmp(disks[i].excluded, "removable") == 0)
+			continue;
+		*alone = false;
+		if (installed_is_on(&disks[i], o->server->as.mac))
+			return false;
+	}
+	return n >= 0;
+}
+
+/* Whether the machine has a system afterwards is told before: what ends this in the middle leaves
+ * none either. One of a kind that is not known here is taken to be on the only disk there is. */
+static int wipe(struct order_run *o, size_t way, const struct disk *d, struct err *e)
+{
+	const char *mac = o->server->as.mac;
+	bool alone = false, look = has_mounts_of_its_own();
+	bool held = look && installed_is_on(d, mac);
+	bool gone = look && no_other_has(o, d, &alone) && (held || alone);
+
+	if (gone)
+		order_figure(o, "system_gone", json_true());
+	int r = ways[way].run(o, d, e);
+	if (r < 0 && gone && (!held || installed_is_on(d, mac)))
+		order_figure(o, "system_gone", json_false());
+	return r;
+}
+
 static int run(struct order_run *o, struct err *e)
 {
 	const char *how = json_string_value(json_object_get(o->args, "how"));
@@ -113,7 +164,7 @@ static int run(struct order_run *o, struct err *e)
 	log_info("wiping %s serial=%s how=%s", d.path, d.serial, ways[i].name);
 	order_progress(o, "wipe", 0, ways[i].counted ? d.size_bytes : 0);
 	order_figure(o, "disk", json_string(d.name));
-	if ((r = ways[i].run(o, &d, e)) < 0)
+	if ((r = wipe(o, i, &d, e)) < 0)
 		return r;
 	double seconds = (double)(monotonic_ms() - began_ms) / 1000;
 	order_figure(o, "seconds", json_real(seconds));

@@ -198,6 +198,16 @@ int installed_find(const struct disk *only, const char *mac, struct installed *o
 	return 0;
 }
 
+bool installed_is_on(const struct disk *d, const char *mac)
+{
+	struct installed found = {.tree = -1};
+	char devices[400] = "";
+	struct marker marker;
+
+	return marker_find(d, 1, NULL, mac, &marker) ||
+	       search_disk(d, &found, devices, sizeof(devices)) > 0;
+}
+
 /* ---- fstab -------------------------------------------------------------------------------------
  */
 

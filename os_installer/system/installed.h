@@ -4,6 +4,8 @@
 #ifndef OS_INSTALLER_SYSTEM_INSTALLED_H
 #define OS_INSTALLER_SYSTEM_INSTALLED_H
 
+#include <stdbool.h>
+
 #include "lib/base/err.h"
 #include "lib/definition/disk_choice.h"
 #include "os_installer/fs/fs.h"
@@ -25,6 +27,10 @@ struct installed {
  * included. -ENOENT when there is none, -ENOTUNIQ with the list when there are several. */
 must_check int installed_find(
     const struct disk *only, const char *mac, struct installed *out, struct err *e);
+
+/* Whether that disk holds one, or says that it is this machine's; what is looked at is only read.
+ */
+bool installed_is_on(const struct disk *d, const char *mac);
 
 /* Mounts what was found at `directory`, which is made: its root, then what its fstab has below, and
  * what programs need in a chroot. */

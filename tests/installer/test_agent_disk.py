@@ -94,6 +94,31 @@ def test_signatures_are_wiped_and_nothing_else(bench):
     check(bench.disk.holds(b"secret"), "more was wiped than asked for")
 
 
+def put_system(disk):
+    """A root file system on all of it, as far as one is looked for."""
+    at = tempfile.mkdtemp(dir=scope.tempdir())
+    os.makedirs(os.path.join(at, "etc"))
+    for name in "fstab", "os-release":
+        open(os.path.join(at, "etc", name), "w").close()
+    run(["mkfs.ext4", "-q", "-F", "-d", at, disk.device])
+
+
+@pytest.mark.parametrize("how, holds, gone", [("signatures", put_system, True), ("blocks", put_system, True),
+    ("signatures", Disk.fill, None), ("secure", put_system, False)], ids=["signatures", "blocks", "no system", "not erased"])
+def test_it_is_told_when_the_system_goes_with_its_disk(bench, how, holds, gone):
+    holds(bench.disk)
+    done = bench.order("wipe", disk=bench.disk.told(), how=how, seconds=120)
+    check_equal(done.get("figures", {}).get("system_gone"), gone, f"{done}; the system is gone")
+
+
+def test_it_is_told_of_a_wipe_that_ends_in_the_middle(bench):
+    put_system(bench.disk)
+    bench.give("wipe", disk=bench.disk.told(), how="blocks")
+    eventually(lambda: bench.progress(7), 20, "it has begun", every=0.01)
+    bench.over.add(7)
+    check_equal(bench.waits_for("/api/action-done")[0]["figures"]["system_gone"], True, "the system is gone")
+
+
 @pytest.mark.parametrize("how", ["blocks", "discard"])
 def test_all_of_a_disk_is_wiped(bench, how):
     bench.disk.fill()

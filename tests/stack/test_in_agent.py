@@ -3,6 +3,7 @@
 import json
 
 from kit.check import check, check_equal, eventually
+from kit.command import docker
 from kit.commanded_lab import CommandedLab, Machine
 from kit.scope import Scope, needs
 
@@ -70,6 +71,37 @@ def test_it_is_in_the_agent_from_its_boot_until_it_leaves():
     check("sanboot" in web.boots(), "it boots its disk")
     web.is_ready(boot="2")
     check_equal(now("state", "expected"), ("ready", {"does": "local", "ends": "ready"}), "back")
+
+
+def page():
+    """Its page, as a browser gets it."""
+    return lab.operator("/machines/web1").text
+
+
+@needs(test_it_is_in_the_agent_from_its_boot_until_it_leaves)
+def test_one_whose_systems_disk_is_wiped_has_nothing_installed():
+    web = scope.web
+    wipes = [order("wipe", disk="vda") for _ in range(2)]
+    web.boots()
+    web.comes()
+    for wipe, gone, recorded in zip(wipes, (False, True), ("installed", "declared")):
+        check_equal(web.poll()["id"], wipe["id"], "the order")
+        check_equal(web.done(wipe, figures={"system_gone": gone}).status, 204, "its end: status")
+        check_equal(now("state", "recorded"), ("agent", recorded), f"the system is gone: {gone}; state")
+    check("wiped" in [e["text"] for e in lab.api("/api/v1/events?limit=200")["events"] if e["kind"] == "action"], "no event")
+    check_equal(web.done(wipes[1], figures={"system_gone": True}).status, 204, "told twice: status")
+    reboot = order("reboot")
+    check_equal(web.poll()["id"], reboot["id"], "the order")
+    check_equal(web.done(reboot).status, 204, "its end: status")
+    check_equal(now("state", "recorded", "expected"), ("declared", "declared", {"does": "install", "ends": "ready"}), "it leaves")
+    check_equal(lab.list_state("web1"), "declared", "ls")
+    check_equal(in_machines()["state"], "declared", "machines")
+    check(">declared<" in page(), "its page")
+    docker("restart", lab.stack)
+    lab.wait_serving()
+    check_equal(now("state"), ("declared",), "after a restart")
+    web.installs()
+    check_equal(now("state"), ("ready",), "installed anew")
 
 
 @needs(test_it_is_in_the_agent_from_its_boot_until_it_leaves)
