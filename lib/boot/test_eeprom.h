@@ -47,6 +47,8 @@ static inline uint8_t *eeprom_make(const struct eeprom_shape *s)
 	size_t len = eeprom_kind_find(s->soc)->bytes;
 	uint8_t *image = malloc(len);
 
+	if (!image)
+		abort();
 	memset(image, 0xff, len);
 	size_t at = eeprom_put(image, 0, 0x55aaf00f, NULL, code, sizeof(code));
 	at = eeprom_put(image, at, 0x55aaf33f, NULL, code, 3001);
