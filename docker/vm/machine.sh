@@ -27,6 +27,20 @@ die()
 	exit 1
 }
 
+# ---- its console, where others have it too: lib/machine/console.h -----------------------------------
+
+log=/run/console/log keys=/run/console/keys
+share_console()
+{
+	rm -f "$keys.in" "$keys.out" && mkfifo "$keys.in" && chmod 0666 "$keys.in" && ln -s /dev/null "$keys.out"
+}
+
+if [[ -d /run/console ]]; then
+	share_console 2>"$run/err" ||
+		say "warning: this console is in this container's log and terminal only: /run/console cannot be" \
+			"written to ($(head -n 1 "$run/err"))"
+fi
+
 # What is started, for the log; program and arguments.
 /usr/lib/vmlab/qemu-command start >"$run/command" || exit 1
 mapfile -d '' -t command <"$run/command"
@@ -154,11 +168,33 @@ stop()
 	done
 	kill "$pid" 2>/dev/null || true
 }
+# Keeps the console's log from filling the disk: of what was printed before the last MiB the blocks are
+# given back, and places in it stay what they were. Where the file system cannot, it begins anew.
+KEPT=$((1 << 20)) LOG_MAX=$((1 << 40))
+bound_log()
+{
+	local size freed=0
+	while sleep 5; do
+		size=$(stat -c %s "$log" 2>/dev/null) || size=0
+		((size >= freed)) || freed=0
+		if ((size > LOG_MAX)); then
+			: >"$log"
+		elif ((size - freed > 2 * KEPT)); then
+			freed=$(((size - KEPT) & -65536))
+			fallocate -p -o 0 -l "$freed" "$log" 2>/dev/null || : >"$log"
+		fi
+	done
+}
+
 pid=
 stopping=0
 trap stop TERM INT
 "${command[@]:1}" <&0 &
 pid=$!
+if [[ -p $keys.in ]]; then
+	bound_log </dev/null &
+	bounder=$!
+fi
 if [[ -n $VM_PM1_PORT ]] && ((VM_STUCK_TIMEOUT)); then
 	rescue </dev/null &
 	rescuer=$!
@@ -172,5 +208,6 @@ if ((stopping)); then
 	wait "$pid" || status=$?
 fi
 [[ -z ${rescuer-} ]] || kill "$rescuer" 2>/dev/null || true
+[[ -z ${bounder-} ]] || kill "$bounder" 2>/dev/null || true
 ((status)) || say "$VM_NAME powered off"
 exit "$status"

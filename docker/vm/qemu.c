@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/machine/console.h"
+
 #define FIRMWARE "/usr/share/vmlab/firmware"
 #define DISKS "/disks"
 #define RUN "/run/vm"
@@ -175,6 +177,20 @@ static void add_disk(const struct machine *m, size_t n, struct argv *a)
 	    port, n, n, lun, *filter ? ",rerror=report,werror=report" : "", n + DISK_BOOTINDEX);
 }
 
+/* A hub gives what is printed to both and takes what is typed from either. */
+static void add_console(const struct vm_host *host, struct argv *a)
+{
+	if (host->console)
+		argv_adds(a, "-chardev",
+		    "stdio,id=terminal,signal=off,logfile=" CONSOLE_OF_VM "/" CONSOLE_LOG
+		    ",logappend=on",
+		    "-chardev", "pipe,id=keys,path=" CONSOLE_OF_VM "/" CONSOLE_KEYS_BOTH,
+		    "-chardev", "hub,id=console,chardevs.0=terminal,chardevs.1=keys");
+	else
+		argv_adds(a, "-chardev", "stdio,id=console,signal=off");
+	argv_adds(a, "-serial", "chardev:console");
+}
+
 void qemu_command(const struct machine *m, const struct vm_host *host,
     const struct qemu_accel *accel, struct argv *a)
 {
@@ -195,7 +211,7 @@ void qemu_command(const struct machine *m, const struct vm_host *host,
 		argv_adds(a, "-device", controller);
 	for (size_t n = 0; n < m->disk_count; n++)
 		add_disk(m, n, a);
-	argv_adds(a, "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-	    "-chardev", "socket,id=monitor,path=" RUN "/monitor.sock,server=on,wait=off", "-mon",
-	    "chardev=monitor", "-qmp", "unix:" RUN "/qmp.sock,server=on,wait=off");
+	add_console(host, a);
+	argv_adds(a, "-chardev", "socket,id=monitor,path=" RUN "/monitor.sock,server=on,wait=off",
+	    "-mon", "chardev=monitor", "-qmp", "unix:" RUN "/qmp.sock,server=on,wait=off");
 }

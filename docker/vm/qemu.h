@@ -2,7 +2,8 @@
  * host is. No process, no file.
  *
  * The files it names are made by machine.sh: disks and the firmware's variables in /disks, sockets
- * and padded firmware in /run/vm.
+ * and padded firmware in /run/vm. The serial console is standard input and output; where others are
+ * to have it as well, lib/machine/console.h says how.
  */
 #ifndef DOCKER_VM_QEMU_H
 #define DOCKER_VM_QEMU_H
@@ -20,6 +21,7 @@ struct vm_host {
 	enum kvm_device kvm;
 	bool kvm_flag; /* the CPU shows one of arch->is->kvm_flags */
 	unsigned mtu;  /* of the machine's bridge */
+	bool console;  /* lib/machine/console.h: it is shared */
 };
 
 struct qemu_accel {

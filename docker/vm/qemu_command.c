@@ -3,13 +3,15 @@
  *	qemu-command settings   the variables, checked and whole: see machine_print()
  *	qemu-command start      what is started, for the log; then program and arguments
  *
- * What `start` prints ends with NUL each. Looks at the host and starts nothing. Whether KVM may be
+ * What `start` prints ends with NUL each. Looks at the host and starts nothing; `start` makes the
+ * console's log where that is shared. Whether KVM may be
  * used depends on who asks: `start` is for the user who will run QEMU.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include "lib/base/err.h"
 #include "docker/vm/machine.h"
 #include "docker/vm/qemu.h"
+#include "lib/machine/console.h"
 
 static bool is_word(const char *at, size_t len, const char *line)
 {
@@ -61,6 +64,19 @@ static int read_mtu(const char *bridge, unsigned *mtu, struct err *e)
 	return 0;
 }
 
+/* QEMU does not start with a log that it cannot write to, nor without the FIFO. */
+static bool console_is_shared(void)
+{
+	struct stat st;
+
+	if (lstat(CONSOLE_OF_VM "/" CONSOLE_KEYS, &st) < 0 || !S_ISFIFO(st.st_mode) ||
+	    access(CONSOLE_OF_VM "/" CONSOLE_KEYS_OUT, W_OK) < 0)
+		return false;
+	_cleanup_close_ int fd =
+	    open(CONSOLE_OF_VM "/" CONSOLE_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	return fd >= 0;
+}
+
 static int look_at_host(const struct machine *m, struct vm_host *host, struct err *e)
 {
 	struct utsname u;
@@ -70,6 +86,7 @@ static int look_at_host(const struct machine *m, struct vm_host *host, struct er
 		host->kvm = faccessat(AT_FDCWD, "/dev/kvm", R_OK | W_OK, AT_EACCESS) == 0
 				? KVM_OPEN
 				: KVM_CLOSED;
+	host->console = console_is_shared();
 	host->kvm_flag = host->arch && cpu_shows(host->arch->is->kvm_flags);
 	return read_mtu(machine_setting(m, "VM_BRIDGE"), &host->mtu, e);
 }

@@ -9,7 +9,8 @@
 # Needs /dev/net/tun and the capabilities NET_ADMIN, SETUID, SETGID, SETPCAP and CHOWN, for as long as it
 # makes the machine's network ports and takes over /disks; for KVM, /dev/kvm. Then all of it goes on as
 # machine.sh, as a user of its own with no capability left. Only /run and /disks are written to. /disks
-# keeps disk<N>.qcow2 and the firmware's variables. The network is always first in the boot order: what
+# keeps disk<N>.qcow2 and the firmware's variables; a folder mounted at /run/console, the console's log and
+# a FIFO for typing (lib/machine/console.h). The network is always first in the boot order: what
 # to boot is the stack's decision.
 set -euo pipefail
 trap 'exit 0' TERM INT # process 1 is not ended by a signal it takes no notice of
@@ -62,6 +63,11 @@ find "$disks" -maxdepth 1 ! -user "$user" -exec chown -h "$user:$user" {} + 2>/r
 		"container with --cap-add CHOWN, or give that user the folder"
 mkdir -p /run/vm
 chown "$user:$user" /run/vm
+if [[ -d /run/console ]] && (($(stat -c %a /run/console) % 10 < 7)); then
+	chown "$user:$user" /run/console 2>/run/err ||
+		say "warning: /run/console cannot be handed to user $user ($(head -n 1 /run/err)): this console" \
+			"is in this container's log and terminal only"
+fi
 groups=--clear-groups
 if [[ -c /dev/kvm ]]; then
 	mode=$(stat -c %a /dev/kvm)

@@ -61,7 +61,7 @@ static void test_accel(void **state)
 		char *environment[] = {
 		    arch, wanted, (char *)"VM_NAME=web1", (char *)"VM_MAC=52:54:00:aa:bb:cc", NULL};
 		struct vm_host host = {
-		    c->host ? qemu_arch_find(c->host) : NULL, c->kvm, c->flag, 1500};
+		    c->host ? qemu_arch_find(c->host) : NULL, c->kvm, c->flag, 1500, false};
 		struct err e = ERR_INIT;
 		struct qemu_accel accel;
 		struct machine m;
@@ -83,11 +83,13 @@ static void test_accel(void **state)
 /* ---- the command --------------------------------------------------------------------------------
  */
 
+static bool shares_console;
+
 static void make(const char *const settings[], bool kvm, unsigned mtu, struct argv *argv)
 {
 	char *environment[SETTINGS_MAX + 3] = {
 	    (char *)"VM_NAME=web1", (char *)"VM_MAC=52:54:00:aa:bb:cc"};
-	struct vm_host host = {.mtu = mtu};
+	struct vm_host host = {.mtu = mtu, .console = shares_console};
 	struct qemu_accel accel = {.kvm = kvm};
 	struct err e = ERR_INIT;
 	struct machine m;
@@ -229,6 +231,22 @@ static const struct {
     {{"VM_DISK_FILTER=log"}, false, 1500, {"!-blockdev", "!report"}},
 };
 
+/* What is printed goes to the terminal, its log and whoever is at the socket. */
+static void test_console(void **state)
+{
+	_cleanup_argv_ struct argv argv = ARGV_INIT;
+
+	(void)state;
+	shares_console = true;
+	make((const char *const[]){NULL}, false, 1500, &argv);
+	shares_console = false;
+	_cleanup_free_ char *text = joined(&argv);
+	assert_non_null(strstr(text,
+	    " -chardev stdio,id=terminal,signal=off,logfile=/run/console/log,logappend=on"
+	    " -chardev pipe,id=keys,path=/run/console/keys"
+	    " -chardev hub,id=console,chardevs.0=terminal,chardevs.1=keys -serial chardev:console "));
+}
+
 static void test_branches(void **state)
 {
 	(void)state;
@@ -309,6 +327,7 @@ int main(void)
 	    cmocka_unit_test(test_accel),
 	    cmocka_unit_test(test_whole),
 	    cmocka_unit_test(test_branches),
+	    cmocka_unit_test(test_console),
 	    cmocka_unit_test(test_serials),
 	};
 

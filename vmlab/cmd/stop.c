@@ -15,6 +15,7 @@
 #include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 #include "vmlab/lab/keys.h"
+#include "vmlab/lab/lab_console.h"
 #include "vmlab/lab/lab_find.h"
 #include "vmlab/lab/lab_dir.h"
 #include "vmlab/lab/lab_volume.h"
@@ -140,6 +141,25 @@ static int disk_name(struct session *s, const char *name, const struct container
 	return r;
 }
 
+/* What its console has said goes with it. */
+static void forget_console(struct session *s, const char *name, const struct container *c)
+{
+	struct err ignored = ERR_INIT;
+	struct vm_store *store = NULL;
+	struct mac mac;
+
+	if (c && vm_container_mac(c, &mac)) {
+		lab_console_forget(s->lab, &mac);
+	} else if (session_open_store(s, &store, &ignored) == 0) {
+		const struct vm_snapshot *snap = vm_store_snapshot(store);
+		const struct vm *vm = vm_snapshot_by_name(snap, name);
+		if (vm)
+			lab_console_forget(s->lab, &vm->mac);
+		vm_snapshot_unref(snap);
+		vm_store_close(store);
+	}
+}
+
 static int remove_disk(
     struct session *s, const char *name, const struct container *c, struct err *e)
 {
@@ -160,6 +180,7 @@ static int remove_disk(
 	/* Its next boot must not be sent to a disk that is gone; `up` sees to it if this fails. */
 	r = api_post(s->api, NULL, &ignored, "/vms/%s/reinstall", name);
 	keys_forget_host(s->lab, name);
+	forget_console(s, name, c);
 	return 0;
 }
 

@@ -168,6 +168,7 @@ static void test_stack_args(void **state)
 	    "--mount=type=volume,src=lab7-state,dst=/state",
 	    "--label=vmlab.dir=/root/lab home/labs/lab7",
 	    "--mount=type=bind,\"src=/root/lab home/labs/lab7\",dst=/run/operator",
+	    "--mount=type=bind,\"src=/root/lab home/labs/lab7/console\",dst=/run/consoles/vms,readonly",
 	    "--mount=type=bind,\"src=/root/lab home/authorized_keys\","
 	    "dst=/etc/vmlab/authorized_keys,readonly"};
 	_cleanup_argv_ struct argv a = ARGV_INIT, net = ARGV_INIT;
@@ -206,6 +207,8 @@ static void test_vm_args(void **state)
 	    "--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=CHOWN", "--read-only",
 	    "--security-opt=no-new-privileges", "--pids-limit=206", "--memory=2048m",
 	    "--device=/dev/net/tun", "--mount=type=volume,src=lab7-disk-web1,dst=/disks",
+	    "--mount=type=bind,\"src=/root/lab home/labs/lab7/console/52-54-00-aa-bb-cc\","
+	    "dst=/run/console",
 	    "--env=VM_NAME=web1", "--env=VM_MAC=52:54:00:aa:bb:cc", "--env=VM_ARCH=arm64",
 	    "--env=VM_CPUS=3", "--env=VM_MEMORY_MIB=512",
 	    "--env=VM_DISKS_BYTES=8589934592 1073741824", "--env=VM_DISK_BUS=nvme",

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/machine/console.h"
 #include "lib/machine/vm_setting.h"
+#include "vmlab/lab/lab_console.h"
 #include "vmlab/lab/vm_uuid.h"
 
 #define MIB (1024 * 1024)
@@ -281,6 +283,7 @@ void container_stack_args(
 	bind_arg(a, lab->images_dir, "", "/srv/images,readonly");
 	argv_addf(a, "--mount=type=volume,src=%s,dst=/state", names->volume);
 	bind_arg(a, lab->dir, "", "/run/operator");
+	bind_arg(a, lab->dir, LAB_CONSOLES, "/run/consoles/vms,readonly");
 	bind_arg(a, lab->home, "/authorized_keys", "/etc/vmlab/authorized_keys,readonly");
 	argv_add(a, lab->stack_image);
 }
@@ -288,7 +291,7 @@ void container_stack_args(
 void container_vm_args(const struct lab *lab, const struct container_names *names,
     const struct vm *vm, const struct container_vm_options *options, struct argv *a)
 {
-	char buf[VALUE_SIZE];
+	char buf[VALUE_SIZE], console[CONSOLE_NAME_SIZE];
 
 	common_args(lab, names->name, "vm", names->vm ? names->vm : vm->name,
 	    container_vm_spec(lab, vm), a);
@@ -304,6 +307,8 @@ void container_vm_args(const struct lab *lab, const struct container_names *name
 		argv_add(a, "--device=/dev/kvm");
 	argv_add(a, "--stop-timeout=90");
 	argv_addf(a, "--mount=type=volume,src=%s,dst=/disks", names->volume);
+	snprintf(buf, sizeof(buf), LAB_CONSOLES "/%s", console_name(&vm->mac, console));
+	bind_arg(a, lab->dir, buf, CONSOLE_OF_VM);
 	for (size_t i = 0; i < vm_setting_count; i++) {
 		const struct vm_setting *setting = &vm_settings[i];
 		const char *value = setting->field ? value_of(lab, vm, setting, buf) : "";

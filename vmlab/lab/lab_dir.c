@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "vmlab/lab/host.h"
+#include "vmlab/lab/lab_console.h"
 #include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
 
@@ -150,6 +151,7 @@ void lab_dir_forget(const struct lab *lab)
 		if (path)
 			unlink(path);
 	}
+	lab_console_forget_all(lab);
 	rmdir(lab->dir);
 }
 

@@ -7,6 +7,7 @@
  *	<home>/labs/<lab>/port       the port that was chosen for --port auto
  *	<home>/labs/<lab>/settings   what the lab was given and keeps (lab_settings.h)
  *	<home>/labs/<lab>/stopping   what is being stopped (stopping.h)
+ *	<home>/labs/<lab>/console/   VMs' serial consoles (lab_console.h)
  *	<home>/labs/<lab>/lock       who changes the lab at the moment
  */
 #ifndef VMLAB_LAB_LAB_DIR_H

@@ -12,6 +12,7 @@
 #include "vmlab/lab/host.h"
 #include "lib/base/human.h"
 #include "vmlab/ui/interrupt.h"
+#include "vmlab/lab/lab_console.h"
 #include "vmlab/lab/lab_find.h"
 #include "vmlab/lab/lab_settings.h"
 #include "vmlab/lab/lab_volume.h"
@@ -317,7 +318,9 @@ int start_stack(struct start *st, struct err *e)
 	}
 	if (action == START_RECREATE && stack->running)
 		fprintf(st->out, "lab: replaces the stack (newer image or other settings)\n");
-	int r = make_names(st, "stack", "state", NULL, NULL, action, &n, e);
+	int r = lab_console_ensure(st->s->lab, NULL, e);
+	if (r == 0)
+		r = make_names(st, "stack", "state", NULL, NULL, action, &n, e);
 	if (n.volume)
 		container_stack_args(st->s->lab,
 		    &(struct container_names){n.name, net_name(st), n.volume, NULL}, &run);
@@ -496,7 +499,9 @@ int start_vm(struct start *st, const struct vm *vm, const char *kept, enum start
 		fprintf(st->out, "%s: started again\n", vm->name);
 	else if (*action != START_KEEP)
 		describe(st, vm, kept, options.kvm, why_not);
-	int r = make_names(st, "vm", "disk", kept, vm, *action, &n, e);
+	int r = lab_console_ensure(st->s->lab, &vm->mac, e);
+	if (r == 0)
+		r = make_names(st, "vm", "disk", kept, vm, *action, &n, e);
 	if (n.volume)
 		container_vm_args(st->s->lab,
 		    &(struct container_names){n.name, net_name(st), n.volume, kept}, vm, &options,

@@ -7,8 +7,7 @@
 #include "lib/base/cleanup.h"
 #include "vmlab/lab/lab_volume.h"
 
-/* As container_vm_spec() begins. */
-static bool mac_of(const struct container *c, struct mac *mac)
+bool vm_container_mac(const struct container *c, struct mac *mac)
 {
 	static const char key[] = "mac=";
 	size_t len = sizeof(key) - 1;
@@ -23,7 +22,7 @@ const struct vm *vm_container_adopter(const struct container_list *containers,
 	struct mac mac;
 
 	if (!snap || !c->vm || strcmp(c->role, "vm") != 0 || vm_snapshot_by_name(snap, c->vm) ||
-	    !mac_of(c, &mac))
+	    !vm_container_mac(c, &mac))
 		return NULL;
 	const struct vm *vm = vm_snapshot_by_mac(snap, &mac);
 	return vm && !container_list_vm(containers, vm->name) ? vm : NULL;

@@ -26,6 +26,9 @@ char *vm_container_machine(struct session *s, const char *name);
 must_check int vm_container_kept(const struct session *s, const struct vm_snapshot *snap,
     const struct vm *vm, char name[VM_LABEL_SIZE], struct err *e);
 
+/* The MAC address that it was made with; false: it is no VM's. */
+bool vm_container_mac(const struct container *c, struct mac *mac);
+
 /* By the machine's name, or the container's. NULL: there is none. Reads the definitions where the
  * name alone does not tell. */
 const struct container *vm_container_find(struct session *s, const char *name);
