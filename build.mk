@@ -159,7 +159,7 @@ $(OUT)/%.inc: %.$(1) build.mk
 	$$(Q){ echo 'static const char $$(notdir $$*)_$(1)[] ='; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $$<; echo ';'; } >$$@
 endef
 $(foreach k,css js svg,$(eval $(call page_file,$(k))))
-$(OUT)/boot_handler/pages/page.o: $(patsubst %,$(OUT)/boot_handler/pages/%.inc,icon script style)
+$(OUT)/boot_handler/pages/page.o: $(patsubst %,$(OUT)/boot_handler/pages/%.inc,console icon script style)
 $(OUT)/boot_handler/documents/cloudinit_vendor.o: $(OUT)/boot_handler/documents/guest_ready.inc
 $(OUT)/lib/unattended/stage4.o: $(OUT)/lib/unattended/stage4.inc $(OUT)/lib/unattended/stage4_library.inc
 CPPFLAGS_boot_handler = -I$(OUT)
@@ -222,7 +222,7 @@ comma := ,
 compile_command = {"directory": "$(ROOT)", "file": "$(1)", "command": "$(subst ",\",$(CC) $(addprefix --sysroot=,$(HEADERS)) $(filter-out -MMD -MP,$(CFLAGS_ALL)) \
 	$(patsubst /opt/%,$(if $(HEADERS),$(HEADERS)/opt/%,/opt/%),$(CPPFLAGS_$(call component,$(1)))) -c $(1))"}
 .PHONY: compile_commands.json
-compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc $(patsubst %,$(OUT)/boot_handler/pages/%.inc,icon script style) $(OUT)/lib/unattended/stage4.inc $(OUT)/lib/unattended/stage4_library.inc
+compile_commands.json: $(OUT)/boot_handler/documents/guest_ready.inc $(patsubst %,$(OUT)/boot_handler/pages/%.inc,console icon script style) $(OUT)/lib/unattended/stage4.inc $(OUT)/lib/unattended/stage4_library.inc
 	@:$(file >$@,[$(call compile_command,$(firstword $(ALL_SRC))))
 	$(foreach s,$(wordlist 2,$(words $(ALL_SRC)),$(ALL_SRC)),$(file >>$@,$(comma)$(call compile_command,$(s))))
 	$(file >>$@,])

@@ -10,6 +10,7 @@
 #include "boot_handler/state/address.h"
 #include "boot_handler/check.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/consoles.h"
 #include "boot_handler/http/definition_news.h"
 #include "boot_handler/http/guest.h"
 #include "boot_handler/http/guest_backup.h"
@@ -342,6 +343,9 @@ static int start_services(const struct options *options, struct services *servic
 		r = streams_new(services->state, &services->streams, e);
 	if (r == 0)
 		r = metrics_new(&services->metrics, e);
+	if (r == 0 && options->consoles)
+		r = consoles_new(options->consoles, &services->consoles, e);
+	services->xterm_dir = options->xterm;
 	if (r == 0)
 		state_on_events(services->state, heard, services);
 	services->declarer = (struct declarer){.state = services->state, .dir = options->vms};
@@ -361,6 +365,7 @@ static void stop_services(struct services *services)
 	json_decref(services->declarer.profiles);
 	state_close(services->state);
 	streams_free(services->streams);
+	consoles_free(services->consoles);
 	metrics_free(services->metrics);
 	keys_free(services->keys);
 	image_list_free(services->boot_images);
@@ -507,6 +512,7 @@ static int serve(const struct options *options)
 		log_error("%s", e.msg);
 	}
 	streams_stop(services.streams);
+	consoles_stop(services.consoles);
 	server_stop(listeners.operator);
 	server_stop(listeners.dashboard);
 	server_stop(listeners.operator_tcp);

@@ -35,6 +35,9 @@ const char options_help[] =
     "  --machines FILE        for vm_watcher: what dnsmasq cannot know of machines' addresses\n"
     "  --authorized-keys FILE public SSH keys for every machine's user; read again when changed\n"
     "  --notices FILE         what /readyz is to warn of, a sentence a line\n"
+    "  --consoles DIR         serial consoles of this host's VMs, a folder for each MAC address: log,\n"
+    "                         and keys.in to type into                           [no consoles]\n"
+    "  --xterm DIR            xterm.mjs and xterm.css, for the page of a console   [text alone]\n"
     "\n"
     "Where it listens:\n"
     "  --listen WHERE         for machines                [unix:/run/boot_handler/guest.sock]\n"
@@ -104,6 +107,8 @@ enum {
 	OPT_FILE_LOG,
 	OPT_AUTHORIZED_KEYS,
 	OPT_NOTICES,
+	OPT_CONSOLES,
+	OPT_XTERM,
 	OPT_DOMAIN,
 	OPT_LAB,
 	OPT_LAB6,
@@ -139,6 +144,8 @@ static const struct option long_options[] = {
     {"file-log", required_argument, NULL, OPT_FILE_LOG},
     {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
     {"notices", required_argument, NULL, OPT_NOTICES},
+    {"consoles", required_argument, NULL, OPT_CONSOLES},
+    {"xterm", required_argument, NULL, OPT_XTERM},
     {"domain", required_argument, NULL, OPT_DOMAIN},
     {"lab6", required_argument, NULL, OPT_LAB6},
     {"lab", required_argument, NULL, OPT_LAB},
@@ -223,6 +230,12 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_NOTICES:
 		o->notices = value;
+		return OPTIONS_RUN;
+	case OPT_CONSOLES:
+		o->consoles = value;
+		return OPTIONS_RUN;
+	case OPT_XTERM:
+		o->xterm = value;
 		return OPTIONS_RUN;
 	case OPT_DOMAIN:
 		o->domain = value;

@@ -31,6 +31,8 @@ struct options {
 	const char *authorized_keys;     /* NULL: none */
 	const char *machines;            /* NULL: none */
 	const char *notices;             /* NULL: none; what /readyz warns of, a sentence a line */
+	const char *consoles;            /* NULL: no machine's is here */
+	const char *xterm;               /* xterm.js' files; NULL: none */
 	const char *domain;
 	const char *initrds; /* NULL: not known which there are */
 	const char *initrds_url_path;

@@ -137,9 +137,13 @@ boot-media: base-loaders-$(HOST_ARCH)
 pack = @VERSION='$(VERSION)' REVISION='$(REVISION)' CREATED='$(CREATED)' \
 	docker/pack.sh $(1) $(2) build/context/$(1)-$(2) $(3)
 
+.PHONY: xterm
+xterm:
+	@docker/xterm/fetch.sh build/xterm/files
+
 define image_rules # arch
 .PHONY: stack-$(1) vm-image-$(1) stack-context-$(1) vm-context-$(1)
-stack-context-$(1): base-stack-$(1) base-loaders-$(HOST_ARCH) programs-$(1) vmlab-$(1) initrds
+stack-context-$(1): base-stack-$(1) base-loaders-$(HOST_ARCH) programs-$(1) vmlab-$(1) initrds xterm
 	@docker/stage.sh build/context/pxeboot_stack-$(1) \
 		docker/stack/Dockerfile:Dockerfile $(BASE)/stack-$(1).tar:base-$(1).tar \
 		$(BASE)/loaders-$(HOST_ARCH).tar:loaders.tar LICENSE:LICENSE docker/stack:stack \
@@ -147,7 +151,7 @@ stack-context-$(1): base-stack-$(1) base-loaders-$(HOST_ARCH) programs-$(1) vmla
 		build/$(1)/release/boot_handler/boot_handler:$(1)/boot_handler \
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
 		build/$(1)/release/vmlab/vmlab:$(1)/vmlab \
-		build/$(1)/release/docker/stack/tftp-beneath.so:$(1)/tftp-beneath.so \
+		build/$(1)/release/docker/stack/tftp-beneath.so:$(1)/tftp-beneath.so build/xterm/files:xterm \
 		$(foreach i,$(ARCHES),build/initrd/$(i)/initrd.zst:initrds/$(i)/initrd.zst)
 vm-context-$(1): base-vm-$(1) programs-$(1)
 	@docker/stage.sh build/context/vmlab_vm-$(1) \

@@ -450,6 +450,22 @@ int route_query_events(struct piece query, struct route *out, struct err *e)
 	return 0;
 }
 
+int route_query_console(struct piece query, struct route *out, struct err *e)
+{
+	struct piece key;
+	struct piece value;
+
+	while (next_parameter(&query, &key, &value)) {
+		if (!piece_is(key, "after"))
+			continue;
+		out->has_after = true;
+		if (parse_number(value, INT64_MAX, &out->after) < 0)
+			return err_set(
+			    e, EINVAL, "after is malformed: give an id that the stream gave");
+	}
+	return 0;
+}
+
 int route_query_output(struct piece query, struct route *out, struct err *e)
 {
 	struct piece key;

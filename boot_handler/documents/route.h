@@ -99,6 +99,7 @@ must_check int route_part(
 must_check int route_query_ipxe(struct piece query, struct route *out, struct err *e);
 must_check int route_query_report(struct piece query, struct route *out, struct err *e);
 must_check int route_query_events(struct piece query, struct route *out, struct err *e);
+must_check int route_query_console(struct piece query, struct route *out, struct err *e);
 /* The id of an event. -EINVAL */
 must_check int route_event_id(const char *text, uint64_t *out);
 must_check int route_query_output(struct piece query, struct route *out, struct err *e);

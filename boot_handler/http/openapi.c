@@ -38,10 +38,16 @@ static const struct parameter of_events[] = {
     {0},
 };
 
+/* Of route_query_console(). */
+static const struct parameter of_console[] = {
+    {"after", "integer", "int64", "what was printed after this id of the stream"},
+    {0},
+};
+
 static const struct {
 	int (*query)(struct piece query, struct route *out, struct err *e);
 	const struct parameter *parameters;
-} queries[] = {{route_query_events, of_events}};
+} queries[] = {{route_query_events, of_events}, {route_query_console, of_console}};
 
 static json_t *parameter_json(const struct parameter *p, const char *in)
 {

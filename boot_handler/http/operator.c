@@ -7,6 +7,7 @@
 
 #include "boot_handler/http/backups.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/console.h"
 #include "boot_handler/http/events.h"
 #include "boot_handler/http/explain.h"
 #include "boot_handler/http/json_value.h"
@@ -163,6 +164,15 @@ static const struct endpoint rows[] = {
 	.produces = "application/octet-stream"},
     {"POST", "/api/v1/machines/<id>/orders/<n>/resume", NULL, machine_order_resume,
 	.summary = "begin it again after it did not end well, and what follows it"},
+    {"GET", "/api/v1/machines/<id>/console", NULL, console_printed_answer,
+	.summary = "the last 64 KiB that it printed on its serial console",
+	.produces = "application/octet-stream"},
+    {"GET", "/api/v1/machines/<id>/console/stream", route_query_console, console_stream,
+	.summary = "these, then what it prints (SSE, base64); Last-Event-ID or ?after= goes on",
+	.produces = "text/event-stream"},
+    {"POST", "/api/v1/machines/<id>/console/keys", NULL, console_keys,
+	.body_max = CONSOLE_TYPED_MAX_BYTES,
+	.summary = "{\"keys\": \"uptime\\r\"}: type on its serial console"},
     {"GET", "/api/v1/backups", NULL, backups_list,
 	.summary = "the images that machines' disks became by order"},
     {"DELETE", "/api/v1/backups/<image>", NULL, backups_remove, .summary = "remove one"},

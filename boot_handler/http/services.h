@@ -21,6 +21,7 @@ struct server;
 struct streams;
 struct metrics;
 struct sessions;
+struct consoles;
 
 struct services {
 	struct vm_store *store;
@@ -44,6 +45,8 @@ struct services {
 	const char *domain;
 	struct outlook_limits limits;
 	struct sessions *sessions; /* of browsers; NULL: there are none */
+	struct consoles *consoles; /* NULL: no machine's is here */
+	const char *xterm_dir;     /* xterm.js' files; NULL: none */
 	const char *notices;       /* see options.h */
 	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */
 	bool

@@ -38,6 +38,7 @@ static const struct {
     [MACHINE_OVERVIEW] = {"", "Overview", false},
     [MACHINE_EVENTS] = {"/events", "Events", false},
     [MACHINE_LOG] = {"/log", "Installer log", true},
+    [MACHINE_CONSOLE] = {"/console", "Console", false},
     [MACHINE_DEFINITION] = {"/definition", "Definition", true},
     [MACHINE_ORDERS] = {"/orders", "Orders", false},
 };

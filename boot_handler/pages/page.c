@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/pages/console.inc"
 #include "boot_handler/pages/icon.inc"
 #include "boot_handler/pages/script.inc"
 #include "boot_handler/pages/style.inc"
@@ -94,6 +95,19 @@ int page_script(const struct call *c, struct server_answer *a, struct err *e)
 	return answer_file(a, "text/javascript; charset=utf-8", script_js, sizeof(script_js) - 1);
 }
 
+int page_console_script(const struct call *c, struct server_answer *a, struct err *e)
+{
+	(void)c;
+	(void)e;
+	return answer_file(a, "text/javascript; charset=utf-8", console_js, sizeof(console_js) - 1);
+}
+
+void page_answer_file(struct server_answer *a, const char *type, char *text, size_t len)
+{
+	(void)answer_file(a, type, text, len);
+	a->kind = SERVER_BODY_OWNED;
+}
+
 int page_icon(const struct call *c, struct server_answer *a, struct err *e)
 {
 	(void)c;
@@ -129,6 +143,13 @@ static void put_script(struct html *h)
 {
 	html_put(h, "<script defer src=\"/assets/script.js?");
 	put_version(h, script_js);
+	html_put(h, "\"></script>");
+}
+
+void page_put_console_script(struct html *h)
+{
+	html_put(h, "<script type=\"module\" src=\"/assets/console.js?");
+	put_version(h, console_js);
 	html_put(h, "\"></script>");
 }
 

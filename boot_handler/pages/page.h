@@ -45,6 +45,11 @@ char *page_said(void (*write)(FILE *f, const json_t *json), const json_t *json);
 /* The files that pages name. */
 int page_style(const struct call *c, struct server_answer *a, struct err *e);
 int page_script(const struct call *c, struct server_answer *a, struct err *e);
+int page_console_script(const struct call *c, struct server_answer *a, struct err *e);
+/* <script> of it; `h` is inside <body>. */
+void page_put_console_script(struct html *h);
+/* Of a file that is none of ours: its answer, which takes over `text`. */
+void page_answer_file(struct server_answer *a, const char *type, char *text, size_t len);
 int page_icon(const struct call *c, struct server_answer *a, struct err *e);
 
 #endif

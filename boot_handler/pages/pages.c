@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "boot_handler/http/machine_order.h"
+#include "boot_handler/pages/console_page.h"
 #include "boot_handler/pages/images_page.h"
 #include "boot_handler/pages/login.h"
 #include "boot_handler/pages/machine_page.h"
@@ -27,6 +28,8 @@ static const struct endpoint rows[] = {
     {"GET", "/machines/<id>", NULL, machine_page, .summary = "one machine, and its timeline"},
     {"GET", "/machines/<id>/events", NULL, machine_page_events, .summary = "what happened to it"},
     {"GET", "/machines/<id>/log", NULL, machine_page_log, .summary = "its installer's last lines"},
+    {"GET", "/machines/<id>/console", NULL, console_page,
+	.summary = "its serial console; ?alone: and nothing else"},
     {"GET", "/machines/<id>/definition", NULL, machine_page_definition,
 	.summary = "its definition, and what is wrong with it"},
     {"POST|GET", "/machines/<id>/orders", NULL, orders_page, .body_max = MACHINE_ORDER_MAX_BYTES,
@@ -49,6 +52,12 @@ static const struct endpoint rows[] = {
 	.summary = "how pages look"},
     {"GET", "/assets/script.js", NULL, page_script, .access = ENDPOINT_ANYBODY,
 	.summary = "what keeps them up to date"},
+    {"GET", "/assets/console.js", NULL, page_console_script, .access = ENDPOINT_ANYBODY,
+	.summary = "what makes a terminal of a console's page"},
+    {"GET", "/assets/xterm.mjs", NULL, console_page_xterm, .access = ENDPOINT_ANYBODY,
+	.summary = "xterm.js, where it is in this build"},
+    {"GET", "/assets/xterm.css", NULL, console_page_xterm_style, .access = ENDPOINT_ANYBODY,
+	.summary = "how it looks"},
     {"GET", "/assets/icon.svg", NULL, page_icon, .access = ENDPOINT_ANYBODY,
 	.summary = "their icon"},
 };

@@ -327,6 +327,16 @@ folders()
 			"readable for all (chmod a+rx)"
 }
 
+# Serial consoles of this host's VMs, where their folders are mounted: whoever comes there may type into them.
+consoles_folder()
+{
+	mkdir -p /run/consoles
+	# Only its owner may change its mode, and root is no more than that.
+	{ chown root: /run/consoles && chmod 0500 /run/consoles && chown boot_handler: /run/consoles; } ||
+		die "/run/consoles cannot be kept for the user boot_handler: mount the folder of consoles at" \
+			"/run/consoles/vms"
+}
+
 # The operator's own folder: the API's socket is made there by handler-sockets, for the folder's owner.
 operator_folder()
 {
@@ -388,6 +398,7 @@ if [ "$MODE" = bridge ] && emulated; then
 fi
 ports_check
 folders
+consoles_folder
 operator_folder
 unset OPERATOR_TOKEN # nobody else here has to know it
 if [ -e /etc/vmlab/authorized_keys ]; then

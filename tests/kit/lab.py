@@ -45,9 +45,11 @@ class Lab:
         self.keys = os.path.join(self.dir, "authorized_keys")
         self.api_dir = os.path.join(self.dir, "api")
         self.socket = os.path.join(self.api_dir, "api.sock")
+        self.consoles = os.path.join(self.dir, "consoles")
         os.makedirs(self.vms)
         os.mkdir(self.api_dir, 0o700)
         os.makedirs(self.images)
+        os.makedirs(self.consoles)
         open(self.keys, "w").close()
         scope.cleanup(self.remove)
         scope.log_on_failure(self.log)
@@ -68,6 +70,7 @@ class Lab:
             "--network", f"container:{self.net}", *CONFINED,
             "-v", f"{self.vms}:/vms:{self.vms_mount}", "-v", f"{self.images}:/srv/images:ro",
             "-v", f"{self.state_volume}:/state", "-v", f"{self.api_dir}:/run/operator",
+            "-v", f"{self.consoles}:/run/consoles/vms:ro",
             "-v", f"{self.keys}:/etc/vmlab/authorized_keys:ro"]
         for item in (f"GUEST_ACCESS={self.access}", *env):
             args += ["-e", item]

@@ -1,0 +1,22 @@
+/* console.h - the endpoints of machines' serial consoles: what was printed, as it is printed, and
+ * typing.
+ */
+#ifndef BOOT_HANDLER_HTTP_CONSOLE_H
+#define BOOT_HANDLER_HTTP_CONSOLE_H
+
+#include "boot_handler/http/call.h"
+#include "boot_handler/http/machine.h"
+#include "boot_handler/sources/console.h"
+
+#define CONSOLE_TYPED_MAX_BYTES ((size_t)16 * 1024) /* of the JSON */
+
+struct console_of console_of_machine(const struct call *c, const struct machine_named *named);
+
+/* The last CONSOLE_REPLAY_BYTES that it printed, malloc'ed; NULL: nothing yet, or no memory. */
+char *console_last(const struct console_of *of, size_t *len);
+
+int console_printed_answer(const struct call *c, struct server_answer *a, struct err *e);
+int console_stream(const struct call *c, struct server_answer *a, struct err *e);
+int console_keys(const struct call *c, struct server_answer *a, struct err *e);
+
+#endif
