@@ -41,8 +41,8 @@ char *console_last(const struct console_of *of, size_t *len)
 	*len = 0;
 	if (!text)
 		return NULL;
-	*len = console_read(
-	    fd, console_tail_at(fd, CONSOLE_REPLAY_BYTES), text, CONSOLE_REPLAY_BYTES);
+	*len =
+	    console_read(fd, console_tail_at(fd, CONSOLE_REPLAY_BYTES), text, CONSOLE_REPLAY_BYTES);
 	text[*len] = '\0';
 	return text;
 }

@@ -36,9 +36,9 @@ struct watcher {
 	struct watcher *next, *previous;
 	struct server_line *line;
 	struct console_of console;
-	int fd;           /* its log; -1: not there yet */
-	uint64_t cursor;  /* all up to this was told */
-	bool has_after;   /* it has been told up to the cursor before */
+	int fd;          /* its log; -1: not there yet */
+	uint64_t cursor; /* all up to this was told */
+	bool has_after;  /* it has been told up to the cursor before */
 	bool begun;
 	bool asleep;
 	int64_t told_ms, looked_ms;
@@ -67,7 +67,8 @@ static bool greet(struct watcher *w)
 static bool tell_printed(struct watcher *w, const char *bytes, size_t len)
 {
 	w->cursor += len;
-	size_t at = (size_t)snprintf(w->text, sizeof(w->text), "id: %" PRIu64 "\ndata: ", w->cursor);
+	size_t at =
+	    (size_t)snprintf(w->text, sizeof(w->text), "id: %" PRIu64 "\ndata: ", w->cursor);
 	base64_encode_raw(w->text + at, len, (const uint8_t *)bytes);
 	at += BASE64_ENCODE_RAW_LENGTH(len);
 	memcpy(w->text + at, "\n\n", 2);

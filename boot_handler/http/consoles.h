@@ -1,4 +1,5 @@
-/* consoles.h - who looks at serial consoles, as server-sent events (the HTML standard, 9.2). At most CONSOLES_MAX look, none with a thread of its own.
+/* consoles.h - who looks at serial consoles, as server-sent events (the HTML standard, 9.2). At
+ *most CONSOLES_MAX look, none with a thread of its own.
  *
  *	id: 70312
  *	data: bG9naW46IA==

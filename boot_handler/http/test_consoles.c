@@ -48,8 +48,9 @@ struct watcher {
 static void watch(struct watcher *w, const char *query, const char *last)
 {
 	char text[400];
-	int n = snprintf(text, sizeof(text), "GET " API "/stream%s HTTP/1.0\r\nHost: x\r\n%s%s%s\r\n",
-	    query, last ? "Last-Event-ID: " : "", last ? last : "", last ? "\r\n" : "");
+	int n =
+	    snprintf(text, sizeof(text), "GET " API "/stream%s HTTP/1.0\r\nHost: x\r\n%s%s%s\r\n",
+		query, last ? "Last-Event-ID: " : "", last ? last : "", last ? "\r\n" : "");
 
 	memset(w, 0, sizeof(*w));
 	w->fd = served_dial(ENDPOINT_OPERATOR);
@@ -243,8 +244,9 @@ static void how_much_was_taken_is_told(void **state)
 		status = asks("POST", API "/keys", body, answer, sizeof(answer));
 	while (status == 200);
 	assert_int_equal(status, 409);
-	assert_int_equal(
-	    sscanf(strstr(answer, "of 15988 bytes"), "of 15988 bytes the first %zu were taken", &taken), 1);
+	assert_int_equal(sscanf(strstr(answer, "of 15988 bytes"),
+			     "of 15988 bytes the first %zu were taken", &taken),
+	    1);
 	assert_true(taken < 15988);
 	close(fd);
 	(void)unlink(keys_path);

@@ -28,8 +28,7 @@ static char *xterm_path(const struct call *c, const char *file)
 {
 	char *path;
 
-	if (!c->services->xterm_dir ||
-	    asprintf(&path, "%s/%s", c->services->xterm_dir, file) < 0)
+	if (!c->services->xterm_dir || asprintf(&path, "%s/%s", c->services->xterm_dir, file) < 0)
 		return NULL;
 	return path;
 }
@@ -94,8 +93,9 @@ static void put_terminal(struct html *h, const struct call *c, const struct mach
 	html_put(h, "\"><div class=\"console-bar\"><p id=\"console-says\" role=\"status\"></p>");
 	html_put(h, "<a id=\"console-out\" target=\"_blank\" rel=\"noopener\"");
 	html_url(h, "href", "/machines/", named->name, "/console?alone");
-	html_put(h, ">Pop out</a></div><div class=\"console-scroll\"><div id=\"terminal\"></div></div>"
-		    "<p class=\"hint\" id=\"console-keys\">");
+	html_put(h,
+	    ">Pop out</a></div><div class=\"console-scroll\"><div id=\"terminal\"></div></div>"
+	    "<p class=\"hint\" id=\"console-keys\">");
 	if (page_may_order(c))
 		html_put(h,
 		    "What you type goes to the machine, Tab too. <kbd>Ctrl</kbd>+<kbd>]</kbd> "
@@ -144,9 +144,10 @@ static void put_state(struct html *h, const struct call *c, const struct console
 		html_put(h, "<p class=\"notice\">It is not running: this is what it printed "
 			    "before.</p>");
 	if (xterm_size(c, xterm_script) == 0)
-		html_put(h, "<p class=\"notice\">This build has no terminal for browsers (it was made "
-			    "without npm): here is what was printed last; <code>vmlab console</code> "
-			    "has the keyboard.</p>");
+		html_put(h,
+		    "<p class=\"notice\">This build has no terminal for browsers (it was made "
+		    "without npm): here is what was printed last; <code>vmlab console</code> "
+		    "has the keyboard.</p>");
 }
 
 int console_page(const struct call *c, struct server_answer *a, struct err *e)

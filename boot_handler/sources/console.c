@@ -14,8 +14,7 @@
 /* -1: none of the cards has one. */
 static int open_folder(const struct console_of *of)
 {
-	_cleanup_close_ int root =
-	    of->root ? open(of->root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	_cleanup_close_ int root = of->root ? open(of->root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	char name[CONSOLE_NAME_SIZE];
 	int fd = -1;
 

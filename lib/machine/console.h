@@ -7,10 +7,10 @@
 
 #include "lib/net/addr.h"
 
-/* In the folder: what was printed, to which QEMU appends; and a FIFO that takes what is typed, which
- * has a reader as long as QEMU runs. No socket, as QEMU waits for a client that does not read what
- * is printed, and loses a byte when one leaves. CONSOLE_KEYS_OUT is what QEMU wants beside the FIFO
- * for what is printed: a link to /dev/null. */
+/* In the folder: what was printed, to which QEMU appends; and a FIFO that takes what is typed,
+ * which has a reader as long as QEMU runs. No socket, as QEMU waits for a client that does not read
+ * what is printed, and loses a byte when one leaves. CONSOLE_KEYS_OUT is what QEMU wants beside the
+ * FIFO for what is printed: a link to /dev/null. */
 #define CONSOLE_LOG "log"
 #define CONSOLE_KEYS "keys.in"
 #define CONSOLE_KEYS_OUT "keys.out"

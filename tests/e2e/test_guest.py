@@ -2,8 +2,14 @@
 import json
 import os
 import re
+import signal
+import subprocess
 
+import pytest
+
+from kit.browser import Browser, why_not
 from kit.check import check, check_equal, eventually
+from kit.vmlab_cli import BINARY
 from kit.e2e_lab import WEB6
 
 
@@ -95,3 +101,38 @@ def test_in_the_guest_names_of_the_lab_resolve_the_world_is_reached_through_the_
 def test_in_the_guest_no_unit_failed(lab, web):
     failed = lab.ssh("web", "systemctl list-units --failed --no-legend --plain")
     check_equal(failed, "", "failed units")
+
+
+def test_in_the_browser_one_logs_in_over_its_serial_console_and_its_log_is_the_containers(lab, web):
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    served = subprocess.Popen([BINARY, "dashboard", "--no-open"], cwd=lab.dir, env=lab.env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True)
+    lab.scope.cleanup(served.kill)
+    base, secret = re.fullmatch(r"(http://[^/]+)(/login/.*)\n", served.stdout.readline()).groups()
+    browser = Browser(lab.scope, os.getpid(), base)
+    browser.use(name="console")
+    browser.goto(path=secret)
+    browser.wait(until="location.pathname === '/machines'")
+    browser.goto(path="/machines/web/console")
+    screen = "document.querySelector('.xterm-rows')?.innerText"
+    lab.ssh("web", "echo lab:over-the-console | sudo chpasswd")
+    try:
+        browser.click(on="#terminal")
+        for typed, shown in (("", "login:"), ("lab", "Password:"), ("over-the-console", "lab@web-host"), ("echo $((40 + 2))-there", "42-there")):
+            for key in (*typed, "Enter"):
+                browser.press(key="Space" if key == " " else key)
+            browser.wait(until=f"{screen}.includes({json.dumps(shown)})", ms=60000)
+        browser.shot("console-vm")
+        for key in (*"exit", "Enter"):
+            browser.press(key=key)
+        browser.wait(until=f"{screen}.trimEnd().endsWith('login:')", ms=60000)
+    finally:
+        lab.ssh("web", "sudo passwd --lock lab")
+    notes = browser.notes()
+    check_equal((notes["dialogs"], notes["errors"]), (0, []), "dialogs, errors")
+    check("42-there" in lab.console("web"), "the container's log does not have it")
+    browser.close()
+    served.send_signal(signal.SIGINT)
+    served.communicate(timeout=10)

@@ -1,7 +1,10 @@
 """What the lab's containers may do: rights, bounds, and a network that hides what is needed."""
 import json
+import os
 import re
 
+from kit import http_client
+from kit.boxed_lab import MAC
 from kit.check import check, check_equal, eventually
 from kit.command import docker, run
 from kit.lab import CONFINED
@@ -86,6 +89,21 @@ def test_every_process_of_the_stack_no_new_privileges_its_own_capabilities_only_
         check_equal((int(p["CapEff"], 16), p["NoNewPrivs"]), (0, "1"), f"{p['Name']}: capabilities, NoNewPrivs")
 
 
+def console_folder(boxed):
+    return os.path.join(boxed.dir, "home", "labs", boxed.name, "console", MAC.replace(":", "-"))
+
+
+def test_what_a_vm_prints_is_in_its_containers_log_and_in_its_folder_of_the_lab(boxed):
+    with open(os.path.join(console_folder(boxed), "log"), "rb") as f:
+        printed = f.read()
+    check(b"UEFI" in printed or b"BdsDxe" in printed or b"PXE" in printed, f"the log: {printed[-300:]}")
+    answer = http_client.request("localhost", "/api/v1/machines/boxed/console", unix=boxed.socket)
+    check_equal((answer.status, answer.body[:200]), (200, printed[-(64 << 10):][:200]), "the API")
+    check_equal(os.stat(os.path.dirname(os.path.dirname(console_folder(boxed)))).st_mode & 0o777, 0o700, "the lab's own folder")
+    with open(os.path.join(console_folder(boxed), "log"), "ab") as f: # as if it had printed that
+        f.write(b"printed much\n" * (8 << 20 >> 3))
+
+
 def test_memory_processes_and_logs_are_bounded(boxed):
     for role in ("net", "stack", "vm-boxed"):
         host = json.loads(docker("inspect", f"{boxed.name}-{role}").stdout)[0]["HostConfig"]
@@ -94,6 +112,11 @@ def test_memory_processes_and_logs_are_bounded(boxed):
         if role != "net":
             check(0 < (host["PidsLimit"] or 0) <= 1000, f"{role}: pids {host['PidsLimit']}")
             check(0 < host["Memory"] <= 4 << 30, f"{role}: memory {host['Memory']}")
+    log = os.path.join(console_folder(boxed), "log")
+    eventually(lambda: os.stat(log).st_blocks * 512 < 3 << 20, 20, "what was printed before the last MiB takes no disk")
+    with open(log, "rb") as f:
+        f.seek(-(1 << 20), os.SEEK_END)
+        check(b"\0" not in f.read(), "of the last MiB something is gone")
 
 
 def test_a_lab_network_that_holds_the_resolver_or_the_gateway_is_refused(boxed):

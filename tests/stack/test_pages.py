@@ -24,7 +24,7 @@ MAC = "52:54:00:7e:5b:{:02x}"
 STRANGER = "52:54:00:7e:5b:f1"
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 PAGES = ["/machines", "/machines?state=attention", "/machines?q=nothing-is-like-this", "/machines/web1", "/machines/web1/events",
-    "/machines/web1/log", "/machines/web1/definition", "/machines/web1/orders", "/machines/db1", f"/machines/{STRANGER}",
+    "/machines/web1/log", "/machines/web1/console", "/machines/web1/definition", "/machines/web1/orders", "/machines/db1", f"/machines/{STRANGER}",
     f"/machines/{STRANGER}/orders", "/images"]
 DARK = ["/machines", "/machines/web1", "/machines/db1", "/machines/web1/orders", "/images"]
 state = {}

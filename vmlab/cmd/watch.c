@@ -201,7 +201,9 @@ const struct command console_command = {
     .summary = "a VM's serial console, with keyboard",
     .help =
 	"Attaches this terminal to the VM's serial console: firmware, iPXE, installer, login prompt.\n"
-	"Ctrl-] leaves it, the VM goes on. Enter brings a prompt once the installed system is up.\n"
+	"Ctrl-] leaves it, the VM goes on. Enter brings a prompt once the installed system is up. The same\n"
+	"console is in the browser (`vmlab dashboard`), for several at once; all see what is printed, and\n"
+	"what is typed by any of them reaches the VM.\n"
 	"\n"
 	"Example:\n"
 	"  vmlab console web1\n",
