@@ -18,7 +18,7 @@
 #include "boot_handler/http/guest_syslog.h"
 #include "boot_handler/http/metrics.h"
 #include "boot_handler/http/neighbour.h"
-#include "boot_handler/sources/lease.h"
+#include "boot_handler/sources/lease_receiver.h"
 #include "boot_handler/sources/port.h"
 #include "boot_handler/http/operator.h"
 #include "boot_handler/http/order_eeprom.h"
@@ -550,8 +550,6 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 
 	log_init("boot_handler", LOG_LEVEL_INFO);
-	if (argc > 1 && strcmp(argv[1], "lease-event") == 0)
-		return lease_event_main(argc - 2, argv + 2);
 
 	int wish = options_parse(argc, argv, &options, &e);
 	if (wish < 0) {

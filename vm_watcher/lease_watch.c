@@ -23,6 +23,7 @@
 #define ASK_EVERY_MS 1000
 #define CARDS_WAIT_MS 5000 /* boot_handler tells which card is whose as soon as it has started */
 #define READ_EVERY_MS 150  /* a storm of machines that boot changes the file with each of them */
+#define KEEP_EVERY_MS 500
 
 /* What was declined is given anew: dnsmasq reads its files for it, which takes a moment with 10,000
  * definitions. A machine may decline for ever; the others have what they have meanwhile. */
@@ -42,6 +43,10 @@ struct lease_watch {
 	struct leases before; /* its machines only, as they were when leases were last judged */
 	bool has_machines, has_before;
 	struct file_id leases_id, machines_id;
+	char *unkept; /* the lease file's text, of which there is no copy yet; NULL: there is */
+	size_t unkept_len;
+	int64_t kept_ms;
+	bool keep_failed; /* that was told */
 
 	unsigned long judged; /* generation of the snapshot */
 	bool due;             /* a file has changed, or something failed */
@@ -72,31 +77,66 @@ static bool file_changed(const char *path, struct file_id *id)
 	return !same;
 }
 
-static bool read_file(
-    const char *path, struct leases *l, int (*take)(struct leases *l, const char *text))
+/* *text is the caller's; NULL: there is none. */
+static bool read_file(const char *path, struct leases *l,
+    int (*take)(struct leases *l, const char *text), char **text, size_t *len)
 {
-	_cleanup_free_ char *text = NULL;
 	struct err e = ERR_INIT;
-	size_t len;
 
-	int r = file_read(path, FILE_MAX_BYTES, &text, &len, &e);
+	int r = file_read(path, FILE_MAX_BYTES, text, len, &e);
 	if (r < 0 && e.code != ENOENT)
 		log_warn("%s", e.msg);
-	if (r >= 0 && take(l, text) < 0)
+	if (r >= 0 && take(l, *text) < 0)
 		log_error("out of memory for %s", path);
 	return r >= 0;
+}
+
+/* dnsmasq writes all leases anew for each, and waits until they are on disk: its own file is in
+ * memory, and what has to outlive the machine is written here, less often. */
+static void keep(struct lease_watch *w, bool now)
+{
+	struct err e = ERR_INIT;
+
+	if (!w->unkept || (!now && monotonic_ms() - w->kept_ms < KEEP_EVERY_MS))
+		return;
+	w->kept_ms = monotonic_ms();
+	int r = atomic_file_replace(w->options.keep, w->unkept, w->unkept_len, 0644, &e);
+	if (r < 0 && !w->keep_failed)
+		log_error("leases would be forgotten over a restart: %s", e.msg);
+	w->keep_failed = r < 0;
+	if (r < 0)
+		return;
+	free(w->unkept);
+	w->unkept = NULL;
+}
+
+static bool read_leases(struct lease_watch *w)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+
+	if (!file_changed(w->options.leases, &w->leases_id))
+		return false;
+	bool got = read_file(w->options.leases, &w->leases, leases_read, &text, &len);
+	if (got && w->options.keep) {
+		free(w->unkept);
+		w->unkept = steal_ptr(text);
+		w->unkept_len = len;
+	}
+	return got;
 }
 
 /* dnsmasq writes its file in place: one that is half written is read again when it is whole. */
 bool lease_watch_read(struct lease_watch *w)
 {
 	const struct lease_watch_options *o = &w->options;
-	bool changed = false;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
 
 	sleep_ms(w->read_ms + READ_EVERY_MS - monotonic_ms());
 	w->read_ms = monotonic_ms();
-	if (file_changed(o->leases, &w->leases_id))
-		changed = read_file(o->leases, &w->leases, leases_read);
+	bool changed = read_leases(w);
+	keep(w, false);
 	if (o->machines && file_changed(o->machines, &w->machines_id)) {
 		if (w->has_machines && !w->has_before) {
 			w->before.machines = steal_ptr(w->leases.machines);
@@ -104,7 +144,7 @@ bool lease_watch_read(struct lease_watch *w)
 			w->leases.machine_count = w->leases.nic_count = 0;
 			w->has_before = true;
 		}
-		if (read_file(o->machines, &w->leases, leases_read_machines))
+		if (read_file(o->machines, &w->leases, leases_read_machines, &text, &len))
 			w->has_machines = changed = true;
 	}
 	w->due = w->due || changed;
@@ -250,7 +290,7 @@ bool lease_watch_reload(struct lease_watch *w)
 
 bool lease_watch_is_due(const struct lease_watch *w)
 {
-	return w->bus && (w->due || w->forget_due);
+	return w->unkept || (w->bus && (w->due || w->forget_due));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -283,6 +323,9 @@ void lease_watch_close(struct lease_watch *w)
 	if (!w)
 		return;
 	bus_close(w->bus);
+	read_leases(w);
+	keep(w, true);
+	free(w->unkept);
 	leases_clear(&w->leases);
 	leases_clear(&w->before);
 	free(w);

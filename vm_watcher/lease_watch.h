@@ -10,6 +10,7 @@
 
 struct lease_watch_options {
 	const char *leases;      /* dnsmasq's lease file */
+	const char *keep;        /* where a copy of it is kept; NULL: nowhere */
 	const char *machines;    /* boot_handler's file; NULL: none */
 	const char *bus;         /* NULL: none, leases are only read */
 	const char *pid_file;    /* dnsmasq's */
@@ -23,7 +24,8 @@ must_check int lease_watch_open(
     const struct lease_watch_options *options, struct lease_watch **out, struct err *e);
 void lease_watch_close(struct lease_watch *w); /* NULL is allowed */
 
-/* Reads the files that have changed; true when any has, and then the addresses may be others. */
+/* Reads the files that have changed; true when any has, and then the addresses may be others. The
+ * copy follows within half a second, and when the watch is closed. */
 bool lease_watch_read(struct lease_watch *w);
 /* What was read last; never NULL. */
 const struct leases *lease_watch_leases(const struct lease_watch *w);

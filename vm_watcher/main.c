@@ -31,7 +31,8 @@
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
-	const char *leases, *machines, *bus, *ports, *dhcp_opts, *tftp, *eeproms; /* NULL: none */
+	const char *leases, *keep_leases, *machines, *bus, *ports, *dhcp_opts, *tftp,
+	    *eeproms; /* NULL: none */
 	struct cidr4 lab;
 	struct cidr6 lab6;
 	bool has_lab, has_lab6, check, once;
@@ -77,6 +78,7 @@ static const char usage[] =
     "  --lab CIDR         network every \"ip\" must lie in, such as 192.168.100.1/24\n"
     "  --lab6 CIDR        network outside of which no \"ipv6\" is used\n"
     "  --leases FILE      dnsmasq's dhcp-leasefile=: DNS names follow the addresses that machines have\n"
+    "  --keep-leases FILE a copy of it, for when the lease file is in memory: at most half a second old\n"
     "  --machines FILE    boot_handler's, with addresses that machines have without a lease\n"
     "  --bus PATH         socket for dnsmasq's DBUS_SYSTEM_BUS_ADDRESS=unix:path=PATH (enable-dbus):\n"
     "                     leases of declared addresses that others hold are dropped\n"
@@ -153,6 +155,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		PORTS,
 		TFTP,
 		EEPROMS,
+		KEEP,
 		CHECK,
 		ONCE,
 		VERBOSE,
@@ -164,7 +167,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 	    {"domain", 1, NULL, DOMAIN}, {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB},
 	    {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
 	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"tftp", 1, NULL, TFTP},
-	    {"eeproms", 1, NULL, EEPROMS}, {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
+	    {"eeproms", 1, NULL, EEPROMS}, {"keep-leases", 1, NULL, KEEP},
+	    {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
 	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
 	    {NULL, 0, NULL, 0}};
 	int c, rc = 0;
@@ -200,6 +204,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case LEASES:
 			o->leases = optarg;
+			break;
+		case KEEP:
+			o->keep_leases = optarg;
 			break;
 		case MACHINES:
 			o->machines = optarg;
@@ -456,6 +463,7 @@ static int watch_leases(struct watcher *w, struct err *e)
 {
 	const struct options *o = w->options;
 	struct lease_watch_options lo = {.leases = o->leases,
+	    .keep = o->once ? NULL : o->keep_leases,
 	    .machines = o->machines,
 	    .bus = o->once ? NULL : o->bus,
 	    .pid_file = o->pid_file,

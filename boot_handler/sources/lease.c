@@ -5,19 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 
-#include "boot_handler/sources/datagram.h"
-#include "boot_handler/sources/listen.h"
-#include "lib/base/cleanup.h"
-#include "lib/base/log.h"
 #include "lib/base/text.h"
 #include "lib/machine/arch.h"
-
-#define SEND_TRIES 50
-#define SEND_PAUSE_US 100000
 
 /* "-": not told. */
 static bool parse_end(const char *text, int64_t *out)
@@ -185,7 +175,7 @@ int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 	return 0;
 }
 
-/* ---- the sender -------------------------------------------------------------------------- */
+/* ---- the datagram ------------------------------------------------------------------------ */
 
 /* What there is room for. Returns its length. */
 static int add_shown(const struct lease_event *event, char *out, size_t size)
@@ -210,138 +200,14 @@ static const char *or_dash(const char *text)
 
 int lease_event_text(const struct lease_event *event, char out[LEASE_TEXT_MAX], struct err *e)
 {
-	bool fetched = strcmp(event->action, "tftp") == 0;
 	struct lease lease;
-	int n = snprintf(out, LEASE_TEXT_MAX, "%s %s %s %s%s%s", event->action,
-	    fetched ? "-" : or_dash(event->mac), event->ip, or_dash(event->ends),
-	    event->name ? " " : "", event->name ? event->name : "");
+	int n = snprintf(out, LEASE_TEXT_MAX, "%s %s %s %s%s%s", event->action, or_dash(event->mac),
+	    event->ip, or_dash(event->ends), event->name ? " " : "",
+	    event->name ? event->name : "");
 
-	if (n > 0 && n < LEASE_TEXT_MAX && !fetched)
+	if (n > 0 && n < LEASE_TEXT_MAX)
 		n += add_shown(event, out + n, LEASE_TEXT_MAX - (size_t)n);
 	if (n < 0 || n >= LEASE_TEXT_MAX)
 		return err_set(e, EINVAL, "the lease event is too long");
 	return lease_parse(out, (size_t)n, &lease, e) < 0 ? -EINVAL : n;
-}
-
-static int send_event(const char *path, const char *text, struct err *e)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 1};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return err_set(e, EINVAL, "the socket path %s is too long", path);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
-		return err_errno(e, "cannot pass the lease event on to %s", path);
-	/* boot_handler may be starting. Nobody tells this again before the lease is renewed. */
-	for (int tries = 0; tries < SEND_TRIES; tries++) {
-		if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
-			sizeof(address)) >= 0)
-			return 0;
-		if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN)
-			break;
-		usleep(SEND_PAUSE_US);
-	}
-	return err_errno(e, "cannot pass the lease event on to %s", path);
-}
-
-int lease_event_main(int argc, char **argv)
-{
-	const char *path = getenv("BOOT_HANDLER_LEASE_SOCKET");
-	char text[LEASE_TEXT_MAX];
-	struct err e = ERR_INIT;
-
-	if (argc < 1) {
-		log_error(
-		    "lease-event needs: add|old|del MAC IP [HOSTNAME], as dnsmasq gives them");
-		return 2;
-	}
-	/* dnsmasq has more events (init, tftp, arp-add...), and leases of other kinds. */
-	if (argc < 3)
-		return 0;
-	bool fetched = strcmp(argv[0], "tftp") == 0;
-	struct lease_event event = {
-	    .action = argv[0],
-	    /* IPv6: the first argument is the DUID. */
-	    .mac = strchr(argv[2], ':') ? getenv("DNSMASQ_MAC") : argv[1],
-	    .ip = argv[2],
-	    .ends = fetched ? argv[1] : getenv("DNSMASQ_LEASE_EXPIRES"),
-	    .name = argc > 3 ? argv[3] : NULL,
-	    .vendor_class = getenv("DNSMASQ_VENDOR_CLASS"),
-	    .client_id = getenv("DNSMASQ_CLIENT_ID"),
-	    .tags = getenv("DNSMASQ_TAGS"),
-	};
-	if (lease_event_text(&event, text, &e) < 0) {
-		log_debug("lease event left alone");
-		return 0;
-	}
-	if (send_event(path && *path ? path : LEASE_SOCKET_DEFAULT, text, &e) < 0) {
-		log_warn("%s", e.msg);
-		return 1;
-	}
-	return 0;
-}
-
-/* ---- the receiver ------------------------------------------------------------------------ */
-
-struct lease_receiver {
-	struct datagram_receiver *datagrams;
-	char *path;
-	struct lease_handler handler;
-};
-
-static void take_log(struct lease_receiver *r, const char *bytes, size_t len)
-{
-	_cleanup_free_ char *text = strndup(bytes, len);
-	char *rest = text;
-	struct dhcp_said said;
-
-	for (const char *line; (line = strsep(&rest, "\n"));)
-		if (dhcp_log_parse(line, &said))
-			r->handler.said(r->handler.ctx, &said);
-}
-
-static void take(void *ctx, const struct datagram *d)
-{
-	struct lease_receiver *r = ctx;
-	const size_t mark = strlen(LEASE_LOG);
-	struct err e = ERR_INIT;
-	struct lease lease;
-
-	if (d->len > mark && memcmp(d->bytes, LEASE_LOG, mark) == 0)
-		take_log(r, d->bytes + mark, d->len - mark);
-	else if (lease_parse(d->bytes, d->len, &lease, &e) < 0)
-		log_warn("%s", e.msg);
-	else
-		r->handler.leased(r->handler.ctx, &lease);
-}
-
-int lease_receiver_start(
-    const char *path, const struct lease_handler *with, struct lease_receiver **out, struct err *e)
-{
-	_cleanup_free_ struct lease_receiver *r = calloc(1, sizeof(*r));
-
-	if (!r || !(r->path = strdup(path)))
-		return err_set(e, ENOMEM, "out of memory");
-	r->handler = *with;
-	int fd = listen_datagram(path, e);
-	struct datagram_handler handler = {.what = "lease events", .take = take, .ctx = r};
-	int code = fd < 0 ? fd : datagram_receiver_start(fd, &handler, &r->datagrams, e);
-	if (code < 0) {
-		free(r->path);
-		return code;
-	}
-	*out = steal_ptr(r);
-	return 0;
-}
-
-void lease_receiver_stop(struct lease_receiver *r)
-{
-	if (!r)
-		return;
-	datagram_receiver_stop(r->datagrams);
-	unlink(r->path);
-	free(r->path);
-	free(r);
 }

@@ -302,6 +302,7 @@ folders()
 	chown boot_handler:www-data /run/boot_handler
 	chown boot_handler: /run/machines # what it tells vm_watcher
 	chown dnsmasq: /run/vm_watcher /run/vm_watcher/tftp /run/dnsmasq /state/dnsmasq
+	[ ! -e /state/dnsmasq/leases ] || as dnsmasq cp /state/dnsmasq/leases /run/dnsmasq/leases
 	chown www-data: /run/nginx
 	chown "$ADOPT_UID:$ADOPT_UID" /run/image_adopt
 	chown "$ADOPT_UID:$ADOPT_UID" "$MADE_ROOT/images" 2>/dev/null || true

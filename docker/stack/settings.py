@@ -94,6 +94,8 @@ MTU_MIN, MTU_MAX = 1280, 9216
 # One port a transfer, out of the way of the kernel's own choice.
 TFTP_MAX = 800
 TFTP_PORTS = 20000, 20999
+# Leases that dnsmasq holds at once, by each protocol. It writes them all into a file after each.
+LEASES_MAX = 16384
 # Loaders that a machine gets also where its firmware's PXE is an iPXE, since the one they start has the script.
 OVER_IPXE = ("lpxelinux",)
 # Firmware's codes (option 93) as dnsmasq's pxe-service calls them.
@@ -428,6 +430,7 @@ def settings(env):
         "NEAR6": elements([lab6.network] if lab6 else [], "::") + ", fe80::/10, ff00::/8",
         "LAB_NETMASK": str(lab.netmask),
         "RANGE": f"{span[0]},{span[1]}" if span else f"{lab.network.network_address},static",
+        "LEASES_MAX": str(min(lab.network.num_addresses, LEASES_MAX) + (LEASES_MAX if lab6 else 0)),
         "LAB_IP6": str(lab6.ip) if lab6 else "",
         "LAB_NET6": str(lab6.network) if lab6 else "",
         "LAB_NET6_FIRST": str(base) if lab6 else "",

@@ -7,12 +7,15 @@ too slow for a container that is to end within two. Shorter polls also start the
 The daemons' lines hold words of machines on the network, and are read at a terminal: what would
 steer it there becomes '?', by the rule of lib/base/text.h, whichever daemon forgot to.
 
-dnsmasq tells of each file that it has sent by TFTP, and has no setting that keeps it from that
-(quiet-tftp is about files that are not there): hundreds of machines at once would fill the log. What it
-says of DHCP is for boot_handler, which makes events of it; of that the log has what went wrong.
+dnsmasq tells of each file that it has sent by TFTP, and of each word of DHCP: hundreds of machines at once
+would fill the log. That is for boot_handler, which makes events of it; the log has what went wrong. A
+dhcp-script for the files, which dnsmasq would start for each, took a tenth of the processor in a storm.
 """
 
 import codecs
+import collections
+import fcntl
+import os
 import re
 import socket
 import sys
@@ -31,42 +34,67 @@ DROPPED = {"dnsmasq": re.compile(
     r"^dnsmasq-dhcp(\[\d+\])?: (?:(?:DHCP(?:DISCOVER|OFFER|REQUEST|RELEASE|INFORM)\([^)\n]*\)(?: [0-9a-f.:-]+){1,2} *"
     r"|(?:DHCPACK|PXE)\([^)\n]*\)[^\n]*)\n)")}
 DROPPED["tftp"] = DROPPED["dnsmasq"]  # another dnsmasq
-TOLD = re.compile(r"(?m)^dnsmasq-dhcp(?:\[\d+\])?: (DHCP(?:DISCOVER|OFFER|NAK|DECLINE)\([^\n]*)\n")
+TOLD = re.compile(r"(?m)^dnsmasq-dhcp(?:\[\d+\])?: (DHCP(?:DISCOVER|OFFER|NAK|DECLINE)\([^\n]*)\n"
+                  r"|^dnsmasq-tftp(?:\[\d+\])?: sent ([^\n]*) to ([0-9a-f.:]+)\n")
 LINE_MAX = 16384  # of one that has no end yet
+PIPE_BYTES = 1 << 20
 
 
 class Teller:
-    """Passes lines on to boot_handler (boot_handler/sources/lease.h): what it does not take at once is lost, and
-    so is what is more than 5,000 in a second."""
+    """Passes on to boot_handler what dnsmasq says (boot_handler/sources/lease.h). What it does not take at once
+    waits, as while it starts anew; lost is what is more than 5,000 lines in a second, or as many datagrams."""
     PATH = "/run/boot_handler/lease.sock"
     BYTES = 32000
-    LINES = 5000
+    LINES = WAITING = 5000
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.second = self.lines = 0
+        self.waiting = collections.deque(maxlen=self.WAITING)
 
-    def tell(self, lines):
+    def tell(self, said):
+        """Matches of TOLD."""
         now = int(time.monotonic())
         if now != self.second:
             self.second, self.lines = now, 0
-        lines = lines[:self.LINES - self.lines]
-        self.lines += len(lines)
-        while lines:
-            size = n = 0
-            while n < len(lines) and size + len(lines[n]) < self.BYTES:
-                size += len(lines[n]) + 1
-                n += 1
-            data, lines = "\n".join(["log", *lines[:n]]), lines[max(n, 1):]
+        said = said[:self.LINES - self.lines]
+        self.lines += len(said)
+        log = []
+        for line, file, address in said:
+            if file:
+                self.waiting.append(f"tftp - {address} {size_of(file)} {file}")
+                continue
+            if sum(map(len, log)) + len(log) + len(line) > self.BYTES:
+                self.waiting.append("\n".join(["log", *log]))
+                log = []
+            log.append(line)
+        if log:
+            self.waiting.append("\n".join(["log", *log]))
+        self.pass_on()
+
+    def pass_on(self):
+        while self.waiting:
             try:
-                self.socket.sendto(data.encode(errors="replace"), self.PATH)
+                self.socket.sendto(self.waiting[0].encode(errors="replace"), self.PATH)
             except OSError:
                 return
+            self.waiting.popleft()
+
+
+def size_of(file):
+    try:
+        return os.stat(file).st_size
+    except OSError:
+        return 0  # it is gone since
+
+
+TELLER = Teller()
 
 
 class QuickPoller(poller.Poller):
     def poll(self, timeout):
+        TELLER.pass_on()
         return super().poll(min(timeout, POLL_S))
 
 
@@ -76,7 +104,11 @@ class CleanOutput(dispatchers.POutputDispatcher):
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.dropped = DROPPED.get(self.process.config.name)
         self.begun = ""  # of a line of which the end is to come
-        self.teller = Teller() if self.dropped else None
+        # A daemon that says more than the pipe holds stands still until it is read.
+        try:
+            fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        except OSError:
+            pass  # it is as large as it was
 
     def _log(self, data):
         text = self.decoder.decode(data)
@@ -93,7 +125,7 @@ class CleanOutput(dispatchers.POutputDispatcher):
         self.begun = text[end:]
         told = TOLD.findall(text[:end])
         if told:
-            self.teller.tell(told)
+            TELLER.tell(told)
         return self.dropped.sub("", text[:end])
 
 

@@ -93,6 +93,6 @@ def test_firmware_boots_what_the_proxy_says_with_the_address_that_the_other_gave
     check(len(theirs) == 1 and min(theirs).startswith(LAN), f"what the other gave: {given}")
     # Port 4011 tells a client the address that it asks from (dnsmasq's answer to a REQUEST there).
     check("0.0.0.0" in ours and ours <= {"0.0.0.0"} | theirs, f"ours answered with {ours}, theirs with {theirs}")
-    check_equal(here.exec("cat", "/state/dnsmasq/leases", check_rc=False).stdout.strip(), "", "leases that ours has given")
+    check_equal(here.exec("cat", "/run/dnsmasq/leases", check_rc=False).stdout.strip(), "", "leases that ours has given")
     check_equal({e["source"] for e in here.api(f"/api/v1/events?vm={name}")["events"] if e["kind"] == "ipxe"}, theirs,
         "who asked /ipxe")

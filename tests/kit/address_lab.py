@@ -139,7 +139,7 @@ class AddressLab(Lab):
 
     def undisturbed(self):
         self.same_dnsmasq()
-        leases = self.exec("cat", "/state/dnsmasq/leases").stdout
+        leases = self.exec("cat", "/run/dnsmasq/leases").stdout
         for address in self.bystanders:
             check(f" {address} " in leases, f"the lease of {address}, which is in nobody's way, is gone:\n{leases}")
 

@@ -86,7 +86,6 @@ class StackLab(Lab):
     # ---- its health
 
     def same_processes(self):
-        """A lease-event helper may be there for a moment under boot_handler's name."""
         eventually(lambda: self.pids() == self.started, 3, f"the pids are {self.started}")
 
     def healthcheck(self):

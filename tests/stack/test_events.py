@@ -52,7 +52,7 @@ def tftp(lab, name, file):
 def test_each_step_of_a_boot_is_an_event_told_by_what_did_it(bound):
     lease(bound, "a", A)
     size = tftp(bound, "a", "ipxe-x86_64.efi")
-    eventually(lambda: "tftp" in kinds(bound, "vm=a"), 3, "dnsmasq's script has told of the file")
+    eventually(lambda: "tftp" in kinds(bound, "vm=a"), 3, "dnsmasq has told of the file")
     script = ask(bound, "a", f"/ipxe?mac={A}").text
     paths = [re.search(r"(/(?:images|initrds)/\S*" + end + r")\b", script)[1] for end in ("vmlinuz", r"initrd\.zst", r"modules\.cpio\.zst")]
     bytes_of = {path: len(ask(bound, "a", path).body) for path in paths}

@@ -5,6 +5,7 @@ import time
 
 from kit.address_lab import PREFIX6
 from kit.check import check, check_equal, eventually
+from kit.command import docker
 
 
 def test_dnsmasq_tells_its_leases_again_and_again_none_of_that_is_an_event(addr):
@@ -66,7 +67,7 @@ def test_after_vm_watcher_died_a_lease_in_the_way_is_dropped_all_the_same(addr):
     addr.define("after", mac=m.mac, ip="192.168.100.119")
     addr.wait_hosts(m.mac)
     addr.gets(m, 4, "192.168.100.119", seconds=12)
-    leases = addr.exec("cat", "/state/dnsmasq/leases").stdout
+    leases = addr.exec("cat", "/run/dnsmasq/leases").stdout
     check(all(f" {a} " in leases for a in addr.bystanders), f"a lease that is in nobody's way is gone:\n{leases}")
 
 
@@ -95,3 +96,18 @@ def test_what_happened_while_vm_watcher_was_away_is_seen_to_as_soon_as_it_is_bac
     check_equal(declines.get(4), "192.168.100.140", "what the first one to ask is given")
     while_away(addr, lambda: addr.define("claims", mac=claims.mac, ip=taken))
     addr.gets(claims, 4, taken, seconds=6)
+
+
+def test_leases_outlive_a_server_that_was_killed(addr):
+    stranger = addr.card("52:54:00:ad:0b:01")
+    address = stranger.get(4)
+    lease = lambda: [line for line in addr.exec("cat", "/run/dnsmasq/leases").stdout.splitlines() if f" {address} " in line]
+    held = lease()
+    check_equal(len(held), 1, f"leases of {address}")
+    time.sleep(1)  # the copy is at most half a second old
+    docker("kill", addr.stack)
+    docker("start", addr.stack)
+    addr.wait_serving()
+    check_equal(lease(), held, "the lease after the server was killed")
+    stranger.close()
+    addr.dnsmasq = eventually(addr.lasting_dnsmasq, 10, "dnsmasq's processes stay the same")

@@ -183,7 +183,6 @@ def test_an_ipxe_that_asks_gets_the_script_whatever_its_loader_is():
 
 
 def processes():
-    """A lease-event helper may be there for a moment under boot_handler's name."""
     return eventually(lambda: (lambda pids: pids if len(pids["boot_handler"]) == 1 else None)(here.pids()), 5,
         "there is one boot_handler")
 
