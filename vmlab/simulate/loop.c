@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_AT_ONCE 256
+#define EVENTS_AT_ONCE 64
+#define BULK_AT_ONCE 4 /* between two looks at the others */
 #define IDLE_MS 1000
 
 int64_t loop_now_us(void)
@@ -19,23 +21,30 @@ int64_t loop_now_us(void)
 
 int loop_open(struct loop *l, struct err *e)
 {
-	*l = (struct loop){.epoll = epoll_create1(EPOLL_CLOEXEC)};
-	return l->epoll < 0 ? err_errno(e, "epoll_create1") : 0;
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+
+	*l = (struct loop){
+	    .epoll = epoll_create1(EPOLL_CLOEXEC), .bulk = epoll_create1(EPOLL_CLOEXEC)};
+	if (l->epoll < 0 || l->bulk < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->bulk, &ev) < 0)
+		return err_errno(e, "epoll_create1");
+	return 0;
 }
 
 void loop_close(struct loop *l)
 {
 	if (l->epoll >= 0)
 		close(l->epoll);
+	if (l->bulk >= 0)
+		close(l->bulk);
 	free(l->heap);
-	*l = (struct loop){.epoll = -1};
+	*l = (struct loop){.epoll = -1, .bulk = -1};
 }
 
 static int control(struct loop *l, int op, int fd, uint32_t events, struct loop_source *s)
 {
 	struct epoll_event ev = {.events = events, .data.ptr = s};
 
-	return epoll_ctl(l->epoll, op, fd, &ev) < 0 ? -errno : 0;
+	return epoll_ctl(s->bulk ? l->bulk : l->epoll, op, fd, &ev) < 0 ? -errno : 0;
 }
 
 int loop_watch(struct loop *l, int fd, uint32_t events, struct loop_source *s)
@@ -50,7 +59,8 @@ int loop_change(struct loop *l, int fd, uint32_t events, struct loop_source *s)
 
 void loop_forget(struct loop *l, int fd)
 {
-	(void)control(l, EPOLL_CTL_DEL, fd, 0, NULL);
+	if (epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL) < 0)
+		(void)epoll_ctl(l->bulk, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* ---- timers: a binary heap, the next one first --------------------------------------------- */
@@ -138,19 +148,32 @@ static int wait_ms(const struct loop *l)
 	return left_us < IDLE_MS * 1000 ? (int)((left_us + 999) / 1000) : IDLE_MS;
 }
 
-int loop_run(struct loop *l, struct err *e)
+/* Returns -errno, or the number of events that were taken care of. */
+static int take_turn(int epoll, int most, int ms, bool *bulk)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
+	int n = epoll_wait(epoll, events, most, ms);
 
-	while (!l->ended) {
-		int n = epoll_wait(l->epoll, events, EVENTS_AT_ONCE, wait_ms(l));
-		if (n < 0 && errno != EINTR)
-			return err_errno(e, "epoll_wait");
-		for (int i = 0; i < n; i++) {
-			struct loop_source *s = events[i].data.ptr;
+	for (int i = 0; i < n; i++) {
+		struct loop_source *s = events[i].data.ptr;
+		if (s)
 			s->ready(s, events[i].events);
-		}
+		else
+			*bulk = true;
+	}
+	return n < 0 && errno != EINTR ? -errno : n;
+}
+
+int loop_run(struct loop *l, struct err *e)
+{
+	while (!l->ended) {
+		bool bulk = false;
+		int r = take_turn(l->epoll, EVENTS_AT_ONCE, wait_ms(l), &bulk);
 		fire(l);
+		if (r >= 0 && bulk)
+			r = take_turn(l->bulk, BULK_AT_ONCE, 0, &bulk);
+		if (r < 0)
+			return err_set(e, -r, "epoll_wait: %s", strerror(-r));
 	}
 	return 0;
 }

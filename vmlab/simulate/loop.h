@@ -1,4 +1,6 @@
-/* loop.h - one epoll loop with timers: all that a simulation waits for. One thread. */
+/* loop.h - one epoll loop with timers: all that a simulation waits for. One thread. What moves many
+ * bytes has its turn when nothing else is ready: the machines are one program here, and an answer
+ * that waited behind the images of others would seem late. */
 #ifndef VMLAB_SIMULATE_LOOP_H
 #define VMLAB_SIMULATE_LOOP_H
 
@@ -12,6 +14,7 @@
 /* Part of what has the descriptor; at the same place for as long as it is watched. */
 struct loop_source {
 	void (*ready)(struct loop_source *s, uint32_t events); /* of epoll_ctl(2) */
+	bool bulk; /* many bytes come through it; does not change while it is watched */
 };
 
 /* Likewise; a zeroed one with `fired` is not set. */
@@ -22,7 +25,7 @@ struct loop_timer {
 };
 
 struct loop {
-	int epoll;
+	int epoll, bulk; /* that one is watched by the first */
 	bool ended;
 	struct loop_timer **heap;
 	size_t count, room;

@@ -205,7 +205,7 @@ int tftp_begin(struct tftp *t, struct loop *l, struct err *e)
 	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = t->source};
 
 	t->loop = l;
-	t->of_socket.ready = ready;
+	t->of_socket = (struct loop_source){.ready = ready, .bulk = true};
 	t->timer.fired = fired;
 	t->answered = t->held = false;
 	t->block = 0;

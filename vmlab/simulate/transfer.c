@@ -44,15 +44,18 @@ static struct transfer_socket *find_socket(struct transfers *ts, curl_socket_t f
 	return NULL;
 }
 
-static struct transfer_socket *new_socket(struct transfers *ts, curl_socket_t fd)
+static struct transfer_socket *new_socket(struct transfers *ts, CURL *easy, curl_socket_t fd)
 {
+	struct transfer *t = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
 	for (size_t i = 0; i < TRANSFER_SOCKETS_MAX; i++) {
 		struct transfer_socket *s = &ts->socket[i];
 		if (s->of)
 			continue;
 		s->of = ts;
 		s->fd = fd;
-		s->source.ready = ready;
+		s->source = (struct loop_source){.ready = ready, .bulk = t && t->take};
 		return s;
 	}
 	return NULL;
@@ -65,7 +68,6 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *un
 	uint32_t events =
 	    (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 
-	(void)easy;
 	(void)unused;
 	if (what == CURL_POLL_REMOVE) {
 		if (s) {
@@ -76,7 +78,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *un
 	}
 	if (s)
 		return loop_change(ts->loop, fd, events, &s->source);
-	s = new_socket(ts, fd);
+	s = new_socket(ts, easy, fd);
 	if (!s)
 		return -1;
 	return loop_watch(ts->loop, fd, events, &s->source);
