@@ -7,9 +7,6 @@
 #include "lib/explain/explain.h"
 #include "lib/base/log.h"
 
-#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\""
-
 static void define(const char *name, const char *ip, const char *more)
 {
 	char file[80], text[400];
@@ -36,21 +33,6 @@ static void explained(const char *id, const char *rule)
 	/* The first of all is it. */
 	if (rule && strstr(answer, "\"rule\"") != strstr(answer, wanted))
 		fail_msg("%s is not first of %s: %s", rule, id, answer);
-}
-
-static void make_image(void)
-{
-	write_in(dir, "images/debian-13/amd64/r.tar", "12345");
-	write_in(dir, "images/debian-13/amd64/vmlinuz", "12345");
-	write_in(dir, "images/debian-13/amd64/modules.cpio.zst", "12345");
-	write_in(dir, "images/debian-13/amd64/manifest.json",
-	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\","
-	    "\"kernel\":" FILE_OF("vmlinuz") "},\"modules\":" FILE_OF(
-		"modules.cpio.zst") "},"
-				    "\"rootfs\":" FILE_OF(
-					"r.tar") ",\"unpacked_bytes\":9,\"entries\":1,"
-						 "\"chunk_bytes\":65536,\"chunks\":[\"" SHA
-						 "\"]}}");
 }
 
 static void report(const char *ip, const char *body)

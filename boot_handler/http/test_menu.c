@@ -5,8 +5,6 @@
 
 #define MAC "52:54:00:00:00:11"
 #define STRANGE "52:54:00:00:00:99"
-#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\"}"
 
 static char answer[20000];
 
@@ -19,7 +17,7 @@ static void put_image(const char *name, const char *arch, const char *more)
 	snprintf(path, sizeof(path), "images/%s/%s/manifest.json", name, arch);
 	snprintf(text, sizeof(text),
 	    "{\"format\":1,\"kind\":\"boot\",\"distro\":\"%s\",\"arch\":\"%s\",%s\"boot\":{\"kernel\":" FILE_OF(
-		"vmlinuz") ",\"args\":\"a={arch} n={name}\"%s}}",
+		"vmlinuz") "},\"args\":\"a={arch} n={name}\"%s}}",
 	    name, arch, *more == ',' ? "" : more, *more == ',' ? more : "");
 	write_in(dir, path, text);
 }

@@ -43,6 +43,25 @@ static inline void served_make(void)
 	assert_int_equal(mkdir(served_images, 0755), 0);
 }
 
+#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\""
+
+/* The image debian-13 for amd64, whole. */
+static inline void make_image(void)
+{
+	write_in(dir, "images/debian-13/amd64/r.tar", "12345");
+	write_in(dir, "images/debian-13/amd64/vmlinuz", "12345");
+	write_in(dir, "images/debian-13/amd64/modules.cpio.zst", "12345");
+	write_in(dir, "images/debian-13/amd64/manifest.json",
+	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\","
+	    "\"kernel\":" FILE_OF("vmlinuz") "},\"modules\":" FILE_OF(
+		"modules.cpio.zst") "},"
+				    "\"rootfs\":" FILE_OF(
+					"r.tar") ",\"unpacked_bytes\":9,\"entries\":1,"
+						 "\"chunk_bytes\":65536,\"chunks\":[\"" SHA
+						 "\"]}}");
+}
+
 static inline void served_heard(void *ctx, const struct event *events, size_t count)
 {
 	(void)ctx;

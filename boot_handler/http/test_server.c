@@ -13,29 +13,12 @@
 #include "lib/base/log.h"
 
 #define MAC "52:54:00:00:00:11"
-#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define FILE_OF(file) "{\"file\":\"" file "\",\"size_bytes\":5,\"sha256\":\"" SHA "\""
 #define ANSWER_MAX 20000
 #define TOKEN "0123456789abcdef0123"
 
 static struct server *operators_tcp;
 static struct access *access_tcp;
 static int tcp_port;
-
-static void make_image(void)
-{
-	write_in(dir, "images/debian-13/amd64/r.tar", "12345");
-	write_in(dir, "images/debian-13/amd64/vmlinuz", "12345");
-	write_in(dir, "images/debian-13/amd64/modules.cpio.zst", "12345");
-	write_in(dir, "images/debian-13/amd64/manifest.json",
-	    "{\"format\":1,\"distro\":\"debian-13\",\"arch\":\"amd64\",\"kernel_version\":\"6.12\","
-	    "\"kernel\":" FILE_OF("vmlinuz") "},\"modules\":" FILE_OF(
-		"modules.cpio.zst") "},"
-				    "\"rootfs\":" FILE_OF(
-					"r.tar") ",\"unpacked_bytes\":9,\"entries\":1,"
-						 "\"chunk_bytes\":65536,\"chunks\":[\"" SHA
-						 "\"]}}");
-}
 
 /* The operator's API over TCP, on an inherited socket: that is how its port is known here. */
 static void start_tcp(void)
