@@ -181,9 +181,9 @@ static void a_gap_is_told(void **state)
 	served_stop();
 	served_close_state();
 	assert_int_equal(db_open(file_in(dir, "state.db"), &db, &e), 0);
-	assert_int_equal(db_prune(db, &rule, 1, &e), 0);
 	struct event kept = {.id = 100000, .at_ms = 1, .kind = EVENT_CHOICE, .text = "kept"};
 	assert_int_equal(db_put_event(db, &kept, &e), 0);
+	assert_int_equal(db_prune(db, &rule, 1, &e), 0);
 	db_close(db);
 	served_open_state();
 	served_start();

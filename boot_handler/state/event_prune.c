@@ -9,6 +9,7 @@
 
 /* Of those that are too old so many go at once: the writer's thread has others waiting. */
 #define OLD_AT_ONCE 5000
+#define NOT_NEWEST "id < (SELECT max(id) FROM event)"
 
 static void cleanup_stmt(sqlite3_stmt **s)
 {
@@ -41,7 +42,7 @@ static int drop_old(sqlite3 *db, int64_t before_ms)
 {
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(db,
-	    "DELETE FROM event WHERE at_ms < ?1 AND id <="
+	    "DELETE FROM event WHERE at_ms < ?1 AND " NOT_NEWEST " AND id <="
 	    " (SELECT max(id) FROM (SELECT id FROM event ORDER BY id LIMIT ?2))",
 	    -1, &s, NULL);
 
@@ -110,12 +111,14 @@ static int level_of(
 /* Keeps the newest `level`. */
 static int trim(sqlite3 *db, const struct owner *owner, unsigned level)
 {
-	static const char of_one[] = "DELETE FROM event WHERE mac = ?1 AND stranger = 0 AND id <="
-				     " (SELECT id FROM event WHERE mac = ?1 AND stranger = 0"
-				     " ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-	static const char of_strangers[] = "DELETE FROM event WHERE stranger <> 0 AND id <="
-					   " (SELECT id FROM event WHERE stranger <> 0"
-					   " ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+	static const char of_one[] =
+	    "DELETE FROM event WHERE mac = ?1 AND stranger = 0 AND " NOT_NEWEST " AND id <="
+	    " (SELECT id FROM event WHERE mac = ?1 AND stranger = 0"
+	    " ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+	static const char of_strangers[] =
+	    "DELETE FROM event WHERE stranger <> 0 AND " NOT_NEWEST " AND id <="
+	    " (SELECT id FROM event WHERE stranger <> 0"
+	    " ORDER BY id DESC LIMIT 1 OFFSET ?2)";
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
 	int code = sqlite3_prepare_v2(db, owner->mac[0] ? of_one : of_strangers, -1, &s, NULL);
 

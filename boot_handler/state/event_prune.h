@@ -2,7 +2,8 @@
  *
  * None is older than the age. There are no more than the total, and of one machine no more than its
  * quota; all strangers together count as one machine, as anyone can invent them. Where the total is
- * too much, whoever has the most gives first: what has fewer loses nothing by it.
+ * too much, whoever has the most gives first: what has fewer loses nothing by it. The newest stays
+ * in any case: the next one's id is made of it, and ids are not to come twice.
  */
 #ifndef BOOT_HANDLER_STATE_EVENT_PRUNE_H
 #define BOOT_HANDLER_STATE_EVENT_PRUNE_H
