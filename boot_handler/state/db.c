@@ -8,6 +8,7 @@
 
 #include "boot_handler/state/db_columns.h"
 #include "boot_handler/state/db_inside.h"
+#include "boot_handler/state/hook.h"
 #include "boot_handler/state/inventory.h"
 #include "boot_handler/state/order.h"
 #include "boot_handler/state/stranger.h"
@@ -22,6 +23,7 @@ static const char *const statement_text[STATEMENTS] = {
     [TEXT_OF_INVENTORY] = "UPDATE inventory SET text = ?2 WHERE id = ?1",
     [SEE_INVENTORY] = "UPDATE inventory SET seen_ms = ?2 WHERE id = ?1",
     [DROP_INVENTORY] = "DELETE FROM inventory WHERE id = ?",
+    [DROP_HOOK] = "DELETE FROM hook WHERE id = ?",
     [PUT_LOG] = "INSERT OR REPLACE INTO log VALUES (?,?)",
     [PUT_PROBE] = "INSERT OR REPLACE INTO probe VALUES (1,?)",
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -97,6 +99,7 @@ static const struct {
     {PUT_STRANGER, &stranger_columns},
     {PUT_ORDER, &order_columns},
     {PUT_INVENTORY, &inventory_columns},
+    {PUT_HOOK, &hook_columns},
 };
 
 static int prepare_all(struct db *db, struct err *e)
@@ -282,6 +285,17 @@ int db_see_inventory(struct db *db, int64_t id, int64_t seen_ms, struct err *e)
 int db_drop_inventory(struct db *db, int64_t id, struct err *e)
 {
 	return run_by_id(db, DROP_INVENTORY, id, e);
+}
+
+int db_put_hook(struct db *db, const struct hook *hook, struct err *e)
+{
+	columns_bind(&hook_columns, db->statement[PUT_HOOK], hook);
+	return run(db, PUT_HOOK, "write to", e);
+}
+
+int db_drop_hook(struct db *db, int64_t id, struct err *e)
+{
+	return run_by_id(db, DROP_HOOK, id, e);
 }
 
 int db_put_log(struct db *db, const struct mac *mac, const char *text, struct err *e)

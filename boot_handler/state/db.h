@@ -23,6 +23,7 @@ struct db;
 struct stranger;
 struct order;
 struct inventory_row;
+struct hook;
 
 /* Opens or creates the file. One that is no readable database is moved aside to
  * <path>.corrupt-<seconds> with an error in the log, and a fresh one is made. Fails on a file of a
@@ -48,6 +49,8 @@ must_check int db_load_orders(
     struct db *db, void (*one)(void *ctx, const struct order *order), void *ctx, struct err *e);
 must_check int db_load_inventories(struct db *db,
     void (*one)(void *ctx, const struct inventory_row *row), void *ctx, struct err *e);
+must_check int db_load_hooks(
+    struct db *db, void (*one)(void *ctx, const struct hook *hook), void *ctx, struct err *e);
 /* *out is the caller's to free; NULL when it is not there. */
 must_check int db_read_inventory(struct db *db, int64_t id, char **out, struct err *e);
 
@@ -64,6 +67,8 @@ must_check int db_put_inventory(
     struct db *db, const struct inventory_row *row, const char *text, struct err *e);
 must_check int db_see_inventory(struct db *db, int64_t id, int64_t seen_ms, struct err *e);
 must_check int db_drop_inventory(struct db *db, int64_t id, struct err *e);
+must_check int db_put_hook(struct db *db, const struct hook *hook, struct err *e);
+must_check int db_drop_hook(struct db *db, int64_t id, struct err *e);
 /* Nobody has that place any more; no error where nobody had. */
 must_check int db_drop_stranger(struct db *db, unsigned slot, struct err *e);
 /* Writes something that changes nothing, so that the commit tells whether writing works. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/state/hook.h"
 #include "boot_handler/state/inventory.h"
 #include "boot_handler/state/order.h"
 #include "boot_handler/state/stranger.h"
@@ -47,6 +48,7 @@ struct column {
 #define STRANGER(member, kind) MEMBER(stranger, #member, member, kind)
 #define ORDER(member, kind) MEMBER(order, #member, member, kind)
 #define INVENTORY(member, kind) MEMBER(inventory_row, #member, member, kind)
+#define HOOK(member, kind) MEMBER(hook, #member, member, kind)
 #define SHOWN(member) MEMBER(stranger, #member, shown.member, COLUMN_TEXT)
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -77,6 +79,8 @@ static const struct column of_machine[] = {
     MEMBER(machine_row, "host_key_3", host_key[2], COLUMN_TEXT),
     MACHINE(cloud_init, COLUMN_TEXT),
     MACHINE(disk_bytes, COLUMN_INT64),
+    MACHINE(began_ms, COLUMN_INT64),
+    MACHINE(phase_ms, COLUMN_INT64),
 };
 
 static const struct column of_event[] = {
@@ -155,11 +159,30 @@ static const struct column of_inventory[] = {
     INVENTORY(hash, COLUMN_INT64),
 };
 
+static const struct column of_hook[] = {
+    HOOK(id, COLUMN_INT64),
+    HOOK(name, COLUMN_WORDS),
+    HOOK(url, COLUMN_WORDS),
+    HOOK(secret, COLUMN_WORDS),
+    HOOK(filter, COLUMN_WORDS),
+    HOOK(created_ms, COLUMN_INT64),
+    HOOK(cursor, COLUMN_INT64),
+    HOOK(delivered, COLUMN_INT64),
+    HOOK(delivered_ms, COLUMN_INT64),
+    HOOK(failed, COLUMN_INT64),
+    HOOK(failed_ms, COLUMN_INT64),
+    HOOK(status, COLUMN_UNSIGNED),
+    HOOK(error, COLUMN_WORDS),
+    HOOK(missed, COLUMN_INT64),
+    HOOK(ended, COLUMN_BOOL),
+};
+
 const struct column_table machine_columns = {"machine", of_machine, COUNT(of_machine)};
 const struct column_table event_columns = {"event", of_event, COUNT(of_event)};
 const struct column_table stranger_columns = {"stranger", of_stranger, COUNT(of_stranger)};
 const struct column_table order_columns = {"agent_order", of_order, COUNT(of_order)};
 const struct column_table inventory_columns = {"inventory", of_inventory, COUNT(of_inventory)};
+const struct column_table hook_columns = {"hook", of_hook, COUNT(of_hook)};
 
 /* ---- statements -------------------------------------------------------------------------- */
 

@@ -24,6 +24,7 @@ extern const struct column_table event_columns;     /* of struct event */
 extern const struct column_table stranger_columns;  /* of struct stranger */
 extern const struct column_table order_columns;     /* of struct order */
 extern const struct column_table inventory_columns; /* of struct inventory_row */
+extern const struct column_table hook_columns;      /* of struct hook */
 
 /* "INSERT OR REPLACE INTO machine (mac,...) VALUES (?,...)"; the caller frees it, NULL without
  * memory. */

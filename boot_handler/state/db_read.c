@@ -7,6 +7,7 @@
 #include "boot_handler/state/db.h"
 #include "boot_handler/state/db_columns.h"
 #include "boot_handler/state/db_inside.h"
+#include "boot_handler/state/hook.h"
 #include "boot_handler/state/inventory.h"
 #include "boot_handler/state/order.h"
 #include "boot_handler/state/stranger.h"
@@ -85,6 +86,7 @@ struct typed {
 	void (*stranger)(void *ctx, const struct stranger *stranger);
 	void (*order)(void *ctx, const struct order *order);
 	void (*inventory)(void *ctx, const struct inventory_row *row);
+	void (*hook)(void *ctx, const struct hook *row);
 	void *ctx;
 };
 
@@ -107,6 +109,12 @@ static void one_inventory(void *ctx, const void *row)
 {
 	const struct typed *to = ctx;
 	to->inventory(to->ctx, row);
+}
+
+static void one_hook(void *ctx, const void *row)
+{
+	const struct typed *to = ctx;
+	to->hook(to->ctx, row);
 }
 
 int db_load_strangers(struct db *db, void (*one)(void *ctx, const struct stranger *stranger),
@@ -135,6 +143,17 @@ int db_load_inventories(struct db *db, void (*one)(void *ctx, const struct inven
 	struct inventory_row row;
 
 	return load_all(db, &inventory_columns, "id", &row, sizeof(row), one_inventory, &to, e);
+}
+
+int db_load_hooks(
+    struct db *db, void (*one)(void *ctx, const struct hook *hook), void *ctx, struct err *e)
+{
+	struct typed to = {.hook = one, .ctx = ctx};
+	struct hook row;
+
+	int r = load_all(db, &hook_columns, "id", &row, sizeof(row), one_hook, &to, e);
+	explicit_bzero(&row, sizeof(row));
+	return r;
 }
 
 int db_last_event(struct db *db, uint64_t *id, struct err *e)

@@ -63,6 +63,14 @@ static const char *const migrations[] = {
     " OR (kind = 'ipxe' AND text IN ('no-image', 'failed'));"
     "UPDATE event SET stranger = 1 WHERE vm = '' OR instr(vm, ':') > 0;"
     "CREATE INDEX event_mac ON event (mac, stranger);",
+    "ALTER TABLE machine ADD COLUMN began_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machine ADD COLUMN phase_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE hook ("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,"
+    " filter TEXT NOT NULL, created_ms INTEGER NOT NULL, cursor INTEGER NOT NULL,"
+    " delivered INTEGER NOT NULL, delivered_ms INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    " failed_ms INTEGER NOT NULL, status INTEGER NOT NULL, error TEXT NOT NULL,"
+    " missed INTEGER NOT NULL, ended INTEGER NOT NULL);",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -52,8 +52,7 @@ struct machine {
 	uint64_t rate_bytes_per_s;
 	int64_t eta_s;
 	uint64_t disk_bytes;
-	int64_t phase_ms; /* when the phase began; 0: it has ended, or that is not known */
-	int64_t began_ms; /* the attempt, or its first boot; 0: that has ended, or was not seen */
+	int64_t phase_ms, began_ms; /* as in its row */
 	int64_t changed_at_ms;
 	int64_t moved_at_ms;
 	int64_t leased_at_ms;

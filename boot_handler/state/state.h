@@ -13,6 +13,7 @@
 #include "lib/boot/boot.h"
 #include "boot_handler/state/db.h"
 #include "boot_handler/state/firstboot.h"
+#include "boot_handler/state/hook.h"
 #include "boot_handler/state/inventory.h"
 #include "boot_handler/state/order.h"
 #include "boot_handler/state/output.h"
@@ -152,6 +153,9 @@ struct strangers *state_strangers(struct state *s);
 struct orders *state_orders(struct state *s);
 struct outputs *state_outputs(struct state *s);
 struct inventories *state_inventories(struct state *s);
+struct hooks *state_hooks(struct state *s);
+/* hooks_update(); on disk within moments, or with whatever is written next. */
+void state_keep_hook(struct state *s, const struct hook *hook, bool soon);
 /* The text of one, from the file: NULL when it is not there any more. The caller frees it. */
 must_check int state_inventory(struct state *s, int64_t id, char **out, struct err *e);
 

@@ -54,6 +54,7 @@ static struct life take_boot(
 	if (step.anew) {
 		atomic_store(&m->asks, 1);
 		m->began_ms = now;
+		machine_mark_dirty(&s->table, m);
 	}
 	if (step.reboots) {
 		state_keep_result(m, firstboot_booting(m->cloud_init));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/state/hook_file.h"
 #include "boot_handler/state/inventory_file.h"
 #include "boot_handler/state/machine_address.h"
 #include "boot_handler/state/order_file.h"
@@ -44,6 +45,8 @@ static void copy_row(struct state *s, struct machine *m, struct machine_row *row
 	row->eta_s = m->eta_s;
 	row->disk_bytes = m->disk_bytes;
 	row->changed_at_ms = m->changed_at_ms;
+	row->began_ms = m->began_ms;
+	row->phase_ms = m->phase_ms;
 	row->moved_at_ms = m->moved_at_ms;
 	row->asks = atomic_load_explicit(&m->asks, memory_order_relaxed);
 	row->asked = atomic_load_explicit(&m->asked, memory_order_relaxed);
@@ -83,6 +86,8 @@ static void load_row(void *ctx, const struct machine_row *row)
 	m->total_bytes = row->total_bytes;
 	m->disk_bytes = row->disk_bytes;
 	m->changed_at_ms = row->changed_at_ms;
+	m->began_ms = row->began_ms;
+	m->phase_ms = row->phase_ms;
 	m->moved_at_ms = wall_ms();
 	atomic_store(&m->last_seen_ms, row->last_seen_ms);
 	if (mac_number(&row->nic))
@@ -154,6 +159,7 @@ void state_close(struct state *s)
 	orders_free(s->orders);
 	outputs_free(s->outputs);
 	inventories_free(s->inventories);
+	hooks_free(s->hooks);
 	machine_table_clear(&s->table);
 	pthread_mutex_destroy(&s->reader_lock);
 	pthread_mutex_destroy(&s->heard_lock);
@@ -207,6 +213,10 @@ int state_open(const char *path, struct state **out, struct err *e)
 	if (r == 0)
 		r = inventories_load(s->inventories, db, e);
 	if (r == 0)
+		r = hooks_new(&s->hooks, e);
+	if (r == 0)
+		r = hooks_load(s->hooks, db, e);
+	if (r == 0)
 		r = db_last_event(db, &last_event, e);
 	if (r == 0)
 		r = db_open_reader(path, &s->reader, e);
@@ -216,7 +226,7 @@ int state_open(const char *path, struct state **out, struct err *e)
 	}
 	struct writer_source source = {s, next_row, row_failed};
 	const struct writer_aside asides[WRITER_ASIDES] = {strangers_aside(s->strangers),
-	    orders_aside(s->orders), inventories_aside(s->inventories)};
+	    orders_aside(s->orders), inventories_aside(s->inventories), hooks_aside(s->hooks)};
 	r = writer_start(db, last_event, &source, asides, &s->writer, e);
 	if (r < 0)
 		return r;
@@ -242,6 +252,18 @@ struct outputs *state_outputs(struct state *s)
 struct inventories *state_inventories(struct state *s)
 {
 	return s->inventories;
+}
+
+struct hooks *state_hooks(struct state *s)
+{
+	return s->hooks;
+}
+
+void state_keep_hook(struct state *s, const struct hook *hook, bool soon)
+{
+	hooks_update(s->hooks, hook);
+	if (soon)
+		writer_kick(s->writer);
 }
 
 int state_save(struct state *s, struct err *e)

@@ -15,6 +15,7 @@ struct state {
 	struct orders *orders;
 	struct outputs *outputs;
 	struct inventories *inventories;
+	struct hooks *hooks;
 	struct writer *writer;
 	struct db *reader;
 	pthread_mutex_t reader_lock;

@@ -25,7 +25,6 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 		m->rate_bytes_per_s = r->rate_bytes_per_s;
 		m->eta_s = r->eta_s;
 	}
-	machine_mark_dirty(&s->table, m);
 	if (begins) {
 		m->phase_ms = now;
 		state_record(s, m, EVENT_PHASE, machine_phase_name(r->phase), now);
@@ -35,6 +34,7 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 		    &(struct event_value){.number = now - m->phase_ms}, now);
 		m->phase_ms = 0;
 	}
+	machine_mark_dirty(&s->table, m);
 }
 
 static int take_report(struct state *s, struct machine *m, struct report *r, int64_t now)

@@ -556,6 +556,42 @@ static void survives_restart(void **state)
 	assert_true(row_of(f->s).last_seen_ms > 0);
 }
 
+static void note_data(void *ctx, const struct event *event)
+{
+	if (event->kind == EVENT_PHASE_END ||
+	    (event->kind == EVENT_STATE && machine_state_is(event->text, MACHINE_INSTALLED)))
+		fprintf(ctx, "%s %s ", event->text, event->data);
+}
+
+/* What an install and its phase have taken is known over a restart of this program, too. */
+static void durations_survive_restart(void **state)
+{
+	struct event_query all = {.limit = 100};
+	struct fixture *f = *state;
+	char told[1000] = "";
+	FILE *out = fmemopen(told, sizeof(told), "w");
+	struct err e = ERR_INIT;
+	int phase_ms = 0, all_ms = 0;
+
+	state_booted(f->s, &mac, "web1", INSTALL);
+	usleep(30000);
+	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_RUNNING), 0);
+	reopen(f);
+	usleep(30000);
+	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_DONE), 0);
+	reopen(f);
+	assert_int_equal(report(f->s, PHASE_ROOTFS, REPORT_DONE), 0); /* once is enough */
+	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
+	assert_int_equal(state_save(f->s, &e), 0);
+	assert_int_equal(state_events(f->s, &all, note_data, out, &e), 0);
+	assert_int_equal(fclose(out), 0);
+	if (sscanf(told, "rootfs {\"ms\":%d} installed {\"attempt\":1,\"ms\":%d} ", &phase_ms,
+		&all_ms) != 2)
+		fail_msg("%s", told);
+	assert_in_range(phase_ms, 25, 60000);
+	assert_in_range(all_ms, phase_ms + 25, 60000);
+}
+
 static void survives_kill(void **state)
 {
 	struct fixture *f = *state;
@@ -679,6 +715,15 @@ static void old_versions(void **state)
 			assert_int_equal(json_object_size(order.args), version >= 13);
 			order_clear(&order);
 		}
+		struct hook hook;
+		assert_int_equal(
+		    hooks_find(state_hooks(f->s), "ci", &hook, &e), version >= 15 ? 0 : -ENOENT);
+		if (version >= 15) {
+			assert_string_equal(hook.url, "https://ci.example.org/vmlab");
+			assert_string_equal(hook.secret, "0123456789abcdef");
+			assert_int_equal(hook.cursor, 40);
+			assert_int_equal(hook.missed, 7);
+		}
 		found++;
 	}
 	f->s = open_state(f);
@@ -710,6 +755,7 @@ int main(void)
 	    TEST(events),
 	    TEST(logs),
 	    TEST(survives_restart),
+	    TEST(durations_survive_restart),
 	    TEST(survives_kill),
 	    TEST(damaged_file),
 	    TEST(damaged_pages),

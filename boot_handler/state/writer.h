@@ -45,7 +45,7 @@ struct writer_aside {
 struct writer;
 
 /* Takes over `db` also when it fails. `last_event` is the newest id in the file. */
-#define WRITER_ASIDES 3
+#define WRITER_ASIDES 4
 must_check int writer_start(struct db *db, uint64_t last_event, const struct writer_source *source,
     const struct writer_aside asides[WRITER_ASIDES], struct writer **out, struct err *e);
 /* Writes what is left, then ends the thread and closes the database. NULL is allowed. */

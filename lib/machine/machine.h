@@ -66,6 +66,8 @@ struct machine_row {
 	struct in6_addr leased_ip6; /* ::, as below: none */
 	struct in_addr seen_ip;     /* where it called from when that was no lease; 0: none */
 	struct in6_addr seen_ip6;
+	int64_t began_ms; /* the attempt, or its first boot; 0: that has ended, or was not seen */
+	int64_t phase_ms; /* when the phase began; 0: it has ended, or that is not known */
 	enum machine_phase error_phase;
 	/* Not in the state file: */
 	int64_t moved_at_ms; /* when it got on last, or when the state file was read */
