@@ -28,6 +28,7 @@
 #include "boot_handler/http/server.h"
 #include "boot_handler/http/services.h"
 #include "boot_handler/http/stream.h"
+#include "boot_handler/webhook/sender.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -301,6 +302,7 @@ static void heard(void *ctx, const struct event *events, size_t count)
 
 	streams_put(services->streams, events, count);
 	metrics_heard(services->metrics, events, count);
+	sender_heard(services->sender, events, count);
 }
 
 static int start_services(const struct options *options, struct services *services, struct err *e)
@@ -347,6 +349,8 @@ static int start_services(const struct options *options, struct services *servic
 		r = consoles_new(options->consoles, &services->consoles, e);
 	services->xterm_dir = options->xterm;
 	if (r == 0)
+		r = sender_start(services, &options->trust, &services->sender, e);
+	if (r == 0)
 		state_on_events(services->state, heard, services);
 	services->declarer = (struct declarer){.state = services->state, .dir = options->vms};
 	if (r == 0 && options->machines)
@@ -361,9 +365,11 @@ static int start_services(const struct options *options, struct services *servic
 
 static void stop_services(struct services *services)
 {
+	sender_stop(services->sender);
 	address_file_stop(services->addresses);
 	json_decref(services->declarer.profiles);
 	state_close(services->state);
+	sender_free(services->sender);
 	streams_free(services->streams);
 	consoles_free(services->consoles);
 	metrics_free(services->metrics);

@@ -33,6 +33,9 @@ const char options_help[] =
     "                         and FILE.sessions: the key of browsers' sessions\n"
     "  --machines FILE        for vm_watcher: what dnsmasq cannot know of machines' addresses\n"
     "  --authorized-keys FILE public SSH keys for every machine's user; read again when changed\n"
+    "  --authorities FILE     certificates (PEM) by which https receivers of webhooks are judged\n"
+    "                         [/srv/tls/ca-certificates.crt, where the images have no\n"
+    "                         _tls/ca-certificates.crt]\n"
     "  --notices FILE         what /readyz is to warn of, a sentence a line\n"
     "  --consoles DIR         serial consoles of this host's VMs, a folder for each MAC address: log,\n"
     "                         and keys.in to type into                           [no consoles]\n"
@@ -105,6 +108,7 @@ enum {
 	OPT_SYSLOG,
 	OPT_FILE_LOG,
 	OPT_AUTHORIZED_KEYS,
+	OPT_AUTHORITIES,
 	OPT_NOTICES,
 	OPT_CONSOLES,
 	OPT_XTERM,
@@ -142,6 +146,7 @@ static const struct option long_options[] = {
     {"syslog", required_argument, NULL, OPT_SYSLOG},
     {"file-log", required_argument, NULL, OPT_FILE_LOG},
     {"authorized-keys", required_argument, NULL, OPT_AUTHORIZED_KEYS},
+    {"authorities", required_argument, NULL, OPT_AUTHORITIES},
     {"notices", required_argument, NULL, OPT_NOTICES},
     {"consoles", required_argument, NULL, OPT_CONSOLES},
     {"xterm", required_argument, NULL, OPT_XTERM},
@@ -226,6 +231,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_AUTHORIZED_KEYS:
 		o->authorized_keys = value;
+		return OPTIONS_RUN;
+	case OPT_AUTHORITIES:
+		o->trust.usual = value;
 		return OPTIONS_RUN;
 	case OPT_NOTICES:
 		o->notices = value;
@@ -344,9 +352,14 @@ static int derive_files(struct options *o, struct err *e)
 	int n = snprintf(o->holders, sizeof(o->holders), "%s.holders", o->state);
 	int k = snprintf(o->sessions, sizeof(o->sessions), "%s.sessions", o->state);
 
-	return n > 0 && k > n && k < (int)sizeof(o->sessions)
-		   ? 0
-		   : err_set(e, EINVAL, "--state has a path that is too long");
+	if (n <= 0 || k <= n || k >= (int)sizeof(o->sessions))
+		return err_set(e, EINVAL, "--state has a path that is too long");
+	n = snprintf(
+	    o->authorities, sizeof(o->authorities), "%s/_tls/ca-certificates.crt", o->images);
+	if (n <= 0 || n >= (int)sizeof(o->authorities))
+		return err_set(e, EINVAL, "--images has a path that is too long");
+	o->trust.own = o->authorities;
+	return 0;
 }
 
 /* A socket beside the one of --listen; false: that is none. */
@@ -386,6 +399,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	    .domain = "pvmlab.local",
 	    .strangers = boot_stranger_at(0),
 	    .initrds_url_path = "/initrds",
+	    .trust.usual = "/srv/tls/ca-certificates.crt",
 	    /* The one left is for whoever asks: nginx. */
 	    .threads = cpus < 3   ? 1
 		       : cpus > 9 ? 8

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "boot_handler/state/outlook.h"
+#include "boot_handler/webhook/sender.h"
 #include "lib/net/addr.h"
 #include "lib/base/err.h"
 
@@ -15,7 +16,9 @@ struct options {
 	const char *made;    /* NULL: manifests are made nowhere */
 	const char *backups; /* NULL: no disk becomes an image */
 	const char *state;
-	char holders[400];  /* beside it: see lib/store/holders.h */
+	char holders[400];     /* beside it: see lib/store/holders.h */
+	char authorities[400]; /* the user's own, below images */
+	struct sender_trust trust;
 	char sessions[400]; /* the key of the pages' sessions, likewise: see session.h */
 	const char *base_url;
 	const char *listen;

@@ -142,6 +142,17 @@ static void from_up_to_down(void **state)
 	vmlab(1, "vmlab netboot web1 on first", "reinstall -y --later web1");
 	vmlab(1, "\"nobody\"", "netboot nobody off");
 	vmlab(0, "boots from the network again", "netboot web1 on");
+	vmlab(0, "no webhook is there", "webhook ls");
+	vmlab(0, "secret: ", "webhook add ci http://127.0.0.1:9/x --filter severity=warning");
+	vmlab(1, "there is a webhook", "webhook add ci http://127.0.0.1:9/");
+	vmlab(1, "has to begin with http:// or https://", "webhook add other file:///etc/passwd");
+	vmlab(1, "events are not chosen by \"severty\"",
+	    "webhook add other http://a/ --filter severty=warning");
+	vmlab(1, "no connection to the receiver", "webhook test ci");
+	vmlab(0, "no connection to the receiver", "webhook ls");
+	vmlab(0, "\"filter\": \"severity=warning\"", "webhook ls --json");
+	vmlab(0, "is told nothing more", "webhook rm ci");
+	vmlab(1, "there is no webhook \"ci\"", "webhook rm ci");
 	vmlab(0, "web1 is down, its disk kept", "down web1");
 	asked("stop lab7-vm-web1", true);
 	vmlab(0, "stopped", "ls");
@@ -296,6 +307,10 @@ static void usage_is_explained(void **state)
 	    {2, "reinstall --timeout x web1", "is no duration"},
 	    {2, "netboot web1", "a VM's name, and on or off"},
 	    {2, "netboot web1 maybe", "a VM's name, and on or off"},
+	    {2, "webhook", "say add, ls, rm or test"},
+	    {2, "webhook add ci", "a NAME and a URL"},
+	    {2, "webhook rm a/b", "a webhook's NAME has letters"},
+	    {2, "webhook ls --nonsense", "--nonsense"},
 	    {2, "wait --for ever", "--for"},
 	    {2, "console", "vmlab console"},
 	    {2, "ssh", "vmlab ssh"},

@@ -320,6 +320,14 @@ static int parse_image(struct piece p, struct route *out, struct err *e)
 	return 0;
 }
 
+static int parse_hook(struct piece p, struct route *out, struct err *e)
+{
+	return parse_name(p, out, NULL) == 0
+		   ? 0
+		   : err_set(e, EINVAL,
+			 "the name is malformed: a webhook's has at most 63 letters, digits and inner hyphens, underscores and dots");
+}
+
 int route_part(struct piece called, struct piece segment, struct route *out, struct err *e)
 {
 	if (piece_is(called, "<mac>") || piece_is(called, "<card>"))
@@ -332,6 +340,8 @@ int route_part(struct piece called, struct piece segment, struct route *out, str
 		return parse_order(segment, out, e);
 	if (piece_is(called, "<image>"))
 		return parse_image(segment, out, e);
+	if (piece_is(called, "<hook>"))
+		return parse_hook(segment, out, e);
 	if (piece_is(called, "<secret>"))
 		return route_decode(
 			   segment.text, segment.len, false, out->secret, sizeof(out->secret)) < 0
@@ -407,6 +417,7 @@ static int parse_time(struct piece key, struct piece value, int64_t *out, struct
 	return 0;
 }
 
+/* ROUTE_NOT_FOUND: it is none. */
 static int parse_event_filter(
     struct piece key, struct piece value, struct route *out, struct err *e)
 {
@@ -422,6 +433,23 @@ static int parse_event_filter(
 		return parse_time(key, value, &out->since_ms, e);
 	if (piece_is(key, "until"))
 		return parse_time(key, value, &out->until_ms, e);
+	return ROUTE_NOT_FOUND;
+}
+
+int route_query_filter(struct piece query, struct route *out, struct err *e)
+{
+	struct piece key;
+	struct piece value;
+
+	while (next_parameter(&query, &key, &value)) {
+		int r = parse_event_filter(key, value, out, e);
+		if (r == ROUTE_NOT_FOUND)
+			return err_set(e, EINVAL,
+			    "events are not chosen by \"%.*s\": by machine, vm, kind, severity, since and until they are",
+			    key.len < 40 ? (int)key.len : 40, key.text);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 

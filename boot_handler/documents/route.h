@@ -90,8 +90,8 @@ struct route {
 bool route_segment(struct piece *path, struct piece *segment);
 
 /* Parses a segment that an endpoint's path calls "<mac>", "<card>", "<name>", "<document>", "<id>",
- * "<n>", "<slice>", "<image>" or "<secret>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these with a
- * sentence. */
+ * "<n>", "<slice>", "<image>", "<hook>" or "<secret>". Returns 0, ROUTE_NOT_FOUND or -EINVAL, these
+ * with a sentence. */
 must_check int route_part(
     struct piece called, struct piece segment, struct route *out, struct err *e);
 
@@ -100,6 +100,8 @@ must_check int route_query_ipxe(struct piece query, struct route *out, struct er
 must_check int route_query_report(struct piece query, struct route *out, struct err *e);
 must_check int route_query_events(struct piece query, struct route *out, struct err *e);
 must_check int route_query_console(struct piece query, struct route *out, struct err *e);
+/* Of these, those that choose events by what they are: any other word is refused. */
+must_check int route_query_filter(struct piece query, struct route *out, struct err *e);
 /* The id of an event. -EINVAL */
 must_check int route_event_id(const char *text, uint64_t *out);
 must_check int route_query_output(struct piece query, struct route *out, struct err *e);

@@ -43,12 +43,12 @@ json_t *event_json(const struct event *event)
 
 /* By its cards, as before it was declared and under another name it was the same machine. Of one
  * that is not known any more events may be. */
-static int choose_machine(const struct call *c, struct event_query *q, struct err *e)
+static int choose_machine(const struct services *services, const struct vm_snapshot *snapshot,
+    const char *id, struct event_query *q, struct err *e)
 {
-	const char *id = c->request->route->machine;
 	struct machine_named named;
 
-	int r = machine_find(c, &named, e);
+	int r = machine_find_id(services, snapshot, id, &named, e);
 	if (r == 0) {
 		memcpy(q->mac, named.cards.mac, named.cards.count * sizeof(*q->mac));
 		q->macs = named.cards.count;
@@ -62,10 +62,9 @@ static int choose_machine(const struct call *c, struct event_query *q, struct er
 	return 0;
 }
 
-int events_query(const struct call *c, struct event_query *out, struct err *e)
+int events_query_of(const struct services *services, const struct vm_snapshot *snapshot,
+    const struct route *route, struct event_query *out, struct err *e)
 {
-	const struct route *route = c->request->route;
-
 	*out = (struct event_query){
 	    .newest = !route->has_after,
 	    .after = route->after,
@@ -77,7 +76,12 @@ int events_query(const struct call *c, struct event_query *out, struct err *e)
 	    .since_ms = route->since_ms,
 	    .until_ms = route->until_ms,
 	};
-	return route->machine[0] ? choose_machine(c, out, e) : 0;
+	return route->machine[0] ? choose_machine(services, snapshot, route->machine, out, e) : 0;
+}
+
+int events_query(const struct call *c, struct event_query *out, struct err *e)
+{
+	return events_query_of(c->services, c->snapshot, c->request->route, out, e);
 }
 
 /* ---- a page ------------------------------------------------------------------------------ */

@@ -10,6 +10,9 @@
 /* One event as the API has it; NULL without memory. */
 json_t *event_json(const struct event *event);
 
+/* What a parsed query asks for. What it has of the route is borrowed. */
+must_check int events_query_of(const struct services *services, const struct vm_snapshot *snapshot,
+    const struct route *route, struct event_query *out, struct err *e);
 /* What the query of the request asks for. What it has of the route is borrowed. */
 must_check int events_query(const struct call *c, struct event_query *out, struct err *e);
 

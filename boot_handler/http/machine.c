@@ -11,18 +11,19 @@
 
 /* ---- which one ----------------------------------------------------------------------------- */
 
-static const struct vm *find_vm(const struct call *c, const char *id)
+static const struct vm *find_vm(
+    const struct services *services, const struct vm_snapshot *snapshot, const char *id)
 {
 	char uuid[UUID_TEXT_SIZE];
 	const struct vm *vm;
 	struct mac mac;
 
 	if (mac_parse(id, strlen(id), &mac, NULL) == 0)
-		return services_vm_by_mac(c->services, c->snapshot, &mac);
+		return services_vm_by_mac(services, snapshot, &mac);
 	if (smbios_uuid_parse(id, uuid))
-		return vm_snapshot_by_uuid(c->snapshot, uuid);
-	vm = vm_snapshot_by_name(c->snapshot, id);
-	return vm ? vm : vm_snapshot_by_serial(c->snapshot, id);
+		return vm_snapshot_by_uuid(snapshot, uuid);
+	vm = vm_snapshot_by_name(snapshot, id);
+	return vm ? vm : vm_snapshot_by_serial(snapshot, id);
 }
 
 static void add_card(struct order_cards *cards, const struct mac *mac)
@@ -31,7 +32,7 @@ static void add_card(struct order_cards *cards, const struct mac *mac)
 		cards->mac[cards->count++] = *mac;
 }
 
-void machine_cards(struct services *services, const struct vm *vm, struct order_cards *out)
+void machine_cards(const struct services *services, const struct vm *vm, struct order_cards *out)
 {
 	struct mac nic;
 
@@ -43,14 +44,19 @@ void machine_cards(struct services *services, const struct vm *vm, struct order_
 
 int machine_find(const struct call *c, struct machine_named *out, struct err *e)
 {
-	struct state *state = c->services->state;
-	const char *id = c->request->route->machine;
+	return machine_find_id(c->services, c->snapshot, c->request->route->machine, out, e);
+}
+
+int machine_find_id(const struct services *services, const struct vm_snapshot *snapshot,
+    const char *id, struct machine_named *out, struct err *e)
+{
+	struct state *state = services->state;
 	struct stranger stranger;
 
-	*out = (struct machine_named){.vm = find_vm(c, id), .name = id};
+	*out = (struct machine_named){.vm = find_vm(services, snapshot, id), .name = id};
 	if (out->vm) {
 		out->name = out->vm->name;
-		machine_cards(c->services, out->vm, &out->cards);
+		machine_cards(services, out->vm, &out->cards);
 		return 0;
 	}
 	int r = strangers_find(state_strangers(state), id, &stranger, e);

@@ -13,10 +13,13 @@ struct machine_named {
 };
 
 /* Those of a declared one. */
-void machine_cards(struct services *services, const struct vm *vm, struct order_cards *out);
+void machine_cards(const struct services *services, const struct vm *vm, struct order_cards *out);
 
 /* The one that the path names. */
 must_check int machine_find(const struct call *c, struct machine_named *out, struct err *e);
+/* The one of that name, MAC address, UUID or serial number. */
+must_check int machine_find_id(const struct services *services, const struct vm_snapshot *snapshot,
+    const char *id, struct machine_named *out, struct err *e);
 
 /* The newest inventory told with one of these cards: a new reference, NULL: none. */
 json_t *machine_told(struct services *services, const struct order_cards *cards);

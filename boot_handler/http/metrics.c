@@ -11,9 +11,11 @@
 
 #include "boot_handler/http/guest.h"
 #include "boot_handler/http/guest_backup.h"
+#include "boot_handler/http/hooks.h"
 #include "boot_handler/http/machine_now.h"
 #include "boot_handler/http/operator.h"
 #include "boot_handler/http/stream.h"
+#include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 
 #define TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -237,6 +239,75 @@ static void put_events(FILE *f, struct services *services)
 	fprintf(f, "vmlab_event_streams %u\n", streams_count(services->streams));
 }
 
+/* ---- webhooks ---------------------------------------------------------------------------- */
+
+static double behind(const struct hook *hook, uint64_t last)
+{
+	return (double)hooks_behind(hook, last);
+}
+
+static double delivered(const struct hook *hook, uint64_t last)
+{
+	(void)last;
+	return (double)hook->delivered;
+}
+
+static double failed(const struct hook *hook, uint64_t last)
+{
+	(void)last;
+	return (double)hook->failed;
+}
+
+static double missed(const struct hook *hook, uint64_t last)
+{
+	(void)last;
+	return (double)hook->missed;
+}
+
+static double delivered_s(const struct hook *hook, uint64_t last)
+{
+	(void)last;
+	return (double)hook->delivered_ms / 1000;
+}
+
+static double ended(const struct hook *hook, uint64_t last)
+{
+	(void)last;
+	return hook->ended;
+}
+
+static const struct {
+	const char *name, *type, *help;
+	double (*value)(const struct hook *hook, uint64_t last);
+} of_hooks[] = {
+    {"vmlab_webhook_behind_events", "gauge", "Events that it has not come to yet.", behind},
+    {"vmlab_webhook_deliveries_total", "counter", "Deliveries that were taken.", delivered},
+    {"vmlab_webhook_failures_total", "counter", "Deliveries that were not.", failed},
+    {"vmlab_webhook_missed_events_total", "counter",
+	"Events that were kept no longer when it was their turn.", missed},
+    {"vmlab_webhook_last_delivery_seconds", "gauge",
+	"When one was taken last, since 1970; 0: never.", delivered_s},
+    {"vmlab_webhook_ended", "gauge", "1: its receiver is gone for good.", ended},
+};
+
+static void put_hooks(FILE *f, struct services *services)
+{
+	_cleanup_free_ struct hook *hooks = calloc(HOOKS_MAX, sizeof(*hooks));
+	struct err ignored = ERR_INIT;
+	uint64_t last = 0;
+
+	if (!hooks || state_last_event(services->state, &last, &ignored) < 0)
+		return;
+	unsigned count = hooks_all(state_hooks(services->state), hooks);
+	for (size_t i = 0; count > 0 && i < sizeof(of_hooks) / sizeof(*of_hooks); i++) {
+		put_head(f, of_hooks[i].name, of_hooks[i].type, of_hooks[i].help);
+		for (unsigned k = 0; k < count; k++)
+			fprintf(f, "%s{webhook=\"%s\"} %.15g\n", of_hooks[i].name, hooks[k].name,
+			    of_hooks[i].value(&hooks[k], last));
+	}
+	explicit_bzero(hooks, HOOKS_MAX * sizeof(*hooks));
+}
+
 /* By the names that all exporters use. */
 static void put_process(FILE *f, const struct metrics *m)
 {
@@ -274,6 +345,7 @@ int metrics_answer(const struct call *c, struct server_answer *a, struct err *e)
 	put_installs(f, services->metrics);
 	put_traffic(f, services->metrics);
 	put_events(f, services);
+	put_hooks(f, services);
 	put_process(f, services->metrics);
 	if (fclose(f) != 0) {
 		free(text);

@@ -23,6 +23,7 @@ static const struct parameter parts[] = {
     {"document", "string", NULL, "a document's name"},
     {"n", "integer", "int64", "an order's number"},
     {"slice", "integer", "int64", "a slice's number"},
+    {"hook", "string", NULL, "a webhook's name"},
 };
 
 /* Of route_query_events(). */

@@ -10,6 +10,7 @@
 #include "boot_handler/http/console.h"
 #include "boot_handler/http/events.h"
 #include "boot_handler/http/explain.h"
+#include "boot_handler/http/hooks.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/listing.h"
 #include "boot_handler/http/logins.h"
@@ -182,6 +183,13 @@ static const struct endpoint rows[] = {
     {"GET", "/api/v1/stream", route_query_events, events_stream,
 	.summary = "the same as it happens (SSE); Last-Event-ID goes on after that",
 	.produces = "text/event-stream"},
+    {"POST|GET", "/api/v1/webhooks", NULL, hooks_answer, .body_max = HOOKS_MAX_BYTES,
+	.summary =
+	    "{\"name\", \"url\", \"filter\", \"secret\"}: have events told to a URL; GET: all, and how far"},
+    {"DELETE|GET", "/api/v1/webhooks/<hook>", NULL, hooks_answer_one,
+	.summary = "one of them; DELETE: tell it nothing more"},
+    {"POST", "/api/v1/webhooks/<hook>/test", NULL, hooks_answer_test,
+	.summary = "one delivery without events, at once; where it is taken, others follow"},
     {"GET", "/api/v1/openapi.json", NULL, openapi_answer,
 	.summary = "all these, as OpenAPI 3.0 has them"},
     {"POST", "/api/v1/logins", NULL, logins_invite, .access = ENDPOINT_OWNER,

@@ -22,6 +22,7 @@ struct streams;
 struct metrics;
 struct sessions;
 struct consoles;
+struct sender;
 
 struct services {
 	struct vm_store *store;
@@ -39,6 +40,7 @@ struct services {
 	_Atomic(struct server *) guests;       /* the listener of machines; NULL: there is none */
 	struct streams *streams;               /* who follows what happens */
 	struct metrics *metrics;
+	struct sender *sender; /* of webhooks; NULL: nobody sends */
 	struct declarer declarer;
 	atomic_bool declares;    /* some profile may: the store's thread is to know who asks */
 	atomic_bool declare_due; /* it was told, and has not looked yet */

@@ -4,16 +4,16 @@ import contextlib
 import hashlib
 import os
 import ssl
-import tempfile
 import threading
 
 import pytest
 
+import kit.certificate
 from kit import netns, range_server
 from kit.agent_bench import PORT, SERVER
 from kit.backup_bench import MIB, BackupBench, Handler
 from kit.check import check, check_equal, skip
-from kit.command import have_command, run
+from kit.command import have_command
 from kit.scope import Scope
 
 scope = Scope("deploy-tls")
@@ -43,23 +43,11 @@ def bench(made):
 
 
 def certificate(name, words):
-    """(key, certificate) in files."""
-    at = os.path.join(tempfile.mkdtemp(dir=scope.tempdir()), name)
-    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-        "-keyout", f"{at}.key", "-out", f"{at}.crt", *words])
-    return f"{at}.key", f"{at}.crt"
+    return kit.certificate.authority(scope.tempdir(), name, words)
 
 
 def vouched(authority, host=SERVER, dates=()):
-    """Of a server at that address."""
-    at = os.path.join(tempfile.mkdtemp(dir=scope.tempdir()), "server")
-    with open(f"{at}.ext", "w") as f:
-        f.write(f"subjectAltName=IP:{host}\n")
-    run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=server",
-        "-keyout", f"{at}.key", "-out", f"{at}.csr"])
-    run(["openssl", "x509", "-req", "-in", f"{at}.csr", "-CA", authority[1], "-CAkey", authority[0], "-CAcreateserial",
-        "-extfile", f"{at}.ext", *(dates or ("-days", "2")), "-out", f"{at}.crt"])
-    return f"{at}.key", f"{at}.crt"
+    return kit.certificate.vouched(scope.tempdir(), authority, host, dates)
 
 
 class Leading(Handler):

@@ -11,12 +11,13 @@ import time
 
 import pytest
 
-from kit import dhcp, http_client
+from kit import certificate, dhcp, http_client
 from kit.bound_lab import A, B, IP, UUID
 from kit.check import check, check_equal, eventually
 from kit.command import docker
 from kit.lab import SERVER
 from kit.scope import needs
+from kit.webhook_receiver import Receiver
 
 STRANGER = "52:54:00:c1:09:77"
 
@@ -202,6 +203,29 @@ def test_a_stream_of_one_machine_has_no_others(bound):
 
 
 # ---- others ---------------------------------------------------------------------------------------
+
+
+def test_a_webhook_is_told_of_it_by_the_stack_as_it_is_run(bound):
+    """The rest of webhooks is tests/stack/test_webhooks.py's."""
+    authority = certificate.authority(bound.scope.tempdir())
+    os.makedirs(os.path.join(bound.images, "_tls"))
+    shutil.copy(authority[1], os.path.join(bound.images, "_tls/ca-certificates.crt"))
+    told, untold = (Receiver(bound, certificate.vouched(bound.scope.tempdir(), by, "127.0.0.1")) for by in
+        (authority, certificate.authority(bound.scope.tempdir(), "other")))
+    for name, receiver in ("told", told), ("untold", untold):
+        made = bound.api("/api/v1/webhooks", method="POST", body={"name": name, "url": receiver.url, "filter": "machine=a&kind=action"})
+        receiver.secret = made["secret"]
+    for machine in "b", "a":
+        check_equal(bound.operator(f"/api/v1/vms/{machine}/netboot/on", method="POST").status, 200, "order: status")
+    eventually(lambda: told.taken, 5, "it is told")
+    told.verify(told.taken[0], "told")
+    check_equal([(e["vm"], e["kind"], e["source"]) for e in told.events().values()], [("a", "action", "operator")], "events")
+    eventually(lambda: "certificate is of no authority known here" in str(bound.api("/api/v1/webhooks/untold")["error"]), 5, "the other is not trusted")
+    os.unlink(os.path.join(bound.images, "_tls/ca-certificates.crt"))  # Mozilla's know neither
+    bound.api("/api/v1/webhooks/told/test", method="POST")
+    eventually(lambda: "certificate is of no authority known here" in str(bound.api("/api/v1/webhooks/told")["test"]), 5, "Mozilla's are asked")
+    for name in "told", "untold":
+        check_equal(bound.operator(f"/api/v1/webhooks/{name}", method="DELETE").status, 204, "removed: status")
 
 
 def test_a_flood_of_invented_machines_fills_neither_events_nor_log_and_hides_nobody(bound):

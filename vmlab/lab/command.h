@@ -54,6 +54,7 @@ struct command {
 	row(adopt) \
 	row(ignore) \
 	row(events) \
+	row(webhook) \
 	row(dashboard) \
 	row(explain) \
 	row(wait) \
