@@ -97,6 +97,8 @@ static int take_inventory(const struct call *c, const struct guest_caller *who,
 	    wall_ms(), is_declared, (void *)c, e);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	if (!who->vm) /* an inventory of nobody could not be asked for */
+		strangers_keep(state_strangers(state), &who->mac);
 	tell(c, who, EVENT_INVENTORY, inventory->summary);
 	return state_save(state, e);
 }
