@@ -1,6 +1,6 @@
 /* What machines tell besides the targets of their requests, any bytes; the first one chooses what
  * they are: a line of syslog, what dnsmasq tells its script of a DHCP client, the datagram that
- * this becomes, the bodies of reports, and what the agent tells of an order. */
+ * this becomes, the bodies of reports, what the agent tells of an order, a console's output. */
 #include <arpa/inet.h>
 #include <jansson.h>
 
@@ -11,6 +11,7 @@
 #include "boot_handler/state/firstboot.h"
 #include "boot_handler/state/report.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/terminal_text.h"
 #include "lib/base/test_promise.h"
 #include "lib/unattended/format.h"
 
@@ -215,6 +216,19 @@ static void hear_ending(const char *bytes, size_t len)
 	agent_ending_clear(&told);
 }
 
+/* ---- a console --------------------------------------------------------------------------- */
+
+static void show_printed(const char *bytes, size_t len)
+{
+	_cleanup_free_ char *text = terminal_text(bytes, len);
+
+	PROMISE(text);
+	size_t shown = strlen(text);
+	PROMISE(shown <= len);
+	PROMISE(text_clean(text, shown, "\n\t") == shown);
+	PROMISE(!strstr(text, "\n\n\n"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -250,6 +264,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	case 'o':
 		hear_ending(text, size - 1);
+		return 0;
+	case 't':
+		show_printed((const char *)data + 1, size - 1);
 		return 0;
 	default:
 		return -1;
