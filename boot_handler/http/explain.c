@@ -184,7 +184,7 @@ static void see_addresses(struct explain_facts *f, struct state *state, const st
 			explain_see(f, EXPLAIN_DIFFERS, 0, NULL, NULL, text);
 }
 
-/* The last lines, as one. */
+/* The last lines, as one; of one that is longer than that its end. */
 static void see_log(struct explain_facts *f, struct state *state, const struct vm *vm)
 {
 	_cleanup_free_ char *log = NULL;
@@ -202,6 +202,9 @@ static void see_log(struct explain_facts *f, struct state *state, const struct v
 	while (len > 0 && log[len - 1] == '\n')
 		log[--len] = '\0';
 	const char *last = log + (len > LOG_BYTES ? len - LOG_BYTES : 0);
+	const char *begun = last > log && last[-1] != '\n' ? strchr(last, '\n') : NULL;
+	if (begun)
+		last = begun + 1;
 	if (*last)
 		explain_see(f, EXPLAIN_LOG, 0, NULL, NULL, last);
 }

@@ -102,9 +102,12 @@ static void an_install(void **state)
 	report("05", "{\"phase\":\"hooks\",\"status\":\"running\"}");
 	explained("five", NULL);
 	assert_true(says("\"where\":\"it is being installed: hooks\""));
-	report("05",
+	char failed[900];
+	snprintf(failed, sizeof(failed),
 	    "{\"phase\":\"hooks\",\"status\":\"failed\",\"message\":\"it ended with status 3\","
-	    "\"hint\":\"correct it\",\"log\":\"cp: no such file\\nhook: status 3\\n\"}");
+	    "\"hint\":\"correct it\",\"log\":\"%0600d\\ncp: no such file\\nhook: status 3\\n\"}",
+	    0);
+	report("05", failed);
 	explained("five", "hook-failed");
 	assert_true(says("its installer's log ends: cp: no such file hook: status 3"));
 	assert_int_equal(ask(NULL, "POST", "/api/v1/vms/five/netboot/off", ""), 200);
