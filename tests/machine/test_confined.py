@@ -99,7 +99,7 @@ def test_what_a_vm_prints_is_in_its_containers_log_and_in_its_folder_of_the_lab(
         with open(log, "rb") as f:
             return f.read()
     eventually(lambda: b"BdsDxe" in printed(), 60, "its firmware has printed something", every=0.5)
-    check("BdsDxe" in boxed.console("boxed"), boxed.console("boxed"))
+    eventually(lambda: "BdsDxe" in boxed.console("boxed"), 10, "the container's log has it too")
     answer = http_client.request("localhost", "/api/v1/machines/boxed/console", unix=boxed.socket)
     check_equal((answer.status, answer.body[:200]), (200, printed()[:200]), "the API")
     check_equal(os.stat(os.path.dirname(os.path.dirname(console_folder(boxed)))).st_mode & 0o777, 0o700, "the lab's own folder")
