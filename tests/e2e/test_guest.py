@@ -103,6 +103,7 @@ def test_in_the_guest_no_unit_failed(lab, web):
     check_equal(failed, "", "failed units")
 
 
+@pytest.mark.long
 def test_in_the_browser_one_logs_in_over_its_serial_console_and_its_log_is_the_containers(lab, web):
     reason = why_not()
     if reason:
