@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "boot_handler/documents/agent_call.h"
+#include "boot_handler/sources/dhcp_log.h"
 #include "boot_handler/sources/file_log.h"
 #include "boot_handler/sources/lease.h"
 #include "boot_handler/sources/syslog.h"
