@@ -129,6 +129,8 @@ class Orders(Actor):
             wanted=(200, 204, 409))
         if answer.status != 409:
             self.known[number] = "done"
+        else:  # it may never have been handed out
+            self.ask(f"{self.path}/{number}", method="DELETE", wanted=(200, 409))
         self.open.remove(number)
 
     def step(self):
