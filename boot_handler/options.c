@@ -52,7 +52,7 @@ const char options_help[] =
     "                         needs a session                                            [off]\n"
     "                         WHERE is unix:/path, fd:3 for a socket it inherits, 127.0.0.1:8080\n"
     "                         or [::1]:8080; --operator-listen and --dashboard-listen take the first two\n"
-    "  --file-log PATH        for what nginx logs of files that it sent, by syslog\n"
+    "  --file-log PATH        for what nginx logs of files that it sent, by syslog, or fd:6\n"
     "                         [files.sock beside --listen unix:...]\n"
     "  --syslog WHERE         for the syslog of other systems' installers, over UDP at\n"
     "                         192.168.100.1:514, or fd:4                                 [off]\n"

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "boot_handler/documents/owner.h"
 #include "boot_handler/http/metrics.h"
@@ -117,7 +116,7 @@ void guest_files_stop(struct guest_files *g)
 	if (!g)
 		return;
 	datagram_receiver_stop(g->datagrams);
-	unlink(g->path);
+	listen_datagram_remove(g->path);
 	free(g->path);
 	free(g);
 }

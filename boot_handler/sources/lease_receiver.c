@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "boot_handler/sources/datagram.h"
 #include "boot_handler/sources/listen.h"
@@ -66,7 +65,7 @@ void lease_receiver_stop(struct lease_receiver *r)
 	if (!r)
 		return;
 	datagram_receiver_stop(r->datagrams);
-	unlink(r->path);
+	listen_datagram_remove(r->path);
 	free(r->path);
 	free(r);
 }

@@ -152,7 +152,14 @@ void listen_remove(const char *text)
 
 int listen_datagram(const char *path, struct err *e)
 {
-	return open_unix(path, SOCK_DGRAM, 0, 0666, e);
+	return strncmp(path, "fd:", 3) == 0 ? take_inherited(path + 3, SOCK_DGRAM, 0, e)
+					    : open_unix(path, SOCK_DGRAM, 0, 0666, e);
+}
+
+void listen_datagram_remove(const char *path)
+{
+	if (strncmp(path, "fd:", 3) != 0)
+		unlink(path);
 }
 
 int listen_udp(const char *text, struct err *e)

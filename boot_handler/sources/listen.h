@@ -16,8 +16,11 @@ void listen_remove(const char *text);
 /* The path of "unix:/path"; NULL for others. */
 const char *listen_unix_path(const char *text);
 
-/* A datagram socket at `path`, mode 0666, replacing what was there. Blocking. */
+/* A datagram socket at `path`, mode 0666, replacing what was there, or one that was inherited,
+ * "fd:6". Blocking. */
 must_check int listen_datagram(const char *path, struct err *e);
+/* Removes its file; that of one that was inherited stays. */
+void listen_datagram_remove(const char *path);
 /* The same of UDP at "1.2.3.4:514" or "[::1]:514", or one that was inherited, "fd:4". */
 must_check int listen_udp(const char *text, struct err *e);
 

@@ -10,6 +10,10 @@ steer it there becomes '?', by the rule of lib/base/text.h, whichever daemon for
 dnsmasq tells of each file that it has sent by TFTP, and of each word of DHCP: hundreds of machines at once
 would fill the log. That is for boot_handler, which makes events of it; the log has what went wrong. A
 dhcp-script for the files, which dnsmasq would start for each, took a tenth of the processor in a storm.
+
+The socket to which nginx logs is kept open here, and handed to boot_handler each time that it is started:
+nginx's workers stay connected to it, each of which would lose the first line after that, and what comes
+meanwhile waits there.
 """
 
 import codecs
@@ -21,7 +25,7 @@ import socket
 import sys
 import time
 
-from supervisor import dispatchers, poller, supervisord
+from supervisor import dispatchers, poller, process, supervisord
 
 POLL_S = 0.1
 CONTROLS = [*range(0x20), 0x7f, *range(0x80, 0xa0), 0x61c, 0x200e, 0x200f, *range(0x2028, 0x202f),
@@ -38,6 +42,7 @@ TOLD = re.compile(r"(?m)^dnsmasq-dhcp(?:\[\d+\])?: (DHCP(?:DISCOVER|OFFER|NAK|DE
                   r"|^dnsmasq-tftp(?:\[\d+\])?: sent ([^\n]*) to ([0-9a-f.:]+)\n")
 LINE_MAX = 16384  # of one that has no end yet
 PIPE_BYTES = 1 << 20
+FILES, FILES_PATH = 100, "/run/boot_handler/files.sock"  # the number is known to handler-sockets
 
 
 class Teller:
@@ -129,6 +134,26 @@ class CleanOutput(dispatchers.POutputDispatcher):
         return self.dropped.sub("", text[:end])
 
 
+def keep_files():
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    os.fchmod(made.fileno(), 0o666)  # its file gets that mode
+    made.bind(FILES_PATH)
+    os.chmod(FILES_PATH, 0o666)
+    os.dup2(made.fileno(), FILES)
+    made.close()
+
+
+def prepare_descriptors(child, usual=process.Subprocess._prepare_child_fds):
+    """In a child that is about to become a daemon: all that it is not to have is closed."""
+    options = child.config.options
+    close = options.close_fd
+    if child.config.name == "boot_handler":
+        options.close_fd = lambda fd: None if fd == FILES else close(fd)
+    usual(child)
+
+
+keep_files()
+process.Subprocess._prepare_child_fds = prepare_descriptors
 poller.Poller = QuickPoller
 dispatchers.POutputDispatcher = CleanOutput
 sys.exit(supervisord.main())
