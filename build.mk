@@ -108,7 +108,7 @@ LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd nettle sqlite3) \
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
 # nl_langinfo: see os_installer/unpack/archive.c.
 LIBS_os_installer = -Wl,--wrap=nl_langinfo -L$(STATIC)/lib -lfdisk -lblkid -luuid $(CURL) -larchive \
-	-lacl -lzstd -llzma -lz -lnettle -ljansson -lpthread
+	-lacl -lzstd -llzma -lz -lfdt -lnettle -ljansson -lpthread
 LIBS_vmlab        = -L$(STATIC)/lib $(CURL) -larchive -lacl -lzstd -llzma -lbz2 -lz -lnettle -ljansson \
 	-lpthread
 

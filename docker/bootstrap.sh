@@ -51,7 +51,7 @@ arch_row "$arch" || die "architecture '$arch' is not supported: use one of $arch
 
 # -dev packages of one architecture: what our programs compile against.
 libraries="libc6-dev libcmocka-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libarchive-dev \
-zlib1g-dev libzstd-dev liblzma-dev libmbedtls-dev"
+zlib1g-dev libzstd-dev liblzma-dev libmbedtls-dev libfdt-dev"
 
 variant=essential
 case $name in

@@ -17,8 +17,9 @@ const struct qemu_arch qemu_arches[VM_ARCH_COUNT] = {
 	    .is = &arches[VM_ARCH_ARM64],
 	    .machine = "virt,gic-version=max",
 	    /* The firmware boots from the network only where the CPU has a random number
-	     * instruction; pointer authentication in its full form is slow to emulate. */
-	    .tcg_cpu = "max,pauth-impdef=on",
+	     * instruction; pointer authentication in its full form is slow to emulate; with
+	     * LPA2 (addresses of 52 bits) Linux 6.12 oopses in kexec_load(2). */
+	    .tcg_cpu = "max,pauth-impdef=on,lpa2=off",
 	    .flash_bytes = 64 << 20,
 	},
 };

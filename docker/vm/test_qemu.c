@@ -184,7 +184,7 @@ static const struct {
 } branches[] = {
     {{"VM_ARCH=amd64"}, true, 1500, {"-cpu host -accel kvm -global ICH9-LPC.disable_s3=1 "}},
     {{"VM_ARCH=arm64"}, false, 1500,
-	{"-cpu max,pauth-impdef=on -accel tcg,", "!-global", "file=/run/vm/code.fd "}},
+	{"-cpu max,pauth-impdef=on,lpa2=off -accel tcg,", "!-global", "file=/run/vm/code.fd "}},
     {{"VM_NIC_ROM=ipxe"}, false, 1500, {"host_mtu=1500 -object"}},
     {{"VM_NIC_ROM=ipxe", "VM_ARCH=arm64"}, false, 9000, {"host_mtu=9000 -object"}},
     {{"VM_NIC_ROM=http"}, false, 1500,

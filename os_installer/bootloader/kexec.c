@@ -8,6 +8,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "os_installer/bootloader/kexec_parts.h"
 #include "os_installer/system/tree.h"
 
 #define CMDLINE_SIZE 2048 /* what kernels take */
@@ -26,12 +27,11 @@ int kexec_load(
 	if (initramfs && initramfs_fd < 0)
 		return initramfs_fd;
 	if (syscall(SYS_kexec_file_load, kernel_fd, initramfs_fd, strlen(cmdline) + 1, cmdline,
-		flags) < 0)
-		return errno == ENOSYS
-			   ? err_set(e, ENOSYS,
-				 "this kernel does not start another one: it was built without kexec_file_load(2), as Debian's for arm64 is")
-			   : err_errno(e, "this kernel does not start another one (kexec)");
-	return 0;
+		flags) == 0)
+		return 0;
+	if (errno == ENOSYS)
+		return kexec_parts_load(kernel_fd, initramfs_fd, cmdline, e);
+	return err_errno(e, "this kernel does not start another one (kexec)");
 }
 
 void kexec_decline(enum vm_after *after, const char *why)

@@ -1,4 +1,5 @@
-/* kexec.h - starting the installed system without firmware and boot loader: kexec_file_load(2). */
+/* kexec.h - starting the installed system without firmware and boot loader: kexec_file_load(2), or
+ * kexec_load(2) where a kernel has but that, as Debian's for arm64. */
 #ifndef OS_INSTALLER_BOOTLOADER_KEXEC_H
 #define OS_INSTALLER_BOOTLOADER_KEXEC_H
 
