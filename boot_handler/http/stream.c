@@ -443,6 +443,14 @@ int streams_answer(
 	return 0;
 }
 
+uint64_t streams_last(struct streams *s)
+{
+	pthread_mutex_lock(&s->lock);
+	uint64_t last = s->last;
+	pthread_mutex_unlock(&s->lock);
+	return last;
+}
+
 unsigned streams_count(struct streams *s)
 {
 	pthread_mutex_lock(&s->lock);

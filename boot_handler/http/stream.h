@@ -38,6 +38,9 @@ void streams_put(struct streams *s, const struct event *events, size_t count);
 must_check int streams_answer(
     struct streams *s, const struct event_query *query, struct server_answer *a, struct err *e);
 
+/* The newest event that is on disk; 0: there is none. */
+uint64_t streams_last(struct streams *s);
+
 /* How many follow now. */
 unsigned streams_count(struct streams *s);
 

@@ -1,12 +1,9 @@
 #include "boot_handler/pages/machines_page.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "boot_handler/http/json_value.h"
 #include "boot_handler/pages/machine_list.h"
+#include "boot_handler/pages/machine_rows.h"
 #include "boot_handler/pages/page.h"
 #include "lib/base/clock.h"
 
@@ -49,12 +46,11 @@ static void put_count(struct html *h, const struct machine_filter *f, int64_t co
 }
 
 /* How many there are of each state that any has. */
-static void put_counts(struct html *h, const struct machine_list *list)
+void machines_page_put_counts(struct html *h, const struct board *board)
 {
-	html_put(
-	    h, "<ul class=\"counts\" id=\"counts\" data-live aria-label=\"Machines by state\">");
+	html_put(h, "<ul class=\"counts\" id=\"counts\" aria-label=\"Machines by state\">");
 	for (const struct machine_filter *f = machine_filters; f->word; f++) {
-		int64_t count = page_number(list->counts, f->word);
+		int64_t count = page_number(board->counts, f->word);
 
 		if (count > 0)
 			put_count(h, f, count);
@@ -182,7 +178,7 @@ static void put_declared(struct html *h, const json_t *row, int64_t now_ms)
 	html_put(h, "</span></td>");
 }
 
-static void put_row(struct html *h, const struct call *c, const json_t *row, int64_t now_ms)
+void machines_page_put_row(struct html *h, const struct call *c, const json_t *row, int64_t now_ms)
 {
 	html_put(h, "<tr");
 	html_attr(h, "data-machine", page_text(row, "id"));
@@ -218,8 +214,6 @@ static void put_none(struct html *h, const struct machine_list *list)
 static void put_table(struct html *h, const struct call *c, const struct machine_list *list)
 {
 	int64_t now_ms = wall_ms();
-	const json_t *row;
-	size_t i;
 
 	html_put(h,
 	    "<div class=\"scroll\" role=\"region\" aria-label=\"Machines\" tabindex=\"0\">"
@@ -228,16 +222,29 @@ static void put_table(struct html *h, const struct call *c, const struct machine
 	    "<th scope=\"col\" class=\"wide\">Image</th>"
 	    "<th scope=\"col\" class=\"wide\">Last event</th>"
 	    "<th scope=\"col\" class=\"mid\">Seen</th></tr></thead><tbody>\n");
-	json_array_foreach(list->rows, i, row)
-		put_row(h, c, row, now_ms);
+	for (size_t i = 0; i < list->count; i++)
+		machines_page_put_row(h, c, list->rows[i]->row, now_ms);
 	html_put(h, "</tbody></table></div>");
-	if (list->found > json_array_size(list->rows)) {
+	if (list->found > list->count) {
 		html_put(h, "<p class=\"notice\">These are the first ");
 		html_number(h, MACHINE_LIST_MAX);
 		html_put(h, " of ");
 		html_number(h, (int64_t)list->found);
 		html_put(h, ": search for what you look for.</p>");
 	}
+}
+
+/* With the version that its script goes on from. */
+static void put_list(struct html *h, const struct call *c, const struct machine_list *list)
+{
+	html_put(h, "<div id=\"list\" data-version=\"");
+	html_number(h, (int64_t)list->board->version);
+	html_put(h, "\">");
+	if (list->count > 0)
+		put_table(h, c, list);
+	else
+		put_none(h, list);
+	html_put(h, "</div>");
 }
 
 /* Files that cannot be used belong to no machine of the list. */
@@ -269,76 +276,16 @@ int machines_page(const struct call *c, struct server_answer *a, struct err *e)
 	_cleanup_machine_list_ struct machine_list list = {.rows = NULL};
 	_cleanup_html_ struct html h = HTML_INIT;
 
-	int r = machine_list_make(c, &list, e);
+	/* Who has just ordered something is to see it. */
+	int r = machine_list_make(c, BOARD_NOW, &list, e);
 	if (r < 0)
 		return r;
 	page_begin(&h, c, "Machines", PAGE_MACHINES);
 	html_put(&h, "<div class=\"head\"><h1>Machines</h1>");
 	put_search(&h, &list);
 	html_put(&h, "</div>");
-	put_counts(&h, &list);
+	machines_page_put_counts(&h, list.board);
 	put_problems(&h, c);
-	if (json_array_size(list.rows) > 0)
-		put_table(&h, c, &list);
-	else
-		put_none(&h, &list);
+	put_list(&h, c, &list);
 	return page_end(&h, a, e);
-}
-
-/* ---- the rows alone ---------------------------------------------------------------------- */
-
-/* Very many scripts may ask for the same at once: it is made once, for ROWS_MS. */
-#define ROWS_MS 500
-
-static struct {
-	pthread_mutex_t lock;
-	char query[2 * MACHINE_SEARCH_SIZE];
-	char *text;
-	int64_t made_ms;
-} rows = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static char *rows_text(const struct call *c, struct err *e)
-{
-	_cleanup_machine_list_ struct machine_list list = {.rows = NULL};
-
-	if (machine_list_make(c, &list, e) < 0)
-		return NULL;
-	json_t *json = json_pack("{s:O, s:O}", "rows", list.rows, "counts", list.counts);
-	char *text = json_dumps(json, JSON_COMPACT);
-	json_decref(json);
-	if (!text)
-		err_set(e, ENOMEM, "out of memory");
-	return text;
-}
-
-static bool is_made(struct piece query)
-{
-	return rows.text && monotonic_ms() - rows.made_ms < ROWS_MS &&
-	       strlen(rows.query) == query.len && memcmp(rows.query, query.text, query.len) == 0;
-}
-
-static void make_rows(const struct call *c, struct piece query, struct err *e)
-{
-	free(rows.text);
-	rows.text = rows_text(c, e);
-	rows.made_ms = monotonic_ms();
-	memcpy(rows.query, query.text, query.len);
-	rows.query[query.len] = '\0';
-}
-
-int machines_page_rows(const struct call *c, struct server_answer *a, struct err *e)
-{
-	struct piece query = c->request->route->query;
-	bool kept = query.len < sizeof(rows.query);
-	char *text;
-
-	pthread_mutex_lock(&rows.lock);
-	if (kept && !is_made(query))
-		make_rows(c, query, e);
-	text = !kept ? rows_text(c, e) : rows.text ? strdup(rows.text) : NULL;
-	pthread_mutex_unlock(&rows.lock);
-	if (!text)
-		return e->code ? -e->code : err_set(e, ENOMEM, "out of memory");
-	server_answer_text(a, JSON_TYPE, text);
-	return 0;
 }

@@ -7,6 +7,7 @@
 #include "boot_handler/pages/images_page.h"
 #include "boot_handler/pages/login.h"
 #include "boot_handler/pages/machine_page.h"
+#include "boot_handler/pages/machines_live.h"
 #include "boot_handler/pages/machines_page.h"
 #include "boot_handler/pages/orders_page.h"
 #include "boot_handler/pages/page.h"
@@ -24,7 +25,8 @@ static const struct endpoint rows[] = {
     {"GET", "/", NULL, home, .summary = "to the machines"},
     {"GET", "/machines", NULL, machines_page,
 	.summary = "?q=, state=: all machines, those that need somebody first"},
-    {"GET", "/machines.json", NULL, machines_page_rows, .summary = "its rows, for its script"},
+    {"GET", "/machines.json", NULL, machines_live,
+	.summary = "?after=: what of it has changed, for its script"},
     {"GET", "/machines/<id>", NULL, machine_page, .summary = "one machine, and its timeline"},
     {"GET", "/machines/<id>/events", NULL, machine_page_events, .summary = "what happened to it"},
     {"GET", "/machines/<id>/log", NULL, machine_page_log, .summary = "its installer's last lines"},

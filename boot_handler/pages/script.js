@@ -1,17 +1,21 @@
 // Keeps a page up to date while it is looked at. Everything works without it.
 //
 // Events come by one stream for all windows of a browser: who has the lock reads it and tells the
-// others. Whoever hears of something that matters here fetches: rows of /machines as JSON, and what a
-// page marks by data-live as the page has it then. While a page is hidden it does nothing.
+// others. Whoever hears of something that matters here fetches: of /machines what has changed of its
+// rows, and what a page marks by data-live as the page has it then. While a page is hidden it does
+// nothing.
 "use strict";
 
 const EVERY_MS = 1000; // no page asks more often
+const ROWS_EVERY_MS = 250; // but that of all machines: events are told every 500 ms
 const told = document.getElementById("live");
 const channel = new BroadcastChannel("vmlab-events");
-const table = document.getElementById("machines");
 const of = document.querySelector("[data-of]")?.dataset.of;
+let heardLast = 0; // the newest event
 
 // ---- times, in the reader's zone ------------------------------------------------------------------
+
+const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 function age(ms) {
 	const s = Math.max(0, Math.floor(ms / 1000));
@@ -28,14 +32,42 @@ function setText(node, text) {
 function tellTime(node) {
 	const at = new Date(node.dateTime);
 	if (node.hasAttribute("data-age")) setText(node, age(Date.now() - at));
-	node.title = at.toLocaleString();
+	if (node.told !== node.dateTime) node.title = when.format(at);
+	node.told = node.dateTime;
 }
 
+// Of a long table those that are seen: the others when they are.
 function tellTimes() {
-	document.querySelectorAll("time").forEach(tellTime);
+	for (const part of list ? seenRows() : [document]) part.querySelectorAll("time").forEach(tellTime);
 }
 
 // ---- rows of /machines ------------------------------------------------------------------------------
+
+let list = document.getElementById("list"), rows = new Map(), version;
+const news = new Map(); // of rows that nobody sees: what they are to show
+
+function takeList() {
+	list = document.getElementById("list");
+	rows = new Map([...(list?.querySelectorAll("tbody tr") ?? [])].map((row) => [row.dataset.machine, row]));
+	version = list?.dataset.version;
+	news.clear();
+}
+
+// The first row, of those in their order, whose lower edge is below `y`.
+function rowAt(all, y) {
+	let low = 0, high = all.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if (all[middle].getBoundingClientRect().bottom <= y) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}
+
+function seenRows() {
+	const all = list.querySelector("tbody")?.rows ?? [];
+	return [...all].slice(rowAt(all, 0), rowAt(all, innerHeight) + 1);
+}
 
 function part(row, name) {
 	return row.querySelector(`[data-part="${name}"]`);
@@ -53,12 +85,9 @@ function setTime(node, at) {
 	tellTime(time);
 }
 
-function setProgress(row, machine) {
+function setProgress(row, percent) {
 	let bar = part(row, "percent");
-	if (machine.percent < 0) {
-		bar?.remove();
-		return;
-	}
+	if (percent < 0) return bar?.remove();
 	if (!bar) {
 		bar = document.createElement("progress");
 		bar.max = 100;
@@ -66,36 +95,97 @@ function setProgress(row, machine) {
 		bar.setAttribute("aria-label", "installed");
 		part(row, "says").after(bar);
 	}
-	bar.value = machine.percent;
+	bar.value = percent;
 }
 
-// False: it looks otherwise now, as only the page can tell.
-function setRow(row, machine) {
-	if (row.dataset.state !== machine.state) return false;
-	setText(part(row, "says"), machine.says);
-	setProgress(row, machine);
-	setText(part(row, "detail"), machine.detail ?? "");
-	setText(part(row, "ip"), machine.ip);
-	const event = part(row, "event");
-	if (event && machine.event && event.textContent !== machine.event) {
-		event.textContent = machine.event;
-		event.classList.remove("fresh");
-		void event.offsetWidth;
-		event.classList.add("fresh");
+function setEvent(node, text) {
+	if (!node || node.textContent === text) return;
+	node.textContent = text;
+	node.classList.remove("fresh");
+	requestAnimationFrame(() => node.classList.add("fresh"));
+}
+
+function setRow(row, values) {
+	for (const [name, value] of Object.entries(values)) {
+		if (name === "percent") setProgress(row, value);
+		else if (name === "event") setEvent(part(row, name), value);
+		else if (name === "event_at" || name === "seen") setTime(part(row, name), value);
+		else if (name !== "id") setText(part(row, name), value ?? "");
 	}
-	setTime(part(row, "event_at"), machine.event_at);
-	setTime(part(row, "seen"), machine.seen);
+}
+
+function setSeen() {
+	if (news.size === 0) return;
+	for (const row of seenRows()) {
+		const values = news.get(row.dataset.machine);
+		if (values) setRow(row, values);
+		news.delete(row.dataset.machine);
+	}
+}
+
+// False: there is one that we never had.
+function arrange(order) {
+	const body = list.querySelector("tbody"), wanted = new Set(order);
+	for (const [id, row] of rows)
+		if (!wanted.has(id)) {
+			row.remove();
+			rows.delete(id);
+			news.delete(id);
+		}
+	let at = body.firstElementChild;
+	for (const id of order) {
+		const row = rows.get(id);
+		if (!row) return false;
+		if (row === at) at = at.nextElementSibling;
+		else body.insertBefore(row, at);
+	}
 	return true;
 }
 
-async function updateRows() {
-	const answer = await fetch("/machines.json" + location.search);
-	if (!answer.ok) return refused(answer);
-	const { rows } = await answer.json();
-	const shown = [...table.tBodies[0].rows];
-	const same = rows.length === shown.length && rows.every((machine, i) => shown[i].dataset.machine === machine.id);
-	if (!same || !rows.every((machine, i) => setRow(shown[i], machine))) await updateParts(["machines"]);
+// Out of the table at once, so that arrange() moves no others.
+function formRows(formed) {
+	const made = document.createElement("template");
+	made.innerHTML = formed.map((machine) => machine.html).join("");
+	const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+	for (const row of [...made.content.children]) {
+		rows.get(row.dataset.machine)?.remove();
+		rows.set(row.dataset.machine, row);
+		news.delete(row.dataset.machine);
+	}
+	return focused;
 }
+
+function showCounts(html) {
+	const counts = document.getElementById("counts"), made = document.createElement("template");
+	made.innerHTML = html;
+	if (made.innerHTML !== counts.outerHTML) takeOver(counts, made.content.firstElementChild);
+}
+
+async function updateRows() {
+	const query = new URLSearchParams(location.search);
+	query.set("after", version);
+	query.set("heard", heardLast);
+	const answer = await fetch("/machines.json?" + query);
+	if (!answer.ok) return refused(answer);
+	const now = await answer.json();
+	if (now.order && now.order.length > 0 !== Boolean(list.querySelector("tbody"))) return updateList();
+	const focused = formRows(now.rows.filter((machine) => machine.html));
+	for (const machine of now.rows)
+		if (!machine.html) news.set(machine.id, Object.assign(news.get(machine.id) ?? {}, machine));
+	if (now.order && !arrange(now.order)) return updateList();
+	if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+	version = now.version;
+	showCounts(now.counts);
+	setSeen();
+}
+
+// As the page has it now: it was empty or becomes so, or some of its rows were missed.
+async function updateList() {
+	await updateParts(["list"]);
+	takeList();
+}
+
+if (list) addEventListener("scroll", () => requestAnimationFrame(setSeen), { passive: true });
 
 // ---- parts of any page ------------------------------------------------------------------------------
 
@@ -137,16 +227,18 @@ async function ask() {
 	due = false;
 	last = Date.now();
 	try {
-		if (table) await updateRows();
+		if (list) await updateRows();
 		else await updateParts();
 	} catch {
 		setText(told, "The lab does not answer");
 	}
 	asking = false;
 	if (due) askSoon();
+	clearTimeout(again);
+	if (document.querySelector("progress")) again = setTimeout(askSoon, EVERY_MS); // counts of bytes are no events
 }
 
-let timer = 0;
+let timer = 0, again = 0;
 
 function askSoon() {
 	due = true;
@@ -154,11 +246,12 @@ function askSoon() {
 	timer = setTimeout(() => {
 		timer = 0;
 		ask();
-	}, Math.max(0, last + EVERY_MS - Date.now()));
+	}, Math.max(0, last + (list ? ROWS_EVERY_MS : EVERY_MS) - Date.now()));
 }
 
 // An event of another machine is nothing to the page of one.
-function heard(machines) {
+function heard({ machines, last }) {
+	heardLast = last;
 	if (!of || machines.includes(of)) askSoon();
 }
 
@@ -175,9 +268,10 @@ let stream = null, release = null;
 function readStream() {
 	stream = new EventSource("/api/v1/stream");
 	stream.onmessage = (message) => {
-		const machines = JSON.parse(message.data).events.map((event) => event.vm);
-		channel.postMessage({ machines });
-		heard(machines);
+		const { events, last } = JSON.parse(message.data);
+		const news = { machines: [...new Set(events.map((event) => event.vm))], last };
+		channel.postMessage(news);
+		heard(news);
 	};
 	const all = () => {
 		channel.postMessage({ all: true });
@@ -209,7 +303,7 @@ function poll() {
 channel.onmessage = ({ data }) => {
 	if (data.live !== undefined) tellState(data.live);
 	else if (data.all) askSoon();
-	else heard(data.machines);
+	else heard(data);
 };
 
 // A window that is hidden hands the stream on to one that is not.
@@ -244,6 +338,7 @@ addEventListener("pageshow", (event) => event.persisted && follow());
 
 // ---- begin ------------------------------------------------------------------------------------------
 
+takeList();
 tellTimes();
 setInterval(() => document.hidden || tellTimes(), 5000);
 if (navigator.locks) follow();
