@@ -32,6 +32,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/definition/origin.h"
 #include "lib/store/holders.h"
 
 #define RETRY_S 1
@@ -157,6 +158,16 @@ static void on_said(void *ctx, const struct dhcp_said *said)
 	vm_snapshot_unref(snapshot);
 }
 
+/* What it runs with until it is started again; off, it has nothing. */
+static void keep_values(struct services *services, const struct vm *vm, bool there)
+{
+	json_t *values = there ? vm_values(vm) : json_null();
+
+	state_keep(services->state, &vm->mac, STATE_STARTED_WITH,
+	    values ? json_dumps(values, JSON_COMPACT | JSON_ENCODE_ANY) : NULL);
+	json_decref(values);
+}
+
 /* A VM's first card; its others are told of, too, and are nobody's. */
 static void on_port(void *ctx, const struct mac *mac, bool there)
 {
@@ -165,9 +176,11 @@ static void on_port(void *ctx, const struct mac *mac, bool there)
 	const struct vm *vm = services_vm_by_mac(services, snapshot, mac);
 
 	state_source("bridge");
-	if (vm)
+	if (vm) {
 		state_tell(
 		    services->state, &vm->mac, vm->name, EVENT_POWER, there ? "on" : "off", NULL);
+		keep_values(services, vm, there);
+	}
 	vm_snapshot_unref(snapshot);
 }
 

@@ -11,11 +11,26 @@
 #include "boot_handler/http/guest_order.h"
 #include "boot_handler/http/guest_unattended.h"
 #include "boot_handler/state/firstboot.h"
+#include "boot_handler/state/image_verified.h"
 #include "boot_handler/state/report.h"
+#include "lib/base/bytes.h"
+#include "lib/base/clock.h"
+#include "lib/definition/origin.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
 /* ---- /config and /cloud-init ------------------------------------------------------------- */
+
+static void note_given(const struct call *c, const struct image_manifest *image)
+{
+	char sha256[2 * DIGEST_BYTES + 1];
+
+	if (bytes_are_zero(image->rootfs.sha256.byte, DIGEST_BYTES))
+		return;
+	hex_encode(image->rootfs.sha256.byte, DIGEST_BYTES, sha256);
+	image_verified_given(c->services->state, &c->vm->mac, c->vm->name, c->vm->distro,
+	    vm_arch_name(c->vm->arch), sha256);
+}
 
 static int config(const struct call *c, struct server_answer *a, struct err *e)
 {
@@ -30,6 +45,8 @@ static int config(const struct call *c, struct server_answer *a, struct err *e)
 	if (images_get(services->images, vm->distro, vm->arch, &image, e) < 0)
 		return -EBUSY; /* the machine is known: 409, it may ask again */
 	state_nic(services->state, &vm->mac, &nic);
+	if (!c->request->head)
+		note_given(c, &image);
 	int r = config_build(vm, &nic, state_life(services->state, &vm->mac),
 	    vm_snapshot_noreboot(c->snapshot, vm), &image, &services->urls,
 	    services->domain ? services->domain : "", &json, e);
@@ -118,6 +135,23 @@ static void name_missing_image(const struct call *c, struct report *report)
 	snprintf(report->hint, sizeof(report->hint), "%s", image.missing.advice);
 }
 
+/* The definition is what the disk gets from now on. */
+static void keep_values(const struct call *c)
+{
+	json_t *values = vm_values(c->vm);
+	state_keep(c->services->state, &c->vm->mac, STATE_INSTALLED_WITH,
+	    values ? json_dumps(values, JSON_COMPACT) : NULL);
+	json_decref(values);
+}
+
+static void keep_of(const struct call *c, const struct report *report)
+{
+	if (report->phase == PHASE_PARTITION && report->status == REPORT_RUNNING)
+		keep_values(c);
+	if (report->phase == PHASE_ROOTFS && report->status == REPORT_DONE)
+		image_verified_done(c->services->state, &c->vm->mac, wall_ms());
+}
+
 static int take_report(const struct call *c, struct err *e)
 {
 	struct life before = state_life(c->services->state, &c->vm->mac);
@@ -129,6 +163,8 @@ static int take_report(const struct call *c, struct err *e)
 
 		name_missing_image(c, &report);
 		r = state_reported(c->services->state, &c->vm->mac, c->vm->name, &report);
+		if (r != STATE_IGNORED)
+			keep_of(c, &report);
 		/* Where a reinstall was ordered meanwhile it is no error: the installer reboots. */
 		if (r == STATE_IGNORED && done && before.state == MACHINE_DECLARED &&
 		    !before.reinstall)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "boot_handler/pages/page.h"
+#include "boot_handler/state/image_verified.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/size.h"
@@ -134,7 +135,39 @@ static void put_users(struct html *h, const struct image *image)
 	}
 }
 
-static void put_image(struct html *h, struct services *services, const struct image *image)
+/* What an installer has seen of it, and whether it is the same still. */
+static void put_verified(struct html *h, const struct image_told *told, const json_t *seen)
+{
+	const char *sha256 = page_text(seen, "sha256");
+
+	if (!json_is_object(seen)) {
+		html_put(h, "<span class=\"dim\">not yet</span>");
+		return;
+	}
+	if (strcmp(sha256, told->sha256) == 0)
+		html_put(h, "<span class=\"state\" data-state=\"ready\">verified</span>");
+	else
+		html_put(h,
+		    "<span class=\"state\" data-state=\"waiting\">not since it is another</span>");
+	html_put(h, "<span class=\"sub\">");
+	html_time(h, page_time(seen, "at"), wall_ms());
+	html_put(h, ", installing ");
+	html_text(h, page_text(seen, "vm"));
+	html_put(h, "</span><span class=\"sub mono\">");
+	html_text(h, sha256);
+	html_put(h, "</span>");
+}
+
+static const json_t *seen_of(const json_t *verified, const struct image *image)
+{
+	char name[IMAGE_NAME_SIZE + 16];
+
+	snprintf(name, sizeof(name), "%s/%s", image->name, vm_arch_name(image->arch));
+	return json_object_get(verified, name);
+}
+
+static void put_image(
+    struct html *h, struct services *services, const struct image *image, const json_t *verified)
 {
 	char size[SIZE_TEXT_SIZE];
 	struct image_told told;
@@ -146,6 +179,9 @@ static void put_image(struct html *h, struct services *services, const struct im
 	html_text(h, vm_arch_name(image->arch));
 	html_put(h, "</span></th><td>");
 	put_files(h, &told);
+	html_put(h, "</td><td class=\"mid\">");
+	if (!told.form[0] && told.size_bytes)
+		put_verified(h, &told, seen_of(verified, image));
 	html_put(h, "</td><td class=\"num\">");
 	if (told.size_bytes)
 		html_text(h, size_text_short(told.size_bytes, size));
@@ -163,19 +199,22 @@ static void put_image(struct html *h, struct services *services, const struct im
 	html_put(h, "</td></tr>\n");
 }
 
-static void put_table(struct html *h, struct services *services, const struct images_shown *shown)
+static void put_table(struct html *h, struct services *services, const struct images_shown *shown,
+    const json_t *verified)
 {
 	html_put(h,
 	    "<div class=\"scroll\" role=\"region\" aria-label=\"Images\" tabindex=\"0\">"
 	    "<table><thead><tr><th scope=\"col\">Image</th><th scope=\"col\">Files</th>"
+	    "<th scope=\"col\" class=\"mid\">Contents</th>"
 	    "<th scope=\"col\" class=\"num\">Size</th><th scope=\"col\" class=\"wide\">Kernel</th>"
 	    "<th scope=\"col\" class=\"mid\">Made</th><th scope=\"col\">Used by</th></tr></thead>"
 	    "<tbody>\n");
 	for (size_t i = 0; i < shown->count; i++)
-		put_image(h, services, &shown->list[i]);
+		put_image(h, services, &shown->list[i], verified);
 	html_put(h, "</tbody></table></div><p class=\"dim\">Complete: every file that the manifest "
-		    "names is there with its size. What is in them is verified by each "
-		    "installation, slice by slice, while it is written.</p>");
+		    "names is there with its size. Verified: an installer has compared every slice "
+		    "of the root file system with the manifest's sums while it wrote it; the "
+		    "SHA-256 is that of the whole, as the manifest had it then.</p>");
 }
 
 int images_page(const struct call *c, struct server_answer *a, struct err *e)
@@ -190,14 +229,17 @@ int images_page(const struct call *c, struct server_answer *a, struct err *e)
 	add_folders(&shown, backups_images(c->services->backups));
 	add_wanted(&shown, c->snapshot);
 	qsort(list, shown.count, sizeof(*list), compare);
+	struct err unread = ERR_INIT;
+	json_t *verified = image_verified_list(c->services->state, &unread);
 	page_begin(&h, c, "Images", PAGE_IMAGES);
 	html_put(&h, "<div class=\"head\"><h1>Images</h1></div>");
 	if (shown.count > 0)
-		put_table(&h, c->services, &shown);
+		put_table(&h, c->services, &shown, verified);
 	else
 		html_put(&h,
 		    "<p class=\"notice\">There is no image yet: <code>vmlab image build</code> "
 		    "makes one.</p>");
+	json_decref(verified);
 	free(list);
 	return page_end(&h, a, e);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "boot_handler/http/vm_json.h"
+#include "boot_handler/pages/curve_picture.h"
 #include "boot_handler/pages/event_list.h"
 #include "boot_handler/pages/orders_page.h"
 #include "boot_handler/pages/page.h"
@@ -211,6 +212,18 @@ static void put_facts(struct html *h, const json_t *vm)
 	html_put(h, "</dl>");
 }
 
+static void put_curve(struct html *h, const struct call *c, const struct vm *vm)
+{
+	struct err unread = ERR_INIT;
+	_cleanup_free_ char *text = NULL;
+
+	if (state_curve(c->services->state, &vm->mac, &text, &unread) < 0 || !text)
+		return;
+	json_t *curve = json_loads(text, 0, NULL);
+	curve_picture_put(h, curve);
+	json_decref(curve);
+}
+
 static void put_timeline(struct html *h, const struct call *c, const struct machine_named *named)
 {
 	struct err unread = ERR_INIT;
@@ -225,6 +238,7 @@ static void put_timeline(struct html *h, const struct call *c, const struct mach
 	} else {
 		html_text(h, unread.msg);
 	}
+	put_curve(h, c, named->vm);
 	html_put(h, "</section>");
 	free(timeline);
 }

@@ -15,6 +15,7 @@
 #include "boot_handler/sources/image_made.h"
 #include "lib/base/clock.h"
 #include "lib/base/atomic_file.h"
+#include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
 #include "lib/image/files.h"
 #include "lib/image/image_advice.h"
@@ -467,6 +468,8 @@ void images_tell(struct images *im, const char *distro, enum vm_arch arch, struc
 		text_copy_clean(m->created ? m->created : "", out->created, sizeof(out->created));
 		text_copy_clean(
 		    m->boots ? image_boot_form(&m->boot) : "", out->form, sizeof(out->form));
+		if (!bytes_are_zero(m->rootfs.sha256.byte, DIGEST_BYTES))
+			hex_encode(m->rootfs.sha256.byte, DIGEST_BYTES, out->sha256);
 	}
 	pthread_mutex_unlock(&im->lock);
 }

@@ -52,10 +52,11 @@ void images_facts(struct images *im, const char *distro, enum vm_arch arch, enum
 struct image_told {
 	bool complete; /* all its files are there, of the right sizes */
 	struct image_missing missing;
-	uint64_t size_bytes; /* of its files; 0: not known */
-	char kernel[64];     /* its version; "": not known, or it has none of ours */
-	char form[16];       /* how it is booted; "": it is installed */
-	char created[32];    /* RFC 3339; "": not known */
+	uint64_t size_bytes;               /* of its files; 0: not known */
+	char kernel[64];                   /* its version; "": not known, or it has none of ours */
+	char form[16];                     /* how it is booted; "": it is installed */
+	char created[32];                  /* RFC 3339; "": not known */
+	char sha256[2 * DIGEST_BYTES + 1]; /* of its rootfs, by the manifest; "": it has none */
 };
 void images_tell(struct images *im, const char *distro, enum vm_arch arch, struct image_told *out);
 /* Where its files are, its rootfs not counted: "" when it cannot be used. */

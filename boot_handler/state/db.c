@@ -25,6 +25,7 @@ static const char *const statement_text[STATEMENTS] = {
     [DROP_INVENTORY] = "DELETE FROM inventory WHERE id = ?",
     [DROP_HOOK] = "DELETE FROM hook WHERE id = ?",
     [PUT_LOG] = "INSERT OR REPLACE INTO log VALUES (?,?)",
+    [PUT_KEPT] = "INSERT OR REPLACE INTO kept VALUES (?,?,?)",
     [PUT_PROBE] = "INSERT OR REPLACE INTO probe VALUES (1,?)",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -306,6 +307,18 @@ int db_put_log(struct db *db, const struct mac *mac, const char *text, struct er
 	db_bind_text(s, 1, mac_format(mac, mac_text));
 	db_bind_text(s, 2, text);
 	return run(db, PUT_LOG, "write to", e);
+}
+
+int db_put_kept(
+    struct db *db, const struct mac *mac, const char *what, const char *text, struct err *e)
+{
+	sqlite3_stmt *s = db->statement[PUT_KEPT];
+	char mac_text[MAC_TEXT_SIZE];
+
+	db_bind_text(s, 1, mac_format(mac, mac_text));
+	db_bind_text(s, 2, what);
+	db_bind_text(s, 3, text);
+	return run(db, PUT_KEPT, "write to", e);
 }
 
 int db_put_probe(struct db *db, struct err *e)

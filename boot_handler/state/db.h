@@ -60,6 +60,9 @@ must_check int db_put_row(struct db *db, const struct machine_row *row, struct e
 must_check int db_put_event(struct db *db, const struct event *event, struct err *e);
 /* The last lines of an installer's log; replaces what was there. */
 must_check int db_put_log(struct db *db, const struct mac *mac, const char *text, struct err *e);
+/* Another text of a machine, by what it is; likewise. */
+must_check int db_put_kept(
+    struct db *db, const struct mac *mac, const char *what, const char *text, struct err *e);
 must_check int db_put_stranger(struct db *db, const struct stranger *stranger, struct err *e);
 must_check int db_put_order(struct db *db, const struct order *order, struct err *e);
 must_check int db_drop_order(struct db *db, int64_t id, struct err *e);
@@ -83,5 +86,9 @@ must_check int db_read_events(struct db *db, const struct event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
 /* *out is the caller's to free; NULL when there is no log. */
 must_check int db_read_log(struct db *db, const struct mac *mac, char **out, struct err *e);
+must_check int db_read_each_kept(struct db *db, const char *what,
+    void (*each)(void *ctx, const char *mac, const char *text), void *ctx, struct err *e);
+must_check int db_read_kept(
+    struct db *db, const struct mac *mac, const char *what, char **out, struct err *e);
 
 #endif

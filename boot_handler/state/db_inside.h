@@ -21,6 +21,7 @@ enum statement {
 	PUT_HOOK,
 	DROP_HOOK,
 	PUT_LOG,
+	PUT_KEPT,
 	PUT_PROBE,
 	BEGIN,
 	COMMIT,

@@ -216,6 +216,36 @@ int db_read_log(struct db *db, const struct mac *mac, char **out, struct err *e)
 	return read_text(db, s, out, e);
 }
 
+int db_read_kept(struct db *db, const struct mac *mac, const char *what, char **out, struct err *e)
+{
+	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
+	char mac_text[MAC_TEXT_SIZE];
+
+	*out = NULL;
+	if (sqlite3_prepare_v2(db->handle, "SELECT text FROM kept WHERE mac = ? AND what = ?", -1,
+		&s, NULL) != SQLITE_OK)
+		return db_err(db, e, "read");
+	db_bind_text(s, 1, mac_format(mac, mac_text));
+	db_bind_text(s, 2, what);
+	return read_text(db, s, out, e);
+}
+
+int db_read_each_kept(struct db *db, const char *what,
+    void (*each)(void *ctx, const char *mac, const char *text), void *ctx, struct err *e)
+{
+	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;
+	int code = sqlite3_prepare_v2(
+	    db->handle, "SELECT mac, text FROM kept WHERE what = ?", -1, &s, NULL);
+
+	if (code == SQLITE_OK)
+		db_bind_text(s, 1, what);
+	while (code == SQLITE_OK && (code = sqlite3_step(s)) == SQLITE_ROW) {
+		each(ctx, column(s, 0), column(s, 1));
+		code = SQLITE_OK;
+	}
+	return code == SQLITE_DONE ? 0 : db_err(db, e, "read");
+}
+
 int db_read_inventory(struct db *db, int64_t id, char **out, struct err *e)
 {
 	_cleanup_(cleanup_stmt) sqlite3_stmt *s = NULL;

@@ -71,6 +71,8 @@ static const char *const migrations[] = {
     " delivered INTEGER NOT NULL, delivered_ms INTEGER NOT NULL, failed INTEGER NOT NULL,"
     " failed_ms INTEGER NOT NULL, status INTEGER NOT NULL, error TEXT NOT NULL,"
     " missed INTEGER NOT NULL, ended INTEGER NOT NULL);",
+    "CREATE TABLE kept (mac TEXT NOT NULL, what TEXT NOT NULL, text TEXT NOT NULL,"
+    " PRIMARY KEY (mac, what)) WITHOUT ROWID;",
 };
 
 #define DB_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

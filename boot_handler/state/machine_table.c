@@ -172,6 +172,7 @@ static void machine_free(struct machine *m)
 	free(m->error_reason);
 	free(m->error_hint);
 	free(m->cloud_init);
+	free(m->curve);
 	for (int k = 0; k < MACHINE_KEYS_MAX; k++)
 		free(m->host_key[k]);
 	free(m);

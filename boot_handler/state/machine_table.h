@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "boot_handler/state/curve.h"
 #include "lib/machine/lifecycle.h"
 #include "lib/machine/machine.h"
 #include "lib/base/pace.h"
@@ -62,6 +63,8 @@ struct machine {
 	int64_t chose_at_ms;
 	int64_t agent_at_ms;
 	char chosen_image[IMAGE_NAME_SIZE]; /* at its menu; "": none */
+	struct curve *curve; /* while its image is written, in that phase; NULL: it is not */
+	enum machine_phase curve_phase;
 	char *error_reason;
 	char *error_hint;
 	char *host_key[MACHINE_KEYS_MAX];

@@ -176,4 +176,23 @@ must_check int state_events(struct state *s, const struct event_query *query,
     void (*event)(void *ctx, const struct event *event), void *ctx, struct err *e);
 must_check int state_log(struct state *s, const struct mac *mac, char **out, struct err *e);
 
+/* What else is kept of a machine, the last of each. */
+enum state_kept {
+	STATE_INSTALLED_WITH, /* its definition's values as its disk has them, a JSON object */
+	STATE_STARTED_WITH,   /* as its VM has them, likewise */
+	STATE_CURVE,          /* how its image came onto its disk: curve.h */
+	STATE_GIVEN,          /* the image that its installer was told of last: image_verified.h */
+	STATE_VERIFIED,       /* the image whose last byte its installer has written, likewise */
+};
+/* Takes `text` over; NULL: nothing happens. */
+void state_keep(struct state *s, const struct mac *mac, enum state_kept what, char *text);
+/* From the file, once it is there: the caller frees it; NULL: there is none. */
+must_check int state_kept(
+    struct state *s, const struct mac *mac, enum state_kept what, char **out, struct err *e);
+/* Of every machine that has one. */
+must_check int state_each_kept(struct state *s, enum state_kept what,
+    void (*each)(void *ctx, const char *mac, const char *text), void *ctx, struct err *e);
+/* The curve of the installation that goes on, else of the last; likewise. */
+must_check int state_curve(struct state *s, const struct mac *mac, char **out, struct err *e);
+
 #endif

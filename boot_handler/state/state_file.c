@@ -282,6 +282,13 @@ void state_on_events(
 	writer_listen(s->writer, &(struct writer_listener){heard, ctx});
 }
 
+/* Their names in the file. */
+static const char *const kept_names[] = {[STATE_INSTALLED_WITH] = "installed",
+    [STATE_STARTED_WITH] = "started",
+    [STATE_CURVE] = "curve",
+    [STATE_GIVEN] = "given",
+    [STATE_VERIFIED] = "verified"};
+
 int state_last_event(struct state *s, uint64_t *last, struct err *e)
 {
 	pthread_mutex_lock(&s->reader_lock);
@@ -303,6 +310,30 @@ int state_inventory(struct state *s, int64_t id, char **out, struct err *e)
 {
 	pthread_mutex_lock(&s->reader_lock);
 	int r = db_read_inventory(s->reader, id, out, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}
+
+void state_keep(struct state *s, const struct mac *mac, enum state_kept what, char *text)
+{
+	if (text)
+		writer_kept(s->writer, mac, kept_names[what], text);
+}
+
+int state_kept(
+    struct state *s, const struct mac *mac, enum state_kept what, char **out, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_read_kept(s->reader, mac, kept_names[what], out, e);
+	pthread_mutex_unlock(&s->reader_lock);
+	return r;
+}
+
+int state_each_kept(struct state *s, enum state_kept what,
+    void (*each)(void *ctx, const char *mac, const char *text), void *ctx, struct err *e)
+{
+	pthread_mutex_lock(&s->reader_lock);
+	int r = db_read_each_kept(s->reader, kept_names[what], each, ctx, e);
 	pthread_mutex_unlock(&s->reader_lock);
 	return r;
 }

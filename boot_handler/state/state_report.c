@@ -1,5 +1,6 @@
 /* The part of state.h that is about what machines tell: installers and cloud-init. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "boot_handler/state/state.h"
@@ -7,6 +8,36 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+
+/* It is drawn while the bytes of the image come, and kept when they have. */
+static void take_curve(struct state *s, struct machine *m, const struct report *r, int64_t now)
+{
+	struct mac mac = mac_from_number(m->mac);
+	bool counts = r->status == REPORT_RUNNING && r->total_bytes > 0;
+
+	if (counts && !m->curve && (m->curve = calloc(1, sizeof(*m->curve))))
+		m->curve_phase = r->phase;
+	if (counts && m->curve && m->curve_phase == r->phase)
+		curve_add(m->curve, now, r->bytes, r->total_bytes);
+	if (!m->curve || (m->curve_phase == r->phase && r->status == REPORT_RUNNING))
+		return;
+	state_keep(s, &mac, STATE_CURVE, curve_text(m->curve));
+	free(m->curve);
+	m->curve = NULL;
+}
+
+int state_curve(struct state *s, const struct mac *mac, char **out, struct err *e)
+{
+	struct machine *m = machine_table_find(&s->table, mac_number(mac));
+
+	*out = NULL;
+	if (m) {
+		machine_lock(&s->table, m);
+		*out = m->curve ? curve_text(m->curve) : NULL;
+		machine_unlock(&s->table, m);
+	}
+	return *out ? 0 : state_kept(s, mac, STATE_CURVE, out, e);
+}
 
 static void take_progress(struct state *s, struct machine *m, const struct report *r, int64_t now)
 {
@@ -49,6 +80,7 @@ static int take_report(struct state *s, struct machine *m, struct report *r, int
 
 	if (!step.taken)
 		return STATE_IGNORED;
+	take_curve(s, m, r, now);
 	take_progress(s, m, r, now);
 	if (r->log)
 		writer_log(s->writer, &mac, steal_ptr(r->log));

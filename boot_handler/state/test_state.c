@@ -708,6 +708,9 @@ static void old_versions(void **state)
 		assert_int_equal(state_inventory(f->s, 5, &text, &e), 0);
 		assert_int_equal(text != NULL, version >= 12);
 		free(text);
+		assert_int_equal(state_curve(f->s, &mac, &text, &e), 0);
+		assert_int_equal(text != NULL, version >= 16);
+		free(text);
 		assert_int_equal(orders_of(state_orders(f->s), &cards, &order, 1), version >= 12);
 		if (version >= 12) {
 			assert_int_equal(order.list, version == 12 ? 3 : 2);

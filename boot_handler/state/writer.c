@@ -21,6 +21,7 @@
 struct log_item {
 	struct log_item *next;
 	struct mac mac;
+	const char *what; /* NULL: it is a log */
 	char *text;
 };
 
@@ -78,7 +79,8 @@ static int put_batch(struct writer *w, const struct batch *b, struct err *e)
 	for (size_t i = 0; r == 0 && i < b->count; i++)
 		r = db_put_event(w->db, &b->events[i], e);
 	for (const struct log_item *l = b->logs; r == 0 && l; l = l->next)
-		r = db_put_log(w->db, &l->mac, l->text, e);
+		r = l->what ? db_put_kept(w->db, &l->mac, l->what, l->text, e)
+			    : db_put_log(w->db, &l->mac, l->text, e);
 	if (r == 0 && b->probe)
 		r = db_put_probe(w->db, e);
 	return r;
@@ -387,17 +389,23 @@ void writer_event(struct writer *w, struct event *event)
 
 void writer_log(struct writer *w, const struct mac *mac, char *text)
 {
+	writer_kept(w, mac, NULL, text);
+}
+
+void writer_kept(struct writer *w, const struct mac *mac, const char *what, char *text)
+{
 	struct log_item *item = NULL;
 
 	pthread_mutex_lock(&w->lock);
 	for (item = w->queue.logs; item; item = item->next)
-		if (mac_equal(&item->mac, mac))
+		if (mac_equal(&item->mac, mac) && item->what == what)
 			break;
 	if (item) {
 		free(item->text);
 		item->text = text;
 	} else if ((item = malloc(sizeof(*item))) != NULL) {
 		item->mac = *mac;
+		item->what = what;
 		item->text = text;
 		item->next = w->queue.logs;
 		w->queue.logs = item;

@@ -57,6 +57,8 @@ void writer_listen(struct writer *w, const struct writer_listener *listener);
 void writer_event(struct writer *w, struct event *event);
 /* Queues the last lines of a log; takes over `text` (malloc'ed). */
 void writer_log(struct writer *w, const struct mac *mac, char *text);
+/* Likewise another text of it; `what`, a literal, tells which. */
+void writer_kept(struct writer *w, const struct mac *mac, const char *what, char *text);
 /* Something changed that should be on disk soon. */
 void writer_kick(struct writer *w);
 

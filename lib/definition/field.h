@@ -28,6 +28,8 @@ enum {
 	VM_FIELD_CARRIED = 4,        /* pvmlab's; checked and kept, without effect here */
 	VM_FIELD_NAMES_PROFILES = 8, /* not allowed in a profile itself */
 	VM_FIELD_IDENTIFIES = 16,    /* tells the machine from all others: one such is required */
+	VM_FIELD_INSTALLED =
+	    32, /* comes onto the disk by an installation, and not before the next */
 };
 
 struct vm_field {

@@ -114,6 +114,7 @@ const struct vm_field vm_fields[] = {
 	.is =
 	    "an image name: write lower-case letters, digits, '.', '_' and '-', such as \"debian-13\"",
 	.builtin_text = "debian-13",
+	.flags = VM_FIELD_INSTALLED,
 	.summary = "Image to install: the name of a directory in `images/`.",
 	.example = "\"debian-13\""},
     {.name = "hostname",
@@ -121,7 +122,7 @@ const struct vm_field vm_fields[] = {
 	.max = 253,
 	.judge = vm_judge_hostname,
 	.pattern = "^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$",
-	.flags = VM_FIELD_OWN,
+	.flags = VM_FIELD_INSTALLED | VM_FIELD_OWN,
 	.absent = "`name`",
 	.summary = "Host name inside the machine; may be fully qualified.",
 	.example = "\"web1.example.org\""},
@@ -234,6 +235,7 @@ const struct vm_field vm_fields[] = {
 	.schema =
 	    "{\"type\":\"object\",\"properties\":{\"post_install\":{\"type\":\"array\",\"maxItems\":16,\"items\":" TEXT_SCHEMA
 	    "}}}",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "`post_install`: scripts that run, in this order, as root inside the installed system (in a chroot), before it boots for the first time. Each is a text; without a `#!` line `/bin/sh` runs it. Output goes to the installer's log; one that fails, fails the installation.",
 	.example = "{\"post_install\": [\"#!/bin/sh\\nset -e\\necho installed >/etc/motd\\n\"]}"},
@@ -249,18 +251,21 @@ const struct vm_field vm_fields[] = {
 	TEXT(kernel_args),
 	.max = 1024,
 	.judge = vm_judge_kernel_args,
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "More kernel arguments, for the installer and the installed system: plain ASCII without any of `\" ' \\ $ ; & | < > { } #` or a backquote.",
 	.example = "\"mitigations=off\""},
     {.name = "ssh_keys",
 	STRUCTURED(vm_read_ssh_keys),
 	.schema = SSH_KEY_ITEMS,
+	.flags = VM_FIELD_INSTALLED,
 	.summary = "Public SSH keys of the default user, each one line as in `authorized_keys`.",
 	.example =
 	    "[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\"]"},
     {.name = "ssh_key",
 	STRUCTURED(vm_read_ssh_key),
 	.schema = TEXT_SCHEMA,
+	.flags = VM_FIELD_INSTALLED,
 	.summary = "One more public SSH key of the default user.",
 	.example =
 	    "\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0Vg4s1Xb0mT2aYQf8kq3mJrRr1hR0e1m9s8Xb2Jb0x ann\""},
@@ -271,12 +276,14 @@ const struct vm_field vm_fields[] = {
 	    ",\"ssh_authorized_keys\":" SSH_KEY_ITEMS
 	    ",\"lock_passwd\":{\"type\":\"boolean\"}}}]}}",
 	.absent = "the user `lab`, who may use sudo and logs in with a key",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "Users to create, each with the keys of cloud-init's `users` list. The first who can have SSH keys gets the lab's; `root` may be one of them. Passwords stay locked unless you say otherwise.",
 	.example = "[{\"name\": \"ann\", \"groups\": [\"sudo\"], \"shell\": \"/bin/bash\"}]"},
     {.name = "packages",
 	STRUCTURED(vm_read_packages),
 	.schema = "{\"type\":\"array\"}",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "Packages that cloud-init installs at the first boot, as `apt-get install` takes them: `nginx`, `nginx=1.22.1-9`, `nginx/stable`. What would remove one (`nginx-`) is refused.",
 	.example = "[\"nginx\"]"},
@@ -286,6 +293,7 @@ const struct vm_field vm_fields[] = {
 	    "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"path\"],\"properties\":{\"path\":{\"type\":\"string\",\"pattern\":\"^/\"},\"content\":" TEXT_SCHEMA
 	    ",\"encoding\":" TEXT_SCHEMA ",\"owner\":" TEXT_SCHEMA
 	    ",\"permissions\":{\"type\":\"string\",\"pattern\":\"^(0o)?[0-7]{3,5}$\"},\"append\":{\"type\":\"boolean\"},\"defer\":{\"type\":\"boolean\"}}}}",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "Files that cloud-init writes at the first boot: `path`, `content`, `owner`, `permissions`, `encoding`, `append`, `defer`.",
 	.example =
@@ -295,12 +303,14 @@ const struct vm_field vm_fields[] = {
 	.schema =
 	    "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":" TEXT_SCHEMA
 	    "}]}}",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "Commands that cloud-init runs at the first boot: texts for the shell, or lists of words.",
 	.example = "[[\"systemctl\", \"enable\", \"--now\", \"nginx\"]]"},
     {.name = "user_data",
 	STRUCTURED(vm_read_user_data),
 	.schema = "{\"type\":[\"string\",\"object\"]}",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "cloud-init user-data in place of what is made from the fields above: an object of cloud-config, or a text that begins with its `#` line.",
 	.example = "{\"timezone\": \"Europe/Berlin\"}"},
@@ -308,6 +318,7 @@ const struct vm_field vm_fields[] = {
 	STRUCTURED(vm_read_network_config),
 	.schema = "{\"type\":\"object\"}",
 	.absent = "DHCP on the interface it boots from",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "cloud-init network-config, format 1 or 2. Its static addresses inside the lab's network are this machine's alone, as `ip` is.",
 	.example =
@@ -317,6 +328,7 @@ const struct vm_field vm_fields[] = {
 	.schema = STORAGE,
 	.absent =
 	    "GPT: EFI system partition of 512 MiB (BIOS: 1 MiB for GRUB), the rest for `/`, ext4",
+	.flags = VM_FIELD_INSTALLED,
 	.summary =
 	    "Partitions in place of the standard ones. `root`: the file system of `/`, one of " ROOT_FS_PROSE
 	    ". `swap`: size of a swap partition. `partitions`: more of them in their order, each with `mount`, `size` (such as `\"4G\"`, `\"20%\"` of the whole disk or, once, `\"rest\"`), `fs` (also `vfat`, or `swap` without `mount`) and `label`. One may be `/`; where none takes the rest, `/` does. `vmlab plan` prints the result.",

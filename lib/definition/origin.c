@@ -1,6 +1,10 @@
 #include "lib/definition/origin.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 #include "lib/definition/field.h"
+#include "lib/machine/vm_setting.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -65,4 +69,52 @@ void vm_origins(const struct vm *vm, const json_t *own, const struct vm_base *ba
 			each(ctx, &origin);
 		json_decref(made);
 	}
+}
+
+/* ---- what holds ---------------------------------------------------------------------------- */
+
+/* As a file may say it, to the byte: "2G". */
+static json_t *size_json(uint64_t bytes)
+{
+	static const char *const units[] = {"", "K", "M", "G", "T"};
+	size_t unit = 0;
+
+	while (bytes && bytes % 1024 == 0 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes /= 1024;
+		unit++;
+	}
+	return json_sprintf("%" PRIu64 "%s", bytes, units[unit]);
+}
+
+static json_t *value_of(const struct vm *vm, const struct vm_field *f)
+{
+	if (f->kind == VM_STRUCTURED || !f->member)
+		return json_incref(json_object_get(vm->more, f->name));
+	if (f->kind != VM_SIZE)
+		return vm_field_json(f, vm);
+	return size_json(*(const uint64_t *)((const char *)vm + f->member));
+}
+
+json_t *vm_values(const struct vm *vm)
+{
+	json_t *values = json_object();
+
+	for (size_t i = 0; values && i < vm_field_count; i++) {
+		json_t *value = value_of(vm, &vm_fields[i]);
+		if (value)
+			json_object_set_new(values, vm_fields[i].name, value);
+	}
+	return values;
+}
+
+enum vm_reach vm_field_reach(const char *field)
+{
+	const struct vm_field *f = vm_field_find(field);
+
+	if (f && f->flags & VM_FIELD_INSTALLED)
+		return VM_REACHES_DISK;
+	for (size_t i = 0; f && i < vm_setting_count; i++)
+		if (vm_settings[i].field && strcmp(vm_settings[i].field, field) == 0)
+			return VM_REACHES_MACHINE;
+	return VM_REACHES_NOTHING;
 }

@@ -18,4 +18,16 @@ struct vm_origin {
 void vm_origins(const struct vm *vm, const json_t *own, const struct vm_base *base,
     void (*each)(void *ctx, const struct vm_origin *origin), void *ctx);
 
+/* What holds of each field that has a value, {field: value}, sizes as text: to compare with what
+ * held at another time. A new reference; NULL without memory. */
+json_t *vm_values(const struct vm *vm);
+
+/* When a field's value reaches a machine: only then is it other than its definition says. */
+enum vm_reach {
+	VM_REACHES_NOTHING, /* a machine that runs or has been installed, as it is */
+	VM_REACHES_DISK,    /* by an installation */
+	VM_REACHES_MACHINE, /* when a VM is started */
+};
+enum vm_reach vm_field_reach(const char *field);
+
 #endif

@@ -13,8 +13,9 @@
 
 static void test_values_are_those_in_force(void **state)
 {
-	struct vm *vm = vm_from("{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"memory\":\"2048M\",\"cpus\":3,"
-			      "\"packages\":[\"htop\"]}");
+	struct vm *vm =
+	    vm_from("{\"name\":\"a\",\"mac\":\"52:54:00:00:00:01\",\"memory\":\"2048M\",\"cpus\":3,"
+		    "\"packages\":[\"htop\"]}");
 	json_t *values = vm_values(vm);
 
 	(void)state;
