@@ -103,7 +103,7 @@ LIBS_lib          = $(call pkg_libs,jansson) -lz
 LIBS_docker       = $(LIBS_lib)
 LIBS_vm_watcher   = $(LIBS_lib) $(call pkg_libs,nettle) -lpthread
 CURL = -lcurl -lmbedtls -lmbedx509 -lmbedcrypto
-LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd nettle sqlite3) \
+LIBS_boot_handler = $(LIBS_lib) $(call pkg_libs,libmicrohttpd gnutls nettle sqlite3) \
 	$(if $(filter fuzz,$(VARIANT)),,-L$(STATIC)/lib -Wl,-Bstatic $(CURL) -Wl,-Bdynamic) -lpthread
 # Named one by one: pkg-config's list for libarchive.a has libraries for formats that are not linked.
 # nl_langinfo: see os_installer/unpack/archive.c.

@@ -10,6 +10,7 @@
 #include "boot_handler/state/address.h"
 #include "boot_handler/check.h"
 #include "boot_handler/http/call.h"
+#include "boot_handler/http/certificate.h"
 #include "boot_handler/http/consoles.h"
 #include "boot_handler/http/definition_news.h"
 #include "boot_handler/http/guest.h"
@@ -401,6 +402,7 @@ struct listeners {
 	struct server *dashboard;    /* NULL when not asked for */
 	struct server *operator_tcp; /* NULL when not asked for */
 	struct access *browsers, *access;
+	struct certificate certificate; /* of operator_tcp */
 	struct lease_receiver *leases;
 	struct guest_files *files;
 	struct port_receiver *ports;
@@ -437,16 +439,43 @@ static int start_dashboard(const struct server_options *usual, const struct opti
 	return r < 0 ? r : server_start(&browsers, &l->dashboard, e);
 }
 
+/* The user's, else ours. */
+static int find_certificate(const struct options *options, struct certificate *out, struct err *e)
+{
+	struct certificate_names names;
+	int r;
+
+	if (options->operator_certificate) {
+		r = certificate_read(options->operator_certificate, options->operator_key, out, e);
+	} else {
+		certificate_names(options->operator_tcp, options->operator_hosts, &names);
+		r = certificate_keep(options->certificate, options->key, &names, out, e);
+		certificate_names_clear(&names);
+	}
+	if (r >= 0)
+		log_info("the operator's certificate is %s sha256=%s",
+		    r                               ? "made"
+		    : options->operator_certificate ? "given"
+						    : "kept",
+		    out->fingerprint);
+	return r < 0 ? r : 0;
+}
+
 static int start_operator_tcp(const struct server_options *usual, const struct options *options,
     struct listeners *l, struct err *e)
 {
-	const struct services *services = usual->ctx;
+	struct services *services = usual->ctx;
 	struct server_options tcp = *usual;
 
 	int r = access_new(options->operator_token_file, options->operator_tcp,
 	    options->operator_hosts, services->sessions, &l->access, e);
+	if (r == 0 && options->tls)
+		r = find_certificate(options, &l->certificate, e);
+	if (r == 0 && options->tls)
+		services->certificate = l->certificate.fingerprint;
 	tcp.listen = options->operator_tcp;
 	tcp.access = l->access;
+	tcp.certificate = options->tls ? &l->certificate : NULL;
 	return r < 0 ? r : server_start(&tcp, &l->operator_tcp, e);
 }
 
@@ -537,6 +566,7 @@ static int serve(const struct options *options)
 	server_stop(listeners.operator_tcp);
 	server_stop(listeners.guest);
 	server_stop(listeners.upload);
+	certificate_clear(&listeners.certificate);
 	access_free(listeners.access);
 	access_free(listeners.browsers);
 	sessions_free(services.sessions);

@@ -9,6 +9,7 @@
 
 #include "lib/boot/stranger.h"
 #include "boot_handler/sources/lease.h"
+#include "boot_handler/http/access.h"
 #include "boot_handler/sources/listen.h"
 #include "lib/base/log.h"
 #include "lib/net/domain.h"
@@ -59,6 +60,9 @@ const char options_help[] =
     "  --operator-tcp ADDRESS:PORT   for you, over TCP as well                       [off]\n"
     "  --operator-token-file FILE    what a client over TCP has to send as bearer token\n"
     "  --operator-hosts A,B          names it is reached by, besides localhost and the address\n"
+    "  --operator-tls on|off         TLS there             [on where ADDRESS is not a loopback one]\n"
+    "  --operator-certificate FILE, --operator-key FILE   its certificate, in PEM [one is made, and\n"
+    "                                kept beside the state; its SHA-256 is in the log]\n"
     "  --guest-access own|any who is answered about a machine: that machine's own address, or\n"
     "                         anyone           [own behind a proxy, on unix:...; any over TCP]\n"
     "  --strangers wait|local|off|menu  what a machine without a definition gets: it asks again,\n"
@@ -104,6 +108,9 @@ enum {
 	OPT_OPERATOR_TCP,
 	OPT_OPERATOR_TOKEN_FILE,
 	OPT_OPERATOR_HOSTS,
+	OPT_OPERATOR_TLS,
+	OPT_OPERATOR_CERTIFICATE,
+	OPT_OPERATOR_KEY,
 	OPT_LEASE_SOCKET,
 	OPT_SYSLOG,
 	OPT_FILE_LOG,
@@ -142,6 +149,9 @@ static const struct option long_options[] = {
     {"operator-tcp", required_argument, NULL, OPT_OPERATOR_TCP},
     {"operator-token-file", required_argument, NULL, OPT_OPERATOR_TOKEN_FILE},
     {"operator-hosts", required_argument, NULL, OPT_OPERATOR_HOSTS},
+    {"operator-tls", required_argument, NULL, OPT_OPERATOR_TLS},
+    {"operator-certificate", required_argument, NULL, OPT_OPERATOR_CERTIFICATE},
+    {"operator-key", required_argument, NULL, OPT_OPERATOR_KEY},
     {"lease-socket", required_argument, NULL, OPT_LEASE_SOCKET},
     {"syslog", required_argument, NULL, OPT_SYSLOG},
     {"file-log", required_argument, NULL, OPT_FILE_LOG},
@@ -219,6 +229,15 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_OPERATOR_HOSTS:
 		o->operator_hosts = value;
+		return OPTIONS_RUN;
+	case OPT_OPERATOR_TLS:
+		o->operator_tls = value;
+		return OPTIONS_RUN;
+	case OPT_OPERATOR_CERTIFICATE:
+		o->operator_certificate = value;
+		return OPTIONS_RUN;
+	case OPT_OPERATOR_KEY:
+		o->operator_key = value;
 		return OPTIONS_RUN;
 	case OPT_LEASE_SOCKET:
 		o->lease_socket = value;
@@ -302,6 +321,23 @@ static bool is_local(const char *listen)
 	return listen_unix_path(listen) || strncmp(listen, "fd:", 3) == 0;
 }
 
+/* Whoever reads the network would read the token. */
+static int derive_tls(struct options *o, struct err *e)
+{
+	const char *word = o->operator_tls;
+
+	if (word && strcmp(word, "on") != 0 && strcmp(word, "off") != 0)
+		return err_set(e, EINVAL, "--operator-tls has to be on or off, not %s", word);
+	if (!o->operator_certificate != !o->operator_key)
+		return err_set(e, EINVAL, "--operator-certificate and --operator-key go together");
+	if ((word || o->operator_certificate) && !o->operator_tcp)
+		return err_set(
+		    e, EINVAL, "TLS is for the operator over TCP: give --operator-tcp as well");
+	o->tls = o->operator_tcp &&
+		 (word ? strcmp(word, "on") == 0 : !access_is_loopback(o->operator_tcp));
+	return 0;
+}
+
 static int validate_operator(const struct options *o, struct err *e)
 {
 	if (o->dashboard_listen && !is_local(o->dashboard_listen))
@@ -352,7 +388,9 @@ static int derive_files(struct options *o, struct err *e)
 	int n = snprintf(o->holders, sizeof(o->holders), "%s.holders", o->state);
 	int k = snprintf(o->sessions, sizeof(o->sessions), "%s.sessions", o->state);
 
-	if (n <= 0 || k <= n || k >= (int)sizeof(o->sessions))
+	snprintf(o->certificate, sizeof(o->certificate), "%.380s.certificate.pem", o->state);
+	snprintf(o->key, sizeof(o->key), "%.380s.key.pem", o->state);
+	if (n <= 0 || k <= n || k >= (int)sizeof(o->sessions) - 8)
 		return err_set(e, EINVAL, "--state has a path that is too long");
 	n = snprintf(
 	    o->authorities, sizeof(o->authorities), "%s/_tls/ca-certificates.crt", o->images);
@@ -426,6 +464,8 @@ int options_parse(int argc, char **argv, struct options *out, struct err *e)
 	int r = validate(out, e);
 	if (r == 0)
 		r = derive_access(out, e);
+	if (r == 0)
+		r = derive_tls(out, e);
 	if (r < 0)
 		return r;
 	derive_sockets(out);

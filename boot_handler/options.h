@@ -20,22 +20,27 @@ struct options {
 	char authorities[400]; /* the user's own, below images */
 	struct sender_trust trust;
 	char sessions[400]; /* the key of the pages' sessions, likewise: see session.h */
+	char certificate[400],
+	    key[400]; /* of the operator's listener, where they are made; likewise */
 	const char *base_url;
 	const char *listen;
 	const char *upload_listen; /* NULL without backups */
 	const char *operator_listen;
-	const char *dashboard_listen;    /* NULL: none */
-	const char *operator_tcp;        /* NULL: no TCP listener for the operator */
-	const char *operator_token_file; /* NULL without operator_tcp */
-	const char *operator_hosts;      /* NULL: none more */
-	const char *lease_socket;        /* NULL: none */
-	const char *syslog;              /* NULL: not heard */
-	const char *file_log;            /* likewise */
-	const char *authorized_keys;     /* NULL: none */
-	const char *machines;            /* NULL: none */
-	const char *notices;             /* NULL: none; what /readyz warns of, a sentence a line */
-	const char *consoles;            /* NULL: no machine's is here */
-	const char *xterm;               /* xterm.js' files; NULL: none */
+	const char *dashboard_listen;     /* NULL: none */
+	const char *operator_tcp;         /* NULL: no TCP listener for the operator */
+	const char *operator_token_file;  /* NULL without operator_tcp */
+	const char *operator_hosts;       /* NULL: none more */
+	const char *operator_tls;         /* "on", "off"; NULL: on where others can connect */
+	const char *operator_certificate; /* NULL: one is made */
+	const char *operator_key;
+	const char *lease_socket;    /* NULL: none */
+	const char *syslog;          /* NULL: not heard */
+	const char *file_log;        /* likewise */
+	const char *authorized_keys; /* NULL: none */
+	const char *machines;        /* NULL: none */
+	const char *notices;         /* NULL: none; what /readyz warns of, a sentence a line */
+	const char *consoles;        /* NULL: no machine's is here */
+	const char *xterm;           /* xterm.js' files; NULL: none */
 	const char *domain;
 	const char *initrds; /* NULL: not known which there are */
 	const char *initrds_url_path;
@@ -46,6 +51,7 @@ struct options {
 	const char *guest_access; /* NULL: follows from listen */
 	const struct boot_stranger *strangers;
 	bool any_source;
+	bool tls; /* the operator's TCP listener speaks it */
 	bool check;
 	bool verbose;
 	unsigned threads;

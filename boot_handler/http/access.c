@@ -55,6 +55,13 @@ static bool is_loopback(const char *host)
 	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+bool access_is_loopback(const char *listen)
+{
+	char host[HOST_MAX];
+
+	return host_of(listen, host) && is_loopback(host);
+}
+
 static bool is_listed(const char *list, const char *host)
 {
 	size_t len = strlen(host);

@@ -26,6 +26,9 @@ must_check int access_new(const char *token_file, const char *listen, const char
     struct sessions *sessions, struct access **out, struct err *e);
 void access_free(struct access *access);
 
+/* Whether only this machine itself can connect to "address:port". */
+bool access_is_loopback(const char *listen);
+
 /* A request, by its headers, each NULL when it has none. */
 struct access_asked {
 	const char *host, *origin, *authorization, *cookie;

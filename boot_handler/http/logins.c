@@ -39,8 +39,10 @@ int logins_invite(const struct call *c, struct server_answer *a, struct err *e)
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/login/%s", secret);
-	return answer_json(
-	    a, json_pack("{s:s, s:i}", "path", path, "expires_s", SESSION_LINK_MS / 1000), e);
+	return answer_json(a,
+	    json_pack("{s:s, s:i, s:s*}", "path", path, "expires_s", SESSION_LINK_MS / 1000,
+		"certificate_sha256", c->services->certificate),
+	    e);
 }
 
 int logins_end(const struct call *c, struct server_answer *a, struct err *e)

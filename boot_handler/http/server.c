@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "boot_handler/http/certificate.h"
 #include "boot_handler/http/server_inside.h"
 #include "boot_handler/sources/listen.h"
 #include "lib/base/cleanup.h"
@@ -87,6 +88,29 @@ static void cleanup_server(struct server **s)
 		server_free(*s);
 }
 
+#define OPTIONS_MAX 5
+/* GnuTLS' words: TLS 1.2 and 1.3. */
+#define TLS_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+/* Those that not every listener has. */
+static void list_options(const struct server_options *o, struct MHD_OptionItem out[OPTIONS_MAX])
+{
+	size_t n = 0;
+
+	if (o->threads > 1)
+		out[n++] = (struct MHD_OptionItem){
+		    MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)o->threads, NULL};
+	if (o->certificate) {
+		out[n++] =
+		    (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, o->certificate->chain};
+		out[n++] =
+		    (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, o->certificate->key};
+		out[n++] =
+		    (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES};
+	}
+	out[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
 int server_start(const struct server_options *options, struct server **out, struct err *e)
 {
 	_cleanup_(cleanup_server) struct server *s = calloc(1, sizeof(*s));
@@ -95,6 +119,7 @@ int server_start(const struct server_options *options, struct server **out, stru
 
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
+	flags |= options->certificate ? MHD_USE_TLS : 0;
 	s->options = *options;
 	s->fd = -1;
 	s->stop = eventfd(0, EFD_CLOEXEC);
@@ -106,17 +131,14 @@ int server_start(const struct server_options *options, struct server **out, stru
 	s->fd = listen_open(options->listen, options->socket_mode, e);
 	if (s->fd < 0)
 		return s->fd;
-	struct MHD_OptionItem pool[] = {
-	    {options->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
-		(intptr_t)options->threads, NULL},
-	    {MHD_OPTION_END, 0, NULL},
-	};
+	struct MHD_OptionItem more[OPTIONS_MAX];
+	list_options(options, more);
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_go_on, s,
 	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_URI_LOG_CALLBACK,
 	    exchange_begin, s, MHD_OPTION_NOTIFY_COMPLETED, exchange_end, s,
 	    MHD_OPTION_NOTIFY_CONNECTION, peer_note, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_bytes, MHD_OPTION_ARRAY, pool,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_bytes, MHD_OPTION_ARRAY, more,
 	    MHD_OPTION_END);
 	int r = s->daemon ? pthread_create(&s->acceptor, NULL, accept_loop, s) : EIO;
 	if (r != 0)

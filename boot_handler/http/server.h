@@ -26,6 +26,7 @@ struct server_request {
 	bool drop;                 /* DELETE */
 	const char *last_event_id; /* of who follows a stream again; NULL: not given */
 	bool over;                 /* it may not be put aside (any more) */
+	bool tls;                  /* it came by TLS */
 	const char *body;          /* NUL-terminated; "" when there is none, or none is wanted */
 	size_t body_len;
 	void *sink; /* the endpoint's, which has all of the body; NULL: it has none */
@@ -88,6 +89,7 @@ void server_answer_error(struct server_answer *a, const struct endpoint_table *t
 void server_answer_text(struct server_answer *a, const char *type, char *text);
 
 struct access;
+struct certificate;
 
 /* What a connection has for a request's header and its answer's: firmware sends little, a browser
  * all cookies of localhost. */
@@ -99,6 +101,7 @@ struct server_options {
 	const char *listen;          /* what listen_open() takes; borrowed till the end */
 	mode_t socket_mode;          /* of "unix:/path" */
 	const struct access *access; /* NULL: whoever can connect may ask; borrowed till the end */
+	const struct certificate *certificate; /* of TLS; NULL: plain; borrowed till the end */
 	const struct endpoint_table *endpoints;
 	const struct endpoint_table *pages; /* for browsers, beside them; NULL: none */
 	unsigned threads;                   /* at least 1 */

@@ -110,6 +110,7 @@ static struct server_request request_of(const struct server *s, const struct exc
 	    .route = &x->route,
 	    .source = peer_source(s, connection),
 	    .role = x->role,
+	    .tls = s->options.certificate != NULL,
 	    .head = method[0] == 'H',
 	    .post = method[0] == 'P',
 	    .drop = method[0] == 'D',

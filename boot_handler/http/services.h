@@ -49,6 +49,7 @@ struct services {
 	struct sessions *sessions; /* of browsers; NULL: there are none */
 	struct consoles *consoles; /* NULL: no machine's is here */
 	const char *xterm_dir;     /* xterm.js' files; NULL: none */
+	const char *certificate;   /* fingerprint of the operator's over TCP; NULL: none */
 	const char *notices;       /* see options.h */
 	char dns[INET_ADDRSTRLEN]; /* this server's address in the lab; "" without --lab */
 	bool

@@ -195,9 +195,10 @@ enum role sessions_admit(struct sessions *s, const char *secret, int64_t now_ms)
 
 /* ---- cookies ----------------------------------------------------------------------------- */
 
-char *sessions_cookie(struct sessions *s, enum role role, int64_t now_ms)
+char *sessions_cookie(struct sessions *s, enum role role, bool tls, int64_t now_ms)
 {
-	static const char rules[] = "Path=/; HttpOnly; SameSite=Strict";
+	const char *rules =
+	    tls ? "Path=/; HttpOnly; SameSite=Strict; Secure" : "Path=/; HttpOnly; SameSite=Strict";
 	char said[VALUE_SIZE], mac[MAC_TEXT + 1];
 	char *header = NULL;
 	int n;

@@ -41,8 +41,9 @@ must_check int sessions_invite(struct sessions *s, enum role role, int64_t now_m
 enum role sessions_admit(struct sessions *s, const char *secret, int64_t now_ms);
 
 /* The value of a Set-Cookie header (RFC 6265) that begins a session, or, with ROLE_NOBODY, ends it:
- * the caller frees it. NULL: no memory, or no random numbers. now_ms is since 1970. */
-char *sessions_cookie(struct sessions *s, enum role role, int64_t now_ms);
+ * the caller frees it. NULL: no memory, or no random numbers. One that is given by TLS is never
+ * sent but by TLS. now_ms is since 1970. */
+char *sessions_cookie(struct sessions *s, enum role role, bool tls, int64_t now_ms);
 /* Whose session a Cookie header tells of. NULL is allowed. */
 enum role sessions_role(struct sessions *s, const char *cookies, int64_t now_ms);
 

@@ -38,7 +38,7 @@ static void invite(
 /* "name=value" of a Set-Cookie header, as a browser sends it back. */
 static char *sent_back(struct sessions *s, enum role role, int64_t now)
 {
-	char *header = sessions_cookie(s, role, now);
+	char *header = sessions_cookie(s, role, false, now);
 
 	assert_non_null(header);
 	assert_non_null(strstr(header, "; HttpOnly; SameSite=Strict"));

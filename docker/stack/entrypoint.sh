@@ -364,6 +364,12 @@ operator_folder()
 			die "the operator's token cannot be read ($(cat "$run/err"))"
 	fi
 	chown boot_handler: /run/boot_handler/token
+	if [ -n "${OPERATOR_CERTIFICATE-}" ]; then
+		(umask 077 && cat "$OPERATOR_CERTIFICATE" >/run/boot_handler/certificate.pem &&
+			cat "$OPERATOR_KEY" >/run/boot_handler/key.pem) 2>"$run/err" ||
+			die "the operator's certificate cannot be read ($(cat "$run/err"))"
+		chown boot_handler: /run/boot_handler/certificate.pem /run/boot_handler/key.pem
+	fi
 	grep -Eqx '[!-~]{16,256}' /run/boot_handler/token ||
 		die "the operator's token ($token) is not one line of 16 to 256 printable characters" \
 			"without blanks: give such a one, or none to have it made"

@@ -63,6 +63,11 @@ VARIABLES = (
      "of other systems that tell nothing of how they get on"),
     ("OPERATOR_LISTEN", "", "where the operator's API is to listen besides its socket in /run/operator, as "
      "in 127.0.0.1:8080; every request then needs the token"),
+    ("OPERATOR_TLS", "on where that is not a loopback address", "'on' or 'off': TLS there, with the certificate of "
+     "OPERATOR_CERTIFICATE and OPERATOR_KEY or, without these, one that is made and kept in /state; 'off' behind a "
+     "proxy that speaks it, or where the port is published to this machine alone"),
+    ("OPERATOR_CERTIFICATE", "", "a file in the container with the certificate, and those above it, in PEM"),
+    ("OPERATOR_KEY", "", "the file with its key"),
     ("OPERATOR_HOSTS", "", "more host names by which the API is reached there, joined by commas"),
     ("OPERATOR_TOKEN", "a new one, in /run/operator/token", "the token"),
     ("OPERATOR_TOKEN_FILE", "", "the file the token is in"),
@@ -88,6 +93,7 @@ TEMPLATES = os.path.dirname(os.path.abspath(__file__))
 KEYS = "/run/vmlab/authorized_keys"
 OPERATOR_SOCKET = "/run/operator/api.sock"
 TOKEN = "/run/boot_handler/token"
+CERTIFICATE, CERTIFICATE_KEY = "/run/boot_handler/certificate.pem", "/run/boot_handler/key.pem"
 NOTICES = "/run/vmlab/notices"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 MTU_MIN, MTU_MAX = 1280, 9216
@@ -459,6 +465,7 @@ def settings(env):
         "OPERATOR_HOST": str(operator[0]) if operator else "",
         "OPERATOR_PORT": str(operator[1] if operator else 8080),
         "OPERATOR_HOSTS": hosts,
+        "OPERATOR_TLS_ARGS": operator_tls(env, operator),
     }
 
 
@@ -539,12 +546,26 @@ def render(directory, values, flags):
         json.dump(health, f)
 
 
+def operator_tls(env, operator):
+    word = env.get("OPERATOR_TLS", "")
+    if word not in ("", "on", "off"):
+        raise Refused(f"OPERATOR_TLS={word!r} is neither 'on' nor 'off'")
+    given = [name for name in ("OPERATOR_CERTIFICATE", "OPERATOR_KEY") if env.get(name)]
+    if len(given) == 1:
+        raise Refused(f"{given[0]} is set alone: OPERATOR_CERTIFICATE and OPERATOR_KEY go together")
+    if (word or given) and not operator:
+        raise Refused("OPERATOR_TLS is set but OPERATOR_LISTEN is not: give the address and port where the API is to "
+                      "be served over TCP, or unset it")
+    return (f" --operator-tls {word}" if word else "") + (
+        f" --operator-certificate {CERTIFICATE} --operator-key {CERTIFICATE_KEY}" if given else "")
+
+
 def operator_tcp(values):
     if not values["OPERATOR_HOST"]:
         return ""
     hosts = " --operator-hosts " + values["OPERATOR_HOSTS"] if values["OPERATOR_HOSTS"] else ""
     return (f"--operator-tcp {values['OPERATOR_HOST']}:{values['OPERATOR_PORT']} "
-            f"--operator-token-file {TOKEN}{hosts}")
+            f"--operator-token-file {TOKEN}{hosts}{values['OPERATOR_TLS_ARGS']}")
 
 
 def main(argv):

@@ -41,15 +41,20 @@ class LocalConnection(http.client.HTTPConnection):
 
 
 def request(host, path, method="GET", body=None, headers=None, port=80, timeout=10, unix=None,
-        source=None):
+        source=None, tls=None):
     """`path` goes into the request line untouched. A dict as body is sent as JSON. With `unix`, the
-    path of a socket, `host` and `port` are not used. `source` is the address to ask from."""
+    path of a socket, `host` and `port` are not used. `source` is the address to ask from;
+    `tls` an ssl.SSLContext."""
     headers = dict(headers or {})
     if isinstance(body, (dict, list)):
         body = json.dumps(body).encode()
         headers.setdefault("Content-Type", "application/json")
-    connection = LocalConnection(unix, timeout) if unix else http.client.HTTPConnection(host, port,
-        timeout=timeout, source_address=source and (source, 0))
+    if unix:
+        connection = LocalConnection(unix, timeout)
+    elif tls:
+        connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=timeout, source_address=source and (source, 0))
     try:
         connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         if body is not None and "Content-Length" not in headers:

@@ -3,7 +3,9 @@ and over TCP, only where that was asked for, who has the token.
 
 Needs the image pxeboot_stack:latest and setpriv(1). Run as root.
 """
+import hashlib
 import os
+import ssl
 import stat
 import subprocess
 import sys
@@ -107,6 +109,7 @@ def test_a_token_without_a_port_and_other_settings_that_make_no_sense_are_refuse
             (["OPERATOR_LISTEN=0.0.0.0:80"], "where guests are served"),
             (["OPERATOR_HOSTS=lab.example"], "OPERATOR_LISTEN is not"),
             (["OPERATOR_LISTEN=0.0.0.0:8080", "OPERATOR_HOSTS=lab example;x"], "no host name"),
+            (["OPERATOR_LISTEN=0.0.0.0:8080", "OPERATOR_CERTIFICATE=/x"], "go together"),
             (["OPERATOR_LISTEN=0.0.0.0:8080", "OPERATOR_TOKEN=short"], "16 to 256"),
             (["OPERATOR_LISTEN=0.0.0.0:8080", "OPERATOR_TOKEN=0123456789 abcdef0"], "16 to 256"),
             (["OPERATOR_LISTEN=0.0.0.0:8080", "OPERATOR_TOKEN=0123456789abcdef0", "OPERATOR_TOKEN_FILE=/x"], "both"),
@@ -130,7 +133,16 @@ def tcp(path="/api/v1/vms", method="GET", token=True, host=None, **headers):
         headers["Host"] = host
     with local.inside():
         return http_client.request("127.0.0.1", path, method=method, port=OPERATOR_PORT, headers=headers,
-            body=b"" if method == "POST" else None)
+            body=b"" if method == "POST" else None, tls=state["tls"])
+
+
+def shown_certificate():
+    """Whose authority is itself: nothing else is trusted from now on. Its SHA-256."""
+    with local.inside():
+        pem = ssl.get_server_certificate(("127.0.0.1", OPERATOR_PORT), timeout=5)
+    state["tls"] = ssl.create_default_context(cadata=pem)
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
+    return ":".join(digest[i:i + 2] for i in range(0, 64, 2))
 
 
 @needs(UP)
@@ -144,12 +156,25 @@ def test_operator_listen_serves_it_over_tcp_as_well_and_makes_a_token():
     with open(path) as f:
         state["token"] = f.read().strip()
     check(len(state["token"]) >= 32, f"the token is short: {len(state['token'])} characters")
+    made = shown_certificate()
+    for name in ("certificate", "key"):
+        docker("cp", f"{local.stack}:/state/vmlab.db.{name}.pem", os.path.join(local.api_dir, name))
+    link = local.api("/api/v1/logins", method="POST", body={"role": "read"})
+    check_equal(link["certificate_sha256"], made, "the fingerprint that is told with a link")
+    check("; Secure" in tcp(link["path"], token=False).headers["set-cookie"], "the cookie would be sent without TLS")
+    try:
+        with local.inside():
+            answer = http_client.raw("127.0.0.1", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", port=OPERATOR_PORT)
+        check(not answer.startswith(b"HTTP"), f"it answers without TLS: {answer}")
+    except ConnectionResetError:
+        pass
     check_equal(tcp().status, 200, "with the token: status")
     check_equal(local.operator("/healthz").status, 200, "the socket: status")
     check(("0.0.0.0", str(OPERATOR_PORT)) in listeners(local), f"listeners: {listeners(local)}")
     docker("restart", local.stack, timeout=60)
     local.wait_serving()
     check_equal(tcp().status, 200, "with the same token after a restart: status")
+    check_equal(shown_certificate(), made, "the certificate after a restart")
     check(state["token"] not in docker("logs", local.stack).stdout, "the log shows the token")
 
 
@@ -199,13 +224,14 @@ def test_no_machine_of_the_lab_reaches_the_port_the_engines_network_does():
     client = local.client("client", cidr="192.168.100.99/24")
     address = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", local.net).stdout.strip()
     check(address, "the lab has no address outside")
-    check_equal(http_client.request(address, "/healthz", port=OPERATOR_PORT, timeout=5).status, 403,
+    anyone = ssl._create_unverified_context()
+    check_equal(http_client.request(address, "/healthz", port=OPERATOR_PORT, timeout=5, tls=anyone).status, 403,
         "/healthz from outside by a name that is not allowed: status")
     client.run(["ip", "route", "replace", "default", "via", SERVER])
     for target in (SERVER, address):
         with client.inside():
             try:
-                answer = http_client.request(target, "/healthz", port=OPERATOR_PORT, timeout=2)
+                answer = http_client.request(target, "/healthz", port=OPERATOR_PORT, timeout=2, tls=anyone)
             except OSError:
                 continue
         fail(f"a lab machine reaches {target}:{OPERATOR_PORT}: {answer}")
@@ -214,6 +240,7 @@ def test_no_machine_of_the_lab_reaches_the_port_the_engines_network_does():
 @needs(TCP)
 def test_the_token_can_be_given_as_a_variable_or_as_a_file_and_no_daemons_environment_has_it():
     given = "given-0123456789abcdef"
+    state["tls"] = None # on loopback there is none
     path = os.path.join(local.dir, "my-token")
     with open(path, "w") as f:
         f.write("from-a-file-0123456789\n")
@@ -231,3 +258,17 @@ def test_the_token_can_be_given_as_a_variable_or_as_a_file_and_no_daemons_enviro
                 with open(f"/proc/{pid}/environ", "rb") as f:
                     check(token.encode() not in f.read(), f"{name}'s environment has the token")
         local.exec("/usr/lib/vmlab/healthcheck.py")
+
+
+@needs(TCP)
+def test_a_certificate_of_the_users_is_shown_and_tls_can_be_left_to_a_proxy():
+    docker("rm", "-f", local.stack, check_rc=False)
+    local.start_stack(env=[f"OPERATOR_LISTEN=0.0.0.0:{OPERATOR_PORT}", "OPERATOR_CERTIFICATE=/run/operator/certificate",
+        "OPERATOR_KEY=/run/operator/key"])
+    local.wait_serving()
+    check("certificate is given sha256=" + shown_certificate() in docker("logs", local.stack).stdout, "the log tells another")
+    docker("rm", "-f", local.stack)
+    local.start_stack(env=[f"OPERATOR_LISTEN=0.0.0.0:{OPERATOR_PORT}", "OPERATOR_TLS=off"])
+    local.wait_serving()
+    state["tls"] = None
+    check_equal(tcp(token=False).status, 401, "without TLS, as was asked for: status")

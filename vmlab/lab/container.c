@@ -277,8 +277,8 @@ void container_stack_args(
 	argv_addf(a, "--env=LAB_DOMAIN=%s", lab->domain);
 	argv_addf(a, "--env=LAB_REACH=%s", lab->reach);
 	argv_addf(a, "--env=STRANGERS=%s", lab->strangers);
-	if (lab->port != LAB_PORT_NONE)
-		argv_add(a, "--env=OPERATOR_LISTEN=0.0.0.0:8080");
+	if (lab->port != LAB_PORT_NONE) /* published to loopback alone */
+		argv_adds(a, "--env=OPERATOR_LISTEN=0.0.0.0:8080", "--env=OPERATOR_TLS=off");
 	bind_arg(a, lab->vms_dir, "", "/vms,readonly");
 	bind_arg(a, lab->images_dir, "", "/srv/images,readonly");
 	argv_addf(a, "--mount=type=volume,src=%s,dst=/state", names->volume);
