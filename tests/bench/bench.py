@@ -2,14 +2,14 @@
 """bench.py - speed and size against their targets; what `make bench` runs. No test: it fails nobody.
 
     tests/bench/bench.py                    everything
-    tests/bench/bench.py http watcher       only these: http watcher sizes installer backup agents simulate e2e
+    tests/bench/bench.py http watcher       only these: http watcher sizes installer backup agents simulate dashboards e2e
     tests/bench/bench.py --quick            fewer runs and edits, to see whether it works
 
 http: boot_handler and nginx run from the stack image in one network namespace and are asked over
 its loopback by wrk, turn by turn, each for RUN_S seconds; figures are medians of the runs, ratios
 are within one run of this program. watcher: the whole stack with a real DHCP client. installer:
-see bench_installer.py. backup: bench_backup.py. agents: bench_agents.py. simulate: bench_simulate.py. e2e: one `vmlab up`
-from nothing to ready. One table at the end, all figures in build/bench.json.
+see bench_installer.py. backup: bench_backup.py. agents: bench_agents.py. simulate: bench_simulate.py.
+dashboards: bench_dashboards.py. e2e: one `vmlab up` from nothing to ready. One table at the end, all figures in build/bench.json.
 """
 import argparse
 import json
@@ -23,6 +23,7 @@ sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bench_agents import bench_agents
 from bench_backup import bench_backup
+from bench_dashboards import bench_dashboards
 from bench_http import bench_http
 from bench_installer import bench_installer
 from bench_simulate import bench_simulate
@@ -100,6 +101,7 @@ def parts(quick):
         "backup": (bench_backup, min(runs, 5)),
         "agents": (bench_agents, runs, min(runs, 3)),
         "simulate": (bench_simulate, quick),
+        "dashboards": (bench_dashboards, runs),
         "e2e": (bench_e2e,),
     }
 

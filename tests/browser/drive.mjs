@@ -33,7 +33,7 @@ const orders = {
 		await page.bringToFront();
 	},
 	async goto({ path }) {
-		const answer = await page.goto(path, { waitUntil: "load", timeout: 15000 });
+		const answer = await page.goto(path, { waitUntil: "load", timeout: 30000 });
 		return { status: answer.status(), headers: answer.headers(), url: page.url() };
 	},
 	async click({ on }) { await page.click(on, { timeout: 5000 }); await page.waitForLoadState("load"); return { url: page.url() }; },
@@ -59,7 +59,14 @@ const orders = {
 		return { passed: found.passes.length, violations: found.violations.map((v) => ({ id: v.id, help: v.help,
 			nodes: v.nodes.slice(0, 5).map((n) => n.html.slice(0, 200) + " " + n.failureSummary) })) };
 	},
-	async notes() { const now = structuredClone(seen); seen.errors.length = seen.elsewhere.length = 0; return now; },
+	async notes() { const now = structuredClone({ ...seen, devtools: undefined }); seen.errors.length = seen.elsewhere.length = 0; return now; },
+	// Of what runs before each page's own script, a file; and what its main thread has done since this was asked first, in s.
+	async before({ file }) { await page.addInitScript({ path: file }); },
+	async metrics() {
+		seen.devtools ??= await page.context().newCDPSession(page).then(async (made) => (await made.send("Performance.enable"), made));
+		const { metrics } = await seen.devtools.send("Performance.getMetrics");
+		return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+	},
 	async close({ name }) { await sessions.get(name)?.context.close(); sessions.delete(name); },
 };
 

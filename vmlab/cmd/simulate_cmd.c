@@ -195,6 +195,7 @@ const struct command simulate_command = {
 	"   \"modules\": \"4M\", \"firmware_s\": 10, \"kernel_s\": 5, \"disk_s\": 10, \"reboot_s\": 5,\n"
 	"   \"first_boot_s\": 20, \"slow_rate\": \"1M\", \"faults\": {\"silence\": 0, \"slow\": 0, \"repeat\": 0,\n"
 	"   \"reboot\": 0, \"wrong_mac\": 0}}\n"
+	"With \"disk_rate\", bytes a second as in \"100M\", no machine writes its image faster than that.\n"
 	"\n"
 	"Examples:\n"
 	"  vmlab simulate 1000\n"

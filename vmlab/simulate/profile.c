@@ -54,6 +54,7 @@ static const struct {
     {"kernel", offsetof(struct simulate_profile, kernel_bytes), 8 << 20, 1, 1 << 28},
     {"modules", offsetof(struct simulate_profile, modules_bytes), 4 << 20, 1, 1 << 28},
     {"slow_rate", offsetof(struct simulate_profile, slow_rate), 1 << 20, 1024, UINT64_C(1) << 34},
+    {"disk_rate", offsetof(struct simulate_profile, disk_rate), 0, 1024, UINT64_C(1) << 40},
 };
 
 static int want_number(

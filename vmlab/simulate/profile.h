@@ -46,6 +46,7 @@ struct simulate_profile {
 	double first_boot_s; /* cloud-init's stages together */
 	uint64_t rootfs_bytes, kernel_bytes, modules_bytes; /* of the image that is made for it */
 	uint64_t slow_rate;                                 /* bytes a second */
+	uint64_t disk_rate; /* likewise, at which a disk takes its image; 0: as it comes */
 	struct simulate_share fault[SIMULATE_FAULT_COUNT];
 	json_t *doc; /* what the lists are borrowed from */
 };

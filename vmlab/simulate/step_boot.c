@@ -40,6 +40,12 @@ static uint64_t rate_of(const struct machine *m)
 	return m->faults & 1u << SIMULATE_SLOW ? m->sim->profile.slow_rate : 0;
 }
 
+/* Of two bounds; 0 is none. */
+static uint64_t slower(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 int step_loader(struct machine *m, struct err *e)
 {
 	bool script = m->step == STEP_AUTOEXEC;
@@ -81,7 +87,7 @@ int step_request(struct machine *m, const struct step_request *r, struct err *e)
 	t->body = r->post ? m->body : NULL;
 	t->source = m->lease.ip;
 	t->closes = r->closes;
-	t->rate = rate_of(m);
+	t->rate = slower(rate_of(m), r->rate);
 	t->patience_s = step_stall_s(m);
 	t->text_max = r->text_max ? r->text_max : SENTENCE_MAX_BYTES;
 	t->from = r->from;

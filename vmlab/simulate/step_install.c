@@ -203,8 +203,10 @@ int step_rootfs(struct machine *m, struct err *e)
 	snprintf(m->url, sizeof(m->url), "%s", in->rootfs_url);
 	in->progress.fired = tell_progress;
 	(void)loop_timer_set(&m->sim->loop, &in->progress, loop_now_us() + PROGRESS_US);
-	return step_request(
-	    m, &(struct step_request){.take = take_slices, .from = in->good_bytes}, e);
+	return step_request(m,
+	    &(struct step_request){
+		.take = take_slices, .from = in->good_bytes, .rate = m->sim->profile.disk_rate},
+	    e);
 }
 
 void step_install_stop(struct machine *m)

@@ -79,6 +79,7 @@ struct step_request {
 	size_t text_max;                                                /* 0: a sentence */
 	bool (*take)(struct transfer *t, const char *data, size_t len); /* NULL: kept */
 	uint64_t from;
+	uint64_t rate; /* bytes a second at most; 0: any */
 };
 int step_request(struct machine *m, const struct step_request *r, struct err *e);
 /* For how long a connection may be still. */
