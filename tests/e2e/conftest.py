@@ -6,6 +6,7 @@ import pytest
 
 from kit.e2e_lab import INSTALL_S, E2eLab
 from kit.scope import Scope
+from kit.watched import Watched
 
 ITS_LIFE = ["test_boot.py", "test_guest.py", "test_life.py"]
 
@@ -26,7 +27,13 @@ def lab():
 
 
 @pytest.fixture(scope="session")
-def web(lab):
+def watched(lab):
+    """A page that is open while web installs."""
+    return Watched(lab, "web")
+
+
+@pytest.fixture(scope="session")
+def web(lab, watched):
     """A VM of 512 MiB that is ready; what `vmlab up` came to."""
     lab.define_web(ip="192.168.100.10")
     began = time.monotonic()

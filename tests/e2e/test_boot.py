@@ -39,6 +39,23 @@ def test_vmlab_up_brings_a_512_mib_vm_from_power_on_to_ready(lab, web):
     check("ssh" in web.stdout, f"does not say how to log in: {tail(web.stdout)}")
 
 
+def test_the_page_followed_it_from_power_on_to_ready(lab, web, watched):
+    watched.wait("web", "ready", 10)
+    shown = watched.shown()
+    states = [state for n, (state, _, _) in enumerate(shown) if n == 0 or shown[n - 1][0] != state]
+    at = [states.index(state) for state in ("installing", "installed", "ready")]
+    check_equal(at, sorted(at), f"{states}; their order")
+    words = {said for _, said, _ in shown}
+    for phase in ("rootfs", "bootloader"):
+        check(any(phase in said for said in words), f"{phase} was not shown: {words}")
+    check(any(bar > 0 for _, _, bar in shown), f"the bar did not move: {shown}")
+    texts = watched.pages("/machines", "/machines/web", "/machines/web/events", "/machines/web/log", "/machines/web/definition",
+        "/machines/web/orders", "/images")
+    check("rootfs" in texts["/machines/web"] and "ready" in texts["/machines/web"], texts["/machines/web"])
+    check("verified" in texts["/images"], texts["/images"])
+    check("old value" not in texts["/machines/web/definition"], texts["/machines/web/definition"])
+
+
 def test_each_stage_is_in_the_event_list_in_order(lab, web):
     def in_order():
         events = [(e["kind"], e["phase"] if e["kind"] == "phase" else e["text"])
