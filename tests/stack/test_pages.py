@@ -12,7 +12,7 @@ import pytest
 from kit import http_client
 from kit.browser import Browser, why_not
 from kit.check import check, check_equal, eventually
-from kit.command import docker
+from kit.command import docker, run
 from kit.lab import OPERATOR_PORT, SERVER, Lab
 from kit.scope import Scope, needs
 
@@ -53,6 +53,14 @@ def install(mac, until=None, **last):
         report(mac, phase=phase, status="done")
 
 
+def switch_on(mac):
+    """As the host does it for a VM: a port of the bridge with its address."""
+    with lab.inside():
+        run(["ip", "link", "add", "vm-port", "type", "veth", "peer", "name", "vm-peer"])
+        run(["ip", "link", "set", "vm-port", "master", lab.bridge, "up"])
+        run(["bridge", "fdb", "replace", mac, "dev", "vm-port", "master", "static"])
+
+
 def ask(path, method="GET", cookie=None, body=None, **headers):
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     if cookie:
@@ -89,7 +97,7 @@ def tidy(browser, what):
 # ---- without a browser: who is let in -----------------------------------------------------------------
 
 def test_a_lab_with_machines_in_each_state():
-    lab.make_image()
+    state["image"] = lab.make_image()[1]
     for n, name in enumerate(("web1", "web2", "db1", "db2", "cache", "build")):
         lab.define(name, mac=MAC.format(n), ip=f"192.168.100.{20 + n}", **{"db2": {"distro": "fedora"}, "build": {EVIL: 1}}.get(name, {}))
     lab.start(env=[f"OPERATOR_LISTEN=127.0.0.1:{OPERATOR_PORT}"])
@@ -335,6 +343,87 @@ def test_the_page_follows_what_happens_and_comes_back_after_a_restart_of_the_sta
     check_equal(browser.goto(path="/images")["status"], 200, "the session after the restart: status")
     notes = browser.notes()
     check_equal((notes["dialogs"], notes["elsewhere"]), (0, []), "dialogs, requests to elsewhere")
+
+
+@needs(SEEN)
+def test_progress_that_is_no_event_is_followed_and_drawn():
+    browser = signed_in("progress")
+    for mb in (1, 3, 6):
+        report(MAC.format(5), phase="rootfs", status="running", bytes=mb << 20, total_bytes=8 << 20, rate_bytes_per_s=2 << 20, eta_s=1)
+        browser.wait(until=f"document.querySelector('tr[data-machine=build] progress')?.value === {100 * mb // 8}")
+    browser.goto(path="/machines/build")
+    words = browser.text(of=".curve figcaption")
+    check("6.0 MiB in" in words and "MiB/s, at most" in words, words)
+    points = browser.get(what="document.querySelector('.curve polygon').points.length")
+    check(points >= 6, f"{points} points in the picture of three reports")
+    report(MAC.format(5), phase="rootfs", status="done")
+    report(MAC.format(5), phase="configure", status="running")
+    browser.wait(until="document.querySelector('#timeline').textContent.includes('configure')")
+    check("6.0 MiB in" in browser.text(of=".curve figcaption"), "the curve is gone once the image is there")
+
+
+@needs(SEEN)
+def test_only_what_has_changed_is_sent_and_a_row_is_replaced_when_it_is_another():
+    whole = ask("/machines.json", cookie=state["admin"]).json
+    check_equal([r["id"] for r in whole["rows"]], whole["order"], "all rows, in their order")
+    check(all(r["html"].startswith("<tr") for r in whole["rows"]), "rows of a page that has none")
+    same = ask(f"/machines.json?after={whole['version']}", cookie=state["admin"]).json
+    check_equal((same["rows"], "order" in same), ([], False), "nothing has happened: rows, order")
+    report(MAC.format(1), phase="rootfs", status="running", bytes=1 << 28, total_bytes=3 << 27, rate_bytes_per_s=40 << 20, eta_s=3)
+    changed = lambda: {r["id"]: r for r in ask(f"/machines.json?after={same['version']}", cookie=state["admin"]).json["rows"]}
+    rows = eventually(lambda: (found := changed()) and "web2" in found and found, 3, "web2 has got on")
+    check_equal((rows["web2"].get("percent"), "html" in rows["web2"]), (66, False), "web2: percent, a row")
+    check("web1" not in rows, f"web1 did nothing: {rows.get('web1')}")
+    reader = ask("/machines.json?q=" + STRANGER, cookie=state["read"]).json
+    check_equal(reader["order"], [STRANGER], "what was searched for")
+    check("<form" not in reader["rows"][0]["html"] and "<form" in next(r for r in whole["rows"] if r["id"] == STRANGER)["html"],
+        "who may only look gets a form, or who may order none")
+
+
+@needs(SEEN)
+def test_a_definition_marks_what_the_machine_does_not_have_yet():
+    browser = signed_in("marks")
+    browser.goto(path="/machines/web1/definition")
+    check("old value" not in browser.text(of="main"), browser.text(of="main"))
+    lab.define("web1", mac=MAC.format(0), ip="192.168.100.20", hostname="other", kernel_args="quiet", cpus=4)
+    eventually(lambda: "other" in json.dumps(lab.vm("web1")) or lab.vm("web1")["cpus"] == 4, 5, "the new definition is read")
+    browser.goto(path="/machines/web1/definition")
+    lines = browser.get(what="[...document.querySelectorAll('.code li:has(.problem)')].map(li => li.textContent)")
+    check(any('"hostname"' in line and line.endswith("runs with the old value: web1") for line in lines), lines)
+    check(any('"kernel_args"' in line and line.endswith("runs with the old value: none") for line in lines), lines)
+    check(not any('"cpus"' in line for line in lines), f"no VM of ours was seen to start: {lines}")
+    switch_on(MAC.format(0))
+    eventually(lambda: lab.api("/api/v1/events?vm=web1&kind=power")["events"], 5, "web1 is switched on")
+    lab.define("web1", mac=MAC.format(0), ip="192.168.100.20", hostname="web1")
+    eventually(lambda: lab.vm("web1")["cpus"] != 4, 5, "the newest definition is read")
+    browser.goto(path="/machines/web1/definition")
+    check("cpus" in browser.text(of="main") and "old value: 4" in browser.text(of="main"), browser.text(of="main"))
+    check("kernel_args" not in browser.text(of="main"), "what is as it was installed is marked")
+    found = browser.axe()
+    check_equal(found["violations"], [], "axe")
+    browser.shot("definition-old-values")
+
+
+@needs(SEEN)
+def test_an_image_is_verified_by_who_was_installed_with_it():
+    browser = signed_in("images")
+    browser.goto(path="/images")
+    row = "tr:has(th:has-text('debian-13'))"
+    digest = state["image"]["rootfs"]["sha256"]
+    check("verified" in browser.text(of=row) and digest in browser.text(of=row), browser.text(of=row))
+    check("fedora" in browser.text(of="tbody tr:first-child") and "cannot be used" in browser.text(of="tbody tr:first-child"),
+        "the missing one that is wanted is not the first")
+    path = os.path.join(lab.images, "debian-13", "amd64", "manifest.json")
+    with open(path) as f:
+        kept = f.read()
+    lab_manifest = kept.replace(digest, "0" * 63 + "1")
+    with open(path + ".new", "w") as f:
+        f.write(lab_manifest)
+    os.rename(path + ".new", path)
+    eventually(lambda: "not since it is another" in (browser.goto(path="/images"), browser.text(of=row))[1], 5, "the other image")
+    with open(path + ".new", "w") as f:
+        f.write(kept)
+    os.rename(path + ".new", path)
 
 
 @needs(SEEN)
