@@ -235,7 +235,7 @@ async function ask() {
 	asking = false;
 	if (due) askSoon();
 	clearTimeout(again);
-	if (document.querySelector("progress")) again = setTimeout(askSoon, EVERY_MS); // counts of bytes are no events
+	if (document.querySelector("progress, [data-state=installing]")) again = setTimeout(askSoon, EVERY_MS); // counts of bytes are no events
 }
 
 let timer = 0, again = 0;
