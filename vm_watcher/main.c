@@ -168,9 +168,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 	    {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
 	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"tftp", 1, NULL, TFTP},
 	    {"eeproms", 1, NULL, EEPROMS}, {"keep-leases", 1, NULL, KEEP},
-	    {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE},
-	    {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION},
-	    {NULL, 0, NULL, 0}};
+	    {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE}, {"verbose", 0, NULL, VERBOSE},
+	    {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION}, {NULL, 0, NULL, 0}};
 	int c, rc = 0;
 
 	while (rc == 0 && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {

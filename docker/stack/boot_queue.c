@@ -1,6 +1,7 @@
-/* boot_queue.c - what dnsmasq loads before its libraries: a longer queue of requests of DHCP and TFTP that
- * wait for it. The kernel keeps some ninety of them, and a rack that is switched on sends a thousand
- * within a second: each that is dropped costs its machine four seconds (RFC 2131, 4.1) until it asks again.
+/* boot_queue.c - what dnsmasq loads before its libraries: a longer queue of requests of DHCP and
+ * TFTP that wait for it. The kernel keeps some ninety of them, and a rack that is switched on sends
+ * a thousand within a second: each that is dropped costs its machine four seconds (RFC 2131, 4.1)
+ * until it asks again.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,7 +29,8 @@ __attribute__((visibility("default"))) int bind(
 
 	if (!next)
 		next = (bind_fn *)dlsym(RTLD_NEXT, "bind");
-	/* Beyond what the machine allows everyone with CAP_NET_ADMIN only, which the dnsmasq of DHCP has. */
+	/* Beyond what the machine allows everyone with CAP_NET_ADMIN only, which the dnsmasq of
+	 * DHCP has. */
 	in_port_t port = port_of(address, len);
 	if ((port == DHCP_PORT || port == TFTP_PORT) &&
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
