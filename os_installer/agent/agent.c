@@ -18,7 +18,7 @@
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS 30000
 #define NAME_SIZE 128
-#define GROUP "vmlab-order"
+#define GROUP "vmlab-order-" /* and the MAC address: tests have several machines in one kernel */
 #define LEFT_MS 10000
 
 struct agent {
@@ -191,10 +191,12 @@ static int server_set(struct server *s, const char *url, const char *cmdline, st
 /* What an order of an agent before runs still, that was killed together with the order's keeper. */
 static void end_what_is_left(struct agent *a)
 {
+	char name[sizeof(GROUP) + MAC_TEXT_SIZE];
 	struct err why = ERR_INIT;
 	unsigned left;
 
-	if (cgroup_open(GROUP, a->group, &why) < 0) {
+	snprintf(name, sizeof(name), GROUP "%s", a->server.as.mac);
+	if (cgroup_open(name, a->group, &why) < 0) {
 		a->group[0] = '\0';
 		log_warn(
 		    "an agent that is killed may leave behind what its order runs: %s", why.msg);
