@@ -36,7 +36,14 @@ struct chunk {
 	uint64_t logical, len, physical;
 };
 
+struct key {
+	uint64_t object;
+	uint8_t type;
+	uint64_t offset;
+};
+
 struct btrfs {
+	struct key last; /* of the tree, so far */
 	struct used_source source;
 	uint64_t devid;
 	uint32_t node_bytes;
@@ -180,16 +187,30 @@ static int node_read(
 	return 0;
 }
 
+/* Keys ascend through the whole tree: who is led to a leaf again does not get past its first. */
+static bool key_ascends(struct btrfs *b, const uint8_t *key)
+{
+	const struct key now = {u64(key), key[8], u64(key + 9)}, last = b->last;
+	bool ascends = now.object != last.object ? now.object > last.object
+		       : now.type != last.type   ? now.type > last.type
+						 : now.offset > last.offset;
+
+	b->last = now;
+	return ascends;
+}
+
 static bool leaf_take(struct btrfs *b, const uint8_t *node)
 {
 	uint32_t items = u32(node + 96), room = b->node_bytes - HEADER_BYTES;
 
-	if (items > room / ITEM_BYTES)
+	if (items == 0 || items > room / ITEM_BYTES)
 		return false;
 	for (uint32_t i = 0; i < items; i++) {
 		const uint8_t *item = node + HEADER_BYTES + (size_t)i * ITEM_BYTES;
 		uint32_t at = u32(item + KEY_BYTES), len = u32(item + KEY_BYTES + 4);
 		struct chunk ignored;
+		if (!key_ascends(b, item))
+			return false;
 		if (item[8] != CHUNK_ITEM)
 			continue;
 		if (at > room || len > room - at ||
