@@ -1,10 +1,13 @@
 #include "boot_handler/state/db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "boot_handler/state/db_columns.h"
 #include "boot_handler/state/db_inside.h"
@@ -61,6 +64,8 @@ void db_close(struct db *db)
 	for (int i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(db->statement[i]);
 	sqlite3_close(db->handle);
+	if (db->lock >= 0)
+		close(db->lock);
 	free(db);
 }
 
@@ -117,13 +122,24 @@ static int prepare_all(struct db *db, struct err *e)
 	return r;
 }
 
+static struct db *db_new(struct err *e)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (db)
+		db->lock = -1;
+	else
+		err_set(e, ENOMEM, "out of memory");
+	return db;
+}
+
 static int open_file(const char *path, struct db **out, struct err *e)
 {
-	_cleanup_(cleanup_db) struct db *db = calloc(1, sizeof(*db));
+	_cleanup_(cleanup_db) struct db *db = db_new(e);
 	int r;
 
 	if (!db)
-		return err_set(e, ENOMEM, "out of memory");
+		return -ENOMEM;
 	if (sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
 	    SQLITE_OK)
 		return db_err(db, e, "open");
@@ -167,25 +183,60 @@ static int move_aside(const char *path, struct err *e)
 	return 0;
 }
 
+/* A file of its own: the state file may be moved aside, and to close a second descriptor of it
+ * would end SQLite's own locks. The kernel lets go of it when the program has ended, however. */
+static int lock_file(const char *path, int *out, struct err *e)
+{
+	_cleanup_free_ char *name = NULL;
+	_cleanup_close_ int fd = -1;
+
+	*out = -1;
+	if (strcmp(path, ":memory:") == 0)
+		return 0;
+	if (asprintf(&name, "%s.lock", path) < 0) {
+		name = NULL;
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_errno(e, "cannot open %s", name);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		*out = steal_fd(&fd);
+	else if (errno == EWOULDBLOCK)
+		return err_set(e, EBUSY,
+		    "another server uses this state file: end that one, or give this one a state of its own");
+	else
+		log_warn(
+		    "%s cannot be locked (%s): see to it that no second server uses this state",
+		    name, strerror(errno));
+	return 0;
+}
+
 int db_open(const char *path, struct db **out, struct err *e)
 {
-	int r = open_file(path, out, e);
+	_cleanup_close_ int lock = -1;
 
+	int r = lock_file(path, &lock, e);
+	if (r == 0)
+		r = open_file(path, out, e);
 	if (r == -EUCLEAN) {
 		log_error("%s file=%s", e ? e->msg : "damaged", path);
 		r = move_aside(path, e);
 		if (r == 0)
 			r = open_file(path, out, e);
 	}
-	return r < 0 ? err_wrap(e, "%s", path) : 0;
+	if (r < 0)
+		return err_wrap(e, "%s", path);
+	(*out)->lock = steal_fd(&lock);
+	return 0;
 }
 
 int db_open_reader(const char *path, struct db **out, struct err *e)
 {
-	_cleanup_(cleanup_db) struct db *db = calloc(1, sizeof(*db));
+	_cleanup_(cleanup_db) struct db *db = db_new(e);
 
 	if (!db)
-		return err_set(e, ENOMEM, "out of memory");
+		return -ENOMEM;
 	if (sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
 		return db_err(db, e, "open");
 	sqlite3_busy_timeout(db->handle, 2000);

@@ -27,7 +27,8 @@ struct hook;
 
 /* Opens or creates the file. One that is no readable database is moved aside to
  * <path>.corrupt-<seconds> with an error in the log, and a fresh one is made. Fails on a file of a
- * newer program version, or one that cannot be created. */
+ * newer program version, one that cannot be created, and -EBUSY on one that somebody has open so
+ * already: <path>.lock is locked with it, flock(2), until db_close() or the program's end. */
 must_check int db_open(const char *path, struct db **out, struct err *e);
 /* A second, read-only connection to the same file. */
 must_check int db_open_reader(const char *path, struct db **out, struct err *e);

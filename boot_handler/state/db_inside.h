@@ -30,6 +30,7 @@ enum statement {
 
 struct db {
 	sqlite3 *handle;
+	int lock; /* of who writes, -1: none */
 	sqlite3_stmt *statement[STATEMENTS];
 };
 

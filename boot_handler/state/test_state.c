@@ -665,6 +665,42 @@ static void unusable_place(void **state)
 	assert_non_null(strstr(e.msg, "/nonexistent/dir/state.db"));
 }
 
+/* Who opens it second is refused, and nothing of the first is lost; one that was killed holds
+ * nothing. */
+static void of_one_server(void **state)
+{
+	struct fixture *f = *state;
+	struct state *second = NULL;
+	struct err e = ERR_INIT;
+	int status, ready[2];
+
+	install(f->s);
+	assert_int_equal(state_open(f->file, &second, &e), -EBUSY);
+	assert_null(second);
+	assert_non_null(strstr(e.msg, f->file));
+	assert_non_null(strstr(e.msg, "another server uses this state file: end that one"));
+	assert_int_equal(state_save(f->s, &e), 0);
+	state_close(f->s);
+	f->s = NULL;
+
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		open_state(f);
+		(void)!write(ready[1], "", 1);
+		pause();
+	}
+	char byte;
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(state_open(f->file, &second, &e), -EBUSY);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	close(ready[0]);
+	close(ready[1]);
+	f->s = open_state(f);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+}
+
 static void probe(void **state)
 {
 	struct fixture *f = *state;
@@ -760,6 +796,7 @@ int main(void)
 	    TEST(survives_restart),
 	    TEST(durations_survive_restart),
 	    TEST(survives_kill),
+	    TEST(of_one_server),
 	    TEST(damaged_file),
 	    TEST(damaged_pages),
 	    cmocka_unit_test(unusable_place),

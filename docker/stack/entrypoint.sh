@@ -290,6 +290,22 @@ ports_check()
 
 # ---- files --------------------------------------------------------------------------------------
 
+# Two stacks on one /state would overwrite what the other acknowledged. Held, as long as this container runs,
+# by supervisord, which inherits descriptor 9; boot_handler locks its own file besides.
+state_lock()
+{
+	mkdir -p /state
+	exec 9</state
+	locked=0
+	flock --nonblock --conflict-exit-code 75 9 2>"$run/err" || locked=$?
+	[ "$locked" != 75 ] ||
+		die "/state is in use by another stack that runs: stop that one, or mount another volume at" \
+			"/state"
+	[ "$locked" = 0 ] ||
+		say "warning: /state cannot be locked ($(head -n 1 "$run/err")): see to it that no other stack" \
+			"uses it"
+}
+
 folders()
 {
 	# Also what a killed container left: a stale pid may belong to another process by now.
@@ -404,6 +420,7 @@ if [ "$MODE" = bridge ] && emulated; then
 	fi
 fi
 ports_check
+state_lock
 folders
 consoles_folder
 operator_folder

@@ -1,9 +1,11 @@
 """What the stack refuses to start with: it ends by itself, saying why."""
+import os
+import signal
 import socket
 
-from kit.check import check, eventually
+from kit.check import check, check_equal, eventually
 from kit.command import docker
-from kit.lab import STACK_IMAGE
+from kit.lab import CONFINED, STACK_IMAGE
 
 
 def refused(lab, name, wanted, env=(), drop_caps=False):
@@ -14,6 +16,10 @@ def refused(lab, name, wanted, env=(), drop_caps=False):
     if drop_caps:
         args = [a for i, a in enumerate(args) if a != "--cap-add" and args[i - 1] != "--cap-add"]
     docker("run", "-d", *args, STACK_IMAGE)
+    ends(container, name, wanted)
+
+
+def ends(container, name, wanted):
     try:
         eventually(lambda: docker("inspect", "-f", "{{.State.Running}}", container).stdout.strip() == "false",
             15, f"{name}: the container ends by itself")
@@ -28,6 +34,32 @@ def refused(lab, name, wanted, env=(), drop_caps=False):
         check(word in lines[-1], f"{name}: the last line lacks {word!r}: {lines[-1]!r}")
     check(len(lines) <= 3, f"{name}: more than one sentence: {lines}")
     check(len(lines[-1]) < 400 and "Traceback" not in lines[-1], f"{name}: {lines[-1]!r}")
+
+
+def test_refuses_a_state_that_another_stack_uses_until_that_one_is_killed(lab):
+    container = f"{lab.name}-second"
+    second = ["run", "-d", "--name", container, *lab.labels("stack"), *CONFINED, "--sysctl", "net.ipv4.ip_forward=1",
+        "-v", f"{lab.vms}:/vms:ro", "-v", f"{lab.state_volume}:/state", STACK_IMAGE]
+    docker(*second)
+    ends(container, "state", ["cannot start: /state is in use by another stack", "stop that one, or mount another volume"])
+    # Past the entrypoint, the file itself is the first one's, too.
+    done = docker("run", "--rm", *lab.labels("stack"), "-v", f"{lab.state_volume}:/state", "--user", "0", STACK_IMAGE,
+        "boot_handler", "--vms", "/vms", "--listen", "unix:/run/g.sock", "--operator-listen", "unix:/run/o.sock",
+        "--base-url", "http://192.168.100.1", check_rc=False)
+    check_equal(done.returncode, 1, f"a second boot_handler: {done}; status")
+    check("/state/vmlab.db: another server uses this state file" in done.stderr + done.stdout, done)
+    check("0 problems" in (done := lab.exec("boot_handler", "--check", "--vms", "/vms", "--images", "/srv/images",
+        check_rc=False)).stderr + done.stdout, done)
+    before = lab.pids()["boot_handler"]
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: lab.pids()["boot_handler"] not in ([], before), 10, "boot_handler is started anew")
+    lab.wait_serving()
+    docker("kill", lab.stack)
+    docker(*second)
+    try:
+        eventually(lambda: "serving guests=" in docker("logs", container).stdout, 20, "the second one serves what the killed one left")
+    finally:
+        docker("rm", "-f", container)
 
 
 def test_refuses_an_interface_that_is_not_there(lab):
