@@ -79,8 +79,8 @@ static int orders_of_words(
 	if (!orders)
 		return err_set(e, EINVAL, "the order is no text in UTF-8");
 	if (deadline_ms > 0)
-		json_object_set_new(json_array_get(orders, 0), "deadline_s",
-		    json_integer((deadline_ms + 999) / 1000));
+		json_object_set_new(
+		    json_array_get(orders, 0), "deadline_s", json_integer(deadline_ms / 1000));
 	r = order_list_parse(json_array_get(orders, 0), &list, e);
 	order_list_clear(&list);
 	if (r == 0)
@@ -99,15 +99,30 @@ struct said {
 	unsigned parallel;
 };
 
+/* What the API takes, in the words of this command. */
+static int read_deadline(const char *text, int64_t *ms, struct err *e)
+{
+	const int most_h = ORDER_DEADLINE_MAX_S / 3600;
+
+	if (command_duration(text, ms) < 0)
+		return err_set(e, EINVAL,
+		    "--deadline \"%s\" is no duration: write 90s, 5m or 2h, %dh at most", text,
+		    most_h);
+	if (*ms < 1000 || *ms > (int64_t)ORDER_DEADLINE_MAX_S * 1000)
+		return err_set(
+		    e, EINVAL, "--deadline %s is out of range: write 1s to %dh", text, most_h);
+	return 0;
+}
+
 static int read_options(int argc, char **argv, struct said *said)
 {
+	struct err e = ERR_INIT;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", order_options, NULL)) != -1) {
 		said->no_wait |= o == 'n';
-		if (o == 'd' && command_duration(optarg, &said->deadline_ms) < 0)
-			return command_usage(
-			    &order_command, "\"%s\" is no duration: write 90s, 5m or 2h", optarg);
+		if (o == 'd' && read_deadline(optarg, &said->deadline_ms, &e) < 0)
+			return command_usage(&order_command, "%s", e.msg);
 		if (o == 'p' && (said->parallel = (unsigned)atoi(optarg)) == 0)
 			return command_usage(&order_command, "--parallel takes a number from 1 on");
 		if (o == '?')
@@ -279,7 +294,8 @@ const struct command order_command = {
 	"the last 768 KiB.\n"
 	"\n"
 	"  --no-wait          do not wait\n"
-	"  --deadline TIME    it has failed when it has not ended so long after it was begun (90s, 5m, 2h)\n"
+	"  --deadline TIME    it has failed when it has not ended so long after it was begun (90s, 5m, 168h at\n"
+	"                     most)\n"
 	"  --parallel N       of several machines so many at once (default: all)\n"
 	"\n"
 	"Examples:\n"
