@@ -353,8 +353,7 @@ static int check_value(struct walk *w);
 static int open_bracket(struct walk *w)
 {
 	if (++w->depth > w->depth_max)
-		return refuse(w, w->at,
-		    "brackets are nested deeper than %u levels: flatten the definition",
+		return refuse(w, w->at, "brackets are nested deeper than %u levels: flatten it",
 		    w->depth_max);
 	w->behind = ++w->at;
 	return skip_blanks(w);
@@ -526,7 +525,7 @@ int json_syntax_check(
 		return rc;
 	if (peek(&w) != '{' && peek(&w) != '[')
 		return refuse(
-		    &w, w.at, "the definition must be an object: it begins with { and ends with }");
+		    &w, w.at, "the text must be an object: it begins with { and ends with }");
 	rc = check_value(&w);
 	if (rc == 0)
 		rc = skip_blanks(&w);
@@ -535,7 +534,6 @@ int json_syntax_check(
 	if (peek(&w) == '}' || peek(&w) == ']')
 		return refuse(&w, w.at, "there is one closing %c too many: remove it", peek(&w));
 	if (w.at < w.len)
-		return refuse(&w, w.at,
-		    "text follows after the closing bracket of the definition: remove it");
+		return refuse(&w, w.at, "text follows after the closing bracket of the whole: remove it");
 	return 0;
 }

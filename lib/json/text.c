@@ -125,7 +125,7 @@ json_t *json_text_parse(
 	if (!json_is_object(root)) {
 		json_decref(root);
 		json_text_find(text, len, &(struct json_path){.depth = 0}, false, bad);
-		err_set(e, EINVAL, "the definition must be an object: put it in {} brackets");
+		err_set(e, EINVAL, "the text must be an object, { ... }, and is a list");
 		return NULL;
 	}
 	return root;

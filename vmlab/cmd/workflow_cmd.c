@@ -66,6 +66,18 @@ static void refused(void *ctx, const struct json_path *bad, const struct err *wh
 	tell(j, offset, json_path_format(bad, where, sizeof(where)), why->msg);
 }
 
+#define EXAMPLE "{\"orders\": [{\"action\": \"inventory\"}]}"
+#define SHAPE "this must be an object with the list of orders: write " EXAMPLE
+
+/* What was refused at `bad` is no object from its first character on, or nothing at all. */
+static bool begins_otherwise(const char *text, size_t bad)
+{
+	size_t begin = strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	begin += strspn(text + begin, " \t\r\n");
+	return text[begin] != '{' && bad <= begin;
+}
+
 /* The orders of the file: a new list; NULL with all that is wrong told. */
 static json_t *judge(const char *path)
 {
@@ -83,11 +95,11 @@ static json_t *judge(const char *path)
 	j.text = text;
 	_cleanup_json_ json_t *file = json_text_parse(text, j.len, NESTING_MAX, &bad, &e);
 	if (!file) {
-		tell(&j, bad, "", e.msg);
+		tell(&j, bad, "", begins_otherwise(text, bad) ? SHAPE : e.msg);
 		return NULL;
 	}
 	if (!json_object_get(file, "orders")) {
-		tell(&j, 0, "orders", "is missing: {\"orders\": [{\"action\": \"inventory\"}]}");
+		tell(&j, 0, "orders", "is missing: write " EXAMPLE);
 	} else {
 		(void)order_list_read(&r, file, &list);
 		order_list_clear(&list);
