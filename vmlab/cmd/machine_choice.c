@@ -6,9 +6,47 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/words.h"
+#include "lib/machine/arch.h"
+#include "lib/machine/machine.h"
+
 #define TERM_SIZE 128
 
-static const char *const keys[] = {"profile", "arch", "state"};
+/* The recorded states, and what the server makes of them for the list
+ * (boot_handler/state/outlook.h). */
+static const char *state_word(size_t i)
+{
+	static const char *const more[] = {"waiting", "agent", "stalled", NULL};
+
+	return i <= MACHINE_FAILED ? machine_state_name((enum machine_state)i)
+				   : more[i - MACHINE_FAILED - 1];
+}
+
+static const struct key {
+	const char *name;
+	const char *what;              /* of which there is none */
+	const char *(*word)(size_t i); /* all values that there are; NULL: any */
+} keys[] = {
+    {"profile", "profile", NULL},
+    {"arch", "architecture", vm_arch_name},
+    {"state", "state", state_word},
+};
+
+/* NULL: the term is a name's pattern, or has a key that is none. */
+static const struct key *key_of(const char *term)
+{
+	size_t len = strcspn(term, "=");
+
+	for (size_t i = 0; term[len] && i < sizeof(keys) / sizeof(*keys); i++)
+		if (strlen(keys[i].name) == len && memcmp(term, keys[i].name, len) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+static const char *value_of(const char *term)
+{
+	return strchr(term, '=') + 1;
+}
 
 static const char *text_of(const json_t *machine, const char *key)
 {
@@ -31,14 +69,12 @@ static bool has(const json_t *machine, const char *key, const char *pattern)
 
 static bool fits(const json_t *machine, const char *term)
 {
-	size_t len = strcspn(term, "=");
+	const struct key *key = key_of(term);
 
 	if (strcmp(term, "all") == 0)
 		return true;
-	for (size_t i = 0; term[len] && i < sizeof(keys) / sizeof(*keys); i++)
-		if (strlen(keys[i]) == len && memcmp(term, keys[i], len) == 0)
-			return has(machine, keys[i], term + len + 1);
-	return fnmatch(term, text_of(machine, "name"), 0) == 0;
+	return key ? has(machine, key->name, value_of(term))
+		   : fnmatch(term, text_of(machine, "name"), 0) == 0;
 }
 
 /* The next term, without what is before it; NULL: there are no more. */
@@ -55,6 +91,20 @@ static const char *next_term(const char **rest, char term[TERM_SIZE], bool *out)
 	return term;
 }
 
+/* Whether the key can have such a value at all. */
+static int check_value(const struct key *key, const char *pattern, struct err *e)
+{
+	char list[200];
+
+	if (!key->word)
+		return 0;
+	for (size_t i = 0; key->word(i); i++)
+		if (fnmatch(pattern, key->word(i), 0) == 0)
+			return 0;
+	return err_set(e, EINVAL, "there is no %s \"%s\": write %s", key->what, pattern,
+	    word_list(key->word, "", list, sizeof(list)));
+}
+
 static int check(const char *expression, struct err *e)
 {
 	const char *rest = expression, *term;
@@ -65,16 +115,15 @@ static int check(const char *expression, struct err *e)
 		return err_set(e, EINVAL,
 		    "it names no machine: write all, a name's pattern such as 'web*', or profile=NAME");
 	while ((term = next_term(&rest, buf, &out))) {
-		size_t len = strcspn(term, "="), i = 0;
-		const size_t count = sizeof(keys) / sizeof(*keys);
-		while (i < count && (strlen(keys[i]) != len || memcmp(term, keys[i], len) != 0))
-			i++;
+		const struct key *key = key_of(term);
 		if (!*term)
 			return err_set(e, EINVAL, "a term of it is empty: \"%s\"", expression);
-		if (term[len] && i == count)
+		if (strchr(term, '=') && !key)
 			return err_set(e, EINVAL,
 			    "machines are not chosen by \"%.*s\": by profile, arch, state or a name's pattern",
-			    (int)len, term);
+			    (int)strcspn(term, "="), term);
+		if (key && check_value(key, value_of(term), e) < 0)
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -92,6 +141,51 @@ static bool is_meant(const json_t *machine, const char *expression)
 	return meant;
 }
 
+static bool is_declared(const json_t *machine)
+{
+	return strcmp(text_of(machine, "kind"), "declared") == 0;
+}
+
+static bool fits_any(const json_t *machines, const char *term)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(machines, i, one)
+		if (is_declared(one) && fits(one, term))
+			return true;
+	return false;
+}
+
+/* Why nobody is meant: a term that fits none, else those that were chosen are left out again. */
+static int nobody(const json_t *machines, const char *expression, struct err *e)
+{
+	char buf[TERM_SIZE], last[TERM_SIZE] = "";
+	const char *rest = expression, *term;
+	bool out;
+
+	if (!fits_any(machines, "all"))
+		return err_set(e, ENOENT, "no machine is declared: `vmlab new web1` declares one");
+	while ((term = next_term(&rest, buf, &out))) {
+		const struct key *key = key_of(term);
+		bool any = fits_any(machines, term);
+		if (out && any)
+			snprintf(last, sizeof(last), "%s", term);
+		if (out || any)
+			continue;
+		return key ? err_set(e, ENOENT,
+				 "no declared machine has the %s \"%s\": `vmlab ls` lists them",
+				 key->what, value_of(term))
+			   : err_set(e, ENOENT,
+				 "no declared machine is \"%s\": `vmlab ls` lists them", term);
+	}
+	return *last
+		   ? err_set(e, ENOENT,
+			 "\"!%s\" leaves out all that \"%s\" chooses before it: drop it, or choose more",
+			 last, expression)
+		   : err_set(e, ENOENT, "no declared machine is \"%s\"", expression);
+}
+
 json_t *machine_choice(const json_t *machines, const char *expression, struct err *e)
 {
 	json_t *names = json_array();
@@ -100,12 +194,10 @@ json_t *machine_choice(const json_t *machines, const char *expression, struct er
 
 	int r = check(expression, e);
 	json_array_foreach(machines, i, one)
-		if (r == 0 && strcmp(text_of(one, "kind"), "declared") == 0 &&
-		    is_meant(one, expression))
+		if (r == 0 && is_declared(one) && is_meant(one, expression))
 			json_array_append(names, json_object_get(one, "name"));
 	if (r == 0 && json_array_size(names) == 0)
-		r = err_set(e, ENOENT, "no declared machine is \"%s\": `vmlab machines` lists them",
-		    expression);
+		r = nobody(machines, expression, e);
 	if (r == 0)
 		return names;
 	json_decref(names);

@@ -27,7 +27,18 @@ static void choices(void **state)
 	    {"db1,web2", "[\"web2\",\"db1\"]", NULL},
 	    {"profile=small", "[\"web1\",\"web2\"]", NULL},
 	    {"profile=rack*", "[\"web2\"]", NULL},
-	    {"arch=amd64,!state=ready", NULL, "no declared machine is"},
+	    {"arch=amd64,!state=ready", NULL, "\"!state=ready\" leaves out all that"},
+	    {"arch=amd64,!*", NULL, "\"!*\" leaves out all that \"arch=amd64,!*\" chooses"},
+	    {"!all", NULL, "\"!all\" leaves out all"},
+	    {"state=bogus", NULL,
+		"there is no state \"bogus\": write declared, booting, installing, installed, ready, failed, "
+		"waiting, agent or stalled"},
+	    {"all,!state=reddy", NULL, "there is no state \"reddy\""},
+	    {"state=stalled", NULL, "no declared machine has the state \"stalled\""},
+	    {"state=decl*", "[\"web2\"]", NULL},
+	    {"arch=x86", NULL, "there is no architecture \"x86\": write amd64 or arm64"},
+	    {"profile=none", NULL, "no declared machine has the profile \"none\""},
+	    {"profile=none,!*", NULL, "no declared machine has the profile \"none\""},
 	    {"all,!web*", "[\"db1\"]", NULL},
 	    {"!web*", "[\"db1\"]", NULL},
 	    {"!web*,web2", "[\"web2\",\"db1\"]", NULL},
@@ -52,6 +63,12 @@ static void choices(void **state)
 		json_decref(names);
 		json_decref(wanted);
 	}
+	json_decref(list);
+
+	struct err e = ERR_INIT;
+	list = json_array();
+	assert_null(machine_choice(list, "all", &e));
+	assert_non_null(strstr(e.msg, "no machine is declared"));
 	json_decref(list);
 }
 
