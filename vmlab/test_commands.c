@@ -362,7 +362,7 @@ static void strangers_are_listed_adopted_and_ignored(void **state)
 	vmlab(1, "no definition has a machine \"nobody\", and no other has shown that",
 	    "machines show nobody");
 	vmlab(2, "`vmlab machines show NAME` what it is made of", "machines web1");
-	vmlab(1, "is no MAC address, serial number or UUID",
+	vmlab(1, "is no machine's name, MAC address, serial number or UUID",
 	    "ignore 0123456789012345678901234567890123456789012345678901234567890123456789");
 	vmlab(1, "no machine without a definition has shown \"nobody\"", "ignore nobody");
 	vmlab(1, "is web1, which has a definition", "ignore 52:54:00:00:00:11");
@@ -797,12 +797,20 @@ static void machines_are_ordered(void **state)
 	vmlab(2, "\"format\" is no order: there are", "order web1 -- format");
 	vmlab(2, "netbot is no argument of local", "order web1 -- local netbot=off");
 	vmlab(2, "is no argument: write NAME=VALUE", "order web1 -- local off");
-	vmlab(2, "is no duration", "order web1 --deadline never -- local");
+	vmlab(2, "\"never\" is no duration", "order web1 --deadline never -- local");
+	vmlab(2, "\"8d\" is no duration: write 90s, 5m or 2h, 168h at most",
+	    "order web1 --deadline 8d -- local");
+	vmlab(2, "--deadline 0 is out of range: write 1s to 168h",
+	    "order web1 --deadline 0 -- local");
+	vmlab(2, "--deadline 0s is out of range", "order web1 --deadline 0s -- local");
+	vmlab(2, "--deadline 169h is out of range", "order web1 --deadline 169h -- local");
 	vmlab(0, "starts it anew, once from its disk", "order web1 -- help");
+	vmlab(0, "starts it anew, once from its disk", "order -- help");
 	vmlab(1, "lab \"lab7\" is down", "order web1 -- inventory");
 	vmlab(0, "web1 is up", "up web1");
 	vmlab(0, "was ordered nothing yet", "orders web1");
 	vmlab(1, "nobody", "order nobody -- inventory");
+	vmlab(1, "\"a?[31m\" is no machine's name, MAC address", "order a\x1b[31m -- inventory");
 	vmlab(0,
 	    "web1: order 1, inventory waits: its agent is not running: it starts at web1's next",
 	    "order web1 --no-wait --deadline 90s -- inventory");
@@ -836,6 +844,16 @@ static void workflows_are_judged_and_run(void **state)
 	vmlab(1, "bad.json:3:23: orders[1].args.netboot \"of\" is not known",
 	    "workflow validate check bad");
 	vmlab(1, "none.json", "workflow validate none");
+	static const char *const no_object[] = {
+	    "hello", "[{\"action\": \"inventory\"}]", " 7\n", "", "null"};
+	for (size_t i = 0; i < sizeof(no_object) / sizeof(*no_object); i++) {
+		file_says(folder, "vms/_workflows/odd.json", no_object[i]);
+		vmlab(1,
+		    "this must be an object with the list of orders: write {\"orders\": [{\"action\": \"inventory\"}]}",
+		    "workflow validate odd");
+	}
+	file_says(folder, "vms/_workflows/odd.json", "{\"orders\": [], }");
+	vmlab(1, "odd.json:1:14: no comma may stand", "workflow validate odd");
 	vmlab(2, "it takes run FILE --on MACHINES", "workflow check");
 	vmlab(2, "on which machines?", "workflow run check");
 	vmlab(2, "--parallel takes a number", "workflow run check --on all --parallel 0");

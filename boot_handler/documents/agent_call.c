@@ -22,7 +22,7 @@ void agent_take_shown(const json_t *uuid, const json_t *serial, struct shown *ou
 static json_t *load(const char *body, size_t len, struct err *e)
 {
 	json_error_t why;
-	json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
 
 	if (!json)
 		err_set(e, EINVAL, "the body is no JSON (line %d): %s", why.line, why.text);

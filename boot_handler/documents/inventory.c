@@ -73,9 +73,11 @@ static void know(const json_t *json, struct inventory *out)
 	    json_object_get(system, "uuid"), json_object_get(system, "serial"), &out->shown);
 	take_text(system, "manufacturer", out->shown.manufacturer, sizeof(out->shown.manufacturer));
 	take_text(system, "product", out->shown.product, sizeof(out->shown.product));
-	snprintf(out->summary, sizeof(out->summary), "%lld threads, %s, %zu disks",
-	    (long long)amount(json_object_get(json, "cpu"), "threads"),
-	    size_text_short((uint64_t)out->memory_bytes, size), json_array_size(disks));
+	long long threads = amount(json_object_get(json, "cpu"), "threads");
+	size_t count = json_array_size(disks);
+	snprintf(out->summary, sizeof(out->summary), "%lld thread%s, %s, %zu disk%s", threads,
+	    threads == 1 ? "" : "s", size_text_short((uint64_t)out->memory_bytes, size), count,
+	    count == 1 ? "" : "s");
 }
 
 /* ---- parsed ------------------------------------------------------------------------------- */
@@ -112,7 +114,7 @@ static int check(const json_t *json, struct err *e)
 int inventory_parse(const char *body, size_t len, struct inventory *out, struct err *e)
 {
 	json_error_t why;
-	json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
 
 	memset(out, 0, sizeof(*out));
 	if (!json)

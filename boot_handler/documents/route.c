@@ -275,7 +275,7 @@ static int parse_machine(struct piece p, struct route *out, struct err *e)
 	if (!decode_trimmed(p, out->machine, sizeof(out->machine)) ||
 	    !smbios_serial_valid(out->machine))
 		return err_set(e, EINVAL,
-		    "a machine is named by its MAC address, its UUID or its serial number");
+		    "a machine is named by its definition's name, its MAC address, its UUID or its serial number");
 	return 0;
 }
 

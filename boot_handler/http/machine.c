@@ -148,7 +148,7 @@ int machine_inventory(const struct call *c, struct server_answer *a, struct err 
 		    state_inventories(c->services->state), &named.cards.mac[i], rows + count);
 	if (count == 0)
 		return err_set(e, ENOENT,
-		    "%s has told no inventory yet: it does when it boots with \"mode\": \"agent\", or a stranger with STRANGERS=agent",
+		    "%s has told no inventory yet: it does when it boots with \"mode\": \"agent\", or one without a definition with STRANGERS=agent (in a lab VMLAB_STRANGERS=agent)",
 		    named.name);
 	qsort(rows, count, sizeof(*rows), newest_first);
 	json_t *list = json_array();

@@ -126,6 +126,17 @@ static void the_last_that_differ_are_kept(void **state)
 	assert_int_equal(ask(NULL, "GET", "/api/v1/events?vm=web1", ""), 200);
 	assert_int_equal(count("\"kind\":\"inventory\""), 10);
 	assert_true(says("0 threads, 40 KiB, 2 disks"));
+	assert_int_equal(
+	    ask(ITSELF, "POST", "/inventory/" MAC,
+		"{\"format\":1,\"cpu\":{\"threads\":1},\"disks\":[{\"size_bytes\":512}]}"),
+	    204);
+	assert_int_equal(ask(NULL, "GET", "/api/v1/events?vm=web1", ""), 200);
+	assert_true(says("1 thread, ") && says(", 1 disk\""));
+	/* Whole JSON, but no object. */
+	assert_int_equal(ask(ITSELF, "POST", "/inventory/" MAC, "7"), 400);
+	assert_true(says("it is no object"));
+	assert_int_equal(ask(ITSELF, "POST", "/api/register-device", "null"), 400);
+	assert_true(says("the body is no object"));
 }
 
 /* Of a stranger it is what profiles go by. */
@@ -179,6 +190,10 @@ static void orders_that_are_refused(void **state)
 	assert_int_equal(ask(NULL, "POST", orders, ""), 400);
 	assert_int_equal(ask(NULL, "POST", orders, "{\"action\":\"format\"}"), 400);
 	assert_true(says("reboot, poweroff, local"));
+	assert_int_equal(ask(NULL, "POST", "/api/v1/machines/%00/orders", "{}"), 400);
+	assert_true(says("a machine is named by its definition's name, its MAC address, its UUID"));
+	assert_int_equal(ask(NULL, "POST", "/api/v1/machines//orders", "{}"), 400);
+	assert_true(says("a machine is named by its definition's name"));
 	assert_int_equal(
 	    ask(NULL, "POST", "/api/v1/machines/nobody/orders", "{\"action\":\"reboot\"}"), 404);
 	for (int i = 0; i < ORDERS_OPEN_MAX; i++)

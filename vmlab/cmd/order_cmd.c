@@ -264,11 +264,11 @@ static int order_run_command(struct lab *lab, int argc, char **argv)
 		return command_usage(&order_command,
 		    "%s takes a machine and the number of its order: vmlab order %s web1 7",
 		    words[0], words[0]);
+	if (line + 1 < argc && strcmp(argv[line + 1], "help") == 0)
+		return print_actions();
 	if (count < 1 || line + 1 >= argc)
 		return command_usage(&order_command,
 		    "it takes names, --, and an order: vmlab order web1 -- inventory");
-	if (strcmp(argv[line + 1], "help") == 0)
-		return print_actions();
 	if (orders_of_words(argv + line + 1, argc - line - 1, said.deadline_ms, &orders, &e) < 0)
 		return command_usage(&order_command, "%s", e.msg);
 	return give(lab, words, count, orders, &said);
@@ -283,7 +283,7 @@ const struct command order_command = {
 	"other machine the order waits for its next network boot, which starts the agent then (for a VM:\n"
 	"`vmlab restart NAME`). Machines are named by their names, MAC addresses or serial numbers. The command\n"
 	"waits for the end and shows how far it is. Two orders for one machine are done one after the other.\n"
-	"Which orders there are, and what they take, `vmlab order NAME -- help` says.\n"
+	"Which orders there are, and what they take, `vmlab order -- help` says.\n"
 	"\n"
 	"A disk is named by its name (vda), its serial number or an object it has to match\n"
 	"('{\"pick\":\"largest\"}'), among those of the machine's last inventory. The agent does nothing unless the\n"

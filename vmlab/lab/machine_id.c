@@ -16,7 +16,7 @@ int machine_id_encode(const char *id, char out[MACHINE_ID_SIZE], struct err *e)
 
 	if (!smbios_serial_valid(id))
 		return err_set(e, EINVAL,
-		    "\"%s\" is no MAC address, serial number or UUID: `vmlab machines` lists them",
+		    "\"%s\" is no machine's name, MAC address, serial number or UUID: `vmlab machines` lists them",
 		    id);
 	for (const char *p = id; *p; p++)
 		if (isalnum((unsigned char)*p) || *p == '-')
