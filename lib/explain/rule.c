@@ -393,7 +393,7 @@ static const struct explain_rule rules[] = {
 	"switch it on: `vmlab start {name}`"),
     BROKEN("vm-absent", POWER, VM_ABSENT, DEFINITION, has_no_vm,
 	"it was never started: this lab has no VM of that name, and nothing was heard of such a machine",
-	"`vmlab up {name}` makes the VM and installs it; a machine that is no VM has to be switched on"),
+	"`vmlab up {name}` makes the VM and boots it; a machine that is no VM has to be switched on"),
 
     BROKEN("no-discover", DHCP, POWER, DEFINITION, asks_for_nothing,
 	"it is not heard of: no DHCP request came from its MAC address",
