@@ -534,6 +534,7 @@ int json_syntax_check(
 	if (peek(&w) == '}' || peek(&w) == ']')
 		return refuse(&w, w.at, "there is one closing %c too many: remove it", peek(&w));
 	if (w.at < w.len)
-		return refuse(&w, w.at, "text follows after the closing bracket of the whole: remove it");
+		return refuse(
+		    &w, w.at, "text follows after the closing bracket of the whole: remove it");
 	return 0;
 }
