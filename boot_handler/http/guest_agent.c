@@ -124,8 +124,9 @@ static json_t *given_json(const struct call *c, const struct vm *vm, const struc
 	json_t *args = order_image_given(c->services, vm, order->args);
 
 	order_eeprom_put(c->services, vm, order, args);
-	return json_pack("{s:s, s:I, s:o*, s:i}", "action", order_action_name(order->action), "id",
-	    (json_int_t)order->id, "args", args, "timeout_s", (int)order->timeout_s);
+	return json_pack("{s:s, s:I, s:I, s:o*, s:i}", "action", order_action_name(order->action),
+	    "id", (json_int_t)order->id, "begun_ms", (json_int_t)order->begun_ms, "args", args,
+	    "timeout_s", (int)order->timeout_s);
 }
 
 /* On disk before the agent has it: a server that is killed then would take it for one that waits,

@@ -71,6 +71,37 @@ static int64_t give_list(void)
 	return id;
 }
 
+static int64_t begun_ms(int64_t id)
+{
+	long long ms = 0;
+
+	assert_int_equal(given(ITSELF, poll_it, "inventory"), id);
+	assert_non_null(strstr(answer, "\"begun_ms\":"));
+	assert_int_equal(sscanf(strstr(answer, "\"begun_ms\":"), "\"begun_ms\":%lld", &ms), 1);
+	return ms;
+}
+
+/* An agent whose answer was lost gets the same one again, also from a server that has started anew;
+ * one that is begun again is told from it. */
+static void an_attempt_is_told_from_the_one_before(void **state)
+{
+	(void)state;
+	for (int cancels = 0; cancels < 2; cancels++) {
+		order("web1", "inventory");
+		int64_t id = given(ITSELF, poll_it, "inventory"), first = begun_ms(id);
+		served_restart();
+		assert_int_equal(begun_ms(id), first);
+		if (cancels)
+			assert_int_equal(change("DELETE", id, ""), 200);
+		else
+			assert_int_equal(done(ITSELF, MAC, id, "failed"), 204);
+		usleep(2000); /* the clock goes on */
+		assert_int_equal(change("POST", id, "/resume"), 200);
+		assert_true(begun_ms(id) > first);
+		assert_int_equal(done(ITSELF, MAC, id, "ok"), 204);
+	}
+}
+
 static void a_list_stops_and_goes_on(void **state)
 {
 	int64_t id = give_list();
@@ -215,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(how_far_an_order_is),
+	    cmocka_unit_test(an_attempt_is_told_from_the_one_before),
 	    cmocka_unit_test(a_list_stops_and_goes_on),
 	    cmocka_unit_test(netboot_goes_off_at_a_lists_end),
 	    cmocka_unit_test(an_image_that_is_to_boot_is_there),

@@ -102,15 +102,20 @@ static void carry_out_new(struct agent *a)
 		log_warn("order %s failed: %s", a->last.action, a->said.why.msg);
 }
 
+/* One that was told of before is not done again: it is told how that ended. Begun again by the
+ * operator it is another attempt. */
+static bool is_told_again(const struct agent *a, const struct server_order *told)
+{
+	return told->has_id && a->last.has_id && a->last.id == told->id &&
+	       a->last.begun_ms == told->begun_ms && strcmp(a->last.action, told->action) == 0 &&
+	       !a->end;
+}
+
 /* `told` is taken. */
 static void carry_out(struct agent *a, struct server_order *told)
 {
-	/* One that was told of before is not done again. */
-	bool again = told->has_id && a->last.has_id && a->last.id == told->id &&
-		     strcmp(a->last.action, told->action) == 0 && !a->end;
-
 	a->owes = true;
-	if (again) {
+	if (is_told_again(a, told)) {
 		server_order_clear(told);
 		return;
 	}

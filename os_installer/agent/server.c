@@ -97,6 +97,7 @@ static int order_parse(
 	text_copy_clean(action ? action : "", out->action, sizeof(out->action));
 	out->has_id = json_is_integer(id);
 	out->id = json_integer_value(id);
+	out->begun_ms = json_integer_value(json_object_get(doc, "begun_ms"));
 	out->args = json_is_object(args) ? json_incref(args) : NULL;
 	out->timeout_s = json_integer_value(json_object_get(doc, "timeout_s"));
 	json_decref(doc);

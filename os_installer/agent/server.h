@@ -29,7 +29,9 @@ struct server_order {
 	char action[SERVER_ORDER_SIZE];
 	bool has_id;
 	int64_t id;
-	json_t *args;      /* an object, or NULL; server_order_clear() frees it */
+	int64_t
+	    begun_ms; /* when its attempt was begun, by the server's clock; 0: it does not say */
+	json_t *args; /* an object, or NULL; server_order_clear() frees it */
 	int64_t timeout_s; /* 0: none */
 };
 

@@ -2,6 +2,7 @@
 says, what it was not for stays as it was, and its machine takes the next one. The agent and the stack are the real ones, the
 disks loop devices; what only a VM can do, and power that is cut from a VM: tests/e2e/test_order_faults.py."""
 import concurrent.futures
+import os
 
 import pytest
 
@@ -94,6 +95,24 @@ def test_an_order_and_what_comes_of_it(rounds, fault, name):
     tried, good = rows.get(f"orders: {fault}", (0, 0))
     rows[f"orders: {fault}"] = tried + 1, good + (wrong is None)
     check_equal(wrong, None, f"{name}, {fault}")
+
+
+@pytest.mark.parametrize("ends", ("failed", "cancelled"))
+def test_an_order_that_is_begun_again_is_done_again_and_its_list_goes_on(world, ends):
+    """By an agent that did no other one in between."""
+    m = world.machines["run"]
+    m.power_on()
+    mark = os.path.join(world.lab.scope.tempdir(), f"again-{ends}")
+    orders = m.give_all([{"action": "run", "args": {"script": f"test -e {mark} && exit; echo first; : >{mark}; "
+        + ("exit 3" if ends == "failed" else "sleep 60")}}, {"action": "inventory"}])
+    eventually(lambda: os.path.exists(mark), 20, "it has begun")
+    if ends == "cancelled":
+        m.take_back(orders[0])
+    eventually(lambda: m.of(orders[0])["state"] == ends, 20, f"it is {ends}", every=0.1)
+    check_equal(m.api(f"/{orders[0]}/resume", "POST").status, 200, "begun again: status")
+    eventually(lambda: m.of(orders[1])["state"] == "done", 30, f"the list is done: {m.of(orders[0])}", every=0.1)
+    check_equal((m.of(orders[0])["state"], m.output(orders[0])), ("done", ""), "the one that was begun again, its output")
+    m.stop_agent()
 
 
 @pytest.mark.long

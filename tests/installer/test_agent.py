@@ -85,6 +85,17 @@ def test_what_was_done_while_the_server_is_away_is_told_when_it_is_back_and_not_
     check_equal(len(bench.of(INVENTORY)), 2, "inventories: at the start and by the order")
 
 
+def test_an_order_that_is_begun_again_is_done_again_and_one_that_is_told_again_is_not(bench):
+    bench.start_agent()
+    given = {"action": "inventory", "id": 6, "begun_ms": 1700000000000}
+    for order, inventories in (given, 2), (given, 2), (given | {"begun_ms": 1700000000001}, 3), (given | {"id": 7}, 4):
+        since = len(bench.told)
+        bench.orders = [order]
+        done = bench.waits_for(DONE, since=since)
+        check_equal([(d["id"], d["result"]) for d in done], [(order["id"], "ok")], f"{order}: told")
+        check_equal(len(bench.of(INVENTORY)), inventories, f"{order}: inventories, one at the start")
+
+
 def test_it_lives_through_a_server_that_is_not_there_yet(bench):
     bench.stop_server()
     bench.start_agent()

@@ -8,6 +8,11 @@ class TakesOrders:
         check_equal(answer.status, 200, f"{action}: {answer}; status")
         return answer.json["id"]
 
+    def give_all(self, orders):
+        answer = self.api(method="POST", body=orders)
+        check_equal(answer.status, 200, f"{orders}: {answer}; status")
+        return [o["id"] for o in answer.json["orders"]]
+
     def of(self, number):
         return self.api(f"/{number}").json
 
