@@ -259,7 +259,9 @@ int hooks_answer_one(const struct call *c, struct server_answer *a, struct err *
 	struct hook hook;
 
 	if (c->request->drop) {
-		int r = hooks_remove(hooks, name, e);
+		int r = state_probe(c->services->state, e); /* what is refused is not done */
+		if (r == 0)
+			r = hooks_remove(hooks, name, e);
 		a->status = 204;
 		return r < 0 ? r : state_save(c->services->state, e);
 	}

@@ -274,12 +274,14 @@ int machine_orders_give(const struct call *c, const struct machine_named *named,
 		strangers_keep(state_strangers(state), &named->cards.mac[0]);
 	unsigned count = r == 0 ? list.count : 0;
 	order_list_clear(&list);
-	for (unsigned i = 0; i < count; i++)
-		tell_given(c, named, &orders[i]);
 	if (r == 0)
 		r = state_save(state, e);
-	if (count > 0)
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		tell_given(c, named, &orders[i]);
+	if (count > 0) {
+		orders_settle(state_orders(state), orders[0].list, r == 0);
 		wake(c, &named->cards);
+	}
 	json_t *answer = orders_json(c, named, orders, count);
 	if (json_object_get(said, "action")) {
 		json_t *one = json_incref(json_array_get(answer, 0));
@@ -351,11 +353,14 @@ static int change_order(const struct call *c, order_change *change_it, const cha
 	    c, &named, e);
 	if (r < 0)
 		return r;
-	order_news_tell(c->services);
-	if (said)
+	r = state_save(state, e);
+	if (r == 0 && said)
 		state_tell(state, named.vm ? &named.vm->mac : &order.mac, named.name, EVENT_ORDER,
 		    said, &(struct event_value){.number = order.id});
-	r = state_save(state, e);
+	orders_settle(state_orders(state), order.list, r == 0);
+	if (r < 0)
+		order_news_begun(c->services); /* its time goes on */
+	order_news_tell(c->services);
 	wake(c, &named.cards);
 	return r < 0 ? r : answer_json(a, order_json(c, &named, &order), e);
 }

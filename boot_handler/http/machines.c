@@ -179,7 +179,9 @@ static int order(const struct call *c, bool ignore, struct server_answer *a, str
 		return err_set(e, EBUSY,
 		    "\"%s\" is %s, which has a definition: only machines without one are ignored",
 		    id, vm->name);
-	int r = strangers_ignore(state_strangers(c->services->state), id, ignore, &stranger, e);
+	int r = state_probe(c->services->state, e); /* what is refused is not done */
+	if (r == 0)
+		r = strangers_ignore(state_strangers(c->services->state), id, ignore, &stranger, e);
 	if (r == 0)
 		r = state_save(c->services->state, e);
 	return r < 0 ? r : answer_json(a, stranger_json(c->services, c->snapshot, &stranger), e);

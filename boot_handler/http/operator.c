@@ -60,31 +60,32 @@ static int vms(const struct call *c, struct server_answer *a, struct err *e)
 
 /* ---- orders ------------------------------------------------------------------------------ */
 
-static int ordered(const struct call *c, int r, struct server_answer *a, struct err *e)
+static int ordered(
+    const struct call *c, vm_order_kind *kind, struct server_answer *a, struct err *e)
 {
-	if (r == 0)
-		r = state_save(c->services->state, e);
+	int r = vm_order(c->services, c->vm, kind, e);
+
 	return r < 0 ? r : answer_json(a, vm_json(c->services, c->snapshot, c->vm), e);
 }
 
 static int local(const struct call *c, struct server_answer *a, struct err *e)
 {
-	return ordered(c, vm_order_local(c->services, c->vm, e), a, e);
+	return ordered(c, vm_order_local, a, e);
 }
 
 static int reinstall(const struct call *c, struct server_answer *a, struct err *e)
 {
-	return ordered(c, vm_order_reinstall(c->services, c->vm, e), a, e);
+	return ordered(c, vm_order_reinstall, a, e);
 }
 
 static int netboot_off(const struct call *c, struct server_answer *a, struct err *e)
 {
-	return ordered(c, vm_order_netboot_off(c->services, c->vm, e), a, e);
+	return ordered(c, vm_order_netboot_off, a, e);
 }
 
 static int netboot_on(const struct call *c, struct server_answer *a, struct err *e)
 {
-	return ordered(c, vm_order_netboot_on(c->services, c->vm, e), a, e);
+	return ordered(c, vm_order_netboot_on, a, e);
 }
 
 /* ---- health ------------------------------------------------------------------------------ */

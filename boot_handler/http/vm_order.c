@@ -40,3 +40,12 @@ int vm_order_netboot_on(struct services *services, const struct vm *vm, struct e
 	state_netboot(services->state, &vm->mac, vm->name, true);
 	return 0;
 }
+
+int vm_order(struct services *services, const struct vm *vm, vm_order_kind *kind, struct err *e)
+{
+	int r = state_probe(services->state, e);
+
+	if (r == 0)
+		r = kind(services, vm, e);
+	return r < 0 ? r : state_save(services->state, e);
+}

@@ -1,6 +1,5 @@
 /* vm_order.h - what the operator orders of a declared machine that needs no agent: what its next
- * boots do. Each returns 0, or -EBUSY with the sentence; state_save() before anyone is told of it.
- */
+ * boots do. Each is carried out by vm_order(): 0, or -EBUSY with the sentence. */
 #ifndef BOOT_HANDLER_HTTP_VM_ORDER_H
 #define BOOT_HANDLER_HTTP_VM_ORDER_H
 
@@ -12,5 +11,12 @@ must_check int vm_order_reinstall(struct services *services, const struct vm *vm
 must_check int vm_order_local(struct services *services, const struct vm *vm, struct err *e);
 must_check int vm_order_netboot_off(struct services *services, const struct vm *vm, struct err *e);
 must_check int vm_order_netboot_on(struct services *services, const struct vm *vm, struct err *e);
+
+typedef int vm_order_kind(struct services *services, const struct vm *vm, struct err *e);
+
+/* One of those above, on disk when it returns. Not begun where the state file cannot be written:
+ * what is refused is not done. */
+must_check int vm_order(
+    struct services *services, const struct vm *vm, vm_order_kind *kind, struct err *e);
 
 #endif

@@ -135,9 +135,7 @@ int orders_page_boot(const struct call *c, struct server_answer *a, struct err *
 		return err_set(e, EINVAL, "there is no such order: open the page anew");
 	r = check_confirmed(&named, form, boot_orders[i].destructive, e);
 	if (r == 0)
-		r = boot_orders[i].order(c->services, named.vm, e);
-	if (r == 0)
-		r = state_save(c->services->state, e);
+		r = vm_order(c->services, named.vm, boot_orders[i].order, e);
 	if (r < 0)
 		return r;
 	snprintf(rest, sizeof(rest), "?done=%s", word);

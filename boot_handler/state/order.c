@@ -72,10 +72,27 @@ bool order_gone(struct orders *t, int64_t id)
 /* Those of a list that is under way are all still needed. */
 static bool may_go(const struct orders *t, const struct order_kept *k)
 {
-	for (size_t i = 0; i < t->count && !order_is_open(&k->is); i++)
-		if (t->items[i].is.list == k->is.list && order_is_open(&t->items[i].is))
-			return false;
-	return !order_is_open(&k->is);
+	bool may = !order_is_open(&k->is);
+
+	for (size_t i = 0; i < t->count && may; i++) {
+		const struct order_kept *o = &t->items[i];
+		may = o->is.list != k->is.list || !(order_is_open(&o->is) || order_is_held(o));
+	}
+	return may;
+}
+
+void order_forget(struct orders *t, struct order_kept *k)
+{
+	k->is.state = ORDER_CANCELLED;
+	k->is.boot_due = false;
+	order_mark(t, k);
+	t->dirty -= k->dirty;
+	t->news -= k->news;
+	t->bytes -= k->bytes;
+	order_let_go(k);
+	order_clear(&k->is);
+	memmove(k, k + 1, (size_t)(t->items + t->count - k - 1) * sizeof(*k));
+	t->count--;
 }
 
 /* False: all are open. */
@@ -87,14 +104,7 @@ static bool forget_oldest(struct orders *t)
 			continue;
 		if (!order_gone(t, k->is.id))
 			return false;
-		k->is.boot_due = false;
-		order_mark(t, k);
-		t->dirty -= k->dirty;
-		t->news -= k->news;
-		t->bytes -= k->bytes;
-		order_clear(&k->is);
-		memmove(k, k + 1, (t->count - i - 1) * sizeof(*k));
-		t->count--;
+		order_forget(t, k);
 		return true;
 	}
 	return false;
@@ -181,6 +191,7 @@ int orders_add(struct orders *t, const struct mac *mac, const char *vm,
 		    .args = wish->args};
 		snprintf(o.vm, sizeof(o.vm), "%s", vm);
 		append(t, &o);
+		t->items[t->count - 1].fresh = true;
 		order_mark(t, &t->items[t->count - 1]);
 		order_copy(&o, &out[i]);
 	}
@@ -213,7 +224,7 @@ unsigned orders_of(
 
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = t->count; i-- > 0 && n < most;)
-		if (order_is_for(&t->items[i].is, cards))
+		if (order_is_for(&t->items[i].is, cards) && !t->items[i].fresh)
 			order_copy(&t->items[i].is, &out[n++]);
 	pthread_mutex_unlock(&t->lock);
 	return n;
@@ -237,7 +248,7 @@ bool orders_news(struct orders *t, struct order *out)
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = 0; i < t->count && t->news > 0 && !found; i++) {
 		struct order_kept *k = &t->items[i];
-		if (!k->news)
+		if (!k->news || order_is_held(k))
 			continue;
 		k->news = false;
 		t->news--;
@@ -280,8 +291,10 @@ void orders_free(struct orders *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < t->count; i++) {
+		order_let_go(&t->items[i]);
 		order_clear(&t->items[i].is);
+	}
 	for (size_t i = 0; i < t->rows_count; i++)
 		order_clear(&t->rows[i]);
 	pthread_mutex_destroy(&t->lock);

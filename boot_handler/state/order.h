@@ -70,6 +70,11 @@ struct orders;
 must_check int orders_new(struct orders **out, struct err *e);
 void orders_free(struct orders *t); /* NULL is allowed */
 
+/* What orders_add(), orders_cancel() and orders_resume() change is held: nobody is handed it, hears
+ * of it or changes it (-ETIMEDOUT) until this is called, once for the list, which has it so where
+ * it is on disk (`saved`), and as it was before where not. */
+void orders_settle(struct orders *t, int64_t list, bool saved);
+
 /* Those of the list, in its order, into `out`. -EBUSY: too many are open. */
 must_check int orders_add(struct orders *t, const struct mac *mac, const char *vm,
     const struct order_list *list, int64_t now_ms, struct order out[ORDER_LIST_MAX], struct err *e);

@@ -131,7 +131,7 @@ enum order_due orders_due(
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = 0; i < t->count; i++) {
 		const struct order_kept *k = &t->items[i];
-		if (k->due && order_is_for(&k->is, cards) &&
+		if (k->due && !k->fresh && order_is_for(&k->is, cards) &&
 		    (due == ORDER_DUE_NOTHING || k->is.boot_due))
 			due = due_of(&k->is, image);
 	}
@@ -176,7 +176,7 @@ bool orders_current(struct orders *t, const struct order_cards *cards, struct or
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = 0; i < t->count && !found; i++) {
 		const struct order_kept *k = &t->items[i];
-		found = order_is_open(&k->is) && order_is_for(&k->is, cards);
+		found = order_is_open(&k->is) && !k->fresh && order_is_for(&k->is, cards);
 		if (found)
 			order_copy(&k->is, out);
 	}

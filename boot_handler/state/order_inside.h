@@ -23,6 +23,9 @@ struct order_kept {
 	bool dirty;   /* differs from its row in the state file */
 	bool news;    /* it has ended, and nobody was told yet */
 	bool due;     /* it is counted in its slot */
+	/* The operator's change that is not on disk yet; see orders_settle(). */
+	struct order_before *before; /* or NULL: what it was */
+	bool fresh;                  /* it was not there at all */
 };
 
 struct orders {
@@ -52,6 +55,13 @@ bool order_is_for(const struct order *o, const struct order_cards *cards);
 struct order_kept *order_kept_find(
     struct orders *t, const struct order_cards *cards, int64_t id, struct err *e);
 
+/* It is about to be changed by the operator: it stays held until it is let go. */
+must_check int order_hold(struct order_kept *k, struct err *e);
+void order_let_go(struct order_kept *k);
+bool order_is_held(const struct order_kept *k);
+/* 0, or -ETIMEDOUT with the sentence. */
+must_check int order_check_held(const struct order_kept *k, struct err *e);
+
 /* It was changed: its row is to be written, and what its machine boots may be another. */
 void order_mark(struct orders *t, struct order_kept *k);
 /* Its agent was heard of; 0: it ends. */
@@ -71,6 +81,8 @@ must_check int order_check_open(
     const struct orders *t, const struct mac *mac, unsigned more, struct err *e);
 /* Lets the oldest that have ended go until arguments and figures are no more than may be. */
 void order_make_bytes(struct orders *t);
+/* Memory has it no more; it is not an open one. */
+void order_forget(struct orders *t, struct order_kept *k);
 /* Its row in the file goes. False: out of memory. */
 bool order_gone(struct orders *t, int64_t id);
 

@@ -6,6 +6,8 @@
 #include "boot_handler/state/order_inside.h"
 #include "lib/base/text.h"
 
+#define HELD_MS 1000 /* until one that is held is looked at again */
+
 /* ---- states ------------------------------------------------------------------------------ */
 
 void order_mark(struct orders *t, struct order_kept *k)
@@ -115,7 +117,7 @@ bool order_overdue(struct orders *t, struct order_kept *k, int64_t now_ms)
 	const struct order_cards cards = {.mac = {k->is.mac}, .count = 1};
 	char text[ORDER_TEXT_SIZE];
 
-	if (k->is.state != ORDER_RUNNING || now_ms < deadline_ms(&k->is))
+	if (k->is.state != ORDER_RUNNING || order_is_held(k) || now_ms < deadline_ms(&k->is))
 		return false;
 	int64_t heard_ms = order_heard_ms(t, &cards);
 	bool silent = heard_ms && heard_ms + ORDER_HEARD_MS <= now_ms;
@@ -167,8 +169,11 @@ bool orders_give(
 	order_hear(t, cards, now_ms);
 	for (size_t i = 0; i < t->count && t->open > 0 && !found; i++) {
 		struct order_kept *k = &t->items[i];
-		if (!order_is_open(&k->is) || !order_is_for(&k->is, cards) ||
-		    order_overdue(t, k, now_ms))
+		if (!order_is_for(&k->is, cards))
+			continue;
+		if (order_is_held(k))
+			break; /* whether it or the next is to be done is not known yet */
+		if (!order_is_open(&k->is) || order_overdue(t, k, now_ms))
 			continue;
 		const char *why = lost(&k->is);
 		if (why) {
@@ -195,8 +200,10 @@ static int is_over(const struct order *o, struct err *e)
 
 static int check_running(struct orders *t, struct order_kept *k, int64_t now_ms, struct err *e)
 {
-	if (!k)
-		return -ENOENT;
+	int r = k ? order_check_held(k, e) : -ENOENT;
+
+	if (r < 0)
+		return r;
 	bool over = order_overdue(t, k, now_ms) || k->is.state != ORDER_RUNNING;
 	return over ? is_over(&k->is, e) : 0;
 }
@@ -237,8 +244,10 @@ int orders_progress(struct orders *t, const struct order_cards *cards, int64_t i
 /* Whether its end can be told now; 0, ORDER_ENDED_BEFORE, -ENOENT or -EBUSY. */
 static int may_end(const struct order_kept *k, struct err *e)
 {
-	if (!k)
-		return -ENOENT;
+	int r = k ? order_check_held(k, e) : -ENOENT;
+
+	if (r < 0)
+		return r;
 	if (!order_is_open(&k->is) && k->is.state != ORDER_STOPPED)
 		return ORDER_ENDED_BEFORE;
 	if (k->is.state == ORDER_RUNNING)
@@ -281,7 +290,7 @@ int64_t orders_expire(struct orders *t, int64_t now_ms)
 		struct order_kept *k = &t->items[i];
 		if (k->is.state != ORDER_RUNNING || order_overdue(t, k, now_ms))
 			continue;
-		int64_t left = deadline_ms(&k->is) - now_ms;
+		int64_t left = order_is_held(k) ? HELD_MS : deadline_ms(&k->is) - now_ms;
 		next = next < 0 || left < next ? left : next;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -290,6 +299,34 @@ int64_t orders_expire(struct orders *t, int64_t now_ms)
 
 /* ---- the operator's ----------------------------------------------------------------------- */
 
+/* What orders_cancel() or orders_resume() changes of a list. */
+static bool is_cancelled(const struct order *o)
+{
+	return order_is_open(o) || o->state == ORDER_STOPPED;
+}
+
+static bool is_resumed(const struct order *o)
+{
+	return o->state != ORDER_DONE;
+}
+
+/* All of it and after it in its list that will be changed, or none. */
+static int hold_list(
+    struct orders *t, struct order_kept *k, bool (*is_meant)(const struct order *o), struct err *e)
+{
+	int r = 0;
+
+	for (struct order_kept *n = k; r == 0 && n; n = next_of_list(t, n))
+		r = order_check_held(n, e);
+	if (r < 0)
+		return r;
+	for (struct order_kept *n = k; r == 0 && n; n = next_of_list(t, n))
+		r = is_meant(&n->is) ? order_hold(n, e) : 0;
+	for (struct order_kept *n = k; r < 0 && n; n = next_of_list(t, n))
+		order_let_go(n);
+	return r;
+}
+
 int orders_cancel(struct orders *t, const struct order_cards *cards, int64_t id, int64_t now_ms,
     struct order *out, struct err *e)
 {
@@ -297,13 +334,15 @@ int orders_cancel(struct orders *t, const struct order_cards *cards, int64_t id,
 
 	pthread_mutex_lock(&t->lock);
 	struct order_kept *k = order_kept_find(t, cards, id, e);
-	for (struct order_kept *n = k; n; n = next_of_list(t, n))
-		if (order_is_open(&n->is) || n->is.state == ORDER_STOPPED) {
+	int r = k ? hold_list(t, k, is_cancelled, e) : -ENOENT;
+	for (struct order_kept *n = k; r == 0 && n; n = next_of_list(t, n))
+		if (is_cancelled(&n->is)) {
 			say(n->is.text, sizeof(n->is.text), "the operator took it back");
 			end_as(t, n, ORDER_CANCELLED, now_ms);
 			count++;
 		}
-	int r = !k ? -ENOENT : count ? 0 : is_over(&k->is, e);
+	if (r == 0 && count == 0)
+		r = is_over(&k->is, e);
 	if (r == 0)
 		order_copy(&k->is, out);
 	pthread_mutex_unlock(&t->lock);
@@ -358,8 +397,10 @@ int orders_resume(struct orders *t, const struct order_cards *cards, int64_t id,
 	pthread_mutex_lock(&t->lock);
 	struct order_kept *k = order_kept_find(t, cards, id, e);
 	int r = k ? check_resume(t, &k->is, e) : -ENOENT;
+	if (r == 0)
+		r = hold_list(t, k, is_resumed, e);
 	for (struct order_kept *n = k; r == 0 && n; n = next_of_list(t, n))
-		if (n->is.state != ORDER_DONE)
+		if (is_resumed(&n->is))
 			begin_again(t, n);
 	if (r == 0)
 		order_copy(&k->is, out);

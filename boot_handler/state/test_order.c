@@ -26,6 +26,7 @@ static int64_t add(const struct order_cards *cards, enum order_action action, un
 
 	if (orders_add(orders, &cards->mac[0], "web1", &list, 1000, out, &e) < 0)
 		fail_msg("%s", e.msg);
+	orders_settle(orders, out[0].list, true);
 	order_clear(&out[0]);
 	return out[0].id;
 }
@@ -152,6 +153,7 @@ static void a_boot_is_for_what_waits(void **state)
 	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_AGENT);
 	order_clear(&got);
 	assert_int_equal(orders_cancel(orders, &card, more, 4000, &got, &e), 0);
+	orders_settle(orders, got.list, true);
 	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_NOTHING);
 }
 
@@ -197,6 +199,100 @@ static void many_are_kept_and_none_that_is_open_goes(void **state)
 	order_clear(&got);
 }
 
+/* ---- what the operator changed, and was not put on disk ------------------------------------ */
+
+#define FACTS 8
+
+static int64_t add_list(struct order out[ORDER_LIST_MAX])
+{
+	struct order_list list = {
+	    .wish = {{.action = ORDER_INVENTORY, .timeout_s = 60},
+		{.action = ORDER_RUN, .timeout_s = 60}, {.action = ORDER_REBOOT, .timeout_s = 60}},
+	    .count = 3};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(orders_add(orders, &card.mac[0], "web1", &list, 1000, out, &e), 0);
+	return out[0].id;
+}
+
+static void facts_of(int64_t list, size_t facts[FACTS])
+{
+	for (int i = 0; i < 3; i++)
+		facts[i] = state_of(list + i);
+	facts[3] = orders->count;
+	facts[4] = orders->bytes;
+	facts[5] = orders->open;
+	facts[6] = orders->news;
+	facts[7] = orders->due[mac_number(&card.mac[0]) % ORDER_DUE_SLOTS];
+}
+
+static void what_is_not_on_disk_is_not_given(void **state)
+{
+	struct order out[ORDER_LIST_MAX], shown[3];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	int64_t id = add_list(out);
+	assert_false(give(2000));
+	assert_int_equal(orders_due(orders, &card, image), ORDER_DUE_NOTHING);
+	assert_false(orders_current(orders, &card, &got));
+	assert_int_equal(orders_of(orders, &card, shown, 3), 0);
+	assert_int_equal(orders_cancel(orders, &card, id, 2000, &got, &e), -ETIMEDOUT);
+	orders_settle(orders, id, false);
+	assert_int_equal(orders->count, 0);
+	assert_int_equal(orders->open + orders->dirty + orders->news + orders->bytes, 0);
+	assert_int_equal(orders->due[mac_number(&card.mac[0]) % ORDER_DUE_SLOTS], 0);
+	assert_int_equal(orders->gone_count, 3); /* it may be in the file all the same */
+	assert_int_equal(orders_find(orders, &card, id, &got, &e), -ENOENT);
+	id = add_list(out);
+	orders_settle(orders, id, true);
+	assert_true(give(2000));
+	assert_int_equal(got.id, id);
+}
+
+static void a_change_that_is_not_on_disk_is_none(void **state)
+{
+	int (*const changes[])(struct orders *, const struct order_cards *, int64_t, int64_t,
+	    struct order *, struct err *) = {orders_cancel, orders_resume};
+	struct order_end failed = {.text = "no", .figures = NULL};
+	struct order out[ORDER_LIST_MAX];
+	size_t before[FACTS], after[FACTS];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	int64_t id = add_list(out);
+	orders_settle(orders, id, true);
+	assert_true(give(2000));
+	for (int i = 0; i < 2; i++) {
+		facts_of(id, before);
+		order_clear(&got);
+		assert_int_equal(changes[i](orders, &card, id, 3000, &got, &e), 0);
+		order_clear(&got);
+		assert_int_equal(
+		    changes[i](orders, &card, id, 3000, &got, &e), i == 0 ? -ETIMEDOUT : -EBUSY);
+		/* Whoever asks meanwhile is to come again. */
+		assert_int_equal(progress(id, 3000), -ETIMEDOUT);
+		assert_int_equal(
+		    orders_end(orders, &card, id, &failed, 3000, &got, &e), -ETIMEDOUT);
+		assert_false(give(900000));
+		assert_int_equal(news(), 0);
+		orders_settle(orders, id, false);
+		facts_of(id, after);
+		assert_memory_equal(before, after, sizeof(before));
+		assert_int_equal(orders->gone_count, 0);
+		if (i == 0) {
+			order_clear(&got);
+			assert_int_equal(orders_end(orders, &card, id, &failed, 3000, &got, &e), 0);
+			assert_int_equal(news(), 1);
+		}
+	}
+	order_clear(&got);
+	assert_int_equal(orders_resume(orders, &card, id, 4000, &got, &e), 0);
+	orders_settle(orders, id, true);
+	assert_true(give(5000));
+	assert_int_equal(got.id, id);
+}
+
 static int setup(void **state)
 {
 	struct err e = ERR_INIT;
@@ -223,6 +319,8 @@ int main(void)
 	    TEST(what_may_not_be_begun_twice_is_not),
 	    TEST(a_boot_is_for_what_waits),
 	    TEST(an_agent_is_there_until_it_leaves),
+	    TEST(what_is_not_on_disk_is_not_given),
+	    TEST(a_change_that_is_not_on_disk_is_none),
 	    TEST(many_are_kept_and_none_that_is_open_goes),
 	};
 
