@@ -5,6 +5,7 @@
 #include "boot_handler/documents/agent_call.h"
 #include "boot_handler/http/guest_caller.h"
 #include "boot_handler/http/order_news.h"
+#include "boot_handler/sources/backup.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
@@ -65,10 +66,28 @@ static bool took_system(const struct order *order, const struct agent_ending *en
 	       json_is_true(json_object_get(ending->figures, "system_gone"));
 }
 
+/* It is well only where what it is for is there. */
+static void judge_end(
+    const struct call *c, const struct guest_caller *who, int64_t id, struct order_end *how)
+{
+	_cleanup_order_ struct order order = {0};
+
+	if (!how->ok ||
+	    orders_find(state_orders(c->services->state), &who->cards, id, &order, NULL) < 0 ||
+	    order.action != ORDER_BACKUP || order.state != ORDER_RUNNING)
+		return;
+	const char *name = json_string_value(json_object_get(order.args, "name"));
+	if (c->services->backups && name && backups_made(c->services->backups, id, name))
+		return;
+	how->ok = false;
+	how->text = "its agent told that it is done, and no image was made of it";
+	how->hint = "look at the machine's console, then begin it again (`vmlab order resume`)";
+}
+
 static int end_order(const struct call *c, const struct guest_caller *who,
     const struct agent_ending *ending, struct err *e)
 {
-	const struct order_end how = {.ok = ending->ok,
+	struct order_end how = {.ok = ending->ok,
 	    .text = ending->text,
 	    .phase = ending->phase[0] ? ending->phase : NULL,
 	    .hint = ending->hint,
@@ -76,6 +95,7 @@ static int end_order(const struct call *c, const struct guest_caller *who,
 	struct state *state = c->services->state;
 	_cleanup_order_ struct order order = {0};
 
+	judge_end(c, who, ending->id, &how);
 	int r =
 	    orders_end(state_orders(state), &who->cards, ending->id, &how, wall_ms(), &order, e);
 	if (took_system(&order, ending, r) && who->vm)

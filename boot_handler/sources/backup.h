@@ -74,6 +74,9 @@ must_check int backups_name_free(
 must_check int backups_finish(
     struct backups *b, int64_t order, const struct backup_image *what, struct err *e);
 
+/* Whether there is an image of that name that was made of this order's slices. */
+bool backups_made(struct backups *b, int64_t order, const char *name);
+
 /* An image that was made goes, of all architectures. -ENOENT: there is none. */
 must_check int backups_forget(struct backups *b, const char *name, struct err *e);
 

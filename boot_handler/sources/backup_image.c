@@ -128,14 +128,14 @@ static int manifest_write(
 /* ---- made ---------------------------------------------------------------------------------- */
 
 /* Whether that image was made of this order's slices. */
-static bool is_made(struct backups *b, int64_t order, const struct backup_image *what)
+static bool is_made(struct backups *b, int64_t order, const char *name, enum vm_arch arch)
 {
 	_cleanup_free_ char *text = NULL;
 	struct err ignored = ERR_INIT;
 	char path[PATH_MAX];
 	size_t len;
 
-	image_path(b, what->name, what->arch, IMAGE_MANIFEST_FILE, path);
+	image_path(b, name, arch, IMAGE_MANIFEST_FILE, path);
 	if (file_read(path, IMAGE_MANIFEST_MAX_BYTES, &text, &len, &ignored) < 0)
 		return false;
 	json_t *doc = json_loadb(text, len, 0, NULL);
@@ -211,7 +211,7 @@ int backups_finish(struct backups *b, int64_t order, const struct backup_image *
 {
 	struct backup_part *p = NULL;
 
-	if (is_made(b, order, what))
+	if (is_made(b, order, what->name, what->arch))
 		return 0;
 	int r = backups_name_free(b, what->name, what->arch, e);
 	if (r < 0 || (r = backup_part_get(b, order, false, &p, e)) < 0)
@@ -224,6 +224,15 @@ int backups_finish(struct backups *b, int64_t order, const struct backup_image *
 	if (p)
 		backup_part_put(b, p);
 	return r;
+}
+
+bool backups_made(struct backups *b, int64_t order, const char *name)
+{
+	bool made = false;
+
+	for (int i = 0; image_name_valid(name) && i < VM_ARCH_COUNT; i++)
+		made |= is_made(b, order, name, (enum vm_arch)i);
+	return made;
 }
 
 /* Its manifest goes first: what is left then is no image. */

@@ -129,6 +129,52 @@ int order_check_open(const struct orders *t, const struct mac *mac, unsigned mor
 	    open, ORDERS_OPEN_MAX);
 }
 
+static const char *made_name(const struct order *o)
+{
+	for (const struct order_arg *a = order_row(o->action)->args; a && a->name; a++)
+		if (a->kind == ORDER_ARG_NAME)
+			return json_string_value(json_object_get(o->args, a->name));
+	return NULL;
+}
+
+int order_check_name(const struct orders *t, const struct order *o, struct err *e)
+{
+	const char *name = made_name(o);
+
+	for (size_t i = 0; name && i < t->count; i++) {
+		const struct order *other = &t->items[i].is;
+		const char *taken = order_is_open(other) ? made_name(other) : NULL;
+		char mac[MAC_TEXT_SIZE];
+		if (taken && other->id != o->id && strcmp(taken, name) == 0)
+			return err_set(e, EBUSY,
+			    "order %lld of %s makes an image %s already: give this one another name",
+			    (long long)other->id,
+			    other->vm[0] ? other->vm : mac_format(&other->mac, mac), name);
+	}
+	return 0;
+}
+
+static int check_names(const struct orders *t, const struct order_list *list, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < list->count; i++) {
+		const struct order o = {.action = list->wish[i].action, .args = list->wish[i].args};
+		const char *name = made_name(&o);
+		r = order_check_name(t, &o, e);
+		for (unsigned n = 0; r == 0 && name && n < i; n++) {
+			const char *earlier =
+			    made_name(&(struct order){.action = list->wish[n].action,
+				.args = list->wish[n].args});
+			if (earlier && strcmp(earlier, name) == 0)
+				r = err_set(e, EBUSY,
+				    "two orders of the list make an image %s: give one of them another name",
+				    name);
+		}
+	}
+	return r;
+}
+
 static size_t bytes_of(const struct order *o)
 {
 	return (o->args ? json_dumpb(o->args, NULL, 0, JSON_COMPACT) : 0) +
@@ -177,6 +223,8 @@ int orders_add(struct orders *t, const struct mac *mac, const char *vm,
 
 	pthread_mutex_lock(&t->lock);
 	int r = order_check_open(t, mac, list->count, e);
+	if (r == 0)
+		r = check_names(t, list, e);
 	if (r == 0)
 		r = check_room(t, list->count, bytes, e);
 	int64_t first = t->last_id + 1;

@@ -365,7 +365,12 @@ static int check_resume(const struct orders *t, const struct order *o, struct er
 			return err_set(e, EBUSY,
 			    "order %lld of the same list is %s: take it back first",
 			    (long long)other->id, order_state_name(other->state));
-		count += other->id >= o->id && other->state != ORDER_DONE;
+		if (other->id < o->id || other->state == ORDER_DONE)
+			continue;
+		int r = order_check_name(t, other, e);
+		if (r < 0)
+			return r;
+		count++;
 	}
 	return order_check_open(t, &o->mac, count, e);
 }

@@ -304,6 +304,33 @@ def test_a_slice_is_not_held_in_memory():
 
 
 @needs(test_slices_become_an_image)
+def test_a_backup_without_an_image_is_not_done():
+    number = begin(lab, scope.client, "web1", name="none")
+    over(scope.client, number)
+    told = lab.operator(f"/api/v1/machines/web1/orders/{number}").json
+    check_equal((told["state"], told["text"]), ("failed", "its agent told that it is done, and no image was made of it"), f"{told}")
+
+
+@needs(test_slices_become_an_image)
+def test_a_name_is_of_one_open_order():
+    first = order(lab, "web1", "backup", disk="vda", name="once").json["id"]
+    for machine in "web1", "web2":
+        refused = order(lab, machine, "backup", disk="vda", name="once")
+        check_equal(refused.status, 409, f"{machine}: {refused}; status")
+        check(f"order {first} of web1 makes an image once already: give this one another name" in refused.text, refused.text)
+    twice = [{"action": "backup", "args": {"disk": "vda", "name": "twice"}}] * 2
+    refused = lab.operator("/api/v1/machines/web1/orders", method="POST", body=twice)
+    check(refused.status == 409 and "two orders of the list make an image twice" in refused.text, f"{refused}")
+    taken_back = lambda machine, number: check_equal(lab.operator(f"/api/v1/machines/{machine}/orders/{number}", method="DELETE").status,
+        200, "taken back: status")
+    taken_back("web1", first)
+    other = order(lab, "web2", "backup", disk="vda", name="once").json["id"]
+    resumed = lab.operator(f"/api/v1/machines/web1/orders/{first}/resume", method="POST")
+    check(resumed.status == 409 and f"order {other} of web2" in resumed.text, f"{resumed}")
+    taken_back("web2", other)
+
+
+@needs(test_slices_become_an_image)
 def test_they_are_listed_and_removed():
     listed = {b["name"]: b for b in lab.api("/api/v1/backups")["backups"]}
     check_equal((listed["made"]["machine"], listed["made"]["arch"], listed["made"]["disk_bytes"]), ("web1", "amd64", 64 * MIB), "one")
