@@ -112,7 +112,7 @@ static json_t *row_schema(const struct order_row *row)
 	    required, "properties", "action", "const", row->name, "args", args_schema(row),
 	    "deadline_s", "type", "integer", "minimum", 1, "maximum", ORDER_DEADLINE_MAX_S,
 	    "default", (int)row->timeout_s, "description",
-	    "It has failed when it has not ended so long after it was begun.");
+	    "It has failed when it has not ended so long after it was begun; the agent has 20 s more to tell its end.");
 }
 
 json_t *order_schema(void)

@@ -295,7 +295,7 @@ const struct command order_command = {
 	"\n"
 	"  --no-wait          do not wait\n"
 	"  --deadline TIME    it has failed when it has not ended so long after it was begun (90s, 5m, 168h at\n"
-	"                     most)\n"
+	"                     most); the agent has 20 s more to tell its end\n"
 	"  --parallel N       of several machines so many at once (default: all)\n"
 	"\n"
 	"Examples:\n"
