@@ -62,24 +62,47 @@ static int want_id(const json_t *json, int64_t *out, struct err *e)
 {
 	const json_t *id = json_object_get(json, "id");
 
-	if (!json_is_integer(id) || json_integer_value(id) <= 0)
+	if (!id || json_is_null(id))
 		return err_set(e, EINVAL, "\"id\" is missing: send the order's number");
+	if (!json_is_integer(id) || json_integer_value(id) <= 0)
+		return err_set(e, EINVAL,
+		    "\"id\" is no order's number: send it as the order has it, a whole number from 1 without quotes");
 	*out = json_integer_value(id);
 	return 0;
 }
 
-static void take_text(const json_t *json, const char *key, char *out, size_t size)
+/* "" where it is absent. */
+static int take_text(const json_t *json, const char *key, char *out, size_t size, struct err *e)
 {
-	const char *text = json_string_value(json_object_get(json, key));
+	const json_t *value = json_object_get(json, key);
 
-	text_copy_clean(text ? text : "", out, size);
+	if (value && !json_is_null(value) && !json_is_string(value))
+		return err_set(e, EINVAL, "\"%s\" is no text: send one in quotes, or none", key);
+	text_copy_clean(json_is_string(value) ? json_string_value(value) : "", out, size);
+	return 0;
 }
 
-static int64_t take_bytes(const json_t *json, const char *key)
+static int take_bytes(const json_t *json, const char *key, int64_t *out, struct err *e)
 {
-	json_int_t n = json_integer_value(json_object_get(json, key));
+	const json_t *value = json_object_get(json, key);
 
-	return n > 0 ? n : 0;
+	if (value && !json_is_null(value) &&
+	    (!json_is_integer(value) || json_integer_value(value) < 0))
+		return err_set(e, EINVAL,
+		    "\"%s\" is no number of bytes: send a whole number from 0, or none", key);
+	*out = json_integer_value(value);
+	return 0;
+}
+
+static int take_progress(const json_t *json, struct agent_progress *out, struct err *e)
+{
+	int r = take_text(json, "phase", out->phase, sizeof(out->phase), e);
+
+	if (r == 0)
+		r = take_text(json, "text", out->text, sizeof(out->text), e);
+	if (r == 0)
+		r = take_bytes(json, "done_bytes", &out->done_bytes, e);
+	return r == 0 ? take_bytes(json, "total_bytes", &out->total_bytes, e) : r;
 }
 
 int agent_progress_parse(const char *body, size_t len, struct agent_progress *out, struct err *e)
@@ -90,12 +113,8 @@ int agent_progress_parse(const char *body, size_t len, struct agent_progress *ou
 	int r = json ? want_mac(json, &out->mac, e) : -EINVAL;
 	if (r == 0)
 		r = want_id(json, &out->id, e);
-	if (r == 0) {
-		take_text(json, "phase", out->phase, sizeof(out->phase));
-		take_text(json, "text", out->text, sizeof(out->text));
-		out->done_bytes = take_bytes(json, "done_bytes");
-		out->total_bytes = take_bytes(json, "total_bytes");
-	}
+	if (r == 0)
+		r = take_progress(json, out, e);
 	json_decref(json);
 	return r;
 }
@@ -126,9 +145,10 @@ static int want_result(const json_t *json, struct agent_ending *out, struct err 
 	if (!result || (strcmp(result, "ok") != 0 && strcmp(result, "failed") != 0))
 		return err_set(e, EINVAL, "\"result\" is neither \"ok\" nor \"failed\"");
 	out->ok = strcmp(result, "ok") == 0;
-	take_text(json, "text", out->text, sizeof(out->text));
-	take_text(json, "phase", out->phase, sizeof(out->phase));
-	take_text(json, "hint", out->hint, sizeof(out->hint));
+	if (take_text(json, "text", out->text, sizeof(out->text), e) < 0 ||
+	    take_text(json, "phase", out->phase, sizeof(out->phase), e) < 0 ||
+	    take_text(json, "hint", out->hint, sizeof(out->hint), e) < 0)
+		return -EINVAL;
 	return want_figures(json, out, e);
 }
 

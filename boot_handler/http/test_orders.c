@@ -39,6 +39,19 @@ static void how_far_an_order_is(void **state)
 	assert_int_equal(
 	    ask(STRANGE_IP, "POST", "/api/action-progress", "{\"mac\":\"" MAC "\",\"id\":1}"), 403);
 	assert_int_equal(tell_progress(0, ""), 400);
+	assert_true(says("\"id\" is no order's number"));
+	static const char *const wrong[][2] = {{"\"phase\":7", "phase\" is no text"},
+	    {"\"text\":[\"x\"]", "text\" is no text"},
+	    {"\"done_bytes\":-5", "done_bytes\" is no number of bytes"},
+	    {"\"total_bytes\":\"9\"", "total_bytes\" is no number of bytes"}};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char more[60];
+		snprintf(more, sizeof(more), ",%s", wrong[i][0]);
+		assert_int_equal(tell_progress(id, more), 400);
+		assert_true(says(wrong[i][1]));
+	}
+	assert_int_equal(ask(ITSELF, "POST", "/api/action-progress", "{\"mac\":\"" MAC "\"}"), 400);
+	assert_true(says("\"id\" is missing"));
 	assert_int_equal(change("GET", id, ""), 200);
 	assert_true(says("\"phase\":\"disk?[2J\"") && says("\"done_bytes\":5") &&
 		    says("\"text\":\"half\""));
@@ -109,6 +122,8 @@ static void a_list_stops_and_goes_on(void **state)
 	(void)state;
 	assert_int_equal(given(ITSELF, poll_it, "inventory"), id);
 	assert_int_equal(change("POST", id, "/resume"), 409);
+	assert_int_equal(tell_progress(id + 1, ""), 409);
+	assert_true(says("has not been given to this machine yet"));
 	assert_int_equal(done(ITSELF, MAC, id, "failed"), 204);
 	assert_int_equal(ask(ITSELF, "GET", poll_it, ""), 204);
 	assert_int_equal(change("GET", id + 2, ""), 200);

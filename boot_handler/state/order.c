@@ -163,9 +163,8 @@ static int check_names(const struct orders *t, const struct order_list *list, st
 		const char *name = made_name(&o);
 		r = order_check_name(t, &o, e);
 		for (unsigned n = 0; r == 0 && name && n < i; n++) {
-			const char *earlier =
-			    made_name(&(struct order){.action = list->wish[n].action,
-				.args = list->wish[n].args});
+			const char *earlier = made_name(&(struct order){
+			    .action = list->wish[n].action, .args = list->wish[n].args});
 			if (earlier && strcmp(earlier, name) == 0)
 				r = err_set(e, EBUSY,
 				    "two orders of the list make an image %s: give one of them another name",

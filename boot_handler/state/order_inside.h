@@ -80,8 +80,7 @@ bool order_overdue(struct orders *t, struct order_kept *k, int64_t now_ms);
 must_check int order_check_open(
     const struct orders *t, const struct mac *mac, unsigned more, struct err *e);
 /* -EBUSY: what it is to make has the name of what another makes, that is open. */
-must_check int order_check_name(
-    const struct orders *t, const struct order *o, struct err *e);
+must_check int order_check_name(const struct orders *t, const struct order *o, struct err *e);
 /* Lets the oldest that have ended go until arguments and figures are no more than may be. */
 void order_make_bytes(struct orders *t);
 /* Memory has it no more; it is not an open one. */

@@ -1,5 +1,5 @@
-/* order_settle.c - what the operator changed is not so before it is on disk: until then nobody hears
- * of it or changes it, and it can be taken back. */
+/* order_settle.c - what the operator changed is not so before it is on disk: until then nobody
+ * hears of it or changes it, and it can be taken back. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +39,10 @@ bool order_is_held(const struct order_kept *k)
 
 int order_check_held(const struct order_kept *k, struct err *e)
 {
-	return order_is_held(k) ? err_set(e, ETIMEDOUT,
-				      "order %lld is being changed at this moment: ask again",
-				      (long long)k->is.id)
-				: 0;
+	return order_is_held(k)
+		   ? err_set(e, ETIMEDOUT, "order %lld is being changed at this moment: ask again",
+			 (long long)k->is.id)
+		   : 0;
 }
 
 static void put_back(struct orders *t, struct order_kept *k)

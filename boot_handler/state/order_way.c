@@ -204,6 +204,10 @@ static int check_running(struct orders *t, struct order_kept *k, int64_t now_ms,
 
 	if (r < 0)
 		return r;
+	if (k->is.state == ORDER_WAITING)
+		return err_set(e, EBUSY,
+		    "order %lld has not been given to this machine yet: poll for it first",
+		    (long long)k->is.id);
 	bool over = order_overdue(t, k, now_ms) || k->is.state != ORDER_RUNNING;
 	return over ? is_over(&k->is, e) : 0;
 }

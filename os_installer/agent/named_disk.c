@@ -80,7 +80,7 @@ int order_disk_choose(
 	return 0;
 }
 
-int order_disk(const struct order_run *o, bool writes, struct disk *out, struct err *e)
+int order_disk(struct order_run *o, bool writes, struct disk *out, struct err *e)
 {
 	const json_t *wanted = json_object_get(o->args, "disk");
 	_cleanup_free_ struct disk *disks = calloc(DISKS_MAX + 1, sizeof(*disks));
@@ -98,6 +98,9 @@ int order_disk(const struct order_run *o, bool writes, struct disk *out, struct 
 	if (!known && name[0] && disk_list(name, 0, &disks[n], 1, NULL) == 1)
 		n++;
 	int r = order_disk_choose(wanted, disks, (size_t)n, out, e);
+	if (r < 0)
+		order_hint(o,
+		    "give the order anew, for a disk that is there; begun again, it is for the same one as before");
 	if (r < 0 || !writes)
 		return r;
 	/* Whoever orders it by name means a removable one, too. */
@@ -107,8 +110,7 @@ int order_disk(const struct order_run *o, bool writes, struct disk *out, struct 
 	return 0;
 }
 
-int order_system(
-    const struct order_run *o, const char *directory, struct installed *out, struct err *e)
+int order_system(struct order_run *o, const char *directory, struct installed *out, struct err *e)
 {
 	bool named = json_object_get(o->args, "disk") != NULL;
 	struct disk disk;

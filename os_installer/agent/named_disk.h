@@ -14,12 +14,12 @@
 /* The disk of argument "disk". Found by its serial number, by its name where it has none; refused,
  * with what there is, unless number and size are the order's. `writes`: also one that is in use or
  * read-only is refused. -ENODEV, -ESTALE, -EBUSY. */
-must_check int order_disk(const struct order_run *o, bool writes, struct disk *out, struct err *e);
+must_check int order_disk(struct order_run *o, bool writes, struct disk *out, struct err *e);
 
 /* Mounts at `directory` the system that is installed on argument "disk", or on this machine where
  * the order has none, in a mount namespace of this process' own; as installed.h's functions. */
 must_check int order_system(
-    const struct order_run *o, const char *directory, struct installed *out, struct err *e);
+    struct order_run *o, const char *directory, struct installed *out, struct err *e);
 
 /* The disk that an argument names, of a machine with these: pure. */
 must_check int order_disk_choose(

@@ -162,7 +162,7 @@ def test_another_disk_than_was_meant_is_left_as_it_is(bench, how, other, says):
     bench.disk.fill()
     before = bench.disk.digest()
     done = bench.order("wipe", disk=bench.disk.told(**other), how=how)
-    check(done["result"] == "failed" and says in done["text"], f"{done}")
+    check(done["result"] == "failed" and says in done["text"] and "give the order anew" in done["hint"], f"{done}")
     check_equal(bench.disk.digest(), before, "the disk")
 
 

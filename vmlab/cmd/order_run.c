@@ -117,7 +117,8 @@ static void end(struct target *t, const json_t *order)
 	}
 	t->is = BADLY;
 	printf("  what it wrote: vmlab order output %s %lld", t->id, (long long)t->order[t->at]);
-	printf("; to go on there: vmlab order resume %s %lld\n", t->id, (long long)t->order[t->at]);
+	printf("; once its cause is gone: vmlab order resume %s %lld\n", t->id,
+	    (long long)t->order[t->at]);
 }
 
 static void look(struct session *s, struct target *t)
