@@ -65,15 +65,16 @@ class Teller:
             self.second, self.lines = now, 0
         said = said[:self.LINES - self.lines]
         self.lines += len(said)
-        log = []
+        log, size = [], 0
         for line, file, address in said:
             if file:
                 self.waiting.append(f"tftp - {address} {size_of(file)} {file}")
                 continue
-            if sum(map(len, log)) + len(log) + len(line) > self.BYTES:
+            if size + len(line) > self.BYTES:
                 self.waiting.append("\n".join(["log", *log]))
-                log = []
+                log, size = [], 0
             log.append(line)
+            size += len(line) + 1
         if log:
             self.waiting.append("\n".join(["log", *log]))
         self.pass_on()
