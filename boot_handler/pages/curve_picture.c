@@ -71,6 +71,15 @@ static void put_words(struct html *h, const json_t *points, int64_t most)
 	html_put(h, "/s");
 }
 
+static void put_axis(struct html *h, const json_t *points)
+{
+	char took[HUMAN_TEXT_SIZE];
+
+	html_put(h, "<p class=\"axis\" aria-hidden=\"true\"><span>0 s</span><span>");
+	html_text(h, human_duration(at(points, json_array_size(points) - 1, 0), took));
+	html_put(h, "</span></p>");
+}
+
 void curve_picture_put(struct html *h, const json_t *curve)
 {
 	const json_t *points = json_object_get(curve, "points");
@@ -78,12 +87,15 @@ void curve_picture_put(struct html *h, const json_t *curve)
 	if (json_array_size(points) < 2 || at(points, json_array_size(points) - 1, 0) <= 0)
 		return;
 	int64_t most = greatest(points);
-	html_put(h, "<figure class=\"curve\"><figcaption>Image written, ");
+	html_put(
+	    h, "<figure class=\"curve\"><figcaption><b>Rate</b> at which its image was written, ");
 	html_moment(h, page_time(curve, "begun"));
-	html_put(h, ": ");
+	html_put(h, " UTC: ");
 	put_words(h, points, most);
 	html_put(h, "</figcaption><svg viewBox=\"0 0 1000 100\" preserveAspectRatio=\"none\" "
 		    "aria-hidden=\"true\" focusable=\"false\"><polygon points=\"");
 	put_steps(h, points, most);
-	html_put(h, "\"/></svg></figure>");
+	html_put(h, "\"/></svg>");
+	put_axis(h, points);
+	html_put(h, "</figure>");
 }

@@ -173,7 +173,7 @@ static void put_image(
 	struct image_told told;
 
 	images_tell(services->images, image->name, image->arch, &told);
-	html_put(h, "<tr><th scope=\"row\">");
+	html_put(h, "<tr><th scope=\"row\" class=\"name\">");
 	html_text(h, image->name);
 	html_put(h, "<span class=\"sub\">");
 	html_text(h, vm_arch_name(image->arch));
@@ -194,7 +194,7 @@ static void put_image(
 	}
 	html_put(h, "</td><td class=\"mid\">");
 	html_moment(h, time_parse(told.created));
-	html_put(h, "</td><td>");
+	html_put(h, "</td><td class=\"name\">");
 	put_users(h, image);
 	html_put(h, "</td></tr>\n");
 }
@@ -207,7 +207,7 @@ static void put_table(struct html *h, struct services *services, const struct im
 	    "<table><thead><tr><th scope=\"col\">Image</th><th scope=\"col\">Files</th>"
 	    "<th scope=\"col\" class=\"mid\">Contents</th>"
 	    "<th scope=\"col\" class=\"num\">Size</th><th scope=\"col\" class=\"wide\">Kernel</th>"
-	    "<th scope=\"col\" class=\"mid\">Made</th><th scope=\"col\">Used by</th></tr></thead>"
+	    "<th scope=\"col\" class=\"mid\">Made (UTC)</th><th scope=\"col\">Used by</th></tr></thead>"
 	    "<tbody>\n");
 	for (size_t i = 0; i < shown->count; i++)
 		put_image(h, services, &shown->list[i], verified);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot_handler/http/explain.h"
 #include "boot_handler/http/vm_json.h"
 #include "boot_handler/pages/curve_picture.h"
 #include "boot_handler/pages/event_list.h"
@@ -136,6 +137,71 @@ static void put_reason(struct html *h, const json_t *from)
 	html_put(h, "</div>");
 }
 
+static void put_evidence(struct html *h, const json_t *evidence)
+{
+	const json_t *seen;
+	size_t i;
+
+	html_put(h, "<ul class=\"evidence\">");
+	json_array_foreach(evidence, i, seen) {
+		html_put(h, "<li>");
+		html_time(h, page_time(seen, "at"), wall_ms());
+		html_put(h, " ");
+		html_text(h, page_text(seen, "text"));
+		if (*page_text(seen, "from")) {
+			html_put(h, " <span class=\"dim\">(");
+			html_text(h, page_text(seen, "from"));
+			html_put(h, ")</span>");
+		}
+		html_put(h, "</li>");
+	}
+	html_put(h, "</ul>");
+}
+
+/* A broken link, its evidence and what to do, as `vmlab explain` says them. */
+static void put_broken(struct html *h, const json_t *broken)
+{
+	html_put(h, "<div class=\"notice bad\"><p><b>");
+	html_text(h, page_text(broken, "link"));
+	html_put(h, "</b>: ");
+	html_text(h, page_text(broken, "sentence"));
+	html_put(h, "</p>");
+	put_evidence(h, json_object_get(broken, "evidence"));
+	html_put(h, "<p><b>What to do</b>: ");
+	html_text(h, page_text(broken, "hint"));
+	html_put(h, "</p></div>");
+}
+
+/* One that is ready or installs has nothing to be explained. */
+static bool is_in_doubt(const json_t *vm)
+{
+	const char *state = page_text(vm, "state");
+
+	return json_is_object(json_object_get(vm, "outlook")) ||
+	       (strcmp(state, "ready") != 0 && strcmp(state, "installing") != 0);
+}
+
+static void put_why(
+    struct html *h, const struct call *c, const struct machine_named *named, const json_t *vm)
+{
+	struct err unread = ERR_INIT;
+	JSON_FREE json_t *explained = is_in_doubt(vm) ? machine_explained(c, named, &unread) : NULL;
+	const json_t *broken = json_object_get(explained, "broken"), *other;
+	size_t i;
+
+	html_put(h, "<div id=\"why\" data-live>");
+	if (json_is_object(broken)) {
+		put_broken(h, broken);
+		json_array_foreach(json_object_get(explained, "also"), i, other) {
+			put_broken(h, other);
+		}
+	} else {
+		put_reason(h, json_object_get(vm, "outlook"));
+		put_reason(h, json_object_get(vm, "error"));
+	}
+	html_put(h, "</div>");
+}
+
 static void put_fact(struct html *h, const char *name, const char *value)
 {
 	if (!*value)
@@ -147,13 +213,16 @@ static void put_fact(struct html *h, const char *name, const char *value)
 	html_put(h, "</dd></div>");
 }
 
-static void put_address(struct html *h, const json_t *vm, const char *now, const char *declared)
+static void put_address(
+    struct html *h, const json_t *vm, const char *name, const char *now, const char *declared)
 {
 	const char *ip = page_text(vm, now), *wanted = page_text(vm, declared);
 
 	if (!*ip && !*wanted)
 		return;
-	html_put(h, "<div><dt>Address</dt><dd class=\"mono\">");
+	html_put(h, "<div><dt>");
+	html_text(h, name);
+	html_put(h, "</dt><dd class=\"mono\">");
 	html_text(h, *ip ? ip : wanted);
 	if (*wanted && *ip && strcmp(ip, wanted) != 0) {
 		html_put(h, " <span class=\"warn\">declared: ");
@@ -192,19 +261,39 @@ static void put_when(struct html *h, const char *name, int64_t at_ms)
 	html_put(h, "</dd></div>");
 }
 
+/* Of what a script is called where that alone says little. */
+static const char *network_boot_words(const char *does)
+{
+	static const struct {
+		const char *does, *words;
+	} told[] = {
+	    {"local", "its disk"},
+	    {"failed", "waits, as its install failed"},
+	    {"installed-stop", "stops, as it is installed"},
+	    {"wait", "waits"},
+	};
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		if (strcmp(told[i].does, does) == 0)
+			return told[i].words;
+	return does;
+}
+
 static void put_facts(struct html *h, const json_t *vm)
 {
 	const json_t *expected = json_object_get(vm, "expected");
 
+	bool off = json_is_false(json_object_get(vm, "netboot"));
+
 	html_put(h, "<dl class=\"facts\" id=\"facts\" data-live>");
-	put_address(h, vm, "ip", "declared_ip");
-	put_address(h, vm, "ipv6", "declared_ipv6");
+	put_address(h, vm, "Address", "ip", "declared_ip");
+	put_address(h, vm, "IPv6 address", "ipv6", "declared_ipv6");
 	put_fact(h, "MAC", page_text(vm, "mac"));
 	put_fact(h, "Architecture", page_text(vm, "arch"));
 	put_fact(h, "Mode", page_text(vm, "mode"));
 	put_fact(h, "Image", page_text(vm, *page_text(vm, "image") ? "image" : "distro"));
-	put_fact(h, "Next network boot",
-	    json_is_false(json_object_get(vm, "netboot")) ? "off" : page_text(expected, "does"));
+	put_fact(
+	    h, "Next network boot", off ? "off" : network_boot_words(page_text(expected, "does")));
 	put_fact(h, "User", page_text(vm, "user"));
 	put_sizes(h, vm);
 	put_when(h, "Last change", page_time(vm, "changed_at"));
@@ -254,10 +343,7 @@ int machine_page(const struct call *c, struct server_answer *a, struct err *e)
 		return r;
 	machine_page_begin(&h, c, &named, vm, MACHINE_OVERVIEW);
 	if (vm) {
-		html_put(&h, "<div id=\"why\" data-live>");
-		put_reason(&h, json_object_get(vm, "outlook"));
-		put_reason(&h, json_object_get(vm, "error"));
-		html_put(&h, "</div>");
+		put_why(&h, c, &named, vm);
 		put_facts(&h, vm);
 		put_timeline(&h, c, &named);
 		orders_page_boot_forms(&h, c, &named, vm);

@@ -102,23 +102,29 @@ static void put_duration(struct html *h, int64_t ms)
 		html_text(h, human_duration(ms, text));
 }
 
+/* A column of medians says nothing while there is nothing before. */
+static bool has_medians(const struct timeline *t, const struct stages *s)
+{
+	return t->count > 1 && s == &t->attempt[t->count - 1];
+}
+
 static void put_stage(
     struct html *h, const struct timeline *t, const struct stages *s, size_t i, int64_t whole)
 {
-	bool last = s == &t->attempt[t->count - 1], goes = i + 1 == s->count && !s->end_ms;
+	bool medians = has_medians(t, s), goes = i + 1 == s->count && !s->end_ms;
 	int64_t from = s->items[i].start_ms - s->items[0].start_ms;
-	int64_t took = timeline_spent_ms(t, s, i), median = last ? t->median_ms[i] : -1;
+	int64_t took = timeline_spent_ms(t, s, i), median = medians ? t->median_ms[i] : -1;
 
 	html_put(h, "<tr><th scope=\"row\">");
 	html_text(h, s->items[i].name);
-	html_put(h, "</th><td class=\"num\">");
+	html_put(h, "</th><td class=\"num mid\">");
 	put_duration(h, from);
 	html_put(h, "</td><td class=\"num\">");
 	put_duration(h, took);
 	if (goes)
 		html_put(h, " so far");
 	html_put(h, "</td>");
-	if (last) {
+	if (medians) {
 		html_put(h, "<td class=\"num mid\">");
 		put_duration(h, median);
 		html_put(h, "</td>");
@@ -136,21 +142,22 @@ static int64_t whole_of(const struct timeline *t, const struct stages *s)
 static void put_attempt(struct html *h, const struct timeline *t, const struct stages *s)
 {
 	int64_t whole = whole_of(t, s);
-	bool last = s == &t->attempt[t->count - 1];
+	bool medians = has_medians(t, s);
 
 	html_put(h,
 	    "<div class=\"scroll\" role=\"region\" aria-label=\"Stages\" tabindex=\"0\">"
 	    "<table class=\"timeline\"><thead><tr><th scope=\"col\">Stage</th>"
-	    "<th scope=\"col\" class=\"num\">After</th><th scope=\"col\" class=\"num\">Took</th>");
-	if (last)
+	    "<th scope=\"col\" class=\"num mid\">After</th><th scope=\"col\" class=\"num\">Took</th>");
+	if (medians)
 		html_put(h, "<th scope=\"col\" class=\"num mid\">Median before</th>");
 	html_put(h, "<th scope=\"col\" class=\"bars\">When</th></tr></thead><tbody>");
 	for (size_t i = 0; i < s->count; i++)
 		put_stage(h, t, s, i, whole);
-	html_put(h, "</tbody><tfoot><tr><th scope=\"row\">total</th><td></td><td class=\"num\">");
+	html_put(h,
+	    "</tbody><tfoot><tr><th scope=\"row\">total</th><td class=\"mid\"></td><td class=\"num\">");
 	put_duration(h, whole);
 	html_put(h, "</td>");
-	if (last)
+	if (medians)
 		html_put(h, "<td class=\"mid\"></td>");
 	html_put(h, "<td></td></tr></tfoot></table></div>");
 }
@@ -159,10 +166,20 @@ static void put_title(struct html *h, const struct timeline *t, const struct sta
 {
 	html_moment(h, s->items[0].start_ms);
 	if (s->end_ms)
-		html_put(h, ", took ");
+		html_put(h, " UTC, took ");
 	else
-		html_put(h, ", goes on for ");
+		html_put(h, " UTC, goes on for ");
 	put_duration(h, whole_of(t, s));
+}
+
+static void put_key(struct html *h, const struct timeline *t)
+{
+	if (!has_medians(t, &t->attempt[t->count - 1]))
+		return;
+	html_put(h, "<p class=\"key dim\"><span class=\"took\"></span>this boot "
+		    "<span class=\"before\"></span>median of ");
+	html_number(h, (int64_t)t->count - 1);
+	html_put(h, " before it</p>");
 }
 
 void timeline_put(struct html *h, const struct timeline *t)
@@ -174,6 +191,7 @@ void timeline_put(struct html *h, const struct timeline *t)
 	html_put(h, "<p>The last boot: ");
 	put_title(h, t, &t->attempt[t->count - 1]);
 	html_put(h, "</p>");
+	put_key(h, t);
 	put_attempt(h, t, &t->attempt[t->count - 1]);
 	for (size_t i = t->count - 1; i-- > 0;) {
 		html_put(h, "<details class=\"attempt\"><summary>");

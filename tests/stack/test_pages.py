@@ -26,6 +26,7 @@ EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 PAGES = ["/machines", "/machines?state=attention", "/machines?q=nothing-is-like-this", "/machines/web1", "/machines/web1/events",
     "/machines/web1/log", "/machines/web1/console", "/machines/web1/definition", "/machines/web1/orders", "/machines/db1", f"/machines/{STRANGER}",
     f"/machines/{STRANGER}/orders", "/images"]
+SIZED = ["/machines", "/machines/web1", "/images"]
 DARK = ["/machines", "/machines/web1", "/machines/db1", "/machines/web1/orders", "/images"]
 state = {}
 
@@ -256,12 +257,29 @@ def test_every_page_is_accessible_and_nothing_hostile_runs():
 
 
 @needs(SEEN)
+def test_the_page_of_a_machine_that_does_not_get_on_says_what_explain_says():
+    browser = signed_in("admin")
+    for name in ("db1", "db2"):
+        found = lab.api(f"/api/v1/machines/{name}/explain")["broken"]
+        browser.goto(path=f"/machines/{name}")
+        says = " ".join(browser.text(of="#why").split())
+        for part in (found["link"], found["sentence"], found["hint"], *(e["text"] for e in found["evidence"])):
+            check(" ".join(part.split()) in says, f"{name}: no {part!r} in {says!r}")
+    browser.shot("machines-db2")
+    browser.goto(path="/machines/web2")
+    check_equal(browser.count(of="#why *"), 0, "web2, which gets on: words of trouble")
+
+
+@needs(SEEN)
 def test_all_can_be_read_and_ordered_without_javascript():
     browser = signed_in("plain", js=False)
     for path in PAGES:
         check_equal(browser.goto(path=path)["status"], 200, f"{path}: status")
         check(len(browser.text(of="main")) > 40, f"{path} is empty")
+    browser.goto(path="/machines/web1")
+    browser.shot("machines-web1-without-script")
     browser.goto(path="/machines")
+    browser.shot("machines-without-script")
     browser.fill(on="[name=q]", text="web")
     check("q=web" in browser.click(on=".search button")["url"], "the search is not in the address")
     check_equal(browser.count(of="tbody tr"), 2, "rows")
@@ -314,9 +332,8 @@ def test_from_320_pixels_to_4k_nothing_is_cut_off():
             browser.size(width=width, height=900)
             wide = browser.get(what="document.documentElement.scrollWidth")
             check(wide <= width, f"{path} at {width}: {wide} wide")
-        if path in ("/machines", "/machines/web1"):
-            browser.size(width=320, height=900)
-            browser.shot(path.strip("/").replace("/", "-") + "-320")
+            if path in SIZED and width != 768:
+                browser.shot(f"{path.strip('/').replace('/', '-')}-{width}")
 
 
 @needs(SEEN)
