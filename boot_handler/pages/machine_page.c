@@ -269,7 +269,7 @@ static const char *network_boot_words(const char *does)
 	} told[] = {
 	    {"local", "its disk"},
 	    {"failed", "waits, as its install failed"},
-	    {"installed-stop", "stops, as it is installed"},
+	    {"no-image", "waits, as its image is missing"},
 	    {"wait", "waits"},
 	};
 
