@@ -27,6 +27,7 @@ To change it
   format                 clang-format over our C
   coverage               lines that unit and installer tests reach, by component; file by file in build/coverage/
   schema                 vms/vm.schema.json, vms/REFERENCE.md and the golden boot scripts, made anew from the tables
+  pictures               the README's of the dashboard, from the screenshots that tests of VMs left; with pngquant
   compile_commands.json  for editors, with the headers they need
 
 To test all of it
@@ -105,6 +106,12 @@ bench:
 	@docker/host-setup.sh bench
 	@$(MAKE) --no-print-directory load install guest-image
 	@/usr/bin/python3 tests/bench/bench.py
+# The README's, of what the end-to-end tests saw: the picture's name = the screenshot's.
+.PHONY: pictures
+PICTURES = machines=vm-machines machine=vm-machines-web failed=vm-machines-stray console=console-vm images=vm-images
+pictures:
+	@$(foreach p,$(PICTURES),pngquant --force --strip --output vmlab/pictures/$(firstword $(subst =, ,$p)).png 32 build/screenshots/$(lastword $(subst =, ,$p)).png &&) true
+
 .PHONY: tests-ready
 tests-ready:
 	@docker/host-setup.sh test
