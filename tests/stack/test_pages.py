@@ -27,7 +27,8 @@ PAGES = ["/machines", "/machines?state=attention", "/machines?q=nothing-is-like-
     "/machines/web1/log", "/machines/web1/console", "/machines/web1/definition", "/machines/web1/orders", "/machines/db1", f"/machines/{STRANGER}",
     f"/machines/{STRANGER}/orders", "/images"]
 SIZED = ["/machines", "/machines/web1", "/images"]
-DARK = ["/machines", "/machines/web1", "/machines/db1", "/machines/web1/orders", "/images"]
+DARK = ["/machines", "/machines/web1", "/machines/web1/events", "/machines/web1/definition", "/machines/db1", f"/machines/{STRANGER}",
+    "/machines/web1/orders", "/images"]
 state = {}
 
 
