@@ -242,7 +242,7 @@ static int find_disks(
 				continue;
 			if (!inventory && !(inventory = newest_inventory(c, named)))
 				return err_set(e, EBUSY,
-				    "%s has told no inventory yet, so its disks are not known: order \"inventory\" first, which its agent does",
+				    "%s has told no inventory yet, so its disks are not known: order \"inventory\" alone and wait for its end, as disks are found when orders are given, before any of a list is done",
 				    named->name);
 			r = order_disk_find(named->name, inventory, wanted, &found, e);
 			if (r == 0)
@@ -300,8 +300,8 @@ static int post_orders(
     const struct call *c, const struct machine_named *named, struct server_answer *a, struct err *e)
 {
 	json_error_t why;
-	json_t *said =
-	    json_loadb(c->request->body, c->request->body_len, JSON_REJECT_DUPLICATES, &why);
+	json_t *said = json_loadb(c->request->body, c->request->body_len,
+	    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
 
 	if (!said)
 		return err_set(e, EINVAL,

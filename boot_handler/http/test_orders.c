@@ -71,6 +71,26 @@ static void how_far_an_order_is(void **state)
 	assert_int_equal(change("POST", id, ""), 405);
 }
 
+static void what_is_no_order_is_told_what_an_order_is(void **state)
+{
+	static const char *const bodies[] = {"3", "\"inventory\"", "null", "true", "[7]", "{}"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
+		assert_int_equal(
+		    ask(NULL, "POST", "/api/v1/machines/web1/orders", bodies[i]), 400);
+		if (!says("must be an order, {") || says("no JSON"))
+			fail_msg("%s: %s", bodies[i], answer);
+	}
+	assert_int_equal(ask(NULL, "POST", "/api/v1/machines/web1/orders", "{\"action\""), 400);
+	assert_true(says("the body is no JSON (line 1"));
+	assert_int_equal(
+	    ask(NULL, "POST", "/api/v1/machines/web1/orders",
+		"[{\"action\":\"inventory\"},{\"action\":\"wipe\",\"args\":{\"disk\":\"vda\"}}]"),
+	    409);
+	assert_true(says("order \\\"inventory\\\" alone"));
+}
+
 static int64_t give_list(void)
 {
 	long long id = 0;
@@ -262,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(how_far_an_order_is),
 	    cmocka_unit_test(an_attempt_is_told_from_the_one_before),
+	    cmocka_unit_test(what_is_no_order_is_told_what_an_order_is),
 	    cmocka_unit_test(a_list_stops_and_goes_on),
 	    cmocka_unit_test(netboot_goes_off_at_a_lists_end),
 	    cmocka_unit_test(an_image_that_is_to_boot_is_there),
