@@ -148,10 +148,13 @@ static void plain_progress(struct follow *f, struct follow_vm *vm)
 	if (!m)
 		return;
 	progress_detail(m, vm->state);
-	if (fclose(m) == 0) {
-		vm->plain_at_ms = now;
-		say(f, vm, text);
-	}
+	if (fclose(m) != 0)
+		return;
+	vm->plain_at_ms = now;
+	if (strcmp(text, vm->plain) == 0)
+		return;
+	snprintf(vm->plain, sizeof(vm->plain), "%s", text);
+	say(f, vm, text);
 }
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
