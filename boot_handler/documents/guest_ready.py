@@ -124,7 +124,8 @@ def report(found):
 
 
 def tell(body):
-    """An hour's patience with a lab that is down."""
+    """An hour's patience with a lab that is down. Who loses power after this has what was made until now."""
+    os.sync()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     begin, pause = time.monotonic(), 1
     while time.monotonic() - begin < 3600:

@@ -131,7 +131,7 @@ static json_t *late_commands(const struct unattended_source *s)
 	    "curl -fsS --retry 5 -o /target/root/vmlab-stage4 %s && curtin in-target --target=/target -- /bin/sh /root/vmlab-stage4 && rm -f /target/root/vmlab-stage4",
 	    unattended_url(s, "stage4", url));
 	add_command(list, text);
-	snprintf(text, sizeof(text), "curl -fsS --retry 5 -o /dev/null %s",
+	snprintf(text, sizeof(text), "sync && curl -fsS --retry 5 -o /dev/null %s",
 	    unattended_url(s, "done", url));
 	add_command(list, text);
 	return list;

@@ -155,6 +155,7 @@ static void put_end(const struct unattended_source *s, FILE *f)
 	    "curl -fsS --retry 5 -o /root/vmlab-stage4 %s\n"
 	    "/bin/sh /root/vmlab-stage4\n"
 	    "rm -f /root/vmlab-stage4\n"
+	    "sync\n"
 	    "curl -fsS --retry 5 -o /dev/null %s\n"
 	    "%%end\n\n",
 	    unattended_url(s, "stage4", stage4), unattended_url(s, "done", done));

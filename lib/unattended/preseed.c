@@ -205,7 +205,7 @@ static void put_end(const struct unattended_source *s, FILE *f)
 	unattended_names(s, &names);
 	bool alone = names.domain[0] == '\0';
 	fprintf(f,
-	    "d-i preseed/late_command string echo %s >/target/etc/hostname && sed -i '/^127[.]0[.]1[.]1/d' /target/etc/hosts && echo 127.0.1.1 %s%s%s >>/target/etc/hosts && wget -q -O /target/root/vmlab-stage4 %s && in-target /bin/sh /root/vmlab-stage4 && rm -f /target/root/vmlab-stage4 && wget -q -O /dev/null %s\n",
+	    "d-i preseed/late_command string echo %s >/target/etc/hostname && sed -i '/^127[.]0[.]1[.]1/d' /target/etc/hosts && echo 127.0.1.1 %s%s%s >>/target/etc/hosts && wget -q -O /target/root/vmlab-stage4 %s && in-target /bin/sh /root/vmlab-stage4 && rm -f /target/root/vmlab-stage4 && sync && wget -q -O /dev/null %s\n",
 	    names.host, names.full, alone ? "" : " ", alone ? "" : names.host,
 	    unattended_url(s, "stage4", stage4), unattended_url(s, "done", done));
 }
