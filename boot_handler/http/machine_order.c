@@ -300,8 +300,8 @@ static int post_orders(
     const struct call *c, const struct machine_named *named, struct server_answer *a, struct err *e)
 {
 	json_error_t why;
-	json_t *said = json_loadb(c->request->body, c->request->body_len,
-	    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+	json_t *said = json_loadb(
+	    c->request->body, c->request->body_len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
 
 	if (!said)
 		return err_set(e, EINVAL,

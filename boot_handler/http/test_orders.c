@@ -77,8 +77,7 @@ static void what_is_no_order_is_told_what_an_order_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
-		assert_int_equal(
-		    ask(NULL, "POST", "/api/v1/machines/web1/orders", bodies[i]), 400);
+		assert_int_equal(ask(NULL, "POST", "/api/v1/machines/web1/orders", bodies[i]), 400);
 		if (!says("must be an order, {") || says("no JSON"))
 			fail_msg("%s: %s", bodies[i], answer);
 	}

@@ -34,7 +34,7 @@ struct follow_vm {
 	int64_t module_at_ms; /* since when */
 	int64_t plain_at_ms, probed_at_ms;
 	int64_t moved_at_ms, explained_at_ms;
-	char phase[24]; /* of the last phase event */
+	char phase[24];  /* of the last phase event */
 	char plain[160]; /* what was said of its progress last, without a terminal */
 	char last_line[160];
 	json_t *state;
