@@ -59,6 +59,7 @@ struct machine {
 	int64_t leased_at_ms;
 	struct pace lease_pace; /* of lease events */
 	struct pace heard_pace; /* of state_heard() */
+	struct pace told_pace;  /* of state_record_told() */
 	int64_t refused_at_ms;
 	int64_t chose_at_ms;
 	int64_t agent_at_ms;

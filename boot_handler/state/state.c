@@ -212,6 +212,13 @@ static bool stranger_may_be_heard(struct state *s)
 	return may;
 }
 
+void state_record_told(struct state *s, struct machine *m, enum event_kind kind, const char *text,
+    const struct event_value *values, int64_t now)
+{
+	if (may_be_heard(&m->told_pace, &heard_pace, now))
+		state_record_data(s, m, kind, text, values, now);
+}
+
 void state_heard(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
     const char *text, const struct event_value *values)
 {

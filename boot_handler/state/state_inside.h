@@ -26,6 +26,9 @@ struct state {
 };
 
 /* An event of the locked machine. */
+/* Of what the machine itself tells: at a bounded pace, as of state_heard(). */
+void state_record_told(struct state *s, struct machine *m, enum event_kind kind, const char *text,
+    const struct event_value *values, int64_t now);
 void state_record(
     struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now);
 /* Of a kind with fields: their values, in the row's order. */

@@ -133,6 +133,25 @@ static void install(struct state *s)
 	assert_int_equal(report(s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
 }
 
+/* More than any install has, and its state is told all the same. */
+static void bounded_phases(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	uint64_t last = 0;
+
+	state_booted(f->s, &mac, "web1", INSTALL);
+	for (int i = 0; i < 5000; i++) {
+		report(f->s, i % 2 ? PHASE_CONFIG : PHASE_ROOTFS, REPORT_RUNNING);
+		report(f->s, i % 2 ? PHASE_CONFIG : PHASE_ROOTFS, REPORT_DONE);
+	}
+	assert_int_equal(report(f->s, PHASE_REPORT, REPORT_DONE), STATE_IMPORTANT);
+	assert_int_equal(row_of(f->s).state, MACHINE_INSTALLED);
+	assert_int_equal(state_save(f->s, &e), 0);
+	assert_int_equal(state_last_event(f->s, &last, &e), 0);
+	assert_in_range(last, 200, 220);
+}
+
 static void way_of_an_install(void **state)
 {
 	struct fixture *f = *state;
@@ -784,6 +803,7 @@ int main(void)
 	    TEST(every_boot),
 	    TEST(calls_but_once),
 	    TEST(bounded_stages),
+	    TEST(bounded_phases),
 	    TEST(interrupted_and_failed),
 	    TEST(orders),
 	    TEST(its_disk_says_that_it_is_installed),
