@@ -75,7 +75,7 @@ static double own_cpu_s(const struct rusage *u)
 	       (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
 }
 
-/* What of the figures may be its own: a loop that is late tells all steps as longer. */
+/* What it took itself, and how late its loop is: of that the waits and TFTP's steps have part. */
 static json_t *simulator_json(const struct simulation *sim)
 {
 	struct rusage u;

@@ -123,6 +123,8 @@ static void try_again(struct machine *m, const char *problem)
 		return;
 	}
 	m->sim->tally.steps[steps[m->step].row].again++;
+	if (!m->asked_us)
+		m->asked_us = m->begun_us;
 	m->timer.fired = tried_again;
 	if (!loop_timer_set(&m->sim->loop, &m->timer, now + AGAIN_US))
 		fail(m, "out of memory");
@@ -132,9 +134,15 @@ static void begin(struct machine *m)
 {
 	struct err e = ERR_INIT;
 
-	m->begun_us = loop_now_us();
 	if (steps[m->step].begin(m, &e) < 0)
 		try_again(m, e.msg);
+}
+
+static void begin_first(struct machine *m)
+{
+	m->begun_us = loop_now_us();
+	m->asked_us = m->answered_us = 0;
+	begin(m);
 }
 
 static void enter(struct machine *m, unsigned step)
@@ -145,7 +153,18 @@ static void enter(struct machine *m, unsigned step)
 	m->asked_twice = false;
 	m->deadline_us = loop_now_us() + (int64_t)(m->sim->profile.patience_s * 1e6);
 	strike(m);
-	begin(m);
+	begin_first(m);
+}
+
+/* What lies before the question and behind the answer is not the server's. */
+static void count(struct machine *m, struct tally_step *s)
+{
+	int64_t now = loop_now_us();
+	int64_t asked = m->asked_us ? m->asked_us : m->begun_us;
+	int64_t answered = m->answered_us ? m->answered_us : now;
+
+	histogram_add(&s->took, answered - asked);
+	histogram_add(&s->own, asked - m->begun_us + now - answered);
 }
 
 void machine_step_ended(struct machine *m, const char *problem)
@@ -154,10 +173,10 @@ void machine_step_ended(struct machine *m, const char *problem)
 	struct err e = ERR_INIT;
 
 	if (!problem && s->row)
-		histogram_add(&m->sim->tally.steps[s->row].took, loop_now_us() - m->begun_us);
+		count(m, &m->sim->tally.steps[s->row]);
 	if (!problem && s->row && has(m, SIMULATE_REPEAT) && !m->asked_twice) {
 		m->asked_twice = true;
-		begin(m);
+		begin_first(m);
 		return;
 	}
 	m->next_step = m->step + 1;
@@ -226,7 +245,7 @@ void machine_clear(struct machine *m)
 	power_off(m);
 }
 
-void machines_heard(void *ctx, const struct dhcp_message *answer)
+void machines_heard(void *ctx, const struct dhcp_message *answer, int64_t at_us)
 {
 	struct simulation *sim = ctx;
 	const uint8_t *o = answer->mac.octet;
@@ -234,5 +253,5 @@ void machines_heard(void *ctx, const struct dhcp_message *answer)
 	struct machine *m = number >= 1 && number <= sim->count ? &sim->machines[number - 1] : NULL;
 
 	if (m && m->on && mac_equal(&m->mac, &answer->mac))
-		step_heard(m, answer);
+		step_heard(m, answer, at_us);
 }

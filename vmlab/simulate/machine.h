@@ -93,7 +93,10 @@ struct machine {
 	/* The step at hand. */
 	unsigned step, next_step, turn;
 	bool asked_twice;
-	int64_t begun_us, deadline_us, side_begun_us;
+	int64_t begun_us, deadline_us;
+	/* What the server is measured by: when it was asked first, and when its answer came to the
+	 * kernel. 0: as begun, and now. */
+	int64_t asked_us, answered_us;
 	int64_t waits_until_us; /* as it is told to; 0: it is not */
 	struct loop_timer timer, cut;
 
@@ -112,7 +115,7 @@ void machine_init(struct machine *m, struct simulation *sim, unsigned number, do
 void machine_clear(struct machine *m);
 
 /* An answer of a DHCP server; for whom it is, is found here. `sim` is a simulation. */
-void machines_heard(void *sim, const struct dhcp_message *answer);
+void machines_heard(void *sim, const struct dhcp_message *answer, int64_t at_us);
 
 /* The MAC address of a machine, and one that no definition has. */
 struct mac machine_mac(unsigned number, bool wrong);

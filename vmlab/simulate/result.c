@@ -71,14 +71,14 @@ static void print_steps(const json_t *result, FILE *f)
 	const json_t *one;
 	size_t i;
 
-	fprintf(f, "\n%-22s%10s%8s%10s%10s%10s%10s\n", "step (ms)", "times", "again", "p50", "p90",
-	    "p99", "max");
+	fprintf(f, "\n%-22s%10s%8s%10s%10s%10s%10s%10s\n", "step (ms)", "times", "again", "p50",
+	    "p90", "p99", "max", "own p99");
 	json_array_foreach(json_object_get(result, "steps"), i, one)
-		fprintf(f, "%-22s%10lld%8lld%10.1f%10.1f%10.1f%10.1f\n",
+		fprintf(f, "%-22s%10lld%8lld%10.1f%10.1f%10.1f%10.1f%10.1f\n",
 		    json_string_value(json_object_get(one, "name")),
 		    (long long)number(one, "count"), (long long)number(one, "again"),
 		    real(one, "p50_ms"), real(one, "p90_ms"), real(one, "p99_ms"),
-		    real(one, "max_ms"));
+		    real(one, "max_ms"), real(one, "own_p99_ms"));
 }
 
 static void print_server(const json_t *result, FILE *f)

@@ -48,8 +48,8 @@ extern const unsigned step_count;
 /* Faults strike from the first up to the last of these. */
 extern const unsigned step_first, step_last_of_install;
 
-/* A machine's DHCP server has answered. */
-void step_heard(struct machine *m, const struct dhcp_message *answer);
+/* A machine's DHCP server has answered, at a time of stamp.h. */
+void step_heard(struct machine *m, const struct dhcp_message *answer, int64_t at_us);
 /* Whatever is under way ends, without a word to anybody. */
 void step_stop(struct machine *m);
 

@@ -68,8 +68,12 @@ int step_loader(struct machine *m, struct err *e)
 
 static void transfer_ended(struct transfer *t, const char *problem)
 {
-	machine_step_ended(
-	    (struct machine *)((char *)t - offsetof(struct machine, transfer)), problem);
+	struct machine *m = (struct machine *)((char *)t - offsetof(struct machine, transfer));
+
+	if (!m->asked_us)
+		m->asked_us = t->asked_us;
+	m->answered_us = t->answered_us;
+	machine_step_ended(m, problem);
 }
 
 long step_stall_s(const struct machine *m)

@@ -133,7 +133,7 @@ static void told_progress(struct transfer *t, const char *problem)
 	if (problem || t->status != 204)
 		s->again++;
 	else
-		histogram_add(&s->took, loop_now_us() - m->side_begun_us);
+		histogram_add(&s->took, t->answered_us - t->asked_us);
 }
 
 static void tell_progress(struct loop_timer *timer)
@@ -158,7 +158,6 @@ static void tell_progress(struct loop_timer *timer)
 	    .patience_s = step_stall_s(m),
 	    .text_max = SENTENCE_MAX_BYTES,
 	    .ended = told_progress};
-	m->side_begun_us = loop_now_us();
 	if (transfer_begin(&m->transfers, &m->side, &ignored) < 0)
 		m->sim->tally.steps[STEP_ROW_PROGRESS].again++;
 }

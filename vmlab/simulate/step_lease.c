@@ -73,7 +73,7 @@ int step_ack(struct machine *m, struct err *e)
 	return ask(m, DHCP_REQUEST, e);
 }
 
-void step_heard(struct machine *m, const struct dhcp_message *answer)
+void step_heard(struct machine *m, const struct dhcp_message *answer, int64_t at_us)
 {
 	struct machine_lease *l = &m->lease;
 	enum dhcp_kind wanted = l->sent.kind == DHCP_DISCOVER ? DHCP_OFFER : DHCP_ACK;
@@ -84,6 +84,7 @@ void step_heard(struct machine *m, const struct dhcp_message *answer)
 	l->asks = false;
 	loop_timer_stop(&m->sim->loop, &l->timer);
 	l->offer = *answer;
+	m->answered_us = at_us;
 	machine_step_ended(m, NULL);
 }
 

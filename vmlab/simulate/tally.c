@@ -50,10 +50,11 @@ json_t *tally_steps_json(const struct tally *t)
 		if (!t->names[i] || (h->count == 0 && s->again == 0))
 			continue;
 		json_array_append_new(list,
-		    json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "name", t->names[i], "count",
-			(json_int_t)h->count, "again", (json_int_t)s->again, "p50_ms",
+		    json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "name", t->names[i],
+			"count", (json_int_t)h->count, "again", (json_int_t)s->again, "p50_ms",
 			ms(histogram_at(h, 0.5)), "p90_ms", ms(histogram_at(h, 0.9)), "p99_ms",
-			ms(histogram_at(h, 0.99)), "max_ms", ms(h->max_us)));
+			ms(histogram_at(h, 0.99)), "max_ms", ms(h->max_us), "own_p99_ms",
+			ms(histogram_at(&s->own, 0.99))));
 	}
 	return list;
 }

@@ -15,8 +15,9 @@
 #define TALLY_REASON_SIZE 200
 
 struct tally_step {
-	struct histogram took;
-	uint64_t again; /* asked once more, since nothing came or what came was no good */
+	struct histogram took; /* from the question to the answer, as the kernel saw both */
+	struct histogram own;  /* the rest: the delay of who asks */
+	uint64_t again;        /* asked once more, since nothing came or what came was no good */
 };
 
 struct tally {

@@ -3,11 +3,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+
+#include "vmlab/simulate/stamp.h"
 
 #define CONNECT_TIMEOUT_MS 5000L
 #define RECEIVE_BUFFER_BYTES (256 << 10) /* of the kernel, each connection */
@@ -32,8 +35,12 @@ static void ready(struct loop_source *source, uint32_t events)
 		   (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 		   (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
-	if (s->of && s->of->multi)
-		act(s->of, s->fd, what);
+	struct transfers *ts = s->of;
+	if (!ts || !ts->multi)
+		return;
+	ts->read_us = what & CURL_CSELECT_IN ? stamp_peek(s->fd) : 0;
+	act(ts, s->fd, what);
+	ts->read_us = 0;
 }
 
 static struct transfer_socket *find_socket(struct transfers *ts, curl_socket_t fd)
@@ -168,7 +175,32 @@ static int on_open(void *ctx, curl_socket_t fd, curlsocktype purpose)
 	(void)ctx;
 	(void)purpose;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	stamp_ask(fd);
 	return CURL_SOCKOPT_OK;
+}
+
+/* Connected, and about to be sent. What the kernels took to connect is the server's too, and so is
+ * all of a wait that something sent again has made. */
+static int on_sending(void *ctx, char *to, char *from, int to_port, int from_port)
+{
+	struct transfer *t = ctx;
+	struct tcp_info tcp = {0};
+	socklen_t size = sizeof(tcp);
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
+	bool known =
+	    fd != CURL_SOCKET_BAD && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &size) == 0;
+	t->asked_us = t->begun_us;
+	if (known && tcp.tcpi_total_retrans == 0)
+		t->asked_us = loop_now_us() - tcp.tcpi_rtt;
+	if (t->asked_us < t->begun_us)
+		t->asked_us = t->begun_us;
+	return CURL_PREREQFUNC_OK;
 }
 
 static const char *problem_of(CURLcode code)
@@ -204,6 +236,7 @@ static void take_ends(struct transfers *ts)
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
 		curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &t->status);
+		t->answered_us = ts->read_us ? ts->read_us : loop_now_us();
 		transfer_stop(t);
 		t->ended(t, problem_of(code));
 	}
@@ -229,6 +262,8 @@ static void set_options(struct transfer *t)
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_open);
+	curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_sending);
+	curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "vmlab-simulate/" VMLAB_VERSION);
 	if (t->from) {
 		char range[32];
@@ -251,6 +286,8 @@ int transfer_begin(struct transfers *ts, struct transfer *t, struct err *e)
 	t->of = ts;
 	t->status = 0;
 	t->received = 0;
+	t->begun_us = loop_now_us();
+	t->asked_us = 0;
 	transfer_clear(t);
 	t->easy = curl_easy_init();
 	if (!t->easy)

@@ -32,6 +32,7 @@ struct transfers {
 	struct loop_timer timer;
 	struct transfer_socket socket[TRANSFER_SOCKETS_MAX];
 	uint64_t received; /* bytes of bodies, of all transfers so far */
+	int64_t read_us;   /* when what is being read came (stamp.h); 0: nothing is */
 };
 
 struct transfer {
@@ -51,6 +52,9 @@ struct transfer {
 
 	/* Its own. */
 	CURL *easy; /* NULL: none is under way */
+	int64_t begun_us;
+	int64_t asked_us;    /* when it was sent; 0: never. As begun, if the network lost of it */
+	int64_t answered_us; /* when the last of the answer came to the kernel */
 	struct transfers *of;
 	long status;
 	char *text; /* NUL-terminated, its own; NULL: nothing */

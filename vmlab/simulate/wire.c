@@ -17,6 +17,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/process.h"
+#include "vmlab/simulate/stamp.h"
 
 #define CARD_PATIENCE_MS 20000
 #define CARRIER_PATIENCE_MS 5000
@@ -115,6 +116,7 @@ static int open_packets(struct wire *w, struct err *e)
 		return err_errno(e, "a socket for frames (this needs NET_RAW)");
 	if (setsockopt(w->packets, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		(void)setsockopt(w->packets, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	stamp_ask(w->packets);
 	int r = hear_dhcp_only(w->packets, e);
 	if (r == 0 && bind(w->packets, (struct sockaddr *)&address, sizeof(address)) < 0)
 		r = err_errno(e, "bind");
@@ -132,13 +134,13 @@ static void ready(struct loop_source *s, uint32_t events)
 	(void)events;
 	for (int i = 0; i < FRAMES_AT_ONCE; i++) {
 		struct sockaddr_ll from;
-		socklen_t size = sizeof(from);
+		int64_t at_us;
 		ssize_t n =
-		    recvfrom(w->packets, frame, sizeof(frame), 0, (struct sockaddr *)&from, &size);
+		    stamp_receive(w->packets, frame, sizeof(frame), &from, sizeof(from), 0, &at_us);
 		if (n < 0)
 			return;
 		if (from.sll_pkttype != PACKET_OUTGOING && dhcp_frame_read(frame, (size_t)n, &m))
-			w->heard(w->ctx, &m);
+			w->heard(w->ctx, &m, at_us);
 	}
 }
 

@@ -21,8 +21,8 @@ struct wire {
 	struct loop *loop;
 	int packets, netlink, card;
 	uint32_t sequence;
-	/* Who hears what a server answers; `m` is borrowed. */
-	void (*heard)(void *ctx, const struct dhcp_message *m);
+	/* Who hears what a server answers; `m` is borrowed, `at_us` of stamp.h. */
+	void (*heard)(void *ctx, const struct dhcp_message *m, int64_t at_us);
 	void *ctx;
 };
 
