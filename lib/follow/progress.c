@@ -26,13 +26,13 @@ static int64_t number_of(const json_t *o, const char *key)
 	return json_is_number(v) ? (int64_t)json_number_value(v) : 0;
 }
 
-/* A value of the event, or of its data. */
+/* A value of the event's data, which its kind names, before one that every event has. */
 static void print_value(FILE *f, const json_t *event, const char *name, size_t len)
 {
-	const json_t *value = json_object_getn(event, name, len);
+	const json_t *value = json_object_getn(json_object_get(event, "data"), name, len);
 
 	if (!value)
-		value = json_object_getn(json_object_get(event, "data"), name, len);
+		value = json_object_getn(event, name, len);
 	if (json_is_integer(value))
 		fprintf(f, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_string(value))

@@ -75,6 +75,8 @@ def test_each_step_of_a_boot_is_an_event_told_by_what_did_it(bound):
     check_equal([(e["data"], e["source"]) for e in by_kind["tftp"]], [({"file": "ipxe-x86_64.efi", "size": size}, IP["a"])], "TFTP")
     check_equal([(e["text"], e["data"]["file"], e["data"]["bytes"], e["data"]["status"], e["source"]) for e in by_kind["fetch"]],
         [(what, path, bytes_of[path], 200, IP["a"]) for what, path in zip(("kernel", "initrd", "modules"), paths)], "files")
+    check_equal([e["sentence"] for e in by_kind["fetch"]], ["HTTP: {}, {} bytes in {} ms".format(e["text"], e["data"]["bytes"],
+        e["data"]["ms"]) for e in by_kind["fetch"]], "what is said of them")
     check(all(0 <= e["data"]["ms"] < 60000 for e in by_kind["phase-end"] + by_kind["fetch"]), f"durations: {by_kind['phase-end']}")
     check_equal([e["text"] for e in by_kind["phase-end"]], ["config", "rootfs"], "phases that ended")
     installed = by_kind["state"][-1]
