@@ -436,6 +436,13 @@ static int parse_event_filter(
 	return ROUTE_NOT_FOUND;
 }
 
+/* A misspelt one must not choose everything. */
+static int refuse_parameter(struct piece key, const char *known, struct err *e)
+{
+	return err_set(e, EINVAL, "there is no parameter \"%.*s\" here: there is %s",
+	    key.len < 40 ? (int)key.len : 40, key.text, known);
+}
+
 int route_query_filter(struct piece query, struct route *out, struct err *e)
 {
 	struct piece key;
@@ -453,6 +460,22 @@ int route_query_filter(struct piece query, struct route *out, struct err *e)
 	return 0;
 }
 
+static int parse_after(struct piece value, const char *of, struct route *out, struct err *e)
+{
+	out->has_after = true;
+	if (parse_number(value, INT64_MAX, &out->after) < 0)
+		return err_set(e, EINVAL, "after is malformed: give the id of %s", of);
+	return 0;
+}
+
+static int parse_limit(struct piece value, uint64_t *out, struct err *e)
+{
+	if (parse_number(value, ROUTE_EVENTS_LIMIT_MAX, out) < 0 || *out == 0)
+		return err_set(e, EINVAL, "limit is malformed: give a number from 1 to %d",
+		    ROUTE_EVENTS_LIMIT_MAX);
+	return 0;
+}
+
 int route_query_events(struct piece query, struct route *out, struct err *e)
 {
 	struct piece key;
@@ -460,17 +483,14 @@ int route_query_events(struct piece query, struct route *out, struct err *e)
 	uint64_t limit = ROUTE_EVENTS_LIMIT_DEFAULT;
 
 	while (next_parameter(&query, &key, &value)) {
-		if (piece_is(key, "after")) {
-			out->has_after = true;
-			if (parse_number(value, INT64_MAX, &out->after) < 0)
-				return err_set(
-				    e, EINVAL, "after is malformed: give the id of an event");
-		}
-		if (piece_is(key, "limit") &&
-		    (parse_number(value, ROUTE_EVENTS_LIMIT_MAX, &limit) < 0 || limit == 0))
-			return err_set(e, EINVAL, "limit is malformed: give a number from 1 to %d",
-			    ROUTE_EVENTS_LIMIT_MAX);
 		int r = parse_event_filter(key, value, out, e);
+		if (piece_is(key, "after"))
+			r = parse_after(value, "an event", out, e);
+		else if (piece_is(key, "limit"))
+			r = parse_limit(value, &limit, e);
+		if (r == ROUTE_NOT_FOUND)
+			return refuse_parameter(
+			    key, "after, limit, machine, vm, kind, severity, since and until", e);
 		if (r < 0)
 			return r;
 	}
@@ -484,12 +504,10 @@ int route_query_console(struct piece query, struct route *out, struct err *e)
 	struct piece value;
 
 	while (next_parameter(&query, &key, &value)) {
-		if (!piece_is(key, "after"))
-			continue;
-		out->has_after = true;
-		if (parse_number(value, INT64_MAX, &out->after) < 0)
-			return err_set(
-			    e, EINVAL, "after is malformed: give an id that the stream gave");
+		int r = piece_is(key, "after") ? parse_after(value, "what the stream gave", out, e)
+					       : refuse_parameter(key, "after", e);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

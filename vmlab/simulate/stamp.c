@@ -45,8 +45,8 @@ static int64_t stamp_of(struct msghdr *m)
 	return loop_now_us();
 }
 
-ssize_t stamp_receive(int fd, void *data, size_t len, void *from, socklen_t from_size, int flags,
-    int64_t *at_us)
+ssize_t stamp_receive(
+    int fd, void *data, size_t len, void *from, socklen_t from_size, int flags, int64_t *at_us)
 {
 	struct iovec part = {data, len};
 	union room room;
