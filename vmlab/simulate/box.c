@@ -51,7 +51,7 @@ static void run_args(struct argv *a, const struct stage *s, const struct box *b,
 {
 	argv_adds(a, "run", "--rm", "--name", name);
 	argv_addf(a, "--label=vmlab.lab=%s", s->lab->name);
-	argv_adds(a, "--label=vmlab.role=simulate", "--network=none", "--cpu-shares=8192");
+	argv_adds(a, "--label=vmlab.role=simulate", "--network=none");
 	argv_addf(a, "--pid=container:%s", b->stack);
 	argv_adds(a, "--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW",
 	    "--security-opt=no-new-privileges", "--read-only", "--log-driver=none",
