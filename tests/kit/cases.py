@@ -60,6 +60,13 @@ class Cases(pytest.Item):
             end_group(process)
 
 
+def said_of(item, outcome, reason):
+    """pytest ends itself where a failure has no words."""
+    if outcome == "skipped":
+        return item.location[0], 0, f"Skipped: {reason}"
+    return (reason or "it does not say why") if outcome == "failed" else None
+
+
 def pytest_runtest_protocol(item):
     if not isinstance(item, Cases):
         return None
@@ -67,7 +74,7 @@ def pytest_runtest_protocol(item):
     for title, outcome, reason, seconds in item.results():
         report = pytest.TestReport(nodeid=f"{item.parent.nodeid}::{title}", location=(item.location[0], None, title),
             keywords={}, outcome=outcome, when="call", start=time.time() - seconds, stop=time.time(), duration=seconds,
-            longrepr=(item.location[0], 0, f"Skipped: {reason}") if outcome == "skipped" else reason or None)
+            longrepr=said_of(item, outcome, reason))
         report.title = title
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
