@@ -1,7 +1,8 @@
 """many_dashboards.py - open pages of /machines by the hundred, as a server sees them: each follows the stream of events
-and asks for what has changed of its rows as often as boot_handler/pages/script.js does; and a way for browsers there.
+and asks for what has changed of its rows as often as boot_handler/pages/script.js does.
 """
 import asyncio
+import contextlib
 import os
 import re
 import socket
@@ -9,7 +10,7 @@ import threading
 import time
 
 EVERY_S, MOVING_S = 0.25, 1.0  # ROWS_EVERY_MS, EVERY_MS
-OPENED_EVERY_S = 0.2
+OPENED_EVERY_S = 0.1
 
 
 def connected(path):
@@ -22,6 +23,15 @@ def connected(path):
         os.close(folder)
     made.setblocking(False)
     return made
+
+
+@contextlib.asynccontextmanager
+async def connection(path):
+    reader, writer = await asyncio.open_unix_connection(sock=connected(path), limit=1 << 22)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 class Dashboard:
@@ -37,33 +47,35 @@ class Dashboard:
             raise ConnectionError(f"{target}: {head[:200]}")
         return head
 
+    async def answer(self, reader, writer, target):
+        head = await self.ask(reader, writer, target)
+        return await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
+
     async def follow(self):
         """A chunk is a batch or a part of one; its last line is its id."""
-        reader, writer = await asyncio.open_unix_connection(sock=connected(self.path), limit=1 << 20)
-        await self.ask(reader, writer, "/api/v1/stream")
-        while line := await reader.readline():
-            self.bytes += len(line)
-            if line.startswith(b"id: "):
-                self.heard = int(line[4:])
-                self.news.set()
+        async with connection(self.path) as (reader, writer):
+            await self.ask(reader, writer, "/api/v1/stream")
+            while line := await reader.readline():
+                self.bytes += len(line)
+                if line.startswith(b"id: "):
+                    self.heard = int(line[4:])
+                    self.news.set()
 
     async def update(self):
-        reader, writer = await asyncio.open_unix_connection(sock=connected(self.path), limit=1 << 22)
-        head = await self.ask(reader, writer, "/machines")
-        page = await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
-        self.version = int(re.search(rb'data-version="(\d+)"', page)[1])
-        while True:
-            try:
-                await asyncio.wait_for(self.news.wait(), MOVING_S)
-            except asyncio.TimeoutError:
-                pass
-            self.news.clear()
-            head = await self.ask(reader, writer, f"/machines.json?after={self.version}&heard={self.heard}")
-            answer = await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
-            self.version = int(re.search(rb'"version":(\d+)', answer)[1])
-            self.bytes += len(answer)
-            self.asked += 1
-            await asyncio.sleep(EVERY_S)
+        async with connection(self.path) as (reader, writer):
+            page = await self.answer(reader, writer, "/machines")
+            self.version = int(re.search(rb'data-version="(\d+)"', page)[1])
+            while True:
+                try:
+                    await asyncio.wait_for(self.news.wait(), MOVING_S)
+                except asyncio.TimeoutError:
+                    pass
+                self.news.clear()
+                answer = await self.answer(reader, writer, f"/machines.json?after={self.version}&heard={self.heard}")
+                self.version = int(re.search(rb'"version":(\d+)', answer)[1])
+                self.bytes += len(answer)
+                self.asked += 1
+                await asyncio.sleep(EVERY_S)
 
     async def run(self):
         await asyncio.gather(self.follow(), self.update())
@@ -82,8 +94,7 @@ class ManyDashboards:
 
     def run(self):
         asyncio.set_event_loop(self.loop)
-        for n, dashboard in enumerate(self.all):
-            self.loop.create_task(self.guarded(dashboard, n * OPENED_EVERY_S))
+        self.tasks = [self.loop.create_task(self.guarded(d, n * OPENED_EVERY_S)) for n, d in enumerate(self.all)]  # else garbage
         self.loop.run_forever()
 
     async def guarded(self, dashboard, after_s):
@@ -94,28 +105,18 @@ class ManyDashboards:
         except (OSError, EOFError, TypeError) as e:
             self.failed.append(repr(e))
 
-    def serve(self):
-        """A port of the loopback address that leads there."""
-        return asyncio.run_coroutine_threadsafe(self.relay(), self.loop).result(10)
-
-    async def relay(self):
-        async def copy(reader, writer):
-            while data := await reader.read(1 << 16):
-                writer.write(data)
-                await writer.drain()
-            writer.close()
-
-        async def take(reader, writer):
-            there = await asyncio.open_unix_connection(sock=connected(self.path))
-            await asyncio.gather(copy(reader, there[1]), copy(there[0], writer), return_exceptions=True)
-
-        server = await asyncio.start_server(take, "127.0.0.1", 0)
-        return server.sockets[0].getsockname()[1]
-
     def sums(self):
         """Moment, bytes and answers of all so far."""
         return time.monotonic(), sum(d.bytes for d in self.all), sum(d.asked for d in self.all)
 
+    async def end(self):
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def close(self):
+        asyncio.run_coroutine_threadsafe(self.end(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
+        self.loop.close()
