@@ -64,7 +64,7 @@ static void put_machine(struct html *h, const json_t *row)
 {
 	const char *id = page_text(row, "id");
 
-	html_put(h, "<th scope=\"row\"><a");
+	html_put(h, "<th role=\"rowheader\" scope=\"row\"><a");
 	html_url(h, "href", "/machines/", id, "");
 	html_put(h, ">");
 	html_text(h, id);
@@ -106,7 +106,7 @@ static void put_line(struct html *h, const char *text)
 
 static void put_state(struct html *h, const json_t *row)
 {
-	html_put(h, "<td><span class=\"state\"");
+	html_put(h, "<td role=\"cell\"><span class=\"state\"");
 	html_attr(h, "data-state", page_text(row, "state"));
 	html_put(h, " data-part=\"says\">");
 	html_text(h, page_text(row, "says"));
@@ -125,7 +125,7 @@ static void put_state(struct html *h, const json_t *row)
 
 static void put_address(struct html *h, const json_t *row)
 {
-	html_put(h, "<td class=\"mono mid\"><span data-part=\"ip\">");
+	html_put(h, "<td role=\"cell\" class=\"mono mid\"><span data-part=\"ip\">");
 	html_text(h, page_text(row, "ip"));
 	html_put(h, "</span>");
 	if (*page_text(row, "declared_ip")) {
@@ -158,9 +158,9 @@ static void put_adopt(struct html *h, const json_t *row)
 /* Of one without a definition what may be done with it, and how often it has asked. */
 static void put_stranger(struct html *h, const struct call *c, const json_t *row)
 {
-	html_put(h, "<td class=\"wide\">asked ");
+	html_put(h, "<td role=\"cell\" class=\"wide\">asked ");
 	html_number(h, page_number(row, "asked"));
-	html_put(h, "&#215;</td><td class=\"wide\"><span class=\"actions\">");
+	html_put(h, "&#215;</td><td role=\"cell\" class=\"wide\"><span class=\"actions\">");
 	put_adopt(h, row);
 	if (page_may_order(c))
 		put_ignore(h, row);
@@ -169,9 +169,9 @@ static void put_stranger(struct html *h, const struct call *c, const json_t *row
 
 static void put_declared(struct html *h, const json_t *row, int64_t now_ms)
 {
-	html_put(h, "<td class=\"wide\">");
+	html_put(h, "<td role=\"cell\" class=\"wide\">");
 	html_text(h, page_text(row, "image"));
-	html_put(h, "</td><td class=\"wide\"><span data-part=\"event\">");
+	html_put(h, "</td><td role=\"cell\" class=\"wide\"><span data-part=\"event\">");
 	html_text(h, page_text(row, "event"));
 	html_put(h, "</span><span class=\"sub\" data-part=\"event_at\">");
 	html_time(h, page_time(row, "event_at"), now_ms);
@@ -180,7 +180,7 @@ static void put_declared(struct html *h, const json_t *row, int64_t now_ms)
 
 void machines_page_put_row(struct html *h, const struct call *c, const json_t *row, int64_t now_ms)
 {
-	html_put(h, "<tr");
+	html_put(h, "<tr role=\"row\"");
 	html_attr(h, "data-machine", page_text(row, "id"));
 	html_attr(h, "data-state", page_text(row, "state"));
 	html_put(h, ">");
@@ -191,7 +191,7 @@ void machines_page_put_row(struct html *h, const struct call *c, const json_t *r
 		put_stranger(h, c, row);
 	else
 		put_declared(h, row, now_ms);
-	html_put(h, "<td class=\"mid\" data-part=\"seen\">");
+	html_put(h, "<td role=\"cell\" class=\"mid\" data-part=\"seen\">");
 	html_time(h, page_time(row, "seen"), now_ms);
 	html_put(h, "</td></tr>\n");
 }
@@ -211,17 +211,21 @@ static void put_none(struct html *h, const struct machine_list *list)
 		    "one shows up here.</p>");
 }
 
+/* The style makes boxes of other kinds of a table's (style.css), which not every browser tells as a
+ * table then: each says what it is. */
+#define COLUMN(class, title) "<th role=\"columnheader\" scope=\"col\"" class ">" title "</th>"
+
 static void put_table(struct html *h, const struct call *c, const struct machine_list *list)
 {
 	int64_t now_ms = wall_ms();
 
 	html_put(h,
 	    "<div class=\"scroll\" role=\"region\" aria-label=\"Machines\" tabindex=\"0\">"
-	    "<table class=\"machines\" id=\"machines\"><thead><tr><th scope=\"col\">Machine</th>"
-	    "<th scope=\"col\">State</th><th scope=\"col\" class=\"mid\">Address</th>"
-	    "<th scope=\"col\" class=\"wide\">Image</th>"
-	    "<th scope=\"col\" class=\"wide\">Last event</th>"
-	    "<th scope=\"col\" class=\"mid\">Seen</th></tr></thead><tbody>\n");
+	    "<table class=\"machines\" id=\"machines\" role=\"table\"><thead role=\"rowgroup\"><tr "
+	    "role=\"row\">" COLUMN("", "Machine") COLUMN("", "State")
+		COLUMN(" class=\"mid\"", "Address") COLUMN(" class=\"wide\"", "Image")
+		    COLUMN(" class=\"wide\"", "Last event") COLUMN(
+			" class=\"mid\"", "Seen") "</tr></thead><tbody role=\"rowgroup\">\n");
 	for (size_t i = 0; i < list->count; i++)
 		machines_page_put_row(h, c, list->rows[i]->row, now_ms);
 	html_put(h, "</tbody></table></div>");
