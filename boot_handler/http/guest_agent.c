@@ -24,10 +24,8 @@
 static void tell(
     const struct call *c, const struct guest_caller *who, enum event_kind kind, const char *text)
 {
-	if (who->vm)
-		state_tell(c->services->state, &who->vm->mac, who->name, kind, text, NULL);
-	else
-		state_heard(c->services->state, &who->mac, NULL, kind, text, NULL);
+	state_heard(c->services->state, who->vm ? &who->vm->mac : &who->mac,
+	    who->vm ? who->name : NULL, kind, text, NULL);
 }
 
 static void see_stranger(const struct call *c, const struct guest_caller *who,

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "boot_handler/state/curve.h"
+#include "lib/machine/event.h"
 #include "lib/machine/lifecycle.h"
 #include "lib/machine/machine.h"
 #include "lib/base/pace.h"
@@ -57,9 +58,8 @@ struct machine {
 	int64_t changed_at_ms;
 	int64_t moved_at_ms;
 	int64_t leased_at_ms;
-	struct pace lease_pace; /* of lease events */
-	struct pace heard_pace; /* of state_heard() */
-	struct pace told_pace;  /* of state_record_told() */
+	struct pace lease_pace;        /* of lease events */
+	struct pace pace[EVENT_PACES]; /* of its events, by what their kind's row says */
 	int64_t refused_at_ms;
 	int64_t chose_at_ms;
 	int64_t agent_at_ms;

@@ -35,9 +35,39 @@ void state_keep_result(struct machine *m, char *result)
 	atomic_store(&m->calls, result != NULL);
 }
 
-void state_record_data(struct state *s, const struct machine *m, enum event_kind kind,
-    const char *text, const struct event_value *values, int64_t now)
+/* Of what is heard a boot has some ten, of a Raspberry Pi's some fifty; of steps four; of what is
+ * told a hundred, of a long one STATE_STAGE_EVENTS_MAX. What state a machine is in does not go by
+ * events: it is known also where they are not told any more. */
+static const struct pace_rule paces[EVENT_PACES] = {
+    [EVENT_HEARD] = {.free = 200, .first_ms = 1000, .most_ms = 60000},
+    [EVENT_STEP] = {.free = 200, .first_ms = 1000, .most_ms = 60000},
+    [EVENT_TOLD] = {.free = 600, .first_ms = 1000, .most_ms = 60000},
+};
+/* A hall full of strangers may be switched on at once. */
+static const struct pace_rule strangers_pace = {.free = 500, .first_ms = 10000, .most_ms = 10000};
+
+static bool may_be_told(struct machine *m, enum event_kind kind, int64_t now)
 {
+	enum event_pace which = event_info(kind)->pace;
+	const struct pace_rule *rule = &paces[which];
+
+	if (rule->free == 0)
+		return true;
+	if (pace_wait_ms(&m->pace[which], rule, now) > 0)
+		return false;
+	if (pace_take(&m->pace[which], rule, now))
+		log_warn(
+		    "too much happens to a machine: not each is an event any more vm=%s last=%s",
+		    m->name, event_info(kind)->name);
+	return true;
+}
+
+bool state_record_data(struct state *s, struct machine *m, enum event_kind kind, const char *text,
+    const struct event_value *values, int64_t now)
+{
+	if (!may_be_told(m, kind, now))
+		return false;
+
 	struct event event = {
 	    .at_ms = now,
 	    .mac = mac_from_number(m->mac),
@@ -52,12 +82,13 @@ void state_record_data(struct state *s, const struct machine *m, enum event_kind
 	text_copy_clean(acting, event.source, sizeof(event.source));
 	event_data(event_info(kind), values, event.data);
 	writer_event(s->writer, &event);
+	return true;
 }
 
-void state_record(
-    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now)
+bool state_record(
+    struct state *s, struct machine *m, enum event_kind kind, const char *text, int64_t now)
 {
-	state_record_data(s, m, kind, text, NULL, now);
+	return state_record_data(s, m, kind, text, NULL, now);
 }
 
 /* Its installation, or its first boot. */
@@ -68,13 +99,13 @@ static int64_t took_ms(const struct machine *m, enum machine_state state, int64_
 	return ends && m->began_ms && now > m->began_ms ? now - m->began_ms : 0;
 }
 
-void state_record_state(struct state *s, const struct machine *m, enum machine_state state,
-    unsigned attempt, int64_t now)
+bool state_record_state(
+    struct state *s, struct machine *m, enum machine_state state, unsigned attempt, int64_t now)
 {
 	const struct event_value values[] = {
 	    {.number = attempt}, {.number = took_ms(m, state, now)}};
 
-	state_record_data(s, m, EVENT_STATE, machine_state_name(state), values, now);
+	return state_record_data(s, m, EVENT_STATE, machine_state_name(state), values, now);
 }
 
 void state_change_life(struct state *s, struct machine *m, struct life life, int64_t now)
@@ -86,13 +117,14 @@ void state_change_life(struct state *s, struct machine *m, struct life life, int
 	m->moved_at_ms = now;
 	machine_mark_dirty(&s->table, m);
 	if (differs) {
-		state_record_state(s, m, life.state, life.attempt, now);
+		bool told = state_record_state(s, m, life.state, life.attempt, now);
 		m->began_ms = life.state == MACHINE_INSTALLED && m->began_ms ? now
 			      : life.state == MACHINE_READY || life.state == MACHINE_FAILED
 				  ? 0
 				  : m->began_ms;
-		log_info("state changed vm=%s state=%s attempt=%u", m->name,
-		    machine_state_name(life.state), life.attempt);
+		if (told)
+			log_info("state changed vm=%s state=%s attempt=%u", m->name,
+			    machine_state_name(life.state), life.attempt);
 	}
 }
 
@@ -134,10 +166,8 @@ void state_refused(struct state *s, const struct mac *mac, const char *name, con
 
 	if (!m)
 		return;
-	if (is_due(&m->refused_at_ms, now)) {
-		state_record(s, m, EVENT_REFUSED, what, now);
+	if (is_due(&m->refused_at_ms, now) && state_record(s, m, EVENT_REFUSED, what, now))
 		log_warn("refused to a stranger vm=%s what=%s source=%s", m->name, what, acting);
-	}
 	machine_unlock(&s->table, m);
 }
 
@@ -190,33 +220,14 @@ void state_tell(struct state *s, const struct mac *mac, const char *name, enum e
 	writer_event(s->writer, &event);
 }
 
-/* A boot is some ten events of these, of a Raspberry Pi's some fifty. A hall full of strangers may
- * be switched on at once. */
-static const struct pace_rule heard_pace = {.free = 200, .first_ms = 1000, .most_ms = 60000};
-static const struct pace_rule strangers_pace = {.free = 500, .first_ms = 10000, .most_ms = 10000};
-
-static bool may_be_heard(struct pace *pace, const struct pace_rule *rule, int64_t now)
-{
-	bool may = pace_wait_ms(pace, rule, now) == 0;
-
-	if (may)
-		pace_take(pace, rule, now);
-	return may;
-}
-
-static bool stranger_may_be_heard(struct state *s)
+static bool stranger_may_be_heard(struct state *s, int64_t now)
 {
 	pthread_mutex_lock(&s->heard_lock);
-	bool may = may_be_heard(&s->heard, &strangers_pace, wall_ms());
+	bool may = pace_wait_ms(&s->heard, &strangers_pace, now) == 0;
+	if (may)
+		(void)pace_take(&s->heard, &strangers_pace, now);
 	pthread_mutex_unlock(&s->heard_lock);
 	return may;
-}
-
-void state_record_told(struct state *s, struct machine *m, enum event_kind kind, const char *text,
-    const struct event_value *values, int64_t now)
-{
-	if (may_be_heard(&m->told_pace, &heard_pace, now))
-		state_record_data(s, m, kind, text, values, now);
 }
 
 void state_heard(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
@@ -226,7 +237,7 @@ void state_heard(struct state *s, const struct mac *mac, const char *name, enum 
 	int64_t now = wall_ms();
 
 	if (!name) {
-		if (stranger_may_be_heard(s))
+		if (stranger_may_be_heard(s, now))
 			state_tell(s, mac, mac_format(mac, own), kind, text, values);
 		return;
 	}
@@ -234,8 +245,7 @@ void state_heard(struct state *s, const struct mac *mac, const char *name, enum 
 	if (!m)
 		return;
 	machine_touch(&s->table, m, now);
-	if (may_be_heard(&m->heard_pace, &heard_pace, now))
-		state_record_data(s, m, kind, text, values, now);
+	state_record_data(s, m, kind, text, values, now);
 	machine_unlock(&s->table, m);
 }
 

@@ -71,13 +71,14 @@ void state_refused(struct state *s, const struct mac *mac, const char *name, con
 
 /* It runs the agent: an event, at most every 5 s. */
 void state_agent(struct state *s, const struct mac *mac, const char *name);
-/* An event of a machine of which nothing else changes; `name` "": no definition has it. As many as
- * this is called: the caller bounds them. `values`: those of the kind's fields, or NULL. */
+/* An event of a machine of which nothing else changes; `name` "": no definition has it. Of a kind
+ * that no machine can cause: as many as this is called. `values`: those of the kind's fields, or
+ * NULL. */
 void state_tell(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
     const char *text, const struct event_value *values);
-/* The same of what anyone on the machines' network can cause: of one machine only so many, and of
- * all strangers together. `name` NULL: no definition has it; then the event is under its MAC
- * address. */
+/* The same of what a machine or anyone on its network can cause: of one machine only so many, by
+ * its kind's `pace`, and of all strangers together. `name` NULL: no definition has it; then the
+ * event is under its MAC address. */
 void state_heard(struct state *s, const struct mac *mac, const char *name, enum event_kind kind,
     const char *text, const struct event_value *values);
 

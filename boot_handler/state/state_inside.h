@@ -25,20 +25,17 @@ struct state {
 	void *addresses_ctx;
 };
 
-/* An event of the locked machine. */
-void state_record(
-    struct state *s, const struct machine *m, enum event_kind kind, const char *text, int64_t now);
+/* An event of the locked machine; false: of such too many come, and it is not told. */
+bool state_record(
+    struct state *s, struct machine *m, enum event_kind kind, const char *text, int64_t now);
 /* Of a kind with fields: their values, in the row's order. */
-void state_record_data(struct state *s, const struct machine *m, enum event_kind kind,
-    const char *text, const struct event_value *values, int64_t now);
-/* The same of what the machine itself tells, at a bounded pace, as of state_heard(). */
-void state_record_told(struct state *s, struct machine *m, enum event_kind kind, const char *text,
+bool state_record_data(struct state *s, struct machine *m, enum event_kind kind, const char *text,
     const struct event_value *values, int64_t now);
 
 /* A change of the locked machine's life, now: recorded and logged where its state is another. */
 void state_change_life(struct state *s, struct machine *m, struct life life, int64_t now);
-void state_record_state(struct state *s, const struct machine *m, enum machine_state state,
-    unsigned attempt, int64_t now);
+bool state_record_state(
+    struct state *s, struct machine *m, enum machine_state state, unsigned attempt, int64_t now);
 /* What the last attempt told of itself; of the boot before. The machine is locked. */
 void state_forget_progress(struct machine *m);
 void state_begin_boot(struct machine *m);

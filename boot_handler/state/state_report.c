@@ -58,10 +58,10 @@ static void take_progress(struct state *s, struct machine *m, const struct repor
 	}
 	if (begins) {
 		m->phase_ms = now;
-		state_record_told(s, m, EVENT_PHASE, machine_phase_name(r->phase), NULL, now);
+		state_record_data(s, m, EVENT_PHASE, machine_phase_name(r->phase), NULL, now);
 	}
 	if (ends) { /* once */
-		state_record_told(s, m, EVENT_PHASE_END, machine_phase_name(r->phase),
+		state_record_data(s, m, EVENT_PHASE_END, machine_phase_name(r->phase),
 		    &(struct event_value){.number = now - m->phase_ms}, now);
 		m->phase_ms = 0;
 	}

@@ -254,6 +254,165 @@ static void a_flood_of_words_is_bounded(void **state)
 	state_close(s);
 }
 
+/* What a machine can do, and the kinds of events that come of it. */
+
+static const struct mac web1 = {{2, 0, 0, 0, 0, 1}};
+
+static void boots(struct state *s, int i)
+{
+	state_booted(s, &web1, "web1",
+	    (struct boot_choice){i % 2 ? &boot_mode_shell : &boot_mode_install, BOOT_GOES});
+}
+
+static void installs_and_boots(struct state *s, int i)
+{
+	static const struct boot_choice local = {&boot_mode_local, BOOT_GOES};
+	struct report over = {.phase = PHASE_REPORT, .status = REPORT_DONE, .eta_s = -1};
+	struct firstboot_ready ready = {.result = NULL};
+
+	if (i == 0) {
+		boots(s, 0);
+		assert_int_equal(state_reported(s, &web1, "web1", &over), STATE_IMPORTANT);
+	}
+	ready.result = json_pack("{s:s, s:s}", "status", "done", "boot_id", i % 2 ? "odd" : "even");
+	assert_int_equal(state_became_ready(s, &web1, "web1", &ready), STATE_IMPORTANT);
+	json_decref(ready.result);
+	state_booted(s, &web1, "web1", local);
+	for (int k = 0; k < 4; k++) {
+		struct firstboot_event stage = {.text = "init", .begins = k % 2 == 0};
+		state_cloud_init(s, &web1, "web1", &stage);
+	}
+}
+
+static void reports(struct state *s, int i)
+{
+	struct report r = {.phase = i / 2 % 2 ? PHASE_CONFIG : PHASE_ROOTFS,
+	    .status = i % 2 ? REPORT_DONE : REPORT_RUNNING,
+	    .eta_s = -1};
+
+	if (i == 0)
+		boots(s, 0);
+	assert_int_equal(state_reported(s, &web1, "web1", &r), 0);
+}
+
+static void chooses(struct state *s, int i)
+{
+	state_chose(s, &web1, "web1", i % 2 ? "local" : "shell", NULL);
+}
+
+static void is_refused(struct state *s, int i)
+{
+	(void)i;
+	state_refused(s, &web1, "web1", "/config");
+}
+
+static void registers(struct state *s, int i)
+{
+	(void)i;
+	state_agent(s, &web1, "web1");
+}
+
+static void is_leased(struct state *s, int i)
+{
+	static const struct vm vm = {.name = (char *)"web1", .mac = {{2, 0, 0, 0, 0, 1}}};
+	struct lease lease = {
+	    .mac = web1, .has_mac = true, .added = true, .gone = i % 2, .ends = 1000 + i};
+
+	lease.ip.s_addr = 0x0101a8c0u + (uint32_t)(i / 2 % 2 << 24);
+	state_leased(s, &vm, &lease);
+}
+
+#define BIT(kind) (UINT64_C(1) << EVENT_##kind)
+
+static const struct {
+	const char *name;
+	void (*cause)(struct state *s, int i);
+	uint64_t kinds; /* that come of it */
+} causes[] = {
+    {"boots", boots, BIT(IPXE) | BIT(STATE)},
+    {"installs", installs_and_boots,
+	BIT(IPXE) | BIT(STATE) | BIT(PHASE) | BIT(CLOUD_INIT) | BIT(CLOUD_INIT_END)},
+    {"reports", reports, BIT(IPXE) | BIT(STATE) | BIT(PHASE) | BIT(PHASE_END)},
+    {"chooses", chooses, BIT(CHOICE)},
+    {"is refused", is_refused, BIT(REFUSED)},
+    {"registers", registers, BIT(AGENT)},
+    {"is leased", is_leased, BIT(DHCP) | BIT(LEASE)},
+};
+
+static void count_kind(void *ctx, const struct event *event)
+{
+	((unsigned *)ctx)[event->kind]++;
+}
+
+/* How many of each kind; returns how many in all. */
+static unsigned count_kinds(struct state *s, unsigned *of)
+{
+	struct event_query all = {.limit = 100000};
+	struct err e = ERR_INIT;
+	unsigned sum = 0;
+
+	memset(of, 0, event_kinds() * sizeof(*of));
+	assert_int_equal(state_save(s, &e), 0);
+	assert_int_equal(state_events(s, &all, count_kind, of, &e), 0);
+	for (size_t k = 0; k < event_kinds(); k++)
+		sum += of[k];
+	return sum;
+}
+
+static struct state *open_new(const char *kind, size_t n)
+{
+	struct err e = ERR_INIT;
+	struct state *s = NULL;
+	char name[40];
+
+	snprintf(name, sizeof(name), "%s%zu.db", kind, n);
+	if (state_open(file_in(dir, name), &s, &e) < 0)
+		fail_msg("%s", e.msg);
+	return s;
+}
+
+/* Whatever a machine does again and again, it fills a few hundred events and no more. */
+static void no_machine_fills_the_events(void **state)
+{
+	unsigned of[64], sum;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(causes) / sizeof(*causes); n++) {
+		struct state *s = open_new("cause", n);
+		for (int i = 0; i < 3000; i++)
+			causes[n].cause(s, i);
+		sum = count_kinds(s, of);
+		if (sum > 900)
+			fail_msg("whoever %s makes %u events", causes[n].name, sum);
+		for (size_t k = 0; k < event_kinds(); k++)
+			if ((causes[n].kinds >> k & 1) != (of[k] > 0))
+				fail_msg("whoever %s makes %u events %s", causes[n].name, of[k],
+				    event_info((enum event_kind)k)->name);
+		state_close(s);
+	}
+}
+
+/* Of each kind by its row, and those of a cause above are no machine's to cause without bound. */
+static void each_kind_has_its_pace(void **state)
+{
+	unsigned of[64];
+
+	(void)state;
+	for (size_t k = 0; k < event_kinds(); k++) {
+		enum event_kind kind = (enum event_kind)k;
+		enum event_pace pace = event_info(kind)->pace;
+		for (size_t n = 0; n < sizeof(causes) / sizeof(*causes); n++)
+			assert_true(!(causes[n].kinds >> k & 1) || pace != EVENT_FREE);
+		if (pace == EVENT_FREE || pace == EVENT_LEASED)
+			continue;
+		struct state *s = open_new("pace", k);
+		for (int i = 0; i < 3000; i++)
+			state_heard(s, &web1, "web1", kind, "", NULL);
+		assert_in_range(count_kinds(s, of), 200, 610);
+		state_close(s);
+	}
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -276,6 +435,8 @@ int main(void)
 	    cmocka_unit_test(levels),
 	    cmocka_unit_test(noise_pushes_nobody_out),
 	    cmocka_unit_test(a_flood_of_words_is_bounded),
+	    cmocka_unit_test(no_machine_fills_the_events),
+	    cmocka_unit_test(each_kind_has_its_pace),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,7 +1,8 @@
 /* event.h - what can happen to a machine: a row a kind. The server stores an event and tells it in
  * the API, the command line tells it to a person and counts stages by it, all by the row.
  *
- * A new kind is a row of EVENT_KINDS, and a state_record() where it happens.
+ * A new kind is a row of EVENT_KINDS, and a state_record() where it happens: it bounds what
+ * machines can cause by the row's `pace`.
  */
 #ifndef LIB_MACHINE_EVENT_H
 #define LIB_MACHINE_EVENT_H
@@ -43,9 +44,21 @@ struct event_value {
 	const char *text; /* of others, too; NULL is "" */
 };
 
+/* Who can cause one, and so at whose pace they are recorded: a machine may do all that the state
+ * lets it do as often as it likes, and must not fill the events of all by it. */
+enum event_pace {
+	EVENT_FREE,   /* the operator, the host or a file of theirs: as many as there are */
+	EVENT_HEARD,  /* anyone on the machines' network */
+	EVENT_STEP,   /* the machine itself: a step of its life */
+	EVENT_TOLD,   /* likewise: what its installer or system tells on the way, which is more */
+	EVENT_LEASED, /* it and dnsmasq, whose leases come and go: state_leased() */
+	EVENT_PACES,
+};
+
 /* What is known of a kind. */
 struct event_info {
 	const char *name;
+	enum event_pace pace;
 	struct event_says says[EVENT_SAYS_MAX]; /* the first that fits; none: no person is told */
 	const char *stage;                      /* of a boot that begins with it; NULL: none */
 	bool begins;                            /* it is told by a machine just switched on */
@@ -59,20 +72,20 @@ struct event_info {
 	/* The host has given its VM a port of the bridge, or taken it away: seen only while we run. */ \
 	row(POWER, "power", .says = {{"on", "powered on"}, {"off", "powered off"}}) \
 	/* What dnsmasq says of its answers. DHCP is the one that the machine took. */ \
-	row(DHCP_DISCOVER, "dhcp-discover", .says = { \
+	row(DHCP_DISCOVER, "dhcp-discover", .pace = EVENT_HEARD, .says = { \
 		{"", "DHCP: asks for an address", EVENT_DEBUG}, \
 		{NULL, "DHCP: asks for an address in vain: {text}", EVENT_WARNING}}) \
-	row(DHCP_OFFER, "dhcp-offer", .says = {{NULL, "DHCP: is offered {ip}", EVENT_DEBUG}}, \
+	row(DHCP_OFFER, "dhcp-offer", .pace = EVENT_HEARD, .says = {{NULL, "DHCP: is offered {ip}", EVENT_DEBUG}}, \
 		.fields = {{"ip", EVENT_TEXT}}) \
-	row(DHCP_NAK, "dhcp-nak", .says = {{NULL, "DHCP: is refused {ip}: {text}", EVENT_WARNING}}, \
+	row(DHCP_NAK, "dhcp-nak", .pace = EVENT_HEARD, .says = {{NULL, "DHCP: is refused {ip}: {text}", EVENT_WARNING}}, \
 		.fields = {{"ip", EVENT_TEXT}}) \
-	row(DHCP_DECLINE, "dhcp-decline", .says = { \
+	row(DHCP_DECLINE, "dhcp-decline", .pace = EVENT_HEARD, .says = { \
 		{NULL, "DHCP: does not take {ip}, which somebody else uses", EVENT_WARNING}}, \
 		.fields = {{"ip", EVENT_TEXT}}) \
-	row(DHCP, "dhcp", .says = {{NULL, "DHCP: {text}"}}, .begins = true) \
-	row(TFTP, "tftp", .says = {{NULL, "TFTP: {file}", EVENT_DEBUG}}, \
+	row(DHCP, "dhcp", .pace = EVENT_LEASED, .says = {{NULL, "DHCP: {text}"}}, .begins = true) \
+	row(TFTP, "tftp", .pace = EVENT_HEARD, .says = {{NULL, "TFTP: {file}", EVENT_DEBUG}}, \
 		.fields = {{"file", EVENT_TEXT}, {"size", EVENT_NUMBER}}) \
-	row(IPXE, "ipxe", .says = { \
+	row(IPXE, "ipxe", .pace = EVENT_STEP, .says = { \
 		{"install", "iPXE: loads the installer"}, \
 		{"shell", "iPXE: loads the installer's shell"}, \
 		{"boot", "iPXE: loads its boot image"}, \
@@ -84,24 +97,24 @@ struct event_info {
 		{"no-image", "iPXE: its image is missing, asks again every 10 s", EVENT_WARNING}, \
 		{"failed", "iPXE: the install failed, waits for a reinstall", EVENT_WARNING}, \
 		{NULL, "iPXE: {text}"}}, .begins = true) \
-	row(CHOICE, "choice", .says = {{NULL, "chosen at the menu: {text}"}}, .begins = true) \
+	row(CHOICE, "choice", .pace = EVENT_STEP, .says = {{NULL, "chosen at the menu: {text}"}}, .begins = true) \
 	/* A kernel, initrd or archive of modules over HTTP: which of them, or that it got none. */ \
-	row(FETCH, "fetch", .says = { \
+	row(FETCH, "fetch", .pace = EVENT_HEARD, .says = { \
 		{"failed", "HTTP: {file} cannot be had, status {status}", EVENT_WARNING}, \
 		{NULL, "HTTP: {text}, {bytes} bytes in {ms} ms", EVENT_DEBUG}}, \
 		.fields = {{"file", EVENT_TEXT}, {"bytes", EVENT_NUMBER}, {"ms", EVENT_NUMBER}, \
 			{"status", EVENT_NUMBER}}) \
-	row(PHASE, "phase", .says = {{NULL, "installer: {phase}"}}, .stage = "{phase}", .begins = true) \
-	row(PHASE_END, "phase-end", .says = {{NULL, "installer: {text} is done", EVENT_DEBUG}}, \
+	row(PHASE, "phase", .pace = EVENT_TOLD, .says = {{NULL, "installer: {phase}"}}, .stage = "{phase}", .begins = true) \
+	row(PHASE_END, "phase-end", .pace = EVENT_TOLD, .says = {{NULL, "installer: {text} is done", EVENT_DEBUG}}, \
 		.fields = {{"ms", EVENT_NUMBER}}) \
-	row(STATE, "state", .says = { \
+	row(STATE, "state", .pace = EVENT_STEP, .says = { \
 		{"installed", "installed"}, {"ready", "ready"}, {"failed", "failed", EVENT_ERROR}}, \
 		/* "ms" since the boot that installs, of "ready" since it was installed; 0: it was not \
 		   seen to begin. */ \
 		.fields = {{"attempt", EVENT_NUMBER}, {"ms", EVENT_NUMBER}}) \
-	row(LEASE, "lease", .says = {{NULL, "DHCP: {text}"}}) \
+	row(LEASE, "lease", .pace = EVENT_LEASED, .says = {{NULL, "DHCP: {text}"}}) \
 	row(ACTION, "action", .says = {{NULL, "asked for: {text}"}}) \
-	row(REFUSED, "refused", .says = {{NULL, "refused to {source}: {text}", EVENT_WARNING}}) \
+	row(REFUSED, "refused", .pace = EVENT_HEARD, .says = {{NULL, "refused to {source}: {text}", EVENT_WARNING}}) \
 	row(CARD, "card", .says = { \
 		{NULL, "its card is another machine's by now: {text}", EVENT_WARNING}}) \
 	row(DECLARED, "declared", .says = {{NULL, "declared by its profile {text}"}}) \
@@ -113,13 +126,13 @@ struct event_info {
 	/* That a sentence of `vmlab validate` is true from now on. */ \
 	row(PROBLEM, "problem", .says = {{NULL, "{file}:{line}: {text}", EVENT_WARNING}}, \
 		.fields = {{"file", EVENT_TEXT}, {"line", EVENT_NUMBER}, {"column", EVENT_NUMBER}}) \
-	row(AGENT, "agent", .says = {{NULL, "the agent is there"}}, .stage = "agent") \
-	row(INVENTORY, "inventory", .says = {{NULL, "inventory: {text}"}}) \
+	row(AGENT, "agent", .pace = EVENT_STEP, .says = {{NULL, "the agent is there"}}, .stage = "agent") \
+	row(INVENTORY, "inventory", .pace = EVENT_STEP, .says = {{NULL, "inventory: {text}"}}) \
 	/* An order of the agent's, and how it ended: "reboot done". */ \
 	row(ORDER, "order", .says = {{NULL, "order: {text}"}}, .fields = {{"order", EVENT_NUMBER}}) \
 	/* A stage or module of cloud-init begins, or has failed. */ \
-	row(CLOUD_INIT, "cloud-init", .says = {{NULL, "cloud-init: {text}"}}) \
-	row(CLOUD_INIT_END, "cloud-init-end", .says = { \
+	row(CLOUD_INIT, "cloud-init", .pace = EVENT_TOLD, .says = {{NULL, "cloud-init: {text}"}}) \
+	row(CLOUD_INIT_END, "cloud-init-end", .pace = EVENT_TOLD, .says = { \
 		{NULL, "cloud-init: {text} is done", EVENT_DEBUG}})
 /* clang-format on */
 
