@@ -9,7 +9,6 @@
 #include <strings.h>
 
 #include "lib/base/cleanup.h"
-#include "lib/base/clock.h"
 
 #define TOKEN_MIN 16
 #define TOKEN_MAX 256
@@ -158,8 +157,10 @@ int access_check(
 		return r;
 	if (asked->authorization)
 		return check_token(access, asked->authorization, role, e);
-	if (access->sessions)
-		*role = sessions_role(access->sessions, asked->cookie, wall_ms());
+	if (access->sessions && asked->cookie) {
+		struct session_time now = session_now();
+		*role = sessions_role(access->sessions, asked->cookie, &now);
+	}
 	if (*role != ROLE_NOBODY && asked->changes && !is_own_page(asked->host, asked->origin))
 		return err_set(e, EPERM,
 		    "this order does not come from a page of this address: open the page anew, and order there");

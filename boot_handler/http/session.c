@@ -13,12 +13,14 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/bytes.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 
 #define KEY_BYTES 32
 #define MAC_BYTES SHA256_DIGEST_SIZE
 #define MAC_TEXT (2 * MAC_BYTES)
 #define NAME_SIZE sizeof("vmlab-01234567")
-#define VALUE_SIZE 128 /* "admin.1738324800250.<MAC>" */
+#define VALUE_SIZE 128 /* "admin.1738324800250.43200000.1a2b3c4d" */
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 struct link {
 	uint8_t secret[KEY_BYTES];
@@ -195,7 +197,19 @@ enum role sessions_admit(struct sessions *s, const char *secret, int64_t now_ms)
 
 /* ---- cookies ----------------------------------------------------------------------------- */
 
-char *sessions_cookie(struct sessions *s, enum role role, bool tls, int64_t now_ms)
+struct session_time session_now(void)
+{
+	_cleanup_free_ char *id = NULL;
+	struct session_time now = {.wall_ms = wall_ms(), .up_ms = boottime_ms()};
+	struct err none = ERR_INIT;
+	size_t len;
+
+	if (file_read(BOOT_ID, 64, &id, &len, &none) == 0)
+		now.boot = (uint32_t)strtoul(id, NULL, 16);
+	return now;
+}
+
+char *sessions_cookie(struct sessions *s, enum role role, bool tls, const struct session_time *now)
 {
 	const char *rules =
 	    tls ? "Path=/; HttpOnly; SameSite=Strict; Secure" : "Path=/; HttpOnly; SameSite=Strict";
@@ -207,7 +221,8 @@ char *sessions_cookie(struct sessions *s, enum role role, bool tls, int64_t now_
 	if (role == ROLE_NOBODY) {
 		n = asprintf(&header, "%s=; Max-Age=0; %s", s->name, rules);
 	} else {
-		snprintf(said, sizeof(said), "%s.%" PRId64, names[role], now_ms + SESSION_MS);
+		snprintf(said, sizeof(said), "%s.%" PRId64 ".%" PRId64 ".%08" PRIx32, names[role],
+		    now->wall_ms + SESSION_MS, now->up_ms + SESSION_MS, now->boot);
 		authenticate(s, said, mac);
 		n = asprintf(&header, "%s=%s.%s; Max-Age=%d; %s", s->name, said, mac,
 		    (int)(SESSION_MS / 1000), rules);
@@ -216,10 +231,26 @@ char *sessions_cookie(struct sessions *s, enum role role, bool tls, int64_t now_
 	return n < 0 ? NULL : header;
 }
 
-/* "read.1738324800250.<MAC>": what it says, if it is ours. */
-static enum role judge(const struct sessions *s, const char *value, size_t len, int64_t now_ms)
+/* "admin.1738324800250.43200000.1a2b3c4d": its role, "" where that is over. A clock that was set
+ * back makes no session longer, within one boot. */
+static const char *in_force(char *said, const struct session_time *now)
 {
-	char said[VALUE_SIZE], mac[MAC_TEXT + 1], *end;
+	char *rest = said, *role = strsep(&rest, ".");
+	int64_t end = rest ? strtoll(rest, &rest, 10) : 0;
+	int64_t up = rest && *rest == '.' ? strtoll(rest + 1, &rest, 10) : 0;
+	unsigned long boot = rest && *rest == '.' ? strtoul(rest + 1, &rest, 16) : 0;
+	bool whole = rest && *rest == '\0';
+
+	if (now->boot && boot == now->boot)
+		return whole && up > now->up_ms ? role : "";
+	return whole && end > now->wall_ms ? role : "";
+}
+
+/* "read.1738324800250.43200000.1a2b3c4d.<MAC>": what it says, if it is ours. */
+static enum role judge(
+    const struct sessions *s, const char *value, size_t len, const struct session_time *now)
+{
+	char said[VALUE_SIZE], mac[MAC_TEXT + 1];
 
 	if (len <= MAC_TEXT + 1 || len - MAC_TEXT - 1 >= sizeof(said) ||
 	    value[len - MAC_TEXT - 1] != '.')
@@ -229,14 +260,10 @@ static enum role judge(const struct sessions *s, const char *value, size_t len, 
 	authenticate(s, said, mac);
 	if (!memeql_sec(mac, value + len - MAC_TEXT, MAC_TEXT))
 		return ROLE_NOBODY;
-	char *dot = strchr(said, '.');
-	if (!dot)
-		return ROLE_NOBODY;
-	*dot = '\0';
-	return strtoll(dot + 1, &end, 10) > now_ms && *end == '\0' ? role_parse(said) : ROLE_NOBODY;
+	return role_parse(in_force(said, now));
 }
 
-enum role sessions_role(struct sessions *s, const char *cookies, int64_t now_ms)
+enum role sessions_role(struct sessions *s, const char *cookies, const struct session_time *now)
 {
 	enum role role = ROLE_NOBODY;
 
@@ -246,7 +273,7 @@ enum role sessions_role(struct sessions *s, const char *cookies, int64_t now_ms)
 		p += strspn(p, " ;");
 		size_t len = strcspn(p, ";");
 		if (len > name && memcmp(p, s->name, name) == 0 && p[name] == '=')
-			role = judge(s, p + name + 1, len - name - 1, now_ms);
+			role = judge(s, p + name + 1, len - name - 1, now);
 		p += len;
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -2,7 +2,8 @@
  * has from then on.
  *
  * A link is good for SESSION_LINK_MS and once; it is in memory only. A cookie says its role and its
- * end under an HMAC-SHA256 (RFC 2104) whose key is a file beside the state, so that sessions
+ * end, by the wall clock and by one that nobody sets (which counts until the machine is booted
+ * anew), under an HMAC-SHA256 (RFC 2104) whose key is a file beside the state, so that sessions
  * outlive this program: nothing is kept of them, and they end with their time, or all at once with
  * the key. The cookie's name goes by the key, as a browser has the cookies of all labs of a machine
  * in one place. All functions are safe in every thread.
@@ -29,6 +30,14 @@ enum role {
 
 struct sessions;
 
+/* A moment, by both clocks. */
+struct session_time {
+	int64_t wall_ms; /* since 1970 */
+	int64_t up_ms;   /* since the machine was booted; goes on while it sleeps */
+	uint32_t boot;   /* of that boot's id */
+};
+struct session_time session_now(void);
+
 /* `key_file` is made, mode 0600, where it is missing. */
 must_check int sessions_new(const char *key_file, struct sessions **out, struct err *e);
 void sessions_free(struct sessions *s); /* NULL is allowed */
@@ -42,10 +51,10 @@ enum role sessions_admit(struct sessions *s, const char *secret, int64_t now_ms)
 
 /* The value of a Set-Cookie header (RFC 6265) that begins a session, or, with ROLE_NOBODY, ends it:
  * the caller frees it. NULL: no memory, or no random numbers. One that is given by TLS is never
- * sent but by TLS. now_ms is since 1970. */
-char *sessions_cookie(struct sessions *s, enum role role, bool tls, int64_t now_ms);
+ * sent but by TLS. */
+char *sessions_cookie(struct sessions *s, enum role role, bool tls, const struct session_time *now);
 /* Whose session a Cookie header tells of. NULL is allowed. */
-enum role sessions_role(struct sessions *s, const char *cookies, int64_t now_ms);
+enum role sessions_role(struct sessions *s, const char *cookies, const struct session_time *now);
 
 /* Ends all links and sessions, by a new key. */
 must_check int sessions_end(struct sessions *s, struct err *e);

@@ -208,7 +208,8 @@ static void sessions_of_browsers(void **state)
 	snprintf(key, sizeof(key), "%s.key", token_file);
 	assert_int_equal(sessions_new(key, &sessions, &e), 0);
 	assert_int_equal(access_new(NULL, "", "lab.example", sessions, &access, &e), 0);
-	char *cookie = sessions_cookie(sessions, ROLE_ADMIN, false, wall_ms());
+	struct session_time now = session_now();
+	char *cookie = sessions_cookie(sessions, ROLE_ADMIN, false, &now);
 	assert_non_null(cookie);
 	cookie[strcspn(cookie, ";")] = '\0';
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -35,10 +35,26 @@ static void invite(
 	assert_int_equal(sessions_invite(s, role, now, secret, &e), 0);
 }
 
-/* "name=value" of a Set-Cookie header, as a browser sends it back. */
-static char *sent_back(struct sessions *s, enum role role, int64_t now)
+#define BOOT 0x1a2b3c4d
+
+/* On both clocks. */
+static struct session_time at(int64_t wall_ms)
 {
-	char *header = sessions_cookie(s, role, false, now);
+	return (struct session_time){wall_ms, 5000 + wall_ms - NOW, BOOT};
+}
+
+static enum role role_at(struct sessions *s, const char *cookies, int64_t wall_ms)
+{
+	struct session_time now = at(wall_ms);
+
+	return sessions_role(s, cookies, &now);
+}
+
+/* "name=value" of a Set-Cookie header, as a browser sends it back. */
+static char *sent_back(struct sessions *s, enum role role, int64_t wall_ms)
+{
+	struct session_time now = at(wall_ms);
+	char *header = sessions_cookie(s, role, false, &now);
 
 	assert_non_null(header);
 	assert_non_null(strstr(header, "; HttpOnly; SameSite=Strict"));
@@ -90,19 +106,51 @@ static void test_cookie(void **state)
 	char many[1000];
 
 	(void)state;
-	assert_int_equal(sessions_role(s, admin, NOW), ROLE_ADMIN);
-	assert_int_equal(sessions_role(s, read, NOW), ROLE_READ);
-	assert_int_equal(sessions_role(s, read, NOW + SESSION_MS - 1), ROLE_READ);
-	assert_int_equal(sessions_role(s, read, NOW + SESSION_MS), ROLE_NOBODY);
+	assert_int_equal(role_at(s, admin, NOW), ROLE_ADMIN);
+	assert_int_equal(role_at(s, read, NOW), ROLE_READ);
+	assert_int_equal(role_at(s, read, NOW + SESSION_MS - 1), ROLE_READ);
+	assert_int_equal(role_at(s, read, NOW + SESSION_MS), ROLE_NOBODY);
 	snprintf(many, sizeof(many), "theme=dark; other=1; %s; x=y", read);
-	assert_int_equal(sessions_role(s, many, NOW), ROLE_READ);
+	assert_int_equal(role_at(s, many, NOW), ROLE_READ);
 	snprintf(many, sizeof(many), "%s%s", "x", admin);
-	assert_int_equal(sessions_role(s, many, NOW), ROLE_NOBODY);
-	assert_int_equal(sessions_role(s, NULL, NOW), ROLE_NOBODY);
-	assert_int_equal(sessions_role(s, "", NOW), ROLE_NOBODY);
-	assert_int_equal(sessions_role(s, ";;; ;", NOW), ROLE_NOBODY);
+	assert_int_equal(role_at(s, many, NOW), ROLE_NOBODY);
+	assert_int_equal(role_at(s, NULL, NOW), ROLE_NOBODY);
+	assert_int_equal(role_at(s, "", NOW), ROLE_NOBODY);
+	assert_int_equal(role_at(s, ";;; ;", NOW), ROLE_NOBODY);
 	free(admin);
 	free(read);
+	sessions_free(s);
+}
+
+/* A clock that is set back, or forth, changes the end of no session, but over a boot, after which
+ * there is no other. */
+static void test_a_clock_that_is_set(void **state)
+{
+	static const struct {
+		int64_t wall_ms, up_ms;
+		uint32_t boot;
+		enum role role;
+	} cases[] = {
+	    {NOW - SESSION_MS, 5000 + 1, BOOT, ROLE_ADMIN},
+	    {NOW - SESSION_MS, 5000 + SESSION_MS - 1, BOOT, ROLE_ADMIN},
+	    {NOW - SESSION_MS, 5000 + SESSION_MS, BOOT, ROLE_NOBODY},
+	    {NOW + 2 * SESSION_MS, 5000 + 1, BOOT, ROLE_ADMIN},
+	    {NOW + 1, 1, BOOT + 1, ROLE_ADMIN},
+	    {NOW + SESSION_MS, 1, BOOT + 1, ROLE_NOBODY},
+	    {NOW + SESSION_MS, 1, 0, ROLE_NOBODY},
+	};
+	struct sessions *s = opened();
+	char *cookie = sent_back(s, ROLE_ADMIN, NOW);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct session_time now = {cases[i].wall_ms, cases[i].up_ms, cases[i].boot};
+		if (sessions_role(s, cookie, &now) != cases[i].role)
+			fail_msg("case %zu", i);
+	}
+	struct session_time real = session_now();
+	assert_true(real.boot != 0 && real.up_ms > 0 && real.wall_ms > NOW);
+	free(cookie);
 	sessions_free(s);
 }
 
@@ -118,20 +166,20 @@ static void test_cookie_nobody_else_makes(void **state)
 		char was = cookie[i];
 
 		cookie[i] = was == '0' ? '1' : '0';
-		assert_int_equal(sessions_role(s, cookie, NOW), ROLE_NOBODY);
+		assert_int_equal(role_at(s, cookie, NOW), ROLE_NOBODY);
 		cookie[i] = was;
 	}
 	for (size_t i = 0; i < len; i++) {
 		char *cut = strndup(cookie, i);
-		assert_int_equal(sessions_role(s, cut, NOW), ROLE_NOBODY);
+		assert_int_equal(role_at(s, cut, NOW), ROLE_NOBODY);
 		free(cut);
 	}
 	char *longer = NULL, *raised = NULL;
 	const char *equals = strchr(cookie, '='), *dot = strchr(cookie, '.');
 	assert_true(asprintf(&longer, "%s0", cookie) > 0);
-	assert_int_equal(sessions_role(s, longer, NOW), ROLE_NOBODY);
+	assert_int_equal(role_at(s, longer, NOW), ROLE_NOBODY);
 	assert_true(asprintf(&raised, "%.*sadmin%s", (int)(equals + 1 - cookie), cookie, dot) > 0);
-	assert_int_equal(sessions_role(s, raised, NOW), ROLE_NOBODY);
+	assert_int_equal(role_at(s, raised, NOW), ROLE_NOBODY);
 	free(longer);
 	free(raised);
 	free(cookie);
@@ -151,13 +199,13 @@ static void test_over_a_restart_and_ended(void **state)
 	assert_int_equal(stat(key_file, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	s = opened();
-	assert_int_equal(sessions_role(s, cookie, NOW), ROLE_ADMIN);
+	assert_int_equal(role_at(s, cookie, NOW), ROLE_ADMIN);
 	invite(s, ROLE_ADMIN, 0, secret);
 	assert_int_equal(sessions_end(s, &e), 0);
-	assert_int_equal(sessions_role(s, cookie, NOW), ROLE_NOBODY);
+	assert_int_equal(role_at(s, cookie, NOW), ROLE_NOBODY);
 	assert_int_equal(sessions_admit(s, secret, 1), ROLE_NOBODY);
 	char *next = sent_back(s, ROLE_READ, NOW);
-	assert_int_equal(sessions_role(s, next, NOW), ROLE_READ);
+	assert_int_equal(role_at(s, next, NOW), ROLE_READ);
 	free(next);
 	free(cookie);
 	sessions_free(s);
@@ -174,7 +222,7 @@ static void test_key_that_is_none(void **state)
 	assert_int_equal(fclose(f), 0);
 	struct sessions *s = opened();
 	char *cookie = sent_back(s, ROLE_READ, NOW);
-	assert_int_equal(sessions_role(s, cookie, NOW), ROLE_READ);
+	assert_int_equal(role_at(s, cookie, NOW), ROLE_READ);
 	free(cookie);
 	sessions_free(s);
 }
@@ -200,6 +248,7 @@ int main(void)
 	    cmocka_unit_test(test_link_once_and_for_a_minute),
 	    cmocka_unit_test(test_links_are_bounded),
 	    cmocka_unit_test(test_cookie),
+	    cmocka_unit_test(test_a_clock_that_is_set),
 	    cmocka_unit_test(test_cookie_nobody_else_makes),
 	    cmocka_unit_test(test_over_a_restart_and_ended),
 	    cmocka_unit_test(test_key_that_is_none),

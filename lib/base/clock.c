@@ -21,6 +21,11 @@ int64_t monotonic_ms(void)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
+int64_t boottime_ms(void)
+{
+	return clock_ms(CLOCK_BOOTTIME);
+}
+
 struct timespec monotonic_after(int ms)
 {
 	struct timespec t;

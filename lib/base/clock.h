@@ -11,6 +11,8 @@ int64_t wall_ms(void);
 
 /* For durations and deadlines. */
 int64_t monotonic_ms(void);
+/* The same with the time that the machine slept. */
+int64_t boottime_ms(void);
 /* Of CLOCK_MONOTONIC, `ms` from now. */
 struct timespec monotonic_after(int ms);
 
