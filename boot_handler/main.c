@@ -20,6 +20,7 @@
 #include "boot_handler/http/metrics.h"
 #include "boot_handler/http/neighbour.h"
 #include "boot_handler/sources/lease_receiver.h"
+#include "boot_handler/sources/listen.h"
 #include "boot_handler/sources/port.h"
 #include "boot_handler/http/operator.h"
 #include "boot_handler/http/order_eeprom.h"
@@ -488,6 +489,7 @@ static int start_listeners(const struct options *options, struct services *servi
 	    .endpoints = &guest_endpoints,
 	    .threads = options->threads,
 	    .connection_bytes = SERVER_GUEST_BYTES,
+	    .proxied = listen_unix_path(options->listen) != NULL,
 	    .handle = call_answer,
 	    .ctx = services,
 	};
@@ -509,6 +511,7 @@ static int start_listeners(const struct options *options, struct services *servi
 	    .endpoints = &guest_backup_endpoints,
 	    .threads = UPLOAD_THREADS,
 	    .connection_bytes = SERVER_UPLOAD_BYTES,
+	    .proxied = options->upload_listen && listen_unix_path(options->upload_listen),
 	    .handle = call_answer,
 	    .begin = call_begin,
 	    .ctx = services,

@@ -106,6 +106,7 @@ struct server_options {
 	const struct endpoint_table *pages; /* for browsers, beside them; NULL: none */
 	unsigned threads;                   /* at least 1 */
 	size_t connection_bytes;            /* SERVER_*_BYTES; wiped for each request */
+	bool proxied;                       /* nginx alone asks, and says for whom: X-Real-IP */
 	void (*handle)(void *ctx, const struct server_request *request, struct server_answer *a);
 	/* Before the body, of an endpoint that takes it as it comes: 0 with a sink, or -errno with
 	 * the sentence that is the answer. NULL where there is no such endpoint. */

@@ -70,8 +70,8 @@ enum MHD_Result server_send_error(const struct exchange *x, struct MHD_Connectio
 /* server_peer.c */
 void peer_note(void *ctx, struct MHD_Connection *connection, void **peer,
     enum MHD_ConnectionNotificationCode what);
-/* Behind a proxy on our unix socket the client is whom it names; else who connected. "": it is not
- * known. As long as the connection. */
+/* Behind the proxy the client is whom that names; else who connected, and what is said of it does
+ * not count. "": it is not known. As long as the connection. */
 const char *peer_source(const struct server *s, struct MHD_Connection *connection);
 /* Whoever waited for the answer is there no more: nothing is to be handed to it. */
 bool peer_is_gone(struct MHD_Connection *connection);

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "boot_handler/http/server_inside.h"
-#include "boot_handler/sources/listen.h"
 
 /* The address of who connected, as text; NULL: it has none, or memory is short. */
 static char *peer_text(struct MHD_Connection *connection)
@@ -45,7 +44,7 @@ const char *peer_source(const struct server *s, struct MHD_Connection *connectio
 {
 	const char *source;
 
-	if (listen_unix_path(s->options.listen)) {
+	if (s->options.proxied) {
 		source = peer_header(connection, "X-Real-IP");
 	} else {
 		const union MHD_ConnectionInfo *info =

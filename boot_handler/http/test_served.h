@@ -117,6 +117,7 @@ static inline void served_listen_on(
 	    .endpoints = endpoints,
 	    .pages = endpoints->side == ENDPOINT_OPERATOR ? &page_endpoints : NULL,
 	    .threads = 2,
+	    .proxied = endpoints->side == ENDPOINT_GUEST,
 	    .connection_bytes =
 		endpoints->side == ENDPOINT_GUEST ? SERVER_GUEST_BYTES : SERVER_OPERATOR_BYTES,
 	    .handle = call_answer,
