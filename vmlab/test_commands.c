@@ -146,7 +146,7 @@ static void from_up_to_down(void **state)
 	vmlab(0, "secret: ", "webhook add ci http://127.0.0.1:9/x --filter severity=warning");
 	vmlab(1, "there is a webhook", "webhook add ci http://127.0.0.1:9/");
 	vmlab(1, "has to begin with http:// or https://", "webhook add other file:///etc/passwd");
-	vmlab(1, "events are not chosen by \"severty\"",
+	vmlab(1, "there is no parameter \"severty\" here",
 	    "webhook add other http://a/ --filter severty=warning");
 	vmlab(1, "no connection to the receiver", "webhook test ci");
 	vmlab(0, "no connection to the receiver", "webhook ls");

@@ -451,9 +451,8 @@ int route_query_filter(struct piece query, struct route *out, struct err *e)
 	while (next_parameter(&query, &key, &value)) {
 		int r = parse_event_filter(key, value, out, e);
 		if (r == ROUTE_NOT_FOUND)
-			return err_set(e, EINVAL,
-			    "events are not chosen by \"%.*s\": by machine, vm, kind, severity, since and until they are",
-			    key.len < 40 ? (int)key.len : 40, key.text);
+			return refuse_parameter(
+			    key, "machine, vm, kind, severity, since and until", e);
 		if (r < 0)
 			return r;
 	}

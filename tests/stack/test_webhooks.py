@@ -253,7 +253,7 @@ def test_no_url_leads_elsewhere_than_http(bench):
     for fields, sentence in (({"url": "file:///etc/passwd"}, "has to begin with http:// or https://"),
             ({"url": "http://user:word@127.0.0.1/"}, "a user's name or password"), ({"url": "http://127.0.0.1/\r\nX: y"}, "url must not hold a line break"),
             ({"url": "http://"}, "names no host"), ({}, "has to begin with http"), ({"url": "http://a/", "name": "../x"}, "name is missing or malformed"),
-            ({"url": "http://a/", "filter": "after=7"}, "events are not chosen by \"after\""), ({"url": "http://a/", "secret": "short"}, "less than 16"),
+            ({"url": "http://a/", "filter": "after=7"}, "there is no parameter \"after\" here"), ({"url": "http://a/", "secret": "short"}, "less than 16"),
             ({"url": "http://a/", "filter": "kind=nonsense"}, "there is no kind of event"), ({"url": "http://a/", "nmae": "x"}, "nmae is not known: did you mean \"name\""),
             ({"url": 7}, "url must be a text in quotes, not a number"), ({"url": "http://" + "a" * 2000}, "url is longer than 1024 bytes")):
         answer = bench.operator("/api/v1/webhooks", method="POST", body={"name": "x", **fields})
