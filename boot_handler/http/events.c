@@ -99,12 +99,23 @@ static void add_event(void *ctx, const struct event *event)
 	list->last = event->id;
 }
 
-/* "last" is where to go on: the last event handed out, not the last there is. */
+static json_t *gap_json(uint64_t after, uint64_t first)
+{
+	return first
+		   ? json_pack("{s:I, s:I}", "after", (json_int_t)after, "first", (json_int_t)first)
+		   : NULL;
+}
+
+/* "last" is where to go on: the last event handed out, not the last there is. "gap" is as a stream
+ * tells it. */
 int events_list(const struct call *c, struct server_answer *a, struct err *e)
 {
 	struct event_query query;
+	uint64_t first = 0;
 
 	int r = events_query(c, &query, e);
+	if (r == 0 && !query.newest)
+		r = streams_gap(c->services->streams, &query.after, &first, e);
 	if (r < 0)
 		return r;
 	struct event_list list = {json_array(), query.after};
@@ -113,8 +124,10 @@ int events_list(const struct call *c, struct server_answer *a, struct err *e)
 		json_decref(list.events);
 		return r;
 	}
-	return answer_json(
-	    a, json_pack("{s:o, s:I}", "events", list.events, "last", (json_int_t)list.last), e);
+	return answer_json(a,
+	    json_pack("{s:o, s:I, s:o*}", "events", list.events, "last", (json_int_t)list.last,
+		"gap", gap_json(query.after, first)),
+	    e);
 }
 
 /* ---- live -------------------------------------------------------------------------------- */

@@ -376,17 +376,35 @@ static void note_id(void *ctx, const struct event *event)
 	*(uint64_t *)ctx = event->id;
 }
 
-/* Where events that it has not seen are gone from the file. */
-static int find_gap(struct streams *s, struct stream *c, struct err *e)
+/* The file may be ahead of what we were told of it. */
+static int find_beyond(struct streams *s, uint64_t *after, uint64_t *first, struct err *e)
 {
-	struct event_query first = {.limit = 1};
+	uint64_t last = 0;
+
+	int r = state_last_event(s->state, &last, e);
+	if (r == 0 && *after > last) {
+		*after = last;
+		*first = last + 1;
+	}
+	return r;
+}
+
+int streams_gap(struct streams *s, uint64_t *after, uint64_t *first, struct err *e)
+{
+	struct event_query one = {.limit = 1};
 	uint64_t oldest = 0;
 
-	if (c->cursor >= s->floor)
+	*first = 0;
+	pthread_mutex_lock(&s->lock);
+	bool beyond = *after > s->last, kept = *after >= s->floor;
+	pthread_mutex_unlock(&s->lock);
+	if (beyond)
+		return find_beyond(s, after, first, e);
+	if (kept)
 		return 0;
-	int r = state_events(s->state, &first, note_id, &oldest, e);
-	if (r == 0 && oldest > c->cursor + 1)
-		c->missing = oldest;
+	int r = state_events(s->state, &one, note_id, &oldest, e);
+	if (r == 0 && oldest > *after + 1)
+		*first = oldest;
 	return r;
 }
 
@@ -405,8 +423,7 @@ static int add_client(struct streams *s, struct stream *c, struct err *e)
 			c->next->previous = c;
 		s->clients = c;
 		s->client_count++;
-		/* Who has seen more than there is saw another state file. */
-		if (c->query.newest || c->cursor > s->last)
+		if (c->query.newest)
 			c->cursor = s->last;
 		pthread_cond_signal(&s->wake);
 	}
@@ -427,7 +444,7 @@ int streams_answer(
 	c->told_ms = monotonic_ms();
 	snprintf(c->vm, sizeof(c->vm), "%s", query->vm ? query->vm : "");
 	c->query.vm = c->vm;
-	int r = query->newest ? 0 : find_gap(s, c, e);
+	int r = query->newest ? 0 : streams_gap(s, &c->cursor, &c->missing, e);
 	if (r == 0)
 		r = add_client(s, c, e);
 	if (r < 0) {

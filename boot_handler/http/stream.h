@@ -6,8 +6,8 @@
  *	data: {"events":[...],"last":17}
  * The last ones are kept in memory, older ones are read from the state file: whoever reads slowly,
  * or comes again with the id that it saw last, gets what it has missed, and nothing twice. Where
- *the state file has them no more it is told so by an event "gap". Of each client a batch at most is
- * kept, STREAM_BATCH_BYTES and one event more.
+ *the state file has them no more, or is another than it saw, it is told so by an event "gap". Of
+ *each client a batch at most is kept, STREAM_BATCH_BYTES and one event more.
  */
 #ifndef BOOT_HANDLER_HTTP_STREAM_H
 #define BOOT_HANDLER_HTTP_STREAM_H
@@ -37,6 +37,11 @@ void streams_put(struct streams *s, const struct event *events, size_t count);
  * happens from now on. -ENOSPC with a sentence: too many do. */
 must_check int streams_answer(
     struct streams *s, const struct event_query *query, struct server_answer *a, struct err *e);
+
+/* Whether one who has seen all up to `*after` can be told all that follows: 0 in *first, else the
+ * first that there is, or will be. An `*after` beyond the newest that there is, which is of another
+ * state file, becomes the newest. */
+must_check int streams_gap(struct streams *s, uint64_t *after, uint64_t *first, struct err *e);
 
 /* The newest event that is on disk; 0: there is none. */
 uint64_t streams_last(struct streams *s);

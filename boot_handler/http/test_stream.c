@@ -34,6 +34,19 @@ static void follow(struct follower *f, const char *query, const char *last)
 	served_send(f->fd, text, (size_t)n);
 }
 
+/* A list of events, with that gap; NULL: without any. */
+static void asks(struct follower *f, const char *path, const char *what, const char *gap)
+{
+	int fd = served_begin(ENDPOINT_OPERATOR, "", "GET", path, "");
+
+	assert_int_equal(served_finish(fd, f->got, sizeof(f->got)), 200);
+	assert_non_null(strstr(f->got, what));
+	if (gap)
+		assert_non_null(strstr(f->got, gap));
+	else
+		assert_null(strstr(f->got, "\"gap\""));
+}
+
 /* Reads until that is there. */
 static bool hears(struct follower *f, const char *what)
 {
@@ -196,8 +209,16 @@ static void a_gap_is_told(void **state)
 	assert_null(strstr(f.got, "event: gap"));
 	close(f.fd);
 	follow(&f, "", "200000"); /* of another state file */
+	assert_true(hears(&f, "id: 100000\nevent: gap\ndata: {\"after\":100000,\"first\":100001}"));
+	close(f.fd);
+	follow(&f, "", "100000"); /* all */
 	assert_true(hears(&f, "event: hello\ndata: {\"last\":100000}"));
 	close(f.fd);
+	asks(&f, "/api/v1/events?after=200000", "\"last\":100000",
+	    "\"gap\":{\"after\":100000,\"first\":100001}");
+	asks(&f, "/api/v1/events?after=5", "\"last\":100000",
+	    "\"gap\":{\"after\":5,\"first\":100000}");
+	asks(&f, "/api/v1/events?after=100000", "\"last\":100000", NULL);
 	follow(&f, "", "nonsense");
 	assert_true(hears(&f, "Last-Event-ID is malformed"));
 	close(f.fd);
