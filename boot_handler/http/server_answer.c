@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "boot_handler/http/server_inside.h"
 
 #define STREAM_BLOCK_BYTES ((size_t)64 * 1024)
 #define LIVE_BLOCK_BYTES ((size_t)4 * 1024)
+#define LIVE_SOCKET_BYTES (32 * 1024)
 
 unsigned server_status(int r)
 {
@@ -134,6 +136,13 @@ static struct MHD_Response *streamed(
 /* There may be very many at once. */
 static struct MHD_Response *live(struct MHD_Connection *connection, const struct server_answer *a)
 {
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const int bytes = LIVE_SOCKET_BYTES;
+
+	/* What somebody does not read is the kernel's, which counts it as our memory. */
+	if (info)
+		(void)setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	a->stream_on(a->stream_ctx, (struct server_line *)connection);
 	struct MHD_Response *response = made_by(a, LIVE_BLOCK_BYTES, live_read);
 	if (response)

@@ -27,7 +27,10 @@ struct streams {
 	struct state *state;
 	pthread_mutex_t lock; /* protects all below */
 	pthread_cond_t wake;
+	pthread_cond_t behind; /* somebody is, from `slow` on */
+	struct stream *slow, **slow_end;
 	pthread_t ticker;
+	pthread_t reader; /* of the state file, for those who are behind, one after the other */
 	struct kept kept[KEPT]; /* a ring */
 	size_t first, count;
 	uint64_t floor; /* all after this are in the ring */
@@ -45,7 +48,11 @@ struct stream {
 	struct event_query query;
 	char vm[MACHINE_NAME_SIZE];
 	bool begun;
-	bool asleep;      /* under the lock */
+	bool asleep; /* under the lock */
+	bool behind; /* likewise: it sleeps until the reader has been at its place */
+	struct stream *next_slow;
+	bool ends;        /* likewise: the file could not be read */
+	bool unknown;     /* likewise: whether all is there that it has not seen */
 	uint64_t cursor;  /* all up to this were looked at; likewise */
 	int64_t told_ms;  /* likewise */
 	uint64_t missing; /* the first there is, where those before are gone; 0: none are */
@@ -204,31 +211,53 @@ static int gather_old(struct streams *s, struct batch *b, uint64_t last, struct 
 
 enum turn { TURN_SEND, TURN_SLEEP, TURN_END };
 
-/* More of what it has not seen. The lock is held, but for the time that the file is read. */
+/* More of what it has not seen, of what is in memory. The lock is held. */
 static enum turn go_on(struct stream *c)
 {
-	struct streams *s = c->of;
-	struct err e = ERR_INIT;
 	struct batch b;
-	int r = 0;
 
 	if (!batch_begin(&b, c))
 		return TURN_END;
-	if (c->cursor >= s->floor) {
-		gather_kept(s, &b);
-	} else {
-		uint64_t last = s->floor;
-		pthread_mutex_unlock(&s->lock);
-		r = gather_old(s, &b, last, &e);
-		pthread_mutex_lock(&s->lock);
-	}
+	gather_kept(c->of, &b);
 	c->cursor = b.last;
-	bool some = batch_end(&b, c);
-	if (r < 0) {
+	return batch_end(&b, c) ? TURN_SEND : TURN_SLEEP;
+}
+
+/* Where it begins. Likewise. */
+static void find_place(struct stream *c)
+{
+	uint64_t cursor = c->cursor;
+	struct err e = ERR_INIT;
+
+	pthread_mutex_unlock(&c->of->lock);
+	int r = streams_gap(c->of, &cursor, &c->missing, &e);
+	pthread_mutex_lock(&c->of->lock);
+	if (r < 0)
+		log_warn("a stream of events does not begin: %s", e.msg);
+	c->cursor = cursor;
+	c->ends = r < 0;
+	c->unknown = false;
+}
+
+/* The same from the file: the lock is held, but for the time that it is read. The client sleeps. */
+static void read_on(struct stream *c)
+{
+	struct streams *s = c->of;
+	struct err e = ERR_INIT;
+	uint64_t last = s->floor;
+	struct batch b;
+
+	c->ends = !batch_begin(&b, c);
+	if (c->ends)
+		return;
+	pthread_mutex_unlock(&s->lock);
+	int r = gather_old(s, &b, last, &e);
+	pthread_mutex_lock(&s->lock);
+	c->cursor = b.last;
+	(void)batch_end(&b, c);
+	if (r < 0)
 		log_warn("a stream of events ends: %s", e.msg);
-		return TURN_END;
-	}
-	return some ? TURN_SEND : TURN_SLEEP;
+	c->ends = r < 0;
 }
 
 /* The lock is held. */
@@ -237,20 +266,36 @@ static enum turn next_turn(struct stream *c)
 	struct streams *s = c->of;
 	enum turn turn = TURN_SLEEP;
 
+	if (s->stopped || c->ends)
+		return TURN_END;
+	if (c->unknown)
+		return TURN_SLEEP;
 	if (!c->begun) {
 		c->begun = true;
 		send_greeting(c);
 		return TURN_SEND;
 	}
-	while (!s->stopped && turn == TURN_SLEEP && c->cursor < s->last)
+	if (c->used < c->len)
+		return TURN_SEND;
+	while (turn == TURN_SLEEP && c->cursor >= s->floor && c->cursor < s->last)
 		turn = go_on(c);
-	if (s->stopped)
-		return TURN_END;
 	if (turn == TURN_SLEEP && monotonic_ms() - c->told_ms >= STREAM_KEEPALIVE_MS) {
 		send_text(c, strdup(":\n\n"), 3);
 		return TURN_SEND;
 	}
 	return turn;
+}
+
+/* To be read for. The lock is held. */
+static void queue_slow(struct stream *c)
+{
+	struct streams *s = c->of;
+
+	c->behind = true;
+	c->next_slow = NULL;
+	*s->slow_end = c;
+	s->slow_end = &c->next_slow;
+	pthread_cond_signal(&s->behind);
 }
 
 /* A server_answer.stream. */
@@ -262,9 +307,10 @@ static size_t stream_read(void *ctx, char *buf, size_t size)
 		pthread_mutex_lock(&c->of->lock);
 		enum turn turn = next_turn(c);
 		if (turn == TURN_SLEEP) {
-			send_text(c, NULL, 0);
 			c->asleep = true;
 			server_line_sleep(c->line);
+			if (c->unknown || c->cursor < c->of->floor)
+				queue_slow(c);
 		} else {
 			c->told_ms = monotonic_ms();
 		}
@@ -277,6 +323,8 @@ static size_t stream_read(void *ctx, char *buf, size_t size)
 	size_t n = c->len - c->used < size ? c->len - c->used : size;
 	memcpy(buf, c->text + c->used, n);
 	c->used += n;
+	if (c->used == c->len) /* who does not read has a place, and no text */
+		send_text(c, NULL, 0);
 	return n;
 }
 
@@ -313,7 +361,7 @@ static bool is_due(struct streams *s, struct stream *c, int64_t now)
 	if (s->stopped || now - c->told_ms >= STREAM_KEEPALIVE_MS)
 		return true;
 	if (c->cursor < s->floor)
-		return c->cursor < s->last;
+		return true;
 	for (size_t i = first_after(s, c->cursor); i < s->count; i++) {
 		const struct event *event = &kept_at(s, i)->event;
 		if (event_query_fits(&c->query, event))
@@ -329,10 +377,38 @@ static void wake_due(struct streams *s)
 	int64_t now = monotonic_ms();
 
 	for (struct stream *c = s->clients; c; c = c->next)
-		if (c->asleep && is_due(s, c, now)) {
+		if (c->asleep && (s->stopped || !c->behind) && is_due(s, c, now)) {
 			c->asleep = false;
 			server_line_wake(c->line);
 		}
+}
+
+/* No listener's thread waits for the file, and however many are behind, others are answered. A
+ * client that sleeps is not freed. */
+static void *read_old(void *ctx)
+{
+	struct streams *s = ctx;
+	struct stream *c;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopped) {
+		c = s->slow;
+		if (!c) {
+			pthread_cond_wait(&s->behind, &s->lock);
+			continue;
+		}
+		s->slow = c->next_slow;
+		if (!s->slow)
+			s->slow_end = &s->slow;
+		if (c->unknown)
+			find_place(c);
+		else
+			read_on(c);
+		c->behind = c->asleep = false;
+		server_line_wake(c->line);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
 }
 
 static void *tick(void *ctx)
@@ -345,7 +421,8 @@ static void *tick(void *ctx)
 
 		if (!s->clients)
 			pthread_cond_wait(&s->wake, &s->lock);
-		else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
+		else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT &&
+			 !s->stopped)
 			wake_due(s);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -425,6 +502,7 @@ static int add_client(struct streams *s, struct stream *c, struct err *e)
 		s->client_count++;
 		if (c->query.newest)
 			c->cursor = s->last;
+		c->unknown = c->cursor < s->floor || c->cursor > s->last;
 		pthread_cond_signal(&s->wake);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -444,9 +522,7 @@ int streams_answer(
 	c->told_ms = monotonic_ms();
 	snprintf(c->vm, sizeof(c->vm), "%s", query->vm ? query->vm : "");
 	c->query.vm = c->vm;
-	int r = query->newest ? 0 : streams_gap(s, &c->cursor, &c->missing, e);
-	if (r == 0)
-		r = add_client(s, c, e);
+	int r = add_client(s, c, e);
 	if (r < 0) {
 		free(c);
 		return r;
@@ -493,8 +569,12 @@ int streams_new(struct state *state, struct streams **out, struct err *e)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	r = pthread_create(&s->ticker, NULL, tick, s);
-	if (r != 0)
+	pthread_cond_init(&s->behind, NULL);
+	s->slow_end = &s->slow;
+	r = pthread_create(&s->reader, NULL, read_old, s);
+	if (r == 0)
+		r = pthread_create(&s->ticker, NULL, tick, s);
+	if (r != 0) /* and the program ends */
 		return err_set(e, r, "cannot start a thread for streams: %s", strerror(r));
 	*out = steal_ptr(s);
 	return 0;
@@ -507,11 +587,16 @@ void streams_stop(struct streams *s)
 	pthread_mutex_lock(&s->lock);
 	bool was = s->stopped;
 	s->stopped = true;
-	wake_due(s);
 	pthread_cond_signal(&s->wake);
+	pthread_cond_signal(&s->behind);
 	pthread_mutex_unlock(&s->lock);
-	if (!was)
-		pthread_join(s->ticker, NULL);
+	if (was)
+		return;
+	pthread_join(s->ticker, NULL);
+	pthread_join(s->reader, NULL);
+	pthread_mutex_lock(&s->lock);
+	wake_due(s);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void streams_free(struct streams *s)
@@ -521,6 +606,7 @@ void streams_free(struct streams *s)
 	streams_stop(s);
 	for (size_t i = 0; i < KEPT; i++)
 		free(s->kept[i].json);
+	pthread_cond_destroy(&s->behind);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

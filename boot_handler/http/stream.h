@@ -6,8 +6,10 @@
  *	data: {"events":[...],"last":17}
  * The last ones are kept in memory, older ones are read from the state file: whoever reads slowly,
  * or comes again with the id that it saw last, gets what it has missed, and nothing twice. Where
- *the state file has them no more, or is another than it saw, it is told so by an event "gap". Of
- *each client a batch at most is kept, STREAM_BATCH_BYTES and one event more.
+ * the state file has them no more, or is another than it saw, it is told so by an event "gap". Of
+ * each client a batch at most is kept, STREAM_BATCH_BYTES and one event more, and only until the
+ * listener has it: who does not read has a place. Of those who are behind one at a time is read
+ * for, by a thread of its own, so that others do not wait for the file.
  */
 #ifndef BOOT_HANDLER_HTTP_STREAM_H
 #define BOOT_HANDLER_HTTP_STREAM_H
