@@ -7,6 +7,7 @@
 #include "boot_handler/http/listing.h"
 #include "boot_handler/http/machine.h"
 #include "boot_handler/http/machine_now.h"
+#include "lib/base/log.h"
 #include "lib/base/text.h"
 
 static void add_mac(json_t *macs, const struct mac *mac)
@@ -169,21 +170,36 @@ static const struct vm *declared_as(const struct vm_snapshot *snapshot, const ch
 	return vm_snapshot_by_serial(snapshot, id);
 }
 
+/* What is refused is not done: there may have been room for the probe, and for no more. */
+static int keep(struct state *state, const char *id, bool ignored_before, struct err *e)
+{
+	struct stranger again;
+	struct err none = ERR_INIT;
+
+	int r = state_save(state, e);
+	if (r < 0 &&
+	    strangers_ignore(state_strangers(state), id, ignored_before, &again, &none) < 0)
+		log_warn("%s: and that could not be taken back: %s", id, none.msg);
+	return r;
+}
+
 static int order(const struct call *c, bool ignore, struct server_answer *a, struct err *e)
 {
 	const char *id = c->request->route->machine;
 	const struct vm *vm = declared_as(c->snapshot, id);
-	struct stranger stranger;
+	struct stranger stranger, before;
 
 	if (vm)
 		return err_set(e, EBUSY,
 		    "\"%s\" is %s, which has a definition: only machines without one are ignored",
 		    id, vm->name);
-	int r = state_probe(c->services->state, e); /* what is refused is not done */
+	int r = state_probe(c->services->state, e);
+	if (r == 0)
+		r = strangers_find(state_strangers(c->services->state), id, &before, e);
 	if (r == 0)
 		r = strangers_ignore(state_strangers(c->services->state), id, ignore, &stranger, e);
 	if (r == 0)
-		r = state_save(c->services->state, e);
+		r = keep(c->services->state, id, before.ignored, e);
 	return r < 0 ? r : answer_json(a, stranger_json(c->services, c->snapshot, &stranger), e);
 }
 

@@ -1,5 +1,8 @@
 /* What operators order and machines make of it: over real listeners. */
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "boot_handler/http/test_asked.h"
 #include "lib/base/log.h"
@@ -270,6 +273,39 @@ static void what_waits_for_what(void **state)
 	assert_true(says("as it has no definition"));
 }
 
+/* The file may grow by so much: for the probe and for some of what follows it, or for all. What is
+ * refused is not done, whether it was the probe that failed or what came after. */
+static void what_is_refused_is_not_done(void **state)
+{
+	static const char *const orders[][2] = {
+	    {"/api/v1/vms/web1/netboot/off", "/api/v1/vms/web1/netboot/on"},
+	    {"/api/v1/machines/" STRANGE "/ignore", "/api/v1/machines/" STRANGE "/unignore"}};
+	static const char *const shows[][2] = {
+	    {"/api/v1/vms/web1", "\"netboot\":false"}, {"/api/v1/machines", "\"ignored\":true"}};
+	unsigned refused[2] = {0}, done_so[2] = {0};
+	struct rlimit before, few;
+	struct stat wal;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	for (int i = 0; i < 2 * 16; i++) {
+		int which = i % 2;
+		assert_int_equal(ask(NULL, "POST", orders[which][1], ""), 200);
+		assert_int_equal(stat(file_in(dir, "state.db-wal"), &wal), 0);
+		few = before;
+		few.rlim_cur = (rlim_t)wal.st_size + (rlim_t)(i / 2) * 4120;
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+		int status = ask(NULL, "POST", orders[which][0], "");
+		assert_int_equal(ask(NULL, "GET", shows[which][0], ""), 200);
+		if (says(shows[which][1]) != (status == 200))
+			fail_msg("%s with room for %d pages: %d", orders[which][0], i / 2, status);
+		*(status == 200 ? &done_so[which] : &refused[which]) += 1;
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	}
+	assert_true(refused[0] > 1 && done_so[0] > 1 && refused[1] > 1 && done_so[1] > 1);
+}
+
 static void silent(enum log_level level, const char *line)
 {
 	(void)level;
@@ -287,6 +323,7 @@ int main(void)
 	    cmocka_unit_test(an_image_that_is_to_boot_is_there),
 	    cmocka_unit_test(what_an_order_writes),
 	    cmocka_unit_test(what_waits_for_what),
+	    cmocka_unit_test(what_is_refused_is_not_done),
 	};
 
 	log_set_sink(silent);

@@ -1,6 +1,7 @@
 #include "boot_handler/http/vm_order.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "lib/boot/boot.h"
 
@@ -43,9 +44,17 @@ int vm_order_netboot_on(struct services *services, const struct vm *vm, struct e
 
 int vm_order(struct services *services, const struct vm *vm, vm_order_kind *kind, struct err *e)
 {
-	int r = state_probe(services->state, e);
+	struct machine_row before;
 
+	int r = state_probe(services->state, e);
+	(void)state_row(services->state, &vm->mac, &before);
+	snprintf(before.name, sizeof(before.name), "%s", vm->name);
 	if (r == 0)
 		r = kind(services, vm, e);
-	return r < 0 ? r : state_save(services->state, e);
+	if (r < 0)
+		return r;
+	r = state_save(services->state, e);
+	if (r < 0) /* there was room for the probe, and for no more */
+		state_put_back(services->state, &before);
+	return r;
 }

@@ -14,8 +14,8 @@ must_check int vm_order_netboot_on(struct services *services, const struct vm *v
 
 typedef int vm_order_kind(struct services *services, const struct vm *vm, struct err *e);
 
-/* One of those above, on disk when it returns. Not begun where the state file cannot be written:
- * what is refused is not done. */
+/* One of those above, on disk when it returns. Where the state file cannot be written it is
+ * refused, and not done. */
 must_check int vm_order(
     struct services *services, const struct vm *vm, vm_order_kind *kind, struct err *e);
 

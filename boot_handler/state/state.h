@@ -37,7 +37,9 @@ struct life state_life(struct state *s, const struct mac *mac);
  * unless one has started and not even the installer has come up since; from its disk, a machine
  * that tells of each boot is no more than installed until it does. Lock-free when nothing changes,
  * and then an event is recorded at most every 5 s (every minute while it cannot even load the
- * installer). Returns the attempt's number. */
+ * installer). Returns the attempt's number.
+ * On disk some 30 ms later, not before the answer, which a hall of machines waits for: who is
+ * killed in between counts one attempt less, and takes the installer's reports all the same. */
 unsigned state_booted(
     struct state *s, const struct mac *mac, const char *name, struct boot_choice choice);
 
@@ -117,6 +119,9 @@ void state_local(struct state *s, const struct mac *mac, const char *name);
 void state_deployed(struct state *s, const struct mac *mac, const char *name);
 /* One erased the disk that its system was on: nothing is installed. */
 void state_wiped(struct state *s, const struct mac *mac, const char *name);
+/* It is again what state_row() said before one of these, with its name, as that order could not be
+ * kept; what it told in between is told again or lost. */
+void state_put_back(struct state *s, const struct machine_row *row);
 /* Beside those: whether it boots from the network at all. */
 void state_netboot(struct state *s, const struct mac *mac, const char *name, bool on);
 

@@ -147,6 +147,20 @@ bool state_row(struct state *s, const struct mac *mac, struct machine_row *row)
 	return false;
 }
 
+void state_put_back(struct state *s, const struct machine_row *row)
+{
+	struct machine *m;
+
+	load_row(s, row);
+	m = machine_table_lock(&s->table, &row->mac, row->name);
+	if (!m)
+		return;
+	state_record(s, m, EVENT_ACTION, "taken back, as it could not be kept", wall_ms());
+	machine_mark_dirty(&s->table, m);
+	machine_unlock(&s->table, m);
+	state_tell_addresses(s);
+}
+
 /* ---- life and the file ------------------------------------------------------------------- */
 
 void state_close(struct state *s)
