@@ -117,7 +117,9 @@ enum MHD_Result server_refuse_body(struct MHD_Connection *connection, const stru
 	return server_send_error(x, connection, MHD_HTTP_CONTENT_TOO_LARGE, sentence, NULL, NULL);
 }
 
-/* So large that its answer might find no room: nothing is done that could not be told. */
+/* So large that its answer might find no room: nothing is done that could not be told. What is
+ * larger than all of connection_bytes libmicrohttpd refuses itself, with 431 and a page of its own,
+ * for which it has no option; nginx lets no machine send as much. */
 static bool header_too_large(const struct server *s, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =

@@ -100,6 +100,13 @@ def test_a_report_too_big_gets_413_a_broken_one_400_and_neither_is_believed(lab)
     check_equal(lab.vm("alpha")["state"], before, "alpha's state")
 
 
+def test_a_header_of_any_size_is_answered_in_one_sentence(lab):
+    for size in (2500, 3500, 4500, 6000, 7000, 7900, 9000, 40000):
+        answer = lab.ask(f"/ipxe?mac={ALPHA}", headers={"X-Big": "a" * size})
+        check(answer.status == 200 and installs(answer.text) if size < 3000 else answer.status in (200, 400, 431), f"{size} bytes: {answer}")
+        check(answer.status == 200 or "<" not in answer.text and answer.text.count("\n") == 1, f"{size} bytes: no sentence: {answer.text!r}")
+
+
 def test_requests_that_are_no_http_do_not_take_anything_down(lab):
     with lab.machine.inside():
         for data in (b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 300,
