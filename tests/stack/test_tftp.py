@@ -1,4 +1,5 @@
 """What TFTP serves, and what it does not."""
+import contextlib
 import os
 import select
 import socket
@@ -53,12 +54,31 @@ def test_tftp_a_file_that_was_sent_is_no_line_of_the_log_one_that_could_not_be_i
     check(not sent, f"{len(sent)} lines such as {sent[:1]}")
 
 
-def read_at_once(count, name, timeout):
+@contextlib.contextmanager
+def addresses(lab, count):
+    """That the client machine has beside its own: of one address only so many files are asked for."""
+    own = [f"192.168.100.{n}" for n in range(120, 120 + count)]
+    batch = os.path.join(lab.scope.tempdir(), "addresses")
+
+    def change(verb):
+        with open(batch, "w") as f:
+            f.writelines(f"addr {verb} {a}/24 dev eth0\n" for a in own)
+        lab.machine.run(["ip", "-batch", batch])
+
+    change("add")
+    try:
+        yield own
+    finally:
+        change("del")
+
+
+def read_at_once(count, name, timeout, sources):
     """TFTP (RFC 1350) of one small file by `count` clients at the same time; returns how many got all of it."""
     request = b"\0\1" + name.encode() + b"\0octet\0"
     transfers = {}
-    for _ in range(count):
+    for n in range(count):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((sources[n % len(sources)], 0))
         s.setblocking(False)
         transfers[s.fileno()] = {"socket": s, "block": 0, "data": b"", "sent": 0, "peer": None, "done": False}
     poll = select.poll()
@@ -88,14 +108,27 @@ def read_at_once(count, name, timeout):
 
 def test_500_machines_read_autoexec_ipxe_at_once(lab):
     began = time.monotonic()
-    with lab.machine.inside():
-        got = read_at_once(500, "autoexec.ipxe", 30)
+    with addresses(lab, 50) as own, lab.machine.inside():
+        got = read_at_once(500, "autoexec.ipxe", 30, own)
     check_equal(len(got), 500, "complete transfers")
     check_equal(len(set(got)), 1, "different contents")
     check(got[0].startswith(b"#!ipxe"), f"{got[0][:60]!r}")
     print(f"{time.monotonic() - began:.1f} s")
     tracked = lab.exec("cat", "/proc/sys/net/netfilter/nf_conntrack_count", check_rc=False).stdout.strip()
     check(not tracked or int(tracked) < 300, f"{tracked} connections are tracked: services were not to be")
+
+
+def test_who_asks_for_files_and_takes_none_keeps_nobody_from_his(lab):
+    """Many times as many transfers as dnsmasq has at once, with each of which it would go on for 40 s."""
+    with addresses(lab, 1) as (evil,), lab.machine.inside():
+        read_at_once(1, "autoexec.ipxe", 5, [evil]) # by now each side knows the other's MAC address
+        for n in range(1000):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind((evil, 0))
+                for _ in range(20):
+                    s.sendto(b"\0\1ipxe-x86_64.efi\0octet\0blksize\0008\0", (SERVER, 69))
+        for name in "autoexec.ipxe", "undionly.kpxe":
+            check(lab.tftp(name), f"{name} is empty")
 
 
 def test_every_daemon_is_still_the_process_that_it_was(lab):
