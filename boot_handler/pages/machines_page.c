@@ -211,21 +211,34 @@ static void put_none(struct html *h, const struct machine_list *list)
 		    "one shows up here.</p>");
 }
 
-/* The style makes boxes of other kinds of a table's (style.css), which not every browser tells as a
- * table then: each says what it is. */
-#define COLUMN(class, title) "<th role=\"columnheader\" scope=\"col\"" class ">" title "</th>"
+static const struct {
+	const char *title, *class; /* NULL: at any width */
+} columns[] = {{"Machine", NULL}, {"State", NULL}, {"Address", "mid"}, {"Image", "wide"},
+    {"Last event", "wide"}, {"Seen", "mid"}};
 
+static void put_columns(struct html *h)
+{
+	html_put(h, "<thead role=\"rowgroup\"><tr role=\"row\">");
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		html_put(h, "<th role=\"columnheader\" scope=\"col\"");
+		html_attr(h, "class", columns[i].class);
+		html_put(h, ">");
+		html_text(h, columns[i].title);
+		html_put(h, "</th>");
+	}
+	html_put(h, "</tr></thead>");
+}
+
+/* The style makes boxes of other kinds of a table's, which not every browser tells as a table then:
+ * each part says what it is. */
 static void put_table(struct html *h, const struct call *c, const struct machine_list *list)
 {
 	int64_t now_ms = wall_ms();
 
-	html_put(h,
-	    "<div class=\"scroll\" role=\"region\" aria-label=\"Machines\" tabindex=\"0\">"
-	    "<table class=\"machines\" id=\"machines\" role=\"table\"><thead role=\"rowgroup\"><tr "
-	    "role=\"row\">" COLUMN("", "Machine") COLUMN("", "State")
-		COLUMN(" class=\"mid\"", "Address") COLUMN(" class=\"wide\"", "Image")
-		    COLUMN(" class=\"wide\"", "Last event") COLUMN(
-			" class=\"mid\"", "Seen") "</tr></thead><tbody role=\"rowgroup\">\n");
+	html_put(h, "<div class=\"scroll\" role=\"region\" aria-label=\"Machines\" tabindex=\"0\">"
+		    "<table class=\"machines\" id=\"machines\" role=\"table\">");
+	put_columns(h);
+	html_put(h, "<tbody role=\"rowgroup\">\n");
 	for (size_t i = 0; i < list->count; i++)
 		machines_page_put_row(h, c, list->rows[i]->row, now_ms);
 	html_put(h, "</tbody></table></div>");

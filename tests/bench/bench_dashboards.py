@@ -9,6 +9,7 @@ An event's way is from its own time to the frame in which the page shows it or a
 whose row is in sight when they happen and stays there until they are shown, or for SEEN_S: then, one that is not shown is not seen.
 A page can be used from the frame that shows its rows and a letter typed into its search field.
 """
+import gzip
 import json
 import os
 import re
@@ -29,6 +30,7 @@ SLOW = {"over_s": OVER_S, "speed": 1, "firmware_s": 1, "kernel_s": 1, "disk_s": 
     "rootfs": "960K", "kernel": "64K", "modules": "64K", "disk_rate": "16K", "patience_s": 300}
 PAGES = ("/machines", "/machines?q=sim005", "/machines?state=installing")  # of a height that shows many rows
 SERVER = ("boot_handler", "nginx")
+OWN = ("/machines?q=nothing-is-like-this", "/assets/style.css", "/assets/script.js", "/assets/console.js", "/assets/icon.svg")
 BASELINE_S, WATCHED_S, SEEN_S = 8, 30, 5
 
 
@@ -61,6 +63,12 @@ class Storm:
 
     def link(self):
         return self.api("/api/v1/logins", method="POST", body={"role": "admin"}).json["path"]
+
+    def page(self, path, cookie):
+        answer = http_client.request("localhost", path, unix=os.path.join(self.folder, "dashboard.sock"), timeout=30,
+            headers={"Host": "127.0.0.1", "Cookie": cookie})
+        check(answer.status == 200, f"{path}: {answer}")
+        return answer
 
     def count(self, state):
         for line in self.api("/metrics").text.splitlines():
@@ -198,6 +206,8 @@ def tell(figures, loads):
     row(f"  page of {MACHINES} rows usable, worst of {len(loads)}", worst["usable"] / 1000, "s", "at most 0.5", worst["usable"] <= 500)
     for part in PARTS:
         row(f"    {part}", worst[part] / 1000, "s")
+    own = figures["own"] / 1024
+    row("  a page's own bytes, gzip, without xterm.js", own, "KiB", "at most 60", own <= 60)
     row("  load average", os.getloadavg()[0], "")
 
 
@@ -218,6 +228,7 @@ def bench_dashboards(scope, runs):
     loads = usable_ms(browser, runs)
     browser.do("close", name="loads")
     figures = dict(watch(storm, browser, dashboards), baseline=baseline)
+    figures["own"] = sum(len(gzip.compress(storm.page(path, cookie).body)) for path in OWN)
     check(not dashboards.failed, f"dashboards have failed: {dashboards.failed[:3]}")
     tell(figures, loads)
     browser.close()
@@ -226,6 +237,4 @@ def bench_dashboards(scope, runs):
 
 
 def sign_in(storm):
-    answer = http_client.request("localhost", storm.link(), unix=os.path.join(storm.folder, "dashboard.sock"),
-        headers={"Host": "127.0.0.1"})
-    return answer.headers.get("set-cookie", "").split(";")[0]
+    return storm.page(storm.link(), "").headers["set-cookie"].split(";")[0]

@@ -338,6 +338,18 @@ def test_from_320_pixels_to_4k_nothing_is_cut_off():
 
 
 @needs(SEEN)
+def test_a_row_out_of_sight_is_not_laid_out_until_the_keyboard_reaches_it():
+    browser = signed_in("sizes")
+    link_of_web1 = "document.querySelector('tr[data-machine=web1] a')"
+    laid_out = link_of_web1 + ".checkVisibility({contentVisibilityAuto: true})"
+    browser.wait(until=laid_out)
+    browser.get(what="document.getElementById('list').style.paddingTop = '20000px'")
+    browser.wait(until="!" + laid_out)
+    browser.get(what=link_of_web1 + ".focus()")
+    browser.wait(until=f"{laid_out} && scrollY > 0 && document.activeElement === {link_of_web1}")
+
+
+@needs(SEEN)
 def test_who_may_only_look_sees_no_button_to_order_with():
     browser = signed_in("reader", role="read")
     browser.goto(path="/machines/web1")
