@@ -131,7 +131,7 @@ def test_nobody_sees_a_page_without_a_link_and_each_works_once():
     check_equal(ask(once, "HEAD").status, 200, "looked at: status")
     answer = ask(once)
     check_equal(answer.status, 200, "the link: status")
-    check(re.search(r"^vmlab-[0-9a-f]{8}=admin\.\d+\.[0-9a-f]{64}; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict$",
+    check(re.search(r"^vmlab-[0-9a-f]{8}=admin\.\d+\.\d+\.[0-9a-f]{8}\.[0-9a-f]{64}; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict$",
         answer.headers["set-cookie"]), answer.headers["set-cookie"])
     state["admin"] = cookie_of(answer)
     check_equal(ask(once).status, 403, "the second time: status")
