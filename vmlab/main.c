@@ -12,6 +12,7 @@
 #include "vmlab/image/adopt.h"
 #include "vmlab/cmd/man.h"
 #include "vmlab/simulate/inside.h"
+#include "vmlab/ui/help_text.h"
 
 #define ROW(name) &name##_command,
 static const struct command *const commands[] = {COMMANDS(ROW)};
@@ -125,6 +126,31 @@ static int parse_before(int argc, char **argv, struct lab_options *lo)
 	return -1;
 }
 
+/* Of the same name, by the command's page. */
+static bool is_own(const struct command *c, const char *name)
+{
+	struct help_option option;
+	struct help_line line;
+
+	for (const char *page = c->help; help_line_next(&page, &line);)
+		if (help_option_parse(&line, &option) && strcmp(option.name + 2, name) == 0)
+			return true;
+	return false;
+}
+
+/* The global one that the word is, with or without "=VALUE" behind its *len letters; NULL: none. */
+static const struct option *global_option(const struct command *c, const char *word, size_t *len)
+{
+	for (const struct option *o = options; o->name; o++) {
+		*len = strlen(o->name);
+		if (o->has_arg && strncmp(word, "--", 2) == 0 &&
+		    strncmp(word + 2, o->name, *len) == 0 &&
+		    (word[2 + *len] == '=' || !word[2 + *len]))
+			return is_own(c, o->name) ? NULL : o;
+	}
+	return NULL;
+}
+
 /* Takes global options out of a command's own words, up to "--". Returns the new argc, or -1 for
  * --help (already printed), or -2 for an option without its value. */
 static int strip_after(int argc, char **argv, struct lab_options *lo, const struct command *c)
@@ -132,20 +158,13 @@ static int strip_after(int argc, char **argv, struct lab_options *lo, const stru
 	int kept = 1, i;
 
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const struct option *o = options;
 		size_t len = 0;
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			command_help(c);
 			return -1;
 		}
-		for (; o->name; o++) {
-			len = strlen(o->name);
-			if (o->has_arg && strncmp(argv[i], "--", 2) == 0 &&
-			    strncmp(argv[i] + 2, o->name, len) == 0 &&
-			    (argv[i][2 + len] == '=' || !argv[i][2 + len]))
-				break;
-		}
-		if (!o->name) {
+		const struct option *o = global_option(c, argv[i], &len);
+		if (!o) {
 			argv[kept++] = argv[i];
 			continue;
 		}
