@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "lib/base/test_program.h"
 
@@ -120,6 +121,36 @@ static void asked(const char *words, bool wanted)
 	file_says(folder, "engine/asked", "");
 }
 
+/* Each line of `words` is an event of that kind, and there is one. */
+static void assert_events(const char *kind, const char *words)
+{
+	int status;
+	char *text = program_says(__FILE__, words, &status), *rest = text;
+	size_t count = 0;
+
+	assert_int_equal(status, 0);
+	for (char *line; (line = strsep(&rest, "\n")) && *line; count++) {
+		json_t *event = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		const char *is = json_string_value(json_object_get(event, "kind"));
+		if (!is || strcmp(is, kind) != 0)
+			fail_msg("%s: %s", words, line);
+		json_decref(event);
+	}
+	assert_true(count > 0);
+	free(text);
+}
+
+static void events_are_chosen(void)
+{
+	assert_events("state", VMLAB "events --json --kind state web1");
+	assert_events("phase", VMLAB "events --json --kind phase --since 1h --severity info -n 3");
+	assert_events("phase-end", VMLAB "events --json --all --kind phase-end web1");
+	vmlab(0, "there are no such events of web1", "events --severity error web1");
+	vmlab(0, "there are no such events of any machine", "events --until 2001-01-31");
+	vmlab(0, "installer", "events 52:54:00:00:00:11");
+	vmlab(1, "there is no machine \"52:54:00:ff:ff:ff\"", "events 52:54:00:ff:ff:ff");
+}
+
 static void from_up_to_down(void **state)
 {
 	(void)state;
@@ -133,6 +164,7 @@ static void from_up_to_down(void **state)
 	vmlab(0, "web1", "ls -q");
 	vmlab(0, "How long each stage took", "events web1");
 	vmlab(0, "rootfs", "events");
+	events_are_chosen();
 	vmlab(0, "ready already", "wait");
 	vmlab(0, "its screen", "logs web1");
 	vmlab(0, "serving", "logs");
@@ -149,7 +181,7 @@ static void from_up_to_down(void **state)
 	vmlab(1, "there is no parameter \"severty\" here",
 	    "webhook add other http://a/ --filter severty=warning");
 	vmlab(1, "no connection to the receiver", "webhook test ci");
-	vmlab(0, "no connection to the receiver", "webhook ls");
+	vmlab(0, "no connection to the receiver", "webhook list");
 	vmlab(0, "\"filter\": \"severity=warning\"", "webhook ls --json");
 	vmlab(0, "is told nothing more", "webhook rm ci");
 	vmlab(1, "there is no webhook \"ci\"", "webhook rm ci");
@@ -300,6 +332,11 @@ static void usage_is_explained(void **state)
 	    {2, "ls --columns nonsense", "nonsense"},
 	    {2, "events -n 0", "-n takes a number from 1 to 1000"},
 	    {2, "events a b", "one NAME, or none for all"},
+	    {2, "events --kind dhcp,ipex", "there is no kind of event \"ipex\", but ipxe is one"},
+	    {2, "events --severity high", "--severity takes debug, info, warning or error"},
+	    {2, "events --since tomorrow", "\"tomorrow\" is no time: write "},
+	    {2, "events -f --until 12:00", "--follow has no end"},
+	    {2, "dashboard --port auto", "--port takes a number from 1 to 65535"},
 	    {2, "start", "it takes names of VMs and no options"},
 	    {2, "restart --now", "--no-wait as the last word"},
 	    {2, "rm", "which VM?"},

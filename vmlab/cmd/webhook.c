@@ -171,6 +171,7 @@ static const struct {
 } verbs[] = {
     {"add", 2, "add takes a NAME and a URL", add},
     {"ls", 0, "ls takes no name", list},
+    {"list", 0, "list takes no name", list},
     {"rm", 1, "rm takes the NAME of one webhook", drop},
     {"test", 1, "test takes the NAME of one webhook", try_it},
 };

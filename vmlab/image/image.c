@@ -365,7 +365,8 @@ static const struct {
 	int (*run)(const struct options *o);
 	const char *help;
 } subcommands[] = {{"build", build, image_build_help}, {"import", import, image_import_help},
-    {"add", add, image_add_help}, {"ls", list, image_ls_help}, {"rm", remove_image, image_rm_help}};
+    {"add", add, image_add_help}, {"ls", list, image_ls_help}, {"list", list, image_ls_help},
+    {"rm", remove_image, image_rm_help}};
 
 static int parse(const struct lab *lab, int argc, char **argv, struct options *o)
 {
