@@ -49,6 +49,7 @@ def test_machines_of_every_kind_end_as_their_profile_says_and_leave_nothing():
     check_equal(done.returncode, 0, f"{done.stderr}\n{done.stdout}; status")
     result = json.loads(done.stdout)
     check_equal(result["ended"], {"going": 0, "ready": 16, "failed": 0, "silent": 2, "waiting": 2, "elsewhere": 0}, "ends")
+    check_equal((result["silent"], result["waiting"]), ([1, 2], [9, 10]), "which got no further")
     check_equal((result["failures"], result["server_ready"]), ([], 16), "failures, ready by the server's account")
     times = {step["name"]: step["count"] for step in result["steps"]}
     check_equal(times["/report: installed"], 18, "16 were installed, two of them told it twice:")
@@ -118,3 +119,7 @@ def test_what_makes_no_sense_is_told_with_its_place():
         done = lab.vmlab(*argv, check_rc=False)
         check_equal(done.returncode, status, f"{argv}: {done.stderr}; status")
         check(said in done.stderr, f"{argv}: {done.stderr}")
+    done = lab.vmlab("simulate", "3", "--profile", profile("many.json", faults={"slwo": 1}, kernel_s=-1, over_s="x",
+        nothing=1, seed=-1), check_rc=False)
+    check_equal([line.split(": ", 1)[1].split()[0] for line in done.stderr.splitlines()],
+        ["over_s", "faults.slwo", "kernel_s", "nothing", "seed"], "what is wrong, in the file's order")

@@ -17,21 +17,56 @@
 
 /* ---- the profile --------------------------------------------------------------------------- */
 
-struct judged {
-	const char *path, *text;
-	size_t len;
-	unsigned problems;
+#define PROBLEMS_MAX 100 /* more are told in the order in which they are found */
+
+struct problem {
+	size_t offset;
+	char text[500];
 };
 
-static void tell(struct judged *j, size_t offset, const char *where, const char *why)
+struct judged {
+	const char *path, *text;
+	size_t len, count;
+	struct problem problem[PROBLEMS_MAX];
+};
+
+static void print_problem(const struct judged *j, const struct problem *p)
 {
 	int line, column;
 
-	json_text_position(j->text, offset, &line, &column);
+	json_text_position(j->text, p->offset, &line, &column);
 	fprintf(stderr, "%s:%d:%d: ", j->path, line, column);
-	human_print_clean(stderr, where);
-	fprintf(stderr, "%s%s\n", *where ? " " : "", why);
-	j->problems++;
+	human_print_clean(stderr, p->text);
+	fputc('\n', stderr);
+}
+
+static void tell(struct judged *j, size_t offset, const char *where, const char *why)
+{
+	struct problem p = {.offset = offset};
+
+	snprintf(p.text, sizeof(p.text), "%s%s%s", where, *where ? " " : "", why);
+	if (j->count < PROBLEMS_MAX)
+		j->problem[j->count] = p;
+	else
+		print_problem(j, &p);
+	j->count++;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct problem *x = a, *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* As they stand in the file. */
+static void print_problems(struct judged *j)
+{
+	size_t count = j->count < PROBLEMS_MAX ? j->count : PROBLEMS_MAX;
+
+	qsort(j->problem, count, sizeof(*j->problem), compare);
+	for (size_t i = 0; i < count; i++)
+		print_problem(j, &j->problem[i]);
 }
 
 static void refused(void *ctx, const struct json_path *bad, const struct err *why)
@@ -59,23 +94,26 @@ static void unknown(void *ctx, const struct json_path *key, const char *nearest)
 /* False after all that is wrong was told. */
 static bool read_profile(const char *path, unsigned machines, struct simulate_profile *out)
 {
-	struct judged j = {.path = path};
-	struct json_reader r = {.refuse = refused, .unknown = unknown, .ctx = &j};
+	_cleanup_free_ struct judged *j = calloc(1, sizeof(*j));
+	struct json_reader r = {.refuse = refused, .unknown = unknown, .ctx = j};
 	_cleanup_free_ char *text = NULL;
 	_cleanup_json_ json_t *doc = NULL;
 	struct err e = ERR_INIT;
 	size_t bad = 0;
 
-	if (path && file_read(path, PROFILE_MAX_BYTES, &text, &j.len, &e) < 0) {
+	if (!j || (path && file_read(path, PROFILE_MAX_BYTES, &text, &j->len, &e) < 0)) {
+		if (!j)
+			(void)err_set(&e, ENOMEM, "out of memory");
 		command_fail(&e);
 		return false;
 	}
-	j.text = text;
-	if (path && !(doc = json_text_parse(text, j.len, NESTING_MAX, &bad, &e))) {
-		tell(&j, bad, "", e.msg);
-		return false;
-	}
-	return simulate_profile_read(&r, doc, machines, out) == 0 && j.problems == 0;
+	j->path = path;
+	j->text = text;
+	if (path && !(doc = json_text_parse(text, j->len, NESTING_MAX, &bad, &e)))
+		tell(j, bad, "", e.msg);
+	bool well = (!path || doc) && simulate_profile_read(&r, doc, machines, out) == 0;
+	print_problems(j);
+	return well && j->count == 0;
 }
 
 /* ---- the command --------------------------------------------------------------------------- */

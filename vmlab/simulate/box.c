@@ -72,6 +72,22 @@ static int plug(struct box *b, const json_t *pid, struct err *e)
 	return r < 0 ? err_wrap(e, "the machines cannot be plugged into the lab") : 0;
 }
 
+/* The last ones for which it waits. */
+static void tell_last(FILE *f, const json_t *list)
+{
+	const char *comma = "; waits for ";
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		const char *step = json_string_value(json_object_get(one, "step"));
+		fprintf(f, "%smachine %" JSON_INTEGER_FORMAT "%s%s%s", comma,
+		    json_integer_value(json_object_get(one, "machine")), step ? " (" : "",
+		    step ? step : "", step ? ")" : "");
+		comma = ", ";
+	}
+}
+
 static void tell_progress(struct box *b, const json_t *progress)
 {
 	FILE *f = b->stage->out;
@@ -88,6 +104,7 @@ static void tell_progress(struct box *b, const json_t *progress)
 		if (n > 0)
 			fprintf(f, " %" JSON_INTEGER_FORMAT " %s", n, machine_ending_words[i]);
 	}
+	tell_last(f, json_object_get(progress, "last"));
 	fputs(b->tty ? "" : "\n", f);
 	fflush(f);
 	b->open_line = b->tty;

@@ -16,6 +16,7 @@
 #include "vmlab/simulate/step.h"
 
 #define LOOK_US 500000
+#define LAST_MAX 5
 
 /* Besides the machines. */
 struct watch {
@@ -49,13 +50,41 @@ static json_t *endings_json(const struct simulation *sim)
 	return o;
 }
 
+/* The numbers of those with that ending. */
+static json_t *numbers_json(const struct simulation *sim, enum machine_ending ending)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < sim->count; i++)
+		if (sim->machines[i].ending == ending)
+			json_array_append_new(
+			    list, json_integer((json_int_t)sim->machines[i].number));
+	return list;
+}
+
+/* With the last ones for which it waits, and at which step of theirs. */
+static json_t *progress_json(const struct simulation *sim)
+{
+	json_t *progress = endings_json(sim), *last = json_array();
+
+	for (unsigned i = 0; sim->ended[MACHINE_GOING] <= LAST_MAX && i < sim->count; i++) {
+		const struct machine *m = &sim->machines[i];
+		const char *step = step_row_names[steps[m->step].row];
+		if (m->ending == MACHINE_GOING)
+			json_array_append_new(last,
+			    json_pack("{s:i, s:s*}", "machine", (int)m->number, "step", step));
+	}
+	json_object_set_new(progress, "last", last);
+	return progress;
+}
+
 static void look(struct loop_timer *timer)
 {
 	struct watch *w = (struct watch *)((char *)timer - offsetof(struct watch, timer));
 
 	daemons_look(&w->daemons);
 	if (w->looks++ % 2)
-		say("progress", endings_json(w->sim));
+		say("progress", progress_json(w->sim));
 	(void)loop_timer_set(&w->sim->loop, timer, loop_now_us() + LOOK_US);
 }
 
@@ -96,8 +125,11 @@ static json_t *result_json(const struct watch *w)
 
 	if (wire_bytes(SIMULATE_CARD, &received, &sent, &ignored) < 0)
 		received = sent = 0;
-	return json_pack("{s:i, s:o, s:f, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:I}", "machines",
-	    (int)sim->count, "ended", endings_json(sim), "took_s",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:f, s:I, s:I, s:o, s:I}",
+	    "machines", (int)sim->count, "ended", endings_json(sim),
+	    machine_ending_words[MACHINE_SILENT], numbers_json(sim, MACHINE_SILENT),
+	    machine_ending_words[MACHINE_WAITS], numbers_json(sim, MACHINE_WAITS),
+	    machine_ending_words[MACHINE_ELSEWHERE], numbers_json(sim, MACHINE_ELSEWHERE), "took_s",
 	    sim->first_on_us ? (double)(last - sim->first_on_us) / 1e6 : 0.0, "steps",
 	    tally_steps_json(&sim->tally), "failures", tally_failures_json(&sim->tally), "daemons",
 	    daemons_json(&w->daemons), "cpu_s", daemons_cpu_s(&w->daemons), "received_bytes",

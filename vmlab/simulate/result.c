@@ -6,6 +6,8 @@
 #include "vmlab/simulate/machine.h"
 #include "lib/base/human.h"
 
+#define WHICH_MAX 20
+
 static json_int_t number(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));
@@ -48,6 +50,25 @@ static void print_ends(const json_t *result, FILE *f)
 		fprintf(f, "%s %lld %s", comma, (long long)n, machine_ending_words[i]);
 		comma = ",";
 	}
+	fputc('\n', f);
+}
+
+/* Which of them got no further, as their profile says or because nobody has declared them. */
+static void print_which(const json_t *result, enum machine_ending ending, FILE *f)
+{
+	const json_t *list = json_object_get(result, machine_ending_words[ending]), *one;
+	size_t count = json_array_size(list), i;
+
+	if (count == 0)
+		return;
+	fprintf(f, "  %s: machine%s", machine_ending_words[ending], count == 1 ? "" : "s");
+	json_array_foreach(list, i, one) {
+		if (i == WHICH_MAX)
+			break;
+		fprintf(f, "%s %lld", i ? "," : "", (long long)json_integer_value(one));
+	}
+	if (count > WHICH_MAX)
+		fprintf(f, " and %zu more", count - WHICH_MAX);
 	fputc('\n', f);
 }
 
@@ -126,6 +147,8 @@ static void print_rest(const json_t *result, FILE *f)
 void result_print(const json_t *result, FILE *f)
 {
 	print_ends(result, f);
+	for (unsigned i = MACHINE_SILENT; i < MACHINE_ENDING_COUNT; i++)
+		print_which(result, (enum machine_ending)i, f);
 	print_failures(result, f);
 	print_steps(result, f);
 	print_server(result, f);
