@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "boot_handler/http/console.h"
+#include "boot_handler/http/consoles.h"
 #include "boot_handler/http/explain_events.h"
 #include "boot_handler/http/json_value.h"
 #include "boot_handler/http/machine_now.h"
@@ -12,6 +15,7 @@
 #include "boot_handler/state/address.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/explain/console.h"
 #include "lib/follow/cloud_init.h"
 #include "lib/image/image_advice.h"
 
@@ -224,6 +228,33 @@ static void see_declared(const struct call *c, struct explain_facts *f, const st
 	see_log(f, services->state, vm);
 }
 
+/* ---- its screen --------------------------------------------------------------------------- */
+
+/* Nothing was printed since it was switched on last. */
+static bool is_of_before(const struct console_of *of, const struct explain_facts *f)
+{
+	_cleanup_close_ int fd = console_open_log(of);
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) < 0 ||
+	       (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 <
+		   f->seen[EXPLAIN_POWER].at_ms;
+}
+
+/* Of a VM of this lab that runs. */
+static void see_console(
+    const struct call *c, const struct machine_named *named, struct explain_facts *f)
+{
+	struct console_of of = console_of_machine(c, named);
+	size_t len;
+
+	if (!of.root || !console_runs(&of) || is_of_before(&of, f))
+		return;
+	_cleanup_free_ char *text = console_last(&of, &len);
+	if (text)
+		explain_console(f, text);
+}
+
 /* ---- of every machine ---------------------------------------------------------------------- */
 
 static void add_word(char *text, size_t size, const char *name, const char *value)
@@ -332,6 +363,7 @@ json_t *machine_explained(const struct call *c, const struct machine_named *name
 		see_declared(c, f, named->vm);
 	else if (see_stranger(c, f, e) < 0)
 		return NULL;
+	see_console(c, named, f);
 	see_orders(c, named, f);
 	return explain_json(f);
 }

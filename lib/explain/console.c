@@ -1,54 +1,99 @@
 #include "lib/explain/console.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define NOTHING EXPLAIN_STATE
+#define SCREEN_WIDTH 80
+#define IPXE_ENOMEM 0x31
+#define IPXE_ETIMEDOUT 0x4c
+#define IPXE_EPLATFORM 0x7f
+#define IPXE_OUT_OF_RESOURCES 0x89
 
-/* The first that a line has. `over`: what an earlier line told is not so any more. */
+/* What earlier lines told is not so any more: of loaders, of which the kernel needs nothing more,
+ * or anything. */
+enum ending { GOES_ON, ENDS_LOADERS, ENDS_ALL };
+
+/* Of iPXE's errors, the number tells. */
+#define BY_NUMBER EXPLAIN_SIGN_COUNT
+
+/* The first that a line has. */
 static const struct {
 	const char *words;
 	enum explain_sign sign;
-	bool over;
+	enum ending ends;
 } sayings[] = {
-    /* It begins anew, or gets on. */
-    {"iPXE initialising devices", NOTHING, true},
-    {"Linux version ", NOTHING, true},
-    {"UEFI firmware (version", NOTHING, true},
-    {"SeaBIOS (version", NOTHING, true},
-    {" login: ", NOTHING, true},
-    {"initrd: Linux ", NOTHING, true},
+    {"iPXE initialising devices", 0, ENDS_ALL},
+    {"Linux version ", 0, ENDS_ALL},
+    {"UEFI firmware (version", 0, ENDS_ALL},
+    {">>Start PXE over IPv4", 0, ENDS_ALL},
+    {"SeaBIOS (version", 0, ENDS_ALL},
+    {" login: ", 0, ENDS_ALL},
+    {"initrd: Linux ", 0, ENDS_LOADERS},
 
-    {"Access Denied", EXPLAIN_CONSOLE_DENIED, false},
-    {"Security Violation", EXPLAIN_CONSOLE_DENIED, false},
-    {"bad shim signature", EXPLAIN_CONSOLE_DENIED, false},
-    {"PXE-E", EXPLAIN_CONSOLE_PXE, false},
-    /* ENOMEM has the number 31 in iPXE's errors, whichever its text. */
-    {"ipxe.org/31", EXPLAIN_CONSOLE_MEMORY, false},
-    {"ipxe.org/err/31", EXPLAIN_CONSOLE_MEMORY, false},
-    {"ipxe.org/", EXPLAIN_CONSOLE_IPXE, false},
-    {"EFI_OUT_OF_RESOURCES", EXPLAIN_CONSOLE_MEMORY, false},
-    {"Unable to mount root fs", EXPLAIN_CONSOLE_NO_ROOT, false},
-    {"Gave up waiting for root", EXPLAIN_CONSOLE_NO_ROOT, false},
-    {"Kernel panic", EXPLAIN_CONSOLE_PANIC, false},
-    {"Out of memory: Killed process", EXPLAIN_CONSOLE_KILLED, false},
-    {"Initramfs unpacking failed: write error", EXPLAIN_CONSOLE_KILLED, false},
-    {"No bootable device", EXPLAIN_CONSOLE_NO_BOOT, false},
-    {"No bootable option or device", EXPLAIN_CONSOLE_NO_BOOT, false},
-    {"not a bootable disk", EXPLAIN_CONSOLE_NO_BOOT, false},
-    {"grub rescue>", EXPLAIN_CONSOLE_NO_BOOT, false},
+    {"Access Denied", EXPLAIN_CONSOLE_DENIED, GOES_ON},
+    {"Security Violation", EXPLAIN_CONSOLE_DENIED, GOES_ON},
+    {"bad shim signature", EXPLAIN_CONSOLE_DENIED, GOES_ON},
+    /* With an address it waits for a file: EDK2's word for it, and Intel's for its beginning and
+     * the rest. */
+    {"PXE-E18", EXPLAIN_CONSOLE_TFTP, GOES_ON},
+    {"PXE-E32", EXPLAIN_CONSOLE_TFTP, GOES_ON},
+    {"PXE-E35", EXPLAIN_CONSOLE_TFTP, GOES_ON},
+    {"PXE-E", EXPLAIN_CONSOLE_PXE, GOES_ON},
+    {"ipxe.org/", BY_NUMBER, GOES_ON},
+    {"EFI_OUT_OF_RESOURCES", EXPLAIN_CONSOLE_MEMORY, GOES_ON},
+    {"Unable to mount root fs", EXPLAIN_CONSOLE_NO_ROOT, GOES_ON},
+    {"Gave up waiting for root", EXPLAIN_CONSOLE_NO_ROOT, GOES_ON},
+    {"Kernel panic", EXPLAIN_CONSOLE_PANIC, GOES_ON},
+    {"Out of memory: Killed process", EXPLAIN_CONSOLE_KILLED, GOES_ON},
+    {"Initramfs unpacking failed: write error", EXPLAIN_CONSOLE_KILLED, GOES_ON},
+    {"No bootable device", EXPLAIN_CONSOLE_NO_BOOT, GOES_ON},
+    {"No bootable option or device", EXPLAIN_CONSOLE_NO_BOOT, GOES_ON},
+    {"not a bootable disk", EXPLAIN_CONSOLE_NO_BOOT, GOES_ON},
+    {"grub rescue>", EXPLAIN_CONSOLE_NO_BOOT, GOES_ON},
 };
 
-static const enum explain_sign told[] = {EXPLAIN_CONSOLE_DENIED, EXPLAIN_CONSOLE_PXE,
-    EXPLAIN_CONSOLE_MEMORY, EXPLAIN_CONSOLE_IPXE, EXPLAIN_CONSOLE_PANIC, EXPLAIN_CONSOLE_KILLED,
-    EXPLAIN_CONSOLE_NO_BOOT, EXPLAIN_CONSOLE_NO_ROOT};
+static const struct {
+	enum explain_sign sign;
+	enum ending by;
+} told[] = {
+    {EXPLAIN_CONSOLE_DENIED, ENDS_LOADERS},
+    {EXPLAIN_CONSOLE_PXE, ENDS_LOADERS},
+    {EXPLAIN_CONSOLE_TFTP, ENDS_LOADERS},
+    {EXPLAIN_CONSOLE_MEMORY, ENDS_LOADERS},
+    {EXPLAIN_CONSOLE_IPXE, ENDS_LOADERS},
+    {EXPLAIN_CONSOLE_NO_BOOT, ENDS_LOADERS},
+    {EXPLAIN_CONSOLE_PANIC, ENDS_ALL},
+    {EXPLAIN_CONSOLE_KILLED, ENDS_ALL},
+    {EXPLAIN_CONSOLE_NO_ROOT, ENDS_ALL},
+};
 
-static void forget(struct explain_facts *f)
+static void forget(struct explain_facts *f, enum ending ends)
 {
 	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++)
-		f->seen[told[i]].count = 0;
+		if (told[i].by <= ends)
+			f->seen[told[i].sign].count = 0;
 }
 
-/* Firmware draws with escape sequences, of which no word is part. */
+/* Bits 24 to 30 are POSIX's number; or 0x7f, and the lowest 8 are the platform's, of UEFI with its
+ * highest bit (iPXE's include/errno.h). */
+static enum explain_sign ipxe_sign(const char *line)
+{
+	const char *number = strstr(line, "ipxe.org/") + strlen("ipxe.org/");
+	unsigned long n;
+
+	if (strncmp(number, "err/", 4) == 0)
+		number += 4;
+	n = strtoul(number, NULL, 16);
+	if ((n >> 24 & 0x7f) == IPXE_ENOMEM ||
+	    ((n >> 24 & 0x7f) == IPXE_EPLATFORM && (n & 0xff) == IPXE_OUT_OF_RESOURCES))
+		return EXPLAIN_CONSOLE_MEMORY;
+	if ((n >> 24 & 0x7f) == IPXE_ETIMEDOUT && strstr(line, "tftp://"))
+		return EXPLAIN_CONSOLE_TFTP;
+	return EXPLAIN_CONSOLE_IPXE;
+}
+
+/* Firmware draws with escape sequences, of which no word is part, and iPXE takes back what it has
+ * counted down. */
 static void drop_escapes(char *line)
 {
 	char *to = line;
@@ -58,7 +103,12 @@ static void drop_escapes(char *line)
 			p += 2;
 			p += strspn(p, "0123456789;?=");
 			p += *p != '\0';
-		} else if (*p == '\033' || *p == '\r') {
+		} else if (*p == '\033') {
+			p += p[1] ? 2 : 1;
+		} else if (*p == '\b') {
+			to -= to > line;
+			p++;
+		} else if (*p == '\r') {
 			p++;
 		} else {
 			*to++ = *p++;
@@ -70,24 +120,37 @@ static void drop_escapes(char *line)
 static void take_line(struct explain_facts *f, const char *line)
 {
 	for (size_t i = 0; i < sizeof(sayings) / sizeof(*sayings); i++) {
+		enum explain_sign sign = sayings[i].sign;
 		if (!strstr(line, sayings[i].words))
 			continue;
-		if (sayings[i].over)
-			forget(f);
+		if (sayings[i].ends != GOES_ON)
+			forget(f, sayings[i].ends);
 		else
-			explain_see(
-			    f, sayings[i].sign, 0, NULL, "console", line + strspn(line, " "));
+			explain_see(f, sign == BY_NUMBER ? ipxe_sign(line) : sign, 0, NULL,
+			    "console", line + strspn(line, " "));
 		return;
 	}
 }
 
+/* A BIOS breaks lines at its screen's width, in the middle of a word. */
 void explain_console(struct explain_facts *f, char *text)
 {
-	char *line;
+	char *line, *whole = NULL;
+	size_t len = 0;
 
 	while ((line = strsep(&text, "\n"))) {
 		drop_escapes(line);
-		take_line(f, line);
+		size_t width = strlen(line);
+		if (!whole) {
+			whole = line;
+			len = 0;
+		}
+		memmove(whole + len, line, width + 1);
+		len += width;
+		if (width == SCREEN_WIDTH && text)
+			continue;
+		take_line(f, whole);
+		whole = NULL;
 	}
 }
 

@@ -220,10 +220,9 @@ static void print_links(FILE *out, const json_t *links)
 	fputc('\n', out);
 	json_array_foreach(links, i, link) {
 		const char *state = text_of(link, "state");
-		fprintf(out, "  %-11s %-7s", text_of(link, "link"),
-		    strcmp(state, "open") == 0 ? "-" : state);
-		if (*text_of(link, "text"))
-			fputc(' ', out);
+		const char *shown = strcmp(state, "open") == 0 ? "-" : state;
+		bool told = *text_of(link, "text");
+		fprintf(out, "  %-11s %-*s", text_of(link, "link"), told ? 8 : 0, shown);
 		print_time(out, link);
 		fprintf(out, "%s\n", text_of(link, "text"));
 	}

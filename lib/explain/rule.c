@@ -158,6 +158,11 @@ static bool is_denied(const struct explain_facts *f)
 	return SEEN(CONSOLE_DENIED) && has_no_system(f);
 }
 
+static bool waits_for_file(const struct explain_facts *f)
+{
+	return SEEN(CONSOLE_TFTP) && has_no_system(f);
+}
+
 static bool gives_up(const struct explain_facts *f)
 {
 	return SEEN(CONSOLE_PXE) && has_no_system(f);
@@ -168,10 +173,11 @@ static bool boots_nothing(const struct explain_facts *f)
 	return SEEN(CONSOLE_NO_BOOT) && comes_up(f);
 }
 
-/* An installer asks for an address, too, after it was loaded. */
+/* An installer asks for an address, too, after it was loaded, and iPXE each time that it tries
+ * again. */
 static bool fetches_no_loader(const struct explain_facts *f)
 {
-	return comes_up(f) && LATER(ADDRESS, TFTP) && WELL_LATER(ADDRESS, ASKED) &&
+	return comes_up(f) && !SEEN(CONSOLE_IPXE) && LATER(ADDRESS, TFTP) && WELL_LATER(ADDRESS, ASKED) &&
 	       !LATER(FETCH, TFTP) && !LATER(FETCH, ASKED) && QUIET(ADDRESS, LOADER_MS);
 }
 
@@ -429,6 +435,9 @@ static const struct explain_rule rules[] = {
     BROKEN("secure-boot", LOADER, CONSOLE_DENIED, TFTP, is_denied,
 	"its firmware refuses the loader: Secure Boot is on and the loader is not signed for it",
 	"write \"secure_boot\": true in its definition, which gives it a signed loader, or switch Secure Boot off in its firmware"),
+    BROKEN("tftp-timeout", LOADER, CONSOLE_TFTP, ADDRESS, waits_for_file,
+	"its loader does not come by TFTP: {what}",
+	"a filter or switch drops it on the way: UDP port 69 to the server, and from there and back those that the server chooses; `vmlab restart {name}` lets it try again"),
     BROKEN("firmware-gave-up", LOADER, CONSOLE_PXE, ADDRESS, gives_up,
 	"its firmware has given up on the network: {what}",
 	"restart it: `vmlab restart {name}`; where that does not help, look at cable and switch"),

@@ -63,6 +63,7 @@
 	row(ASKED, "asked", "it asked what to boot and was told: {about}") \
 	row(CONSOLE_DENIED, "console-denied", "its console: {what}") \
 	row(CONSOLE_PXE, "console-pxe", "its console: {what}") \
+	row(CONSOLE_TFTP, "console-tftp", "its console: {what}") \
 	row(CONSOLE_MEMORY, "console-memory", "its console: {what}") \
 	row(CONSOLE_IPXE, "console-ipxe", "its console: {what}") \
 	/* Kernel and installer. */ \

@@ -200,6 +200,15 @@ static void secure_boot(void)
 	    "BdsDxe: failed to load Boot0001 \"UEFI PXEv4 (MAC:525400123456)\": Access Denied\r\n");
 }
 
+/* The screens of OVMF, and of iPXE as a card's ROM under SeaBIOS, where TFTP is dropped. */
+static void tftp_timeout(void)
+{
+	console(MACHINE_DECLARED, ADDRESSED,
+	    ">>Start PXE over IPv4.\r\n  Station IP address is 192.168.100.142\r\n\r\n"
+	    "  NBP filename is ipxe-x86_64.efi\r\n  NBP filesize is 0 Bytes\r\n"
+	    "  PXE-E18: Server response timeout.\r\n");
+}
+
 static void firmware_gave_up(void)
 {
 	console(MACHINE_DECLARED, DISCOVERED, "  PXE-E16: No valid offer received.\n");
@@ -222,10 +231,15 @@ static void loader_silent(void)
 	walk(LOADED, 31);
 }
 
+/* On iPXE's screen, where HTTP is dropped. It asks for an address again before it tries again. */
 static void script_unreached(void)
 {
-	begin(MACHINE_DECLARED);
-	walk(SCRIPTED, 31);
+	console(MACHINE_DECLARED, NOTHING,
+	    "http://192.168.100.1/ipxe.... [connecting]\b\b\b\b\b\b\b\b\b\b\b\b            "
+	    "\b\b\b\b\b\b\b\b\b\b\b\b. Connection timed out (https://ipxe.org/4c0a6092)\r\n"
+	    "No answer from http://192.168.100.1/ipxe: asking again in 5 seconds (m: menu)");
+	walk(SCRIPTED, 71);
+	SEE(ADDRESS, 14, "192.168.100.10", "dnsmasq", NULL);
 }
 
 static void refused(void)
@@ -246,6 +260,13 @@ static void ipxe_memory(void)
 {
 	console(MACHINE_BOOTING, ASKED,
 	    "http://192.168.100.1/initrds/amd64/initrd.zst... Not enough space (https://ipxe.org/31232006)\n");
+	assert_int_equal(f.seen[EXPLAIN_CONSOLE_MEMORY].count, 1);
+	console(MACHINE_BOOTING, ASKED, /* OVMF with 128 MiB */
+	    "http://192.168.100.1/images/debian-13/amd64/modules.cpio.zst... ok\r\n"
+	    "EFI stub: ERROR: Failed to decompress kernel\r\n"
+	    "EFI stub: ERROR: efi_stub_entry() failed!\r\n"
+	    "Could not boot: Error 0x7f048289 (https://ipxe.org/7f048289)\r\n"
+	    "vmlab: loading failed, asking again in 10 s\r\n");
 }
 
 static void ipxe_error(void)
@@ -455,6 +476,7 @@ static const struct {
     {"netboot-off", netboot_off, "is off"},
     {"tftp-failed", tftp_failed, "failed sending /srv/tftp/ipxe-x86_64.efi"},
     {"secure-boot", secure_boot, "Secure Boot is on"},
+    {"tftp-timeout", tftp_timeout, "does not come by TFTP: PXE-E18: Server response timeout."},
     {"firmware-gave-up", firmware_gave_up, "PXE-E16: No valid offer"},
     {"nothing-booted", nothing_booted, "No bootable device"},
     {"loader-not-fetched", loader_not_fetched, "192.168.100.10 21 s ago"},
@@ -463,7 +485,7 @@ static const struct {
     {"wrong-arch", wrong_arch, "it is arm64"},
     {"refused", refused, "alone"},
     {"kernel-missing", kernel_missing, "status 404"},
-    {"ipxe-memory", ipxe_memory, "ipxe.org/31232006"},
+    {"ipxe-memory", ipxe_memory, "Error 0x7f048289"},
     {"ipxe-error", ipxe_error, "ipxe.org/0f0a6095"},
     {"kernel-panic", kernel_panic, "deadlocked on memory"},
     {"installer-memory", installer_memory, "os-installer"},
@@ -606,6 +628,29 @@ static void test_a_console_tells_of_its_last_boot_alone(void **state)
 		"ipxe-memory"},
 	    {"Kernel \033[1mpanic - not syncing\n", "kernel-panic"},
 	    {"the word panic alone\nPXE\n", NULL},
+	    /* iPXE under SeaBIOS, TFTP dropped; its banner is broken at the same width. */
+	    {"iPXE initialising devices...\r\r\n\033[0;1miPXE 1.21.1+git20250501.dad20602+dfsg-1\033[0m"
+	     " -- Open Source Network Boot Firmware -- \r\r\n\033[0;36mhttps://ipxe.org\r\r\n\033[0m"
+	     "Next server: 192.168.100.1\r\r\nFilename: boot.ipxe\r\r\n"
+	     "tftp://192.168.100.1/boot.ipxe.................. Connection timed out (https://i\r\r\n"
+	     "pxe.org/4c126035)\r\r\nNo more network devices\r\r\n",
+		"tftp-timeout"},
+	    {"http://192.168.100.1/ipxe... Connection timed out (https://ipxe.org/4c126035)\n",
+		"ipxe-error"},
+	    /* OVMF with Secure Boot: after the network it tries the disk. */
+	    {">>Start PXE over IPv4.\r\nBdsDxe: failed to load Boot0002 \"UEFI PXEv4\": Access Denied\r\n"
+	     "\r\n>>Start HTTP Boot over IPv4....\r\n  Error: Remote boot cancelled.\r\n"
+	     "BdsDxe: No bootable option or device was found.\r\n",
+		"secure-boot"},
+	    /* 160 MiB, which do for the kernel: the system comes up without its modules. */
+	    {"\033c\033[?7l\033[2J[    5.924609] Initramfs unpacking failed: write error\r\r\n"
+	     "initrd: Linux 6.12.118+deb13-cloud-amd64, x86_64\r\r\n"
+	     "initrd: no modules for kernel 6.12.118+deb13-cloud-amd64: only built-in drivers will work\r\n"
+	     "initrd: still waiting for a network card with the address 52:54:00:e2:5a:05 (30 s)\r\n",
+		"installer-memory"},
+	    {"Could not boot: Error 0x7f048289 (https://ipxe.org/7f048289)\r\n"
+	     "initrd: Linux 6.12.118+deb13-cloud-amd64, x86_64\r\n",
+		NULL},
 	};
 
 	(void)state;
@@ -672,7 +717,8 @@ static void test_people_read_link_evidence_and_what_to_do(void **state)
 	assert_non_null(strstr(text, "also: disk: a script"));
 	assert_non_null(strstr(text, "\n  definition  broken"));
 	assert_non_null(strstr(text, "\n  disk        broken"));
-	assert_non_null(strstr(text, "\n  first-boot  -"));
+	assert_non_null(strstr(text, "\n  first-boot  -\n"));
+	assert_null(strstr(text, " \n"));
 }
 
 static void test_what_was_before_the_trouble_is_not_of_this_boot(void **state)
