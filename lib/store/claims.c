@@ -67,11 +67,25 @@ void vm_claims_remove(struct vm_folder *f, struct vm_file *file)
 /* ---- who held what before
  * ----------------------------------------------------------------------*/
 
+#define HOLDING_LINE "%016" PRIx64 "\n"
 #define DEFAULTS_LINE "defaults "
 #define PROFILES_LINE "profiles "
 
+/* The upper half of all numbers of a file. */
+static uint32_t holdings_of(const char *file)
+{
+	return (uint32_t)hash_bytes(file, strlen(file), 0);
+}
+
 /* One number for "this file holds that". */
 static uint64_t holding_of(const struct vm_claim *key, const char *file)
+{
+	return (uint64_t)holdings_of(file) << 32 |
+	       (uint32_t)hash_bytes(file, strlen(file), key_hash(key));
+}
+
+/* As earlier versions kept it; it does not tell whose it is. */
+static uint64_t old_holding_of(const struct vm_claim *key, const char *file)
 {
 	return hash_bytes(file, strlen(file), key_hash(key));
 }
@@ -90,8 +104,10 @@ char *vm_holders_text(const struct vm_snapshot *snap)
 		const char *file = vm_snapshot_file(snap, vm);
 		for (unsigned c = 0; file && c < vm_claim_count(vm); c++)
 			if (vm_claim_at(vm, c, &key))
-				fprintf(m, "%016" PRIx64 "\n", holding_of(&key, file));
+				fprintf(m, HOLDING_LINE, holding_of(&key, file));
 	}
+	if (vm_snapshot_kept(snap))
+		fputs(vm_snapshot_kept(snap), m);
 	if (vm_snapshot_defaults(snap))
 		fprintf(m, DEFAULTS_LINE "%s\n", vm_snapshot_defaults(snap));
 	if (json_object_size(vm_snapshot_profiles(snap)) > 0) {
@@ -116,12 +132,25 @@ static void remember_defaults(struct vm_folder *f, const char *line)
 		json_decref(value);
 }
 
+static bool any(const void *item, const void *key)
+{
+	(void)item;
+	(void)key;
+	return true;
+}
+
+static bool is_held(const struct vm_folder *f, uint64_t holding)
+{
+	return hash_table_find(&f->held, holding, any, NULL) != NULL;
+}
+
 int vm_claims_remember(struct vm_folder *f, const char *holders)
 {
 	while (*holders) {
 		char *end;
 		uint64_t holding = strtoull(holders, &end, 16);
-		if (end == holders + 16 && *end == '\n' && hash_table_add(&f->held, holding, f) < 0)
+		if (end == holders + 16 && *end == '\n' && !is_held(f, holding) &&
+		    hash_table_add(&f->held, holding, f) < 0)
 			return -ENOMEM;
 		if (strncmp(holders, DEFAULTS_LINE, strlen(DEFAULTS_LINE)) == 0)
 			remember_defaults(f, holders + strlen(DEFAULTS_LINE));
@@ -135,16 +164,53 @@ int vm_claims_remember(struct vm_folder *f, const char *holders)
 	return 0;
 }
 
-static bool any(const void *item, const void *key)
-{
-	(void)item;
-	(void)key;
-	return true;
-}
-
 static bool held_before(const struct vm_folder *f, const struct vm_claim *key, const char *file)
 {
-	return hash_table_find(&f->held, holding_of(key, file), any, NULL) != NULL;
+	return is_held(f, holding_of(key, file)) || is_held(f, old_holding_of(key, file));
+}
+
+/* Files that were there before and are not in force since, by holdings_of(). */
+static int past_holders(const struct vm_folder *f, struct hash_table *out)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < f->files.capacity; i++) {
+		struct vm_file *file = f->files.slots[i].item;
+		if (file && file->from_before)
+			r = hash_table_add(out, holdings_of(file->name), file);
+	}
+	return r;
+}
+
+static int write_kept(const struct vm_folder *f, const struct hash_table *past, char **out)
+{
+	size_t len;
+	FILE *m = open_memstream(out, &len);
+
+	if (!m)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->held.capacity; i++) {
+		const struct hash_slot *slot = &f->held.slots[i];
+		if (slot->item && hash_table_find(past, slot->hash >> 32, any, NULL))
+			fprintf(m, HOLDING_LINE, slot->hash);
+	}
+	if (fclose(m) == 0)
+		return 0;
+	free(*out);
+	*out = NULL;
+	return -ENOMEM;
+}
+
+int vm_claims_kept(const struct vm_folder *f, char **out)
+{
+	struct hash_table past = {0};
+
+	*out = NULL;
+	int r = f->held.count > 0 ? past_holders(f, &past) : 0;
+	if (r == 0 && past.count > 0)
+		r = write_kept(f, &past, out);
+	hash_table_clear(&past);
+	return r;
 }
 
 /* ---- saying why not ---------------------------------------------------------------------------*/

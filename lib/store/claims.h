@@ -21,6 +21,10 @@ void vm_claims_settle(struct vm_folder *f);
 void vm_claims_add(struct vm_folder *f, struct vm_file *file);
 void vm_claims_remove(struct vm_folder *f, struct vm_file *file);
 
+/* Of that, what goes on counting though it is in force nowhere: *out is lines of that text, the
+ * caller's, or NULL when nothing does. Returns 0 or -ENOMEM. */
+must_check int vm_claims_kept(const struct vm_folder *f, char **out);
+
 /* Takes in what vm_holders_text() wrote: who held what before the store opened, and
  * the defaults that were in force. Lines that it did
  * not write are ignored. Returns 0 or -ENOMEM. */

@@ -20,6 +20,7 @@ struct vm_snapshot {
 	unsigned char *noreboot;                      /* one byte a node; NULL: none */
 	char *defaults;                               /* compact JSON, or NULL */
 	json_t *profiles;
+	char *kept; /* vm_claims_kept()'s, or NULL */
 };
 
 /* ---- nodes and problems -----------------------------------------------------------------------*/
@@ -232,7 +233,13 @@ struct vm_snapshot *vm_snapshot_new(const struct vm_snapshot_content *c)
 	s->problems = c->problems;
 	s->problem_count = c->problem_count;
 	s->profiles = json_incref(c->profiles);
+	s->kept = c->kept;
 	return s;
+}
+
+const char *vm_snapshot_kept(const struct vm_snapshot *snap)
+{
+	return snap->kept;
 }
 
 const json_t *vm_snapshot_profiles(const struct vm_snapshot *snap)
@@ -265,6 +272,7 @@ void vm_snapshot_unref(const struct vm_snapshot *snap)
 	free(s->nodes);
 	free(s->problems);
 	free(s->defaults);
+	free(s->kept);
 	json_decref(s->profiles);
 	hash_table_clear(&s->by_mac);
 	hash_table_clear(&s->by_uuid);

@@ -45,10 +45,13 @@ struct vm_snapshot_content {
 	unsigned long generation;
 	const json_t *defaults; /* borrowed: what is in force, or NULL */
 	json_t *profiles;       /* borrowed, as in struct vm_folder */
+	char *kept;             /* taken over: vm_claims_kept()'s, or NULL */
 };
 
 /* NULL: out of memory; the content stays the caller's then. */
 struct vm_snapshot *vm_snapshot_new(const struct vm_snapshot_content *content);
+/* Borrowed; NULL: nothing. */
+const char *vm_snapshot_kept(const struct vm_snapshot *snap);
 struct vm_snapshot *vm_snapshot_ref(struct vm_snapshot *snap);
 
 #endif

@@ -179,11 +179,12 @@ static int publish(struct vm_store *s, struct err *e)
 	    .generation = s->generation + 1};
 	struct vm_snapshot *snap = NULL;
 
-	if (list_nodes(s, &c) && list_problems(s, &c))
+	if (list_nodes(s, &c) && list_problems(s, &c) && vm_claims_kept(&s->folder, &c.kept) == 0)
 		snap = vm_snapshot_new(&c);
 	if (!snap) {
 		free(c.nodes);
 		free(c.problems);
+		free(c.kept);
 		return err_set(e, ENOMEM, "out of memory for %zu definitions", c.node_count);
 	}
 	take_references(s, &c);

@@ -853,9 +853,10 @@ static void collider_at_start_may_go(void **state)
 
 /* A second store on the same folder that knows what the first one holds: the stack's other program,
  * the stack after a restart, or the command line. */
-static const struct vm_snapshot *see_as_another(const struct lab *lab, struct vm_store **store)
+static const struct vm_snapshot *see_after(
+    const struct lab *lab, const struct vm_snapshot *first, struct vm_store **store)
 {
-	char *holders = lab->snap ? vm_holders_text(lab->snap) : NULL;
+	char *holders = first ? vm_holders_text(first) : NULL;
 	struct vm_store_options options = {.dir = lab->dir, .holders = holders, .no_inotify = true};
 	struct err e = ERR_INIT;
 
@@ -863,6 +864,11 @@ static const struct vm_snapshot *see_as_another(const struct lab *lab, struct vm
 		fail_msg("%s", e.msg);
 	free(holders);
 	return vm_store_snapshot(*store);
+}
+
+static const struct vm_snapshot *see_as_another(const struct lab *lab, struct vm_store **store)
+{
+	return see_after(lab, lab->snap, store);
 }
 
 static void holder_keeps_its_claim_over_a_restart(void **state)
@@ -940,14 +946,52 @@ static void memory_stands_for_a_last_good_definition(void **state)
 	assert_int_equal(vm_snapshot_count(seen), 0);
 	assert_non_null(
 	    strstr(vm_snapshot_problem_at(seen, 1)->text, "belongs to web1.json already"));
+	/* To whom that one hands it on: after another restart, or the command line beside it. */
+	struct vm_store *third;
+	const struct vm_snapshot *last = see_after(lab, seen, &third);
+	assert_int_equal(vm_snapshot_count(last), 0);
+	assert_non_null(
+	    strstr(vm_snapshot_problem_at(last, 1)->text, "belongs to web1.json already"));
+	vm_snapshot_unref(last);
+	vm_store_close(third);
 	vm_snapshot_unref(seen);
 	drop_file(lab, "web1.json");
 	struct err e = ERR_INIT;
 	assert_int_equal(vm_store_wait(other, 3000, &e), 1);
 	seen = vm_store_snapshot(other);
 	assert_non_null(vm_snapshot_by_name(seen, "web2"));
+	char *holders = vm_holders_text(seen), *again = vm_holders_text(lab->snap);
+	assert_int_not_equal(strlen(holders), 0);
+	assert_null(strstr(holders, again)); /* what is over is not handed on */
+	free(holders);
+	free(again);
 	vm_snapshot_unref(seen);
 	vm_store_close(other);
+}
+
+/* What a file held that is in force with other claims now is not handed on beside what is. */
+static void memory_of_what_was_given_up_is_not_handed_on(void **state)
+{
+	struct lab *lab = *state;
+	struct vm_store *second, *third;
+
+	put_vm(lab, "web1.json", "web1", 1, "");
+	put_vm(lab, "bad.json", "bad", 9, "");
+	open_store(lab);
+	write_in(lab->dir, "bad.json", "{\"name\":");
+	put_vm(lab, "web1.json", "web1", 2, ""); /* while the store does not look */
+	put_vm(lab, "web2.json", "web2", 1, "");
+	const struct vm_snapshot *seen = see_as_another(lab, &second);
+	assert_int_equal(vm_snapshot_by_name(seen, "web2")->mac.octet[5], 1);
+	put_vm(lab, "web1.json", "web1", 1, "");
+	put_vm(lab, "web3.json", "web3", 9, "");
+	const struct vm_snapshot *last = see_after(lab, seen, &third);
+	assert_int_equal(vm_snapshot_count(last), 1);
+	assert_int_equal(vm_snapshot_by_name(last, "web2")->mac.octet[5], 1);
+	vm_snapshot_unref(last);
+	vm_store_close(third);
+	vm_snapshot_unref(seen);
+	vm_store_close(second);
 }
 
 /* In whatever order files come, change and go: who opens the folder now serves what the one serves
@@ -1353,6 +1397,7 @@ int main(void)
 	    TEST(memory_of_a_file_that_is_gone_holds_nothing),
 	    TEST(foreign_memory_is_ignored),
 	    TEST(memory_stands_for_a_last_good_definition),
+	    TEST(memory_of_what_was_given_up_is_not_handed_on),
 	    TEST(others_judge_alike_in_any_order),
 	    TEST(newcomers_are_ordered_by_age),
 	    TEST(edit_into_a_conflict_keeps_last_good),

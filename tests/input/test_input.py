@@ -78,6 +78,20 @@ def all_agree(what):
     fail(str(last))
 
 
+def daemon_pids():
+    return docker("exec", mine.name + "-stack", "pidof", "vm_watcher", "boot_handler").stdout.split()
+
+
+def restart_daemons():
+    """Both start anew, and know nothing but what is on disk: of the last change, too, a moment after it."""
+    kept = lambda: docker("exec", mine.name + "-stack", "cat", "/state/vmlab.db.holders").stdout
+    eventually(lambda: kept() == mine.api("/api/v1/holders")["holders"], 10, "who holds what is on disk")
+    before = daemon_pids()
+    docker("exec", mine.name + "-stack", "sh", "-c", "kill " + " ".join(before))
+    eventually(lambda: len(now := daemon_pids()) == len(before) and not set(now) & set(before), 10, "both run anew")
+    eventually(lambda: listing()["up"], 10, "the stack answers again")
+
+
 @needs(UP)
 def test_files_that_collide_in_any_order_stack_dnsmasq_and_command_line_judge_alike():
     """Files that collide, in any order: stack, dnsmasq and command line judge alike, also after restarts."""
@@ -98,8 +112,7 @@ def test_files_that_collide_in_any_order_stack_dnsmasq_and_command_line_judge_al
         if step % 4 == 3:
             before = all_agree(f"step {step}")
         if step % 12 == 11:
-            docker("exec", mine.name + "-stack", "supervisorctl", "restart", "stack:vm_watcher", "stack:boot_handler",
-                check_rc=False)
+            restart_daemons()
             after = all_agree(f"step {step}, daemons restarted")
             for vm in after["vms"]:
                 old = next((o for o in before["vms"] if o["name"] == vm["name"]), None)
