@@ -28,6 +28,7 @@ static const struct {
     {EVENT_FETCH, NULL, EXPLAIN_FETCH, NULL},
     {EVENT_PHASE, NULL, EXPLAIN_PHASE, "phase"},
     {EVENT_STATE, "installed", EXPLAIN_INSTALLED, NULL},
+    {EVENT_ACTION, "deployed", EXPLAIN_DEPLOYED, NULL},
     {EVENT_REFUSED, NULL, EXPLAIN_REFUSED, NULL},
     {EVENT_AGENT, NULL, EXPLAIN_AGENT, NULL},
     {EVENT_CLOUD_INIT, NULL, EXPLAIN_CLOUD_INIT, NULL},
@@ -36,13 +37,31 @@ static const struct {
 /* A system that ran for a while, and was started anew, has not come back. */
 static void came_back(struct explain_facts *f, const struct event *event)
 {
-	struct explain_seen *seen = &f->seen[EXPLAIN_CAME_BACK];
+	struct explain_seen *disk = &f->seen[EXPLAIN_CAME_BACK];
+	bool soon = disk->count > 0 && event->at_ms - disk->at_ms <= RAN_MS;
+	bool again = strcmp(event->text, "local") == 0;
 
-	if (strcmp(event->text, "local") != 0)
-		return;
-	if (event->at_ms - seen->at_ms > RAN_MS)
-		seen->count = 0;
-	explain_see(f, EXPLAIN_CAME_BACK, event->at_ms, event->text, event->source, NULL);
+	if (!soon)
+		disk->count = 0;
+	if (again || !soon)
+		f->seen[EXPLAIN_RETURNED].count = 0;
+	if (again || soon)
+		explain_see(f, again ? EXPLAIN_CAME_BACK : EXPLAIN_RETURNED, event->at_ms,
+		    event->text, event->source, NULL);
+}
+
+/* It is installed anew, also where it was before. */
+static void deployed(struct explain_facts *f, const struct event *event)
+{
+	f->seen[EXPLAIN_CAME_BACK].count = f->seen[EXPLAIN_RETURNED].count = 0;
+	explain_see(f, EXPLAIN_INSTALLED, event->at_ms, NULL, event->source, NULL);
+}
+
+/* Whoever is given an order may be started anew for it. */
+static void ordered(struct explain_facts *f, const struct event *event)
+{
+	if (!strchr(event->text, ' ') && f->seen[EXPLAIN_RETURNED].count == 0)
+		f->seen[EXPLAIN_CAME_BACK].count = 0;
 }
 
 /* What came before these is of another boot. */
@@ -55,11 +74,18 @@ static void begin_anew(struct explain_facts *f, const struct event *event)
 	case EVENT_IPXE:
 		came_back(f, event);
 		break;
+	case EVENT_ACTION:
+		if (strcmp(event->text, "deployed") == 0)
+			deployed(f, event);
+		break;
+	case EVENT_ORDER:
+		ordered(f, event);
+		break;
 	case EVENT_POWER:
 	case EVENT_STATE:
 	case EVENT_PHASE:
 	case EVENT_CLOUD_INIT:
-		f->seen[EXPLAIN_CAME_BACK].count = 0;
+		f->seen[EXPLAIN_CAME_BACK].count = f->seen[EXPLAIN_RETURNED].count = 0;
 		break;
 	default:
 		break;

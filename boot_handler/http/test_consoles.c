@@ -252,6 +252,31 @@ static void how_much_was_taken_is_told(void **state)
 	(void)unlink(keys_path);
 }
 
+static bool explained_by(const char *rule)
+{
+	static char answer[200000];
+	char wanted[60];
+
+	snprintf(wanted, sizeof(wanted), "\"rule\":\"%s\"", rule);
+	int fd = served_begin(ENDPOINT_OPERATOR, "", "GET", "/api/v1/machines/web1/explain", "");
+	assert_int_equal(served_finish(fd, answer, sizeof(answer)), 200);
+	return strstr(answer, wanted) != NULL;
+}
+
+/* On the screen of a VM that runs. */
+static void what_the_screen_tells_is_explained(void **state)
+{
+	static const char denied[] = ">>Start PXE over IPv4.\r\n"
+				     "BdsDxe: failed to load Boot0002: Access Denied\r\n";
+
+	(void)state;
+	prints(denied, sizeof(denied) - 1);
+	int keys = reads();
+	assert_true(explained_by("secure-boot"));
+	close(keys);
+	assert_false(explained_by("secure-boot"));
+}
+
 static void so_many_and_no_more(void **state)
 {
 	static struct watcher w;
@@ -321,6 +346,7 @@ int main(void)
 	    cmocka_unit_test(what_is_left_out_is_told_and_a_log_that_begins_anew),
 	    cmocka_unit_test(keys_go_to_the_machine_also_after_it_has_begun_anew),
 	    cmocka_unit_test(how_much_was_taken_is_told),
+	    cmocka_unit_test(what_the_screen_tells_is_explained),
 	    cmocka_unit_test(so_many_and_no_more),
 	};
 

@@ -217,6 +217,46 @@ static void events_are_signs(void **state)
 	assert_null(explain_broken(&f));
 }
 
+static void tell_event(
+    struct explain_facts *f, enum event_kind kind, const char *text, int64_t at_ms)
+{
+	struct event event = {.kind = kind, .at_ms = at_ms, .source = "10.0.1.9"};
+
+	snprintf(event.text, sizeof(event.text), "%s", text);
+	explain_event(f, &event);
+}
+
+/* What a disk does that an order filled; of one that was there before, no state is told. */
+static void a_disk_that_was_deployed(void **state)
+{
+	static struct explain_facts f;
+
+	(void)state;
+	explain_see(&f, EXPLAIN_STATE, 1000, "installed", NULL, NULL);
+	tell_event(&f, EVENT_AGENT, "", 1000);
+	tell_event(&f, EVENT_ORDER, "local", 1500);
+	tell_event(&f, EVENT_ACTION, "deployed", 2000);
+	tell_event(&f, EVENT_ORDER, "local done", 3000);
+	tell_event(&f, EVENT_IPXE, "local", 4000);
+	f.now_ms = 5000;
+	assert_null(explain_broken(&f));
+	tell_event(&f, EVENT_DHCP, "10.0.1.9", 20000);
+	assert_null(explain_broken(&f));
+	tell_event(&f, EVENT_IPXE, "agent", 21000);
+	assert_string_equal(explain_broken(&f)->id, "returned");
+	tell_event(&f, EVENT_ORDER, "run", 22000); /* does not mend it */
+	assert_string_equal(explain_broken(&f)->id, "returned");
+	tell_event(&f, EVENT_ACTION, "deployed", 30000);
+	tell_event(&f, EVENT_IPXE, "local", 40000);
+	assert_null(explain_broken(&f));
+	tell_event(&f, EVENT_ORDER, "inventory", 50000); /* somebody starts it anew for that */
+	tell_event(&f, EVENT_IPXE, "agent", 60000);
+	assert_null(explain_broken(&f));
+	tell_event(&f, EVENT_IPXE, "local", 70000);
+	tell_event(&f, EVENT_IPXE, "agent", 700000); /* it ran for a while */
+	assert_null(explain_broken(&f));
+}
+
 static void silent(enum log_level level, const char *line)
 {
 	(void)level;
@@ -228,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(orders_wait_fail_and_are_lost),
 	    cmocka_unit_test(definitions_and_images),
+	    cmocka_unit_test(a_disk_that_was_deployed),
 	    cmocka_unit_test(strangers),
 	    cmocka_unit_test(an_install),
 	    cmocka_unit_test(no_disk),

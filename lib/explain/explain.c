@@ -129,30 +129,50 @@ static const struct {
 	enum machine_state state;
 	enum explain_sign sign; /* that is to be seen; EXPLAIN_STATE always is */
 	const char *sentence;
+	enum explain_sign after; /* that `sign` is to be seen later than; 0: whenever */
 } places[] = {
-    {MACHINE_READY, EXPLAIN_STATE, "it is ready"},
-    {MACHINE_FAILED, EXPLAIN_STATE, "its install failed"},
+    {MACHINE_READY, EXPLAIN_STATE, "it is ready", 0},
+    {MACHINE_FAILED, EXPLAIN_STATE, "its install failed", 0},
     {MACHINE_INSTALLED, EXPLAIN_CLOUD_INIT,
-	"it is installed and started: cloud-init is at {cloud-init.about}"},
-    {MACHINE_INSTALLED, EXPLAIN_STATE, "it is installed"},
-    {MACHINE_INSTALLING, EXPLAIN_STATE, "it is being installed: {phase.about}"},
-    {MACHINE_BOOTING, EXPLAIN_FETCH, "it boots: it has fetched {fetch.about}"},
-    {MACHINE_BOOTING, EXPLAIN_STATE, "it boots: it was told {asked.about}"},
-    {MACHINE_DECLARED, EXPLAIN_MODE_OFF,
-	"it gets an address and no loader, as its definition says"},
-    {MACHINE_DECLARED, EXPLAIN_AGENT, "its agent waits for orders"},
-    {MACHINE_DECLARED, EXPLAIN_ASKED, "it asked what to boot and was told: {asked.about}"},
-    {MACHINE_DECLARED, EXPLAIN_TFTP, "its loader starts: it has fetched {tftp.about}"},
-    {MACHINE_DECLARED, EXPLAIN_ADDRESS, "it has the address {address.about}"},
-    {MACHINE_DECLARED, EXPLAIN_DISCOVER, "it asks for an address"},
-    {MACHINE_DECLARED, EXPLAIN_POWER, "it was switched on"},
+	"it is installed and started: cloud-init is at {cloud-init.about}", 0},
+    {MACHINE_INSTALLED, EXPLAIN_AGENT, "it is installed, and its agent has called since",
+	EXPLAIN_INSTALLED},
+    {MACHINE_INSTALLED, EXPLAIN_ADDRESS,
+	"it is installed, was sent to its disk {came-back.ago} ago, and got {address.about} since",
+	EXPLAIN_CAME_BACK},
+    {MACHINE_INSTALLED, EXPLAIN_DISCOVER,
+	"it is installed, was sent to its disk {came-back.ago} ago, and asks for an address since",
+	EXPLAIN_CAME_BACK},
+    {MACHINE_INSTALLED, EXPLAIN_CAME_BACK,
+	"it is installed, and was sent to its disk {ago} ago; nothing was heard of it since",
+	EXPLAIN_INSTALLED},
+    {MACHINE_INSTALLED, EXPLAIN_STATE, "it is installed", 0},
+    {MACHINE_INSTALLING, EXPLAIN_STATE, "it is being installed: {phase.about}", 0},
+    {MACHINE_BOOTING, EXPLAIN_FETCH, "it boots: it has fetched {fetch.about}", 0},
+    {MACHINE_BOOTING, EXPLAIN_STATE, "it boots: it was told {asked.about}", 0},
+    {MACHINE_DECLARED, EXPLAIN_MODE_OFF, "it gets an address and no loader, as its definition says",
+	0},
+    {MACHINE_DECLARED, EXPLAIN_AGENT, "its agent waits for orders", 0},
+    {MACHINE_DECLARED, EXPLAIN_ASKED, "it asked what to boot and was told: {asked.about}", 0},
+    {MACHINE_DECLARED, EXPLAIN_TFTP, "its loader starts: it has fetched {tftp.about}", 0},
+    {MACHINE_DECLARED, EXPLAIN_ADDRESS, "it has the address {address.about}", 0},
+    {MACHINE_DECLARED, EXPLAIN_DISCOVER, "it asks for an address", 0},
+    {MACHINE_DECLARED, EXPLAIN_POWER, "it was switched on", 0},
 };
+
+static bool is_there(const struct explain_facts *f, size_t place)
+{
+	enum explain_sign sign = places[place].sign, after = places[place].after;
+
+	return after ? explain_is_seen(f, after) && explain_is_later(f, sign, after)
+		     : explain_is_seen(f, sign);
+}
 
 static json_t *where_json(const struct explain_facts *f)
 {
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
-		if (explain_state_is(f, places[i].state) && explain_is_seen(f, places[i].sign))
-			return filled(places[i].sentence, f, EXPLAIN_STATE);
+		if (explain_state_is(f, places[i].state) && is_there(f, i))
+			return filled(places[i].sentence, f, places[i].sign);
 	return json_string(explain_is_seen(f, EXPLAIN_STRANGER) ? "it waits for a definition"
 								: "nothing was heard of it");
 }

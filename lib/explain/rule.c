@@ -177,8 +177,9 @@ static bool boots_nothing(const struct explain_facts *f)
  * again. */
 static bool fetches_no_loader(const struct explain_facts *f)
 {
-	return comes_up(f) && !SEEN(CONSOLE_IPXE) && LATER(ADDRESS, TFTP) && WELL_LATER(ADDRESS, ASKED) &&
-	       !LATER(FETCH, TFTP) && !LATER(FETCH, ASKED) && QUIET(ADDRESS, LOADER_MS);
+	return comes_up(f) && !SEEN(CONSOLE_IPXE) && LATER(ADDRESS, TFTP) &&
+	       WELL_LATER(ADDRESS, ASKED) && !LATER(FETCH, TFTP) && !LATER(FETCH, ASKED) &&
+	       QUIET(ADDRESS, LOADER_MS);
 }
 
 static bool has_script(const struct explain_facts *f)
@@ -336,6 +337,22 @@ static bool comes_back(const struct explain_facts *f)
 	return f->seen[EXPLAIN_CAME_BACK].count >= CAME_BACK && STATE(INSTALLED) &&
 	       !QUIET(CAME_BACK, CAME_BACK_MS) && LATER(CAME_BACK, CLOUD_INIT) &&
 	       LATER(CAME_BACK, READY);
+}
+
+/* A system that ran for longer was started anew by somebody. */
+static bool returns(const struct explain_facts *f)
+{
+	return SEEN(RETURNED) && STATE(INSTALLED) && LATER(RETURNED, CLOUD_INIT) &&
+	       LATER(RETURNED, READY);
+}
+
+/* Of one that is not expected to tell that it is ready. */
+static bool stays_away(const struct explain_facts *f)
+{
+	int64_t sent_ms = f->seen[EXPLAIN_CAME_BACK].at_ms;
+
+	return SEEN(DEPLOYED) && LATER(CAME_BACK, DEPLOYED) && STATE(INSTALLED) &&
+	       heard_ms(f) - sent_ms <= SLACK_MS && QUIET(CAME_BACK, CAME_BACK_MS);
 }
 
 static bool never_ready(const struct explain_facts *f)
@@ -526,6 +543,12 @@ static const struct explain_rule rules[] = {
     BROKEN("came-back", BOOTLOADER, CAME_BACK, INSTALLED, comes_back,
 	"it was sent to its disk {count} times and came back to the network each time: nothing on the disk starts",
 	"is \"firmware\" in its definition what it has? `vmlab reinstall {name}` writes the disk anew" SCREEN),
+    BROKEN("returned", BOOTLOADER, RETURNED, CAME_BACK, returns,
+	"it was sent to its disk and came back over the network: nothing on the disk starts",
+	"is the image for its firmware, and on the disk that it starts from? Put it there anew, or another" SCREEN),
+    BROKEN("stays-away", BOOTLOADER, CAME_BACK, DEPLOYED, stays_away,
+	"it was sent to its disk {ago} ago, and nothing was heard of it since",
+	"nothing on the disk starts, or the system there asks for no address" SCREEN),
 
     BROKEN("cloud-init-failed", FIRST_BOOT, CLOUD_INIT_ERRORS, CLOUD_INIT, NULL,
 	"cloud-init tells of errors: {what}",

@@ -80,7 +80,9 @@
 	/* The installed system. */ \
 	row(CONSOLE_NO_BOOT, "console-no-boot", "its console: {what}") \
 	row(CONSOLE_NO_ROOT, "console-no-root", "its console: {what}") \
+	row(DEPLOYED, "deployed", "an image was put on its disk, as ordered") \
 	row(CAME_BACK, "came-back", "it was sent to its disk {count} times") \
+	row(RETURNED, "returned", "it came back over the network and was told: {about}") \
 	row(CLOUD_INIT, "cloud-init", "cloud-init: {about}") \
 	row(CLOUD_INIT_ERRORS, "cloud-init-errors", "cloud-init: {what}") \
 	row(READY, "ready", "it said that it is ready") \

@@ -414,6 +414,24 @@ static void came_back(void)
 		SEE(CAME_BACK, i * 60, "local", "192.168.100.10", NULL);
 }
 
+/* From a disk that an order filled, 700 s ago: where it is since. */
+static void sent_to_disk(void)
+{
+	begin(MACHINE_INSTALLED);
+	walk(ASKED, 900);
+	SEE(AGENT, 890, NULL, "192.168.100.10", NULL);
+	SEE(INSTALLED, 710, NULL, NULL, NULL);
+	SEE(DEPLOYED, 710, "deployed", NULL, NULL);
+	SEE(CAME_BACK, 700, "local", "192.168.100.10", NULL);
+	SEE(HEARD, 700, NULL, NULL, NULL);
+}
+static void returned(void)
+{
+	sent_to_disk();
+	SEE(RETURNED, 650, "agent", "192.168.100.10", NULL);
+	SEE(AGENT, 640, NULL, "192.168.100.10", NULL);
+}
+
 static void cloud_init_failed(void)
 {
 	begin(MACHINE_READY);
@@ -509,6 +527,8 @@ static const struct {
     {"no-root", no_root, "Gave up waiting"},
     {"system-panic", system_panic, "Fatal exception"},
     {"came-back", came_back, "3 times"},
+    {"returned", returned, "came back over the network"},
+    {"stays-away", sent_to_disk, "11 min ago, and nothing"},
     {"cloud-init-failed", cloud_init_failed, "runcmd failed"},
     {"no-ready-call", no_ready_call, "5 min"},
     {"order-failed", order_failed, "order 7, memtest, has failed: bits differ"},
@@ -601,6 +621,34 @@ static void test_each_step_of_a_good_way_is_no_fault(void **state)
 	begin(MACHINE_INSTALLING);
 	walk(BEGUN, 1);
 	assert_whole("it is being installed: network");
+}
+
+static void test_what_was_seen_since_a_machine_was_sent_to_its_disk_is_told(void **state)
+{
+	(void)state;
+	sent_to_disk();
+	f.now_ms = AGO(640);
+	assert_whole(
+	    "it is installed, and was sent to its disk 60 s ago; nothing was heard of it since");
+	SEE(DISCOVER, 645, NULL, "dnsmasq", NULL);
+	assert_whole(
+	    "it is installed, was sent to its disk 60 s ago, and asks for an address since");
+	SEE(ADDRESS, 644, "192.168.100.10", "dnsmasq", NULL);
+	assert_whole(
+	    "it is installed, was sent to its disk 60 s ago, and got 192.168.100.10 since");
+	f.now_ms = NOW;
+	assert_whole(
+	    "it is installed, was sent to its disk 11 min ago, and got 192.168.100.10 since");
+	returned();
+	SEE(CLOUD_INIT, 600, "init", "192.168.100.10", NULL); /* sent there once more */
+	assert_null(explain_broken(&f));
+	sent_to_disk(); /* what is there was installed by an installer, and need not call */
+	f.seen[EXPLAIN_DEPLOYED].count = 0;
+	assert_null(explain_broken(&f));
+	begin(MACHINE_INSTALLED); /* it was started anew, into its agent */
+	SEE(INSTALLED, 710, NULL, NULL, NULL);
+	SEE(AGENT, 640, NULL, "192.168.100.10", NULL);
+	assert_whole("it is installed, and its agent has called since");
 }
 
 static void test_a_ready_machine_may_be_as_old_as_it_likes(void **state)
@@ -743,6 +791,7 @@ int main(void)
 	    cmocka_unit_test(test_each_fault_is_named_by_its_rule),
 	    cmocka_unit_test(test_no_rule_without_a_fault),
 	    cmocka_unit_test(test_each_step_of_a_good_way_is_no_fault),
+	    cmocka_unit_test(test_what_was_seen_since_a_machine_was_sent_to_its_disk_is_told),
 	    cmocka_unit_test(test_a_ready_machine_may_be_as_old_as_it_likes),
 	    cmocka_unit_test(test_a_console_tells_of_its_last_boot_alone),
 	    cmocka_unit_test(test_facts_survive_their_json_and_others_are_added),

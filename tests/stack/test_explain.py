@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kit import dhcp, http_client, netns
+from kit import backup_bench, commanded_lab as called, dhcp, http_client, netns
 from kit.check import check, check_equal, eventually
 from kit.lab import SERVER
 
@@ -159,6 +159,37 @@ def test_the_installer(lab, way):
     lab.operator("/api/v1/vms/failing/netboot/off", method="POST")
     check_equal([b["rule"] for b in explain(lab, "failing")["also"]], ["hook-failed"], "what else is broken")
     broken(lab, "failing", "netboot-off")
+
+
+def test_a_deployed_disk_that_does_not_start(lab, way):
+    """What was seen of it since it was sent to its disk: nothing, DHCP, and that it is back."""
+    folder = os.path.join(lab.images, "a-disk", "amd64")
+    os.makedirs(folder)
+    for name, data in backup_bench.image_files("a-disk", bytes(4096), 1 << 20, "amd64").items():
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(data)
+    lab.define("deployed", mac=mac_of(0x26), ip="192.168.100.108", distro="debian-13", mode="agent")
+    lab.wait_vm("deployed")
+    eventually(lambda: mac_of(0x26) in lab.exec("cat", "/run/vm_watcher/dhcp-hosts").stdout, 5, "DHCP knows it")
+    machine = Machine(lab, 0x26)
+    machine.lease()
+    agent = called.Machine(machine.client, machine.mac)
+    check("initrd.mode=agent" in agent.boots(), "it does not boot the agent")
+    agent.comes()
+    for action, args in ("deploy", {"image": "a-disk", "disk": "vda"}), ("local", {}):
+        answer = lab.operator("/api/v1/machines/deployed/orders", method="POST", body={"action": action, "args": args})
+        check_equal(answer.status, 200, f"{answer}; status")
+        check_equal(agent.done(agent.poll()).status, 204, f"the end of {action}: status")
+    check("sanboot" in agent.boots(), "it is not sent to its disk")
+    where = lambda: explain(lab, "deployed")["where"]
+    check(where().endswith("; nothing was heard of it since"), where())
+    machine.lease()
+    # A lease that was told within the last two seconds is not told again.
+    eventually(lambda: where().endswith(("got 192.168.100.108 since", "asks for an address since")), 5, "it is told that it asks")
+    check("initrd.mode=agent" in agent.boots(), "it does not boot the agent again")
+    found = broken(lab, "deployed", "returned", "came back over the network")
+    check_equal((found["link"], sign(found, "returned")["text"]),
+        ("bootloader", "it came back over the network and was told: agent"), "where it fails")
 
 
 def test_a_machine_that_stops_on_its_way_is_found_where_it_stopped(lab, way):
