@@ -104,7 +104,9 @@ static int serve(struct lab *lab, const struct wish *wish, struct session *s, st
 	    listener < 0 ? "" : "; the pages are served until Ctrl-C");
 	if (wish->open && has_browser())
 		open_browser(lab, link);
-	return listener < 0 ? 0 : relay_run(listener, lab->dir, SOCKET, interrupt_pending, e);
+	return listener < 0
+		   ? 0
+		   : relay_run(listener, lab->dir, SOCKET, RELAY_QUIET_MS, interrupt_pending, e);
 }
 
 static int go(struct lab *lab, const struct wish *wish, struct err *e)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/clock.h"
 #include "vmlab/lab/dial.h"
 
 #define BACKLOG 64
@@ -27,6 +28,7 @@ struct flow {
 struct pair {
 	int end[2];
 	struct flow flow[2];
+	int64_t moved_ms; /* when it handed on something last */
 };
 
 struct relay {
@@ -72,6 +74,7 @@ static bool read_from(struct pair *p, int i)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
+	p->moved_ms = monotonic_ms();
 	f->begin = 0;
 	f->len = (size_t)n;
 	if (n == 0) {
@@ -88,6 +91,7 @@ static bool write_to(struct pair *p, int i)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
+	p->moved_ms = monotonic_ms();
 	f->begin += (size_t)n;
 	f->len -= (size_t)n;
 	return true;
@@ -145,6 +149,7 @@ static void take(struct relay *r, int listener, const char *folder, const char *
 	}
 	p->end[0] = steal_fd(&browser);
 	p->end[1] = steal_fd(&lab);
+	p->moved_ms = monotonic_ms();
 	r->pairs[r->count++] = p;
 }
 
@@ -161,17 +166,21 @@ static size_t fill(const struct relay *r, int listener, struct pollfd *polled)
 }
 
 /* From the last on: those that are over leave their place to the last. */
-static void go_on(struct relay *r, const struct pollfd *polled)
+static void go_on(struct relay *r, const struct pollfd *polled, int64_t quiet_ms)
 {
+	int64_t now = monotonic_ms();
+
 	for (size_t k = r->count; k-- > 0;) {
-		if (pair_go_on(r->pairs[k], &polled[1 + 2 * k]))
+		if (now - r->pairs[k]->moved_ms < quiet_ms &&
+		    pair_go_on(r->pairs[k], &polled[1 + 2 * k]))
 			continue;
 		pair_free(r->pairs[k]);
 		r->pairs[k] = r->pairs[--r->count];
 	}
 }
 
-int relay_run(int fd, const char *folder, const char *socket, bool (*ended)(void), struct err *e)
+int relay_run(int fd, const char *folder, const char *socket, int64_t quiet_ms, bool (*ended)(void),
+    struct err *e)
 {
 	static struct pollfd polled[1 + 2 * RELAY_CONNECTIONS_MAX];
 	struct relay relay = {.count = 0};
@@ -186,7 +195,7 @@ int relay_run(int fd, const char *folder, const char *socket, bool (*ended)(void
 			continue;
 		}
 		bool comes = polled[0].revents & POLLIN;
-		go_on(&relay, polled);
+		go_on(&relay, polled, quiet_ms);
 		if (comes)
 			take(&relay, fd, folder, socket);
 	}

@@ -5,16 +5,21 @@
 #define VMLAB_LAB_RELAY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/err.h"
 
 #define RELAY_CONNECTIONS_MAX 256 /* at once; more wait */
+/* Without a byte for so long, in any direction, a connection is over: a lab's are never so quiet
+ * (STREAM_KEEPALIVE_MS of boot_handler), and whoever holds one and says nothing keeps a place. */
+#define RELAY_QUIET_MS 60000
 
 /* Listens on 127.0.0.1. 0 with *fd, or -EADDRINUSE with a sentence. */
 must_check int relay_listen(int port, int *fd, struct err *e);
 
-/* Hands on until ended() says so, asked after each signal and at least once a second. */
-must_check int relay_run(
-    int fd, const char *folder, const char *socket, bool (*ended)(void), struct err *e);
+/* Hands on until ended() says so, asked after each signal and at least once a second. `quiet_ms` is
+ * RELAY_QUIET_MS. */
+must_check int relay_run(int fd, const char *folder, const char *socket, int64_t quiet_ms,
+    bool (*ended)(void), struct err *e);
 
 #endif

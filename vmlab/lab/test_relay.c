@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "vmlab/lab/relay.h"
 
 #define MUCH ((size_t)3 << 20)
+#define QUIET_MS 2000
 
 static char folder[] = "/tmp/test_relay.XXXXXX";
 static atomic_bool over;
@@ -36,14 +38,18 @@ static void *run(void *ctx)
 	struct err e = ERR_INIT;
 
 	(void)ctx;
-	return relay_run(relayed, folder, "s", ended, &e) < 0 ? "failed" : NULL;
+	return relay_run(relayed, folder, "s", QUIET_MS, ended, &e) < 0 ? "failed" : NULL;
 }
 
 static int begin(void **state)
 {
 	struct err e = ERR_INIT;
+	struct rlimit files;
 
 	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max; /* all ends of very many are here */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
 	assert_non_null(mkdtemp(folder));
 	port = host_find_free_port();
 	assert_int_equal(relay_listen(port, &relayed, &e), 0);
@@ -91,8 +97,9 @@ static int listen_there(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", folder);
+	unlink(address.sun_path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 5), 0);
+	assert_int_equal(listen(fd, RELAY_CONNECTIONS_MAX), 0);
 	return fd;
 }
 
@@ -157,6 +164,35 @@ static void test_both_directions_whole(void **state)
 	free(got);
 }
 
+/* As many as there is room for, some of which the lab has ended, keep nobody out for long. */
+static void test_who_says_nothing_is_let_go(void **state)
+{
+	static int fds[RELAY_CONNECTIONS_MAX + 1], held[RELAY_CONNECTIONS_MAX];
+	int listener = listen_there();
+	char byte;
+
+	(void)state;
+	for (size_t i = 0; i <= RELAY_CONNECTIONS_MAX; i++)
+		fds[i] = connected();
+	for (size_t i = 0; i < RELAY_CONNECTIONS_MAX; i++) {
+		int there = accept(listener, NULL, NULL);
+		assert_true(there >= 0);
+		held[i] = there;
+		if (i % 2)
+			shutdown(there, SHUT_WR);
+	}
+	int last = accept(listener, NULL, NULL); /* when the first are gone */
+	assert_true(last >= 0);
+	assert_int_equal(send(last, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(fds[RELAY_CONNECTIONS_MAX], &byte, 1, 0), 1);
+	for (size_t i = 0; i <= RELAY_CONNECTIONS_MAX; i++)
+		close(fds[i]);
+	for (size_t i = 0; i < RELAY_CONNECTIONS_MAX; i++)
+		close(held[i]);
+	close(last);
+	close(listener);
+}
+
 static void test_a_port_that_is_taken(void **state)
 {
 	struct err e = ERR_INIT;
@@ -172,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_lab_that_is_down),
 	    cmocka_unit_test(test_both_directions_whole),
+	    cmocka_unit_test(test_who_says_nothing_is_let_go),
 	    cmocka_unit_test(test_a_port_that_is_taken),
 	};
 
