@@ -16,6 +16,7 @@ class SmallLab(Lab):
         args = super().stack_args(name, env)
         at = args.index(f"{self.state_volume}:/state")
         args[at - 1:at + 1] = "--tmpfs", "/state:size=4m"
+        args[args.index("/run")] = "/run:size=3m"
         return args
 
 
@@ -91,3 +92,16 @@ def test_nor_is_it_there_when_there_is_room_again():
     check_equal([t for t in told if "inventory" in t or t in ("resumed", "reinstall", "local", "netboot off")], [], f"what is told; all: {told}")
     check_equal(call("machines/web1/orders", body={"action": "inventory"}).status, 200, "taken again: status")
     check_equal(poll().json["action"], "inventory", "the next")
+
+
+@needs(test_nor_is_it_there_when_there_is_room_again)
+def test_machines_are_served_with_a_full_run():
+    lab.exec("sh", "-c", "dd if=/dev/zero of=/run/fill bs=1k; dd if=/dev/zero of=/run/fill2 bs=1; :")
+    check_equal(ask(f"/ipxe?mac={scope.known.mac}").status, 200, "/ipxe: status")
+    check_equal(ask(f"/report/{scope.known.mac}", method="POST", body={"phase": "rootfs", "status": "running", "log": "x" * 40000}).status, 204,
+        "a report: status")
+    check_equal(lab.offer(scope.known, scope.known.mac).yiaddr, "192.168.100.20", "the offer")
+    answer = ask(f"/inventory/{scope.known.mac}", method="POST", body={"text": "x" * 500000})
+    check(answer.status == 500 and "/run has no room" in answer.text and "<" not in answer.text, f"what does not fit: {answer}")
+    lab.exec("rm", "/run/fill", "/run/fill2")
+    check_equal(ask(f"/inventory/{scope.known.mac}", method="POST", body={"text": "x" * 500000}).status != 500, True, "there is room again")
