@@ -136,7 +136,8 @@ component = $(firstword $(subst /, ,$(1)))
 objs_of = $(call obj,$(sort $(COMPONENT_SRC_$(1)) $(LIB_SRC)))
 
 .PHONY: programs static vm-programs check fuzzers
-programs: $(OUT)/boot_handler/boot_handler $(OUT)/vm_watcher/vm_watcher $(addprefix $(OUT)/docker/stack/,lease-event boot-queue.so tftp-beneath.so)
+PRELOADS := $(addprefix $(OUT)/docker/stack/,boot_queue.so neighbours.so tftp_beneath.so)
+programs: $(OUT)/boot_handler/boot_handler $(OUT)/vm_watcher/vm_watcher $(OUT)/docker/stack/lease-event $(PRELOADS)
 static: $(OUT)/os_installer/os-installer $(OUT)/vmlab/vmlab
 vm-programs: $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command
 
@@ -181,7 +182,7 @@ $(eval $(call program,vmlab/vmlab,vmlab,$$(LDFLAGS_static_$$(VARIANT))))
 
 # What the images need beside their scripts; of lib only what is named here.
 $(OUT)/docker/stack/lease-event: $(call obj,docker/stack/lease_event.c boot_handler/sources/lease.c boot_handler/sources/lease_sender.c \
-	lib/base/err.c lib/base/bytes.c lib/base/log.c lib/base/text.c lib/machine/arch.c lib/machine/smbios_id.c lib/net/addr.c)
+	lib/base/atomic_file.c lib/base/err.c lib/base/bytes.c lib/base/hash_table.c lib/base/log.c lib/base/text.c lib/machine/arch.c lib/machine/smbios_id.c lib/net/addr.c lib/net/lease_file.c)
 $(OUT)/docker/vm/with-tap: $(OUT)/docker/vm/with_tap.o
 $(OUT)/docker/vm/qemu-command: $(call obj,docker/vm/qemu_command.c $(DOCKER_SRC) lib/base/argv.c lib/base/err.c lib/base/text.c lib/base/words.c lib/machine/vm_setting.c \
 	lib/machine/arch.c)
@@ -191,10 +192,8 @@ $(OUT)/docker/stack/lease-event $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-
 	$(Q)$(if $(filter release,$(VARIANT)),$(STRIP) -g $@)
 
 # What dnsmasq loads before its libraries.
-$(OUT)/docker/stack/boot_queue.o $(OUT)/docker/stack/tftp_beneath.o: CFLAGS_COMMON += -fPIC
-$(OUT)/docker/stack/boot-queue.so: $(OUT)/docker/stack/boot_queue.o
-$(OUT)/docker/stack/tftp-beneath.so: $(OUT)/docker/stack/tftp_beneath.o
-$(OUT)/docker/stack/boot-queue.so $(OUT)/docker/stack/tftp-beneath.so:
+$(PRELOADS:.so=.o): CFLAGS_COMMON += -fPIC
+$(PRELOADS): %.so: %.o
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared $(LDFLAGS_ALL) -o $@ $^
 	$(Q)$(if $(filter release,$(VARIANT)),$(STRIP) -g $@)
@@ -217,7 +216,7 @@ run_tests = @rc=0; for t in $(1); do echo "== $$t"; \
 	UBSAN_OPTIONS=print_stacktrace=1 CMOCKA_MESSAGE_OUTPUT=STDOUT $(OUT)/$$t || rc=1; done; exit $$rc
 
 # All of it compiled, nothing linked: with VARIANT=test a warning is an error.
-MAIN_SRC := docker/stack/boot_queue.c docker/stack/lease_event.c docker/stack/tftp_beneath.c docker/vm/qemu_command.c docker/vm/with_tap.c lib/fuzz_main.c tests/coverage_exit.c \
+MAIN_SRC := $(PRELOADS:$(OUT)/%.so=%.c) docker/stack/lease_event.c docker/vm/qemu_command.c docker/vm/with_tap.c lib/fuzz_main.c tests/coverage_exit.c \
 	$(addsuffix /main.c,vm_watcher boot_handler os_installer vmlab)
 ALL_SRC := $(sort $(MAIN_SRC) $(foreach c,$(COMPONENTS),$(COMPONENT_SRC_$(c))) $(addsuffix .c,$(TESTS) $(FUZZERS)))
 .PHONY: objects

@@ -152,8 +152,8 @@ stack-context-$(1): base-stack-$(1) base-loaders-$(HOST_ARCH) programs-$(1) vmla
 		build/$(1)/release/vm_watcher/vm_watcher:$(1)/vm_watcher \
 		build/$(1)/release/vmlab/vmlab:$(1)/vmlab \
 		build/$(1)/release/docker/stack/lease-event:$(1)/lease-event \
-		build/$(1)/release/docker/stack/boot-queue.so:$(1)/boot-queue.so \
-		build/$(1)/release/docker/stack/tftp-beneath.so:$(1)/tftp-beneath.so build/xterm/files:xterm \
+		$(foreach p,boot_queue neighbours tftp_beneath,build/$(1)/release/docker/stack/$(p).so:$(1)/$(p).so) \
+		build/xterm/files:xterm \
 		$(foreach i,$(ARCHES),build/initrd/$(i)/initrd.zst:initrds/$(i)/initrd.zst)
 vm-context-$(1): base-vm-$(1) programs-$(1)
 	@docker/stage.sh build/context/vmlab_vm-$(1) \

@@ -30,8 +30,7 @@ struct hosts_seen {
 void hosts_dhcp_line(
     FILE *f, const struct vm *vm, const char *domain, const struct hosts_seen *seen);
 
-/* One machine's lines "ip name.domain name", with the addresses that it has; none when dnsmasq
- * knows them by itself. */
+/* One machine's lines "ip name.domain name", with the addresses that it has. */
 void hosts_dns_lines(FILE *f, const struct vm *vm, const char *domain, const struct leases *leases);
 
 /* Both files as text, ordered by name. The caller frees both strings. */

@@ -15,8 +15,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/pace.h"
+#include "lib/net/lease_file.h"
 
-#define FILE_MAX_BYTES (64u << 20)
 #define PATIENCE_MS 3000 /* dnsmasq connects within a quarter of a second of its start... */
 #define PATIENCE_RUNS_MS                                                                           \
 	1000 /* ...or when it cannot, never: one that ran before us was another's */
@@ -24,6 +24,7 @@
 #define CARDS_WAIT_MS 5000 /* boot_handler tells which card is whose as soon as it has started */
 #define READ_EVERY_MS 150  /* a storm of machines that boot changes the file with each of them */
 #define KEEP_EVERY_MS 500
+#define SCRIPT_MS 1500 /* within which a lease that was told of is noted, unless there are many */
 
 /* What was declined is given anew: dnsmasq reads its files for it, which takes a moment with 10,000
  * definitions. A machine may decline for ever; the others have what they have meanwhile. */
@@ -46,11 +47,13 @@ struct lease_watch {
 	char *unkept; /* the lease file's text, of which there is no copy yet; NULL: there is */
 	size_t unkept_len;
 	int64_t kept_ms;
-	bool keep_failed; /* that was told */
+	bool keep_failed, fold_failed; /* that was told */
 
 	unsigned long judged; /* generation of the snapshot */
-	bool due;             /* a file has changed, or something failed */
-	bool looked;          /* at all leases, once */
+	atomic_int_fast64_t
+	    news_ms; /* when dnsmasq last told of a lease, of which its script comes after */
+	bool due;    /* a file has changed, or something failed */
+	bool looked; /* at all leases, once */
 	bool forget_due;
 	struct pace forgets;
 	int64_t missing_since_ms; /* dnsmasq is not connected though it is needed; 0: it is not */
@@ -60,7 +63,16 @@ struct lease_watch {
 	struct leases_signs signs;
 	unsigned long signs_of; /* generation of the snapshot */
 	uint32_t declines;
+	bool answered; /* dnsmasq has, or could not, since that was asked */
 };
+
+static void news(void *ctx)
+{
+	struct lease_watch *w = ctx;
+
+	atomic_store(&w->news_ms, monotonic_ms());
+	w->options.news(w->options.ctx);
+}
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -83,7 +95,7 @@ static bool read_file(const char *path, struct leases *l,
 {
 	struct err e = ERR_INIT;
 
-	int r = file_read(path, FILE_MAX_BYTES, text, len, &e);
+	int r = file_read(path, LEASE_FILE_MAX_BYTES, text, len, &e);
 	if (r < 0 && e.code != ENOENT)
 		log_warn("%s", e.msg);
 	if (r >= 0 && take(l, *text) < 0)
@@ -91,8 +103,7 @@ static bool read_file(const char *path, struct leases *l,
 	return r >= 0;
 }
 
-/* dnsmasq writes all leases anew for each, and waits until they are on disk: its own file is in
- * memory, and what has to outlive the machine is written here, less often. */
+/* The lease file is in memory: what has to outlive the machine is written here, less often. */
 static void keep(struct lease_watch *w, bool now)
 {
 	struct err e = ERR_INIT;
@@ -110,11 +121,25 @@ static void keep(struct lease_watch *w, bool now)
 	w->unkept = NULL;
 }
 
+static void fold_journal(struct lease_watch *w)
+{
+	struct stat st;
+	struct err e = ERR_INIT;
+
+	if (!w->options.journal || stat(w->options.journal, &st) < 0 || st.st_size == 0)
+		return;
+	int r = lease_file_fold(w->options.leases, w->options.journal, &e);
+	if (r < 0 && !w->fold_failed)
+		log_error("new leases are not known here: %s", e.msg);
+	w->fold_failed = r < 0;
+}
+
 static bool read_leases(struct lease_watch *w)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 
+	fold_journal(w);
 	if (!file_changed(w->options.leases, &w->leases_id))
 		return false;
 	bool got = read_file(w->options.leases, &w->leases, leases_read, &text, &len);
@@ -247,7 +272,9 @@ static void look_for_declines(struct lease_watch *w, const struct vm_snapshot *s
 	w->dropped = 0;
 	if (monotonic_ms() - w->asked_ms >= ASK_EVERY_MS || astray || suspect || w->due) {
 		w->asked_ms = monotonic_ms();
-		if (bus_declines(w->bus, &declines, &ignored) != 0) {
+		int r = bus_declines(w->bus, &declines, &ignored);
+		w->answered = w->answered || r == 0 || r == BUS_NOT_CONNECTED;
+		if (r != 0) {
 			suspect = suspect || astray;
 		} else {
 			if (declines > w->declines &&
@@ -288,9 +315,18 @@ bool lease_watch_reload(struct lease_watch *w)
 	return r == 0;
 }
 
+bool lease_watch_answered(struct lease_watch *w)
+{
+	bool answered = w->answered;
+
+	w->answered = false;
+	return answered;
+}
+
 bool lease_watch_is_due(const struct lease_watch *w)
 {
-	return w->unkept || (w->bus && (w->due || w->forget_due));
+	return w->unkept || monotonic_ms() - atomic_load(&w->news_ms) < SCRIPT_MS ||
+	       (w->bus && (w->due || w->forget_due));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -303,12 +339,13 @@ int lease_watch_open(
 	if (!w)
 		return err_set(e, ENOMEM, "out of memory");
 	w->options = *options;
-	int r = options->bus ? bus_open(options->bus, options->news, options->ctx, &w->bus, e) : 0;
+	int r = options->bus ? bus_open(options->bus, news, w, &w->bus, e) : 0;
 	if (r < 0) {
 		free(w);
 		return r;
 	}
 	w->due = true;
+	atomic_store(&w->news_ms, -SCRIPT_MS);
 	w->opened_ms = monotonic_ms();
 	/* What was declined while nobody looked cannot be known. */
 	w->forget_due = options->bus && dnsmasq_runs(options->pid_file);

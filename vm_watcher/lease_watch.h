@@ -9,11 +9,12 @@
 #include "vm_watcher/leases.h"
 
 struct lease_watch_options {
-	const char *leases;      /* dnsmasq's lease file */
-	const char *keep;        /* where a copy of it is kept; NULL: nowhere */
-	const char *machines;    /* boot_handler's file; NULL: none */
-	const char *bus;         /* NULL: none, leases are only read */
-	const char *pid_file;    /* dnsmasq's */
+	const char *leases;   /* dnsmasq's lease file */
+	const char *journal;  /* what is to become part of it (lib/net/lease_file.h); NULL: none */
+	const char *keep;     /* where a copy of it is kept; NULL: nowhere */
+	const char *machines; /* boot_handler's file; NULL: none */
+	const char *bus;      /* NULL: none, leases are only read */
+	const char *pid_file; /* dnsmasq's */
 	void (*news)(void *ctx); /* in another thread: there is something to read */
 	void *ctx;
 };
@@ -36,6 +37,8 @@ const struct leases *lease_watch_leases(const struct lease_watch *w);
 bool lease_watch_enforce(struct lease_watch *w, const struct vm_snapshot *snap);
 /* Has dnsmasq read its files again and tells no leases for it; false: SIGHUP has to do. */
 bool lease_watch_reload(struct lease_watch *w);
+/* dnsmasq has answered since this was asked last, or is not connected. */
+bool lease_watch_answered(struct lease_watch *w);
 /* Something is left to be enforced. */
 bool lease_watch_is_due(const struct lease_watch *w);
 

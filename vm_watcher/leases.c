@@ -265,10 +265,8 @@ void leases_address(
 {
 	const struct machine_line *m = machine(l, vm->name);
 	const struct mac *nic = leases_nic(l, vm);
-	/* Of a machine that has no address declared dnsmasq itself knows the name. */
-	const struct lease_line *lease =
-	    vm->ip.s_addr || vm->has_ip6 ? lease4(l, nic ? nic : &vm->mac) : NULL;
-	const struct lease_line *six = vm->has_ip6 ? lease6(l, vm) : NULL;
+	const struct lease_line *lease = lease4(l, nic ? nic : &vm->mac);
+	const struct lease_line *six = lease6(l, vm);
 
 	*ip = m && m->ip.s_addr ? m->ip : lease ? lease->ip : vm->ip;
 	*ip6 = six ? six->ip6 : vm->has_ip6 ? vm->ip6 : in6addr_any;

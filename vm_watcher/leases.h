@@ -50,7 +50,7 @@ must_check int leases_read_machines(struct leases *l, const char *text);
 void leases_clear(struct leases *l);
 
 /* The addresses that a machine has: where it was seen, else by lease, else as declared; zero when
- * there is none, or when dnsmasq knows it by itself (a lease of a machine without "ip"). */
+ * there is none. */
 void leases_address(
     const struct leases *l, const struct vm *vm, struct in_addr *ip, struct in6_addr *ip6);
 

@@ -31,6 +31,8 @@
 
 struct options {
 	const char *vms, *dhcp_hosts, *dns_hosts, *pid_file, *domain, *holders;
+	const char *journal;      /* NULL: dnsmasq writes its leases itself */
+	const char *dns_pid_file; /* NULL: the same dnsmasq */
 	const char *leases, *keep_leases, *machines, *bus, *ports, *dhcp_opts, *tftp,
 	    *eeproms; /* NULL: none */
 	struct cidr4 lab;
@@ -45,6 +47,7 @@ struct watcher {
 	const struct vm_snapshot *logged; /* whose problems have been told */
 	bool reload_due;                  /* dnsmasq is to tell its leases, too */
 	bool reread_due;
+	bool names_due; /* another dnsmasq is to read the names again */
 	bool ports_due, ports_told;
 	bool moved; /* addresses that machines have: not yet written */
 	struct pace moves;
@@ -73,11 +76,14 @@ static const char usage[] =
     "  --eeproms DIR      where images of their EEPROMs are, 2711/pieeprom.bin and 2712/pieeprom.bin;\n"
     "                     needs --tftp\n"
     "  --pid-file FILE    dnsmasq's; it gets SIGHUP when a file has changed\n"
+    "  --dns-pid-file FILE  of the dnsmasq that answers DNS, where that is another one: it gets SIGHUP when\n"
+    "                     names have changed, and the other one then not\n"
     "  --domain DOMAIN    of the DNS names (pvmlab.local)\n"
     "  --holders FILE     boot_handler's memory of who holds which name and address\n"
     "  --lab CIDR         network every \"ip\" must lie in, such as 192.168.100.1/24\n"
     "  --lab6 CIDR        network outside of which no \"ipv6\" is used\n"
-    "  --leases FILE      dnsmasq's dhcp-leasefile=: DNS names follow the addresses that machines have\n"
+    "  --leases FILE      dnsmasq's leases: DNS names follow the addresses that machines have\n"
+    "  --journal FILE     what its script has noted since (leasefile-ro): is made part of that file\n"
     "  --keep-leases FILE a copy of it, for when the lease file is in memory: at most half a second old\n"
     "  --machines FILE    boot_handler's, with addresses that machines have without a lease\n"
     "  --bus PATH         socket for dnsmasq's DBUS_SYSTEM_BUS_ADDRESS=unix:path=PATH (enable-dbus):\n"
@@ -145,11 +151,13 @@ static int parse_options(int argc, char **argv, struct options *o)
 		DNS,
 		OPTS,
 		PID,
+		DNS_PID,
 		DOMAIN,
 		HOLDERS,
 		LAB,
 		LAB6,
 		LEASES,
+		JOURNAL,
 		MACHINES,
 		BUS,
 		PORTS,
@@ -164,10 +172,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 	};
 	static const struct option known[] = {{"vms", 1, NULL, VMS}, {"dhcp-hosts", 1, NULL, DHCP},
 	    {"dns-hosts", 1, NULL, DNS}, {"dhcp-opts", 1, NULL, OPTS}, {"pid-file", 1, NULL, PID},
-	    {"domain", 1, NULL, DOMAIN}, {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB},
-	    {"lab6", 1, NULL, LAB6}, {"leases", 1, NULL, LEASES}, {"machines", 1, NULL, MACHINES},
-	    {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS}, {"tftp", 1, NULL, TFTP},
-	    {"eeproms", 1, NULL, EEPROMS}, {"keep-leases", 1, NULL, KEEP},
+	    {"dns-pid-file", 1, NULL, DNS_PID}, {"domain", 1, NULL, DOMAIN},
+	    {"holders", 1, NULL, HOLDERS}, {"lab", 1, NULL, LAB}, {"lab6", 1, NULL, LAB6},
+	    {"leases", 1, NULL, LEASES}, {"journal", 1, NULL, JOURNAL},
+	    {"machines", 1, NULL, MACHINES}, {"bus", 1, NULL, BUS}, {"ports", 1, NULL, PORTS},
+	    {"tftp", 1, NULL, TFTP}, {"eeproms", 1, NULL, EEPROMS}, {"keep-leases", 1, NULL, KEEP},
 	    {"check", 0, NULL, CHECK}, {"once", 0, NULL, ONCE}, {"verbose", 0, NULL, VERBOSE},
 	    {"help", 0, NULL, HELP}, {"version", 0, NULL, VERSION}, {NULL, 0, NULL, 0}};
 	int c, rc = 0;
@@ -189,6 +198,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case PID:
 			o->pid_file = optarg;
 			break;
+		case DNS_PID:
+			o->dns_pid_file = optarg;
+			break;
 		case DOMAIN:
 			o->domain = optarg;
 			break;
@@ -203,6 +215,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case LEASES:
 			o->leases = optarg;
+			break;
+		case JOURNAL:
+			o->journal = optarg;
 			break;
 		case KEEP:
 			o->keep_leases = optarg;
@@ -397,13 +412,29 @@ static int write_hosts(struct watcher *w, const struct vm_snapshot *snap, bool d
 	int dns = write_file(o->dns_hosts, text.dns, text.dns_len);
 	int opts = write_opts(o, snap);
 	hosts_text_free(&text);
-	if (dhcp == 0 || dns == 0 || opts == 0) {
+	bool leads = dhcp == 0 || opts == 0 || (dns == 0 && !o->dns_pid_file);
+	w->names_due = w->names_due || (dns == 0 && o->dns_pid_file);
+	if (leads) {
 		w->reload_due = w->reload_due || defined;
 		w->reread_due = true;
+	}
+	if (leads || dns == 0) {
 		log_info("hosts files written vms=%zu problems=%zu", vm_snapshot_count(snap),
 		    vm_snapshot_problem_count(snap));
 	}
 	return dhcp < 0 ? dhcp : dns < 0 ? dns : opts < 0 ? opts : 0;
+}
+
+static void reload_names_if_due(struct watcher *w)
+{
+	struct err e = ERR_INIT;
+
+	if (!w->names_due)
+		return;
+	int rc = dnsmasq_reload(w->options->dns_pid_file, &e);
+	if (rc < 0)
+		log_error("%s", e.msg);
+	w->names_due = rc == DNSMASQ_NOT_RUNNING;
 }
 
 /* Until dnsmasq is up it is tried again: it may read its files a moment before they change. */
@@ -411,6 +442,7 @@ static void reload_if_due(struct watcher *w)
 {
 	struct err e = ERR_INIT;
 
+	reload_names_if_due(w);
 	if ((!w->reload_due && !w->reread_due) || !w->options->pid_file)
 		return;
 	if (!w->reload_due && w->leases && lease_watch_reload(w->leases)) {
@@ -462,6 +494,7 @@ static int watch_leases(struct watcher *w, struct err *e)
 {
 	const struct options *o = w->options;
 	struct lease_watch_options lo = {.leases = o->leases,
+	    .journal = o->journal,
 	    .keep = o->once ? NULL : o->keep_leases,
 	    .machines = o->machines,
 	    .bus = o->once ? NULL : o->bus,
@@ -487,7 +520,7 @@ static void enforce(struct watcher *w)
 
 static bool is_due(const struct watcher *w)
 {
-	return w->reload_due || w->reread_due || w->moved ||
+	return w->reload_due || w->reread_due || w->names_due || w->moved ||
 	       (w->leases && lease_watch_is_due(w->leases));
 }
 
@@ -514,6 +547,8 @@ static void run(struct watcher *w)
 			w->last_error[0] = '\0'; /* it waited through a rescan that went well */
 		if (rc >= 0)
 			utimensat(AT_FDCWD, w->options->dns_hosts, NULL, 0);
+		if (w->leases && lease_watch_answered(w->leases))
+			utimensat(AT_FDCWD, w->options->dhcp_hosts, NULL, 0);
 		w->moved = (w->leases && lease_watch_read(w->leases)) || w->moved;
 		bool moves = w->moved && pace_wait_ms(&w->moves, &moves_pace, monotonic_ms()) == 0;
 		if (rc > 0 || write_due || moves) {

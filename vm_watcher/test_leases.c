@@ -195,7 +195,7 @@ static void addresses(void **state)
 					 "1 52:54:00:00:00:0f 10.0.0.99 free *\n"),
 	    0);
 	assert_string_equal(address_of(&l, a), "10.0.0.10 fd00::a");
-	assert_string_equal(address_of(&l, free_vm), "0.0.0.0 ::"); /* dnsmasq knows it itself */
+	assert_string_equal(address_of(&l, free_vm), "10.0.0.99 ::");
 	leases_signs(&l, snap, &none);
 	assert_int_equal(none.held6, 1);
 	assert_int_equal(leases_read(&l, "1 52:54:00:00:00:0a 10.0.0.78 a.pvmlab.local *\n"

@@ -319,6 +319,10 @@ folders()
 	chown boot_handler: /run/machines # what it tells vm_watcher
 	chown dnsmasq: /run/vm_watcher /run/vm_watcher/tftp /run/dnsmasq /state/dnsmasq
 	[ ! -e /state/dnsmasq/leases ] || as dnsmasq cp /state/dnsmasq/leases /run/dnsmasq/leases
+	# dnsmasq's script writes it as boot_handler, and vm_watcher empties it.
+	: >/run/dnsmasq/journal
+	chmod 0664 /run/dnsmasq/journal
+	chown dnsmasq:boot_handler /run/dnsmasq/journal
 	chown www-data: /run/nginx
 	chown "$ADOPT_UID:$ADOPT_UID" /run/image_adopt
 	chown "$ADOPT_UID:$ADOPT_UID" "$MADE_ROOT/images" 2>/dev/null || true
@@ -461,7 +465,7 @@ fi
 watched=0
 as dnsmasq vm_watcher --once --vms "$VMS_DIR" --dhcp-hosts /run/vm_watcher/dhcp-hosts \
 	--dns-hosts /run/vm_watcher/dns-hosts --dhcp-opts /run/vm_watcher/dhcp-opts \
-	--tftp /run/vm_watcher/tftp --pid-file /run/dnsmasq/dnsmasq.pid \
+	--tftp /run/vm_watcher/tftp --pid-file /run/dnsmasq/dnsmasq.pid --dns-pid-file /run/dnsmasq/dns.pid \
 	--domain "$LAB_DOMAIN" --lab "$LAB_CIDR" ${LAB_IP6:+--lab6 "$LAB_IP6/64"} ||
 	watched=$?
 [ "$watched" != 2 ] || die "vm_watcher refuses the settings, see above"
@@ -470,4 +474,8 @@ as dnsmasq vm_watcher --once --vms "$VMS_DIR" --dhcp-hosts /run/vm_watcher/dhcp-
 
 say "serving $LAB_CIDR on $LAB_IF ($MODE mode${LAB_IP6:+, IPv6 $LAB_IP6}), operator's API at" \
 	"/run/operator/api.sock${OPERATOR_HOST:+ and, with its token, at $OPERATOR_HOST:$OPERATOR_PORT}"
+# Some engines give 1,024 open files and allow more: each transfer by TFTP and each connection is one.
+files=$(ulimit -H -n)
+[ "$files" != unlimited ] && [ "$files" -lt 16384 ] || files=16384
+ulimit -S -n "$files"
 exec "$lib/supervise.py" -c "$run/supervisord.conf"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """healthcheck.py - asks each daemon the question a machine would ask, and says what does not answer.
 
-    dnsmasq       a DNS query for the stack's own name; the port of DHCP is bound
+    dnsmasq       the port of DHCP is bound, and vm_watcher has not waited for its answer for DHCP_S seconds
+    dns           a query for the stack's own name
     tftp          a request for a file that is not there
     nginx         GET of an unknown path
     boot_handler  through nginx, as guests reach it, and /readyz on the operator's socket
@@ -20,14 +21,24 @@ import sys
 import time
 
 TIMEOUT_S = 3
-WATCH_S = 20  # vm_watcher touches its DNS file every 5 seconds, image_adopt its own every 2
+WATCH_S = 20  # vm_watcher touches its DNS file every second, image_adopt its own every 2
+DHCP_S = 8  # vm_watcher asks dnsmasq every second, and touches its DHCP file unless that is connected and silent
 SETTINGS = "/run/vmlab/health.json"
 NOTICES = "/run/vmlab/notices"  # what the operator should know though all is well
 
 
-def dnsmasq(conf):
-    # One process does both, so one answer shows that it is alive. A lease every few seconds would
-    # only fill the log.
+def dnsmasq(_conf):
+    # A lease every few seconds would take an address.
+    with open("/proc/net/udp", encoding="ascii") as f:
+        bound = {line.split()[1].split(":")[1] for line in f if ":" in line}
+    if "0043" not in bound:
+        raise OSError("nothing is bound to the UDP port of DHCP")
+    late = seconds_since("/run/vm_watcher/dhcp-hosts") - seconds_since("/run/vm_watcher/dns-hosts")
+    if late > DHCP_S:
+        raise OSError(f"it has not answered vm_watcher for {late:.0f} s")
+
+
+def dns(conf):
     name = "provisioner." + conf["domain"]
     question = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0\0\1\0\1"
     query = struct.pack(">HHHHHH", 0x564d, 0x0100, 1, 0, 0, 0) + question
@@ -37,10 +48,6 @@ def dnsmasq(conf):
         answer = s.recv(2048)
     if answer[:2] != query[:2] or socket.inet_aton(conf["address"]) not in answer:
         raise OSError(f"{name} is not {conf['address']}")
-    with open("/proc/net/udp", encoding="ascii") as f:
-        bound = {line.split()[1].split(":")[1] for line in f if ":" in line}
-    if "0043" not in bound:
-        raise OSError("nothing is bound to the UDP port of DHCP")
 
 
 def tftp(conf):
@@ -86,10 +93,14 @@ def boot_handler_operator(conf):
     get(LocalConnection(conf["operator"]), "/readyz", 200)
 
 
-def looks(path, what):
+def seconds_since(path):
     if not os.path.exists(path):
         raise OSError(f"{path} is missing")
-    age = time.time() - os.stat(path).st_mtime
+    return time.time() - os.stat(path).st_mtime
+
+
+def looks(path, what):
+    age = seconds_since(path)
     if age > WATCH_S:
         raise OSError(f"it last looked at the {what} {age:.0f} s ago")
 
@@ -121,6 +132,7 @@ def image_adopt(_conf):
 
 CHECKS = (
     ("dnsmasq", dnsmasq),
+    ("dns", dns),
     ("tftp", tftp),
     ("nginx", nginx),
     ("boot_handler for guests", boot_handler_guest),

@@ -5,7 +5,7 @@
                                   (what is wrong, where, what to do) and exits with 1
     settings.py help              prints the image's help
     settings.py render DIR [FLAG...]
-                                  writes dnsmasq.conf, tftp.conf, nginx.conf, supervisord.conf, nftables.conf, ports.nft
+                                  writes dnsmasq.conf, dns.conf, tftp.conf, nginx.conf, supervisord.conf, nftables.conf, ports.nft
                                   and health.json into DIR. Flags: ipv6 (the lab has it), noroute6
                                   (but no way out), keys (the operator gave public keys), notices
                                   (there are some in DIR/notices, for the operator)
@@ -97,10 +97,11 @@ CERTIFICATE, CERTIFICATE_KEY = "/run/boot_handler/certificate.pem", "/run/boot_h
 NOTICES = "/run/vmlab/notices"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 MTU_MIN, MTU_MAX = 1280, 9216
-# One port a transfer, out of the way of the kernel's own choice.
-TFTP_MAX = 800
-TFTP_PORTS = 20000, 20999
-# Leases that dnsmasq holds at once, by each protocol. It writes them all into a file after each.
+# One port a transfer, out of the way of the kernel's own choice, and all transfers at once: who waits for
+# another's end gives up meanwhile.
+TFTP_MAX = 3900
+TFTP_PORTS = 20000, 23999
+# Leases that dnsmasq holds at once, by each protocol.
 LEASES_MAX = 16384
 # Loaders that a machine gets also where its firmware's PXE is an iPXE, since the one they start has the script.
 OVER_IPXE = ("lpxelinux",)
@@ -532,7 +533,7 @@ def expand(template, values, flags):
 
 
 def render(directory, values, flags):
-    for name in "dnsmasq.conf", "tftp.conf", "nginx.conf", "supervisord.conf", "nftables.conf", "ports.nft":
+    for name in "dnsmasq.conf", "dns.conf", "tftp.conf", "nginx.conf", "supervisord.conf", "nftables.conf", "ports.nft":
         with open(os.path.join(TEMPLATES, name), encoding="ascii") as f:
             text = expand(f.read(), values, flags)
         with open(os.path.join(directory, name), "w", encoding="ascii") as f:

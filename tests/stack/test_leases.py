@@ -13,6 +13,7 @@ def test_dnsmasq_tells_its_leases_again_and_again_none_of_that_is_an_event(addr)
     addr.define("calm", mac=m.mac, ip="192.168.100.125", ipv6=f"{PREFIX6}125")
     addr.wait_hosts(m.mac)
     addr.gets(m, 4, "192.168.100.125")
+    check("extern_learn" in addr.exec("ip", "neigh", "show", "192.168.100.125").stdout, "it counts among the host's 1,024 neighbours")
     addr.gets(m, 6, f"{PREFIX6}125")
     addr.known_as("calm", 6, f"{PREFIX6}125")
     time.sleep(2.1)  # within that time not even a new lease is another event
@@ -102,7 +103,7 @@ def test_leases_outlive_a_server_that_was_killed(addr):
     stranger = addr.card("52:54:00:ad:0b:01")
     address = stranger.get(4)
     lease = lambda: [line for line in addr.exec("cat", "/run/dnsmasq/leases").stdout.splitlines() if f" {address} " in line]
-    held = lease()
+    held = eventually(lease, 3, f"the lease of {address} is known")
     check_equal(len(held), 1, f"leases of {address}")
     time.sleep(1)  # the copy is at most half a second old
     docker("kill", addr.stack)
