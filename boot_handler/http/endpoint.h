@@ -36,6 +36,7 @@ struct endpoint {
 	size_t body_max; /* in bytes; 0: no body is wanted, and what comes is thrown away */
 	const char *summary;
 	const char *produces; /* its answer's type; NULL: JSON */
+	bool takes_away;      /* DELETE is answered 204, without a body */
 	/* Before the body: takes it as it comes. NULL: it is handed over whole. */
 	int (*begin)(const struct call *call, struct server_sink *out, struct err *e);
 };

@@ -88,14 +88,21 @@ static json_t *content_json(const char *type)
 	return json_pack("{s:{s:o}}", type, "schema", schema);
 }
 
-static json_t *operation_json(const struct endpoint *endpoint, const char *method)
+static json_t *responses_json(const struct endpoint *endpoint, const char *method)
 {
 	const char *type = endpoint->produces ? endpoint->produces : JSON_TYPE;
-	json_t *json = json_pack("{s:s, s:o, s:{s:{s:s, s:o}, s:{s:s, s:{s:{s:{s:s}}}}}}",
-	    "summary", endpoint->summary, "parameters", parameters_json(endpoint), "responses",
-	    "200", "description", "done", "content", content_json(type), "default", "description",
-	    "what is wrong, in a sentence", "content", JSON_TYPE, "schema", "$ref",
+	bool empty = endpoint->takes_away && strcmp(method, "delete") == 0;
+
+	return json_pack("{s:{s:s, s:o*}, s:{s:s, s:{s:{s:{s:s}}}}}", empty ? "204" : "200",
+	    "description", "done", "content", empty ? NULL : content_json(type), "default",
+	    "description", "what is wrong, in a sentence", "content", JSON_TYPE, "schema", "$ref",
 	    "#/components/schemas/error");
+}
+
+static json_t *operation_json(const struct endpoint *endpoint, const char *method)
+{
+	json_t *json = json_pack("{s:s, s:o, s:o}", "summary", endpoint->summary, "parameters",
+	    parameters_json(endpoint), "responses", responses_json(endpoint, method));
 
 	if (json && endpoint->body_max && strcmp(method, "post") == 0)
 		json_object_set_new(json, "requestBody",

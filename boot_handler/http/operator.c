@@ -177,7 +177,8 @@ static const struct endpoint rows[] = {
 	.summary = "{\"keys\": \"uptime\\r\"}: type on its serial console"},
     {"GET", "/api/v1/backups", NULL, backups_list,
 	.summary = "the images that machines' disks became by order"},
-    {"DELETE", "/api/v1/backups/<image>", NULL, backups_remove, .summary = "remove one"},
+    {"DELETE", "/api/v1/backups/<image>", NULL, backups_remove, .summary = "remove one",
+	.takes_away = true},
     {"GET", "/api/v1/events", route_query_events, events_list,
 	.summary =
 	    "what happened: ?after=, limit=, machine=, vm=, kind=, severity=, since=, until="},
@@ -188,7 +189,7 @@ static const struct endpoint rows[] = {
 	.summary =
 	    "{\"name\", \"url\", \"filter\", \"secret\"}: have events told to a URL; GET: all, and how far"},
     {"DELETE|GET", "/api/v1/webhooks/<hook>", NULL, hooks_answer_one,
-	.summary = "one of them; DELETE: tell it nothing more"},
+	.summary = "one of them; DELETE: tell it nothing more", .takes_away = true},
     {"POST", "/api/v1/webhooks/<hook>/test", NULL, hooks_answer_test,
 	.summary = "one delivery without events, at once; where it is taken, others follow"},
     {"GET", "/api/v1/openapi.json", NULL, openapi_answer,

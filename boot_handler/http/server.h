@@ -93,7 +93,7 @@ struct certificate;
 
 /* What a connection has for a request's header and its answer's: firmware sends little, a browser
  * all cookies of localhost. */
-#define SERVER_GUEST_BYTES ((size_t)8 * 1024)
+#define SERVER_GUEST_BYTES ((size_t)12 * 1024)
 #define SERVER_OPERATOR_BYTES ((size_t)32 * 1024)
 #define SERVER_UPLOAD_BYTES ((size_t)128 * 1024) /* so much of a body at once */
 

@@ -475,7 +475,9 @@ as dnsmasq vm_watcher --once --vms "$VMS_DIR" --dhcp-hosts /run/vm_watcher/dhcp-
 say "serving $LAB_CIDR on $LAB_IF ($MODE mode${LAB_IP6:+, IPv6 $LAB_IP6}), operator's API at" \
 	"/run/operator/api.sock${OPERATOR_HOST:+ and, with its token, at $OPERATOR_HOST:$OPERATOR_PORT}"
 # Some engines give 1,024 open files and allow more: each transfer by TFTP and each connection is one.
+# shellcheck disable=SC3045 # dash has -H and -S
 files=$(ulimit -H -n)
 [ "$files" != unlimited ] && [ "$files" -lt 16384 ] || files=16384
+# shellcheck disable=SC3045
 ulimit -S -n "$files"
 exec "$lib/supervise.py" -c "$run/supervisord.conf"

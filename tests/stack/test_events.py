@@ -306,6 +306,11 @@ def test_the_api_is_described_as_openapi_has_it_and_each_path_is_there(bound):
             content = operations["get"]["responses"]["200"]["content"]
             check(answer.status == 200 and answer.headers["content-type"].split(";")[0] in content, f"{path}: {answer}")
     check("parameters" in document["paths"]["/api/v1/machines/{id}/orders/{n}"]["delete"], "an operation's parameters")
+    said = {path: [s for s in o["delete"]["responses"] if s != "default"] for path, o in document["paths"].items() if "delete" in o}
+    bound.operator("/api/v1/webhooks", method="POST", body={"name": "gone", "url": "http://127.0.0.1:9/"})
+    for path, status in (("/api/v1/webhooks/{hook}", bound.operator("/api/v1/webhooks/gone", method="DELETE").status),
+            ("/api/v1/sessions", bound.operator("/api/v1/sessions", method="DELETE").status)):
+        check_equal(said[path], [str(status)], f"what DELETE {path} is said to answer, and answers")
     if not shutil.which("npm"):
         pytest.skip("npm, which brings the validator, is not installed")
     where = os.path.join(bound.scope.tempdir(), "openapi")
