@@ -81,6 +81,7 @@ def test_a_good_definition_overwritten_by_each_broken_one_stays_in_force(bad):
     bad.only_good()
     bad.define("keeper", mac="52:54:00:bd:03:01", ip="192.168.100.13")
     bad.wait_vm("keeper")
+    eventually(lambda: "52:54:00:bd:03:01" in bad.hosts(), 3, "vm_watcher has seen it, too")
     for file, data in broken_files():
         bad.write("keeper.json", data)
         eventually(lambda: [p for p in bad.problems("keeper.json") if p["serving_last_good"]], 3, f"problem ({file})")
