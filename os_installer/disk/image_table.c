@@ -134,6 +134,27 @@ static int partition_add(struct table *t, unsigned number, uint64_t start, uint6
 	return 0;
 }
 
+static uint64_t end_of(const struct table_partition *p)
+{
+	return p->start_lba + p->sectors;
+}
+
+/* The backup, unless it is said to be where partitions may be or are: it is to be erased. */
+static void old_tail_find(struct place p, uint64_t image_sectors, struct table *out)
+{
+	const struct gpt_header *h = gpt_at(p);
+	uint64_t alternate = le64toh(h->alternate_lba), sectors = entries_sectors(p);
+
+	if (alternate >= image_sectors || alternate < sectors ||
+	    alternate - sectors <= le64toh(h->last_usable_lba))
+		return;
+	for (unsigned i = 0; i < out->count; i++)
+		if (end_of(&out->part[i]) > alternate - sectors)
+			return;
+	out->old_tail_lba = alternate - sectors;
+	out->old_tail_sectors = sectors + 1;
+}
+
 static int gpt_read(struct place p, uint64_t image_sectors, struct table *out, struct err *e)
 {
 	const struct gpt_header *h = gpt_at(p);
@@ -155,11 +176,7 @@ static int gpt_read(struct place p, uint64_t image_sectors, struct table *out, s
 		out->part[out->count - 1].esp = memcmp(entry.type, type_esp, sizeof(type_esp)) == 0;
 		guid_text(entry.guid, out->part[out->count - 1].uuid);
 	}
-	uint64_t alternate = le64toh(h->alternate_lba), sectors = entries_sectors(p);
-	if (alternate < image_sectors && alternate > le64toh(h->last_usable_lba) + sectors) {
-		out->old_tail_lba = alternate - sectors;
-		out->old_tail_sectors = sectors + 1;
-	}
+	old_tail_find(p, image_sectors, out);
 	return 0;
 }
 
@@ -213,7 +230,7 @@ static void gpt_grow(struct place p, uint8_t *tail, uint64_t disk_sectors, struc
 	/* The first sector behind it. */
 	uint64_t end = align_down(gpt_last_usable(p, disk_sectors) + 1, p.sector);
 
-	if (end > last->start_lba + last->sectors) {
+	if (end > end_of(last)) {
 		struct gpt_entry entry;
 		uint8_t *at = gpt_entry_at(p, last->number - 1);
 		last->sectors = end - last->start_lba;
@@ -253,7 +270,7 @@ static void mbr_grow(uint8_t *head, uint64_t disk_sectors, struct table *t)
 	uint64_t most = disk_sectors < UINT32_MAX ? disk_sectors : UINT32_MAX;
 	uint64_t end = align_down(most, t->sector_bytes);
 
-	if (end <= last->start_lba + last->sectors)
+	if (end <= end_of(last))
 		return;
 	last->sectors = end - last->start_lba;
 	mbr_at(head, last->number - 1)->sectors = htole32((uint32_t)last->sectors);
@@ -303,7 +320,7 @@ int table_read(const uint8_t *head, uint64_t image_bytes, uint32_t sector_bytes,
 	if (out->count == 0)
 		return err_set(e, EINVAL, "the disk image has no partitions");
 	for (unsigned i = 1; i < out->count; i++)
-		if (out->part[i].start_lba > out->part[out->last].start_lba)
+		if (end_of(&out->part[i]) > end_of(&out->part[out->last]))
 			out->last = i;
 	out->can_grow =
 	    out->gpt || !is_extended(mbr_at(p.head, out->part[out->last].number - 1)->type);
@@ -315,7 +332,7 @@ static int gpt_check_room(
 {
 	const struct table_partition *last = &t->part[t->last];
 
-	if (disk_sectors < last->start_lba + last->sectors + entries_sectors(p) + 1)
+	if (disk_sectors < end_of(last) + entries_sectors(p) + 1)
 		return err_set(e, ENOSPC,
 		    "the disk image's partitions leave no room for the backup of its partition table");
 	return 0;
