@@ -155,13 +155,16 @@ void explain_console(struct explain_facts *f, char *text)
 }
 
 /* "dnsmasq-tftp: failed sending FILE to ADDRESS", "dnsmasq-tftp: error N TEXT received from
- * ADDRESS". */
-static bool is_failed_transfer(const char *line, const char *address)
+ * ADDRESS": what follows the program's name, or NULL. */
+static const char *failed_transfer(const char *line, const char *address)
 {
-	const char *end = strrchr(line, ' ');
+	const char *end = strrchr(line, ' '), *said = strstr(line, "dnsmasq-tftp");
+	const char *text = said ? strstr(said, ": ") : NULL;
 
-	return end && strcmp(end + 1, address) == 0 && strstr(line, "dnsmasq-tftp") &&
-	       (strstr(line, ": failed sending ") || strstr(line, " received from "));
+	if (!text || strcmp(end + 1, address) != 0)
+		return NULL;
+	return strstr(text, ": failed sending ") || strstr(text, " received from ") ? text + 2
+										    : NULL;
 }
 
 void explain_stack_log(struct explain_facts *f, char *text)
@@ -171,9 +174,9 @@ void explain_stack_log(struct explain_facts *f, char *text)
 
 	while ((line = strsep(&text, "\n"))) {
 		line[strcspn(line, "\r")] = '\0';
-		const char *said = strstr(line, "dnsmasq-tftp");
-		if (address->count && is_failed_transfer(line, address->about))
+		const char *said = address->count ? failed_transfer(line, address->about) : NULL;
+		if (said)
 			explain_see(f, EXPLAIN_TFTP_FAILED, address->at_ms + 1, NULL,
-			    "the stack's log", strstr(said, ": ") + 2);
+			    "the stack's log", said);
 	}
 }
