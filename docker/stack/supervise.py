@@ -29,7 +29,7 @@ from supervisor import dispatchers, poller, process, supervisord
 
 POLL_S = 0.1
 CONTROLS = [*range(0x20), 0x7f, *range(0x80, 0xa0), 0x61c, 0x200e, 0x200f, *range(0x2028, 0x202f),
-            *range(0x2066, 0x2070), 0xfeff, *range(0xfff9, 0xfffc)]
+            *range(0x2066, 0x2070), 0xfeff, *range(0xfff9, 0xfffc), 0xfffe, 0xffff]
 CLEAN = {c: "?" for c in CONTROLS if chr(c) not in "\n\t"}
 CLEAN[0xfffd] = "?"
 # A word of DHCP with an address and a MAC address, and no more; of an answer that was taken, the name, too.

@@ -18,6 +18,7 @@ static const struct range unseen[] = {
     {0x2066, 0x206f},
     {0xfeff, 0xfeff},
     {0xfff9, 0xfffb},
+    {0xfffe, 0xffff},
 };
 
 /* Unicode's East_Asian_Width W and F, and the marks that take no place of their own: wcwidth()
