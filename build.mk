@@ -85,12 +85,18 @@ DOCKER_SRC := \
 TESTS := $(patsubst %.c,%,$(sort $(wildcard $(addsuffix /test_*.c,docker/vm vmlab \
 	$(patsubst %/,%,$(sort $(dir $(LIB_SRC) $(VM_WATCHER_SRC) $(BOOT_HANDLER_SRC) $(OS_INSTALLER_SRC) $(VMLAB_SRC))))))))
 FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/order/fuzz_order lib/unattended/fuzz_template \
-	vm_watcher/fuzz_hosts boot_handler/documents/fuzz_route boot_handler/http/fuzz_heard \
-	os_installer/backup/fuzz_used os_installer/inventory/fuzz_lldp os_installer/inventory/fuzz_smbios
+	lib/net/fuzz_lease_file vm_watcher/fuzz_bus vm_watcher/fuzz_hosts \
+	$(addprefix boot_handler/,documents/fuzz_route http/fuzz_asked http/fuzz_explain http/fuzz_heard pages/fuzz_html) \
+	$(addprefix os_installer/,backup/fuzz_used disk/fuzz_image_table inventory/fuzz_lldp inventory/fuzz_smbios) \
+	vmlab/simulate/fuzz_answered
 # Where clang is there are no static libraries: of the installer what needs none.
 FUZZ_SRC_os_installer := $(addprefix os_installer/inventory/,below.c lldp.c memory.c smbios.c unset.c) \
 	$(filter-out os_installer/backup/used_disk.c,$(wildcard os_installer/backup/used*.c)) \
-	os_installer/backup/xfs_log.c $(LIB_SRC)
+	os_installer/backup/xfs_log.c os_installer/disk/image_table.c $(LIB_SRC)
+FUZZ_SRC_vmlab := $(addprefix vmlab/simulate/,dhcp_frame.c ipxe_answer.c profile.c) $(LIB_SRC)
+# What reads pages as a browser does; comes with libarchive's.
+LIBS_fuzz_html = $(call pkg_libs,libxml-2.0)
+CPPFLAGS_fuzz_html = $(call pkg_cflags,libxml-2.0)
 
 # V=1 shows whole command lines.
 Q   := $(if $(V),,@)
@@ -144,7 +150,7 @@ vm-programs: $(OUT)/docker/vm/with-tap $(OUT)/docker/vm/qemu-command
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS_ALL) $(CPPFLAGS_$(call component,$*)) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(CPPFLAGS_$(call component,$*)) $(CPPFLAGS_$(*F)) -c -o $@ $<
 
 # A script of ours that goes into a program: NAME.inc defines its text, NAME_py.
 $(OUT)/%.inc: %.py build.mk
@@ -257,7 +263,7 @@ $(OUT)/$(1): $(OUT)/$(1).o \
     $(or $(call obj,$(FUZZ_SRC_$(call component,$(1)))),$(call objs_of,$(call component,$(1)))) \
     $(if $(filter fuzz,$(VARIANT)),,$(OUT)/lib/fuzz_main.o)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(if $(FUZZ_SRC_$(call component,$(1))),lib,$(call component,$(1))))
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_$(if $(FUZZ_SRC_$(call component,$(1))),lib,$(call component,$(1)))) $$(LIBS_$(notdir $(1)))
 endef
 $(foreach t,$(FUZZERS),$(eval $(call fuzz_target,$(t))))
 fuzzers: $(addprefix $(OUT)/,$(FUZZERS))

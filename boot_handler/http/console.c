@@ -77,21 +77,30 @@ int console_stream(const struct call *c, struct server_answer *a, struct err *e)
 	return consoles_answer(c->services->consoles, &of, again ? &after : NULL, a, e);
 }
 
-int console_keys(const struct call *c, struct server_answer *a, struct err *e)
+int console_keys_read(
+    const char *body, size_t body_len, json_t **said, const char **keys, size_t *len, struct err *e)
 {
 	json_error_t wrong;
+
+	*said = json_loadb(body, body_len, JSON_ALLOW_NUL, NULL);
+	if (json_unpack_ex(*said, &wrong, JSON_STRICT, "{s:s%}", "keys", keys, len) == 0)
+		return 0;
+	return err_set(e, EINVAL,
+	    "what is typed is malformed: give {\"keys\": \"uptime\\r\"}, and nothing else");
+}
+
+int console_keys(const struct call *c, struct server_answer *a, struct err *e)
+{
 	const char *keys = NULL;
 	struct console_of of;
+	json_t *said = NULL;
 	size_t len = 0;
 	int r = find(c, &of, e);
 
 	if (r < 0)
 		return r;
-	json_t *said = json_loadb(c->request->body, c->request->body_len, JSON_ALLOW_NUL, NULL);
-	if (json_unpack_ex(said, &wrong, JSON_STRICT, "{s:s%}", "keys", &keys, &len) < 0)
-		r = err_set(e, EINVAL,
-		    "what is typed is malformed: give {\"keys\": \"uptime\\r\"}, and nothing else");
-	else
+	r = console_keys_read(c->request->body, c->request->body_len, &said, &keys, &len, e);
+	if (r == 0)
 		r = console_type(&of, keys, len, e);
 	json_decref(said);
 	return r < 0 ? r : answer_json(a, json_pack("{s:I}", "typed", (json_int_t)len), e);

@@ -1,10 +1,12 @@
 /* What machines tell besides the targets of their requests, any bytes; the first one chooses what
  * they are: a line of syslog, what dnsmasq tells its script of a DHCP client, the datagram that
- * this becomes, the bodies of reports, what the agent tells of an order, a console's output. */
+ * this becomes, the bodies of reports, what the agent tells of itself, of its machine and of an
+ * order, a console's output. */
 #include <arpa/inet.h>
 #include <jansson.h>
 
 #include "boot_handler/documents/agent_call.h"
+#include "boot_handler/documents/inventory.h"
 #include "boot_handler/sources/dhcp_log.h"
 #include "boot_handler/sources/file_log.h"
 #include "boot_handler/sources/lease.h"
@@ -217,6 +219,50 @@ static void hear_ending(const char *bytes, size_t len)
 	agent_ending_clear(&told);
 }
 
+static void check_shown(const struct shown *s)
+{
+	PROMISE(s->uuid[strspn(s->uuid, "0123456789abcdef-")] == '\0');
+	PROMISE(!s->serial[0] || smbios_serial_valid(s->serial));
+	promise_clean(s->arch, sizeof(s->arch));
+	promise_clean(s->platform, sizeof(s->platform));
+	promise_clean(s->version, sizeof(s->version));
+	promise_clean(s->manufacturer, sizeof(s->manufacturer));
+	promise_clean(s->product, sizeof(s->product));
+	promise_clean(s->asset, sizeof(s->asset));
+}
+
+static void hear_greeting(const char *bytes, size_t len)
+{
+	struct agent_greeting greeting;
+	struct err e = ERR_INIT;
+
+	if (agent_greeting_parse(bytes, len, &greeting, &e) == 0)
+		check_shown(&greeting.shown);
+	else
+		PROMISE(e.msg[0]);
+}
+
+/* What is kept of it is the same when it is read again. */
+static void hear_inventory(const char *bytes, size_t len)
+{
+	struct inventory inventory, again;
+	struct err e = ERR_INIT;
+
+	if (inventory_parse(bytes, len, &inventory, &e) == 0) {
+		check_shown(&inventory.shown);
+		promise_clean(inventory.summary, sizeof(inventory.summary));
+		PROMISE(inventory.memory_bytes >= 0 && inventory.disk_bytes >= 0);
+		size_t kept = strlen(inventory.text);
+		PROMISE(text_clean(inventory.text, kept, "") == kept);
+		PROMISE(inventory_parse(inventory.text, kept, &again, &e) == 0);
+		PROMISE(strcmp(inventory.text, again.text) == 0);
+		inventory_clear(&again);
+	} else {
+		PROMISE(e.msg[0]);
+	}
+	inventory_clear(&inventory);
+}
+
 /* ---- a console --------------------------------------------------------------------------- */
 
 static void show_printed(const char *bytes, size_t len)
@@ -265,6 +311,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	case 'o':
 		hear_ending(text, size - 1);
+		return 0;
+	case 'g':
+		hear_greeting(text, size - 1);
+		return 0;
+	case 'i':
+		hear_inventory(text, size - 1);
 		return 0;
 	case 't':
 		show_printed((const char *)data + 1, size - 1);

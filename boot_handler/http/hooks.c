@@ -190,6 +190,13 @@ static int judge(const struct call *c, const struct hook *hook, struct err *e)
 	return 0;
 }
 
+int hooks_read(const struct call *c, struct hook *out, struct err *e)
+{
+	int r = read_body(c, out, e);
+
+	return r < 0 ? r : judge(c, out, e);
+}
+
 static int make_secret(struct hook *hook, struct err *e)
 {
 	uint8_t secret[SECRET_BYTES];
@@ -227,9 +234,7 @@ static int make(const struct call *c, struct server_answer *a, struct err *e)
 	struct hook hook = {.id = 0};
 	uint64_t last = 0;
 
-	int r = read_body(c, &hook, e);
-	if (r == 0)
-		r = judge(c, &hook, e);
+	int r = hooks_read(c, &hook, e);
 	if (r == 0 && !hook.secret[0])
 		r = make_secret(&hook, e);
 	if (r == 0)
