@@ -135,6 +135,25 @@ static void refuse(int fd)
 	(void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* They leave their place to the last. */
+static void end_one(struct relay *r, size_t k)
+{
+	pair_free(r->pairs[k]);
+	r->pairs[k] = r->pairs[--r->count];
+}
+
+static void make_place(struct relay *r)
+{
+	size_t quietest = 0;
+
+	if (r->count < RELAY_CONNECTIONS_MAX)
+		return;
+	for (size_t k = 1; k < r->count; k++)
+		if (r->pairs[k]->moved_ms < r->pairs[quietest]->moved_ms)
+			quietest = k;
+	end_one(r, quietest);
+}
+
 static void take(struct relay *r, int listener, const char *folder, const char *socket)
 {
 	_cleanup_close_ int browser = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -150,6 +169,7 @@ static void take(struct relay *r, int listener, const char *folder, const char *
 	p->end[0] = steal_fd(&browser);
 	p->end[1] = steal_fd(&lab);
 	p->moved_ms = monotonic_ms();
+	make_place(r);
 	r->pairs[r->count++] = p;
 }
 
@@ -157,15 +177,14 @@ static size_t fill(const struct relay *r, int listener, struct pollfd *polled)
 {
 	size_t n = 0;
 
-	polled[n++] = (struct pollfd){
-	    .fd = r->count < RELAY_CONNECTIONS_MAX ? listener : -1, .events = POLLIN};
+	polled[n++] = (struct pollfd){.fd = listener, .events = POLLIN};
 	for (size_t k = 0; k < r->count; k++)
 		for (int i = 0; i < 2; i++)
 			polled[n++] = wanted(r->pairs[k], i);
 	return n;
 }
 
-/* From the last on: those that are over leave their place to the last. */
+/* From the last on, as those that are over leave their place to it. */
 static void go_on(struct relay *r, const struct pollfd *polled, int64_t quiet_ms)
 {
 	int64_t now = monotonic_ms();
@@ -174,8 +193,7 @@ static void go_on(struct relay *r, const struct pollfd *polled, int64_t quiet_ms
 		if (now - r->pairs[k]->moved_ms < quiet_ms &&
 		    pair_go_on(r->pairs[k], &polled[1 + 2 * k]))
 			continue;
-		pair_free(r->pairs[k]);
-		r->pairs[k] = r->pairs[--r->count];
+		end_one(r, k);
 	}
 }
 

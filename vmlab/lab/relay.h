@@ -9,7 +9,9 @@
 
 #include "lib/base/err.h"
 
-#define RELAY_CONNECTIONS_MAX 256 /* at once; more wait */
+/* At once. For one more the one that has been quiet the longest makes place, so that nobody with an
+ * account here keeps others out by holding all of them. */
+#define RELAY_CONNECTIONS_MAX 256
 /* Without a byte for so long, in any direction, a connection is over: a lab's are never so quiet
  * (STREAM_KEEPALIVE_MS of boot_handler), and whoever holds one and says nothing keeps a place. */
 #define RELAY_QUIET_MS 60000

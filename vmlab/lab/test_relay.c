@@ -21,10 +21,10 @@
 #include "vmlab/lab/relay.h"
 
 #define MUCH ((size_t)3 << 20)
-#define QUIET_MS 2000
 
 static char folder[] = "/tmp/test_relay.XXXXXX";
 static atomic_bool over;
+static int64_t quiet_ms;
 static int port, relayed;
 static pthread_t relay;
 
@@ -38,7 +38,7 @@ static void *run(void *ctx)
 	struct err e = ERR_INIT;
 
 	(void)ctx;
-	return relay_run(relayed, folder, "s", QUIET_MS, ended, &e) < 0 ? "failed" : NULL;
+	return relay_run(relayed, folder, "s", quiet_ms, ended, &e) < 0 ? "failed" : NULL;
 }
 
 static int begin(void **state)
@@ -50,6 +50,8 @@ static int begin(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
 	files.rlim_cur = files.rlim_max; /* all ends of very many are here */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	atomic_store(&over, false);
+	strcpy(strrchr(folder, '.'), ".XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	port = host_find_free_port();
 	assert_int_equal(relay_listen(port, &relayed, &e), 0);
@@ -164,31 +166,54 @@ static void test_both_directions_whole(void **state)
 	free(got);
 }
 
-/* As many as there is room for, some of which the lab has ended, keep nobody out for long. */
 static void test_who_says_nothing_is_let_go(void **state)
 {
-	static int fds[RELAY_CONNECTIONS_MAX + 1], held[RELAY_CONNECTIONS_MAX];
+	int listener = listen_there(), fd = connected(), half = connected();
+	int held[2];
+	char byte;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_true((held[i] = accept(listener, NULL, NULL)) >= 0);
+	shutdown(held[1], SHUT_WR);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	assert_int_equal(recv(held[0], &byte, 1, 0), 0);
+	assert_int_equal(recv(half, &byte, 1, 0), 0);
+	assert_int_equal(recv(held[1], &byte, 1, 0), 0);
+	for (int i = 0; i < 2; i++)
+		close(held[i]);
+	close(fd);
+	close(half);
+	close(listener);
+}
+
+/* For one more than there is room for the quietest goes: here long before it would by itself. */
+static void test_the_quietest_makes_place(void **state)
+{
+	static int fds[RELAY_CONNECTIONS_MAX], held[RELAY_CONNECTIONS_MAX];
 	int listener = listen_there();
 	char byte;
 
 	(void)state;
-	for (size_t i = 0; i <= RELAY_CONNECTIONS_MAX; i++)
-		fds[i] = connected();
 	for (size_t i = 0; i < RELAY_CONNECTIONS_MAX; i++) {
-		int there = accept(listener, NULL, NULL);
-		assert_true(there >= 0);
-		held[i] = there;
-		if (i % 2)
-			shutdown(there, SHUT_WR);
+		fds[i] = connected();
+		assert_true((held[i] = accept(listener, NULL, NULL)) >= 0);
+		usleep(i < 2 ? 5000 : 0);
 	}
-	int last = accept(listener, NULL, NULL); /* when the first are gone */
+	assert_int_equal(send(held[0], "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(fds[0], &byte, 1, 0), 1);
+	int fd = connected(), last = accept(listener, NULL, NULL);
 	assert_true(last >= 0);
-	assert_int_equal(send(last, "x", 1, MSG_NOSIGNAL), 1);
-	assert_int_equal(recv(fds[RELAY_CONNECTIONS_MAX], &byte, 1, 0), 1);
-	for (size_t i = 0; i <= RELAY_CONNECTIONS_MAX; i++)
+	assert_int_equal(send(last, "y", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	assert_int_equal(recv(fds[1], &byte, 1, 0), 0);
+	for (size_t i = 0; i < RELAY_CONNECTIONS_MAX; i++) {
+		if (i != 1)
+			assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), -1);
 		close(fds[i]);
-	for (size_t i = 0; i < RELAY_CONNECTIONS_MAX; i++)
 		close(held[i]);
+	}
+	close(fd);
 	close(last);
 	close(listener);
 }
@@ -208,9 +233,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_lab_that_is_down),
 	    cmocka_unit_test(test_both_directions_whole),
-	    cmocka_unit_test(test_who_says_nothing_is_let_go),
+	    cmocka_unit_test(test_the_quietest_makes_place),
 	    cmocka_unit_test(test_a_port_that_is_taken),
 	};
+	const struct CMUnitTest impatient[] = {
+	    cmocka_unit_test(test_who_says_nothing_is_let_go),
+	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	quiet_ms = RELAY_QUIET_MS;
+	int failed = cmocka_run_group_tests(tests, begin, end);
+	quiet_ms = 500;
+	return failed + cmocka_run_group_tests(impatient, begin, end);
 }
