@@ -26,6 +26,14 @@ static struct unattended_source source_of(const struct call *c, const json_t *ke
 	return source;
 }
 
+/* The machine is known: 409. */
+static int log_none(const struct call *c, const struct err *e)
+{
+	if (state_line_is_due(c->services->state, &c->vm->mac, c->vm->name, STATE_LINE_NO_FILE))
+		log_warn("no unattended file for %s: %s", c->vm->name, e->msg);
+	return -EBUSY;
+}
+
 /* A user's own file is read when it is asked for: once an install. */
 static int own_file(const struct call *c, const char *name, const struct unattended_source *source,
     char **text, struct err *e)
@@ -36,8 +44,7 @@ static int own_file(const struct call *c, const char *name, const struct unatten
 		return 0;
 	if (where.line > 0)
 		err_wrap(e, "%s:%d:%d", name, where.line, where.column);
-	log_warn("no unattended file for %s: %s", c->vm->name, e->msg);
-	return -EBUSY; /* the machine is known: 409 */
+	return log_none(c, e);
 }
 
 /* After a restart of ours it is not known what was chosen: then what the definition means. */
@@ -66,9 +73,7 @@ static int made_file(
 {
 	const struct unattended_format *format = guest_installer(c->services, c->vm, e);
 
-	if (!format)
-		log_warn("no unattended file for %s: %s", c->vm->name, e->msg);
-	return format ? unattended_make(format, source, text, e) : -EBUSY;
+	return format ? unattended_make(format, source, text, e) : log_none(c, e);
 }
 
 /* Who fetches its file has come up. */

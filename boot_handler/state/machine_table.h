@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "boot_handler/state/curve.h"
+#include "boot_handler/state/state_line.h"
 #include "lib/machine/event.h"
 #include "lib/machine/lifecycle.h"
 #include "lib/machine/machine.h"
@@ -63,6 +64,7 @@ struct machine {
 	int64_t refused_at_ms;
 	int64_t chose_at_ms;
 	int64_t agent_at_ms;
+	int64_t logged_at_ms[STATE_LINES];
 	char chosen_image[IMAGE_NAME_SIZE]; /* at its menu; "": none */
 	struct curve *curve; /* while its image is written, in that phase; NULL: it is not */
 	enum machine_phase curve_phase;

@@ -148,13 +148,24 @@ void state_forget_progress(struct machine *m)
 	state_begin_boot(m);
 }
 
-/* At most one of a kind in so long; the machine is locked. */
-static bool is_due(int64_t *last_ms, int64_t now)
+bool state_is_due(int64_t *last_ms, int64_t now)
 {
 	if (now - *last_ms < ASKED_FOR_EVENT_EVERY_MS)
 		return false;
 	*last_ms = now;
 	return true;
+}
+
+bool state_line_is_due(
+    struct state *s, const struct mac *mac, const char *name, enum state_line line)
+{
+	struct machine *m = machine_table_lock(&s->table, mac, name);
+
+	if (!m)
+		return false;
+	bool due = state_is_due(&m->logged_at_ms[line], wall_ms());
+	machine_unlock(&s->table, m);
+	return due;
 }
 
 /* ---- what happens to it ------------------------------------------------------------------ */
@@ -166,7 +177,7 @@ void state_refused(struct state *s, const struct mac *mac, const char *name, con
 
 	if (!m)
 		return;
-	if (is_due(&m->refused_at_ms, now) && state_record(s, m, EVENT_REFUSED, what, now))
+	if (state_is_due(&m->refused_at_ms, now) && state_record(s, m, EVENT_REFUSED, what, now))
 		log_warn("refused to a stranger vm=%s what=%s source=%s", m->name, what, acting);
 	machine_unlock(&s->table, m);
 }
@@ -179,7 +190,7 @@ void state_chose(
 
 	if (!m)
 		return;
-	if (is_due(&m->chose_at_ms, now))
+	if (state_is_due(&m->chose_at_ms, now))
 		state_record(s, m, EVENT_CHOICE, choice, now);
 	snprintf(m->chosen_image, sizeof(m->chosen_image), "%s", image ? image : "");
 	machine_unlock(&s->table, m);
@@ -257,7 +268,7 @@ void state_agent(struct state *s, const struct mac *mac, const char *name)
 	if (!m)
 		return;
 	machine_touch(&s->table, m, now);
-	if (is_due(&m->agent_at_ms, now))
+	if (state_is_due(&m->agent_at_ms, now))
 		state_record(s, m, EVENT_AGENT, "", now);
 	machine_unlock(&s->table, m);
 }

@@ -20,6 +20,7 @@
 #include "boot_handler/sources/lease.h"
 #include "lib/machine/machine.h"
 #include "boot_handler/state/report.h"
+#include "boot_handler/state/state_line.h"
 #include "boot_handler/state/stranger.h"
 #include "lib/base/err.h"
 
@@ -70,6 +71,10 @@ void state_source(const char *who);
 /* Something about this machine was refused to the calling thread's source, and nothing changed: an
  * event, at most every 5 s. */
 void state_refused(struct state *s, const struct mac *mac, const char *name, const char *what);
+
+/* Whether such a line of the log may be written now. */
+bool state_line_is_due(
+    struct state *s, const struct mac *mac, const char *name, enum state_line line);
 
 /* It runs the agent: an event, at most every 5 s. */
 void state_agent(struct state *s, const struct mac *mac, const char *name);

@@ -106,9 +106,11 @@ bool state_asked_with(
 		return false;
 	machine_set_nic(&s->table, m, number);
 	state_tell_addresses(s);
+	if (state_is_due(&m->logged_at_ms[STATE_LINE_CARD], wall_ms()))
+		log_info("asks with %s card vm=%s mac=%s defined=%s",
+		    number ? "another" : "its own", name, mac_format(nic, text),
+		    mac_format(mac, own));
 	machine_unlock(&s->table, m);
-	log_info("asks with %s card vm=%s mac=%s defined=%s", number ? "another" : "its own", name,
-	    mac_format(nic, text), mac_format(mac, own));
 	return true;
 }
 

@@ -32,6 +32,9 @@ bool state_record(
 bool state_record_data(struct state *s, struct machine *m, enum event_kind kind, const char *text,
     const struct event_value *values, int64_t now);
 
+/* At most one of a kind in 5 s; the machine is locked. */
+bool state_is_due(int64_t *last_ms, int64_t now);
+
 /* A change of the locked machine's life, now: recorded and logged where its state is another. */
 void state_change_life(struct state *s, struct machine *m, struct life life, int64_t now);
 bool state_record_state(

@@ -89,10 +89,11 @@ static int take_report(struct state *s, struct machine *m, struct report *r, int
 		machine_replace_text(
 		    &m->error_reason, r->message[0] ? r->message : "the installer gave no reason");
 		machine_replace_text(&m->error_hint, r->hint);
-		log_warn("install failed vm=%s phase=%s reason=%s", m->name,
-		    machine_phase_name(r->phase), r->message);
+		if (state_is_due(&m->logged_at_ms[STATE_LINE_FAILED], now))
+			log_warn("install failed vm=%s phase=%s reason=%s", m->name,
+			    machine_phase_name(r->phase), r->message);
 	}
-	if (h.done && r->already)
+	if (h.done && r->already && state_is_due(&m->logged_at_ms[STATE_LINE_ALREADY], now))
 		log_info("its disk says it is installed already vm=%s attempt=%u", m->name,
 		    step.life.attempt);
 	if (step.anew)

@@ -492,6 +492,35 @@ static void other_cards(void **state)
 	assert_false(state_by_nic(f->s, &card, &got));
 }
 
+static int lines;
+
+static void count_line(enum log_level level, const char *line)
+{
+	(void)level;
+	lines += strstr(line, "asks with") || strstr(line, "install failed");
+}
+
+/* A machine may turn to and fro as often as it likes: the log is not filled by it. */
+static void lines_of_the_log_have_a_pace(void **state)
+{
+	const struct mac card = {{2, 0, 0, 0, 0, 9}};
+	struct fixture *f = *state;
+
+	lines = 0;
+	log_set_sink(count_line);
+	for (int i = 0; i < 20; i++) {
+		assert_true(state_asked_with(f->s, &mac, "web1", i % 2 ? &mac : &card));
+		struct report r = {.phase = PHASE_ROOTFS, .status = REPORT_FAILED};
+		state_booted(f->s, &mac, "web1", INSTALL);
+		assert_int_not_equal(state_reported(f->s, &mac, "web1", &r), 0);
+		state_reinstall(f->s, &mac, "web1");
+	}
+	log_set_sink(NULL);
+	assert_int_equal(lines, 2);
+	assert_true(state_line_is_due(f->s, &mac, "web1", STATE_LINE_NO_FILE));
+	assert_false(state_line_is_due(f->s, &mac, "web1", STATE_LINE_NO_FILE));
+}
+
 struct seen {
 	int count;
 	uint64_t last;
@@ -811,6 +840,7 @@ int main(void)
 	    TEST(seen_addresses),
 	    TEST(taken_addresses),
 	    TEST(other_cards),
+	    TEST(lines_of_the_log_have_a_pace),
 	    TEST(events),
 	    TEST(logs),
 	    TEST(survives_restart),
