@@ -82,12 +82,10 @@ static void tell_fetched(struct services *services, const struct vm *vm, const s
 	const struct event_value values[] = {{.text = lease->file}, {.number = lease->size}};
 	char address[INET6_ADDRSTRLEN];
 
-	inet_ntop(lease->six ? AF_INET6 : AF_INET,
-	    lease->six ? (const void *)&lease->ip6 : &lease->ip, address, sizeof(address));
-	state_source(address);
+	state_source("", lease_ip_text(lease, address));
 	state_heard(services->state, vm ? &vm->mac : &lease->mac, vm ? vm->name : NULL, EVENT_TFTP,
 	    "", values);
-	state_source("");
+	state_source("", "");
 }
 
 /* A file was sent to an address: that of who has it on this network, or, behind a router, by its
@@ -154,9 +152,13 @@ static void on_said(void *ctx, const struct dhcp_said *said)
 	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = services_vm_by_mac(services, snapshot, &said->mac);
 
-	state_source("dhcp");
+	char card[MAC_TEXT_SIZE];
+
+	/* It has no address of IP yet: what is heard of it came from its card. */
+	state_source("dhcp", mac_format(&said->mac, card));
 	state_heard(services->state, vm ? &vm->mac : &said->mac, vm ? vm->name : NULL, said->kind,
 	    said->why, &(struct event_value){.text = said->ip});
+	state_source("", "");
 	vm_snapshot_unref(snapshot);
 }
 
@@ -177,12 +179,15 @@ static void on_port(void *ctx, const struct mac *mac, bool there)
 	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = services_vm_by_mac(services, snapshot, mac);
 
-	state_source("bridge");
+	char card[MAC_TEXT_SIZE];
+
+	state_source("bridge", mac_format(mac, card));
 	if (vm) {
 		state_tell(
 		    services->state, &vm->mac, vm->name, EVENT_POWER, there ? "on" : "off", NULL);
 		keep_values(services, vm, there);
 	}
+	state_source("", "");
 	vm_snapshot_unref(snapshot);
 }
 
@@ -256,7 +261,7 @@ static int declare_strangers(struct services *services)
 	atomic_store(&services->declare_due, false);
 	if (declares) /* by what was learned since */
 		services_forget_declared(services);
-	state_source("profile");
+	state_source("profile", "");
 	int again = declarer_round(&services->declarer, snapshot);
 	vm_snapshot_unref(snapshot);
 	not_before_ms = monotonic_ms() + DECLARE_EVERY_MS;

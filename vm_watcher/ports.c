@@ -25,13 +25,10 @@ struct sets {
 
 static void bind_to(struct sets *s, const struct in6_addr *address, const struct mac *mac)
 {
-	bool six = !IN6_IS_ADDR_V4MAPPED(address);
-	const struct owned *o = six ? &s->six : &s->four;
+	const struct owned *o = IN6_IS_ADDR_V4MAPPED(address) ? &s->four : &s->six;
 	char text[INET6_ADDRSTRLEN], hex[MAC_TEXT_SIZE];
 
-	inet_ntop(six ? AF_INET6 : AF_INET, six ? address->s6_addr : address->s6_addr + 12, text,
-	    sizeof(text));
-	fprintf(o->all, "%s,\n", text);
+	fprintf(o->all, "%s,\n", ip_text(address, text));
 	fprintf(o->owners, "%s . %s,\n", text, mac_format(mac, hex));
 }
 

@@ -72,6 +72,15 @@ static int find_vm(struct call *c, struct err *e)
 	return 0;
 }
 
+/* Who calls by a socket of the file system has no address: it is told as nginx does. */
+static void act_for(const struct server_request *request)
+{
+	if (request->table->side == ENDPOINT_GUEST)
+		state_source("", request->source);
+	else
+		state_source("operator", request->source[0] ? request->source : "unix:");
+}
+
 /* `sink` NULL: the request is whole, and `a` is filled. */
 static int answer(struct services *services, const struct server_request *request,
     struct server_sink *sink, struct server_answer *a, struct err *e)
@@ -79,13 +88,13 @@ static int answer(struct services *services, const struct server_request *reques
 	const struct endpoint *endpoint = request->endpoint;
 	struct call c = {services, request, vm_store_snapshot(services->store), NULL};
 
-	state_source(request->table->side == ENDPOINT_GUEST ? request->source : "operator");
+	act_for(request);
 	int r = find_vm(&c, e);
 	if (r == 0 && endpoint->access == ENDPOINT_ITSELF)
 		r = call_need_itself(&c, c.vm, e);
 	if (r == 0)
 		r = sink ? endpoint->begin(&c, sink, e) : endpoint->run(&c, a, e);
-	state_source("");
+	state_source("", "");
 	vm_snapshot_unref(c.snapshot);
 	return r;
 }

@@ -95,8 +95,8 @@ static void tell_problems(
 void definition_news_tell(
     struct services *services, const struct vm_snapshot *before, const struct vm_snapshot *after)
 {
-	state_source("vms");
+	state_source("vms", "");
 	tell_definitions(services, before, after);
 	tell_problems(services, before, after);
-	state_source("");
+	state_source("", "");
 }

@@ -25,11 +25,14 @@ static json_t *sentence_json(const json_t *json)
 json_t *event_json(const struct event *event)
 {
 	char mac[MAC_TEXT_SIZE];
-	json_t *json = json_pack("{s:I, s:o, s:s, s:s?, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o*}",
-	    "id", (json_int_t)event->id, "at", time_json(event->at_ms), "vm", event->vm, "mac",
+	const char *who = event->source;
+	json_t *json = json_pack(
+	    "{s:I, s:o, s:s, s:s?, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:o*}", "id",
+	    (json_int_t)event->id, "at", time_json(event->at_ms), "vm", event->vm, "mac",
 	    mac_number(&event->mac) ? mac_format(&event->mac, mac) : NULL, "severity",
 	    event_severity_name(event->severity), "kind", event_info(event->kind)->name, "text",
-	    event->text, "source", text_or_null(event->source), "phase",
+	    event->text, "source", *who ? json_stringn(who, event_source_who(who)) : json_null(),
+	    "address", text_or_null(event_source_address(who)), "phase",
 	    text_or_null(machine_phase_name(event->phase)), "bytes", (json_int_t)event->bytes,
 	    "total_bytes", (json_int_t)event->total_bytes, "data",
 	    event->data[0] ? json_loads(event->data, 0, NULL) : NULL);

@@ -80,7 +80,7 @@ static void note_card(const struct call *c, const struct boot_facts *facts)
 		return;
 	if (facts->mac)
 		services_learn_card(c->services, facts->vm, facts->mac);
-	state_source(c->request->source);
+	state_source("", c->request->source);
 	call_note_address(c, facts->vm);
 }
 

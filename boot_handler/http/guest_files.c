@@ -74,7 +74,7 @@ static void tell(
 		return;
 	if (!vm && (!source_parse(sent->source, &source) || !neighbour_mac(&source, &mac)))
 		return;
-	state_source(sent->source);
+	state_source("", sent->source);
 	state_heard(services->state, vm ? &vm->mac : &mac, vm ? vm->name : NULL, EVENT_FETCH,
 	    sent->status < 400 ? role : "failed", values);
 }

@@ -140,6 +140,7 @@ static void take(void *ctx, const struct datagram *d)
 {
 	struct guest_syslog *g = ctx;
 	struct syslog_line line;
+	char address[INET6_ADDRSTRLEN];
 
 	if (!syslog_parse(d->bytes, d->len, &line))
 		return;
@@ -153,9 +154,10 @@ static void take(void *ctx, const struct datagram *d)
 		struct tail *t = tail_of(g, vm, life.attempt);
 		t->heard_ms = wall_ms();
 		append(t, &line);
-		state_source("syslog");
+		state_source("syslog", ip_text(&d->from, address));
 		state_logged(g->services->state, &vm->mac, vm->name, NULL);
 		tell(g, vm, &line);
+		state_source("", "");
 	}
 	vm_snapshot_unref(snapshot);
 }

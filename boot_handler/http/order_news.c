@@ -59,7 +59,7 @@ int order_news_round(struct services *services)
 
 	int64_t sweep = sweep_backups(services);
 	int64_t next = orders_expire(state_orders(services->state), wall_ms());
-	state_source("deadline");
+	state_source("deadline", "");
 	if (order_news_tell(services) > 0 && state_save(services->state, &e) < 0)
 		log_warn("that an order's time is over is not on disk yet: %s", e.msg);
 	next = next < 0 || (sweep >= 0 && sweep < next) ? sweep : next;

@@ -94,10 +94,12 @@ bool services_take_lease(struct services *services, const struct lease *lease)
 {
 	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 	const struct vm *vm = lessee(services, snapshot, lease);
+	char address[INET6_ADDRSTRLEN];
 
-	state_source("dhcp");
+	state_source("dhcp", lease_ip_text(lease, address));
 	if (vm)
 		state_leased(services->state, vm, lease);
+	state_source("", "");
 	vm_snapshot_unref(snapshot);
 	return vm;
 }
@@ -129,7 +131,7 @@ void services_forget_cards(struct services *services)
 {
 	const struct vm_snapshot *snapshot = vm_store_snapshot(services->store);
 
-	state_source("");
+	state_source("vms", "");
 	state_forget_cards(services->state, owner_of, (void *)snapshot);
 	vm_snapshot_unref(snapshot);
 }

@@ -266,8 +266,9 @@ static void only_itself(void **state)
 	assert_int_equal(state_save(services.state, &e), 0);
 	assert_int_equal(ask("o", "GET", "/api/v1/events?vm=web1", ""), 200);
 	assert_true(says("\"kind\":\"refused\",\"text\":\"/config\",\"source\":\"10.0.0.22\""));
-	assert_true(says("\"kind\":\"ipxe\",\"text\":\"install\",\"source\":\"10.0.0.11\""));
-	assert_true(says("\"text\":\"reinstall\",\"source\":\"operator\""));
+	assert_true(says(
+	    "\"kind\":\"ipxe\",\"text\":\"install\",\"source\":\"10.0.0.11\",\"address\":\"10.0.0.11\""));
+	assert_true(says("\"text\":\"reinstall\",\"source\":\"operator\",\"address\":\"unix:\""));
 }
 
 /* With another interface than its definition's it is known by its serial number: from an address

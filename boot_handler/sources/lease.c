@@ -137,6 +137,13 @@ static int parse_fetched(
 	return parse_ip(ip, out, e);
 }
 
+const char *lease_ip_text(const struct lease *lease, char out[INET6_ADDRSTRLEN])
+{
+	struct in6_addr either = lease->six ? lease->ip6 : ip4_mapped(lease->ip);
+
+	return ip_text(&either, out);
+}
+
 int lease_parse(const char *text, size_t len, struct lease *out, struct err *e)
 {
 	char copy[LEASE_TEXT_MAX];

@@ -36,6 +36,9 @@ struct lease {
 	char arch[SHOWN_WORD_SIZE], platform[SHOWN_WORD_SIZE];
 };
 
+/* Its address as text; returns `out`. */
+const char *lease_ip_text(const struct lease *lease, char out[INET6_ADDRSTRLEN]);
+
 /* Parses a datagram. Pure. -EINVAL. */
 must_check int lease_parse(const char *text, size_t len, struct lease *out, struct err *e);
 

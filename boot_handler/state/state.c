@@ -8,16 +8,18 @@
 #include "boot_handler/state/state_inside.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/base/text.h"
 
 #define ASKED_FOR_EVENT_EVERY_MS 5000
 
 /* Whom this thread acts for. */
-static _Thread_local const char *acting = "";
+static _Thread_local struct {
+	const char *word, *address;
+} acting = {"", ""};
 
-void state_source(const char *who)
+void state_source(const char *word, const char *address)
 {
-	acting = who;
+	acting.word = word;
+	acting.address = address;
 }
 
 /* ---- changes; the machine is locked ------------------------------------------------------ */
@@ -79,7 +81,7 @@ bool state_record_data(struct state *s, struct machine *m, enum event_kind kind,
 
 	snprintf(event.vm, sizeof(event.vm), "%s", m->name);
 	snprintf(event.text, sizeof(event.text), "%s", text);
-	text_copy_clean(acting, event.source, sizeof(event.source));
+	event_source(acting.word, acting.address, event.source);
 	event_data(event_info(kind), values, event.data);
 	writer_event(s->writer, &event);
 	return true;
@@ -178,7 +180,8 @@ void state_refused(struct state *s, const struct mac *mac, const char *name, con
 	if (!m)
 		return;
 	if (state_is_due(&m->refused_at_ms, now) && state_record(s, m, EVENT_REFUSED, what, now))
-		log_warn("refused to a stranger vm=%s what=%s source=%s", m->name, what, acting);
+		log_warn(
+		    "refused to a stranger vm=%s what=%s source=%s", m->name, what, acting.address);
 	machine_unlock(&s->table, m);
 }
 
@@ -226,7 +229,7 @@ void state_tell(struct state *s, const struct mac *mac, const char *name, enum e
 
 	snprintf(event.vm, sizeof(event.vm), "%s", name);
 	snprintf(event.text, sizeof(event.text), "%s", text);
-	text_copy_clean(acting, event.source, sizeof(event.source));
+	event_source(acting.word, acting.address, event.source);
 	event_data(event_info(kind), values, event.data);
 	writer_event(s->writer, &event);
 }

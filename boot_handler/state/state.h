@@ -64,9 +64,10 @@ bool state_chosen_image(struct state *s, const struct mac *mac, char image[IMAGE
 /* A definition was written for it, by what this profile says. */
 void state_declared(struct state *s, const struct mac *mac, const char *name, const char *profile);
 
-/* Whom the calling thread acts for from now on: the source of the events that it records, an
- * address or a word; borrowed until the next call. */
-void state_source(const char *who);
+/* Whom the calling thread acts for from now on: the source of the events that it records, as in
+ * event_source(): a word, "" for a machine that is known by its address; and the address that it
+ * speaks from, "" where there is none. Borrowed until the next call. */
+void state_source(const char *word, const char *address);
 
 /* Something about this machine was refused to the calling thread's source, and nothing changed: an
  * event, at most every 5 s. */

@@ -39,9 +39,7 @@ static void given_event(
 	/* One boot asks several times. A renewed IPv6 lease is no step of it. */
 	if (!other && (l->six || now - m->leased_at_ms < LEASE_EVENT_EVERY_MS))
 		return;
-	inet_ntop(l->six ? AF_INET6 : AF_INET, l->six ? (const void *)&l->ip6 : &l->ip, text,
-	    sizeof(text));
-	lease_event(s, m, EVENT_DHCP, text, now);
+	lease_event(s, m, EVENT_DHCP, lease_ip_text(l, text), now);
 	if (!l->six)
 		m->leased_at_ms = now;
 }

@@ -353,14 +353,6 @@ static const struct in6_addr *instead_of(
 	return other;
 }
 
-static const char *address_text(const struct in6_addr *address, char buf[INET6_ADDRSTRLEN])
-{
-	bool four = IN6_IS_ADDR_V4MAPPED(address);
-
-	return inet_ntop(four ? AF_INET : AF_INET6, four ? address->s6_addr + 12 : address->s6_addr,
-	    buf, INET6_ADDRSTRLEN);
-}
-
 static void warn_instead(struct json_reader *r, const char *field, const struct in6_addr *declared,
     const struct in6_addr *other)
 {
@@ -368,7 +360,7 @@ static void warn_instead(struct json_reader *r, const char *field, const struct 
 
 	json_warn(r,
 	    "sets %s and no DHCP, where \"%s\" is %s, which the installed system does not keep then: make them equal, or leave \"%s\" out",
-	    address_text(other, set), field, address_text(declared, mine), field);
+	    ip_text(other, set), field, ip_text(declared, mine), field);
 }
 
 static void check_declared(struct json_reader *r, json_t *config, const struct links *l)

@@ -81,6 +81,29 @@ int event_severity_parse(const char *name, enum event_severity *out)
 	return -EINVAL;
 }
 
+/* ---- sources ----------------------------------------------------------------------------- */
+
+void event_source(const char *word, const char *address, char out[EVENT_SOURCE_SIZE])
+{
+	char text[EVENT_SOURCE_SIZE];
+
+	snprintf(text, sizeof(text), "%s%s%s", word, word[0] && address[0] ? " " : "", address);
+	text_copy_clean(text, out, EVENT_SOURCE_SIZE);
+}
+
+const char *event_source_address(const char *source)
+{
+	const char *blank = strchr(source, ' ');
+	const char *address = blank ? blank + 1 : source;
+
+	return strpbrk(address, ":.") ? address : "";
+}
+
+size_t event_source_who(const char *source)
+{
+	return strcspn(source, " ");
+}
+
 /* ---- data -------------------------------------------------------------------------------- */
 
 /* Cleaned, no control character is left: two characters are to be escaped. */

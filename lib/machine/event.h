@@ -15,6 +15,7 @@
 #define EVENT_TEXT_SIZE 160
 #define EVENT_FIELD_TEXT_MAX 100 /* bytes of a field's text, as JSON has them */
 #define EVENT_DATA_SIZE 320
+#define EVENT_SOURCE_SIZE (INET6_ADDRSTRLEN + 16)
 
 /* How much it is to a person: each is more than those before. The state file has the numbers. */
 enum event_severity {
@@ -149,13 +150,23 @@ struct event {
 	enum event_severity severity;
 	bool stranger; /* no definition has the machine */
 	char text[EVENT_TEXT_SIZE];
-	char source[INET6_ADDRSTRLEN]; /* an address, "dhcp", "operator"; or "": nobody */
+	char source[EVENT_SOURCE_SIZE]; /* see event_source() */
 	uint64_t bytes;
 	uint64_t total_bytes;
 	char data[EVENT_DATA_SIZE]; /* the row's fields as JSON; "": it has none */
 };
 
 const struct event_info *event_info(enum event_kind kind);
+/* Who caused an event, and from where: a word ("dhcp", "operator"), a blank and an address; one of
+ * them where there is no other; "": nobody. So it is in the state file, where older ones have
+ * either alone. Cleaned. */
+void event_source(const char *word, const char *address, char out[EVENT_SOURCE_SIZE]);
+/* The address in that, within it: of IP, of a card, or "unix:", a local socket as nginx calls it;
+ * "": none. */
+const char *event_source_address(const char *source);
+/* How much of it says who: the word, or the address where there is none. */
+size_t event_source_who(const char *source);
+
 /* NULL: a kind that is not known. */
 const struct event_info *event_info_find(const char *name);
 

@@ -70,6 +70,33 @@ static void data(void **state)
 	assert_string_equal(text, "{\"a\":0,\"b\":\"\"}");
 }
 
+/* Also as older state files have them: either alone. */
+static void sources(void **state)
+{
+	static const struct {
+		const char *word, *address, *whole;
+	} cases[] = {
+	    {"", "", ""},
+	    {"vms", "", "vms"},
+	    {"", "10.0.0.9", "10.0.0.9"},
+	    {"", "fd00::9", "fd00::9"},
+	    {"dhcp", "52:54:00:aa:bb:cc", "dhcp 52:54:00:aa:bb:cc"},
+	    {"operator", "unix:", "operator unix:"},
+	    {"deadline", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+		"deadline ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"},
+	};
+	char text[EVENT_SOURCE_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *who = cases[i].word[0] ? cases[i].word : cases[i].address;
+		event_source(cases[i].word, cases[i].address, text);
+		assert_string_equal(text, cases[i].whole);
+		assert_string_equal(event_source_address(text), cases[i].address);
+		assert_int_equal(event_source_who(text), strlen(who));
+	}
+}
+
 static void severities(void **state)
 {
 	enum event_severity severity;
@@ -94,6 +121,7 @@ int main(void)
 	    cmocka_unit_test(rows_are_whole),
 	    cmocka_unit_test(sentences),
 	    cmocka_unit_test(data),
+	    cmocka_unit_test(sources),
 	    cmocka_unit_test(severities),
 	};
 

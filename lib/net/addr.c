@@ -158,3 +158,11 @@ bool cidr6_contains(const struct cidr6 *net, const struct in6_addr *ip)
 	}
 	return true;
 }
+
+const char *ip_text(const struct in6_addr *either, char out[INET6_ADDRSTRLEN])
+{
+	bool four = IN6_IS_ADDR_V4MAPPED(either);
+
+	return inet_ntop(four ? AF_INET : AF_INET6, four ? &either->s6_addr[12] : either->s6_addr,
+	    out, INET6_ADDRSTRLEN);
+}

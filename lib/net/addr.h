@@ -67,6 +67,9 @@ static inline struct in6_addr ip4_mapped(struct in_addr ip)
 	return mapped;
 }
 
+/* As text, IPv4 in its own form; returns `out`. */
+const char *ip_text(const struct in6_addr *either, char out[INET6_ADDRSTRLEN]);
+
 static inline bool ip6_is_set(const struct in6_addr *ip)
 {
 	return !IN6_IS_ADDR_UNSPECIFIED(ip);

@@ -71,7 +71,10 @@ def test_each_step_of_a_boot_is_an_event_told_by_what_did_it(bound):
     for e in found:
         by_kind.setdefault(e["kind"], []).append(e)
     check_equal({e["mac"] for e in found}, {A}, "MAC addresses")
-    check_equal([(e["text"], e["source"]) for e in by_kind["power"]], [("on", "bridge")], "power")
+    check_equal([(e["text"], e["source"], e["address"]) for e in by_kind["power"]], [("on", "bridge", A)], "power")
+    check_equal({(e["kind"], e["source"], e["address"]) for e in found if e["source"] == "dhcp"},
+        {("dhcp-discover", "dhcp", A), ("dhcp-offer", "dhcp", A), ("dhcp", "dhcp", IP["a"])}, "who asked for an address, from where")
+    check_equal({e["address"] for e in found if e["source"] not in ("dhcp", "bridge")}, {IP["a"]}, "where all else came from")
     check_equal([(e["data"]["ip"], e["severity"], e["sentence"]) for e in by_kind["dhcp-offer"]],
         [(IP["a"], "debug", f"DHCP: is offered {IP['a']}")], "offer")
     check_equal([(e["data"], e["source"]) for e in by_kind["tftp"]], [({"file": "ipxe-x86_64.efi", "size": size}, IP["a"])], "TFTP")
@@ -114,8 +117,8 @@ def test_a_definition_that_comes_changes_breaks_and_goes_is_told(bound):
     check_equal([(e["kind"], e["text"]) for e in told if e["kind"] == "definition"],
         [("definition", text) for text in ("added", "changed", "removed")], "definitions")
     problem = next(e for e in told if e["kind"] == "problem")
-    check_equal((problem["data"]["file"], problem["data"]["line"], problem["severity"], problem["source"]),
-        ("new.json", 3, "warning", "vms"), "problem")
+    check_equal((problem["data"]["file"], problem["data"]["line"], problem["severity"], problem["source"], problem["address"]),
+        ("new.json", 3, "warning", "vms", None), "problem")
 
 
 def test_filters_choose_by_machine_kind_severity_and_time(bound):
@@ -239,7 +242,7 @@ def test_a_webhook_is_told_of_it_by_the_stack_as_it_is_run(bound):
         check_equal(bound.operator(f"/api/v1/vms/{machine}/netboot/on", method="POST").status, 200, "order: status")
     eventually(lambda: told.taken, 5, "it is told")
     told.verify(told.taken[0], "told")
-    check_equal([(e["vm"], e["kind"], e["source"]) for e in told.events().values()], [("a", "action", "operator")], "events")
+    check_equal([(e["vm"], e["kind"], e["source"], e["address"]) for e in told.events().values()], [("a", "action", "operator", "unix:")], "events")
     eventually(lambda: "certificate is of no authority known here" in str(bound.api("/api/v1/webhooks/untold")["error"]), 5, "the other is not trusted")
     os.unlink(os.path.join(bound.images, "_tls/ca-certificates.crt"))  # Mozilla's know neither
     bound.api("/api/v1/webhooks/told/test", method="POST")

@@ -191,6 +191,8 @@ def test_the_token_none_or_a_wrong_one_gets_401_and_a_sentence_for_every_path_an
             check("token" in answer.json["error"] and answer.headers["www-authenticate"].startswith("Bearer"),
                 f"{method} {path}: {answer} {answer.headers}")
     check_equal(tcp("/api/v1/vms/alpha/reinstall", "POST").status, 200, "the right one: status")
+    asked = local.api("/api/v1/events?kind=action")["events"][-1]
+    check_equal((asked["text"], asked["source"], asked["address"]), ("reinstall", "operator", "127.0.0.1"), "who asked, from where")
 
 
 @needs(TCP)
