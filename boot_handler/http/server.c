@@ -18,6 +18,8 @@
 
 #define TIMEOUT_S 30
 #define CONNECTIONS_MAX 4096
+/* Of one address, over TCP: who has opened these, and says nothing, keeps no other one out. */
+#define CONNECTIONS_OF_ONE (CONNECTIONS_MAX / 2)
 #define STOP_GRACE_US 50000
 #define ACCEPT_PAUSE_US 10000
 
@@ -138,6 +140,7 @@ int server_start(const struct server_options *options, struct server **out, stru
 	    exchange_begin, s, MHD_OPTION_NOTIFY_COMPLETED, exchange_end, s,
 	    MHD_OPTION_NOTIFY_CONNECTION, peer_note, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_OF_ONE,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_bytes, MHD_OPTION_ARRAY, more,
 	    MHD_OPTION_END);
 	int r = s->daemon ? pthread_create(&s->acceptor, NULL, accept_loop, s) : EIO;

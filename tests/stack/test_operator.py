@@ -5,6 +5,8 @@ Needs the image pxeboot_stack:latest and setpriv(1). Run as root.
 """
 import hashlib
 import os
+import resource
+import socket
 import ssl
 import stat
 import subprocess
@@ -219,6 +221,33 @@ def test_what_an_html_form_can_send_orders_nothing():
             answer = tcp("/api/v1/vms/alpha/local", "POST", token=False, **headers)
             check(answer.status in (401, 403), f"{kind} from {origin}: {answer}")
     check(not local.vm("alpha")["local"], "a form has sent the machine to its disk")
+
+
+def is_refused(connection):
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except BlockingIOError:
+        return False
+
+
+@needs(TCP)
+def test_who_opens_all_the_connections_that_one_may_keeps_no_other_out():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    held = []
+    try:
+        with local.inside():
+            while len(held) < 4200 and (len(held) % 100 or not held or not is_refused(held[-50])):
+                held.append(socket.create_connection(("127.0.0.1", OPERATOR_PORT), timeout=5, source_address=("127.0.0.2", 0)))
+        check_equal(tcp().status, 200, "from another address: status")
+    finally:
+        for connection in held:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @needs(TCP)
