@@ -100,6 +100,10 @@ static const char *problem(CURLcode code)
 		return "the receiver did not answer in time";
 	case CURLE_GOT_NOTHING:
 		return "the receiver closed the connection without an answer";
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_TOO_LARGE:
+		return "what answers there speaks no HTTP";
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return "the receiver's certificate is of no authority known here, or for another name, or not valid now";
 	case CURLE_SSL_CACERT_BADFILE:

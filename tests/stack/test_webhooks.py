@@ -274,3 +274,15 @@ def test_a_port_where_nobody_is_and_one_that_hangs_up(bench, hooked):
         eventually(lambda: hook(bench, "ci")["failed"] == 1, 5, "it hangs up")
         check(hook(bench, "ci")["error"] in ("the receiver closed the connection without an answer", "the connection broke off"), hook(bench, "ci")["error"])
     eventually(lambda: hook(bench, "ci")["error"] == "no connection to the receiver", 10, "nobody is there")
+
+
+def test_a_port_of_another_service(bench, hooked):
+    receiver = Receiver(bench)
+    hooked("ssh", receiver)
+    receiver.close()
+    with bench.inside(), socket.create_server(("127.0.0.1", receiver.port)) as ssh:
+        held = []
+        threading.Thread(target=lambda: (held.append(ssh.accept()[0]), held[0].sendall(b"SSH-2.0-OpenSSH_10.0p2 Debian-7\r\n")), daemon=True).start()
+        act(bench)
+        eventually(lambda: hook(bench, "ssh")["error"] == "what answers there speaks no HTTP", 5, "it speaks no HTTP")
+        held[0].close()
