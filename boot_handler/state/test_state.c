@@ -103,21 +103,6 @@ static int report(struct state *s, enum machine_phase phase, enum report_status 
 	return state_reported(s, &mac, "web1", &r);
 }
 
-static void run_sql(const char *file, const char *script)
-{
-	char sql[8192];
-	sqlite3 *db;
-	FILE *in = fopen(script, "r");
-
-	assert_non_null(in);
-	size_t n = fread(sql, 1, sizeof(sql) - 1, in);
-	sql[n] = '\0';
-	fclose(in);
-	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 static struct machine_row row_of(struct state *s)
 {
 	struct machine_row row;
@@ -757,66 +742,6 @@ static void probe(void **state)
 	assert_int_equal(state_probe(f->s, &e), 0);
 }
 
-/* testdata/state/<version>.sql is a file as that version left it: web1 is ready, its third attempt.
- */
-static void old_versions(void **state)
-{
-	struct fixture *f = *state;
-	int found = 0;
-
-	for (int version = 1;; version++) {
-		char command[512];
-		struct machine_row row;
-		struct err e = ERR_INIT;
-
-		state_close(f->s);
-		f->s = NULL;
-		count_files(f->dir, "", true);
-		snprintf(command, sizeof(command), "boot_handler/testdata/state/%d.sql", version);
-		if (access(command, R_OK) < 0)
-			break;
-		run_sql(f->file, command);
-		f->s = open_state(f);
-		assert_true(state_row(f->s, &mac, &row));
-		assert_int_equal(row.state, MACHINE_READY);
-		assert_int_equal(row.attempt, 3);
-		assert_string_equal(row.host_key[0], "ssh-ed25519 AAAA");
-		assert_int_equal(state_booted(f->s, &mac, "web1", LOCAL), 3);
-		assert_int_equal(state_save(f->s, &e), 0);
-		reopen(f);
-		assert_true(state_row(f->s, &mac, &row));
-		assert_int_equal(row.attempt, 3);
-		char *text = NULL;
-		struct order order;
-		struct order_cards cards = {{mac}, 1};
-		assert_int_equal(state_inventory(f->s, 5, &text, &e), 0);
-		assert_int_equal(text != NULL, version >= 12);
-		free(text);
-		assert_int_equal(state_curve(f->s, &mac, &text, &e), 0);
-		assert_int_equal(text != NULL, version >= 16);
-		free(text);
-		assert_int_equal(orders_of(state_orders(f->s), &cards, &order, 1), version >= 12);
-		if (version >= 12) {
-			assert_int_equal(order.list, version == 12 ? 3 : 2);
-			assert_int_equal(order.timeout_s, version == 12 ? 300 : 77);
-			assert_int_equal(json_object_size(order.args), version >= 13);
-			order_clear(&order);
-		}
-		struct hook hook;
-		assert_int_equal(
-		    hooks_find(state_hooks(f->s), "ci", &hook, &e), version >= 15 ? 0 : -ENOENT);
-		if (version >= 15) {
-			assert_string_equal(hook.url, "https://ci.example.org/vmlab");
-			assert_string_equal(hook.secret, "0123456789abcdef");
-			assert_int_equal(hook.cursor, 40);
-			assert_int_equal(hook.missed, 7);
-		}
-		found++;
-	}
-	f->s = open_state(f);
-	assert_int_equal(found, db_version());
-}
-
 static void silent(enum log_level level, const char *line)
 {
 	(void)level;
@@ -851,7 +776,6 @@ int main(void)
 	    TEST(damaged_pages),
 	    cmocka_unit_test(unusable_place),
 	    TEST(probe),
-	    TEST(old_versions),
 	};
 
 	log_set_sink(silent);
