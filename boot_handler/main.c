@@ -362,11 +362,11 @@ static int start_services(const struct options *options, struct services *servic
 	if (r == 0)
 		r = state_open(options->state, &services->state, e);
 	if (r == 0)
-		r = streams_new(services->state, &services->streams, e);
+		r = streams_new(services->state, STREAM_KEEPALIVE_MS, &services->streams, e);
 	if (r == 0)
 		r = metrics_new(&services->metrics, e);
 	if (r == 0 && options->consoles)
-		r = consoles_new(options->consoles, &services->consoles, e);
+		r = consoles_new(options->consoles, CONSOLES_KEEPALIVE_MS, &services->consoles, e);
 	services->xterm_dir = options->xterm;
 	if (r == 0)
 		r = sender_start(services, &options->trust, &services->sender, e);

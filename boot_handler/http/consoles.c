@@ -23,6 +23,7 @@ struct watcher;
 
 struct consoles {
 	const char *root;
+	int64_t keepalive_ms;
 	pthread_mutex_t lock; /* protects all below, and watchers */
 	pthread_cond_t wake;
 	pthread_t ticker;
@@ -138,7 +139,7 @@ static bool go_on(struct watcher *w)
 			return leave_out(w, printed);
 		return tell_printed(w, bytes, n);
 	}
-	if (monotonic_ms() - w->told_ms < CONSOLES_KEEPALIVE_MS)
+	if (monotonic_ms() - w->told_ms < w->of->keepalive_ms)
 		return false;
 	memcpy(w->text, ":\n\n", 3);
 	w->len = 3;
@@ -262,7 +263,7 @@ int consoles_answer(struct consoles *c, const struct console_of *of, const uint6
 
 static bool is_due(const struct watcher *w, int64_t now)
 {
-	if (w->of->stopped || now - w->told_ms >= CONSOLES_KEEPALIVE_MS)
+	if (w->of->stopped || now - w->told_ms >= w->of->keepalive_ms)
 		return true;
 	if (w->fd < 0)
 		return now - w->looked_ms >= LOOK_MS;
@@ -304,7 +305,7 @@ const char *consoles_root(const struct consoles *c)
 	return c ? c->root : NULL;
 }
 
-int consoles_new(const char *root, struct consoles **out, struct err *e)
+int consoles_new(const char *root, int64_t keepalive_ms, struct consoles **out, struct err *e)
 {
 	struct consoles *c = calloc(1, sizeof(*c));
 	pthread_condattr_t attr;
@@ -312,6 +313,7 @@ int consoles_new(const char *root, struct consoles **out, struct err *e)
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
 	c->root = root;
+	c->keepalive_ms = keepalive_ms;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

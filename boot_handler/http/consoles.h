@@ -23,8 +23,10 @@
 
 struct consoles;
 
-/* `root` is borrowed; see struct console_of. */
-must_check int consoles_new(const char *root, struct consoles **out, struct err *e);
+/* `root` is borrowed; see struct console_of. Who was told nothing for `keepalive_ms` gets an empty
+ * comment. */
+must_check int consoles_new(
+    const char *root, int64_t keepalive_ms, struct consoles **out, struct err *e);
 /* After this nobody sleeps: to be called before server_stop(). NULL is allowed. */
 void consoles_stop(struct consoles *c);
 /* After server_stop(). NULL is allowed. */

@@ -25,6 +25,7 @@ struct stream;
 
 struct streams {
 	struct state *state;
+	int64_t keepalive_ms;
 	pthread_mutex_t lock; /* protects all below */
 	pthread_cond_t wake;
 	pthread_cond_t behind; /* somebody is, from `slow` on */
@@ -279,7 +280,7 @@ static enum turn next_turn(struct stream *c)
 		return TURN_SEND;
 	while (turn == TURN_SLEEP && c->cursor >= s->floor && c->cursor < s->last)
 		turn = go_on(c);
-	if (turn == TURN_SLEEP && monotonic_ms() - c->told_ms >= STREAM_KEEPALIVE_MS) {
+	if (turn == TURN_SLEEP && monotonic_ms() - c->told_ms >= s->keepalive_ms) {
 		send_text(c, strdup(":\n\n"), 3);
 		return TURN_SEND;
 	}
@@ -358,7 +359,7 @@ static void stream_free(void *ctx)
 /* Whether there is something to tell it; what does not fit its query is passed over. */
 static bool is_due(struct streams *s, struct stream *c, int64_t now)
 {
-	if (s->stopped || now - c->told_ms >= STREAM_KEEPALIVE_MS)
+	if (s->stopped || now - c->told_ms >= s->keepalive_ms)
 		return true;
 	if (c->cursor < s->floor)
 		return true;
@@ -552,7 +553,7 @@ unsigned streams_count(struct streams *s)
 	return n;
 }
 
-int streams_new(struct state *state, struct streams **out, struct err *e)
+int streams_new(struct state *state, int64_t keepalive_ms, struct streams **out, struct err *e)
 {
 	_cleanup_free_ struct streams *s = calloc(1, sizeof(*s));
 	pthread_condattr_t attr;
@@ -560,6 +561,7 @@ int streams_new(struct state *state, struct streams **out, struct err *e)
 	if (!s)
 		return err_set(e, ENOMEM, "out of memory");
 	s->state = state;
+	s->keepalive_ms = keepalive_ms;
 	int r = state_last_event(state, &s->last, e);
 	if (r < 0)
 		return r;

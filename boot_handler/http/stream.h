@@ -25,8 +25,11 @@
 
 struct streams;
 
-/* Before the first event is recorded. */
-must_check int streams_new(struct state *state, struct streams **out, struct err *e);
+/* Before the first event is recorded. Who was told nothing for `keepalive_ms` gets an empty
+ * comment.
+ */
+must_check int streams_new(
+    struct state *state, int64_t keepalive_ms, struct streams **out, struct err *e);
 /* After this nobody sleeps: to be called before server_stop(). NULL is allowed. */
 void streams_stop(struct streams *s);
 /* After server_stop(). NULL is allowed. */

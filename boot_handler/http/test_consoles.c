@@ -323,7 +323,7 @@ static int setup(void **state)
 	assert_int_equal(mkdir(folder, 0755), 0);
 	write_in(served_vms, "web1.json", "{\"name\":\"web1\",\"mac\":\"52:54:00:00:00:11\"}");
 	served_open();
-	if (consoles_new(root, &services.consoles, &e) < 0)
+	if (consoles_new(root, 300, &services.consoles, &e) < 0)
 		fail_msg("%s", e.msg);
 	served_start();
 	return 0;
@@ -338,9 +338,21 @@ static int teardown(void **state)
 	return served_close();
 }
 
+static void who_is_told_nothing_is_kept(void **state)
+{
+	static struct watcher w;
+
+	(void)state;
+	watch(&w, "", NULL);
+	assert_true(hears(&w, "event: hello"));
+	assert_true(hears(&w, "\n\n:\n\n:\n\n"));
+	close(w.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(who_is_told_nothing_is_kept),
 	    cmocka_unit_test(what_is_printed_comes_from_where_one_is),
 	    cmocka_unit_test(the_last_of_it_is_replayed),
 	    cmocka_unit_test(what_is_left_out_is_told_and_a_log_that_begins_anew),

@@ -69,6 +69,8 @@ static inline void served_heard(void *ctx, const struct event *events, size_t co
 	metrics_heard(services.metrics, events, count);
 }
 
+static int64_t served_keepalive_ms = STREAM_KEEPALIVE_MS;
+
 static inline void served_open_state(void)
 {
 	struct err e = ERR_INIT;
@@ -77,7 +79,7 @@ static inline void served_open_state(void)
 		fail_msg("%s", e.msg);
 	if (!services.metrics && metrics_new(&services.metrics, &e) < 0)
 		fail_msg("%s", e.msg);
-	if (streams_new(services.state, &services.streams, &e) < 0)
+	if (streams_new(services.state, served_keepalive_ms, &services.streams, &e) < 0)
 		fail_msg("%s", e.msg);
 	state_on_events(services.state, served_heard, NULL);
 }

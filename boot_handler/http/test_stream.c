@@ -120,6 +120,53 @@ static void what_happens_comes_in_batches(void **state)
 	close(f.fd);
 }
 
+/* Also what is on disk one after the other, if it was not cut in two by a batch's end. */
+static void two_of_one_batch_are_one_message(void **state)
+{
+	static struct follower f;
+	bool together = false;
+
+	(void)state;
+	follow(&f, "", NULL);
+	assert_true(hears(&f, "event: hello"));
+	for (int i = 0; i < 5 && !together; i++) {
+		char first[20], second[20];
+		snprintf(first, sizeof(first), "first %d", i);
+		snprintf(second, sizeof(second), "second %d", i);
+		happens(&web1, "web1", first);
+		on_disk();
+		happens(&web2, "web2", second);
+		on_disk();
+		assert_true(hears(&f, second));
+		const char *begin = strstr(f.got, first), *end = strstr(f.got, second);
+		assert_true(begin && begin < end);
+		together = !memmem(begin, (size_t)(end - begin), "\n\n", 2);
+	}
+	assert_true(together);
+	close(f.fd);
+}
+
+static void who_is_told_nothing_is_kept(void **state)
+{
+	static struct follower f;
+
+	(void)state;
+	served_stop();
+	served_close_state();
+	served_keepalive_ms = 100;
+	served_open_state();
+	served_start();
+	follow(&f, "?kind=agent", NULL);
+	assert_true(hears(&f, "\n\n:\n\n"));
+	happens(&web1, "web1", "not this"); /* passed over, which is no reason to be silent */
+	f.got[f.len = 0] = '\0';
+	assert_true(hears(&f, ":\n\n"));
+	assert_int_equal(strspn(f.got, ":\n"), f.len);
+	close(f.fd);
+	served_keepalive_ms = STREAM_KEEPALIVE_MS;
+	served_restart();
+}
+
 static void only_what_was_asked_for(void **state)
 {
 	static struct follower f;
@@ -338,6 +385,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_happens_comes_in_batches),
+	    cmocka_unit_test(two_of_one_batch_are_one_message),
+	    cmocka_unit_test(who_is_told_nothing_is_kept),
 	    cmocka_unit_test(only_what_was_asked_for),
 	    cmocka_unit_test(who_comes_again_misses_nothing),
 	    cmocka_unit_test(a_slow_reader_gets_all),

@@ -281,6 +281,8 @@ def test_metrics_are_what_prometheus_reads(bound):
     check_equal(sum(s.value for s in families["vmlab_machines"].samples), len(bound.api("/api/v1/vms")["vms"]), "machines")
     check(value("vmlab_http_requests_total", listener="guest", endpoint="/config/<mac>", status="2xx") >= 1, "requests")
     check_equal(families["vmlab_install_duration_seconds"].type, "histogram", "type")
+    version = bound.exec("boot_handler", "--version").stdout.split()[1]
+    check_equal((value("vmlab_build_info", version=version), families["vmlab_build_info"].type), (1, "gauge"), "build info")
     for f in families.values():
         if f.type != "histogram":
             continue
