@@ -1,17 +1,17 @@
 // Keeps a page up to date while it is looked at. Everything works without it.
 //
 // Events come by one stream for all windows of a browser: who has the lock reads it and tells the
-// others. Whoever hears of something that matters here fetches: of /machines what has changed of its
+// others, and who opens asks where it stands. Whoever hears of something that matters here fetches: of /machines what has changed of its
 // rows, and what a page marks by data-live as the page has it then. While a page is hidden it does
 // nothing.
 "use strict";
 
 const EVERY_MS = 1000; // no page asks more often
 const ROWS_EVERY_MS = 250; // but that of all machines: events are told every 500 ms
-const told = document.getElementById("live");
+const RETRY_MS = 5000;
 const channel = new BroadcastChannel("vmlab-events");
 const of = document.querySelector("[data-of]")?.dataset.of;
-let heardLast = 0; // the newest event
+let heardLast = 0; // the newest event that the stream has come to
 
 // ---- times, in the reader's zone ------------------------------------------------------------------
 
@@ -181,8 +181,9 @@ async function updateRows() {
 
 // As the page has it now: it was empty or becomes so, or some of its rows were missed.
 async function updateList() {
-	await updateParts(["list"]);
+	const why = await updateParts(["list"]);
 	takeList();
+	return why;
 }
 
 if (list) addEventListener("scroll", () => requestAnimationFrame(setSeen), { passive: true });
@@ -217,8 +218,9 @@ async function updateParts(more = []) {
 
 let due = false, asking = false, last = 0;
 
+// Why what is shown may be old.
 function refused(answer) {
-	setText(told, answer.status === 401 ? "The session is over: vmlab dashboard opens the next" : "Not up to date");
+	return answer.status === 401 ? "The session is over: vmlab dashboard opens the next" : "Not up to date";
 }
 
 async function ask() {
@@ -227,15 +229,16 @@ async function ask() {
 	due = false;
 	last = Date.now();
 	try {
-		if (list) await updateRows();
-		else await updateParts();
+		trouble = (await (list ? updateRows() : updateParts())) ?? "";
 	} catch {
-		setText(told, "The lab does not answer");
+		trouble = "The lab does not answer";
 	}
 	asking = false;
+	tellState();
 	if (due) askSoon();
 	clearTimeout(again);
-	if (document.querySelector("progress, [data-state=installing]")) again = setTimeout(askSoon, EVERY_MS); // counts of bytes are no events
+	if (trouble) again = setTimeout(askSoon, RETRY_MS);
+	else if (document.querySelector("progress, [data-state=installing]")) again = setTimeout(askSoon, EVERY_MS); // counts of bytes are no events
 }
 
 let timer = 0, again = 0;
@@ -249,61 +252,69 @@ function askSoon() {
 	}, Math.max(0, last + (list ? ROWS_EVERY_MS : EVERY_MS) - Date.now()));
 }
 
-// An event of another machine is nothing to the page of one.
-function heard({ machines, last }) {
-	heardLast = last;
-	if (!of || machines.includes(of)) askSoon();
-}
+// ---- what is told of it in the page's head ----------------------------------------------------------
 
-function tellState(live) {
-	setText(told, live ? "Live" : "Reconnecting …");
-	told.dataset.live = live;
-	if (live) askSoon();
+const told = document.getElementById("live");
+const words = { "": "", live: "Live", lost: "Reconnecting …", polled: "Looks every 5 s" };
+let following = ""; // how the stream goes; "": not known yet
+let trouble = "";
+
+function tellState() {
+	setText(told, trouble || words[following]);
+	if (told.textContent) told.dataset.current = !trouble && following === "live";
 }
 
 // ---- one stream for all windows ---------------------------------------------------------------------
 
 let stream = null, release = null;
 
+// How the stream goes; up to which event; of which machines, or of whichever: an event of another is
+// nothing to the page of one.
+function heard(news) {
+	following = news.following ?? following;
+	tellState();
+	if (news.last === undefined || (news.again && news.last === heardLast)) return;
+	heardLast = news.last;
+	if (!of || !news.machines || news.machines.includes(of)) askSoon();
+}
+
+function spread(news) {
+	channel.postMessage(news);
+	heard(news);
+}
+
+// From there on it is told, by "hello", or by "gap" where something before is gone: what is shown may be older.
+function begun({ lastEventId }) {
+	spread({ following: "live", last: Number(lastEventId) });
+}
+
 function readStream() {
 	stream = new EventSource("/api/v1/stream");
 	stream.onmessage = (message) => {
 		const { events, last } = JSON.parse(message.data);
-		const news = { machines: [...new Set(events.map((event) => event.vm))], last };
-		channel.postMessage(news);
-		heard(news);
+		spread({ machines: [...new Set(events.map((event) => event.vm))], last });
 	};
-	const all = () => {
-		channel.postMessage({ all: true });
-		askSoon();
-	};
-	stream.addEventListener("gap", all);
-	stream.onopen = () => {
-		channel.postMessage({ live: true });
-		tellState(true);
-	};
+	stream.addEventListener("hello", begun);
+	stream.addEventListener("gap", begun);
 	stream.onerror = () => {
-		if (stream.readyState === EventSource.CLOSED) return poll();
-		channel.postMessage({ live: false });
-		tellState(false);
+		if (stream.readyState === EventSource.CLOSED) poll();
+		else spread({ following: "lost" });
 	};
 }
 
 // The server refused, as it does when very many read: a look every few seconds instead, and another try.
 function poll() {
-	setText(told, "Looks every 5 s");
+	spread({ following: "polled" });
 	setTimeout(() => {
 		if (!stream || stream.readyState !== EventSource.CLOSED) return;
-		channel.postMessage({ all: true });
-		askSoon();
+		spread({ last: heardLast });
 		readStream();
-	}, 5000);
+	}, RETRY_MS);
 }
 
 channel.onmessage = ({ data }) => {
-	if (data.live !== undefined) tellState(data.live);
-	else if (data.all) askSoon();
-	else heard(data);
+	if (!data.asks) heard(data);
+	else if (stream && following) channel.postMessage({ following, last: heardLast, again: true });
 };
 
 // A window that is hidden hands the stream on to one that is not.
@@ -317,8 +328,7 @@ function follow() {
 			readStream();
 		}))
 		.catch(() => {});
-	// Another window has it and says nothing of itself until something happens.
-	setTimeout(() => !stream && told.textContent === "" && setText(told, "Live"), 1500);
+	channel.postMessage({ asks: true });
 }
 
 function leave() {
@@ -326,6 +336,7 @@ function leave() {
 	stream = null;
 	release?.();
 	release = null;
+	following = "";
 }
 
 document.addEventListener("visibilitychange", () => {

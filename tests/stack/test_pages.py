@@ -15,6 +15,7 @@ from kit.check import check, check_equal, eventually
 from kit.command import docker, run
 from kit.lab import OPERATOR_PORT, SERVER, Lab
 from kit.scope import Scope, needs
+from kit.tcp_relay import TcpRelay
 
 scope = Scope("pages")
 lab = Lab(scope, "pages")
@@ -474,6 +475,115 @@ def test_a_stranger_is_ignored_and_adopted():
     eventually(lambda: lab.vm("box9"), 5, "box9 is declared")
     with open(os.path.join(lab.vms, "box9.json")) as f:
         check_equal(json.load(f)["mac"], STRANGER, "its definition")
+
+
+# ---- windows, and what comes in between -------------------------------------------------------------------
+
+LATE = MAC.format(6)
+
+
+def state_of(name):
+    return f"document.querySelector('tr[data-machine={name}]').dataset.state"
+
+
+def says(what):
+    return f"document.getElementById('live').textContent === '{what}'"
+
+
+def streams_are(count):
+    """The server sees that one is gone when it has something to tell it."""
+    def probe():
+        lab.api("/api/v1/vms/cache/reinstall", method="POST")
+        found = lab.operator("/metrics").text
+        return f"\nvmlab_event_streams {count}\n" in found or check(False, re.findall("vmlab_event_streams .*", found))
+    eventually(probe, 10, f"{count} streams at the server", every=0.25)
+
+
+def shows_event(browser, what, ms=10000):
+    browser.wait(until=f"document.querySelector('#events').textContent.includes({what!r})", ms=ms)
+
+
+@needs(SEEN)
+def test_the_windows_of_a_browser_share_one_stream_also_when_the_one_that_reads_it_closes_or_is_hidden():
+    browser = state["browser"]
+    for name in ("admin", "axe-False", "axe-True", "plain", "keys", "sizes", "reader", "live", "progress", "marks", "images", "adopts"):
+        browser.do("close", name=name)
+    lab.define("late", mac=LATE, ip="192.168.100.26")
+    lab.wait_vm("late")
+    signed_in("first")
+    browser.use(name="second", beside="first")
+    browser.goto(path="/machines/late/log")
+    for name in ("first", "second"):
+        browser.use(name=name)
+        browser.wait(until=says("Live"))
+    streams_are(1)
+    ipxe(LATE)
+    report(LATE, phase="network", status="running", log="its first line\n")
+    browser.wait(until="document.querySelector('#log').textContent.includes('its first line')")
+    report(LATE, phase="network", status="running", log="its second line\n" + EVIL)
+    browser.wait(until="document.querySelector('#log').textContent.includes('second line')")
+    check(EVIL in browser.text(of="#log") and browser.get(what="!document.querySelector('#log img, #log script')"), browser.text(of="#log"))
+    browser.use(name="first")
+    browser.wait(until=state_of("late") + " === 'installing'")
+    browser.use(name="second")
+    browser.goto(path="/machines/late/events")
+    browser.shut(name="first")
+    report(LATE, phase="config", status="running")
+    report(LATE, phase="plan", status="running")
+    shows_event(browser, "installer: plan")
+    check_equal(browser.text(of="#live"), "Live", "what the one that is left says")
+    streams_are(1)
+    browser.hide(hidden=True)
+    streams_are(0)
+    report(LATE, phase="partition", status="running")
+    check("installer: partition" not in browser.text(of="#events"), "a hidden window is kept up to date")
+    browser.hide(hidden=False)
+    shows_event(browser, "installer: partition")
+    streams_are(1)
+    tidy(browser, "two windows")
+
+
+WINDOWS = test_the_windows_of_a_browser_share_one_stream_also_when_the_one_that_reads_it_closes_or_is_hidden
+
+
+@needs(WINDOWS)
+def test_a_connection_that_was_cut_is_told_and_afterwards_each_event_came_once():
+    relay = TcpRelay(f"/proc/{lab.net_pid()}/ns/net", OPERATOR_PORT)
+    scope.cleanup(relay.cut)
+    browser = state["browser"]
+    browser.use(name="far", at=f"http://127.0.0.1:{relay.port}")
+    browser.streamed()
+    signed_in("far")
+    browser.use(name="beside", beside="far")
+    browser.goto(path="/machines/late/events")
+    for name in ("far", "beside"):
+        browser.use(name=name)
+        browser.wait(until=says("Live"))
+    report(LATE, phase="format", status="running")
+    shows_event(browser, "installer: format")
+    relay.cut()
+    for name in ("far", "beside"):
+        browser.use(name=name)
+        browser.wait(until="document.getElementById('live').dataset.current === 'false'")
+        check(browser.text(of="#live") in ("Reconnecting …", "The lab does not answer"), browser.text(of="#live"))
+    report(LATE, phase="rootfs", status="running")
+    report(LATE, phase="configure", status="failed", message="while nobody heard")
+    relay.begin()
+    browser.wait(until=says("Live"))
+    shows_event(browser, "failed")
+    check_equal(browser.count(of="#events tbody tr"), len(lab.api("/api/v1/events?vm=late")["events"]), "rows of late's events")
+    browser.use(name="far")
+    browser.wait(until=says("Live"))
+    browser.wait(until=state_of("late") + " === 'failed'")
+    told = browser.streamed()
+    began = next(json.loads(data)["last"] for name, _, data in told if name == "hello")
+    ids = [event["id"] for name, _, data in told if name == "message" for event in json.loads(data)["events"]]
+    wanted = [e["id"] for e in lab.api(f"/api/v1/events?after={began}&limit=1000")["events"]]
+    check_equal(ids, wanted, "ids of the events that came, and of those that there are")
+    check(len(ids) >= 3 and [name for name, _, _ in told].count("hello") >= 2, f"no reconnect was seen: {told}")
+    notes = browser.notes()
+    check_equal((notes["dialogs"], notes["elsewhere"]), (0, []), "dialogs, requests to elsewhere")
+    browser.do("close", name="far")
 
 
 @needs(LOGIN)
