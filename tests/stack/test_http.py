@@ -1,5 +1,7 @@
 """Images over HTTP, requests that are wrong, and the operator's API."""
 import json
+import resource
+import socket
 
 from kit import http_client
 from kit.check import check, check_equal
@@ -115,6 +117,33 @@ def test_requests_that_are_no_http_do_not_take_anything_down(lab):
                 b"GET /ipxe?mac=" + ALPHA.encode() + b" HTTP/1.1\r\n" + b"X: y\r\n" * 3000 + b"\r\n"):
             http_client.raw(SERVER, data, timeout=2)
     check(installs(lab.ipxe(ALPHA)), "alpha has no script any more")
+
+
+def test_who_opens_connections_as_fast_as_it_can_gets_a_part_of_them(lab):
+    """In a tenth of a second as many as nginx has in all; the kernel asks again for those that it got no answer for after 1 s."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    greedy, held, opened = lab.client("greedy", cidr="192.168.100.66/24"), [], 0
+    try:
+        with greedy.inside():
+            for _ in range(6000):
+                held.append(socket.socket())
+                held[-1].setblocking(False)
+                held[-1].connect_ex((SERVER, 80))
+        opened = sum(1 for s in held if s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0 and is_open(s))
+        check_equal(lab.ask("/ipxe?mac=" + ALPHA).status, 200, "another one: status")
+    finally:
+        for s in held:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    check(1000 < opened < 5000, f"{opened} of 6000 connections at once")
+
+
+def is_open(s):
+    try:
+        return bool(s.getpeername())
+    except OSError:
+        return False
 
 
 def test_the_operators_api_list_one_errors_as_json(lab):
