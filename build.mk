@@ -84,10 +84,11 @@ DOCKER_SRC := \
 # A test program foo/test_bar links its component's sources (all but main.c) and lib.
 TESTS := $(patsubst %.c,%,$(sort $(wildcard $(addsuffix /test_*.c,docker/vm vmlab \
 	$(patsubst %/,%,$(sort $(dir $(LIB_SRC) $(VM_WATCHER_SRC) $(BOOT_HANDLER_SRC) $(OS_INSTALLER_SRC) $(VMLAB_SRC))))))))
-FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/order/fuzz_order lib/unattended/fuzz_template \
-	lib/net/fuzz_lease_file vm_watcher/fuzz_bus vm_watcher/fuzz_hosts \
-	$(addprefix boot_handler/,documents/fuzz_route http/fuzz_asked http/fuzz_explain http/fuzz_heard pages/fuzz_html) \
-	$(addprefix os_installer/,backup/fuzz_used disk/fuzz_image_table inventory/fuzz_lldp inventory/fuzz_smbios) \
+FUZZERS := lib/definition/fuzz_vm lib/image/fuzz_folder lib/net/fuzz_lease_file lib/order/fuzz_order \
+	lib/unattended/fuzz_template vm_watcher/fuzz_bus vm_watcher/fuzz_hosts \
+	boot_handler/documents/fuzz_route boot_handler/http/fuzz_asked boot_handler/http/fuzz_explain \
+	boot_handler/http/fuzz_heard boot_handler/pages/fuzz_html os_installer/backup/fuzz_used \
+	os_installer/disk/fuzz_image_table os_installer/inventory/fuzz_lldp os_installer/inventory/fuzz_smbios \
 	vmlab/simulate/fuzz_answered
 # Where clang is there are no static libraries: of the installer what needs none.
 FUZZ_SRC_os_installer := $(addprefix os_installer/inventory/,below.c lldp.c memory.c smbios.c unset.c) \
