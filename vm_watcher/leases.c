@@ -7,6 +7,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/hash_table.h"
+#include "lib/base/text.h"
 
 #define LEASE_S 3600 /* as docker/stack/dnsmasq.conf gives them */
 
@@ -74,15 +75,6 @@ static bool parse_machine(char *line, void *item)
 	return true;
 }
 
-static size_t count_lines(const char *text)
-{
-	size_t n = 1;
-
-	for (; (text = strchr(text, '\n')); text++)
-		n++;
-	return n;
-}
-
 static int by_key(const void *a, const void *b)
 {
 	const struct lease_line *x = a, *y = b;
@@ -110,7 +102,7 @@ static void *read_lines(const char *text, size_t size, bool (*parse)(char *line,
     int (*order)(const void *a, const void *b), size_t *count)
 {
 	_cleanup_free_ char *copy = strdup(text);
-	char *items = calloc(count_lines(text), size), *rest = copy, *line;
+	char *items = calloc(text_lines(text), size), *rest = copy, *line;
 
 	*count = 0;
 	if (!copy || !items) {

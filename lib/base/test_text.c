@@ -96,6 +96,9 @@ static void ascii(void **state)
 	char text[] = "a\tcaf\xc3\xa9\x7f~ ";
 
 	(void)state;
+	assert_int_equal(text_lines(""), 1);
+	assert_int_equal(text_lines("a"), 1);
+	assert_int_equal(text_lines("a\n\nb"), 3);
 	assert_int_equal(text_columns(""), 0);
 	assert_int_equal(text_columns("abc ~"), 5);
 	assert_int_equal(text_columns("Hürlimann"), 9);

@@ -188,3 +188,12 @@ void text_expand(
 	}
 	out[used] = '\0';
 }
+
+size_t text_lines(const char *text)
+{
+	size_t n = 1;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}

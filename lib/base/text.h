@@ -38,4 +38,7 @@ size_t text_character(const char *text, size_t len, int *plain);
  * an accent that joins the one before. */
 size_t text_columns(const char *text);
 
+/* How many lines, the last one with or without its end. */
+size_t text_lines(const char *text);
+
 #endif

@@ -14,6 +14,7 @@
 #include "lib/base/atomic_file.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/hash_table.h"
+#include "lib/base/text.h"
 
 #define LINE_MAX_BYTES                                                                             \
 	2048 /* DUIDs and client identifiers have up to 255 bytes, in hexadecimal                  \
@@ -107,17 +108,6 @@ static bool is_of(const void *item, const void *key)
 	       memcmp(x->address, y->address, x->address_len) == 0;
 }
 
-static size_t lines_in(const char *text)
-{
-	size_t n = 1;
-
-	while ((text = strchr(text, '\n'))) {
-		text++;
-		n++;
-	}
-	return n;
-}
-
 /* The word of that number in a line; "" when it has fewer. */
 static const char *nth_word(const char *line, size_t len, unsigned n, size_t *word_len)
 {
@@ -182,7 +172,7 @@ int lease_file_merge(
 	_cleanup_(entries_clear) struct entries t = {0};
 
 	*out = NULL;
-	t.list = calloc(lines_in(leases) + lines_in(journal), sizeof(*t.list));
+	t.list = calloc(text_lines(leases) + text_lines(journal), sizeof(*t.list));
 	FILE *f = open_memstream(out, len);
 	bool good = t.list && f && take(&t, leases) == 0 && take(&t, journal) == 0;
 	for (int kind = 0; good && kind < KINDS; kind++)
