@@ -231,7 +231,7 @@ static void who_comes_again_misses_nothing(void **state)
 /* What it has seen is gone from the file. */
 static void a_gap_is_told(void **state)
 {
-	struct event_retention rule = {.age_ms = 0, .total = 0, .of_one = 0};
+	struct event_retention rule = {.age_ms = 0};
 	static struct follower f;
 	struct db *db = NULL;
 	struct err e = ERR_INIT;

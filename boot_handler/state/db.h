@@ -14,10 +14,10 @@
 #include "lib/machine/event.h"
 #include "lib/base/err.h"
 
-/* Events kept: about 30 MB. */
 #define DB_EVENTS_RETENTION                                                                        \
-	((struct event_retention){                                                                 \
-	    .age_ms = (int64_t)90 * 24 * 3600 * 1000, .total = 100000, .of_one = 10000})
+	((struct event_retention){.age_ms = (int64_t)90 * 24 * 3600 * 1000,                        \
+	    .number = {.total = 100000, .of_one = 10000},                                          \
+	    .bytes = {.total = 32 << 20, .of_one = 4 << 20}})
 
 struct db;
 struct stranger;

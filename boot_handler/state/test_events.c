@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "boot_handler/state/db.h"
+#include "boot_handler/state/db_inside.h"
 #include "boot_handler/state/state.h"
 #include "lib/base/test_file.h"
 
@@ -132,28 +133,29 @@ static void one_question_one_answer(void **state)
 static void levels(void **state)
 {
 	static const struct {
-		unsigned counts[4], n;
-		struct event_retention rule;
+		uint64_t counts[4];
+		unsigned n;
+		struct event_bound bound;
 		unsigned level;
 	} cases[] = {
-	    {{0}, 0, {0, 100, 50}, 50},
-	    {{10, 20, 30}, 3, {0, 100, 50}, 50},         /* all fit */
-	    {{10, 80, 5}, 3, {0, 100, 50}, 50},          /* the quota alone */
-	    {{1000, 10, 1000, 20}, 4, {0, 100, 50}, 35}, /* who has the most gives */
-	    {{1000, 1000, 1000, 1000}, 4, {0, 100, 50}, 25},
-	    {{7, 7}, 2, {0, 0, 50}, 0},
+	    {{0}, 0, {100, 50}, 50},
+	    {{10, 20, 30}, 3, {100, 50}, 50},         /* all fit */
+	    {{10, 80, 5}, 3, {100, 50}, 50},          /* the quota alone */
+	    {{1000, 10, 1000, 20}, 4, {100, 50}, 35}, /* who has the most gives */
+	    {{1000, 1000, 1000, 1000}, 4, {100, 50}, 25},
+	    {{7, 7}, 2, {0, 50}, 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		unsigned counts[4], level, sum = 0;
+		uint64_t counts[4], level, sum = 0;
 
 		memcpy(counts, cases[i].counts, sizeof(counts));
-		level = event_prune_level(counts, cases[i].n, &cases[i].rule);
+		level = event_prune_level(counts, cases[i].n, &cases[i].bound);
 		assert_int_equal(level, cases[i].level);
 		for (unsigned k = 0; k < cases[i].n; k++)
 			sum += counts[k] < level ? counts[k] : level;
-		assert_true(sum <= cases[i].rule.total);
+		assert_true(sum <= cases[i].bound.total);
 	}
 }
 
@@ -171,7 +173,8 @@ static size_t count_of(struct db *db, uint8_t machine, uint64_t *first)
 /* A noisy machine loses its own oldest, a quiet one nothing; invented ones share one quota. */
 static void noise_pushes_nobody_out(void **state)
 {
-	struct event_retention rule = {.age_ms = 1000000, .total = 60, .of_one = 40};
+	struct event_retention rule = {
+	    .age_ms = 1000000, .number = {60, 40}, .bytes = {1 << 20, 1 << 20}};
 	struct db *db = open_db("prune.db");
 	struct err e = ERR_INIT;
 	uint64_t id = 0, first;
@@ -208,6 +211,56 @@ static void noise_pushes_nobody_out(void **state)
 	assert_int_equal(ids.id[0], id);
 	assert_int_equal(db_last_event(db, &first, &e), 0);
 	assert_int_equal(first, id);
+	db_close(db);
+}
+
+/* Of that many bytes' events, small and large ones: what the file has in use afterwards. */
+static void bytes_of_the_file_are_bounded(void **state)
+{
+	enum { TOTAL = 800000, OF_ONE = 300000 };
+	struct event_retention rule = {
+	    .age_ms = INT64_MAX / 2, .number = {1000000, 1000000}, .bytes = {TOTAL, OF_ONE}};
+	struct db *db = open_db("bytes.db");
+	struct event_query quiet = {.limit = 200, .mac = {{{2, 0, 0, 0, 0, 9}}}, .macs = 1};
+	struct err e = ERR_INIT;
+	struct ids ids = {0};
+	char text[32];
+
+	(void)state;
+	in_one(db, true);
+	for (uint64_t id = 1; id <= 12000; id++) {
+		uint8_t machine = id <= 50 ? 9 : (uint8_t)(id % 4);
+		struct event event = make(id, machine, EVENT_DHCP, "10.0.0.1");
+		if (machine % 2 == 0) {
+			memset(event.text, 't', sizeof(event.text) - 1);
+			memset(event.data, 'd', sizeof(event.data) - 1);
+		}
+		put(db, &event);
+	}
+	in_one(db, false);
+	assert_int_equal(db_query_text(db, "PRAGMA page_count", text, sizeof(text), &e), 0);
+	assert_true(atoi(text) > 3 * TOTAL / 4096);
+	in_one(db, true);
+	assert_int_equal(db_prune(db, &rule, 1000, &e), 0);
+	in_one(db, false);
+	/* Whole in any case: it has the least. */
+	assert_int_equal(db_read_events(db, &quiet, note, &ids, &e), 0);
+	assert_int_equal(ids.count, 50);
+	assert_int_equal(db_query_text(db,
+			     "SELECT (page_count - freelist_count) * page_size FROM"
+			     " pragma_page_count, pragma_freelist_count, pragma_page_size",
+			     text, sizeof(text), &e),
+	    0);
+	print_message("in use: %s bytes of %d\n", text, TOTAL);
+	assert_in_range(atoi(text), TOTAL * 3 / 4, TOTAL * 5 / 4);
+	for (const char *const *of = (const char *const[]){"0", "1", "2", "3", NULL}; *of; of++) {
+		char sql[300];
+		snprintf(sql, sizeof(sql),
+		    "SELECT sum(length(text) + coalesce(length(data), 0)) FROM event WHERE vm = 'vm%s'",
+		    *of);
+		assert_int_equal(db_query_text(db, sql, text, sizeof(text), &e), 0);
+		assert_in_range(atoi(text), 1000, OF_ONE);
+	}
 	db_close(db);
 }
 
@@ -434,6 +487,7 @@ int main(void)
 	    cmocka_unit_test(one_question_one_answer),
 	    cmocka_unit_test(levels),
 	    cmocka_unit_test(noise_pushes_nobody_out),
+	    cmocka_unit_test(bytes_of_the_file_are_bounded),
 	    cmocka_unit_test(a_flood_of_words_is_bounded),
 	    cmocka_unit_test(no_machine_fills_the_events),
 	    cmocka_unit_test(each_kind_has_its_pace),

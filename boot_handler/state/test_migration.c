@@ -34,7 +34,8 @@ static struct state *open_state(void)
 	return s;
 }
 
-/* The state file is one as that version left it: web1 is ready, its third attempt; false: there is no such version. */
+/* The state file is one as that version left it: web1 is ready, its third attempt; false: there is
+ * no such version. */
 static bool make_old(int version)
 {
 	static const char *const parts[] = {"", "-wal", "-shm", "-journal", ".lock"};
@@ -143,8 +144,7 @@ static void has_hook(struct state *s, int version)
 	struct err e = ERR_INIT;
 	struct hook hook;
 
-	assert_int_equal(
-	    hooks_find(state_hooks(s), "ci", &hook, &e), version >= 15 ? 0 : -ENOENT);
+	assert_int_equal(hooks_find(state_hooks(s), "ci", &hook, &e), version >= 15 ? 0 : -ENOENT);
 	if (version < 15)
 		return;
 	assert_string_equal(hook.url, "https://ci.example.org/vmlab");
@@ -248,8 +248,8 @@ static bool migrate_until(int n)
 		fatal.zName = "fatal";
 		fatal.xOpen = fatal_open;
 		writes_left = n;
-		bool good = sqlite3_vfs_register(&fatal, 1) == SQLITE_OK &&
-			    db_open(file, &db, &e) == 0;
+		bool good =
+		    sqlite3_vfs_register(&fatal, 1) == SQLITE_OK && db_open(file, &db, &e) == 0;
 		_exit(!good);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
