@@ -10,6 +10,7 @@
 #include "boot_handler/pages/page.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
+#include "lib/base/terminal_text.h"
 
 /* ---- what a machine's next boots do -------------------------------------------------------- */
 
@@ -433,11 +434,26 @@ int orders_page_cancel(const struct call *c, struct server_answer *a, struct err
 
 /* ---- one of them ---------------------------------------------------------------------------- */
 
+/* As a terminal would have it in the end; any bytes. */
+static void put_output(struct html *h, const char *bytes, size_t len)
+{
+	_cleanup_free_ char *text = len > 0 ? terminal_text(bytes, len) : NULL;
+
+	if (text && *text) {
+		html_put(h, "<pre class=\"log\" tabindex=\"0\" role=\"region\" "
+			    "aria-label=\"What it wrote\">");
+		html_text(h, text);
+		html_put(h, "</pre>");
+	} else {
+		html_put(h, "<p class=\"dim\">It has written nothing.</p>");
+	}
+}
+
 int orders_page_one(const struct call *c, struct server_answer *a, struct err *e)
 {
 	_cleanup_html_ struct html h = HTML_INIT;
 	_cleanup_order_ struct order order = {0};
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *bytes = NULL;
 	struct machine_named named;
 	json_t *vm = NULL;
 	size_t len = 0;
@@ -447,7 +463,7 @@ int orders_page_one(const struct call *c, struct server_answer *a, struct err *e
 		r = orders_find(state_orders(c->services->state), &named.cards,
 		    c->request->route->number, &order, e);
 	if (r == 0)
-		r = outputs_read(state_outputs(c->services->state), order.id, &text, &len, e);
+		r = outputs_read(state_outputs(c->services->state), order.id, &bytes, &len, e);
 	if (r == 0) {
 		machine_page_begin(&h, c, &named, vm, MACHINE_ORDERS);
 		html_put(&h, "<h2>Order ");
@@ -459,14 +475,7 @@ int orders_page_one(const struct call *c, struct server_answer *a, struct err *e
 		html_put(&h, " ");
 		html_text(&h, order.text);
 		html_put(&h, "</p>");
-		if (text && len > 0) {
-			html_put(&h, "<pre class=\"log\" tabindex=\"0\" role=\"region\" "
-				     "aria-label=\"What it wrote\">");
-			html_text(&h, text);
-			html_put(&h, "</pre>");
-		} else {
-			html_put(&h, "<p class=\"dim\">It has written nothing.</p>");
-		}
+		put_output(&h, bytes, len);
 		html_put(&h, "</div>");
 		r = page_end(&h, a, e);
 	}
