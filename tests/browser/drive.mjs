@@ -84,10 +84,12 @@ const orders = {
 	},
 	async cookies() { return await page.context().cookies(); },
 	async shot({ file, whole = true }) { await page.screenshot({ path: file, fullPage: whole }); },
-	async axe() {
+	async dark({ on }) { await page.emulateMedia({ colorScheme: on ? "dark" : "light" }); },
+	// Of all rules, or of one.
+	async axe({ rule }) {
 		await page.evaluate(axe);
-		const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa",
-			"wcag22aa", "best-practice"] }));
+		const found = await page.evaluate((rule) => window.axe.run(document, { runOnly: rule ? { type: "rule", values: [rule] } : ["wcag2a", "wcag2aa",
+			"wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }), rule);
 		return { passed: found.passes.length, violations: found.violations.map((v) => ({ id: v.id, help: v.help,
 			nodes: v.nodes.slice(0, 5).map((n) => n.html.slice(0, 200) + " " + n.failureSummary) })) };
 	},

@@ -278,6 +278,19 @@ def test_without_a_script_the_last_of_it_is_text():
 
 
 @needs(SEEN)
+def test_pop_out_opens_a_window_with_the_console_which_has_the_keyboard():
+    browser = signed_in("admin")
+    on_screen(browser, "last")
+    check_equal(browser.popup(on="#console-out", name="popped")["url"], f"{BASE}/machines/web1/console?alone", "its address")
+    browser.use(name="popped")
+    on_screen(browser, "last")
+    browser.press(key="p")
+    shows(b"last\r\np")
+    tidy(browser, "the window")
+    browser.shut(name="popped")
+
+
+@needs(SEEN)
 def test_axe_finds_nothing_light_and_dark_and_nothing_is_cut_off():
     browser = state["browser"]
     for name in ("admin", "plain"):

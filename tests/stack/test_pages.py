@@ -6,10 +6,13 @@ Screenshots of each page go to build/screenshots/.
 import json
 import os
 import re
+import time
+from datetime import datetime
+from statistics import median
 
 import pytest
 
-from kit import http_client
+from kit import dhcp
 from kit.browser import Browser, why_not
 from kit.check import check, check_equal, eventually
 from kit.command import docker, run
@@ -26,10 +29,9 @@ STRANGER = "52:54:00:7e:5b:f1"
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 PAGES = ["/machines", "/machines?state=attention", "/machines?q=nothing-is-like-this", "/machines/web1", "/machines/web1/events",
     "/machines/web1/log", "/machines/web1/console", "/machines/web1/definition", "/machines/web1/orders", "/machines/db1", f"/machines/{STRANGER}",
-    f"/machines/{STRANGER}/orders", "/images"]
+    f"/machines/{STRANGER}/orders", f"/machines/{STRANGER}/orders/1", "/images"]
 SIZED = ["/machines", "/machines/web1", "/images"]
-DARK = ["/machines", "/machines/web1", "/machines/web1/events", "/machines/web1/definition", "/machines/db1", f"/machines/{STRANGER}",
-    "/machines/web1/orders", "/images"]
+WRITTEN = b"\x1b]0;owned\x07\x1b[31mred\x1b[0m " + EVIL.encode() + b"\r\n 10%\r 20%\r\nnot UTF-8: \xff\xfe, a zero: \0\xe2\x80\xae\nits end\n"
 state = {}
 
 
@@ -97,6 +99,18 @@ def tidy(browser, what):
     check_equal(notes["errors"], [], f"{what}: errors in the browser's console")
 
 
+def accessible(browser, what, shot):
+    """By axe; of the dark that which is another there. Pictures of both."""
+    for dark in (False, True):
+        if dark:
+            browser.dark(on=True)
+        found = browser.axe(rule="color-contrast" if dark else None)
+        check_equal(found["violations"], [], f"{what}, dark {dark}: axe")
+        check(found["passed"] > (0 if dark else 10), f"{what}: axe found {found['passed']} things right")
+        browser.shot(shot + ("-dark" if dark else ""))
+    browser.dark(on=False)
+
+
 # ---- without a browser: who is let in -----------------------------------------------------------------
 
 def test_a_lab_with_machines_in_each_state():
@@ -111,9 +125,14 @@ def test_a_lab_with_machines_in_each_state():
         log=f"partition: looks for a disk\nerror: {EVIL}\n")
     ipxe(MAC.format(3))
     ipxe(MAC.format(4))
-    ipxe(STRANGER, "&serial=%3Cb%3ESN%22%3E&manufacturer=Maker%3Cimg%20src%3Dx%20onerror%3Dalert(3)%3E&product=Box%26%3Csvg%2Fonload%3Dalert(4)%3E"
+    ipxe(STRANGER, "&serial=SN-77&manufacturer=Maker%3Cimg%20src%3Dx%20onerror%3Dalert(3)%3E&product=Box%26%3Csvg%2Fonload%3Dalert(4)%3E"
         "&uuid=0f0e0d0c-0b0a-4908-8706-0504030201f1&arch=x86_64&platform=efi")
-    lab.write("broken.json", '{"name": "broken", "mac": "52:54:00:7e:5b:77", "</code><script>alert(5)</script>": 1,\n "ip": "10.9.9.9"}')
+    number = lab.api(f"/api/v1/machines/{STRANGER}/orders", method="POST", body={"action": "inventory"})["id"]
+    check_equal((number, lab.get(f"/api/device-action-poll?mac={STRANGER}", from_lab=True).json["id"]), (1, 1), "its order")
+    for path, body in ((f"/api/action-output/{STRANGER}?id=1&at=0", WRITTEN), ("/api/action-done", {"mac": STRANGER, "id": 1, "result": "failed", "text": EVIL})):
+        check_equal(lab.get(path, from_lab=True, method="POST", body=body).status, 204, f"{path}: status")
+    os.makedirs(os.path.join(lab.images, EVIL.replace("/", "|"), "amd64"))
+    lab.write("broken.json", '{"name": "broken", "mac": "52:54:00:7e:5b:77", "</code><script>alert(5)</script>": 1, "distro": "<script>alert(6)</script>",\n "ip": "10.9.9.9"}')
     eventually(lambda: lab.problems("broken.json"), 5, "the broken definition is seen")
     eventually(lambda: lab.vm("db1")["state"] == "failed", 5, "db1 failed")
 
@@ -239,23 +258,76 @@ SEEN = test_a_browser_signs_in_and_sees_all_machines
 
 @needs(SEEN)
 def test_every_page_is_accessible_and_nothing_hostile_runs():
-    for dark in (False, True):
-        browser = signed_in(f"axe-{dark}", dark=dark)
-        for path in DARK if dark else PAGES:
-            answer = browser.goto(path=path)
-            check_equal(answer["status"], 200, f"{path}: status")
-            found = browser.axe()
-            check_equal(found["violations"], [], f"{path}, dark {dark}: axe")
-            check(found["passed"] > 10, f"{path}: axe found {found['passed']} things right")
-            name = re.sub(r"[^a-z0-9]+", "-", path.replace(STRANGER, "unknown")).strip("-")
-            browser.shot(name + ("-dark" if dark else ""))
-            tidy(browser, path)
-    for path, words in (("/machines/db1", EVIL), ("/machines/db1/log", EVIL), (f"/machines/{STRANGER}", "<svg/onload=alert(4)>")):
+    browser = signed_in("axe")
+    for path in PAGES:
+        check_equal(browser.goto(path=path)["status"], 200, f"{path}: status")
+        accessible(browser, path, re.sub(r"[^a-z0-9]+", "-", path.replace(STRANGER, "unknown")).strip("-"))
+        tidy(browser, path)
+    for path, words in (("/machines/db1", EVIL), ("/machines/db1/log", EVIL), (f"/machines/{STRANGER}", "<svg/onload=alert(4)>"),
+            (f"/machines/{STRANGER}/orders", EVIL), ("/machines", "<script>alert(5)</script>"), ("/machines", "<script>alert(6)</script>")):
         browser.goto(path=path)
+        browser.get(what="document.querySelectorAll('details').forEach((d) => (d.open = true))")
         check(words in browser.text(), f"{path} does not show {words}")
+        check_equal(browser.count(of="main img, main script:not([src^='/assets/']), main svg:not(.bar, .curve svg)"), 0, f"{path}: elements that others brought")
+    browser.goto(path="/images")
+    check("alert" not in browser.text(), "a folder whose name is no image's is listed")
     browser.goto(path="/machines?q=" + "%22%3E%3Cscript%3Ealert(9)%3C/script%3E")
     check_equal(browser.get(what="document.querySelector('[name=q]').value"), '"><script>alert(9)</script>', "the search field")
     tidy(browser, "a hostile search")
+
+
+@needs(SEEN)
+def test_what_an_order_wrote_is_text_with_nothing_lost_behind_a_zero():
+    browser = signed_in("admin")
+    browser.goto(path=f"/machines/{STRANGER}/orders")
+    browser.click(on="#orders th a")
+    check_equal(browser.get(what="decodeURIComponent(location.pathname)"), f"/machines/{STRANGER}/orders/1", "where it leads")
+    lines = browser.text(of="#order pre").splitlines()
+    check_equal(lines[:2] + lines[-1:], [f"red {EVIL}", " 20%", "its end"], "lines")
+    check("not UTF-8: ??, a zero: " in lines[2] and "\u202e" not in lines[2], lines[2])
+    check_equal(browser.count(of="#order img, #order script"), 0, "elements of what it wrote")
+    tidy(browser, "an order's output")
+
+
+@needs(SEEN)
+@pytest.mark.long
+def test_pages_that_say_no_are_accessible_light_and_dark():
+    browser = state["browser"]
+    browser.use(name="reader")
+    for status, path in ((401, "/machines"), (403, "/machines/web1/definition"), (404, "/machines/nobody")):
+        if status == 403:
+            signed_in("reader", role="read")
+        check_equal(browser.goto(path=path)["status"], status, f"{path}: status")
+        accessible(browser, f"{path}, {status}", f"refused-{status}")
+    browser.goto(path="/machines")
+    browser.click(on="header button")
+    check("Signed out" in browser.text(), browser.text())
+    accessible(browser, "signed out", "signed-out")
+    browser.notes() # what was refused is an error there
+
+
+@needs(SEEN)
+def test_the_list_tells_of_a_stranger_what_it_showed_and_how_often_it_asked():
+    browser = signed_in("admin")
+    found = next(m for m in lab.api("/api/v1/machines")["machines"] if STRANGER in m["macs"])
+    row = browser.text(of=f"tr[data-machine='{STRANGER}']")
+    for words in (f"{found['manufacturer']} {found['product']}", f"UUID {found['uuid']}", f"serial {found['serial']}", f"asked {found['asked']}×", "Adopt", "Ignore"):
+        check(words in row, f"no {words!r} in {row!r}")
+    check_equal((found["uuid"], found["serial"]), ("0f0e0d0c-0b0a-4908-8706-0504030201f1", "SN-77"), "what it showed")
+
+
+@needs(SEEN)
+def test_images_tells_size_kernel_time_and_users_as_they_are():
+    browser = signed_in("admin")
+    browser.goto(path="/images")
+    cells = browser.get(what="[...document.querySelector('tbody tr:last-child').cells].map((cell) => cell.innerText)")
+    where, manifest = os.path.join(lab.images, "debian-13", "amd64"), state["image"]
+    size = sum(os.stat(os.path.join(where, manifest[part]["file"])).st_size for part in ("rootfs", "kernel", "modules"))
+    users = [vm for vm in lab.api("/api/v1/vms")["vms"] if vm["distro"] == "debian-13"]
+    check_equal((cells[0].split(), cells[3:]), (["debian-13", "amd64"], [f"{size / 1024:.0f} KiB", manifest["kernel_version"],
+        manifest["created"].replace("T", " ").rstrip("Z"), f"{len(users)} machines"]), "image; size, kernel, made, used by")
+    cells = browser.get(what="[...document.querySelector('tbody tr').cells].map((cell) => cell.innerText)")
+    check_equal((cells[3:6], cells[6]), (["", "", ""], "db2"), "of the missing one")
 
 
 @needs(SEEN)
@@ -506,7 +578,7 @@ def shows_event(browser, what, ms=10000):
 @needs(SEEN)
 def test_the_windows_of_a_browser_share_one_stream_also_when_the_one_that_reads_it_closes_or_is_hidden():
     browser = state["browser"]
-    for name in ("admin", "axe-False", "axe-True", "plain", "keys", "sizes", "reader", "live", "progress", "marks", "images", "adopts"):
+    for name in ("admin", "axe", "plain", "keys", "sizes", "reader", "live", "progress", "marks", "images", "adopts"):
         browser.do("close", name=name)
     lab.define("late", mac=LATE, ip="192.168.100.26")
     lab.wait_vm("late")
@@ -519,7 +591,6 @@ def test_the_windows_of_a_browser_share_one_stream_also_when_the_one_that_reads_
     streams_are(1)
     ipxe(LATE)
     report(LATE, phase="network", status="running", log="its first line\n")
-    browser.wait(until="document.querySelector('#log').textContent.includes('its first line')")
     report(LATE, phase="network", status="running", log="its second line\n" + EVIL)
     browser.wait(until="document.querySelector('#log').textContent.includes('second line')")
     check(EVIL in browser.text(of="#log") and browser.get(what="!document.querySelector('#log img, #log script')"), browser.text(of="#log"))
@@ -539,7 +610,6 @@ def test_the_windows_of_a_browser_share_one_stream_also_when_the_one_that_reads_
     check("installer: partition" not in browser.text(of="#events"), "a hidden window is kept up to date")
     browser.hide(hidden=False)
     shows_event(browser, "installer: partition")
-    streams_are(1)
     tidy(browser, "two windows")
 
 
@@ -547,6 +617,7 @@ WINDOWS = test_the_windows_of_a_browser_share_one_stream_also_when_the_one_that_
 
 
 @needs(WINDOWS)
+@pytest.mark.long
 def test_a_connection_that_was_cut_is_told_and_afterwards_each_event_came_once():
     relay = TcpRelay(f"/proc/{lab.net_pid()}/ns/net", OPERATOR_PORT)
     scope.cleanup(relay.cut)
@@ -584,6 +655,126 @@ def test_a_connection_that_was_cut_is_told_and_afterwards_each_event_came_once()
     notes = browser.notes()
     check_equal((notes["dialogs"], notes["elsewhere"]), (0, []), "dialogs, requests to elsewhere")
     browser.do("close", name="far")
+
+
+# ---- earlier attempts, addresses ------------------------------------------------------------------------------
+
+def attempts(name):
+    """Of the API's events, without the server's own idea of them: [[(stage, ms)]] of those that ended."""
+    found, now = [], []
+    for event in lab.api(f"/api/v1/events?vm={name}&limit=1000")["events"]:
+        at = datetime.fromisoformat(event["at"]).timestamp() * 1000
+        stage = {"ipxe": "kernel and initrd", "phase": event.get("phase")}.get(event["kind"])
+        if event["kind"] == "ipxe" and event["text"] != "install":
+            continue
+        if stage and not now:
+            now.append(("firmware", at))  # nobody saw it begin
+        if stage and now[-1][0] != stage:
+            now.append((stage, at))
+        if event["kind"] == "state" and event["text"] == "failed":
+            ends = [begun for _, begun in now[1:]] + [at]
+            found.append([(stage, end - begun) for (stage, begun), end in zip(now, ends)])
+            now = []
+    return found
+
+
+@needs(WINDOWS)
+def test_medians_of_earlier_attempts_are_those_of_the_events():
+    for n in (1, 2, 3):
+        lab.api("/api/v1/vms/late/reinstall", method="POST")
+        ipxe(LATE)
+        time.sleep(0.1 * n)
+        report(LATE, phase="network", status="running")
+        report(LATE, phase="config", status="failed", message="again")
+        eventually(lambda: lab.vm("late")["state"] == "failed", 5, "it failed")
+    browser = signed_in("medians")
+    browser.goto(path="/machines/late")
+    before = attempts("late")[:-1]
+    check(len(before) >= 2, f"attempts: {before}")
+    shown = dict(browser.get(what="[...document.querySelectorAll('#timeline > .scroll tbody tr')].map((r) => [r.cells[0].innerText, r.cells[3].innerText])"))
+    wanted = {stage: median([sum(ms for name, ms in attempt if name == stage) for attempt in before if stage in dict(attempt)]) for stage in shown}
+    check(set(wanted) >= {"kernel and initrd", "network", "config"}, f"stages: {shown}")
+    check_equal(shown, {stage: f"{ms / 1000:.1f} s" for stage, ms in wanted.items()}, "the medians")
+    check("Median before" in browser.text(of="#timeline thead"), "the column has no name")
+    check_equal(" ".join(browser.text(of="#timeline .key").split()), f"this boot median of {len(before)} before it", "the key")
+    check_equal(browser.count(of="#timeline > .scroll .bar .before"), len(shown), "bars of medians")
+    width = browser.get(what="document.querySelectorAll('#timeline > .scroll .bar .before')[1].width.baseVal.value")
+    whole = sum(ms for _, ms in attempts("late")[-1])
+    check(abs(width - 1000 * wanted["kernel and initrd"] / whole) <= 3, f"the first median is {width} of 1000 wide")
+    check_equal(browser.count(of="#timeline details.attempt"), len(before), "earlier attempts")
+    check_equal(browser.axe()["violations"], [], "axe")
+    browser.shot("machines-late-medians")
+    tidy(browser, "medians")
+
+
+@needs(SEEN)
+def test_an_address_that_is_not_the_declared_one_is_told_and_hostile_events_and_host_names_are_text():
+    client = lab.client("dhcp", mac=MAC.format(4))
+    with client.inside():
+        asks = dhcp.Client()
+        got = asks.acquire(client.mac, hostname=b"<img/src=x/onerror=alert(7)>")
+        asks.close()
+    check_equal(got.yiaddr, "192.168.100.24", "the declared address")
+    lab.define("cache", mac=client.mac, ip="192.168.100.77", **{EVIL: 1})
+    vm = lab.wait_vm("cache", 5, lambda vm: vm["declared_ip"] == "192.168.100.77", "has another address declared")
+    check(vm["ip"] != vm["declared_ip"], f"it has the new one already: {vm['ip']}")
+    browser = signed_in("medians")
+    browser.goto(path="/machines")
+    check_equal(browser.text(of="tr[data-machine=cache] td.mono").split(), [vm["ip"], "declared:", vm["declared_ip"]], "its address in the list")
+    check("warn" in browser.get(what="document.querySelector('tr[data-machine=cache] td.mono .sub').className"), "no warning")
+    eventually(lambda: lab.api("/api/v1/events?vm=cache&kind=problem")["events"], 5, "the problem is an event")
+    for path in ("/machines/cache", "/machines/cache/events"):
+        browser.goto(path=path)
+        check_equal(browser.count(of="main img"), 0, f"{path}: pictures")
+    check(EVIL in browser.text(of="#events"), browser.text(of="#events")[:500])
+    tidy(browser, "a hostile host name")
+
+
+@needs(SEEN)
+@pytest.mark.long
+def test_filters_tabs_and_strangers_are_reached_by_keyboard():
+    browser = signed_in("medians")
+
+    def tab_to(what):
+        for _ in range(80):
+            browser.press(key="Tab")
+            if browser.get(what=f"document.activeElement.matches({json.dumps(what)})"):
+                return
+        check(False, f"{what} is not reached")
+    browser.goto(path="/machines")
+    tab_to("[name=q]")
+    for key in "we":
+        browser.press(key=key)
+    browser.press(key="Enter")
+    browser.wait(until="location.search.includes('q=we')")
+    tab_to("[name=state]")
+    browser.press(key="End")
+    browser.press(key="Tab")
+    browser.press(key="Enter")
+    browser.wait(until="location.search.includes('state=ignored')")
+    browser.goto(path="/images")
+    tab_to("tbody a")
+    browser.press(key="Enter")
+    browser.wait(until="location.pathname === '/machines/db2'")
+    for path in ("/events", "/log", "/console", "/definition", "/orders"):
+        tab_to(f".tabs a[href$='{path}']")
+        browser.press(key="Enter")
+        browser.wait(until=f"location.pathname === '/machines/db2{path}'")
+    strange = "52:54:00:7e:5b:f2"
+    ipxe(strange, "&serial=%3Cb%3ESN%22%3E")
+    browser.goto(path="/machines?q=" + strange)
+    tab_to(f"tr[data-machine='{strange}'] .actions a")
+    tab_to(f"tr[data-machine='{strange}'] button")
+    browser.press(key="Enter")
+    browser.wait(until=f"location.search === '' && !document.querySelector(\"tr[data-machine='{strange}']\")")
+    os.chmod(lab.vms, 0o777)
+    browser.goto(path=f"/machines/{strange}")
+    tab_to("#adopt input")
+    for key in "keyed":
+        browser.press(key=key)
+    browser.press(key="Enter")
+    eventually(lambda: lab.vm("keyed"), 5, "it is adopted")
+    tidy(browser, "by keyboard")
 
 
 @needs(LOGIN)
