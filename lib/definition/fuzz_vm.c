@@ -3,6 +3,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/test_promise.h"
 #include "lib/definition/match.h"
+#include "lib/definition/origin.h"
 #include "lib/definition/vm.h"
 
 static bool one_line(const char *s)
@@ -11,6 +12,27 @@ static bool one_line(const char *s)
 		if ((unsigned char)*s < 0x20 || *s == 0x7f)
 			return false;
 	return true;
+}
+
+/* What is kept of it, to tell later what a machine has otherwise: the same when it is read again.
+ */
+static void check_values(const struct vm *vm)
+{
+	json_t *values = vm_values(vm), *value;
+	const char *field;
+
+	PROMISE(values);
+	json_object_foreach(values, field, value) {
+		enum vm_reach reach = vm_field_reach(field);
+		PROMISE(reach == VM_REACHES_NOTHING || reach == VM_REACHES_DISK ||
+			reach == VM_REACHES_MACHINE);
+		PROMISE(!json_is_null(value));
+	}
+	_cleanup_free_ char *text = json_dumps(values, JSON_COMPACT);
+	json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+	PROMISE(json_equal(values, again));
+	json_decref(again);
+	json_decref(values);
 }
 
 static void check_vm(const struct vm *vm)
@@ -26,6 +48,7 @@ static void check_vm(const struct vm *vm)
 	PROMISE(!vm->kernel || !strchr(vm->kernel, '/'));
 	PROMISE(vm->cpus >= 1 && vm->memory_bytes >= 64 << 20 && vm->disk_count <= VM_DISKS_MAX);
 
+	check_values(vm);
 	/* What is handed on means the same when it is read again. */
 	json_t *root = vm->more ? json_copy(vm->more) : json_object();
 	char mac[MAC_TEXT_SIZE];
