@@ -1,5 +1,5 @@
 """Two names of one MAC address, one after the other: the machine that runs under the first is the second's, and what is
-installed stays. A machine's container is there, and no machine in it."""
+installed stays. And one that does not move. A machine's container is there, and no machine in it."""
 import hashlib
 import json
 import os
@@ -33,9 +33,9 @@ def state(name):
     return next(vm["state"] for vm in json.loads(mine.vmlab("ls", "--json").stdout)["vms"] if vm["name"] == name)
 
 
-def call(path):
+def call(path, source=ADDRESS):
     with scope.client.inside():
-        return http_client.request(SERVER, path, source=ADDRESS)
+        return http_client.request(SERVER, path, source=source)
 
 
 def test_a_machine_is_installed_and_its_file_renamed_while_it_runs():
@@ -68,3 +68,17 @@ def test_up_and_restart_find_it_by_its_new_name_and_order_nothing():
         check_equal(containers, [f"{mine.lab()}-vm-before"], f"{command}: its containers")
     check_equal(state("after"), "installed", "its state")
     check("reinstall" not in mine.vmlab("events", "after").stdout, "its events")
+
+
+@needs(test_a_machine_is_installed_and_its_file_renamed_while_it_runs)
+def test_up_names_the_broken_link_of_a_machine_that_does_not_move():
+    mac, address = "52:54:00:7e:5e:02", "192.168.100.51"
+    mine.define("still", **{**FIELDS, "mac": mac, "ip": address})
+    mine.vmlab("up", "--no-wait", "still", VMLAB_VM_IMAGE=scope.sleeper, timeout=120)
+    scope.client.address(address + "/24")
+    check_equal([call(path, address).status for path in (f"/ipxe?mac={mac}&arch=x86_64", "/images/nothing/amd64/vmlinuz")], [200, 404], "its boot")
+    explained = lambda: json.loads(mine.vmlab("explain", "--json", "still", check_rc=False).stdout)["broken"]
+    broken = eventually(explained, 5, "a link is broken")
+    done = mine.vmlab("up", "--timeout", "1", "still", VMLAB_VM_IMAGE=scope.sleeper, check_rc=False, timeout=120)
+    check_equal((done.returncode, broken["link"]), (1, "kernel"), "how it ends, and the link")
+    check(broken["sentence"] in done.stdout and broken["hint"] in done.stdout, f"up does not name {broken}: {done}")
