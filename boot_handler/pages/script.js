@@ -238,7 +238,7 @@ async function ask() {
 	if (due) askSoon();
 	clearTimeout(again);
 	if (trouble) again = setTimeout(askSoon, RETRY_MS);
-	else if (document.querySelector("progress, [data-state=installing]")) again = setTimeout(askSoon, EVERY_MS); // counts of bytes are no events
+	else if (document.querySelector("progress, [data-state=installing], [data-goes]")) again = setTimeout(askSoon, EVERY_MS); // bytes and seconds are no events
 }
 
 let timer = 0, again = 0;

@@ -119,7 +119,10 @@ static void put_stage(
 	html_text(h, s->items[i].name);
 	html_put(h, "</th><td class=\"num mid\">");
 	put_duration(h, from);
-	html_put(h, "</td><td class=\"num\">");
+	html_put(h, "</td><td class=\"num\"");
+	if (goes)
+		html_put(h, " data-goes");
+	html_put(h, ">");
 	put_duration(h, took);
 	if (goes)
 		html_put(h, " so far");

@@ -466,6 +466,14 @@ def test_progress_that_is_no_event_is_followed_and_drawn():
 
 
 @needs(SEEN)
+def test_a_stage_that_goes_on_is_counted_while_nothing_happens():
+    browser = signed_in("progress")
+    browser.goto(path="/machines/web1")
+    took = "document.querySelector('.timeline [data-goes]').textContent"
+    browser.wait(until=f"{took} !== {json.dumps(browser.get(what=took))}")
+
+
+@needs(SEEN)
 def test_only_what_has_changed_is_sent_and_a_row_is_replaced_when_it_is_another():
     whole = ask("/machines.json", cookie=state["admin"]).json
     check_equal([r["id"] for r in whole["rows"]], whole["order"], "all rows, in their order")
