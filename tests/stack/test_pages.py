@@ -671,7 +671,7 @@ def attempts(name):
     """Of the API's events, without the server's own idea of them: [[(stage, ms)]] of those that ended."""
     found, now = [], []
     for event in lab.api(f"/api/v1/events?vm={name}&limit=1000")["events"]:
-        at = datetime.fromisoformat(event["at"]).timestamp() * 1000
+        at = round(datetime.fromisoformat(event["at"]).timestamp() * 1000)
         stage = {"ipxe": "kernel and initrd", "phase": event.get("phase")}.get(event["kind"])
         if event["kind"] == "ipxe" and event["text"] != "install":
             continue
@@ -700,7 +700,7 @@ def test_medians_of_earlier_attempts_are_those_of_the_events():
     before = attempts("late")[:-1]
     check(len(before) >= 2, f"attempts: {before}")
     shown = dict(browser.get(what="[...document.querySelectorAll('#timeline > .scroll tbody tr')].map((r) => [r.cells[0].innerText, r.cells[3].innerText])"))
-    wanted = {stage: median([sum(ms for name, ms in attempt if name == stage) for attempt in before if stage in dict(attempt)]) for stage in shown}
+    wanted = {stage: int(median([sum(ms for name, ms in attempt if name == stage) for attempt in before if stage in dict(attempt)])) for stage in shown}
     check(set(wanted) >= {"kernel and initrd", "network", "config"}, f"stages: {shown}")
     check_equal(shown, {stage: f"{ms / 1000:.1f} s" for stage, ms in wanted.items()}, "the medians")
     check("Median before" in browser.text(of="#timeline thead"), "the column has no name")
