@@ -8,6 +8,7 @@ import time
 from kit import vmlab_cli
 from kit.check import check, check_equal, eventually
 from kit.command import docker, tail
+from kit.e2e_lab import HOSTILE
 
 
 def test_vmlab_validate_accepts_the_definition_and_refuses_a_broken_one(lab):
@@ -54,6 +55,14 @@ def test_the_page_followed_it_from_power_on_to_ready(lab, web, watched):
     check("rootfs" in texts["/machines/web"] and "ready" in texts["/machines/web"], texts["/machines/web"])
     check("verified" in texts["/images"], texts["/images"])
     check("old value" not in texts["/machines/web/definition"], texts["/machines/web/definition"])
+
+
+def test_its_pages_are_read_without_script_and_in_the_dark_and_what_its_hook_said_is_text(lab, web, watched):
+    watched.shown()
+    pages = ["/machines", *("/machines/web" + tab for tab in ("", "/events", "/log", "/console", "/definition", "/orders")), "/images"]
+    says = watched.look_elsewise(*pages)
+    for path, words in zip(pages, ("ready", "rootfs", "installer: rootfs", HOSTILE, "iPXE", "web-host", "reboot", "verified")):
+        check(words in says[path], f"{path} without script does not show {words!r}: {says[path][-1500:]}")
 
 
 def test_each_stage_is_in_the_event_list_in_order(lab, web):

@@ -20,6 +20,14 @@ def test_an_unknown_machine_waits_at_pxe_and_shows_its_mac(lab):
 
 
 @needs(test_an_unknown_machine_waits_at_pxe_and_shows_its_mac)
+def test_its_page_says_what_it_showed_and_how_to_adopt_it_also_without_script_and_in_the_dark(lab, watched):
+    page = f"/machines/{STRANGER}"
+    for says in (watched.pages(page), watched.look_elsewise(page)):
+        for words in ("ipxe", "192.168.100.", f"vmlab adopt {STRANGER} NAME"):
+            check(words in says[page], f"no {words!r} in {says[page]}")
+
+
+@needs(test_an_unknown_machine_waits_at_pxe_and_shows_its_mac)
 def test_its_file_appears_but_no_image_it_says_which_one_and_waits(lab):
     lab.define("stray", mac=STRANGER, arch="amd64", distro="nosuch-9", disks=[{"size": "4G"}])
     lab.wait_console("stray", r"nosuch-9", 60)

@@ -81,9 +81,10 @@ class Browser:
     def __getattr__(self, order):
         return lambda **how: self.do(order, **how)
 
-    def shot(self, name):
+    def shot(self, name, whole=True):
+        """Of the whole page, or of what the window shows of it."""
         os.makedirs(SHOTS, exist_ok=True)
-        self.do("shot", file=os.path.join(SHOTS, name + ".png"))
+        self.do("shot", file=os.path.join(SHOTS, name + ".png"), whole=whole)
 
     def close(self):
         if self.process.poll() is None:

@@ -13,6 +13,7 @@ from kit.raw_disk import esp_of
 from kit.vmlab_cli import IMAGES, STACK_IMAGE, VM_IMAGE, VmLab
 
 WEB = "52:54:00:e2:e0:01"
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"  # what a machine may say of itself
 WEB6 = "fd56:6d6c:6162::10"
 INSTALL_S = int(os.environ.get("VMLAB_TEST_INSTALL_SECONDS", "420"))
 BOOT_S = 240
@@ -119,7 +120,8 @@ class E2eLab(VmLab):
     def define_web(self, **fields):
         self.define("web", mac=WEB, ipv6=WEB6, arch="amd64", distro="debian-13", cpus=2, memory="512M",
             disks=[{"size": "4G"}], hostname="web-host", **fields,
-            hooks={"post_install": ["#!/bin/sh\n. /etc/os-release\necho \"hook: uid $(id -u) in $ID\"\necho made >/etc/by-hook\n"]})
+            hooks={"post_install": ["#!/bin/sh\n. /etc/os-release\necho \"hook: uid $(id -u) in $ID\"\necho made >/etc/by-hook\n"
+                f"echo '{HOSTILE}'\n"]})
 
     def check_healthy(self):
         eventually(lambda: docker("inspect", "-f", "{{.State.Health.Status}} {{.RestartCount}}",

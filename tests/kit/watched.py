@@ -3,13 +3,16 @@
 Of a lab made by `vmlab`, signed in by the link that `vmlab dashboard` prints.
 """
 import os
+import re
 import subprocess
 import threading
 import time
 
 import pytest
 
+from kit import http_client
 from kit.browser import Browser, why_not
+from kit.check import check_equal
 from kit.vmlab_cli import BINARY
 
 # What a row showed: of each state the first moment and how far the bar was.
@@ -81,12 +84,40 @@ class Watched:
         self.browser.wait(until=f"document.querySelector('tr[data-machine=\"{name}\"]')?.dataset.state === '{state}'",
             ms=seconds * 1000)
 
+    def sign_in(self, name, **how):
+        """Another browser, which the lab lets in."""
+        answer = http_client.request("localhost", "/api/v1/logins", unix=self.lab.socket, method="POST", body={"role": "admin"})
+        self.browser.use(name=name, **how)
+        self.browser.goto(path=answer.json["path"])
+        self.browser.wait(until="location.pathname === '/machines'")
+
+    def look_elsewise(self, *paths):
+        """{path: what is to be read there without script}; in the dark they have no fault that axe knows, and nowhere
+        anything was run, refused or fetched from elsewhere."""
+        texts = {}
+        for name, how in (("dark", {"dark": True}), ("plain", {"js": False})):
+            self.sign_in(name, **how)
+            for path in paths:
+                self.browser.goto(path=path)
+                if name == "dark":
+                    check_equal(self.browser.axe()["violations"], [], f"{path} in the dark: axe")
+                else:
+                    texts[path] = self.browser.text(of="main")
+            self.check_tidy(name)
+        self.browser.use(name="watcher")
+        return texts
+
+    def check_tidy(self, name):
+        notes = self.browser.notes()
+        check_equal((notes["dialogs"], notes["elsewhere"], notes["errors"]), (0, [], []), f"{name}: dialogs, requests to elsewhere, errors")
+
     def pages(self, *paths):
         """{path: what is to be read there}, with a picture of each."""
         self.shown()
+        self.browser.notes()  # a lab that was down meanwhile did not answer
         texts = {}
         for path in paths:
             self.browser.goto(path=path)
             texts[path] = self.browser.text(of="main")
-            self.browser.shot("vm" + path.replace("/", "-"))
+            self.browser.shot("vm" + re.sub("(..:){5}..", "unknown", path).replace("/", "-"), whole="events" not in path)
         return texts
