@@ -108,7 +108,8 @@ bench:
 	@/usr/bin/python3 tests/bench/bench.py
 # The README's, of what the end-to-end tests saw: the picture's name = the screenshot's.
 .PHONY: pictures
-PICTURES = machines=vm-machines machine=vm-machines-web failed=vm-machines-stray console=console-vm images=vm-images
+PICTURES = machines=vm-machines machine=vm-machines-web failed=vm-machines-stray console=console-vm images=vm-images \
+	unknown=vm-machines-unknown $(foreach t,events log definition orders,$t=vm-machines-web-$t)
 pictures:
 	@$(foreach p,$(PICTURES),pngquant --force --strip --output vmlab/pictures/$(firstword $(subst =, ,$p)).png 32 build/screenshots/$(lastword $(subst =, ,$p)).png &&) true
 
