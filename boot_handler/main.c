@@ -38,6 +38,7 @@
 #include "lib/store/holders.h"
 
 #define RETRY_S 1
+#define REPORT_THREADS 4
 #define UPLOAD_THREADS 4
 
 static volatile sig_atomic_t stopping;
@@ -403,6 +404,7 @@ static void stop_services(struct services *services)
 
 struct listeners {
 	struct server *guest;
+	struct server *report; /* NULL: guest is both */
 	struct server *upload; /* NULL without backups */
 	struct server *operator;
 	struct server *dashboard;    /* NULL when not asked for */
@@ -509,7 +511,10 @@ static int start_listeners(const struct options *options, struct services *servi
 		.ctx = services,
 	};
 
-	/* Its threads wait for the disk, which nobody else should. */
+	/* These threads wait for the disk, which nobody who boots should. */
+	struct server_options report = guest;
+	report.listen = options->report_listen;
+	report.threads = REPORT_THREADS;
 	struct server_options upload = {
 	    .listen = options->upload_listen,
 	    .socket_mode = 0666,
@@ -523,7 +528,10 @@ static int start_listeners(const struct options *options, struct services *servi
 	};
 
 	int r = server_start(&guest, &listeners->guest, e);
-	atomic_store(&services->guests, listeners->guest);
+	atomic_store(&services->guests[0], listeners->guest);
+	if (r == 0 && options->report_listen)
+		r = server_start(&report, &listeners->report, e);
+	atomic_store(&services->guests[1], listeners->report);
 	if (r == 0 && options->upload_listen)
 		r = server_start(&upload, &listeners->upload, e);
 	if (r == 0)
@@ -573,6 +581,7 @@ static int serve(const struct options *options)
 	server_stop(listeners.dashboard);
 	server_stop(listeners.operator_tcp);
 	server_stop(listeners.guest);
+	server_stop(listeners.report);
 	server_stop(listeners.upload);
 	certificate_clear(&listeners.certificate);
 	access_free(listeners.access);

@@ -44,6 +44,8 @@ const char options_help[] =
     "\n"
     "Where it listens:\n"
     "  --listen WHERE         for machines                [unix:/run/boot_handler/guest.sock]\n"
+    "  --report-listen WHERE  for what machines tell and wait for\n"
+    "                         [report.sock beside --listen unix:...]\n"
     "  --upload-listen WHERE  for machines' disks, with --backups\n"
     "                         [upload.sock beside --listen unix:...]\n"
     "  --operator-listen WHERE for you\n"
@@ -99,6 +101,7 @@ enum {
 	OPT_IMAGES,
 	OPT_MADE,
 	OPT_BACKUPS,
+	OPT_REPORT_LISTEN,
 	OPT_UPLOAD_LISTEN,
 	OPT_STATE,
 	OPT_BASE_URL,
@@ -140,6 +143,7 @@ static const struct option long_options[] = {
     {"images", required_argument, NULL, OPT_IMAGES},
     {"made-images", required_argument, NULL, OPT_MADE},
     {"backups", required_argument, NULL, OPT_BACKUPS},
+    {"report-listen", required_argument, NULL, OPT_REPORT_LISTEN},
     {"upload-listen", required_argument, NULL, OPT_UPLOAD_LISTEN},
     {"state", required_argument, NULL, OPT_STATE},
     {"base-url", required_argument, NULL, OPT_BASE_URL},
@@ -202,6 +206,9 @@ static int take(struct options *o, int option, const char *value, struct err *e)
 		return OPTIONS_RUN;
 	case OPT_BACKUPS:
 		o->backups = value;
+		return OPTIONS_RUN;
+	case OPT_REPORT_LISTEN:
+		o->report_listen = value;
 		return OPTIONS_RUN;
 	case OPT_UPLOAD_LISTEN:
 		o->upload_listen = value;
@@ -419,6 +426,8 @@ static void derive_sockets(struct options *o)
 		o->lease_socket = o->lease_path;
 	if (!o->file_log && beside(o, "", "files.sock", o->file_log_path))
 		o->file_log = o->file_log_path;
+	if (!o->report_listen && beside(o, "unix:", "report.sock", o->report_path))
+		o->report_listen = o->report_path;
 	if (o->backups && !o->upload_listen && beside(o, "unix:", "upload.sock", o->upload_path))
 		o->upload_listen = o->upload_path;
 }

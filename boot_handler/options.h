@@ -24,6 +24,7 @@ struct options {
 	    key[400]; /* of the operator's listener, where they are made; likewise */
 	const char *base_url;
 	const char *listen;
+	const char *report_listen; /* NULL: what is told comes to `listen` as well */
 	const char *upload_listen; /* NULL without backups */
 	const char *operator_listen;
 	const char *dashboard_listen;     /* NULL: none */
@@ -56,6 +57,7 @@ struct options {
 	bool verbose;
 	unsigned threads;
 	struct outlook_limits limits;
+	char report_path[108]; /* what report_listen points to when it follows from listen */
 	char upload_path[108]; /* what upload_listen points to when it follows from listen */
 	char lease_path[108];  /* what lease_socket points to when it follows from listen */
 	char file_log_path[108];

@@ -150,7 +150,9 @@ static int list_orders(
 static void wake(const struct call *c, const struct order_cards *cards)
 {
 	for (unsigned i = 0; i < cards->count; i++)
-		server_wake(atomic_load(&c->services->guests), mac_number(&cards->mac[i]));
+		for (unsigned l = 0; l < SERVICES_GUEST_LISTENERS; l++)
+			server_wake(
+			    atomic_load(&c->services->guests[l]), mac_number(&cards->mac[i]));
 }
 
 static void tell_given(

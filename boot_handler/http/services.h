@@ -24,6 +24,9 @@ struct sessions;
 struct consoles;
 struct sender;
 
+/* One for what they ask, and one for what they tell and wait for. */
+#define SERVICES_GUEST_LISTENERS 2
+
 struct services {
 	struct vm_store *store;
 	struct images *images;
@@ -37,7 +40,7 @@ struct services {
 	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
 	const struct boot_stranger *strangers; /* what they get; NULL: wait */
-	_Atomic(struct server *) guests;       /* the listener of machines; NULL: there is none */
+	_Atomic(struct server *) guests[SERVICES_GUEST_LISTENERS]; /* NULL: there is none */
 	struct streams *streams;               /* who follows what happens */
 	struct metrics *metrics;
 	struct sender *sender; /* of webhooks; NULL: nobody sends */

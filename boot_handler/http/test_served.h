@@ -131,7 +131,7 @@ static inline void served_listen_on(
 static inline void served_start(void)
 {
 	served_listen_on("g", &guest_endpoints, &guest);
-	atomic_store(&services.guests, guest);
+	atomic_store(&services.guests[0], guest);
 	served_listen_on("o", &operator_endpoints, &operators);
 }
 

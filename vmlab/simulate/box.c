@@ -15,6 +15,8 @@
 #include "vmlab/ui/interrupt.h"
 
 #define PLUG_TIMEOUT_MS 20000
+/* Of 1024: real machines have processors of their own, and take none of the stack's. */
+#define CPU_SHARES "256"
 #define LINE_MAX_BYTES (4 << 20)
 #define TELL_EVERY_MS 10000 /* where there is no terminal */
 
@@ -51,7 +53,7 @@ static void run_args(struct argv *a, const struct stage *s, const struct box *b,
 {
 	argv_adds(a, "run", "--rm", "--name", name);
 	argv_addf(a, "--label=vmlab.lab=%s", s->lab->name);
-	argv_adds(a, "--label=vmlab.role=simulate", "--network=none");
+	argv_adds(a, "--label=vmlab.role=simulate", "--network=none", "--cpu-shares=" CPU_SHARES);
 	argv_addf(a, "--pid=container:%s", b->stack);
 	argv_adds(a, "--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW",
 	    "--security-opt=no-new-privileges", "--read-only", "--log-driver=none",
