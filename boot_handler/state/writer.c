@@ -14,7 +14,7 @@
 #define LAZY_MS 60000
 #define RETRY_MS 1000
 #define FLUSH_WAIT_MS 3000
-#define PRUNE_EVERY 1000 /* events */
+#define PRUNE_EVERY 10000 /* events: it reads all of them, while others wait to be written */
 #define PRUNE_EVERY_MS ((int64_t)3600 * 1000)
 #define ROWS_A_COMMIT 20000
 
