@@ -39,9 +39,9 @@ struct services {
 	struct lease_memory undeclared;
 	struct address_file *addresses; /* NULL: none */
 	struct boot_urls urls;
-	const struct boot_stranger *strangers; /* what they get; NULL: wait */
+	const struct boot_stranger *strangers;                     /* what they get; NULL: wait */
 	_Atomic(struct server *) guests[SERVICES_GUEST_LISTENERS]; /* NULL: there is none */
-	struct streams *streams;               /* who follows what happens */
+	struct streams *streams;                                   /* who follows what happens */
 	struct metrics *metrics;
 	struct sender *sender; /* of webhooks; NULL: nobody sends */
 	struct declarer declarer;

@@ -68,9 +68,9 @@ static const char *reference(char c)
 	}
 }
 
-static void write_value(struct html *h, const char *value, const char *keep)
+static void write_part(struct html *h, const char *value, size_t len, const char *keep)
 {
-	size_t len = strlen(value), n;
+	size_t n;
 	int plain;
 
 	for (size_t i = 0; i < len; i += n) {
@@ -86,10 +86,29 @@ static void write_value(struct html *h, const char *value, const char *keep)
 	}
 }
 
+static void write_value(struct html *h, const char *value, const char *keep)
+{
+	write_part(h, value, strlen(value), keep);
+}
+
 void html_text(struct html *h, const char *text)
 {
 	if (text)
 		write_value(h, text, "\n\t");
+}
+
+void html_advice(struct html *h, const char *text)
+{
+	const char *open, *close;
+
+	while (text && (open = strchr(text, '`')) && (close = strchr(open + 1, '`'))) {
+		write_part(h, text, (size_t)(open - text), "\n\t");
+		html_put(h, "<code>");
+		write_part(h, open + 1, (size_t)(close - open - 1), "\n\t");
+		html_put(h, "</code>");
+		text = close + 1;
+	}
+	html_text(h, text);
 }
 
 void html_attr_begun(struct html *h, const char *begin, size_t len, const char *value)

@@ -28,6 +28,9 @@ void html_literal(struct html *h, const char *markup, size_t len);
 /* Text between tags; lines and tabs stay. NULL: nothing. */
 void html_text(struct html *h, const char *text);
 
+/* Text in which what stands between two backquotes is a command: <code>. NULL: nothing. */
+void html_advice(struct html *h, const char *text);
+
 /* ` name="value"`; the name is a literal. NULL: no attribute. */
 #define html_attr(h, name, value)                                                                  \
 	html_attr_begun((h), " " name "=\"", sizeof(" " name "=\"") - 1, (value))

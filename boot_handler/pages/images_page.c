@@ -112,7 +112,7 @@ static void put_files(struct html *h, const struct image_told *told)
 		    "<span class=\"sub\">");
 	html_text(h, told->missing.what);
 	html_put(h, "</span><span class=\"sub\">");
-	html_text(h, told->missing.advice);
+	html_advice(h, told->missing.advice);
 	html_put(h, "</span>");
 }
 

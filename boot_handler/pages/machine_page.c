@@ -131,7 +131,7 @@ static void put_reason(struct html *h, const json_t *from)
 	html_put(h, "</p>");
 	if (*page_text(from, "hint")) {
 		html_put(h, "<p>");
-		html_text(h, page_text(from, "hint"));
+		html_advice(h, page_text(from, "hint"));
 		html_put(h, "</p>");
 	}
 	html_put(h, "</div>");
@@ -168,7 +168,7 @@ static void put_broken(struct html *h, const json_t *broken)
 	html_put(h, "</p>");
 	put_evidence(h, json_object_get(broken, "evidence"));
 	html_put(h, "<p><b>What to do</b>: ");
-	html_text(h, page_text(broken, "hint"));
+	html_advice(h, page_text(broken, "hint"));
 	html_put(h, "</p></div>");
 }
 

@@ -100,7 +100,7 @@ static void put_progress(struct html *h, const json_t *row)
 static void put_line(struct html *h, const char *text)
 {
 	html_put(h, "<span class=\"sub\">");
-	html_text(h, text);
+	html_advice(h, text);
 	html_put(h, "</span>");
 }
 

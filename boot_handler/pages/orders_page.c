@@ -294,7 +294,7 @@ static void put_order_cells(struct html *h, const struct machine_named *named, c
 	html_put(h, "</span></td><td>");
 	html_text(h, page_text(order, "text"));
 	html_put(h, "<span class=\"sub\">");
-	html_text(h, page_text(order, *page_text(order, "hint") ? "hint" : "waits_for"));
+	html_advice(h, page_text(order, *page_text(order, "hint") ? "hint" : "waits_for"));
 	html_put(h, "</span></td><td class=\"mid\">");
 	html_moment(h, page_time(order, "created"));
 	html_put(h, "</td>");

@@ -76,6 +76,29 @@ static void test_known(void **state)
 	}
 }
 
+static void test_advice(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"run `vmlab ls`, then `vmlab up web`",
+		"run <code>vmlab ls</code>, then <code>vmlab up web</code>"},
+	    {"`a<b>`\n`", "<code>a&lt;b&gt;</code>\n`"},
+	    {"one ` alone", "one ` alone"},
+	    {"``", "<code></code>"},
+	    {"plain & \xff", "plain &amp; ?"},
+	    {"", ""},
+	    {NULL, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct html h = HTML_INIT;
+		html_advice(&h, cases[i][0]);
+		char *text = stolen(&h);
+		assert_string_equal(text, cases[i][1]);
+		free(text);
+	}
+}
+
 /* Without the quotation marks around it. */
 static void assert_harmless(const char *written, size_t len)
 {
@@ -181,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_known),
+	    cmocka_unit_test(test_advice),
 	    cmocka_unit_test(test_hostile),
 	    cmocka_unit_test(test_bytes),
 	    cmocka_unit_test(test_times),
