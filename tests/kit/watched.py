@@ -88,6 +88,7 @@ class Watched:
         """Another browser, which the lab lets in."""
         answer = http_client.request("localhost", "/api/v1/logins", unix=self.lab.socket, method="POST", body={"role": "admin"})
         self.browser.use(name=name, **how)
+        self.browser.notes()  # what it was left at followed a lab that may have been down meanwhile
         self.browser.goto(path=answer.json["path"])
         self.browser.wait(until="location.pathname === '/machines'")
 
