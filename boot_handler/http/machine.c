@@ -42,6 +42,24 @@ void machine_cards(const struct services *services, const struct vm *vm, struct 
 	add_card(out, &vm->mac);
 }
 
+/* Of a name that no machine has. Its file may be there, and not in force. */
+static int unknown(const struct vm_snapshot *snapshot, const char *id, struct err *e)
+{
+	size_t count = vm_snapshot_problem_count(snapshot), len = strlen(id);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct vm_problem *p = vm_snapshot_problem_at(snapshot, i);
+		if (!p->warning && strncmp(p->file, id, len) == 0 &&
+		    strcmp(p->file + len, ".json") == 0)
+			return err_set(e, ENOENT,
+			    "%s is there, but not in force: %s (`vmlab validate` shows where)",
+			    p->file, p->text);
+	}
+	return err_set(e, ENOENT,
+	    "no definition has a machine \"%s\", and no other has shown that as MAC, UUID or serial number: `vmlab machines` lists all",
+	    id);
+}
+
 int machine_find(const struct call *c, struct machine_named *out, struct err *e)
 {
 	return machine_find_id(c->services, c->snapshot, c->request->route->machine, out, e);
@@ -61,9 +79,7 @@ int machine_find_id(const struct services *services, const struct vm_snapshot *s
 	}
 	int r = strangers_find(state_strangers(state), id, &stranger, e);
 	if (r == -ENOENT)
-		return err_set(e, ENOENT,
-		    "no definition has a machine \"%s\", and no other has shown that as MAC, UUID or serial number: `vmlab machines` lists all",
-		    id);
+		return unknown(snapshot, id, e);
 	for (int i = 0; r == 0 && i < STRANGER_MACS; i++)
 		add_card(&out->cards, &stranger.mac[i]);
 	if (r == 0 && out->cards.count == 0)

@@ -96,14 +96,15 @@ static bool is_hopeless(const struct explain_facts *f)
 
 static bool has_no_vm(const struct explain_facts *f)
 {
-	return SEEN(VM_ABSENT) && STATE(DECLARED) && heard_ms(f) == 0;
+	return SEEN(STACK) && SEEN(VM_ABSENT) && STATE(DECLARED) && heard_ms(f) == 0;
 }
 
 /* ---- DHCP ---------------------------------------------------------------------------------- */
 
+/* Of a stack that does not answer it is not known what was asked. */
 static bool asks_for_nothing(const struct explain_facts *f)
 {
-	if (SEEN(VM_ABSENT) || (SEEN(POWER) && !QUIET(POWER, FIRMWARE_MS)))
+	if (!SEEN(STACK) || SEEN(VM_ABSENT) || (SEEN(POWER) && !QUIET(POWER, FIRMWARE_MS)))
 		return false;
 	return SEEN(POWER) ? heard_ms(f) < f->seen[EXPLAIN_POWER].at_ms
 			   : STATE(DECLARED) && heard_ms(f) == 0;
@@ -173,11 +174,18 @@ static bool boots_nothing(const struct explain_facts *f)
 	return SEEN(CONSOLE_NO_BOOT) && comes_up(f);
 }
 
+/* Firmware that will not start what it fetched goes on to its next boot entry, and asks again. */
+static bool has_just_fetched(const struct explain_facts *f)
+{
+	return SEEN(TFTP) &&
+	       f->seen[EXPLAIN_ADDRESS].at_ms - f->seen[EXPLAIN_TFTP].at_ms < FIRMWARE_MS;
+}
+
 /* An installer asks for an address, too, after it was loaded, and iPXE each time that it tries
  * again. */
 static bool fetches_no_loader(const struct explain_facts *f)
 {
-	return comes_up(f) && !SEEN(CONSOLE_IPXE) && LATER(ADDRESS, TFTP) &&
+	return comes_up(f) && !SEEN(CONSOLE_IPXE) && LATER(ADDRESS, TFTP) && !has_just_fetched(f) &&
 	       WELL_LATER(ADDRESS, ASKED) && !LATER(FETCH, TFTP) && !LATER(FETCH, ASKED) &&
 	       QUIET(ADDRESS, LOADER_MS);
 }

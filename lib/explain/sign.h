@@ -37,7 +37,7 @@
 	row(IMAGE_OTHER_ARCH, "image-other-arch", "{what}") \
 	row(IMAGE_CUT, "image-cut", "{what}") \
 	row(OWN_FILE, "own-file", "{what}") \
-	row(IMAGE, "image", "the image {about} is whole") \
+	row(IMAGE, "image", "every file of the image {about} is there") \
 	/* Whether it is on. */ \
 	row(VM_ABSENT, "vm-absent", "this lab has no VM of that name") \
 	row(VM_STOPPED, "vm-stopped", "{what}") \

@@ -225,10 +225,12 @@ static void loader_not_fetched(void)
 	walk(ADDRESSED, 21);
 }
 
+/* Its firmware asks for an address again for what it tries next. */
 static void loader_silent(void)
 {
 	begin(MACHINE_DECLARED);
 	walk(LOADED, 31);
+	SEE(ADDRESS, 26, "192.168.100.10", "dnsmasq", NULL);
 }
 
 /* On iPXE's screen, where HTTP is dropped. It asks for an address again before it tries again. */
@@ -651,6 +653,20 @@ static void test_what_was_seen_since_a_machine_was_sent_to_its_disk_is_told(void
 	assert_whole("it is installed, and its agent has called since");
 }
 
+static void test_of_a_stack_that_is_down_nothing_further_is_known(void **state)
+{
+	(void)state;
+	begin(MACHINE_DECLARED);
+	f.seen[EXPLAIN_STACK].count = 0;
+	SEE(STACK_DOWN, 1, NULL, NULL, "its container was stopped");
+	SEE(POWER, 600, NULL, NULL, NULL);
+	SEE(VM_ABSENT, 1, NULL, NULL, NULL);
+	json_t *json = explain_json(&f);
+	assert_string_equal(explain_broken(&f)->id, "stack-down");
+	assert_int_equal(json_array_size(json_object_get(json, "also")), 0);
+	json_decref(json);
+}
+
 static void test_a_ready_machine_may_be_as_old_as_it_likes(void **state)
 {
 	(void)state;
@@ -792,6 +808,7 @@ int main(void)
 	    cmocka_unit_test(test_no_rule_without_a_fault),
 	    cmocka_unit_test(test_each_step_of_a_good_way_is_no_fault),
 	    cmocka_unit_test(test_what_was_seen_since_a_machine_was_sent_to_its_disk_is_told),
+	    cmocka_unit_test(test_of_a_stack_that_is_down_nothing_further_is_known),
 	    cmocka_unit_test(test_a_ready_machine_may_be_as_old_as_it_likes),
 	    cmocka_unit_test(test_a_console_tells_of_its_last_boot_alone),
 	    cmocka_unit_test(test_facts_survive_their_json_and_others_are_added),

@@ -93,6 +93,8 @@ def test_definitions(lab, way):
     broken(lab, "second", "claimed", "explained.json")
     lab.write("third.json", '{"name": "third"')
     broken(lab, "third", "definition-refused", "third.json:1:")
+    unknown = lab.operator("/api/v1/machines/third/orders")
+    check(unknown.status == 404 and "third.json is there, but not in force" in unknown.text, unknown.text)
     for file in "second.json", "third.json":
         os.unlink(os.path.join(lab.vms, file))
     lab.ask(f"/ipxe?mac={STRANGER}&serial=STRANGE-1", source="192.168.100.99")
