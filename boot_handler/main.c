@@ -38,7 +38,7 @@
 #include "lib/store/holders.h"
 
 #define RETRY_S 1
-#define REPORT_THREADS 4
+#define REPORT_THREADS 4 /* at least */
 #define UPLOAD_THREADS 4
 
 static volatile sig_atomic_t stopping;
@@ -514,7 +514,8 @@ static int start_listeners(const struct options *options, struct services *servi
 	/* These threads wait for the disk, which nobody who boots should. */
 	struct server_options report = guest;
 	report.listen = options->report_listen;
-	report.threads = REPORT_THREADS;
+	report.threads = options->threads > REPORT_THREADS ? options->threads : REPORT_THREADS;
+	report.proxied = options->report_listen && listen_unix_path(options->report_listen);
 	struct server_options upload = {
 	    .listen = options->upload_listen,
 	    .socket_mode = 0666,
