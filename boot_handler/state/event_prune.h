@@ -3,8 +3,9 @@
  * None is older than the age. There are no more than the total, and of one machine no more than its
  * quota, in number and in bytes of the file; all strangers together count as one machine, as anyone
  * can invent them. Where the total is too much, whoever has the most gives first: what has fewer
- * loses nothing by it. The newest stays in any case: the next one's id is made of it, and ids are
- * not to come twice.
+ * loses nothing by it. So it is when this was done; until the next time (PRUNE_EVERY of writer.c)
+ * there may be more. The newest stays in any case: the next one's id is made of it, and ids are not
+ * to come twice.
  */
 #ifndef BOOT_HANDLER_STATE_EVENT_PRUNE_H
 #define BOOT_HANDLER_STATE_EVENT_PRUNE_H
