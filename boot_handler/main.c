@@ -264,6 +264,7 @@ static int declare_strangers(struct services *services)
 		services_forget_declared(services);
 	state_source("profile", "");
 	int again = declarer_round(&services->declarer, snapshot);
+	state_source("", "");
 	vm_snapshot_unref(snapshot);
 	not_before_ms = monotonic_ms() + DECLARE_EVERY_MS;
 	return again;

@@ -77,6 +77,7 @@ static void tell(
 	state_source("", sent->source);
 	state_heard(services->state, vm ? &vm->mac : &mac, vm ? vm->name : NULL, EVENT_FETCH,
 	    sent->status < 400 ? role : "failed", values);
+	state_source("", "");
 }
 
 static void take(void *ctx, const struct datagram *d)

@@ -320,6 +320,11 @@ channel.onmessage = ({ data }) => {
 // A window that is hidden hands the stream on to one that is not.
 function follow() {
 	if (document.hidden || release) return;
+	// Over plain HTTP from elsewhere there are no locks: each window reads for itself.
+	if (!navigator.locks) {
+		release = () => {};
+		return readStream();
+	}
 	const waiting = new AbortController();
 	release = () => waiting.abort();
 	navigator.locks
@@ -352,5 +357,4 @@ addEventListener("pageshow", (event) => event.persisted && follow());
 takeList();
 tellTimes();
 setInterval(() => document.hidden || tellTimes(), 5000);
-if (navigator.locks) follow();
-else readStream();
+follow();

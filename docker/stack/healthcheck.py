@@ -89,6 +89,10 @@ def boot_handler_guest(conf):
     get(http.client.HTTPConnection(conf["address"], 80, timeout=TIMEOUT_S), "/config/x", 400)
 
 
+def boot_handler_reports(conf):
+    get(http.client.HTTPConnection(conf["address"], 80, timeout=TIMEOUT_S), "/done/x", 400)
+
+
 def boot_handler_operator(conf):
     get(LocalConnection(conf["operator"]), "/readyz", 200)
 
@@ -136,6 +140,7 @@ CHECKS = (
     ("tftp", tftp),
     ("nginx", nginx),
     ("boot_handler for guests", boot_handler_guest),
+    ("boot_handler for reports", boot_handler_reports),
     ("boot_handler for the operator", boot_handler_operator),
     ("vm_watcher", vm_watcher),
     ("image_adopt", image_adopt),
