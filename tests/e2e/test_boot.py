@@ -1,4 +1,5 @@
 """A VM from power-on to ready, and what the command tells of it."""
+import ast
 import json
 import os
 import pty
@@ -40,6 +41,15 @@ def test_vmlab_up_brings_a_512_mib_vm_from_power_on_to_ready(lab, web):
     check("ssh" in web.stdout, f"does not say how to log in: {tail(web.stdout)}")
 
 
+def test_its_pages_came_back_when_they_were_cut_off_and_the_stack_was_stopped_and_no_event_is_missing_or_twice(lab, web, watched):
+    watched.wait("web", "ready", 10)
+    watched.shown()
+    check_equal(watched.interruptions, 2, "times that its pages said that they are old, and came back")
+    count, passed_over = watched.told_once()
+    check_equal((len(passed_over), passed_over[0]), (2, []), "connections after the first; events that the second passed over")
+    print(f"{count} events came; {passed_over[1]} were told while the stack stopped: the page asked for them")
+
+
 def test_the_page_followed_it_from_power_on_to_ready(lab, web, watched):
     watched.wait("web", "ready", 10)
     shown = watched.shown()
@@ -55,6 +65,24 @@ def test_the_page_followed_it_from_power_on_to_ready(lab, web, watched):
     check("rootfs" in texts["/machines/web"] and "ready" in texts["/machines/web"], texts["/machines/web"])
     check("verified" in texts["/images"], texts["/images"])
     check("old value" not in texts["/machines/web/definition"], texts["/machines/web/definition"])
+
+
+def test_by_keyboard_alone_from_the_list_through_its_tabs_to_an_order_and_back(lab, web, watched):
+    browser = watched.browser
+    browser.use(name="watcher")
+    browser.goto(path="/machines")
+    def follow(what, path):
+        browser.tab_to(what)
+        browser.press(key="Enter")
+        browser.wait(until=f"location.pathname + location.search === '{path}'")
+    follow("tr[data-machine=web] a", "/machines/web")
+    for tab in ("/events", "/log", "/console", "/definition", "/orders", ""):
+        follow(f".tabs a[href='/machines/web{tab}']", "/machines/web" + tab)
+    for word, netboot in (("netboot-off", False), ("netboot-on", True)):
+        follow(f"[value={word}] ~ button", "/machines/web?done=" + word)
+        check_equal(lab.vm("web")["netboot"], netboot, f"{word}: netboot")
+    follow("header a[href='/machines']", "/machines")
+    watched.check_tidy("by keyboard")
 
 
 def test_its_pages_are_read_without_script_and_in_the_dark_and_what_its_hook_said_is_text(lab, web, watched):
@@ -76,6 +104,21 @@ def test_each_stage_is_in_the_event_list_in_order(lab, web):
             at = events.index(wanted, at + 1)
         return True
     eventually(in_order, 3, "all events are there")
+
+
+def test_each_stage_and_module_of_cloud_init_is_an_event_as_it_began_and_ended(lab, web):
+    told = [(e["kind"], e["text"]) for e in lab.api("/api/v1/events?vm=web&limit=1000")["events"] if e["kind"].startswith("cloud-init")]
+    queued = [ast.literal_eval(line.partition("data: ")[2])
+        for line in lab.ssh("web", "sudo grep 'Queuing POST' /var/log/cloud-init.log").splitlines()]
+    check_equal(told, [({"start": "cloud-init", "finish": "cloud-init-end"}[q["event_type"]],
+        q["name"].replace("/config-", "/").replace("/", ": ")) for q in queued], "what is told, and what the guest's log says it sent")
+    at = -1
+    for module in ("init-network: growpart", "init-network: users-groups", "init-network: ssh", "modules-config: set-passwords",
+            "modules-final: scripts-vendor", "modules-final: final-message"):
+        check(("cloud-init", module) in told[at + 1:], f"{module} did not begin after number {at}: {told}")
+        at = told.index(("cloud-init", module))
+        check_equal(told[at + 1], ("cloud-init-end", module), "its end")
+    print(f"{len(told)} events of cloud-init")
 
 
 def test_the_serial_console_is_the_containers_log(lab, web):

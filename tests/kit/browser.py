@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from kit.check import fail
+from kit.check import check_equal, fail
 from kit.command import ROOT
 
 HERE = os.path.join(ROOT, "tests", "browser")
@@ -85,6 +85,29 @@ class Browser:
         """Of the whole page, or of what the window shows of it."""
         os.makedirs(SHOTS, exist_ok=True)
         self.do("shot", file=os.path.join(SHOTS, name + ".png"), whole=whole)
+
+    def tab_to(self, what):
+        """By keyboard alone, to the next that this selector matches."""
+        for _ in range(80):
+            self.press(key="Tab")
+            if self.get(what=f"document.activeElement.matches({json.dumps(what)})"):
+                return
+        fail(f"{what} is not reached")
+
+    def told_once(self, api):
+        """(how many events came since streamed() was asked first, each once; of each connection after the first the
+        events that were before its beginning and after the last one's end)."""
+        told = [(name, json.loads(data)) for name, _, data in self.streamed()]
+        at = told[0][1]["last"]
+        wanted = [e["id"] for e in api(f"/api/v1/events?after={at}&limit=1000")["events"]]
+        passed_over = []
+        for name, data in told[1:]:
+            if name == "hello":
+                passed_over.append([n for n in wanted if at < n <= data["last"]])
+            at = data["last"]
+        ids = [event["id"] for name, data in told if name == "message" for event in data["events"]]
+        check_equal(ids, [n for n in wanted if not any(n in some for some in passed_over)], "ids of the events that came")
+        return len(ids), passed_over
 
     def close(self):
         if self.process.poll() is None:

@@ -1,6 +1,7 @@
 """watched.py - a page in a real browser that is open while a machine installs, and all that it showed on the way.
 
-Of a lab made by `vmlab`, signed in by the link that `vmlab dashboard` prints.
+Of a lab made by `vmlab`, signed in by the link that `vmlab dashboard` prints. On the way the browser's connection is
+cut while the installer starts, and the lab's stack starts again while the installed system boots.
 """
 import os
 import re
@@ -12,7 +13,9 @@ import pytest
 
 from kit import http_client
 from kit.browser import Browser, why_not
-from kit.check import check_equal
+from kit.check import check_equal, eventually
+from kit.command import docker
+from kit.tcp_relay import TcpRelay
 from kit.vmlab_cli import BINARY
 
 # What a row showed: of each state the first moment and how far the bar was.
@@ -27,12 +30,16 @@ RECORD = """(() => {
 	new MutationObserver(look).observe(document.querySelector('main'), {subtree: true, childList: true, characterData: true, attributes: true});
 	look();
 })()"""
+# What a page's head says of itself.
+LIVE = "document.getElementById('live').textContent === 'Live'"
+OLD = "document.getElementById('live').dataset.current === 'false'"
 
 
 class Watched:
     def __init__(self, lab, name):
         """From the moment in which the lab is up, until shown()."""
         self.lab, self.name, self.browser, self.failed = lab, name, None, None
+        self.interruptions = 0
         self.going = True
         self.thread = threading.Thread(target=self.watch, daemon=True)
         self.thread.start()
@@ -45,7 +52,12 @@ class Watched:
             while self.going and not os.path.exists(self.lab.socket):
                 time.sleep(0.2)
             self.open_page()
+            self.await_event("ipxe", "install")
+            self.interrupt(self.relay.cut, lambda: (self.await_event("phase", "rootfs"), self.relay.begin()))
             self.take_picture()
+            self.await_event("ipxe", "local")
+            stack = f"{self.lab.name}-stack"
+            self.interrupt(lambda: docker("stop", "-t", "5", stack), lambda: docker("start", stack))
         except BaseException as e:  # the one who asks is to hear of it, and a skip is none of Exception
             self.failed = e
 
@@ -54,8 +66,11 @@ class Watched:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.lab.scope.cleanup(self.end_dashboard)
         base, slash, secret = self.dashboard.stdout.readline().strip().partition("/login/")
-        self.browser = Browser(self.lab.scope, os.getpid(), base)
+        self.relay = TcpRelay("/proc/self/ns/net", int(base.rpartition(":")[2]))
+        self.lab.scope.cleanup(self.relay.cut)
+        self.browser = Browser(self.lab.scope, os.getpid(), f"http://127.0.0.1:{self.relay.port}")
         self.browser.use(name="watcher")
+        self.browser.streamed()
         self.browser.goto(path=slash + secret)
         self.browser.wait(until="location.pathname === '/machines'")
         self.browser.get(what=RECORD % self.name)
@@ -71,6 +86,45 @@ class Watched:
             time.sleep(1)
         if self.going:
             self.browser.shot("vm-machines-installing")
+
+    def has_event(self, kind, what):
+        """`what`: its text or phase."""
+        return any(e["kind"] == kind and what in (e["text"], e.get("phase"))
+            for e in self.lab.api(f"/api/v1/events?vm={self.name}&limit=1000")["events"])
+
+    def await_event(self, kind, what):
+        while self.going and not self.has_event(kind, what):
+            time.sleep(0.3)
+
+    def interrupt(self, begin, end):
+        """The list, and the machine's own page beside it: both say that they are not up to date, and then are again."""
+        if not self.going:
+            return
+        self.browser.use(name="beside", beside="watcher")
+        self.browser.goto(path=f"/machines/{self.name}/events")
+        self.both(LIVE)
+        begin()
+        self.both(OLD)
+        end()
+        self.both(LIVE)
+        self.interruptions += 1
+
+    def both(self, until):
+        for window in ("beside", "watcher"):
+            self.browser.use(name=window)
+            self.browser.wait(until=until, ms=30000)
+
+    def told_once(self):
+        """Browser.told_once() of the list; all of the machine's events are on its own page, none twice."""
+        def rows():
+            return self.browser.get(what="document.querySelectorAll('#events tbody tr').length")
+        told = eventually(lambda: self.browser.told_once(self.lab.api), 5, "each event came once")
+        self.browser.use(name="beside")
+        eventually(lambda: check_equal(rows(), len(self.lab.api(f"/api/v1/events?vm={self.name}&limit=1000")["events"]),
+            "rows of its events") is None, 10, "its page has them all")
+        self.browser.shut(name="beside")
+        self.browser.use(name="watcher")
+        return told
 
     def shown(self):
         """[[state, words, percent]], as they followed."""
