@@ -4,17 +4,11 @@
 #include "boot_handler/http/operator.h"
 #include "lib/base/test_promise.h"
 #include "lib/definition/vm.h"
+#include "lib/machine/test_shown.h"
 
 static void check_shown(const struct shown *s)
 {
-	PROMISE(s->uuid[strspn(s->uuid, "0123456789abcdef-")] == '\0');
-	PROMISE(!s->serial[0] || smbios_serial_valid(s->serial));
-	promise_clean(s->arch, sizeof(s->arch));
-	promise_clean(s->platform, sizeof(s->platform));
-	promise_clean(s->version, sizeof(s->version));
-	promise_clean(s->manufacturer, sizeof(s->manufacturer));
-	promise_clean(s->product, sizeof(s->product));
-	promise_clean(s->asset, sizeof(s->asset));
+	promise_shown(s);
 	PROMISE(!s->loader[0]);
 }
 

@@ -16,6 +16,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/terminal_text.h"
 #include "lib/base/test_promise.h"
+#include "lib/machine/test_shown.h"
 #include "lib/unattended/format.h"
 
 /* ---- syslog ------------------------------------------------------------------------------ */
@@ -219,25 +220,13 @@ static void hear_ending(const char *bytes, size_t len)
 	agent_ending_clear(&told);
 }
 
-static void check_shown(const struct shown *s)
-{
-	PROMISE(s->uuid[strspn(s->uuid, "0123456789abcdef-")] == '\0');
-	PROMISE(!s->serial[0] || smbios_serial_valid(s->serial));
-	promise_clean(s->arch, sizeof(s->arch));
-	promise_clean(s->platform, sizeof(s->platform));
-	promise_clean(s->version, sizeof(s->version));
-	promise_clean(s->manufacturer, sizeof(s->manufacturer));
-	promise_clean(s->product, sizeof(s->product));
-	promise_clean(s->asset, sizeof(s->asset));
-}
-
 static void hear_greeting(const char *bytes, size_t len)
 {
 	struct agent_greeting greeting;
 	struct err e = ERR_INIT;
 
 	if (agent_greeting_parse(bytes, len, &greeting, &e) == 0)
-		check_shown(&greeting.shown);
+		promise_shown(&greeting.shown);
 	else
 		PROMISE(e.msg[0]);
 }
@@ -249,7 +238,7 @@ static void hear_inventory(const char *bytes, size_t len)
 	struct err e = ERR_INIT;
 
 	if (inventory_parse(bytes, len, &inventory, &e) == 0) {
-		check_shown(&inventory.shown);
+		promise_shown(&inventory.shown);
 		promise_clean(inventory.summary, sizeof(inventory.summary));
 		PROMISE(inventory.memory_bytes >= 0 && inventory.disk_bytes >= 0);
 		size_t kept = strlen(inventory.text);

@@ -1,9 +1,9 @@
 // Keeps a page up to date while it is looked at. Everything works without it.
 //
 // Events come by one stream for all windows of a browser: who has the lock reads it and tells the
-// others, and who opens asks where it stands. Whoever hears of something that matters here fetches: of /machines what has changed of its
-// rows, and what a page marks by data-live as the page has it then. While a page is hidden it does
-// nothing.
+// others, and who opens asks where it stands. Whoever hears of something that matters here fetches: of
+// /machines what has changed of its rows, and what a page marks by data-live as the page has it then.
+// While a page is hidden it does nothing.
 "use strict";
 
 const EVERY_MS = 1000; // no page asks more often
